@@ -1,0 +1,1 @@
+"""The study itself: spec, workloads, the search loop, verification and hand-over."""

@@ -1,0 +1,36 @@
+"""What the optimizer refuses: input that cannot work, each error naming the field and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OptimizerError(Exception):
+    """Root of the optimizer's own errors."""
+
+
+class InputError(OptimizerError, ValueError):
+    """The user's input cannot work. `field` is the option or column at fault; the text says what to do instead."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class UnknownNameError(InputError):
+    """A name that is not on offer; the text gives the nearest ones."""
+
+    def __init__(self, field: str, name: str, known: Iterable[str], *, remedy: str = "") -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4) or names
+        tail = f" {remedy}" if remedy else ""
+        super().__init__(field, f"unknown name {name!r}; did you mean {', '.join(map(repr, near))}?{tail}")
+
+
+class NothingFeasibleError(OptimizerError):
+    """No candidate kept its drop within ε."""
+
+
+class MachineError(OptimizerError, RuntimeError):
+    """The machine failed: out of disk, out of memory, a device that vanished."""

@@ -1,0 +1,44 @@
+"""What a sampler is: ask for a point of the unit cube, tell what it was worth. It never sees a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+Point = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a finished candidate was worth.
+
+    `losses`: `(m,)`, lower is better, finite (the drop first, then the costs that steer).
+    `violations`: `(c,)`, a constraint holds where its value is <= 0; each is scaled by its own limit.
+    `number`: the candidate's number in the study.
+    """
+
+    number: int
+    point: Point
+    losses: tuple[float, ...]
+    violations: tuple[float, ...] = ()
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint holds."""
+        return all(violation <= 0 for violation in self.violations)
+
+
+class Sampler(Protocol):
+    """Proposes points of `[0, 1]^d`.
+
+    `ask(number, attempt)` is a pure function of what the sampler was built with (dimensions, seed, budget), of
+    everything told so far in the order it was told, and of its two arguments: two samplers told the same answer the
+    same, whatever either was asked before, and asking changes nothing. So a killed study goes on undisturbed.
+    `attempt` counts the proposals for this number that were duplicates.
+    """
+
+    def ask(self, number: int, attempt: int = 0) -> Point:
+        """Return a point in `[0, 1]^d` for candidate `number`."""
+
+    def tell(self, told: Told) -> None:
+        """Take note of a finished candidate (or of a duplicate's stored result)."""

@@ -1,0 +1,86 @@
+"""The whole input of a study, frozen: what to prune, on which task, within which ε, how to search and for how long."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Ratio = Annotated[float, Field(gt=0, le=1)]
+SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
+CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
+CostName = Literal["flops", "latency", "energy", "parameters", "size"]
+MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
+
+
+class Frozen(BaseModel):
+    """A frozen pydantic model that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Limits(Frozen):
+    """Upper limits on a candidate's costs, as ratios to the dense model."""
+
+    flops_ratio: Ratio | None = None
+    latency_ratio: Ratio | None = None
+    energy_ratio: Ratio | None = None
+    parameters_ratio: Ratio | None = None
+    size_ratio: Ratio | None = None
+
+
+class StudySpec(Frozen):
+    """One study: model × task × ε × objectives × search space × sampler × budget."""
+
+    model: str = Field(min_length=1, description="short name, hub id or local directory")
+    task: str = Field(min_length=1, description="a built-in or GLUE task, or any name together with `data`")
+    epsilon: float = Field(ge=0, lt=1, description="tolerated drop, in the metric's unit (0.01 is one point)")
+
+    data: str | None = Field(None, description="directory of parquet, csv, tsv or jsonl splits, or a hub id")
+    text_columns: tuple[str, ...] | None = None
+    label_column: str | None = None
+    metric: MetricName | None = Field(None, description="default: the task's own metric")
+    max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
+
+    objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
+    limits: Limits = Limits()
+    criterion: CriterionName = "obs"
+    reconstruct: bool = Field(True, description="solve the consumers of kept units anew by least squares")
+    keep: tuple[str, ...] = Field((), description="layers or groups that stay dense")
+
+    sampler: SamplerName = "tpe"
+    trials: int = Field(100, ge=1, description="candidates, the ladder included")
+    timeout: float | None = Field(None, gt=0, description="seconds of search; none: until `trials`")
+    seed: int = Field(0, ge=0)
+    recover: Literal["none", "finetune"] = "none"
+
+    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
+    sequence_length: int | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
+    threads: int | None = Field(None, ge=1, description="CPU threads; default: torch's own choice")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+
+    calibration_examples: int = Field(1024, ge=16)
+    search_examples: int | None = Field(None, ge=1)
+    verification_examples: int | None = Field(None, ge=1)
+    allow_untrained: bool = False
+
+    @field_validator("epsilon")
+    @classmethod
+    def _epsilon_is_a_number(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise ValueError("must be a number in [0, 1)")
+        return value
+
+    @field_validator("objectives", "batch_sizes")
+    @classmethod
+    def _not_empty_no_repeats(cls, value: tuple[object, ...]) -> tuple[object, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name at least one, each once")
+        return value
+
+    @model_validator(mode="after")
+    def _iterative_is_as_published(self) -> Self:
+        if self.sampler == "iterative" and (self.reconstruct or not self.criterion.startswith("magnitude")):
+            raise ValueError("sampler 'iterative' is Algorithm 1 as published: criterion magnitude, no reconstruction")
+        return self

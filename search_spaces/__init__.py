@@ -1,0 +1,1 @@
+"""What may be proposed, and how a proposal becomes a smaller model."""

@@ -1,0 +1,1 @@
+"""What is remembered: studies, candidates, measurements and verdicts, in SQL."""

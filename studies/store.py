@@ -1,0 +1,88 @@
+"""The store's contract: studies and candidates in, frozen records out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from objectives.measurement import Measurement
+from studies.records import Candidate, Outcome, Proposal, Study, StudyState, Verification
+
+
+class StoreError(Exception):
+    """Root of what a store can refuse or fail at."""
+
+
+class StudyNotFoundError(StoreError, LookupError):
+    """No study has this name or id."""
+
+
+class StudyExistsError(StoreError, ValueError):
+    """A study of this name exists already."""
+
+
+class StudyBusyError(StoreError, RuntimeError):
+    """Another live process is running this study."""
+
+
+class StoreUnusableError(StoreError, ValueError):
+    """The database cannot be used as it is: corrupt, read-only, of a newer schema, unreachable. The text says what to do."""
+
+
+class StudyStore(Protocol):
+    """Keeps studies. Every method is one short transaction; every record returned is a value, never a live row.
+
+    Writes raise `StoreUnusableError` where the database refuses them; a failed write leaves nothing half written.
+    """
+
+    def create_study(self, slug: str, spec: Mapping[str, Any]) -> Study:
+        """Create a study in state RUNNING, claimed by this process. Raises `StudyExistsError`."""
+
+    def claim_study(self, study_id: int) -> Study:
+        """Mark a study RUNNING by this process. Raises `StudyBusyError` while another live process runs it."""
+
+    def study(self, name: str) -> Study:
+        """Return a study by slug, or by id where `name` is all digits. Raises `StudyNotFoundError`."""
+
+    def studies(self) -> Sequence[Study]:
+        """Return all studies, newest first."""
+
+    def update_study(
+        self,
+        study_id: int,
+        *,
+        state: StudyState | None = None,
+        error: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        add_seconds: Mapping[str, float] | None = None,
+        baseline: Sequence[Measurement] | None = None,
+    ) -> Study:
+        """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
+
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study with all that belongs to it; its use of verification examples stays counted."""
+
+    def start_candidate(self, study_id: int, proposal: Proposal) -> Candidate:
+        """Return a RUNNING candidate for a proposal: a new one, or the one in flight of the same config."""
+
+    def finish_candidate(self, candidate_id: int, outcome: Outcome) -> Candidate:
+        """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
+
+    def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
+        """Add what was measured after the evaluation (true latency, energy, memory), replacing equal quantities
+        measured under equal conditions."""
+
+    def shortlist(self, study_id: int, candidate_ids: Sequence[int]) -> None:
+        """Fix the shortlist: exactly these candidates are marked, before any verification example is touched."""
+
+    def verify_candidate(self, candidate_id: int, verification: Verification) -> None:
+        """Record a candidate's verification and count the study among the users of those examples."""
+
+    def candidates(self, study_id: int) -> Sequence[Candidate]:
+        """Return all candidates of a study in number order."""
+
+    def verification_uses(self, examples: str) -> int:
+        """Return how many studies, deleted ones included, have verified on the examples of this hash."""
+
+    def close(self) -> None:
+        """Release connections; the store is not used afterwards."""
