@@ -1,0 +1,133 @@
+"""The layer bank: what materialize asks for, answered from disk, computed and kept when it is asked for first.
+
+Per group one file with moments, one with the ranking; per solved level one file. Nothing is computed twice, not even
+by a later study of the same model, whatever its ε.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.bank.files import read_entry, write_entry
+from search_spaces.bank.gradients import Batch, Loss, collect_gradients
+from search_spaces.bank.key import BankKey
+from search_spaces.bank.moments import collect_moments
+from search_spaces.bank.solve import reconstruct
+from search_spaces.criteria.evidence import Criterion, MaskGradients, Moments
+from search_spaces.groups import Group
+from search_spaces.units import columns_of
+
+
+class LayerBank:
+    """Rankings and reconstructed weights of one dense model. Also the `Evidence` of its criterion.
+
+    `calibration()` yields the calibration batches anew at every call; `loss` is needed by gradient criteria only.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        key: BankKey,
+        *,
+        model: nn.Module,
+        groups: Sequence[Group],
+        criterion: Criterion,
+        calibration: Callable[[], Iterable[Batch]],
+        loss: Loss,
+    ) -> None:
+        self.folder = root / key.digest
+        self._model, self._groups, self._criterion = model, groups, criterion
+        self._calibration, self._loss = calibration, loss
+        self._moments: dict[str, Moments] = {}
+        self._gradients: dict[str, MaskGradients] = {}
+        self._orders: dict[str, Tensor] = {}
+        self._solved: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
+
+    def fill_rankings(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+        """Rank the units of every group: the part of the bank that every study needs."""
+        for done, group in enumerate(self._groups, start=1):
+            self.order(group)
+            progress(done, len(self._groups))
+
+    def order(self, group: Group) -> Tensor:
+        """Return all units, most important first: int64 `(units,)`."""
+        if group.name not in self._orders:
+            path = self.folder / f"{group.name}.order.safetensors"
+            entry = read_entry(path)
+            if entry is None:
+                entry = {"order": self._criterion.rank(group, self)}
+                write_entry(path, entry)
+            self._orders[group.name] = entry["order"].to(self._device)
+        return self._orders[group.name]
+
+    def kept_units(self, group: Group, level: int) -> Tensor:
+        """Return the `level` most important units in ascending index order."""
+        return self.order(group)[:level].sort().values
+
+    def solved(self, group: Group, level: int) -> tuple[Tensor, Tensor]:
+        """Return the consumer's reconstructed weight and bias for the `level` most important units."""
+        if (group.name, level) not in self._solved:
+            path = self.folder / f"{group.name}.level-{level:05d}.safetensors"
+            entry = read_entry(path)
+            if entry is None:
+                write_entry(path, self._solve(group, level))
+                entry = read_entry(path) or self._solve(group, level)
+            self._solved[group.name, level] = entry["weight"], entry["bias"]
+        return self._solved[group.name, level]
+
+    def producer_weights(self, group: Group) -> list[Tensor]:
+        """Return the dense producers' weights."""
+        return [self._linear(path).weight.detach() for path in group.producers]
+
+    def consumer_weight(self, group: Group) -> Tensor:
+        """Return the dense consumer's weight."""
+        return self._linear(group.consumers[0]).weight.detach()
+
+    def moments(self, group: Group) -> Moments:
+        """Return the moments of the consumer's inputs, from disk or from one pass for all groups."""
+        if group.name not in self._moments:
+            entry = read_entry(self._moments_path(group.name))
+            if entry is None:
+                self._collect_moments()
+                entry = read_entry(self._moments_path(group.name))
+            if entry is None:
+                raise OSError(f"{self._moments_path(group.name)} vanished while it was being read; run again")
+            moments = Moments(int(entry["count"]), entry["mean"].to(self._device), entry["covariance"].to(self._device))
+            self._moments[group.name] = moments
+        return self._moments[group.name]
+
+    def gradients(self, group: Group) -> MaskGradients:
+        """Return the mask gradients of the group's units, from one pass for all groups."""
+        if not self._gradients:
+            self._gradients = collect_gradients(self._model, self._groups, self._calibration(), self._loss)
+        return self._gradients[group.name]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the bank on disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
+
+    def _collect_moments(self) -> None:
+        for name, moments in collect_moments(self._model, self._groups, self._calibration()).items():
+            entry = {"count": torch.tensor(moments.count), "mean": moments.mean, "covariance": moments.covariance}
+            write_entry(self._moments_path(name), entry)
+
+    def _solve(self, group: Group, level: int) -> dict[str, Tensor]:
+        consumer = self._linear(group.consumers[0])
+        columns = columns_of(self.kept_units(group, level), group.unit_size)
+        weight, bias = reconstruct(consumer.weight.detach(), consumer.bias.detach(), self.moments(group), columns)
+        return {"weight": weight, "bias": bias}
+
+    def _moments_path(self, name: str) -> Path:
+        return self.folder / f"{name}.moments.safetensors"
+
+    def _linear(self, path: str) -> nn.Linear:
+        return self._model.get_submodule(path)  # type: ignore[return-value]  # groups name linear layers only
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._model.parameters()).device

@@ -1,0 +1,58 @@
+"""Mask gradients: one forward and backward pass over the calibration examples, a mask of ones on every unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.criteria.evidence import MaskGradients
+from search_spaces.groups import Group
+
+Batch = Mapping[str, Tensor]
+Loss = Callable[[nn.Module, Batch], Tensor]
+
+
+def collect_gradients(
+    model: nn.Module, groups: Sequence[Group], batches: Iterable[Batch], loss: Loss
+) -> dict[str, MaskGradients]:
+    """Return the statistics of per-example mask gradients by group name.
+
+    `loss(model, batch)` returns the summed loss of the batch's examples, a scalar. Weights get no gradient.
+    """
+    masks: dict[str, Tensor] = {}
+    absolute = {group.name: torch.zeros(group.units) for group in groups}
+    squared = {group.name: torch.zeros(group.units) for group in groups}
+    examples = 0
+
+    def masked(group: Group) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            mask = torch.ones(len(inputs[0]), 1, group.units, device=inputs[0].device, requires_grad=True)
+            masks[group.name] = mask
+            return (inputs[0] * mask.repeat_interleave(group.unit_size, dim=2), *inputs[1:])
+
+        return hook
+
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    handles = [
+        model.get_submodule(path).register_forward_pre_hook(masked(group))
+        for group in groups
+        for path in group.consumers
+    ]
+    try:
+        for parameter in trainable:
+            parameter.requires_grad_(False)  # noqa: FBT003 - torch takes it by position
+        for batch in batches:
+            total = loss(model, batch)
+            for name, gradient in zip(masks, torch.autograd.grad(total, list(masks.values())), strict=True):
+                per_example = gradient[:, 0].cpu()
+                absolute[name] += per_example.abs().sum(dim=0)
+                squared[name] += per_example.square().sum(dim=0)
+            examples += len(per_example)
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)  # noqa: FBT003
+        for handle in handles:
+            handle.remove()
+    return {name: MaskGradients(absolute[name] / examples, squared[name] / examples) for name in absolute}

@@ -1,0 +1,63 @@
+"""Evidence: what a criterion may look at, and the contract of a criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from search_spaces.groups import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """First and second moments of the inputs of a group's consumer over real (unpadded) calibration tokens.
+
+    `mean`: `(d,)`; `covariance`: `(d, d)`, centred, divided by `count`; `d = units * unit_size`; float32.
+    """
+
+    count: int
+    mean: Tensor
+    covariance: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class MaskGradients:
+    """Per-unit statistics of the gradient of each example's loss by a mask on the unit (1 = kept): both `(units,)`."""
+
+    absolute: Tensor  # mean over examples of |dL/dm|
+    squared: Tensor  # mean over examples of (dL/dm)²
+
+
+class Evidence(Protocol):
+    """What is known of a group; each part is gathered when it is first asked for."""
+
+    def producer_weights(self, group: Group) -> Sequence[Tensor]:
+        """Weights `(d, in)` of the layers whose rows belong to the units."""
+
+    def consumer_weight(self, group: Group) -> Tensor:
+        """Weight `(out, d)` of the layer whose columns belong to the units."""
+
+    def moments(self, group: Group) -> Moments:
+        """Moments of the consumer's inputs."""
+
+    def gradients(self, group: Group) -> MaskGradients:
+        """Gradients by the units' masks."""
+
+
+class Criterion(Protocol):
+    """Orders the units of a group by how much the model needs them."""
+
+    @property
+    def name(self) -> str:
+        """Text that tells this criterion, with its settings, from every other: part of the bank's key."""
+
+    def rank(self, group: Group, evidence: Evidence) -> Tensor:
+        """Return all unit indices, most important first: int64 `(units,)`, a permutation."""
+
+
+def by_score(scores: Tensor) -> Tensor:
+    """Return unit indices in descending score, equal scores in index order: `(units,)` -> int64 `(units,)`."""
+    return scores.argsort(descending=True, stable=True)

@@ -1,0 +1,117 @@
+"""Distributions: few numbers that say how much every group keeps.
+
+The five classic ones (Pachon et al. 2025, "Pruning Distributions") tilt a ratio over the depth of the model. The
+tempered one blends the uniform ratio with the allocation by sensitivity: at a hundred candidates a sampler finds more
+in its four numbers than in one integer per group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from search_spaces.allocation import Allocation, FloatArray
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, GroupKind, config_of
+
+LOWEST_RATIO = 0.05  # of the units of a kind; the raw layer space reaches further down
+TEMPERATURES = (0.0, 1.5)  # 0 is uniform, 1 the allocation by sensitivity, above 1 exaggerates it
+SLOPES = (-0.4, 0.4)  # difference in kept share between the last and the middle layer
+DIMENSIONS = ("head_ratio", "neuron_ratio", "temperature", "slope")
+
+
+class Classic(StrEnum):
+    """The five pruning distributions: who is pruned more."""
+
+    UNIFORM = "PD1"
+    BOTTOM_UP = "PD2"  # lightly in the first layers, more in the deeper ones
+    TOP_DOWN = "PD3"  # more in the first layers
+    MIDDLE = "PD4"  # lightly in the first and last layers
+    ENDS = "PD5"  # more in the first and last layers
+
+
+def classic(groups: Sequence[Group], ratio: float, distribution: Classic, form: Form) -> Config:
+    """Return the config that keeps `ratio` of each kind's units, tilted over depth by a classic distribution."""
+    kept: dict[str, float] = {}
+    for members in by_kind(groups).values():
+        depth = _depth(members)
+        tilt = {
+            Classic.UNIFORM: 0 * depth,
+            Classic.BOTTOM_UP: -depth,
+            Classic.TOP_DOWN: depth,
+            Classic.MIDDLE: 2 * np.abs(depth) - 1,
+            Classic.ENDS: 1 - 2 * np.abs(depth),
+        }[distribution]
+        shares = with_mean(ratio + min(ratio, 1 - ratio) * 0.8 * tilt, ratio)
+        kept |= {group.name: share * group.units for group, share in zip(members, shares, strict=True)}
+    return config_of(groups, kept, form)
+
+
+class TemperedSpace:
+    """The distribution space: points of the unit cube, `DIMENSIONS` in order, become configs.
+
+    `allocations` holds, for each kind of group, the allocation over that kind alone.
+    """
+
+    def __init__(self, groups: Sequence[Group], allocations: Mapping[GroupKind, Allocation], form: Form) -> None:
+        self._groups, self._allocations, self._form = tuple(groups), allocations, form
+
+    def config(self, point: Sequence[float]) -> Config:
+        """Return the config at a point of `[0, 1]^4`."""
+        heads, neurons, temperature, slope = point
+        ratios = {
+            GroupKind.HEADS: _scaled(heads, LOWEST_RATIO, 1.0),
+            GroupKind.NEURONS: _scaled(neurons, LOWEST_RATIO, 1.0),
+        }
+        kept: dict[str, float] = {}
+        for kind, members in by_kind(self._groups).items():
+            wished = self._shares(members, ratios[kind], _scaled(temperature, *TEMPERATURES), _scaled(slope, *SLOPES))
+            kept |= {group.name: share * group.units for group, share in zip(members, wished, strict=True)}
+        return config_of(self._groups, kept, self._form)
+
+    def point(self, config: Config, *, temperature: float) -> tuple[float, ...]:
+        """Return the point, of this temperature and no slope, with the config's own ratios of heads and neurons."""
+        kept = config.as_dict()
+        ratios = {
+            kind: sum(kept[group.name] for group in members) / sum(group.units for group in members)
+            for kind, members in by_kind(self._groups).items()
+        }
+        heads, neurons = (ratios.get(kind, 1.0) for kind in (GroupKind.HEADS, GroupKind.NEURONS))
+        unit = [(heads, LOWEST_RATIO, 1.0), (neurons, LOWEST_RATIO, 1.0), (temperature, *TEMPERATURES), (0.0, *SLOPES)]
+        return tuple(float(np.clip((value - low) / (high - low), 0, 1)) for value, low, high in unit)
+
+    def _shares(self, members: Sequence[Group], ratio: float, temperature: float, slope: float) -> FloatArray:
+        allocation = self._allocations[members[0].kind]
+        chosen = allocation.within(ratio * float(allocation.costs[-1]))
+        optimal = np.array([chosen[group.name] / group.units for group in members])
+        return with_mean(ratio + temperature * (optimal - ratio) + slope * _depth(members), ratio)
+
+
+def with_mean(shares: FloatArray, mean: float) -> FloatArray:
+    """Return the shares shifted by one number and cut to [0, 1] so that their mean is `mean`: `(n,)` -> `(n,)`."""
+    low, high = -float(shares.max()), 1 - float(shares.min())
+    for _ in range(50):  # bisection: the mean of the cut shares does not fall as the shift grows
+        shift = (low + high) / 2
+        low, high = (shift, high) if np.clip(shares + shift, 0, 1).mean() < mean else (low, shift)
+    return np.clip(shares + high, 0, 1)
+
+
+def by_kind(groups: Sequence[Group]) -> dict[GroupKind, list[Group]]:
+    """Return the groups of each kind in order."""
+    kinds: dict[GroupKind, list[Group]] = {}
+    for group in groups:
+        kinds.setdefault(group.kind, []).append(group)
+    return kinds
+
+
+def _depth(groups: Sequence[Group]) -> FloatArray:
+    """Return each group's place between the first (-1) and the last (+1) layer: `(n,)`."""
+    layers = np.array([group.layer for group in groups], dtype=np.float64)
+    span = layers.max() - layers.min()
+    return np.zeros(len(groups)) if span == 0 else 2 * (layers - layers.min()) / span - 1
+
+
+def _scaled(unit: float, low: float, high: float) -> float:
+    return low + unit * (high - low)
