@@ -46,7 +46,7 @@ class StudySpec(Frozen):
     objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
-    reconstruct: bool = Field(True, description="solve the consumers of kept units anew by least squares")
+    reconstruct: bool = Field(default=True, description="solve the consumers of kept units anew by least squares")
     keep: tuple[str, ...] = Field((), description="layers or groups that stay dense")
 
     sampler: SamplerName = "tpe"

@@ -21,12 +21,20 @@ class StudyExistsError(StoreError, ValueError):
     """A study of this name exists already."""
 
 
+class StudySlugError(StoreError, ValueError):
+    """A name that a study cannot take. The text says which it can."""
+
+
+class CandidateNotFoundError(StoreError, LookupError):
+    """No candidate has this id."""
+
+
 class StudyBusyError(StoreError, RuntimeError):
     """Another live process is running this study."""
 
 
 class StoreUnusableError(StoreError, ValueError):
-    """The database cannot be used as it is: corrupt, read-only, of a newer schema, unreachable. The text says what to do."""
+    """The database cannot be used as it is: corrupt, read-only, newer, unreachable. The text says what to do."""
 
 
 class StudyStore(Protocol):

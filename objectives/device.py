@@ -1,0 +1,64 @@
+"""The device that runs a model: its name for people, its fingerprint for keys, and waiting until it has finished."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from objectives.measurement import JsonScalar
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the model's first parameter (the CPU where it has none)."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until everything queued on `device` is done; the CPU queues nothing."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name its maker gave the device, such as "AMD EPYC 7B13" or "NVIDIA A100-SXM4-40GB"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return cpu_name()
+
+
+def describe_device(device: torch.device) -> dict[str, JsonScalar]:
+    """Return what a timing on `device` depends on besides the model: device, its name, threads, torch, instructions."""
+    return {
+        "device": str(device),
+        "device_name": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def device_fingerprint(device: torch.device) -> str:
+    """Return the first 16 hex digits of the SHA-256 of `describe_device`: equal where timings may be compared."""
+    return sha256(json.dumps(describe_device(device), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's name as the system tells it: Linux's `cpuinfo`, macOS's sysctl, else Python's own word."""
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    if platform.system() == "Darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,147 @@
+"""Latency of models on one device: warm up, then time all of them round by round, and keep every sample.
+
+Clocks drift: a processor warms up, a neighbour starts a job. So the dense model and all candidates run in the same
+rounds, each round in a fresh random order, and a candidate is compared with the dense model of its own round.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from objectives.device import describe_device, device_of, synchronise
+from objectives.guard import measuring
+from objectives.measurement import Conditions, JsonScalar, Measurement, Source
+from objectives.repeats import Compared, Key, compared, median_with_interval
+
+Run = Callable[[], object]
+Clock = Callable[[], float]
+MakeInput = Callable[[int], Mapping[str, torch.Tensor]]
+
+MIN_ROUNDS = 6  # the fewest whose range holds the median with 95 %
+MAX_ROUNDS = 200  # enough: more samples are stored, not more precise
+WARM_UPS = 2
+
+
+def interleaved_latency(
+    runs: Mapping[Key, Run],
+    *,
+    rng: np.random.Generator,
+    seconds: float = 20.0,
+    min_rounds: int = MIN_ROUNDS,
+    max_rounds: int = MAX_ROUNDS,
+    clock: Clock = time.perf_counter,
+) -> dict[Key, NDArray[np.float64]]:
+    """Time every run once per round, in a fresh random order each round, after two warm-ups.
+
+    Args:
+        runs: each must have finished its work when it returns (synchronise inside).
+        rng: draws the orders.
+        seconds: no further round is begun that would probably end past this budget, warm-up included.
+        min_rounds: rounds taken whatever they cost.
+        max_rounds: rounds after which to stop with time left.
+        clock: monotonic seconds.
+
+    Returns:
+        Seconds `(rounds,)` per key; index i is round i for all of them.
+    """
+    if not runs or not 1 <= min_rounds <= max_rounds:
+        raise ValueError(f"latency: needs runs and 1 <= min_rounds <= max_rounds, got {min_rounds=}, {max_rounds=}")
+    began = clock()
+    for _ in range(WARM_UPS):
+        for run in runs.values():
+            run()
+    samples: dict[Key, list[float]] = {key: [] for key in runs}
+    round_s = 0.0
+    for done in range(max_rounds):
+        round_began = clock()
+        if done >= min_rounds and round_began - began + round_s > seconds:
+            break
+        _time_one_round(runs, samples, rng=rng, clock=clock)
+        round_s = clock() - round_began
+    return {key: np.array(values) for key, values in samples.items()}
+
+
+def _time_one_round(
+    runs: Mapping[Key, Run], samples: Mapping[Key, list[float]], *, rng: np.random.Generator, clock: Clock
+) -> None:
+    keys = list(runs)
+    for index in rng.permutation(len(keys)):
+        run = runs[keys[index]]
+        start = clock()
+        run()
+        samples[keys[index]].append(clock() - start)
+
+
+def measure_latency(
+    models: Mapping[Key, nn.Module],
+    make_input: MakeInput,
+    *,
+    dense: Key,
+    batch: int,
+    rng: np.random.Generator,
+    seconds: float = 20.0,
+    threads: int | None = None,
+    clock: Clock = time.perf_counter,
+) -> dict[Key, Compared]:
+    """Measure the latency of one forward pass of every model, and its ratio to that of `models[dense]`.
+
+    Args:
+        models: extracted models, all on one device; left in the mode in which they are found.
+        make_input: batch → keyword arguments of the forward pass, tensors `(batch, length, …)`; moved to the device.
+        dense: the key of the dense model.
+        batch: sequences per forward pass.
+        rng: draws the order of every round.
+        seconds: budget of this session, as in `interleaved_latency`.
+        threads: CPU threads; None keeps torch's own choice.
+        clock: monotonic seconds.
+
+    Returns:
+        Per key the median seconds of one pass ("latency") and the median per-round ratio ("latency_ratio"), each with
+        its interval, all samples, and the conditions that were in force.
+    """
+    with measuring(*models.values(), threads=threads):
+        device = device_of(models[dense])
+        inputs = {name: tensor.to(device) for name, tensor in make_input(batch).items()}
+        runs = {key: forward_pass(model, inputs) for key, model in models.items()}
+        samples = interleaved_latency(runs, rng=rng, seconds=seconds, clock=clock)
+        conditions = request_conditions(models[dense], inputs)
+    return compared({key: _latency(values, conditions) for key, values in samples.items()}, dense=dense)
+
+
+def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callable[[], None]:
+    """Return a callable that runs one forward pass and returns when the device has finished it."""
+    device = device_of(model)
+
+    def run() -> None:
+        model(**inputs)
+        synchronise(device)
+
+    return run
+
+
+def request_conditions(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str, JsonScalar]:
+    """Return what a figure of this request holds for: batch, length, dtype, and the device with its threads."""
+    batch, length = next(iter(inputs.values())).shape[:2]
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    return {"batch": batch, "length": length, "dtype": dtype, **describe_device(device_of(model))}
+
+
+def _latency(samples: NDArray[np.float64], conditions: Conditions) -> Measurement:
+    median, interval = median_with_interval(samples)
+    lower, upper = np.quantile(samples, [0.25, 0.75])
+    return Measurement(
+        quantity="latency",
+        value=median,
+        unit="s",
+        source=Source.MEASURED,
+        n=len(samples),
+        interval=interval,
+        conditions={**conditions, "rounds": len(samples), "interquartile_range": float(upper - lower)},
+        samples=tuple(samples.tolist()),
+    )

@@ -1,0 +1,98 @@
+"""What repeated measurements say: a centre with its interval, and a ratio to the dense model taken pair by pair.
+
+Round i of every model ran within the same moments, so the ratio of round i cancels drift that both saw; the interval is
+over those ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import bdtr, stdtrit
+
+from objectives.measurement import Interval, Measurement
+
+Key = TypeVar("Key", bound=Hashable)
+Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
+LEVEL = 0.95
+
+
+class Compared(NamedTuple):
+    """A cost of one model, and its ratio to the dense model's (below 1 is cheaper)."""
+
+    absolute: Measurement
+    ratio: Measurement
+
+
+def median_with_interval(samples: ArrayLike) -> tuple[float, Interval | None]:
+    """Return the median of `(n,)` samples and its distribution-free 95 % interval, None for a single sample.
+
+    The interval runs between order statistics, counted by the binomial distribution (David & Nagaraja, Order
+    Statistics, 3rd ed., 7.1). Below six samples it is their whole range, at the level that range truly has.
+    """
+    ordered = np.sort(np.asarray(samples, dtype=float))
+    n = len(ordered)
+    if n < 2:
+        return float(ordered[0]), None
+    rank = _rank(n)
+    coverage = 1 - 2 * float(bdtr(rank - 1, n, 0.5))
+    interval = Interval(lower=float(ordered[rank - 1]), upper=float(ordered[n - rank]), level=min(coverage, LEVEL))
+    return float(np.median(ordered)), interval
+
+
+def _rank(n: int) -> int:
+    """Return the largest rank r with P(fewer than r of n samples lie below the median) <= 2.5 %, at least 1."""
+    fits = [rank for rank in range(1, n // 2 + 1) if bdtr(rank - 1, n, 0.5) <= (1 - LEVEL) / 2]
+    return max(fits, default=1)
+
+
+def mean_with_interval(samples: ArrayLike) -> tuple[float, Interval | None]:
+    """Return the mean of `(n,)` samples and its two-sided 95 % Student interval, None for a single sample."""
+    values = np.asarray(samples, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n < 2:
+        return mean, None
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * float(values.std(ddof=1)) / n**0.5
+    return mean, Interval(lower=mean - half, upper=mean + half, level=LEVEL)
+
+
+def compared(
+    costs: Mapping[Key, Measurement], *, dense: Key, summary: Summary = median_with_interval
+) -> dict[Key, Compared]:
+    """Put every cost beside its ratio to that of `dense`.
+
+    Args:
+        costs: measurements of one session; samples of round i stand at index i in all of them.
+        dense: the key of the dense model. Its own ratio is exactly 1.
+        summary: how the per-round ratios become one value and an interval.
+
+    Raises:
+        ValueError: the sample counts differ, or the dense model's cost is not positive.
+    """
+    return {key: Compared(cost, _ratio(cost, costs[dense], summary)) for key, cost in costs.items()}
+
+
+def _ratio(cost: Measurement, dense: Measurement, summary: Summary) -> Measurement:
+    ratios = _pairwise(cost.samples or (cost.value,), dense.samples or (dense.value,), quantity=cost.quantity)
+    value, interval = summary(ratios)
+    return Measurement(
+        quantity=f"{cost.quantity}_ratio",
+        value=value,
+        unit="ratio",
+        source=cost.source,
+        n=cost.n,
+        interval=interval,
+        conditions=cost.conditions,
+        samples=tuple(ratios) if cost.samples else (),
+    )
+
+
+def _pairwise(cost: Sequence[float], dense: Sequence[float], *, quantity: str) -> list[float]:
+    if len(cost) != len(dense):
+        raise ValueError(f"{quantity}: a ratio needs paired samples, got {len(cost)} and {len(dense)}")
+    if min(dense) <= 0:
+        raise ValueError(f"{quantity}: the dense model's cost must be positive, got {min(dense)}")
+    return [float(one / other) for one, other in zip(cost, dense, strict=True)]

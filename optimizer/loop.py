@@ -1,0 +1,57 @@
+"""The loop: the life of a candidate, again and again, until the budget is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optimizer.search.proposer import Proposer
+from search_spaces.config import Config
+from studies.records import Candidate, CandidateState, Outcome
+from studies.store import StudyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much may be searched: candidates, and seconds of which `spent_s` went before a resume."""
+
+    trials: int
+    timeout_s: float | None = None
+    spent_s: float = 0.0
+
+    def is_spent(self, candidates: int, elapsed_s: float) -> bool:
+        """Whether the next candidate would go over the budget."""
+        return candidates >= self.trials or (self.timeout_s is not None and self.spent_s + elapsed_s >= self.timeout_s)
+
+
+def search(
+    *,
+    study_id: int,
+    store: StudyStore,
+    proposer: Proposer,
+    evaluate: Callable[[Config], Outcome],
+    budget: Budget,
+    on_finished: Callable[[Candidate], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Sequence[Candidate]:
+    """Evaluate proposals until the budget is spent or nothing is left to propose; return all candidates in order.
+
+    Every finished candidate is in the store before the next one is proposed, so a kill costs at most the one in flight;
+    a candidate found in flight is finished first.
+    """
+    started = clock()
+    known = list(store.candidates(study_id))
+    for candidate in [c for c in known if c.state is CandidateState.RUNNING]:
+        finished = store.finish_candidate(candidate.id, evaluate(candidate.config))
+        known[known.index(candidate)] = finished
+        on_finished(finished)
+    while not budget.is_spent(len(known), clock() - started):
+        proposal = proposer.propose(known)
+        if proposal is None:
+            break
+        candidate = store.start_candidate(study_id, proposal)
+        finished = store.finish_candidate(candidate.id, evaluate(proposal.config))
+        known.append(finished)
+        on_finished(finished)
+    return known

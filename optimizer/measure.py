@@ -1,0 +1,113 @@
+"""Measure: what the shortlist really costs, every extracted model beside the dense one, in the same rounds.
+
+Latency at every batch size, energy per inference at the first, peak memory of one pass, size on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from objectives.device import device_of
+from objectives.energy.choose import choose_meter
+from objectives.energy.measure import Work, compare_energy
+from objectives.energy.traffic import count_traffic
+from objectives.flops import count_flops
+from objectives.guard import measuring
+from objectives.latency import forward_pass, measure_latency
+from objectives.measurement import Measurement
+from objectives.memory import measure_memory
+from objectives.size import measure_size
+
+DENSE = "dense"  # the key of the dense model
+LATENCY_S = 12.0  # per batch size, over all models: a dozen rounds of a small encoder
+
+Measurements = dict[Hashable, tuple[Measurement, ...]]
+Request = Callable[[int], dict[str, Tensor]]
+
+
+def measure_models(
+    models: Mapping[Hashable, nn.Module],
+    request: Request,
+    *,
+    batch_sizes: Sequence[int],
+    threads: int | None,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> Measurements:
+    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with.
+
+    `request(batch)` returns the inputs of one inference request of that batch size.
+    """
+    rng = np.random.default_rng(seed)
+    taken: dict[Hashable, list[Measurement]] = {key: [] for key in models}
+    steps = len(batch_sizes) + 2
+    for done, batch in enumerate(batch_sizes):
+        progress(done, steps)
+        timed = measure_latency(models, request, dense=DENSE, batch=batch, rng=rng, seconds=LATENCY_S, threads=threads)
+        for key, compared in timed.items():
+            taken[key].extend(compared)
+    progress(steps - 2, steps)
+    _add_energy(taken, models, request, batch_sizes[0], threads=threads, rng=rng)
+    progress(steps - 1, steps)
+    _add_sizes(taken, models, request, batch_sizes[0], threads=threads)
+    progress(steps, steps)
+    return {key: tuple(measurements) for key, measurements in taken.items()}
+
+
+def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:
+    """Return a maker of requests of `length` random tokens: times depend on shapes, not on what the text says."""
+
+    def make(batch: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        tokens = torch.randint(0, vocabulary, (batch, length), generator=generator)
+        return {"input_ids": tokens.to(device), "attention_mask": torch.ones_like(tokens).to(device)}
+
+    return make
+
+
+def _add_energy(
+    taken: Mapping[Hashable, list[Measurement]],
+    models: Mapping[Hashable, nn.Module],
+    request: Request,
+    batch: int,
+    *,
+    threads: int | None,
+    rng: np.random.Generator,
+) -> None:
+    inputs = request(batch)
+    length = inputs["input_ids"].shape[1]
+    with measuring(*models.values(), threads=threads):
+        works = {}
+        for key, model in models.items():
+            run = forward_pass(model, inputs)
+            latency = next(m for m in taken[key] if m.quantity == "latency" and m.conditions["batch"] == batch)
+            works[key] = Work(
+                run=run,
+                inferences=batch,
+                latency=latency,
+                flops=batch * count_flops(model, [length]),
+                bytes_moved=count_traffic(run),
+            )
+        choice = choose_meter(device_of(models[DENSE]))
+        for key, compared in compare_energy(works, choice, dense=DENSE, rng=rng).items():
+            taken[key].extend(compared)
+
+
+def _add_sizes(
+    taken: Mapping[Hashable, list[Measurement]],
+    models: Mapping[Hashable, nn.Module],
+    request: Request,
+    batch: int,
+    *,
+    threads: int | None,
+) -> None:
+    inputs = request(batch)
+    conditions = {"batch": batch, "length": int(inputs["input_ids"].shape[1])}
+    with measuring(*models.values(), threads=threads):
+        for key, model in models.items():
+            taken[key].extend(measure_size(model))
+            taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))

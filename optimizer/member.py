@@ -1,0 +1,134 @@
+"""What a study hands out: one model of a member, of the baseline and of a whole run, for every front door alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studies.records import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class View(BaseModel):
+    """A frozen JSON view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VerificationView(View):
+    """A member on the verification examples. Drops and bounds in the metric's unit, positive is worse."""
+
+    n: int
+    accuracy: float
+    drop: float
+    interval: tuple[float, float]  # paired, two-sided 95 %
+    upper_95: float  # paired, one-sided 95 %, of this member alone; the verdict is Holm-corrected over the shortlist
+    verdict: Verdict
+
+
+class LatencyView(View):
+    """Latency of one batch size on the extracted model, and its ratio to the dense model of the same rounds."""
+
+    batch: int
+    seconds: float
+    ratio: float
+    ratio_interval: tuple[float, float] | None
+    source: str
+
+
+class Costs(View):
+    """What a model costs; the figures that have not been measured are None."""
+
+    flops: float
+    parameters: int
+    size_bytes: int
+    latency: tuple[LatencyView, ...] = ()
+    energy_j: float | None = None
+    energy_interval: tuple[float, float] | None = None
+    energy_source: str | None = None
+    peak_memory_bytes: int | None = None
+
+
+class Baseline(Costs):
+    """The dense model, measured in the same run under the same conditions."""
+
+    accuracy: float
+    n: int
+    verification_accuracy: float | None = None
+    verification_n: int | None = None
+
+
+class Member(Costs):
+    """A candidate as it is handed out. `accuracy` is the task's metric, on the search examples."""
+
+    candidate: int
+    config: dict[str, int]
+    form: str
+    origin: str
+    parent: int | None = None
+    accuracy: float | None
+    drop: float | None
+    drop_interval: tuple[float, float] | None
+    seen: int
+    verification: VerificationView | None
+    flops_ratio: float
+    latency_ratio: float | None = None  # of the first batch
+    energy_ratio: float | None = None
+    divergence: float | None = None
+    training_seconds: float | None = None  # of a recovered member
+    training_energy_j: float | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, `unverified` where the member was never tried on the verification examples."""
+        return self.verification.verdict if self.verification else Verdict.UNVERIFIED
+
+
+class StoppedEarly(View):
+    """How many candidates were stopped, and the share of all search examples that this saved."""
+
+    candidates: int
+    examples_saved: float
+
+
+class RunResult(View):
+    """A whole run."""
+
+    schema_version: int = SCHEMA_VERSION
+    study: str
+    state: str
+    model: str
+    task: str
+    epsilon: float
+    seed: int
+    metric: str
+    objectives: tuple[str, ...]
+    conditions: dict[str, Any]  # Any: JSON data of several kinds
+    notes: tuple[str, ...]
+    baseline: Baseline | None
+    front: tuple[Member, ...]
+    shortlist_size: int
+    verification_uses: int
+    knee: int | None  # candidate number
+    hypervolume: float | None
+    least_violating: tuple[Member, ...]
+    candidates_evaluated: int
+    stopped_early: StoppedEarly
+    seconds: dict[str, float]
+
+
+class FrontResult(View):
+    """What is stored of a study, filtered by another ε, other objectives or other limits."""
+
+    schema_version: int = SCHEMA_VERSION
+    study: str
+    epsilon: float
+    objectives: tuple[str, ...]
+    items: tuple[Member, ...]
+    knee: int | None
+    hypervolume: float | None
+    undecided: int  # stopped candidates that might be feasible at this ε; resuming with it finishes them
+    unverified: int  # members of this front without a verification
+    least_violating: tuple[Member, ...]

@@ -1,0 +1,39 @@
+"""Algorithm 1 of Smarts et al. 2025, steps 2 and 5: one ratio, raised while ε holds, lowered when it breaks.
+
+Start by pruning 30 % of the units of every group, the least by magnitude; 10 % more while A(W') >= A(W) − ε, 10 %
+less while it does not; stop where the two meet. The published text prunes single weights; here whole heads and
+neurons go, so that steps 3 and 4 (time, energy) can find what step 2 promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, config_of
+from studies.records import Candidate, Origin, Proposal
+
+START_TENTHS = 3
+
+
+class IterativeProposer:
+    """Proposes the next ratio from the candidates so far; None when p can be neither raised nor lowered."""
+
+    def __init__(self, groups: Sequence[Group], is_feasible: Callable[[Candidate], bool]) -> None:
+        self._groups, self._is_feasible = tuple(groups), is_feasible
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return the next proposal, a pure function of `history`."""
+        answers = {self._config(tenths): tenths for tenths in range(1, 10)}
+        held = {answers[c.config]: self._is_feasible(c) for c in history if c.config in answers}
+        tenths = START_TENTHS
+        while tenths in held:
+            following = tenths + 1 if held[tenths] else tenths - 1
+            if not 1 <= following <= 9 or held.get(following, held[tenths]) != held[tenths]:
+                return None
+            tenths = following
+        return Proposal(config=self._config(tenths), origin=Origin.ITERATIVE, coordinates=(tenths / 10,))
+
+    def _config(self, tenths: int) -> Config:
+        kept = {group.name: (10 - tenths) / 10 * group.units for group in self._groups}
+        return config_of(self._groups, kept, Form.SLICED)

@@ -1,0 +1,50 @@
+"""The ladder: seeds that every study starts with, whatever its sampler.
+
+Allocations by sensitivity at several budgets, the uniform ratio at the same ones, and the four tilted classic
+distributions: what a careful person would try first, and what shows a sampler the lie of the land.
+"""
+
+from __future__ import annotations
+
+from optimizer.search.space import Space
+from search_spaces.config import Config
+from search_spaces.distributions import Classic, classic
+from studies.records import Origin, Proposal
+
+OPTIMAL_RATIOS = (0.5, 0.4, 0.6, 0.35, 0.45, 0.3, 0.7, 0.55, 0.8, 0.25)  # the middle first: a short ladder is cut here
+UNIFORM_RATIOS = (0.5, 0.7, 0.4, 0.6, 0.8, 0.3, 0.9)
+TILTED_RATIOS = (0.5, 0.7)
+SHARE = 3  # at most a third of the candidates
+
+
+def ladder(space: Space, trials: int) -> list[Proposal]:
+    """Return the seeds of a study, each config once, at most `trials / SHARE` of them but always one."""
+    optimal = [_seed(space, space.optimal(ratio), temperature=1.0) for ratio in OPTIMAL_RATIOS]
+    uniform = [_seed(space, _classic(space, ratio, Classic.UNIFORM), temperature=0.0) for ratio in UNIFORM_RATIOS]
+    tilted = [
+        Proposal(config=_classic(space, ratio, distribution), origin=Origin.LADDER)
+        for ratio in TILTED_RATIOS
+        for distribution in list(Classic)[1:]
+    ]
+    seeds = {p.config: p for p in reversed([*_alternating(optimal, uniform), *tilted])}
+    return [p for p in reversed(seeds.values()) if space.within_limits(p.config)][: max(1, trials // SHARE)]
+
+
+def _alternating(optimal: list[Proposal], uniform: list[Proposal]) -> list[Proposal]:
+    """Return three seeds by sensitivity for every uniform one, then what is left."""
+    mixed: list[Proposal] = []
+    rest = list(uniform)
+    for index, proposal in enumerate(optimal, start=1):
+        mixed.append(proposal)
+        if index % 3 == 0 and rest:
+            mixed.append(rest.pop(0))
+    return mixed + rest
+
+
+def _classic(space: Space, ratio: float, distribution: Classic) -> Config:
+    return classic(space.groups, ratio, distribution, space.form)
+
+
+def _seed(space: Space, config: Config, *, temperature: float) -> Proposal:
+    point = space.tempered.point(config, temperature=temperature)
+    return Proposal(config=config, origin=Origin.LADDER, coordinates=point)

@@ -1,0 +1,72 @@
+"""The proposer: ladder, then sampler, then refinement; never a config twice.
+
+`propose` is a pure function of the spec and the finished candidates in order, so a study that was killed goes on as
+if nothing had happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from optimizer.samplers.protocol import Sampler, Told
+from optimizer.search.ladder import ladder
+from optimizer.search.refine import Refiner
+from optimizer.search.space import Space
+from studies.records import Candidate, Origin, Proposal
+
+REFINE_SHARE = 3  # a third of the candidates is left for refinement
+PATIENCE = 20  # duplicates in a row that end the sampler's stage
+
+
+class Proposer(Protocol):
+    """Decides what is evaluated next."""
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return the next proposal given all finished candidates in order, or None when there is nothing left."""
+
+
+class StagedProposer:
+    """Ladder, sampler and refinement, in this order."""
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        trials: int,
+        make_sampler: Callable[[], Sampler],
+        worth: Callable[[Candidate], Told | None],
+        refiner: Refiner | None,
+    ) -> None:
+        self._space, self._make_sampler, self._worth, self._refiner = space, make_sampler, worth, refiner
+        self._ladder = ladder(space, trials)
+        self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return the next proposal; a stage that has nothing new hands over to the one after it."""
+        number = len(history)
+        if number < len(self._ladder):
+            return self._ladder[number]
+        has_refined = any(candidate.proposal.origin is Origin.REFINE for candidate in history)
+        if number < self._refine_from and not has_refined:
+            proposal = self._sample(history)
+            if proposal is not None:
+                return proposal
+        return self._refiner.propose(history) if self._refiner else None
+
+    def _sample(self, history: Sequence[Candidate]) -> Proposal | None:
+        sampler = self._make_sampler()
+        known: dict[object, Told | None] = {}
+        for candidate in history:
+            known[candidate.config] = told = self._worth(candidate)
+            if told is not None:
+                sampler.tell(told)
+        for attempt in range(PATIENCE):
+            point = sampler.ask(len(history), attempt)
+            config = self._space.at_point(point)
+            if config not in known:
+                return Proposal(config=config, origin=Origin.SAMPLER, coordinates=point)
+            stored = known[config]
+            if stored is not None:
+                sampler.tell(Told(number=len(history), point=point, losses=stored.losses, violations=stored.violations))
+        return None

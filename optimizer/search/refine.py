@@ -1,0 +1,72 @@
+"""Refinement: local search in the raw layer space, steered by the divergence of the model's answers.
+
+From a member of the front, neighbours of no greater cost are ordered by what the sensitivity tables predict, the most
+promising few are asked for their divergence (no labels, a short pass), and the best of them is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from optimizer.front import non_dominated
+from optimizer.search.space import Space
+from search_spaces.config import Config
+from search_spaces.moves import moves
+from studies.records import Candidate, CandidateState, Origin, Proposal
+
+SCREENED = 4  # neighbours asked for their divergence per proposal
+ALLOWANCES = (0.0, -0.02, -0.04)  # change of FLOPs, of the dense model's, that the proposals take in turn
+
+
+class Refiner:
+    """Proposes neighbours of front members. A pure function of its arguments, given a deterministic divergence."""
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        divergence_of: Callable[[Config], float],
+        is_feasible: Callable[[Candidate], bool],
+    ) -> None:
+        self._space, self._divergence_of, self._is_feasible = space, divergence_of, is_feasible
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return the next proposal, or None when no parent has an untried neighbour."""
+        tried = {candidate.config for candidate in history}
+        for step, parent in enumerate(self._parents(history), start=len(history)):
+            allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs["flops"].dense
+            config = self._best_neighbour(parent.config, tried, allowance)
+            if config is not None:
+                return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
+        return None
+
+    def _best_neighbour(self, config: Config, tried: set[Config], allowance: float) -> Config | None:
+        near = moves(config, self._space.groups, self._space.tables, allowance=allowance)
+        fresh = (move.config for move in near if move.config not in tried and self._space.within_limits(move.config))
+        screened = [neighbour for neighbour, _ in zip(fresh, range(SCREENED), strict=False)]
+        return min(screened, key=self._divergence_of, default=None)
+
+    def _parents(self, history: Sequence[Candidate]) -> list[Candidate]:
+        """Return the promising candidates, those that were a parent least often first, then the cheapest."""
+        uses = [c.proposal.parent for c in history if c.proposal.origin is Origin.REFINE]
+        return sorted(self._promising(history), key=lambda c: (uses.count(c.number), self._flops(c), c.number))
+
+    def _promising(self, history: Sequence[Candidate]) -> list[Candidate]:
+        """Return the front of the feasible candidates, or the least violating half where none is feasible."""
+        whole = [c for c in history if c.state is CandidateState.COMPLETE and c.outcome and c.outcome.drop is not None]
+        feasible = [c for c in whole if self._is_feasible(c)]
+        if not feasible:
+            return sorted(whole, key=self._drop)[: max(1, len(whole) // 2)]
+        losses = np.array([(self._drop(c), self._flops(c)) for c in feasible])
+        return [c for c, is_on_front in zip(feasible, non_dominated(losses), strict=True) if is_on_front]
+
+    def _flops(self, candidate: Candidate) -> float:
+        return self._space.costs["flops"].ratio(candidate.config)
+
+    @staticmethod
+    def _drop(candidate: Candidate) -> float:
+        if candidate.outcome is None or candidate.outcome.drop is None:
+            raise ValueError(f"candidate {candidate.number} has no drop")
+        return candidate.outcome.drop

@@ -1,0 +1,66 @@
+"""The space of a study: its groups, what their levels cost and harm, and the two spaces that proposals come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from optimizer.costs import AdditiveCost
+from search_spaces.allocation import Allocation, FloatArray, Table
+from search_spaces.config import Config, Form
+from search_spaces.distributions import TemperedSpace, by_kind
+from search_spaces.groups import Group
+
+RATIO_LIMITS = ("flops", "parameters", "size")  # costs known before anything is built, so limits hold by construction
+
+
+@dataclass(frozen=True)
+class Space:
+    """What can be proposed. `costs` are additive and hold at least "flops"; `harms` come from the sensitivities.
+
+    `limits` are upper cost ratios that no proposal may exceed.
+    """
+
+    groups: Sequence[Group]
+    form: Form
+    costs: Mapping[str, AdditiveCost]
+    harms: Mapping[str, FloatArray]
+    limits: Mapping[str, float]
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """FLOPs and harm of every level of every group."""
+        flops = self.costs["flops"]
+        return {g.name: Table(cost=flops.of_levels(g), harm=self.harms[g.name]) for g in self.groups}
+
+    @cached_property
+    def allocation(self) -> Allocation:
+        """The exact allocation of FLOPs over all groups."""
+        return Allocation(self.groups, self.tables)
+
+    @cached_property
+    def tempered(self) -> TemperedSpace:
+        """The distribution space."""
+        members = by_kind(self.groups)
+        return TemperedSpace(
+            self.groups, {kind: Allocation(groups, self.tables) for kind, groups in members.items()}, self.form
+        )
+
+    def optimal(self, ratio: float) -> Config:
+        """Return the least harmful config of at most `ratio` of the dense FLOPs, by the tables."""
+        flops = self.costs["flops"]
+        levels = self.allocation.within(ratio * flops.dense - flops.fixed)
+        return Config.of(levels, self.form)
+
+    def at_point(self, point: Sequence[float]) -> Config:
+        """Return the config at a point of the distribution space, drawn towards zero until the limits hold."""
+        config, scale = self.tempered.config(point), 1.0
+        while not self.within_limits(config) and scale > 0:
+            scale = max(0.0, scale - 0.05)
+            config = self.tempered.config((point[0] * scale, point[1] * scale, *point[2:]))
+        return config
+
+    def within_limits(self, config: Config) -> bool:
+        """Whether every limit that can be known in advance holds."""
+        return all(self.costs[cost].ratio(config) <= limit for cost, limit in self.limits.items() if cost in self.costs)

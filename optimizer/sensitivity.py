@@ -1,0 +1,79 @@
+"""Sensitivity: what each group costs the model's answers at each of its levels, all other groups dense.
+
+A level is one short pass over the calibration examples, so few levels are measured, where they tell most: first the
+removed block and a middle level of every group, then, over all groups together, the middle of the widest gap. The
+rest is interpolated, monotone and in logarithms, since divergences span four powers of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from search_spaces.allocation import FloatArray
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, dense_config
+
+PASSES_PER_GROUP = 5
+RUINOUS = 0.1  # divergences above it all mean "not this level"; their differences are not worth a pass
+FLOOR = 1e-5  # keeps logarithms finite; smaller divergences are noise
+
+Measured = dict[int, float]  # level -> divergence
+
+
+def measure_sensitivity(
+    groups: Sequence[Group],
+    divergence_of: Callable[[Config], float],
+    *,
+    form: Form,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Measured]:
+    """Return the measured divergences by group name and level; the dense level has 0 and costs no pass."""
+    dense = dense_config(groups).in_form(form)
+    prunable = [group for group in groups if len(group.levels) > 1]
+    total = sum(min(PASSES_PER_GROUP, len(group.levels) - 1) for group in prunable)
+    measured: dict[str, Measured] = {group.name: {group.units: 0.0} for group in groups}
+    wanted = [
+        (group, level)
+        for group in prunable
+        for level in dict.fromkeys((group.levels[0], group.nearest_level(group.units / 4)))
+    ]
+    for done in range(total):
+        group, level = wanted.pop(0) if wanted else _widest_gap(prunable, measured)
+        measured[group.name][level] = divergence_of(dense.replaced({group.name: level}))
+        progress(done + 1, total)
+        if not wanted and _is_complete(prunable, measured):
+            break
+    return measured
+
+
+def harm_table(group: Group, measured: Mapping[int, float]) -> FloatArray:
+    """Return the divergence of every level, interpolated between the measured ones, never rising with the level."""
+    levels = sorted(measured)
+    if len(levels) == 1:
+        return np.zeros(1)
+    values = np.maximum.accumulate(np.array([measured[level] for level in reversed(levels)]))[::-1]
+    curve = PchipInterpolator(levels, np.log(values + FLOOR))
+    return np.maximum.accumulate((np.exp(curve(np.array(group.levels))) - FLOOR).clip(min=0)[::-1])[::-1]
+
+
+def _widest_gap(groups: Sequence[Group], measured: Mapping[str, Measured]) -> tuple[Group, int]:
+    """Return the group and unmeasured level whose measured neighbours differ most."""
+    best: tuple[float, Group, int] | None = None
+    for group in groups:
+        levels = sorted(measured[group.name])
+        for low, high in pairwise(levels):
+            between = [level for level in group.levels if low < level < high]
+            gap = min(measured[group.name][low], RUINOUS) - min(measured[group.name][high], RUINOUS)
+            if between and (best is None or gap > best[0]):
+                best = gap, group, between[len(between) // 2]
+    if best is None:
+        raise ValueError("every level is measured already")
+    return best[1], best[2]
+
+
+def _is_complete(groups: Sequence[Group], measured: Mapping[str, Measured]) -> bool:
+    return all(len(measured[group.name]) == len(group.levels) for group in groups)

@@ -1,0 +1,74 @@
+"""The shortlist: the few candidates that get verified, fixed before any verification example is touched.
+
+Feasible candidates on the front or near it, spread over FLOPs. Within a stretch of FLOPs the candidate most likely to
+hold comes first: a drop that is a standard error inside ε, then the smaller divergence, which is measured without
+labels and so has not been selected by the luck of the search examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from studies.records import Candidate, CandidateState
+
+SIZE = 12
+WHERE_NONE_IS_FEASIBLE = 3  # the least violating that are verified all the same, so that the answer has figures
+
+
+def choose_shortlist(
+    candidates: Sequence[Candidate],
+    *,
+    is_feasible: Callable[[Candidate], bool],
+    flops_of: Callable[[Candidate], float],
+    epsilon: float,
+    size: int = SIZE,
+) -> list[Candidate]:
+    """Return at most `size` candidates, cheapest first; the least violating few where none is feasible."""
+    whole = [c for c in candidates if c.state is CandidateState.COMPLETE]
+    feasible = [c for c in whole if is_feasible(c)]
+    if not feasible:
+        return sorted(whole, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
+    chosen = [
+        min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
+        for stretch in _stretches(feasible, flops_of, size)
+    ]
+    rest = sorted((c for c in feasible if c not in chosen), key=lambda c: (not _is_safe(c, epsilon), flops_of(c)))
+    return sorted([*chosen, *rest[: size - len(chosen)]], key=flops_of)
+
+
+def standard_error(candidate: Candidate) -> float:
+    """Return the standard error of the drop on the search examples; 0 where it is not known.
+
+    Of a paired difference of proportions: sqrt(lost + gained − (lost − gained)²/n) / n.
+    """
+    outcome = candidate.outcome
+    if outcome is None or outcome.lost is None or outcome.gained is None or not outcome.seen:
+        return 0.0
+    lost, gained, n = outcome.lost, outcome.gained, outcome.seen
+    return float(np.sqrt(max(0.0, lost + gained - (lost - gained) ** 2 / n))) / n
+
+
+def _stretches(
+    feasible: Sequence[Candidate], flops_of: Callable[[Candidate], float], size: int
+) -> list[list[Candidate]]:
+    """Cut the span from the cheapest feasible candidate to the dense model into equal stretches; empty ones go."""
+    prices = np.array([flops_of(candidate) for candidate in feasible])
+    edges = np.linspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]
+    places = np.searchsorted(edges, prices, side="right")
+    return [[c for c, at in zip(feasible, places, strict=True) if at == place] for place in sorted(set(places))]
+
+
+def _is_safe(candidate: Candidate, epsilon: float) -> bool:
+    return _drop(candidate) + standard_error(candidate) <= epsilon
+
+
+def _divergence(candidate: Candidate) -> float:
+    return next((m.value for m in candidate.measurements if m.quantity == "divergence"), 0.0)
+
+
+def _drop(candidate: Candidate) -> float:
+    if candidate.outcome is None or candidate.outcome.drop is None:
+        raise ValueError(f"candidate {candidate.number} has no drop")
+    return candidate.outcome.drop

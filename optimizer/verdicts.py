@@ -1,0 +1,84 @@
+"""Verdicts: what the verification of a shortlist says at a given ε.
+
+A verdict is derived, never stored: at another ε the same figures are judged again. `certified` needs the one-sided
+95 % bound to hold for all certified members at once, so p-values are corrected over the whole shortlist (Holm 1979).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.metrics import Metric
+from objectives.statistics import (
+    bootstrap_drop,
+    holm,
+    paired_drop_p_value,
+    paired_drop_upper,
+    within_epsilon,
+)
+from studies.records import Candidate, Verdict, Verification
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A member's verdict at an ε, and its own one-sided 95 % upper bound of the drop (not corrected)."""
+
+    verdict: Verdict
+    upper_95: float
+
+
+def judge(candidates: Sequence[Candidate], epsilon: float, metric: Metric, *, seed: int) -> dict[int, Judgement]:
+    """Return candidate number -> judgement for every verified candidate of a shortlist.
+
+    Members of the shortlist that were not verified yet count in Holm's correction all the same.
+    """
+    tried = [(c.number, c.verification) for c in candidates if c.verification is not None]
+    bounds = [_bounds(verification, epsilon, metric, seed=seed) for _, verification in tried]
+    size = max([len(tried), *(verification.shortlist_size for _, verification in tried)])
+    adjusted = holm([p for _, p in bounds] + [1.0] * (size - len(tried)))[: len(tried)]
+    return {
+        number: Judgement(_verdict(verification, epsilon, float(p)), upper)
+        for (number, verification), (upper, _), p in zip(tried, bounds, adjusted, strict=True)
+    }
+
+
+def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], candidate: NDArray[np.generic]) -> bytes:
+    """Return labels, dense and candidate predictions as the bytes of one `(3, n)` array in numpy's own format."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack([labels, dense, candidate]).astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unpack(packed: bytes) -> NDArray[np.float32]:
+    return np.asarray(np.load(io.BytesIO(packed), allow_pickle=False), dtype=np.float32)
+
+
+def _verdict(verification: Verification, epsilon: float, adjusted_p: float) -> Verdict:
+    if not _holds(verification, epsilon):
+        return Verdict.REFUTED
+    return Verdict.CERTIFIED if adjusted_p <= ALPHA else Verdict.VERIFIED
+
+
+def _holds(verification: Verification, epsilon: float) -> bool:
+    if verification.lost is None or verification.gained is None:
+        return verification.drop <= epsilon
+    return within_epsilon(verification.lost, verification.gained, verification.n, epsilon)
+
+
+def _bounds(verification: Verification, epsilon: float, metric: Metric, *, seed: int) -> tuple[float, float]:
+    """Return the one-sided 95 % upper bound of the drop and the p-value of "the drop is above ε"."""
+    if verification.lost is not None and verification.gained is not None:
+        counts = verification.lost, verification.gained, verification.n
+        return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)
+    if verification.predictions is None:
+        raise ValueError("a verification has neither counts nor predictions; it cannot be judged")
+    labels, dense, predictions = _unpack(verification.predictions)
+    drop = bootstrap_drop(metric, dense, predictions, labels, seed=seed)
+    return drop.upper, drop.p_value(epsilon)

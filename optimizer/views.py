@@ -1,0 +1,137 @@
+"""Views: records of the store turned into what is handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from objectives.measurement import Interval, Measurement
+from optimizer.member import Baseline, LatencyView, Member, VerificationView
+from optimizer.verdicts import Judgement
+from studies.records import Candidate, Study
+
+
+class Measured:
+    """Measurements looked up by quantity; of equal quantities the last one counts, so measured beats proposed."""
+
+    def __init__(self, measurements: Iterable[Measurement]) -> None:
+        self._all = tuple(measurements)
+        self._by_quantity = {measurement.quantity: measurement for measurement in self._all}
+
+    def get(self, quantity: str) -> Measurement | None:
+        """Return the measurement of a quantity, if there is one."""
+        return self._by_quantity.get(quantity)
+
+    def value(self, quantity: str) -> float | None:
+        """Return the value of a quantity, if it was measured."""
+        found = self.get(quantity)
+        return found.value if found else None
+
+    def required(self, quantity: str) -> float:
+        """Return the value of a quantity that every model has. Raises `LookupError`."""
+        if quantity not in self._by_quantity:
+            raise LookupError(f"{quantity} was never recorded")
+        return self._by_quantity[quantity].value
+
+    def latencies(self) -> tuple[LatencyView, ...]:
+        """Return one view per batch size, in the order of measuring."""
+        ratios = {m.conditions.get("batch"): m for m in self._all if m.quantity == "latency_ratio"}
+        timed = {m.conditions.get("batch"): m for m in self._all if m.quantity == "latency" and "batch" in m.conditions}
+        return tuple(_latency(m, ratios.get(batch)) for batch, m in timed.items() if m.source == "measured")
+
+
+def baseline_view(study: Study, metric: str) -> Baseline | None:
+    """Return the dense model's view, or None before it was measured."""
+    if not study.baseline:
+        return None
+    measured = Measured(study.baseline)
+    quality = measured.get(metric)
+    verified = measured.get(f"verification_{metric}")
+    return Baseline(
+        accuracy=measured.required(metric),
+        n=quality.n if quality else 0,
+        verification_accuracy=verified.value if verified else None,
+        verification_n=verified.n if verified else None,
+        **_costs(measured),
+    )
+
+
+def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement: Judgement | None = None) -> Member:
+    """Return a candidate's view; `judgement` is its verdict at the ε in question."""
+    measured = Measured(candidate.measurements)
+    outcome = candidate.outcome
+    drop = measured.get("drop")
+    return Member(
+        candidate=candidate.number,
+        config=candidate.config.as_dict(),
+        form=candidate.config.form.value,
+        origin=candidate.proposal.origin.value,
+        parent=candidate.proposal.parent,
+        accuracy=measured.value(metric),
+        drop=outcome.drop if outcome else None,
+        drop_interval=_bounds(drop.interval) if drop else None,
+        seen=outcome.seen if outcome else 0,
+        verification=_verification(candidate, judgement),
+        flops_ratio=measured.required("flops") / baseline.required("flops"),
+        latency_ratio=next((view.ratio for view in measured.latencies()), None),
+        energy_ratio=measured.value("energy_ratio"),
+        divergence=measured.value("divergence"),
+        training_seconds=measured.value("training_time"),
+        training_energy_j=measured.value("training_energy"),
+        **_costs(measured),
+    )
+
+
+def table_latency_ratio(candidate: Candidate, baseline: Measured) -> float | None:
+    """Return the ratio of latencies that the table proposed, if there was a table."""
+    proposed = Measured(candidate.outcome.measurements if candidate.outcome else ()).value("latency")
+    dense = baseline.value("table_latency")
+    return proposed / dense if proposed is not None and dense else None
+
+
+def _costs(measured: Measured) -> dict[str, object]:
+    energy = measured.get("energy")
+    is_final = energy is not None and measured.get("energy_ratio") is not None
+    memory = measured.value("memory")
+    return {
+        "flops": measured.required("flops"),
+        "parameters": round(measured.required("parameters")),
+        "size_bytes": round(measured.required("size")),
+        "latency": measured.latencies(),
+        "energy_j": energy.value if energy and is_final else None,
+        "energy_interval": _bounds(energy.interval) if energy and is_final else None,
+        "energy_source": energy.source.value if energy and is_final else None,
+        "peak_memory_bytes": None if memory is None else round(memory),
+    }
+
+
+def _latency(latency: Measurement, ratio: Measurement | None) -> LatencyView:
+    return LatencyView(
+        batch=int(latency.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
+        seconds=latency.value,
+        ratio=ratio.value if ratio else 1.0,
+        ratio_interval=_bounds(ratio.interval) if ratio else None,
+        source=latency.source.value,
+    )
+
+
+def _verification(candidate: Candidate, judgement: Judgement | None) -> VerificationView | None:
+    verification = candidate.verification
+    if verification is None or judgement is None:
+        return None
+    return VerificationView(
+        n=verification.n,
+        accuracy=verification.metric,
+        drop=verification.drop,
+        interval=(verification.interval.lower, verification.interval.upper),
+        upper_95=judgement.upper_95,
+        verdict=judgement.verdict,
+    )
+
+
+def _bounds(interval: Interval | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval.lower, interval.upper)
+
+
+def shortlisted(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates of the shortlist."""
+    return [candidate for candidate in candidates if candidate.shortlisted]

@@ -1,0 +1,29 @@
+"""Where studies are kept, and opening that place. Importing this loads no database library; opening does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_data_dir
+
+if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to load
+    from studies.sql.store import SqlStore
+
+APPLICATION = "pruning-optimizer"
+
+
+def default_storage_url() -> str:
+    """Return the URL of the SQLite file in the user's data directory, which is where studies go unless told."""
+    return f"sqlite:///{(Path(user_data_dir(APPLICATION, appauthor=False)) / 'studies.sqlite').as_posix()}"
+
+
+def open_store(url: str, *, read_only: bool = False) -> SqlStore:
+    """Open the database of a URL: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`.
+
+    For writing, a missing SQLite file is made and an older schema brought up to date; `read_only` changes nothing.
+    Raises `StoreUnusableError`, naming the URL and the remedy, for a database that cannot be used as it is.
+    """
+    from studies.sql.store import SqlStore
+
+    return SqlStore.open(url, read_only=read_only)

@@ -1,0 +1,122 @@
+"""What every store demands of its input, wherever it keeps it: names, JSON data, states, and the words of refusal."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from objectives.measurement import Measurement
+from studies.records import CandidateState, Outcome, Verification
+from studies.store import CandidateNotFoundError, StoreError, StudyExistsError, StudyNotFoundError, StudySlugError
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_LARGEST_ID_DIGITS = 9
+
+
+def utc_now() -> datetime:
+    """Return the current time, timezone-aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def checked_slug(slug: str) -> str:
+    """Return a study's name unchanged. Raises `StudySlugError` for one that could be an id or is hard to type."""
+    if not _SLUG.fullmatch(slug) or slug.isdecimal():
+        raise StudySlugError(
+            f"study: the name {slug!r} cannot be used; take 1 to 80 of a-z, 0-9, '.', '_' and '-', "
+            "beginning with a letter or digit and not all digits"
+        )
+    return slug
+
+
+def id_in(name: str) -> int | None:
+    """Return the id that a study's name spells, or None where it is a slug (or larger than any id)."""
+    return int(name) if name.isascii() and name.isdecimal() and len(name) <= _LARGEST_ID_DIGITS else None
+
+
+def json_data(value: object, *, field: str) -> Any:  # Any: JSON data
+    """Return a deep copy of `value` as JSON gives it back (tuples become lists). Raises `StoreError` naming `field`."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False, default=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{field}: not JSON data ({error}); keep finite numbers, texts, lists and mappings") from error
+
+
+def _plain(value: object) -> dict[Any, Any]:  # Any: whatever a mapping holds
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def checked_measurement(measurement: Measurement) -> Measurement:
+    """Return a measurement as every store gives it back: conditions and samples are JSON data, nothing is shared."""
+    of = measurement.quantity
+    return replace(
+        measurement,
+        conditions=json_data(measurement.conditions, field=f"conditions of {of}"),
+        samples=tuple(json_data([float(sample) for sample in measurement.samples], field=f"samples of {of}")),
+    )
+
+
+def text_data(text: str) -> str:
+    """Return `text` with what databases refuse (NUL, lone surrogates) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def checked_outcome(outcome: Outcome, *, number: int, state: CandidateState) -> Outcome:
+    """Return an outcome that a candidate in `state` can take. Raises `StoreError` otherwise."""
+    if state is not CandidateState.RUNNING:
+        raise StoreError(f"candidate {number} is {state} already; an outcome is recorded once")
+    if outcome.state is CandidateState.RUNNING:
+        raise StoreError(f"candidate {number}: an outcome is complete, stopped or failed, not running")
+    refuse_nan(number, drop=outcome.drop, seconds=outcome.seconds)
+    return outcome
+
+
+def checked_verification(verification: Verification, *, number: int, is_first: bool) -> Verification:
+    """Return a verification that a candidate can take. Raises `StoreError` for a second one."""
+    if not is_first:
+        raise StoreError(f"candidate {number} is verified already; verification happens once")
+    refuse_nan(number, metric=verification.metric, drop=verification.drop)
+    return verification
+
+
+def refuse_nan(number: int, **values: float | None) -> None:
+    """Raise `StoreError` naming the field that is not a number; a database would keep it as "nothing"."""
+    for name, value in values.items():
+        if value is not None and math.isnan(value):
+            raise StoreError(f"candidate {number}: {name} is not a number; record the candidate as failed instead")
+
+
+def refuse_repetition(number: int, state: CandidateState) -> None:
+    """Raise `StoreError` for a config whose candidate is finished."""
+    if state is not CandidateState.RUNNING:
+        raise StoreError(f"this config is candidate {number}, {state} already; reuse its outcome")
+
+
+def not_of_this_study(candidate_ids: Iterable[int]) -> CandidateNotFoundError:
+    """Return the error for candidates of another study, or of none."""
+    return CandidateNotFoundError(f"candidates: no ids {sorted(candidate_ids)} in this study")
+
+
+def no_such_candidate(candidate_id: int) -> CandidateNotFoundError:
+    """Return the error for an unknown candidate id."""
+    return CandidateNotFoundError(f"candidate: none has the id {candidate_id}")
+
+
+def study_exists(slug: str) -> StudyExistsError:
+    """Return the error for a name that is taken."""
+    return StudyExistsError(f"study: {slug!r} exists already; resume it, or choose another name")
+
+
+def no_such_study(name: str | int, slugs: Iterable[str]) -> StudyNotFoundError:
+    """Return the error for an unknown study, with the nearest names."""
+    known = sorted(slugs)
+    near = difflib.get_close_matches(str(name).lower(), known, n=3, cutoff=0.4) or known[:3]
+    hint = f"did you mean {', '.join(map(repr, near))}?" if near else "there are no studies in this database yet"
+    return StudyNotFoundError(f"study: none is called {str(name)!r}; {hint}")

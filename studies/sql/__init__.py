@@ -1,0 +1,1 @@
+"""The store in SQL: tables, migrations, opening, and the translation between rows and records."""

@@ -1,0 +1,188 @@
+"""Rows into records and back; nothing here talks to a database.
+
+Numbers are turned to Python's own on the way in, since a driver may refuse, or keep as bytes, those of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from objectives.measurement import Interval, Measurement
+from search_spaces.config import Config
+from studies.merging import merged
+from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, Verification
+from studies.rules import checked_measurement, json_data, text_data
+from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
+
+Values = dict[str, Any]  # column → value
+
+
+def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Sequence[MeasurementRow]) -> Study:
+    """Return a study's record from its row, its seconds by stage and its baseline's rows."""
+    return Study(
+        id=row.id,
+        slug=row.slug,
+        spec=row.spec,
+        state=row.state,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        revision=row.revision,
+        context=row.context,
+        seconds=seconds,
+        baseline=tuple(map(measurement_record, baseline)),
+        error=row.error,
+    )
+
+
+def candidate_record(
+    row: CandidateRow, *, measurements: Sequence[MeasurementRow], verification: VerificationRow | None
+) -> Candidate:
+    """Return a candidate's record from its row and what hangs on it."""
+    of_outcome = tuple(measurement_record(each) for each in measurements if not each.later)
+    later = tuple(measurement_record(each) for each in measurements if each.later)
+    return Candidate(
+        id=row.id,
+        study_id=row.study_id,
+        number=row.number,
+        proposal=_proposal(row),
+        state=row.state,
+        outcome=None if row.state is CandidateState.RUNNING else _outcome(row, of_outcome),
+        measurements=merged(of_outcome, later),
+        verification=None if verification is None else verification_record(verification),
+        shortlisted=row.shortlisted,
+    )
+
+
+def measurement_record(row: MeasurementRow) -> Measurement:
+    """Return a measurement from its row."""
+    return Measurement(
+        quantity=row.quantity,
+        value=row.value,
+        unit=row.unit,
+        source=row.source,
+        n=row.n,
+        interval=_interval(row.lower, row.upper, row.level),
+        conditions=row.conditions,
+        samples=tuple(row.samples),
+    )
+
+
+def verification_record(row: VerificationRow) -> Verification:
+    """Return a verification from its row."""
+    return Verification(
+        examples=row.examples,
+        n=row.n,
+        metric=row.metric,
+        drop=row.drop,
+        interval=Interval(lower=row.lower, upper=row.upper, level=row.level),
+        lost=row.lost,
+        gained=row.gained,
+        predictions=row.predictions,
+        shortlist_size=row.shortlist_size,
+    )
+
+
+def proposal_values(proposal: Proposal) -> Values:
+    """Return the columns of a proposal."""
+    config, coordinates = proposal.config, proposal.coordinates
+    names = [name for name, _ in config.kept]
+    return {
+        "config": config.canonical_json(),
+        "group_order": None if names == sorted(names) else names,
+        "origin": proposal.origin,
+        "parent": proposal.parent,
+        "coordinates": None if coordinates is None else json_data([float(x) for x in coordinates], field="coordinates"),
+    }
+
+
+def outcome_values(outcome: Outcome) -> Values:
+    """Return the columns of an outcome; its measurements are rows of their own."""
+    return {
+        "state": outcome.state,
+        "drop": _float(outcome.drop),
+        "seen": int(outcome.seen),
+        "lost": _int(outcome.lost),
+        "gained": _int(outcome.gained),
+        "reason": None if outcome.reason is None else text_data(outcome.reason),
+        "seconds": float(outcome.seconds),
+    }
+
+
+def measurement_values(measurement: Measurement) -> Values:
+    """Return the columns of a measurement, whoever it belongs to."""
+    measurement, interval = checked_measurement(measurement), measurement.interval
+    return {
+        "quantity": text_data(measurement.quantity),
+        "value": float(measurement.value),
+        "unit": text_data(measurement.unit),
+        "source": measurement.source,
+        "n": int(measurement.n),
+        "lower": None if interval is None else float(interval.lower),
+        "upper": None if interval is None else float(interval.upper),
+        "level": None if interval is None else float(interval.level),
+        "conditions": measurement.conditions,
+        "samples": measurement.samples,
+    }
+
+
+def verification_values(verification: Verification) -> Values:
+    """Return the columns of a verification."""
+    interval = verification.interval
+    return {
+        "examples": verification.examples,
+        "n": int(verification.n),
+        "metric": float(verification.metric),
+        "drop": float(verification.drop),
+        "lower": float(interval.lower),
+        "upper": float(interval.upper),
+        "level": float(interval.level),
+        "lost": _int(verification.lost),
+        "gained": _int(verification.gained),
+        "predictions": verification.predictions,
+        "shortlist_size": int(verification.shortlist_size),
+    }
+
+
+def _proposal(row: CandidateRow) -> Proposal:
+    return Proposal(
+        config=_config(row),
+        origin=row.origin,
+        parent=row.parent,
+        coordinates=None if row.coordinates is None else tuple(row.coordinates),
+    )
+
+
+def _config(row: CandidateRow) -> Config:
+    config = Config.from_json(row.config)
+    if row.group_order is None:
+        return config
+    kept = config.as_dict()
+    return Config(tuple((name, kept[name]) for name in row.group_order), config.form)
+
+
+def _outcome(row: CandidateRow, measurements: tuple[Measurement, ...]) -> Outcome:
+    return Outcome(
+        state=row.state,
+        drop=row.drop,
+        seen=row.seen,
+        lost=row.lost,
+        gained=row.gained,
+        measurements=measurements,
+        reason=row.reason,
+        seconds=row.seconds,
+    )
+
+
+def _interval(lower: float | None, upper: float | None, level: float | None) -> Interval | None:
+    if lower is None or upper is None or level is None:
+        return None
+    return Interval(lower=lower, upper=upper, level=level)
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _int(value: int | None) -> int | None:
+    return None if value is None else int(value)

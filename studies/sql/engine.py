@@ -1,0 +1,132 @@
+"""Opening a database: which URLs are accepted, and the settings that let several processes share one SQLite file.
+
+SQLite runs in WAL mode, so readers never wait, and a write transaction takes the write lock when it begins
+(`BEGIN IMMEDIATE`): one that read first and wanted to write later could only fail. A reader opens the file read-only
+and never makes one. PostgreSQL writes under row locks, and reads in one snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from studies.store import StoreUnusableError
+
+BUSY_TIMEOUT_S = 60
+CONNECT_TIMEOUT_S = 10
+_FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+
+
+def parsed_url(text: str) -> URL:
+    """Return a database URL of a supported kind. Raises `StoreUnusableError` for any other text."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        shown = "the text given" if "@" in text else repr(text)  # it may hold a password
+        raise StoreUnusableError(f"storage: {shown} is not a database URL; give {_FORMS}") from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreUnusableError(f"storage: {url.get_backend_name()!r} is not supported; give {_FORMS}")
+    if is_sqlite(url) and (url.database in (None, "", ":memory:") or url.query or url.drivername.endswith("aiosqlite")):
+        raise StoreUnusableError("storage: a SQLite database is a file and takes no options; give sqlite:///FILE")
+    return url
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether the URL names a SQLite file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def database_file(url: URL) -> Path:
+    """Return the absolute path of a SQLite URL."""
+    return Path(url.database or "").expanduser().absolute()
+
+
+def new_engine(url: URL, *, read_only: bool) -> Engine:
+    """Return an engine. A missing SQLite file, with its directories, is made unless `read_only`.
+
+    Raises `StoreUnusableError` for a missing file or driver.
+    """
+    try:
+        return _sqlite_engine(url, read_only=read_only) if is_sqlite(url) else _server_engine(url, read_only=read_only)
+    except ImportError as error:
+        raise StoreUnusableError(
+            f"storage: the driver of {url.drivername} is not installed ({error}); "
+            'run pip install "pruning-optimizer[postgres]"'
+        ) from error
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the engine with transactions that take the write lock at once."""
+    return engine.execution_options(sqlite_begin="IMMEDIATE")
+
+
+def reading(engine: Engine) -> Engine:
+    """Return the engine with transactions that see one snapshot and write nothing."""
+    if engine.dialect.name == "sqlite":
+        return engine  # a deferred transaction is one
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def share_among_processes(engine: Engine) -> None:
+    """Put a SQLite file into WAL mode, which the file remembers; anything else is left alone."""
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("PRAGMA journal_mode = WAL")
+
+
+def _server_engine(url: URL, *, read_only: bool) -> Engine:
+    options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
+    if read_only:
+        options["options"] = "-c default_transaction_read_only=on"
+    return create_engine(url, pool_pre_ping=True, connect_args=options)
+
+
+def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
+    path = database_file(url)
+    if read_only and not path.is_file():
+        raise StoreUnusableError(f"storage {url}: there is no such database; run a study there first, or name another")
+    if not read_only:
+        _make_directory(path.parent, url)
+    query = {"uri": "true"} | _access(path, read_only=read_only)
+    engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query))
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _access(path: Path, *, read_only: bool) -> dict[str, str]:
+    """Say how SQLite opens the file.
+
+    In a directory where no lock file can be made, a database nobody has open is read as it lies.
+    """
+    if not read_only:
+        return {"mode": "rwc"}
+    is_still = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+    return {"mode": "ro", "immutable": "1"} if is_still else {"mode": "ro"}
+
+
+def _make_directory(directory: Path, url: URL) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnusableError(
+            f"storage {url}: the directory {directory} cannot be made ({error}); name a file where you may write"
+        ) from error
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:  # Any: the driver's own connection
+    connection.isolation_level = None  # `_begin_sqlite` begins; the driver would begin late, and never for DDL
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: sound after any kill, one fsync per checkpoint
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")

@@ -1,0 +1,67 @@
+"""What a database's own errors mean to a user: one message with a remedy, by SQLite's error name or the SQLSTATE."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from studies.store import StoreError, StoreUnusableError
+
+_SQLITE: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
+        StoreUnusableError,
+        "the file is not a sound SQLite database; name another file, or restore a copy of this one",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
+        StoreUnusableError,
+        "the file cannot be opened for this; make it and its directory writable, or name another file",
+    ),
+    (
+        ("SQLITE_FULL", "SQLITE_IOERR"),
+        StoreError,
+        "the disk is full or failing; nothing of this write was kept. Free some space, then resume the study",
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        StoreError,
+        "another process keeps the database locked; stop it, then resume the study",
+    ),
+)
+
+_POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (("08", "28", "3D", "57P"), StoreUnusableError, "the server cannot be reached or refuses the login; check the URL"),
+    (("25006", "42501"), StoreUnusableError, "the login may not do this; use one that owns the database"),
+    (("53",), StoreError, "the server is short of disk, memory or connections; nothing of this write was kept"),
+)
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn the database's errors inside the block into `StoreUnusableError` or `StoreError`, naming the URL.
+
+    The password, if the URL has one, stays out of the text.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        kind, remedy = _meaning(error)
+        said = str(error.orig).strip().partition("\n")[0]
+        raise kind(f"storage {url.render_as_string(hide_password=True)}: {remedy} ({said})") from error
+
+
+def _meaning(error: DBAPIError) -> tuple[type[StoreError], str]:
+    if isinstance(error.orig, sqlite3.Error):
+        code, table = getattr(error.orig, "sqlite_errorname", ""), _SQLITE
+    else:
+        # without an SQLSTATE no server has answered
+        code, table = getattr(error.orig, "sqlstate", None) or "08", _POSTGRESQL
+    for prefixes, kind, remedy in table:
+        if code.startswith(prefixes):
+            return kind, remedy
+    return StoreError, "the database refused; nothing of this write was kept"

@@ -1,0 +1,68 @@
+"""Reading records: three queries for any number of studies, three for any number of candidates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from studies.records import Candidate, Study
+from studies.rules import no_such_candidate, no_such_study
+from studies.sql.convert import candidate_record, study_record
+from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationRow
+
+Condition = ColumnElement[bool]
+
+
+def study_records(session: Session, condition: Condition) -> list[Study]:
+    """Return the studies that a condition on `StudyRow` selects, newest first."""
+    of_study = select(StudyRow.id).where(condition)
+    seconds: defaultdict[int, dict[str, float]] = defaultdict(dict)
+    for stage in session.scalars(select(StageSecondsRow).where(StageSecondsRow.study_id.in_(of_study))):
+        seconds[stage.study_id][stage.stage] = stage.seconds
+    baselines: defaultdict[int, list[MeasurementRow]] = defaultdict(list)
+    is_baseline = MeasurementRow.candidate_id.is_(None) & MeasurementRow.study_id.in_(of_study)
+    for measurement in session.scalars(select(MeasurementRow).where(is_baseline).order_by(MeasurementRow.id)):
+        baselines[measurement.study_id].append(measurement)
+    newest_first = select(StudyRow).where(condition).order_by(StudyRow.created_at.desc(), StudyRow.id.desc())
+    return [
+        study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in session.scalars(newest_first)
+    ]
+
+
+def study_by_id(session: Session, study_id: int) -> Study:
+    """Return one study. Raises `StudyNotFoundError`."""
+    found = study_records(session, StudyRow.id == study_id)
+    if not found:
+        raise no_such_study(study_id, slugs(session))
+    return found[0]
+
+
+def slugs(session: Session) -> list[str]:
+    """Return the names of all studies."""
+    return list(session.scalars(select(StudyRow.slug)))
+
+
+def candidate_records(session: Session, condition: Condition) -> list[Candidate]:
+    """Return the candidates that a condition on `CandidateRow` selects, in number order."""
+    chosen = select(CandidateRow.id).where(condition)
+    measurements: defaultdict[int | None, list[MeasurementRow]] = defaultdict(list)
+    of_chosen = select(MeasurementRow).where(MeasurementRow.candidate_id.in_(chosen)).order_by(MeasurementRow.id)
+    for measurement in session.scalars(of_chosen):
+        measurements[measurement.candidate_id].append(measurement)
+    are_verified = select(VerificationRow).where(VerificationRow.candidate_id.in_(chosen))
+    verifications = {row.candidate_id: row for row in session.scalars(are_verified)}
+    in_order = select(CandidateRow).where(condition).order_by(CandidateRow.study_id, CandidateRow.number)
+    return [
+        candidate_record(row, measurements=measurements[row.id], verification=verifications.get(row.id))
+        for row in session.scalars(in_order)
+    ]
+
+
+def candidate_by_id(session: Session, candidate_id: int) -> Candidate:
+    """Return one candidate. Raises `CandidateNotFoundError`."""
+    found = candidate_records(session, CandidateRow.id == candidate_id)
+    if not found:
+        raise no_such_candidate(candidate_id)
+    return found[0]

@@ -1,0 +1,110 @@
+"""The version of the tables in a database: checked at every opening, brought up to date at a writable one.
+
+A database of a version this program does not know is left exactly as it is.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, inspect, text
+
+from studies.sql.engine import reading, share_among_processes, writing
+from studies.sql.tables import Base
+from studies.store import StoreUnusableError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_UPGRADE_LOCK = 0x5052554E45  # any number, the same in every process: PostgreSQL's lock for those who upgrade
+_ONE_AT_A_TIME = Lock()  # Alembic's `op` and `context` belong to the whole process
+
+
+class SchemaState(Enum):
+    """How the tables of a database stand to those of this program."""
+
+    CURRENT = "current"
+    EMPTY = "empty"  # none of our tables yet
+    OLDER = "older"
+    UNKNOWN = "unknown"  # a newer program's
+    FOREIGN = "foreign"  # tables of our names that no version of ours made
+
+
+def make_usable(engine: Engine, url: URL) -> None:
+    """Create or upgrade the tables, in one transaction, where they are not current.
+
+    Raises `StoreUnusableError` for a database of a newer program or of another one, which stays untouched.
+    """
+    with reading(engine).begin() as connection:
+        _refuse_strange(schema_state(connection), url)
+    share_among_processes(engine)
+    with writing(engine).begin() as connection:
+        _wait_for_other_upgrades(connection)
+        if schema_state(connection) is not SchemaState.CURRENT:
+            upgrade(connection)
+
+
+def check_readable(engine: Engine, url: URL) -> None:
+    """Raise `StoreUnusableError` unless the tables are current; nothing is changed."""
+    with reading(engine).begin() as connection:
+        state = schema_state(connection)
+    _refuse_strange(state, url)
+    if state is SchemaState.EMPTY:
+        raise StoreUnusableError(f"storage {_shown(url)}: there are no studies in this database; run one there first")
+    if state is SchemaState.OLDER:
+        raise StoreUnusableError(
+            f"storage {_shown(url)}: written by an older version of this program; run or resume a study there once, "
+            "which brings its tables up to date"
+        )
+
+
+def schema_state(connection: Connection) -> SchemaState:
+    """Say how the tables of this database stand to those of this program."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        ours = Base.metadata.tables.keys() & set(inspect(connection).get_table_names())
+        return SchemaState.FOREIGN if ours else SchemaState.EMPTY
+    scripts = ScriptDirectory.from_config(migrations())
+    if revision == scripts.get_current_head():
+        return SchemaState.CURRENT
+    known = {script.revision for script in scripts.walk_revisions()}
+    return SchemaState.OLDER if revision in known else SchemaState.UNKNOWN
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the missing migrations inside the connection's transaction."""
+    config = migrations()
+    config.attributes["connection"] = connection
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")
+
+
+def migrations() -> Config:
+    """Return Alembic's configuration: the scripts beside this file, no ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _refuse_strange(state: SchemaState, url: URL) -> None:
+    if state is SchemaState.UNKNOWN:
+        raise StoreUnusableError(
+            f"storage {_shown(url)}: written by a newer version of this program, or by another; "
+            "upgrade this program, or name another database"
+        )
+    if state is SchemaState.FOREIGN:
+        raise StoreUnusableError(f"storage {_shown(url)}: holds another program's tables; name another database")
+
+
+def _wait_for_other_upgrades(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)

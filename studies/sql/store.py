@@ -1,0 +1,254 @@
+"""The store in SQL, for SQLite and PostgreSQL.
+
+Every method is one transaction. A write begins by locking its study's row, so that writes to one study follow each
+other and its revision counts them; a read takes a fixed number of queries, however many candidates there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self
+from uuid import uuid4
+
+from sqlalchemy import URL, Engine, delete, func, select, true, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from objectives.measurement import Measurement
+from studies.ownership import Owner, what_keeps
+from studies.records import Candidate, Outcome, Proposal, Study, StudyState, Verification
+from studies.rules import (
+    checked_outcome,
+    checked_slug,
+    checked_verification,
+    id_in,
+    json_data,
+    no_such_study,
+    not_of_this_study,
+    refuse_repetition,
+    study_exists,
+    text_data,
+    utc_now,
+)
+from studies.sql import writes
+from studies.sql.convert import outcome_values, verification_values
+from studies.sql.engine import new_engine, parsed_url, reading, writing
+from studies.sql.failures import explained
+from studies.sql.queries import candidate_by_id, candidate_records, slugs, study_by_id, study_records
+from studies.sql.schema import check_readable, make_usable
+from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, VerificationUseRow
+from studies.store import StoreUnusableError, StudyBusyError
+
+
+class SqlStore:
+    """A `StudyStore` in a SQL database. Threads may share one; other processes open their own.
+
+    `clock` gives the current time in UTC; `owner` is the process on whose behalf studies are claimed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        url: URL,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        owner: Owner | None = None,
+    ) -> None:
+        self._url = url
+        self._engine = engine
+        self._reading = reading(engine)
+        self._writing = writing(engine)
+        self._read_only = read_only
+        self._clock = clock
+        self._owner = owner or Owner.of_this_process()
+
+    @classmethod
+    def open(cls, text: str, *, read_only: bool = False) -> Self:
+        """Open a database, made or brought up to date unless `read_only`. Raises `StoreUnusableError`."""
+        url = parsed_url(text)
+        engine = new_engine(url, read_only=read_only)
+        try:
+            with explained(url):
+                (check_readable if read_only else make_usable)(engine, url)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, url, read_only=read_only)
+
+    def create_study(self, slug: str, spec: Mapping[str, Any]) -> Study:
+        """Create a study in state RUNNING, claimed by this process. Raises `StudyExistsError`, `StudySlugError`."""
+        now = self._clock()
+        row = StudyRow(
+            slug=checked_slug(slug),
+            uid=uuid4().hex,
+            spec=json_data(spec, field="spec"),
+            revision=0,
+            created_at=now,
+            updated_at=now,
+            context={},
+        )
+        writes.set_state(row, StudyState.RUNNING, self._owner)
+        with self._write() as session:
+            session.add(row)
+            try:
+                session.flush()
+            except IntegrityError as error:
+                raise study_exists(slug) from error
+            return study_by_id(session, row.id)
+
+    def claim_study(self, study_id: int) -> Study:
+        """Mark a study RUNNING by this process, its error forgotten. Raises `StudyBusyError`."""
+        now = self._clock()
+        with self._write() as session:
+            self._refuse_busy(writes.locked_study(session, study_id), now)
+            row = writes.changed_study(session, study_id, now)
+            row.error = None
+            writes.set_state(row, StudyState.RUNNING, self._owner)
+            session.flush()
+            return study_by_id(session, study_id)
+
+    def study(self, name: str) -> Study:
+        """Return a study by slug, or by id where `name` is all digits. Raises `StudyNotFoundError`."""
+        study_id = id_in(name)
+        with self._read() as session:
+            found = study_records(session, StudyRow.slug == name if study_id is None else StudyRow.id == study_id)
+            if not found:
+                raise no_such_study(name, slugs(session))
+            return found[0]
+
+    def studies(self) -> Sequence[Study]:
+        """Return all studies, newest first."""
+        with self._read() as session:
+            return study_records(session, true())
+
+    def update_study(
+        self,
+        study_id: int,
+        *,
+        state: StudyState | None = None,
+        error: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        add_seconds: Mapping[str, float] | None = None,
+        baseline: Sequence[Measurement] | None = None,
+    ) -> Study:
+        """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
+        with self._write() as session:
+            row = writes.changed_study(session, study_id, self._clock())
+            if state is not None:
+                writes.set_state(row, state, self._owner)
+            if error is not None:
+                row.error = text_data(error)
+            if context is not None:
+                row.context = row.context | json_data(context, field="context")
+            writes.add_seconds(session, study_id, add_seconds or {})
+            if baseline is not None:
+                writes.replace_baseline(session, study_id, baseline)
+            session.flush()
+            return study_by_id(session, study_id)
+
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study with all that belongs to it; its use of verification examples stays counted.
+
+        Raises `StudyBusyError` while another live process runs it.
+        """
+        with self._write() as session:
+            self._refuse_busy(writes.locked_study(session, study_id), self._clock())
+            session.execute(delete(StudyRow).where(StudyRow.id == study_id))
+
+    def start_candidate(self, study_id: int, proposal: Proposal) -> Candidate:
+        """Return a RUNNING candidate for a proposal: a new one, or the one in flight of the same config.
+
+        Raises `StoreError` where the candidate of this config is finished.
+        """
+        now = self._clock()
+        with self._write() as session:
+            writes.changed_study(session, study_id, now)
+            row = writes.same_config(session, study_id, proposal)
+            if row is None:
+                row = writes.new_candidate(session, study_id, proposal, now=now)
+            refuse_repetition(row.number, row.state)
+            row.started_at = now
+            session.flush()
+            return candidate_by_id(session, row.id)
+
+    def finish_candidate(self, candidate_id: int, outcome: Outcome) -> Candidate:
+        """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
+        now = self._clock()
+        with self._write() as session:
+            row = writes.changed_candidate(session, candidate_id, now)
+            checked_outcome(outcome, number=row.number, state=row.state)
+            for column, value in outcome_values(outcome).items():
+                setattr(row, column, value)
+            row.finished_at = now
+            writes.add_outcome_measurements(session, row, outcome.measurements)
+            session.flush()
+            return candidate_by_id(session, candidate_id)
+
+    def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
+        """Add what was measured after the evaluation, replacing equal quantities measured under equal conditions.
+
+        The outcome keeps its own measurements; `Candidate.measurements` shows the later of two equals.
+        """
+        with self._write() as session:
+            row = writes.changed_candidate(session, candidate_id, self._clock())
+            writes.merge_later_measurements(session, row, measurements)
+
+    def shortlist(self, study_id: int, candidate_ids: Sequence[int]) -> None:
+        """Fix the shortlist: exactly these candidates are marked. Raises `CandidateNotFoundError`."""
+        with self._write() as session:
+            writes.changed_study(session, study_id, self._clock())
+            of_study = CandidateRow.study_id == study_id
+            strange = set(candidate_ids) - set(session.scalars(select(CandidateRow.id).where(of_study)))
+            if strange:
+                raise not_of_this_study(strange)
+            session.execute(update(CandidateRow).where(of_study).values(shortlisted=CandidateRow.id.in_(candidate_ids)))
+
+    def verify_candidate(self, candidate_id: int, verification: Verification) -> None:
+        """Record a candidate's verification, once, and count the study among the users of those examples."""
+        now = self._clock()
+        with self._write() as session:
+            row = writes.changed_candidate(session, candidate_id, now)
+            is_first = session.get(VerificationRow, candidate_id) is None
+            checked_verification(verification, number=row.number, is_first=is_first)
+            session.add(VerificationRow(candidate_id=candidate_id, **verification_values(verification)))
+            writes.count_use(session, session.get_one(StudyRow, row.study_id), verification.examples, now)
+
+    def candidates(self, study_id: int) -> Sequence[Candidate]:
+        """Return all candidates of a study in number order. Raises `StudyNotFoundError`."""
+        with self._read() as session:
+            if session.get(StudyRow, study_id) is None:
+                raise no_such_study(study_id, slugs(session))
+            return candidate_records(session, CandidateRow.study_id == study_id)
+
+    def verification_uses(self, examples: str) -> int:
+        """Return how many studies, deleted ones included, have verified on the examples of this hash."""
+        count = select(func.count()).where(VerificationUseRow.examples == examples)
+        with self._read() as session:
+            return session.scalar(count) or 0
+
+    def close(self) -> None:
+        """Release connections; the store is not used afterwards."""
+        self._engine.dispose()
+
+    def _refuse_busy(self, row: StudyRow, now: datetime) -> None:
+        owner = writes.owner_of(row)
+        why = owner and what_keeps(owner, from_=self._owner, quiet_for=now - row.updated_at)
+        if why:
+            raise StudyBusyError(f"study {row.slug!r}: {why}")
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with explained(self._url), Session(self._reading) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _write(self) -> Iterator[Session]:
+        if self._read_only:
+            raise StoreUnusableError(
+                f"storage {self._url.render_as_string(hide_password=True)}: opened for reading; open it for writing"
+            )
+        with explained(self._url), Session(self._writing) as session, session.begin():
+            yield session

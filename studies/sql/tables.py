@@ -1,0 +1,188 @@
+"""The tables, typed, in SQL that SQLite and PostgreSQL share. Migrations repeat them; a test holds the two together.
+
+Every table hangs on `studies` and goes with its study, except `verification_uses`: a set of examples stays used.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum as PythonEnum
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Double, Enum, ForeignKey, LargeBinary, MetaData, String, Text
+from sqlalchemy import UniqueConstraint as Unique
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from objectives.measurement import Source
+from studies.records import CandidateState, Origin, StudyState
+
+JsonData = Any  # whatever JSON holds; `studies.rules.json_data` has looked at it before it comes here
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware moment, kept and given back in UTC (SQLite keeps no zone, PostgreSQL answers in its own)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
+        """Turn an aware moment to UTC on its way in."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
+        """Mark a naive moment as UTC on its way out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _word(words: type[StrEnum]) -> Enum:
+    return Enum(words, native_enum=False, length=16, values_callable=_values)
+
+
+def _values(words: type[PythonEnum]) -> list[str]:
+    return [word.value for word in words]
+
+
+def _belongs_to(column: str) -> ForeignKey:
+    return ForeignKey(column, ondelete="CASCADE")
+
+
+class Base(DeclarativeBase):
+    """Root of the tables: one type per Python type, and names for constraints, which migrations need."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - read by SQLAlchemy, never written
+        float: Double,
+        bytes: LargeBinary,
+        datetime: UtcDateTime,
+        JsonData: JSON(none_as_null=True),
+        StudyState: _word(StudyState),
+        CandidateState: _word(CandidateState),
+        Origin: _word(Origin),
+        Source: _word(Source),
+    }
+
+
+class StudyRow(Base):
+    """A study. `uid` names it for ever, also when its slug is given to another; `owner_*` say which process runs it."""
+
+    __tablename__ = "studies"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy; ids are never used again
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    spec: Mapped[JsonData]
+    state: Mapped[StudyState]
+    revision: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    context: Mapped[JsonData]
+    error: Mapped[str | None] = mapped_column(Text)
+    owner_host: Mapped[str | None] = mapped_column(Text)
+    owner_pid: Mapped[int | None]
+    owner_started: Mapped[float | None]
+
+
+class CandidateRow(Base):
+    """A candidate with its proposal and, once finished, its outcome.
+
+    `config` is the canonical JSON, in which groups stand in name order; `group_order` lists the groups as the config
+    had them, where that differs.
+    """
+
+    __tablename__ = "candidates"
+    __table_args__ = (Unique("study_id", "number"), Unique("study_id", "config"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"))
+    number: Mapped[int]
+    config: Mapped[str] = mapped_column(Text)
+    group_order: Mapped[JsonData | None]
+    origin: Mapped[Origin]
+    parent: Mapped[int | None]
+    coordinates: Mapped[JsonData | None]
+    state: Mapped[CandidateState]
+    drop: Mapped[float | None]
+    seen: Mapped[int]
+    lost: Mapped[int | None]
+    gained: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    seconds: Mapped[float]
+    shortlisted: Mapped[bool]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class MeasurementRow(Base):
+    """One quantity of a candidate, or of the baseline where `candidate_id` is NULL.
+
+    `later` marks what was added after the outcome, which itself is never changed.
+    """
+
+    __tablename__ = "measurements"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), index=True)
+    candidate_id: Mapped[int | None] = mapped_column(_belongs_to("candidates.id"), index=True)
+    later: Mapped[bool]
+    quantity: Mapped[str] = mapped_column(Text)
+    value: Mapped[float]
+    unit: Mapped[str] = mapped_column(Text)
+    source: Mapped[Source]
+    n: Mapped[int]
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    level: Mapped[float | None]
+    conditions: Mapped[JsonData]
+    samples: Mapped[JsonData]
+
+
+class VerificationRow(Base):
+    """One candidate on the verification examples, once."""
+
+    __tablename__ = "verifications"
+
+    candidate_id: Mapped[int] = mapped_column(_belongs_to("candidates.id"), primary_key=True, autoincrement=False)
+    examples: Mapped[str] = mapped_column(Text)
+    n: Mapped[int]
+    metric: Mapped[float]
+    drop: Mapped[float]
+    lower: Mapped[float]
+    upper: Mapped[float]
+    level: Mapped[float]
+    lost: Mapped[int | None]
+    gained: Mapped[int | None]
+    predictions: Mapped[bytes | None]
+    shortlist_size: Mapped[int]
+
+
+class VerificationUseRow(Base):
+    """That a study, which may be deleted since, has verified on a set of examples."""
+
+    __tablename__ = "verification_uses"
+
+    examples: Mapped[str] = mapped_column(Text, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_slug: Mapped[str] = mapped_column(String(80))
+    used_at: Mapped[datetime]
+
+
+class StageSecondsRow(Base):
+    """How long a study has spent in a stage."""
+
+    __tablename__ = "stage_seconds"
+
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
+    stage: Mapped[str] = mapped_column(Text, primary_key=True)
+    seconds: Mapped[float]

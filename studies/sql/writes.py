@@ -1,0 +1,129 @@
+"""The parts of a write transaction, each beginning with the lock of the study it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from objectives.measurement import Measurement
+from studies.merging import merged
+from studies.ownership import Owner
+from studies.records import CandidateState, Proposal, StudyState
+from studies.rules import no_such_candidate, no_such_study
+from studies.sql.convert import measurement_record, measurement_values, proposal_values
+from studies.sql.queries import slugs
+from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
+
+
+def locked_study(session: Session, study_id: int) -> StudyRow:
+    """Return a study's row, locked until the transaction ends. Raises `StudyNotFoundError`."""
+    row = session.get(StudyRow, study_id, with_for_update=True)
+    if row is None:
+        raise no_such_study(study_id, slugs(session))
+    return row
+
+
+def changed_study(session: Session, study_id: int, now: datetime) -> StudyRow:
+    """Return a study's row, locked, with this write counted."""
+    row = locked_study(session, study_id)
+    row.revision += 1
+    row.updated_at = now
+    return row
+
+
+def changed_candidate(session: Session, candidate_id: int, now: datetime) -> CandidateRow:
+    """Return a candidate's row, its study locked and the write counted. Raises `CandidateNotFoundError`."""
+    study_id = session.scalar(select(CandidateRow.study_id).where(CandidateRow.id == candidate_id))
+    if study_id is None:
+        raise no_such_candidate(candidate_id)
+    changed_study(session, study_id, now)
+    return session.get_one(CandidateRow, candidate_id)  # read under the lock
+
+
+def set_state(row: StudyRow, state: StudyState, owner: Owner) -> None:
+    """Change a study's state; a running one belongs to `owner`, any other to nobody."""
+    row.state = state
+    if state is StudyState.RUNNING:
+        row.owner_host, row.owner_pid, row.owner_started = owner.host, owner.pid, owner.started
+    else:
+        row.owner_host = row.owner_pid = row.owner_started = None
+
+
+def owner_of(row: StudyRow) -> Owner | None:
+    """Return the process that runs a study, alive or not."""
+    if row.owner_host is None or row.owner_pid is None or row.owner_started is None:
+        return None
+    return Owner(host=row.owner_host, pid=row.owner_pid, started=row.owner_started)
+
+
+def add_seconds(session: Session, study_id: int, seconds: Mapping[str, float]) -> None:
+    """Add to the time a study has spent in each stage."""
+    for stage, more in seconds.items():
+        row = session.get(StageSecondsRow, (study_id, stage))
+        if row is None:
+            row = StageSecondsRow(study_id=study_id, stage=stage, seconds=0.0)
+            session.add(row)
+        row.seconds += float(more)
+
+
+def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measurement]) -> None:
+    """Make these measurements the study's baseline."""
+    is_baseline = (MeasurementRow.study_id == study_id) & MeasurementRow.candidate_id.is_(None)
+    session.execute(delete(MeasurementRow).where(is_baseline))
+    _insert(session, baseline, study_id=study_id, candidate_id=None, later=False)
+
+
+def add_outcome_measurements(session: Session, row: CandidateRow, measurements: Iterable[Measurement]) -> None:
+    """Keep what the evaluation of a candidate measured."""
+    _insert(session, measurements, study_id=row.study_id, candidate_id=row.id, later=False)
+
+
+def merge_later_measurements(session: Session, row: CandidateRow, measurements: Sequence[Measurement]) -> None:
+    """Add measurements to those made after the evaluation; of equal quantity and conditions the last stays."""
+    is_later = (MeasurementRow.candidate_id == row.id) & MeasurementRow.later
+    before = session.scalars(select(MeasurementRow).where(is_later).order_by(MeasurementRow.id))
+    after = merged(map(measurement_record, before), measurements)
+    session.execute(delete(MeasurementRow).where(is_later))
+    _insert(session, after, study_id=row.study_id, candidate_id=row.id, later=True)
+
+
+def same_config(session: Session, study_id: int, proposal: Proposal) -> CandidateRow | None:
+    """Return the candidate that has the config of a proposal."""
+    is_same = (CandidateRow.study_id == study_id) & (CandidateRow.config == proposal.config.canonical_json())
+    return session.scalar(select(CandidateRow).where(is_same))
+
+
+def new_candidate(session: Session, study_id: int, proposal: Proposal, *, now: datetime) -> CandidateRow:
+    """Add a candidate in flight, with the next number of its study."""
+    last = session.scalar(select(func.max(CandidateRow.number)).where(CandidateRow.study_id == study_id))
+    row = CandidateRow(
+        study_id=study_id,
+        number=0 if last is None else last + 1,
+        state=CandidateState.RUNNING,
+        seen=0,
+        seconds=0.0,
+        shortlisted=False,
+        started_at=now,
+        **proposal_values(proposal),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -> None:
+    """Count a study, once, among those that verified on these examples."""
+    if session.get(VerificationUseRow, (examples, study.uid)) is None:
+        session.add(VerificationUseRow(examples=examples, study_uid=study.uid, study_slug=study.slug, used_at=now))
+
+
+def _insert(
+    session: Session, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
+) -> None:
+    belongs = {"study_id": study_id, "candidate_id": candidate_id, "later": later}
+    rows = [belongs | measurement_values(measurement) for measurement in measurements]
+    if rows:
+        session.execute(insert(MeasurementRow), rows)
