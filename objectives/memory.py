@@ -78,9 +78,10 @@ def peak_memory_bytes(run: Callable[[], object], model: nn.Module) -> int:
         return _weight_bytes(model) + _cuda_peak(run, device)
     if device.type != "cpu":
         raise ValueError(f"memory: peak memory is counted on cpu and cuda, not on {device.type}")
-    with LiveBytes() as bytes_:
+    followed = LiveBytes()
+    with followed:
         run()
-    return _weight_bytes(model) + bytes_.peak
+    return _weight_bytes(model) + followed.peak
 
 
 def measure_memory(run: Callable[[], object], model: nn.Module, *, conditions: Conditions) -> Measurement:

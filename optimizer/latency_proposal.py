@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from objectives.device import device_fingerprint
 from objectives.energy.modelled import ENERGY_MODELS
@@ -24,7 +25,7 @@ from optimizer.spec import StudySpec
 from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, Form
 from search_spaces.distributions import by_kind
-from search_spaces.encoders import layers_path
+from search_spaces.encoders import discover_groups, layers_path
 from search_spaces.groups import Group, GroupKind
 from search_spaces.surgery import share_structure, shrink
 
@@ -90,7 +91,7 @@ def _build(workload: Workload, groups: tuple[Group, ...], *, batch: int, length:
     hidden = torch.randn(batch, length, config.hidden_size, device=workload.device)
 
     def block(kind: str, units: int) -> Run:
-        layer = _lone_layer(workload, groups, GroupKind(kind), units)
+        layer = _lone_layer(model, GroupKind(kind), units)
 
         def run() -> None:
             layer(hidden, None)
@@ -112,11 +113,9 @@ def _build(workload: Workload, groups: tuple[Group, ...], *, batch: int, length:
         )
 
 
-def _lone_layer(workload: Workload, groups: tuple[Group, ...], kind: GroupKind, units: int) -> torch.nn.Module:
+def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
     """Return the first layer with `units` of one kind and nothing of the other; times do not depend on weights."""
-    small = share_structure(workload.model)
-    kept = {group.name: group.units for group in groups}
-    kept |= {group.name: units if group.kind is kind else 0 for group in groups if group.layer == groups[0].layer}
-    full = [group for group in groups if group.layer == groups[0].layer]
-    shrink(small, full, Config.of({group.name: kept[group.name] for group in full}, Form.SLICED))
-    return small.get_submodule(f"{layers_path(small)}.{groups[0].layer}").eval()
+    small = share_structure(model)
+    first = [group for group in discover_groups(model) if group.layer == 0]
+    shrink(small, first, Config.of({group.name: units if group.kind is kind else 0 for group in first}, Form.SLICED))
+    return small.get_submodule(f"{layers_path(small)}.0").eval()

@@ -47,6 +47,7 @@ def _bytes(values: object) -> int:
 
 def count_traffic(run: Callable[[], object]) -> int:
     """Return the bytes that one `run` moves."""
-    with TrafficCounter() as counter:
+    counter = TrafficCounter()
+    with counter:
         run()
     return counter.bytes_moved

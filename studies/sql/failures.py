@@ -41,6 +41,11 @@ _POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 )
 
 
+def shown(url: URL) -> str:
+    """Return a URL as it may be shown: without its password, wherever it stands."""
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
     """Turn the database's errors inside the block into `StoreUnusableError` or `StoreError`, naming the URL.
@@ -52,7 +57,7 @@ def explained(url: URL) -> Iterator[None]:
     except DBAPIError as error:
         kind, remedy = _meaning(error)
         said = str(error.orig).strip().partition("\n")[0]
-        raise kind(f"storage {url.render_as_string(hide_password=True)}: {remedy} ({said})") from error
+        raise kind(f"storage {shown(url)}: {remedy} ({said})") from error
 
 
 def _meaning(error: DBAPIError) -> tuple[type[StoreError], str]:

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, inspect, text
 
 from studies.sql.engine import reading, share_among_processes, writing
+from studies.sql.failures import shown
 from studies.sql.tables import Base
 from studies.store import StoreUnusableError
 
@@ -54,10 +55,10 @@ def check_readable(engine: Engine, url: URL) -> None:
         state = schema_state(connection)
     _refuse_strange(state, url)
     if state is SchemaState.EMPTY:
-        raise StoreUnusableError(f"storage {_shown(url)}: there are no studies in this database; run one there first")
+        raise StoreUnusableError(f"storage {shown(url)}: there are no studies in this database; run one there first")
     if state is SchemaState.OLDER:
         raise StoreUnusableError(
-            f"storage {_shown(url)}: written by an older version of this program; run or resume a study there once, "
+            f"storage {shown(url)}: written by an older version of this program; run or resume a study there once, "
             "which brings its tables up to date"
         )
 
@@ -94,17 +95,13 @@ def migrations() -> Config:
 def _refuse_strange(state: SchemaState, url: URL) -> None:
     if state is SchemaState.UNKNOWN:
         raise StoreUnusableError(
-            f"storage {_shown(url)}: written by a newer version of this program, or by another; "
+            f"storage {shown(url)}: written by a newer version of this program, or by another; "
             "upgrade this program, or name another database"
         )
     if state is SchemaState.FOREIGN:
-        raise StoreUnusableError(f"storage {_shown(url)}: holds another program's tables; name another database")
+        raise StoreUnusableError(f"storage {shown(url)}: holds another program's tables; name another database")
 
 
 def _wait_for_other_upgrades(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)

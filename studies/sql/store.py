@@ -35,7 +35,7 @@ from studies.rules import (
 from studies.sql import writes
 from studies.sql.convert import outcome_values, verification_values
 from studies.sql.engine import new_engine, parsed_url, reading, writing
-from studies.sql.failures import explained
+from studies.sql.failures import explained, shown
 from studies.sql.queries import candidate_by_id, candidate_records, slugs, study_by_id, study_records
 from studies.sql.schema import check_readable, make_usable
 from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, VerificationUseRow
@@ -248,7 +248,7 @@ class SqlStore:
     def _write(self) -> Iterator[Session]:
         if self._read_only:
             raise StoreUnusableError(
-                f"storage {self._url.render_as_string(hide_password=True)}: opened for reading; open it for writing"
+                f"storage {shown(self._url)}: opened for reading; open it for writing"
             )
         with explained(self._url), Session(self._writing) as session, session.begin():
             yield session

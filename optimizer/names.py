@@ -1,0 +1,16 @@
+"""Names: a fresh slug for a study that was given none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from optimizer.spec import StudySpec
+from studies.store import StudyStore
+
+
+def fresh_slug(spec: StudySpec, store: StudyStore) -> str:
+    """Return `model-task-N` with the smallest N >= 1 that no study has yet."""
+    stem = re.sub(r"[^a-z0-9]+", "-", f"{PurePath(spec.model).name}-{spec.task}".lower()).strip("-")[:60] or "study"
+    taken = {study.slug for study in store.studies()}
+    return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}") not in taken)

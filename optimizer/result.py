@@ -1,0 +1,53 @@
+"""Result: a whole run as one value, read from the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optimizer.fronts import front_of
+from optimizer.member import RunResult, StoppedEarly
+from optimizer.spec import StudySpec
+from optimizer.views import baseline_view
+from studies.records import Candidate, CandidateState, Study
+from studies.store import StudyStore
+
+
+def result_of(study: Study, store: StudyStore) -> RunResult:
+    """Return what is known of a study so far; of a finished one the final front, of measured values only."""
+    spec = StudySpec.model_validate(dict(study.spec))
+    candidates = store.candidates(study.id)
+    shortlist = [candidate for candidate in candidates if candidate.shortlisted]
+    is_verified = bool(shortlist) and all(candidate.verification for candidate in shortlist)
+    front = front_of(study, candidates, only_shortlist=is_verified) if study.baseline else None
+    hashes = study.context.get("examples", {})
+    return RunResult(
+        study=study.slug,
+        state=study.state.value,
+        model=spec.model,
+        task=spec.task,
+        epsilon=spec.epsilon,
+        seed=spec.seed,
+        metric=study.context.get("metric", spec.metric or ""),
+        objectives=spec.objectives,
+        conditions=dict(study.context.get("conditions", {})),
+        notes=tuple(study.context.get("notes", ())),
+        baseline=baseline_view(study, study.context["metric"]) if study.baseline else None,
+        front=front.items if front else (),
+        shortlist_size=len(shortlist),
+        verification_uses=store.verification_uses(hashes["verification"]["hash"]) if hashes else 0,
+        knee=front.knee if front else None,
+        hypervolume=front.hypervolume if front else None,
+        least_violating=front.least_violating if front else (),
+        candidates_evaluated=sum(candidate.state is not CandidateState.RUNNING for candidate in candidates),
+        stopped_early=_stopped_early(candidates, hashes.get("search", {}).get("n", 0)),
+        seconds=dict(study.seconds),
+    )
+
+
+def _stopped_early(candidates: Sequence[Candidate], n: int) -> StoppedEarly:
+    finished = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
+    seen, whole = sum(outcome.seen for outcome in finished), n * len(finished)
+    return StoppedEarly(
+        candidates=sum(outcome.state is CandidateState.STOPPED for outcome in finished),
+        examples_saved=1 - seen / whole if whole else 0.0,
+    )

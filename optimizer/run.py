@@ -1,0 +1,256 @@
+"""Run: a study from its spec to its verified front. Every front door calls `optimize` or `resume`, and nothing else.
+
+workload   load model and task, refuse a broken baseline
+prepare    groups, rankings, sensitivities, cost tables
+search     ladder, sampler, refinement, each candidate evaluated and stored
+verify     the shortlist, fixed first, then verified once and measured
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+from objectives.device import describe_device
+from objectives.measurement import Measurement, Source
+from objectives.statistics import certification_power
+from optimizer.errors import InputError
+from optimizer.evaluate import UNITS
+from optimizer.feasible import is_feasible
+from optimizer.loop import Budget, search
+from optimizer.member import RunResult
+from optimizer.names import fresh_slug
+from optimizer.prepare import Prepared, prepare
+from optimizer.progress import Event, Listener, Stages, ignore
+from optimizer.recover import Recovery
+from optimizer.result import result_of
+from optimizer.samplers import make_sampler
+from optimizer.samplers.protocol import Told
+from optimizer.search.iterative import IterativeProposer
+from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.search.refine import Refiner
+from optimizer.shortlist import choose_shortlist
+from optimizer.spec import StudySpec
+from optimizer.verify import Verifier
+from optimizer.workloads.workload import Workload, check_workload, load_workload
+from search_spaces.distributions import DIMENSIONS
+from studies.records import Candidate, Study, StudyState
+from studies.store import StudyStore
+
+
+def optimize(
+    spec: StudySpec,
+    *,
+    store: StudyStore,
+    cache_dir: Path,
+    study: str | None = None,
+    listener: Listener = ignore,
+) -> RunResult:
+    """Run a new study and return its result; `study` names it, otherwise a fresh name is made.
+
+    Raises `InputError` for input that cannot work, before anything is stored; `StudyExistsError` for a taken name.
+    An interrupt leaves the study INTERRUPTED, to be resumed.
+    """
+    check_workload(spec)
+    created = store.create_study(study or fresh_slug(spec, store), spec.model_dump(mode="json"))
+    return _run(created, spec, store, cache_dir, listener)
+
+
+def resume(name: str, *, store: StudyStore, cache_dir: Path, listener: Listener = ignore) -> RunResult:
+    """Go on with a study where it was left; nothing that is stored is done again.
+
+    Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
+    """
+    found = store.study(name)
+    if found.state is StudyState.COMPLETE:
+        return result_of(found, store)
+    spec = StudySpec.model_validate(dict(found.spec))
+    check_workload(spec)
+    return _run(store.claim_study(found.id), spec, store, cache_dir, listener)
+
+
+def _run(study: Study, spec: StudySpec, store: StudyStore, cache_dir: Path, listener: Listener) -> RunResult:
+    try:
+        StudyRun(study, spec, store, cache_dir, listener).run()
+    except KeyboardInterrupt:
+        store.update_study(study.id, state=StudyState.INTERRUPTED)
+        raise
+    except Exception as error:
+        store.update_study(study.id, state=StudyState.FAILED, error=f"{type(error).__name__}: {error}")
+        raise
+    finished = store.update_study(study.id, state=StudyState.COMPLETE)
+    return result_of(finished, store)
+
+
+class StudyRun:
+    """One run of one study: the four stages in order."""
+
+    def __init__(self, study: Study, spec: StudySpec, store: StudyStore, cache_dir: Path, listener: Listener) -> None:
+        self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
+        self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
+
+    def run(self) -> None:
+        """Run what is left of the study."""
+        if self._spec.threads:
+            torch.set_num_threads(self._spec.threads)
+        with self._stages.stage("load"):
+            workload = load_workload(self._spec, cache_dir=self._cache_dir, progress=self._tell)
+            self._refuse_other_data(workload)
+        prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
+        self._record_baseline(prepared)
+        self._search(prepared)
+        self._verify(prepared)
+
+    def _tell(self, text: str, done: int, total: int) -> None:
+        self._stages.tell(Event(stage="load", done=done, total=total, text=text))
+
+    def _refuse_other_data(self, workload: Workload) -> None:
+        """Raise `InputError` when a resumed study would mix figures of different models or data."""
+        fingerprints = {"weights": workload.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
+        known = self._study.context.get("fingerprints", fingerprints)
+        changed = sorted(name for name in fingerprints if known.get(name) != fingerprints[name])
+        if changed:
+            raise InputError(
+                "study", f"{', '.join(changed)} changed since {self._study.slug!r} began; start a new study"
+            )
+        self._store.update_study(
+            self._study.id,
+            context={
+                "fingerprints": fingerprints,
+                "metric": workload.metric.name,
+                "examples": workload.examples_record,
+                "notes": list(workload.notes),
+                "conditions": self._conditions(workload),
+            },
+        )
+
+    def _conditions(self, workload: Workload) -> dict[str, object]:
+        return {
+            **describe_device(workload.device),
+            "batch_sizes": list(self._spec.batch_sizes),
+            "sequence_length": workload.sequence_length,
+            "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "examples": workload.examples_record,
+        }
+
+    def _record_baseline(self, prepared: Prepared) -> None:
+        metric, space = prepared.workload.metric, prepared.space
+        n = len(prepared.workload.search.labels)
+        value = prepared.evaluator.dense_value
+        quality = Measurement(quantity=metric.name, value=value, unit="1", source=Source.MEASURED, n=n)
+        costs = [
+            Measurement(quantity=name, value=cost.dense, unit=UNITS[name], source=Source.COUNTED)
+            for name, cost in space.costs.items()
+            if name not in ("latency", "energy")
+        ]
+        kept = [m for m in self._study.baseline if m.quantity not in {quality.quantity, *space.costs}]
+        self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
+        power = certification_power(len(prepared.workload.verification.labels), self._spec.epsilon)
+        self._store.update_study(self._study.id, context={"power": power})
+        self._stages.tell(Event(stage="power", text=power))
+
+    def _search(self, prepared: Prepared) -> None:
+        if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):
+            return  # the shortlist is fixed: verification examples may have been seen, so the search is over
+        evaluator = prepared.evaluator
+        budget = Budget(
+            trials=self._spec.trials,
+            timeout_s=self._spec.timeout,
+            spent_s=self._store.study(str(self._study.id)).seconds.get("search", 0.0),
+        )
+        with self._stages.stage("search"):
+            search(
+                study_id=self._study.id,
+                store=self._store,
+                proposer=self._proposer(prepared),
+                evaluate=evaluator.evaluate,
+                budget=budget,
+                on_finished=self._announce,
+            )
+        self._store.update_study(self._study.id, add_seconds={"search.overhead": 0.0})
+
+    def _announce(self, candidate: Candidate) -> None:
+        done, total = candidate.number + 1, self._spec.trials
+        self._stages.tell(Event(stage="search", done=done, total=total, candidate=candidate))
+
+    def _proposer(self, prepared: Prepared) -> Proposer:
+        spec, space = self._spec, prepared.space
+        if spec.sampler == "iterative":
+            return IterativeProposer(prepared.groups, self._is_feasible)
+        worth = Worth(spec, prepared)
+        refiner = Refiner(space, divergence_of=prepared.evaluator.divergence_of, is_feasible=self._is_feasible)
+        return StagedProposer(
+            space,
+            trials=spec.trials,
+            make_sampler=lambda: make_sampler(
+                spec.sampler,
+                dimensions=len(DIMENSIONS),
+                seed=spec.seed,
+                budget=spec.trials,
+                objectives=1 + len(spec.objectives),
+                constraints=worth.constraints,
+            ),
+            worth=worth,
+            refiner=refiner,
+        )
+
+    def _is_feasible(self, candidate: Candidate) -> bool:
+        return is_feasible(candidate, self._spec.epsilon)
+
+    def _verify(self, prepared: Prepared) -> None:
+        recovery = Recovery(self._study, self._store, self._spec, prepared, self._cache_dir)
+        shortlist = [c for c in self._store.candidates(self._study.id) if c.shortlisted]
+        if not shortlist:
+            shortlist = self._choose(prepared)
+            if self._spec.recover == "finetune":
+                with self._stages.stage("recover") as report:
+                    shortlist = recovery.recover(shortlist, report)
+            self._store.shortlist(self._study.id, [candidate.id for candidate in shortlist])
+        verifier = Verifier(self._study, self._store, self._spec, prepared.workload, recovery.build)
+        with self._stages.stage("verify") as report:
+            verifier.verify(shortlist, report)
+        with self._stages.stage("measure") as report:
+            verifier.measure(shortlist, report)
+
+    def _choose(self, prepared: Prepared) -> list[Candidate]:
+        return choose_shortlist(
+            self._store.candidates(self._study.id),
+            is_feasible=self._is_feasible,
+            flops_of=lambda candidate: prepared.space.costs["flops"].ratio(candidate.config),
+            epsilon=self._spec.epsilon,
+        )
+
+
+class Worth:
+    """What a candidate was worth to a sampler: drop and cost ratios, and how far it is from ε and the limits.
+
+    Violations are scaled by ε or by the limit, so that none drowns the others.
+    """
+
+    def __init__(self, spec: StudySpec, prepared: Prepared) -> None:
+        self._spec, self._space = spec, prepared.space
+        self._scale = max(spec.epsilon, 1 / len(prepared.workload.search.labels))
+
+    @property
+    def constraints(self) -> int:
+        """The number of violations per candidate."""
+        return 1 + len(self._space.limits)
+
+    def __call__(self, candidate: Candidate) -> Told | None:
+        """Return what the sampler is told, None for candidates outside its space or without a drop."""
+        outcome, point = candidate.outcome, candidate.proposal.coordinates
+        if outcome is None or outcome.drop is None or point is None:
+            return None
+        ratios = {name: self._space.costs[name].ratio(candidate.config) for name in self._space.costs}
+        violations = [(outcome.drop - self._spec.epsilon) / self._scale]
+        violations += [(ratios[name] - limit) / limit for name, limit in self._space.limits.items()]
+        return Told(
+            number=candidate.number,
+            point=point,
+            losses=(outcome.drop, *(ratios[name] for name in self._spec.objectives)),
+            violations=tuple(violations),
+        )

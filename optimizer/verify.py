@@ -1,0 +1,137 @@
+"""Verify: the shortlist on the verification examples, each member once, and what all of them really cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from objectives.measurement import Interval, Measurement, Source
+from objectives.metrics import Metric
+from objectives.statistics import bootstrap_drop, paired_drop_interval
+from optimizer.measure import DENSE, measure_models, request_of
+from optimizer.spec import StudySpec
+from optimizer.verdicts import pack_predictions
+from optimizer.workloads.predict import predict, predictions_of
+from optimizer.workloads.workload import Workload
+from studies.records import Candidate, Study, Verification
+from studies.store import StudyStore
+
+Report = Callable[[int, int], None]
+Build = Callable[[Candidate], nn.Module]
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Verifies and measures the shortlist of one study. What is stored already is not done again."""
+
+    study: Study
+    store: StudyStore
+    spec: StudySpec
+    workload: Workload
+    build: Build
+
+    def verify(self, shortlist: Sequence[Candidate], report: Report) -> None:
+        """Put every member that was not verified yet before the verification examples."""
+        waiting = [candidate for candidate in shortlist if candidate.verification is None]
+        if not waiting:
+            return
+        examples = self.workload.verification
+        dense = predictions_of(predict(self.workload.model, examples))
+        for done, candidate in enumerate(waiting, start=1):
+            predictions = predictions_of(predict(self.build(candidate), examples))
+            verification = self._compare(dense, predictions, shortlist_size=len(shortlist))
+            self.store.verify_candidate(candidate.id, verification)
+            report(done, len(waiting))
+        self._add_to_baseline([self._dense_quality(dense)])
+
+    def measure(self, shortlist: Sequence[Candidate], report: Report) -> None:
+        """Measure latency, energy, memory and size of all members beside the dense model, in the same rounds."""
+        if all(any(m.quantity == "latency_ratio" for m in candidate.measurements) for candidate in shortlist):
+            return
+        model = self.workload.model
+        models: dict[Hashable, nn.Module] = {DENSE: model, **{c.id: self.build(c) for c in shortlist}}
+        request = request_of(self.workload.sequence_length, int(model.config.vocab_size), self.workload.device)
+        taken = measure_models(
+            models,
+            request,
+            batch_sizes=self.spec.batch_sizes,
+            threads=self.spec.threads,
+            seed=self.spec.seed,
+            progress=report,
+        )
+        for candidate in shortlist:
+            self.store.add_measurements(candidate.id, taken[candidate.id])
+        self._add_to_baseline(taken[DENSE])
+
+    def _compare(
+        self, dense: NDArray[np.generic], predictions: NDArray[np.generic], *, shortlist_size: int
+    ) -> Verification:
+        metric, labels = self.workload.metric, self.workload.verification.labels
+        quality = metric.value(predictions, labels)
+        lost, gained = _changes(metric, dense, predictions, labels)
+        return Verification(
+            examples=self.workload.verification.hash,
+            n=len(labels),
+            metric=quality,
+            drop=_drop(metric, dense, predictions, labels, lost=lost, gained=gained),
+            interval=self._interval(dense, predictions, lost=lost, gained=gained),
+            lost=lost,
+            gained=gained,
+            predictions=pack_predictions(labels, dense, predictions),
+            shortlist_size=shortlist_size,
+        )
+
+    def _interval(
+        self,
+        dense: NDArray[np.generic],
+        predictions: NDArray[np.generic],
+        *,
+        lost: int | None,
+        gained: int | None,
+    ) -> Interval:
+        labels = self.workload.verification.labels
+        if lost is not None and gained is not None:
+            return paired_drop_interval(lost, gained, len(labels))
+        return bootstrap_drop(self.workload.metric, dense, predictions, labels, seed=self.spec.seed).interval
+
+    def _dense_quality(self, dense: NDArray[np.generic]) -> Measurement:
+        metric, labels = self.workload.metric, self.workload.verification.labels
+        return Measurement(
+            quantity=f"verification_{metric.name}",
+            value=metric.value(dense, labels),
+            unit="1",
+            source=Source.MEASURED,
+            n=len(labels),
+        )
+
+    def _add_to_baseline(self, measurements: Sequence[Measurement]) -> None:
+        known = self.store.study(str(self.study.id)).baseline
+        self.store.update_study(self.study.id, baseline=[*known, *measurements])
+
+
+def _changes(
+    metric: Metric, dense: NDArray[np.generic], predictions: NDArray[np.generic], labels: NDArray[np.generic]
+) -> tuple[int | None, int | None]:
+    """Return how many examples the candidate lost and gained, where the metric is a mean of 0/1 scores."""
+    before, after = metric.per_example(dense, labels), metric.per_example(predictions, labels)
+    if before is None or after is None:
+        return None, None
+    return int((before > after).sum()), int((after > before).sum())
+
+
+def _drop(
+    metric: Metric,
+    dense: NDArray[np.generic],
+    predictions: NDArray[np.generic],
+    labels: NDArray[np.generic],
+    *,
+    lost: int | None,
+    gained: int | None,
+) -> float:
+    if lost is not None and gained is not None:
+        return (lost - gained) / len(labels)
+    return metric.value(dense, labels) - metric.value(predictions, labels)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from objectives.device import cpu_name, describe_device, device_fingerprint, device_name, device_of, synchronise
+
+CPU = torch.device("cpu")
+
+
+def test_a_model_is_on_the_device_of_its_parameters() -> None:
+    assert device_of(nn.Linear(1, 1, device="meta")).type == "meta"
+    assert device_of(nn.ReLU()) == CPU
+
+
+def test_the_processors_name_is_read_where_linux_tells_it(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2.0GHz: v2\n\nmodel name\t: Other\n")
+    assert cpu_name(cpuinfo) == "Some CPU @ 2.0GHz: v2"
+
+
+def test_a_processor_without_a_model_name_still_has_a_name(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50\n")
+    assert cpu_name(cpuinfo)
+
+
+def test_a_description_says_device_name_and_threads() -> None:
+    description = describe_device(CPU)
+    assert description["device"] == "cpu"
+    assert description["device_name"] == device_name(CPU) != ""
+    assert description["threads"] == torch.get_num_threads()
+
+
+def test_the_fingerprint_is_stable_and_follows_the_threads() -> None:
+    threads = torch.get_num_threads()
+    before = device_fingerprint(CPU)
+    assert before == device_fingerprint(CPU)
+    try:
+        torch.set_num_threads(threads + 1)
+        assert device_fingerprint(CPU) != before
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_the_cpu_has_nothing_to_wait_for() -> None:
+    assert synchronise(CPU) is None

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_encoders import FAMILIES, prune_heads, prune_neurons, remove_blocks, tiny, tokens
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertForTokenClassification
+
+from objectives.flops import FlopLaw, UncountableModelError, count_flops, flop_law, measure_flops
+from objectives.measurement import Source
+
+
+def torch_count(model: nn.Module, batch: int, length: int) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(**tokens(batch, length))
+    return counter.get_total_flops()
+
+
+def pruned(family: str) -> nn.Module:
+    model = tiny(family)
+    prune_heads(model, 0, 1)
+    prune_neurons(model, 0, 5)
+    remove_blocks(model, 1)
+    return model
+
+
+@pytest.mark.parametrize("make", [tiny, pruned], ids=["dense", "pruned"])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("batch", "length"), [(1, 1), (1, 7), (1, 64), (4, 25)])
+def test_count_equals_torchs_own_counter_exactly(make, family: str, batch: int, length: int) -> None:
+    model = make(family)
+    assert count_flops(model, [length]) * batch == torch_count(model, batch, length)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_mean_over_lengths_is_the_mean_of_single_counts(family: str) -> None:
+    model = pruned(family)
+    lengths = [3, 11, 11, 64]
+    assert count_flops(model, lengths) == np.mean([torch_count(model, 1, length) for length in lengths])
+
+
+@given(st.lists(st.integers(1, 512), min_size=1, max_size=20), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_mean_is_exact_whatever_the_lengths(lengths: list[int], per_token: int, per_pair: int) -> None:
+    law = FlopLaw(per_sequence=7, per_token=per_token, per_token_pair=per_pair)
+    total = sum(7 + per_token * s + per_pair * s * s for s in lengths)
+    assert law.mean(np.array(lengths)) == total / len(lengths)
+
+
+def test_a_removed_unit_is_no_longer_paid_for() -> None:
+    model = tiny("bert")
+    dense = flop_law(model)
+    prune_neurons(model, 0, 47)
+    assert dense.per_token - flop_law(model).per_token == 2 * 2 * 32
+
+
+@pytest.mark.parametrize("lengths", [[], [4, 0]])
+def test_no_length_and_no_token_are_refused(lengths: list[int]) -> None:
+    with pytest.raises(ValueError, match="lengths"):
+        count_flops(tiny("bert"), lengths)
+
+
+@pytest.mark.parametrize(
+    "intruder",
+    [nn.Conv1d(4, 4, 1), nn.Conv2d(4, 4, 1), nn.MultiheadAttention(8, 2), nn.Bilinear(2, 2, 2), nn.LSTM(2, 2)],
+)
+def test_an_unknown_matrix_product_is_named_never_zero(intruder: nn.Module) -> None:
+    model = tiny("bert")
+    model.bert.encoder.layer[1].extra = intruder
+    with pytest.raises(UncountableModelError, match=r"encoder\.layer\.1\.extra.*" + type(intruder).__name__):
+        count_flops(model, [4])
+
+
+def test_attention_with_other_names_is_refused() -> None:
+    class OtherAttention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(32, 96)
+
+    model = tiny("bert")
+    model.bert.encoder.layer[0].attention.self = OtherAttention()
+    with pytest.raises(UncountableModelError, match=r"layer\.0\.attention\.self is a OtherAttention"):
+        count_flops(model, [4])
+
+
+def test_attention_of_uneven_widths_is_refused() -> None:
+    model = tiny("bert")
+    model.bert.encoder.layer[0].attention.self.key = nn.Linear(32, 8)
+    with pytest.raises(UncountableModelError, match="differ in width"):
+        count_flops(model, [4])
+
+
+def test_a_class_whose_forward_pass_is_not_known_is_refused() -> None:
+    with pytest.raises(UncountableModelError, match="BertForTokenClassification"):
+        count_flops(BertForTokenClassification(tiny("bert").config), [4])
+
+
+def test_measurement_says_that_it_was_counted_and_over_what() -> None:
+    measurement = measure_flops(tiny("bert"), [2, 4])
+    assert (measurement.quantity, measurement.unit, measurement.source, measurement.n) == (
+        "flops",
+        "FLOPs",
+        Source.COUNTED,
+        2,
+    )
+    assert measurement.conditions == {"padding": "none", "mean_length": 3.0}

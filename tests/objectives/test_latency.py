@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from tiny_encoders import prune_neurons, remove_blocks, tiny, tokens
+
+from objectives.latency import interleaved_latency, measure_latency
+from objectives.measurement import Source
+
+
+class World:
+    """A clock that only runs of models move on; the machine slows down as it goes."""
+
+    def __init__(self, drift: float = 0.0) -> None:
+        self.now = 0.0
+        self.drift = drift
+        self.log: list[str] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def run(self, name: str, seconds: float) -> Callable[[], None]:
+        def run() -> None:
+            self.log.append(name)
+            self.now += seconds * (1 + self.drift * self.now)
+
+        return run
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_every_run_is_timed_once_per_round_and_every_sample_kept() -> None:
+    world = World()
+    runs = {"dense": world.run("dense", 0.2), "small": world.run("small", 0.1)}
+    samples = interleaved_latency(runs, rng=rng(), seconds=0, min_rounds=7, clock=world.clock)
+    assert samples["dense"] == pytest.approx([0.2] * 7)
+    assert samples["small"] == pytest.approx([0.1] * 7)
+    rounds = [set(world.log[i : i + 2]) for i in range(0, len(world.log), 2)]
+    assert rounds == [{"dense", "small"}] * (2 + 7)  # two warm-ups
+
+
+def test_the_order_within_a_round_changes() -> None:
+    world = World()
+    runs = {name: world.run(name, 0.1) for name in "abc"}
+    interleaved_latency(runs, rng=rng(), seconds=0, min_rounds=20, clock=world.clock)
+    orders = {"".join(world.log[i : i + 3]) for i in range(6, len(world.log), 3)}
+    assert len(orders) > 3
+
+
+def test_rounds_fill_the_budget_and_do_not_pass_it() -> None:
+    world = World()
+    runs = {name: world.run(name, 0.25) for name in ("dense", "small")}
+    samples = interleaved_latency(runs, rng=rng(), seconds=10, clock=world.clock)
+    assert world.now == 10
+    assert len(samples["dense"]) == 18
+
+
+def test_slow_models_get_the_least_number_of_rounds_and_fast_ones_the_most() -> None:
+    slow, fast = World(), World()
+    assert len(interleaved_latency({0: slow.run("", 60)}, rng=rng(), seconds=5, clock=slow.clock)[0]) == 6
+    assert len(interleaved_latency({0: fast.run("", 1e-6)}, rng=rng(), seconds=5, clock=fast.clock)[0]) == 200
+
+
+def test_a_machine_that_slows_down_does_not_favour_whoever_ran_first() -> None:
+    world = World(drift=0.02)
+    runs = {"dense": world.run("dense", 0.1), "same": world.run("same", 0.1)}
+    samples = interleaved_latency(runs, rng=rng(), seconds=60, clock=world.clock)
+    assert samples["dense"][-1] > 1.5 * samples["dense"][0]
+    assert np.median(samples["same"] / samples["dense"]) == pytest.approx(1, abs=0.01)
+
+
+def test_nothing_to_time_and_no_rounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="latency"):
+        interleaved_latency({}, rng=rng())
+    with pytest.raises(ValueError, match="min_rounds"):
+        interleaved_latency({0: lambda: None}, rng=rng(), min_rounds=0)
+
+
+def test_real_models_are_compared_under_stated_conditions_and_left_as_found() -> None:
+    dense, small = tiny("bert").train(), tiny("bert")
+    prune_neurons(small, 0, 4)
+    remove_blocks(small, 1)
+    result = measure_latency(
+        {"dense": dense, 7: small},
+        lambda batch: tokens(batch, 25),
+        dense="dense",
+        batch=2,
+        rng=rng(),
+        seconds=0.5,
+        threads=1,
+    )
+    latency, ratio = result[7]
+    assert (latency.quantity, latency.unit, latency.source) == ("latency", "s", Source.MEASURED)
+    assert latency.n == len(latency.samples) == latency.conditions["rounds"] >= 6
+    assert latency.value == np.median(latency.samples) > 0
+    stated = {key: latency.conditions[key] for key in ("batch", "length", "dtype", "device", "threads")}
+    assert stated == {"batch": 2, "length": 25, "dtype": "float32", "device": "cpu", "threads": 1}
+    assert ratio.interval.lower <= ratio.value <= ratio.interval.upper < 1
+    assert result["dense"].ratio.value == 1
+    assert dense.training
+    assert not small.training
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_is_waited_for() -> None:
+    models = {"dense": tiny("bert").cuda()}
+    result = measure_latency(models, lambda batch: tokens(batch, 64), dense="dense", batch=32, rng=rng(), seconds=1)
+    assert result["dense"].absolute.conditions["device"] == "cuda:0"
+    assert result["dense"].absolute.value > 1e-5
