@@ -57,8 +57,8 @@ def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
 
 def measure_flops(model: nn.Module, lengths: Sequence[int]) -> Measurement:
     """Return `count_flops` as a measurement that says over how many lengths, and of which mean, it was taken."""
-    conditions: Conditions = {"padding": "none", "mean_length": float(np.mean(lengths))}
     value = count_flops(model, lengths)
+    conditions: Conditions = {"padding": "none", "mean_length": float(np.mean(lengths))}
     return Measurement(
         quantity="flops", value=value, unit="FLOPs", source=Source.COUNTED, n=len(lengths), conditions=conditions
     )

@@ -22,8 +22,8 @@ from objectives.measurement import Conditions, Measurement, Source
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Follows every storage that operators allocate on the CPU until it is freed.
 
-    `live` and `peak` are bytes above those at entry. The same figures as the profiler's allocator events give, without
-    its start-up and its words on standard error.
+    `live` and `peak` are bytes above those at entry. These are the figures of the profiler's allocator events, but for
+    what a kernel makes for itself (scalars, on the models here), without its words on standard error.
     """
 
     def __init__(self) -> None:

@@ -19,5 +19,7 @@ def merged(earlier: Iterable[Measurement], later: Iterable[Measurement]) -> tupl
     for measurement in later:
         replacing.pop(identity(measurement), None)  # the replacement comes last, not where the replaced one stood
         replacing[identity(measurement)] = measurement
+    if not replacing:
+        return tuple(earlier)
     kept = (measurement for measurement in earlier if identity(measurement) not in replacing)
     return (*kept, *replacing.values())

@@ -247,8 +247,6 @@ class SqlStore:
     @contextmanager
     def _write(self) -> Iterator[Session]:
         if self._read_only:
-            raise StoreUnusableError(
-                f"storage {shown(self._url)}: opened for reading; open it for writing"
-            )
+            raise StoreUnusableError(f"storage {shown(self._url)}: opened for reading; open it for writing")
         with explained(self._url), Session(self._writing) as session, session.begin():
             yield session

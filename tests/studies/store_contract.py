@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import store_examples as some
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import store_examples as some
 from objectives.measurement import Measurement, Source
 from search_spaces.config import Config, Form
 from studies.records import CandidateState, Origin, Outcome, Proposal, StudyState, Verification
@@ -25,7 +25,13 @@ from studies.store import (
 
 NOBODY = 987_654_321
 round_trips = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,  # every example makes its own study in the one store
+        HealthCheck.differing_executors,  # the same test on several stores is what a contract is
+        HealthCheck.too_slow,
+    ],
 )
 
 

@@ -68,7 +68,7 @@ def test_a_meter_gives_joules_per_inference_over_windows() -> None:
     assert (energy.quantity, energy.unit, energy.source, energy.n) == ("energy", "J", Source.NVML, 3)
     assert energy.interval.lower <= energy.value <= energy.interval.upper
     assert result["small"].ratio.value == pytest.approx(0.25)
-    assert machine.now == pytest.approx(2 * (0.15 / 2) + 2 * 3 * 2.0, abs=0.2)
+    assert 2 * 3 * 2.0 < machine.now < 2 * 3 * 2.0 + 1  # two works, three windows of two seconds, little beside
 
 
 def test_a_metered_figure_says_scope_reason_window_and_idle() -> None:

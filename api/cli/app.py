@@ -1,0 +1,126 @@
+"""The command line's tree: `optimize --model …` runs a study; its subcommands look at what is stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from api.cli import options
+from api.cli.commands import cache, delete, export, front, report, resume, show, studies
+from api.cli.commands.run import run_study
+from api.cli.context import AsJson, CacheDir, Storage, shared
+from api.cli.errors import SUCCESS, exit_code
+from api.cli.spec_options import spec_from
+from optimizer.errors import InputError
+
+SHARED = ("storage", "cache_dir", "as_json")  # may stand before a subcommand's name
+NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "ctx")
+
+app = typer.Typer(
+    name="optimize",
+    help="Find every pruned version of a trained model worth having, within an accuracy tolerance, and verify it.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def optimize(
+    ctx: typer.Context,
+    model: options.Model = None,
+    task: options.Task = None,
+    epsilon: options.Epsilon = None,
+    config: options.Config = None,
+    study: options.Study = None,
+    dry_run: options.DryRun = False,
+    data: options.Data = None,
+    text_columns: options.TextColumns = None,
+    label_column: options.LabelColumn = None,
+    metric: options.Metric = None,
+    max_length: options.MaxLength = None,
+    calibration_examples: options.CalibrationExamples = None,
+    search_examples: options.SearchExamples = None,
+    verification_examples: options.VerificationExamples = None,
+    allow_untrained: options.AllowUntrained = None,
+    criterion: options.Criterion = None,
+    reconstruct: options.Reconstruct = None,
+    keep: options.Keep = None,
+    objectives: options.Objectives = None,
+    sampler: options.Sampler = None,
+    trials: options.Trials = None,
+    timeout: options.Timeout = None,
+    seed: options.Seed = None,
+    recover: options.Recover = None,
+    max_flops_ratio: options.MaxFlopsRatio = None,
+    max_latency_ratio: options.MaxLatencyRatio = None,
+    max_energy_ratio: options.MaxEnergyRatio = None,
+    max_parameters_ratio: options.MaxParametersRatio = None,
+    max_size_ratio: options.MaxSizeRatio = None,
+    batch_sizes: options.BatchSizes = None,
+    sequence_length: options.SequenceLength = None,
+    threads: options.Threads = None,
+    device: options.Device = None,
+    output: options.Output = None,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find every pruned version of a trained model worth having, within an accuracy tolerance, and verify it."""
+    given = {name: ctx.params[name] for name in ctx.params if _was_given(ctx, name)}
+    if ctx.invoked_subcommand is not None:
+        _refuse_run_options(ctx, given)
+        ctx.obj = {name: given[name] for name in SHARED if name in given}
+        return
+    run_study(
+        spec_from({name: value for name, value in given.items() if name not in NOT_IN_SPEC}, config),
+        shared(storage, cache_dir, as_json=as_json),
+        study=study,
+        dry_run=dry_run,
+        output=output,
+    )
+
+
+def run() -> int:
+    """Run the command line and return the exit code."""
+    _quiet_libraries()
+    try:
+        app()
+    except SystemExit as leave:
+        return int(leave.code or SUCCESS)
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="bold red", highlight=False, markup=False)
+        return code
+    return SUCCESS
+
+
+def _was_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _refuse_run_options(ctx: typer.Context, given: dict[str, Any]) -> None:
+    stray = [name for name in given if name not in SHARED]
+    if stray:
+        option = f"--{stray[0].replace('_', '-')}"
+        raise InputError(option, f"belongs to a run, not to `optimize {ctx.invoked_subcommand}`; leave one of them out")
+
+
+def _quiet_libraries() -> None:
+    """Keep libraries from writing between our lines; their warnings still count as errors in the tests."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+for module in (studies, show, front, resume, report, export, delete, cache):
+    module.register(app)

@@ -1,0 +1,1 @@
+"""The subcommands, one file each; `register` puts a command on the tree."""

@@ -1,0 +1,73 @@
+"""`optimize cache`: what the layer banks, tables and trained checkpoints take, and how to tend them."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+from rich.table import Table
+
+from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
+
+KINDS = ("banks", "latency", "checkpoints", "recovered")
+DAY_S = 86_400.0
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    cache = typer.Typer(help="Look after the cache.", no_args_is_help=True)
+    cache.command("list")(list_entries)
+    cache.command("prune")(prune)
+    app.add_typer(cache, name="cache")
+
+
+def list_entries(
+    ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False
+) -> None:
+    """List what is kept, with its size and age."""
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    _answer(shared, _entries(shared.cache_dir))
+
+
+def prune(
+    ctx: typer.Context,
+    unused_days: Annotated[float, typer.Option(help="Remove what was not written for so many days.")] = 30.0,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old entries; what a study needs again is computed anew."""
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
+    for entry in old:
+        path = Path(str(entry["path"]))
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _answer(shared, old)
+
+
+def _entries(root: Path) -> list[dict[str, str | int | float]]:
+    return [
+        {
+            "kind": kind,
+            "path": str(path),
+            "bytes": sum(f.stat().st_size for f in files),
+            "days": round((time.time() - max(f.stat().st_mtime for f in files)) / DAY_S, 2),
+        }
+        for kind in KINDS
+        if (root / kind).is_dir()
+        for path in sorted((root / kind).iterdir())
+        if (files := [f for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file()])
+    ]
+
+
+def _answer(shared: Shared, entries: list[dict[str, str | int | float]]) -> None:
+    if shared.as_json:
+        return shared.answer({"schema_version": 1, "cache_dir": str(shared.cache_dir), "items": entries})
+    table = Table("kind", "size", "days", "path", box=None)
+    for entry in entries:
+        table.add_row(str(entry["kind"]), decimal(int(entry["bytes"])), str(entry["days"]), str(entry["path"]))
+    return shared.console.print(table if entries else f"Nothing in {shared.cache_dir}.")

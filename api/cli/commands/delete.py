@@ -1,0 +1,36 @@
+"""`optimize delete`: forget a study. Its use of verification examples stays counted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from optimizer.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("delete")(delete)
+
+
+def delete(
+    ctx: typer.Context,
+    study: StudyName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a study with its candidates and measurements."""
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    with shared.store() as store:
+        found = store.study(study)
+        if not yes and (shared.as_json or not typer.confirm(f"Delete study {found.slug!r} for good?", err=True)):
+            raise InputError("--yes", f"{found.slug!r} was not deleted; say --yes to delete it without being asked")
+        store.delete_study(found.id)
+    if shared.as_json:
+        shared.answer({"schema_version": 1, "deleted": found.slug})
+    else:
+        shared.console.print(f"deleted {found.slug}")

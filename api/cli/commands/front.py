@@ -1,0 +1,76 @@
+"""`optimize front`: a stored front at another ε, by other objectives, under other limits. Nothing is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+import typer
+
+from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.render import print_front
+from optimizer.errors import InputError, UnknownNameError
+from optimizer.spec import CostName
+
+Limit = Annotated[float | None, typer.Option(help="Upper limit, of the dense model's; unmeasured members stay out.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("front")(front)
+
+
+def front(
+    ctx: typer.Context,
+    study: StudyName,
+    epsilon: Annotated[float | None, typer.Option(help="Tolerated drop; the study's own by default.")] = None,
+    objectives: Annotated[str | None, typer.Option(help="Costs beside the drop, separated by commas.")] = None,
+    max_flops_ratio: Limit = None,
+    max_latency_ratio: Limit = None,
+    max_energy_ratio: Limit = None,
+    max_parameters_ratio: Limit = None,
+    max_size_ratio: Limit = None,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Filter what is stored of a study."""
+    from optimizer.fronts import front_of
+
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    if epsilon is not None and not 0 <= epsilon < 1:
+        raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
+    given = {
+        "flops": max_flops_ratio,
+        "latency": max_latency_ratio,
+        "energy": max_energy_ratio,
+        "parameters": max_parameters_ratio,
+        "size": max_size_ratio,
+    }
+    limits = {cost: limit for cost, limit in given.items() if limit is not None}
+    with shared.store(read_only=True) as store:
+        found = store.study(study)
+        if not found.baseline:
+            raise InputError(
+                "study", f"{found.slug!r} has no baseline yet; `optimize resume {found.slug}` goes on with it"
+            )
+        result = front_of(
+            found,
+            store.candidates(found.id),
+            epsilon=epsilon,
+            objectives=_costs(objectives),
+            limits=limits or None,
+        )
+    if shared.as_json:
+        shared.answer(result)
+    else:
+        print_front(result, shared.console)
+
+
+def _costs(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name for name in text.split(",") if name]
+    for name in names:
+        if name not in get_args(CostName):
+            raise UnknownNameError("--objectives", name, get_args(CostName))
+    return names or None

@@ -1,0 +1,40 @@
+"""`optimize studies`: what is stored."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from api.cli.context import AsJson, CacheDir, Storage, shared_of
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("studies")(studies)
+
+
+def studies(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
+    """List the studies, newest first."""
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    with shared.store(read_only=True) as store:
+        found = store.studies()
+    rows = [
+        {
+            "id": study.id,
+            "study": study.slug,
+            "state": study.state.value,
+            "model": study.spec["model"],
+            "task": study.spec["task"],
+            "epsilon": study.spec["epsilon"],
+            "created_at": study.created_at.isoformat(timespec="seconds"),
+            "seconds": round(sum(seconds for name, seconds in study.seconds.items()), 1),
+        }
+        for study in found
+    ]
+    if shared.as_json:
+        return shared.answer({"schema_version": 1, "items": rows})
+    table = Table("id", "study", "state", "model", "task", "ε", "created", "seconds", box=None)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    shared.console.print(table if rows else "No study is stored yet.")
+    return None

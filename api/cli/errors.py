@@ -1,0 +1,48 @@
+"""Errors on the command line: one clear message on standard error, one exit code per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from optimizer.errors import InputError, MachineError, NothingFeasibleError
+from studies.store import StoreUnusableError, StudyBusyError, StudyExistsError, StudyNotFoundError
+
+SUCCESS, MACHINE_FAILURE, BAD_INPUT, NOTHING_FEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+EXIT_CODES: Mapping[type[BaseException], int] = {
+    InputError: BAD_INPUT,
+    StudyNotFoundError: BAD_INPUT,
+    StudyExistsError: BAD_INPUT,
+    StudyBusyError: BAD_INPUT,
+    StoreUnusableError: BAD_INPUT,
+    NothingFeasibleError: NOTHING_FEASIBLE,
+    MachineError: MACHINE_FAILURE,
+    OSError: MACHINE_FAILURE,
+    MemoryError: MACHINE_FAILURE,
+}
+
+OPTIONS: Mapping[str, str] = {  # fields of the spec whose option is not simply the field with dashes
+    "batch_sizes": "--batch-size",
+    "limits": "--max-…-ratio",
+    "reconstruct": "--no-reconstruct",
+}
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Return the exit code of an expected error, None for one that is a bug and keeps its traceback."""
+    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), None)
+
+
+def input_error(error: ValidationError) -> InputError:
+    """Turn a refused spec into an error that names the option."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else "study"
+    if field == "limits" and len(first["loc"]) > 1:
+        option = f"--max-{str(first['loc'][1]).replace('_', '-')}"
+    else:
+        option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
+    given = first.get("input")
+    text = first["msg"].removeprefix("Value error, ")
+    return InputError(option, f"{text}, got {given!r}" if not isinstance(given, dict) else text)

@@ -1,0 +1,73 @@
+"""Live progress on standard error: stage, how far, best so far, time left."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from optimizer.progress import Event
+from optimizer.views import Measured
+from studies.records import Candidate, CandidateState
+
+TITLES = {
+    "load": "loading model and data",
+    "baseline": "dense model on the search examples",
+    "bank": "ranking units",
+    "sensitivity": "sensitivity of every group",
+    "tables": "latency of isolated blocks",
+    "search": "searching",
+    "recover": "recovering the shortlist",
+    "verify": "verifying the shortlist",
+    "measure": "measuring latency, energy, memory",
+}
+
+
+class LiveProgress:
+    """A listener that draws one bar per stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description:<36}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._best: float | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        if kind is KeyboardInterrupt:
+            self._console.print("Interrupted. What was evaluated is stored; `optimize resume STUDY` goes on.")
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        if event.stage not in TITLES:
+            self._console.print(event.text, highlight=False, markup=False)
+            return
+        description = event.text or TITLES[event.stage]
+        task = self._tasks.get(event.stage)
+        if task is None:
+            task = self._tasks[event.stage] = self._progress.add_task(description, total=event.total or None, best="")
+        if event.candidate is not None:
+            self._note(event.candidate)
+        best = "" if self._best is None or event.stage != "search" else f"smallest within ε: {self._best:.3g} FLOPs"
+        self._progress.update(task, description=description, completed=event.done, total=event.total or None, best=best)
+
+    def _note(self, candidate: Candidate) -> None:
+        """Remember the cheapest candidate that was evaluated whole: those over ε are stopped on the way."""
+        flops = Measured(candidate.measurements).value("flops")
+        if candidate.state is CandidateState.COMPLETE and flops is not None:
+            self._best = flops if self._best is None else min(self._best, flops)

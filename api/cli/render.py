@@ -1,0 +1,160 @@
+"""Tables: a run's result as a person reads it, the dense model in the first row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
+from studies.records import Verdict
+
+COLOURS = {
+    Verdict.CERTIFIED: "green",
+    Verdict.VERIFIED: "cyan",
+    Verdict.REFUTED: "red",
+    Verdict.UNVERIFIED: "yellow",
+}
+NO_GAIN = "no gain"
+ABSENT = "–"
+
+
+def print_result(result: RunResult, console: Console) -> None:
+    """Print the front beside the dense model, the knee as the published table shows it, and what it all cost."""
+    console.print(f"\n[bold]{result.study}[/]: {result.model} on {result.task}, ε = {result.epsilon:g} {result.metric}")
+    if result.front:
+        console.print(_table(result.front, result.baseline, result.metric, knee=result.knee))
+        _print_knee(result, console)
+    else:
+        console.print("[bold red]Nothing is feasible.[/] The least violating candidates:")
+        console.print(_table(result.least_violating, result.baseline, result.metric))
+    _print_terms(result, console)
+
+
+def print_front(result: FrontResult, console: Console) -> None:
+    """Print a filtered front and what is not known at its ε."""
+    console.print(f"\n[bold]{result.study}[/]: front at ε = {result.epsilon:g} over {', '.join(result.objectives)}")
+    members = result.items or result.least_violating
+    if not result.items:
+        console.print("[bold red]Nothing is feasible here.[/] The least violating candidates:")
+    console.print(_table(members, None, "accuracy", knee=result.knee))
+    if result.undecided:
+        console.print(
+            f"{result.undecided} stopped candidates are undecided at this ε; "
+            f"`optimize resume {result.study} --epsilon {result.epsilon:g}` finishes them."
+        )
+    if result.unverified:
+        console.print(f"{result.unverified} of {len(result.items)} members are unverified.")
+
+
+def _table(members: Sequence[Member], baseline: Baseline | None, metric: str, *, knee: int | None = None) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("", metric, "drop, 95 %", "verified drop, 95 %", "verdict", "FLOPs"):
+        table.add_column(title, no_wrap=True, justify="left" if title in ("", "verdict") else "right")
+    shown = baseline or (members[0] if members else None)
+    for view in shown.latency if shown else ():
+        table.add_column(f"latency b={view.batch}", no_wrap=True, justify="right")
+    for title in ("energy/inference", "parameters", "size"):
+        table.add_column(title, no_wrap=True, justify="right")
+    if baseline is not None:
+        table.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3, _flops(baseline.flops), *_costs(baseline))
+    for member in members:
+        table.add_row(*_row(member, is_knee=member.candidate == knee))
+    return table
+
+
+def _row(member: Member, *, is_knee: bool) -> list[str]:
+    verified = member.verification
+    colour = COLOURS[member.verdict]
+    return [
+        f"#{member.candidate}{' knee' if is_knee else ''}",
+        ABSENT if member.accuracy is None else f"{member.accuracy:.4f}",
+        _with_bounds(member.drop, member.drop_interval),
+        _with_bounds(verified.drop, verified.interval) if verified else ABSENT,
+        f"[{colour}]{member.verdict.value}[/]",
+        f"{_flops(member.flops)} ×{member.flops_ratio:.3f}",
+        *_costs(member),
+    ]
+
+
+def _costs(view: Costs) -> list[str]:
+    is_dense = isinstance(view, Baseline)
+    energy = ABSENT if view.energy_j is None else f"{_joules(view.energy_j)} ({view.energy_source})"
+    return [
+        *(_latency(latency, is_dense=is_dense) for latency in view.latency),
+        energy,
+        f"{view.parameters / 1e6:.2f} M",
+        decimal(view.size_bytes),
+    ]
+
+
+def _latency(view: LatencyView, *, is_dense: bool) -> str:
+    if is_dense:
+        return f"{view.seconds * 1e3:.1f} ms"
+    if view.ratio_interval is not None and view.ratio_interval[1] >= 1:
+        return f"{view.seconds * 1e3:.1f} ms {NO_GAIN}"
+    return f"{view.seconds * 1e3:.1f} ms ×{_with_bounds(view.ratio, view.ratio_interval, digits=2)}"
+
+
+def _print_knee(result: RunResult, console: Console) -> None:
+    """Print the knee as Table 4 of Smarts et al. 2025 does: original, pruned, relative change."""
+    member = next((m for m in result.front if m.candidate == result.knee), None)
+    dense = result.baseline
+    if member is None or dense is None:
+        return
+    device = str(result.conditions.get("device", "CPU"))
+    table = Table(title=f"Knee: candidate #{member.candidate}", title_justify="left", box=None, header_style="bold")
+    for title in ("", "original", "pruned", "change"):
+        table.add_column(title, justify="left" if not title else "right")
+    verified = member.verification
+    if verified is not None and dense.verification_accuracy is not None:
+        pair = dense.verification_accuracy, verified.accuracy
+        table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}"))
+    table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, "{:.3f} G"))
+    for before, after in zip(dense.latency, member.latency, strict=False):
+        pair = before.seconds * 1e3, after.seconds * 1e3
+        table.add_row(f"{device} latency (batch {before.batch})", *_compared(*pair, "{:.1f} ms"))
+    if dense.energy_j and member.energy_j:
+        pair = dense.energy_j * 1e3, member.energy_j * 1e3
+        table.add_row(f"energy per inference ({member.energy_source})", *_compared(*pair, "{:.3g} mJ"))
+    console.print(table)
+
+
+def _compared(before: float, after: float, form: str) -> tuple[str, str, str]:
+    return form.format(before), form.format(after), f"{(after - before) / before:+.1%}"
+
+
+def _print_terms(result: RunResult, console: Console) -> None:
+    """Print under which terms the figures hold: examples, uses, bounds, time."""
+    examples = result.conditions.get("examples", {})
+    parts = [f"{role} {record['n']}" for role, record in examples.items() if isinstance(record, dict)]
+    console.print(f"examples: {', '.join(parts)}; shortlist of {result.shortlist_size}, verified once", highlight=False)
+    if result.verification_uses > 1:
+        console.print(f"[yellow]{result.verification_uses} studies have verified on these examples by now.[/]")
+    stopped = result.stopped_early
+    console.print(
+        f"{result.candidates_evaluated} candidates, {stopped.candidates} stopped early "
+        f"({stopped.examples_saved:.0%} of the search examples saved)"
+        + (f"; hypervolume {result.hypervolume:.4f}" if result.hypervolume is not None else ""),
+        highlight=False,
+    )
+    for note in result.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items() if seconds >= 0.5)
+    console.print(f"time: {times}\n", highlight=False)
+
+
+def _with_bounds(value: float | None, bounds: tuple[float, float] | None, *, digits: int = 4) -> str:
+    if value is None:
+        return ABSENT
+    return f"{value:.{digits}f}" + (f" \\[{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]" if bounds else "")
+
+
+def _flops(value: float) -> str:
+    return f"{value / 1e9:.3f} G" if value >= 1e8 else f"{value / 1e6:.2f} M"
+
+
+def _joules(value: float) -> str:
+    return f"{value:.3g} J" if value >= 1 else f"{value * 1e3:.3g} mJ"

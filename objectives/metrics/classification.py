@@ -1,0 +1,69 @@
+"""Metrics of label ids: accuracy, F1, Matthews; all from how often each class was right, predicted and true."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from objectives.metrics.metric import Array, FloatArray
+
+POSITIVE = 1  # the class that binary F1 is about
+
+
+def correct(predictions: Array, labels: Array) -> FloatArray:
+    """Return 1.0 where the prediction is the label, else 0.0, `(n,)`."""
+    return (predictions == labels).astype(np.float64)
+
+
+def accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
+    """Return the share of examples whose prediction is the label, `(r,)`."""
+    return np.asarray(weights @ correct(predictions, labels) / weights.sum(axis=1))
+
+
+def f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
+    """Return F1, `(r,)`: of label 1 where all ids are 0 or 1, else the mean over classes (macro).
+
+    F1 = 2 TP / (predicted + actual). A class that is neither predicted nor actual counts in no mean; with no class
+    left F1 is 0.
+    """
+    counts = _count(predictions, labels, weights)
+    both = counts.predicted + counts.actual
+    scores = _divided(2 * counts.right, both)
+    if counts.classes.max() <= POSITIVE:
+        return np.asarray(scores[:, counts.classes == POSITIVE].sum(axis=1))
+    return _divided(scores.sum(axis=1), (both > 0).sum(axis=1).astype(np.float64))
+
+
+def matthews(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
+    """Return Matthews' correlation, `(r,)`, for any number of classes; 0 where one side is constant.
+
+    Reference: Gorodkin 2004, https://doi.org/10.1016/j.compbiolchem.2004.09.006, in terms of class counts.
+    """
+    right, predicted, actual, _ = _count(predictions, labels, weights)
+    total = weights.sum(axis=1)
+    covariance = right.sum(axis=1) * total - (predicted * actual).sum(axis=1)
+    predicted_variance = total**2 - (predicted**2).sum(axis=1)
+    actual_variance = total**2 - (actual**2).sum(axis=1)
+    return _divided(covariance, np.sqrt(predicted_variance) * np.sqrt(actual_variance))
+
+
+class _Counts(NamedTuple):
+    right: FloatArray  # `(r, k)`
+    predicted: FloatArray  # `(r, k)`
+    actual: FloatArray  # `(r, k)`
+    classes: Array  # `(k,)` label ids
+
+
+def _count(predictions: Array, labels: Array, weights: FloatArray) -> _Counts:
+    classes = np.union1d(predictions, labels)
+    is_predicted, is_actual = predictions[:, None] == classes, labels[:, None] == classes
+    right, predicted, actual = (
+        weights @ is_class.astype(np.float64) for is_class in (is_predicted & is_actual, is_predicted, is_actual)
+    )
+    return _Counts(right, predicted, actual, classes)
+
+
+def _divided(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Return the quotient, 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

@@ -1,0 +1,66 @@
+"""A metric: one number, higher is better, from predictions and labels as arrays.
+
+Every metric is written for *weighted* examples: a bootstrap resample is then a row of counts, a left-out example a count
+less, and thousands of them are evaluated together without a loop over resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]  # labels and predictions come as integers or floats of any width
+FloatArray = NDArray[np.float64]
+
+
+class Kind(StrEnum):
+    """What is predicted."""
+
+    CLASSIFICATION = "classification"  # predictions and labels are label ids
+    REGRESSION = "regression"  # predictions and labels are floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric of predictions `(n,)` against labels `(n,)`; higher is better.
+
+    `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
+    per-example scores `(n,)` whose mean is the metric; None where the metric is no such mean, and so cannot be raced.
+    """
+
+    name: str
+    kind: Kind
+    weighted: Callable[[Array, Array, FloatArray], FloatArray]
+    score: Callable[[Array, Array], FloatArray] | None = None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the metric is the mean of per-example scores."""
+        return self.score is not None
+
+    def value(self, predictions: Array, labels: Array) -> float:
+        """Return the metric. Raises `ValueError` where there are no examples or the lengths differ."""
+        self._check(predictions, labels)
+        return float(self.weighted(predictions, labels, np.ones((1, len(labels))))[0])
+
+    def values(self, predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
+        """Return the metric `(r,)` under each row of `weights` `(r, n)`, which count every example; rows sum above 0."""
+        self._check(predictions, labels)
+        return self.weighted(predictions, labels, weights)
+
+    def per_example(self, predictions: Array, labels: Array) -> FloatArray | None:
+        """Return the scores `(n,)`, 0 or 1, whose mean is the metric, or None where it is no such mean."""
+        self._check(predictions, labels)
+        return None if self.score is None else self.score(predictions, labels)
+
+    def _check(self, predictions: Array, labels: Array) -> None:
+        if predictions.shape != labels.shape or predictions.ndim != 1 or not len(labels):
+            raise ValueError(
+                f"{self.name}: predictions and labels must be `(n,)` with n >= 1, "
+                f"got {predictions.shape} and {labels.shape}"
+            )

@@ -1,0 +1,28 @@
+"""How sure a drop or a ratio is: intervals, one-sided bounds and p-values, each naming its method. Numpy and scipy only.
+
+A drop is `dense − candidate`, positive is worse; everything is paired, since both models saw the same examples.
+"""
+
+from __future__ import annotations
+
+from objectives.statistics.bootstrap import DropBootstrap, bootstrap_drop
+from objectives.statistics.exact import allowed_losses, within_epsilon
+from objectives.statistics.multiple import holm
+from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
+from objectives.statistics.power import describe_power, largest_certifiable_drop, smallest_certifying_n
+from objectives.statistics.ratios import ratio_interval
+
+__all__ = [
+    "DropBootstrap",
+    "allowed_losses",
+    "bootstrap_drop",
+    "describe_power",
+    "holm",
+    "largest_certifiable_drop",
+    "paired_drop_interval",
+    "paired_drop_p_value",
+    "paired_drop_upper",
+    "ratio_interval",
+    "smallest_certifying_n",
+    "within_epsilon",
+]

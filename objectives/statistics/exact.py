@@ -1,0 +1,16 @@
+"""Exact comparison of counted drops with ε: 0.9 − 0.89 > 0.01 in floats, but one lost example of a hundred is within 1 %."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+
+def allowed_losses(n: int, epsilon: float) -> int:
+    """Return the greatest net number of lost examples, of `n`, that is still within `epsilon` as it is written."""
+    return math.floor(Fraction(str(float(epsilon))) * n)
+
+
+def within_epsilon(lost: int, gained: int, n: int, epsilon: float) -> bool:
+    """Whether the observed drop `(lost − gained) / n` is at most `epsilon`, without rounding."""
+    return lost - gained <= allowed_losses(n, epsilon)

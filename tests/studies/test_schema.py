@@ -1,0 +1,131 @@
+"""The schema: migrations make what the tables say, and databases of other versions are handled as they should be."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from studies.opening import open_store
+from studies.sql import schema
+from studies.sql.schema import upgrade
+from studies.sql.tables import Base
+from studies.store import StoreUnusableError
+
+SECOND = '''
+"""A column more."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    op.add_column("studies", sa.Column("note", sa.Text()))
+'''
+BROKEN = SECOND + '    raise RuntimeError("broken off in the middle")\n'
+
+
+@pytest.fixture
+def newer_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Give a program that knows one migration more."""
+
+    def install(text: str) -> None:
+        directory = tmp_path / "newer"
+        shutil.copytree(schema.MIGRATIONS, directory)
+        (directory / "versions" / "v0002_second.py").write_text(text)
+        monkeypatch.setattr(schema, "MIGRATIONS", directory)
+
+    return install
+
+
+def columns(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[1] for row in connection.execute("PRAGMA table_info(studies)")]
+
+
+def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'studies.sqlite'}")
+    with engine.begin() as connection:
+        upgrade(connection)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_the_migrations_make_the_same_sql_as_the_tables(tmp_path: Path) -> None:
+    """Autogenerate sees neither names of keys nor what happens on deletion; the text of the schema does."""
+    migrated, created = (create_engine(f"sqlite:///{tmp_path / name}") for name in ("migrated", "created"))
+    with migrated.begin() as connection:
+        upgrade(connection)
+    Base.metadata.create_all(created)
+    for table in Base.metadata.tables:
+        for ask in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
+            assert getattr(inspect(migrated), ask)(table) == getattr(inspect(created), ask)(table)
+    migrated.dispose()
+    created.dispose()
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(
+    tmp_path: Path, newer_program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "studies.sqlite"
+    with monkeypatch.context():
+        newer_program(SECOND)
+        open_store(f"sqlite:///{path}").close()
+        monkeypatch.undo()
+    before = path.read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(StoreUnusableError, match=r"newer version of this program.*; upgrade this program"):
+            open_store(f"sqlite:///{path}", read_only=read_only)
+    assert path.read_bytes() == before
+
+
+def test_an_older_database_is_upgraded_by_a_writer_and_refused_to_a_reader(tmp_path: Path, newer_program) -> None:
+    path = tmp_path / "studies.sqlite"
+    store = open_store(f"sqlite:///{path}")
+    study = store.create_study("first", {"epsilon": 0.01})
+    store.close()
+    before = path.read_bytes()
+    newer_program(SECOND)
+    with pytest.raises(StoreUnusableError, match="older version of this program; run or resume a study there once"):
+        open_store(f"sqlite:///{path}", read_only=True)
+    assert path.read_bytes() == before
+    store = open_store(f"sqlite:///{path}")
+    assert store.study("first") == study
+    store.close()
+    assert "note" in columns(path)
+
+
+def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_program) -> None:
+    path = tmp_path / "studies.sqlite"
+    store = open_store(f"sqlite:///{path}")
+    study = store.create_study("first", {})
+    store.close()
+    with pytest.MonkeyPatch.context() as patch:
+        newer_program(BROKEN)
+        with pytest.raises(RuntimeError, match="broken off"):
+            open_store(f"sqlite:///{path}")
+        patch.undo()
+    assert "note" not in columns(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]
+
+
+def test_another_programs_tables_of_the_same_names_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "studies.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE studies (study_id INTEGER PRIMARY KEY)")
+    before = path.read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(StoreUnusableError, match="another program's tables; name another database"):
+            open_store(f"sqlite:///{path}", read_only=read_only)
+    assert path.read_bytes() == before
