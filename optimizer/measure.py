@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_of
 from objectives.energy.choose import choose_meter
-from objectives.energy.measure import Work, compare_energy
+from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.flops import count_flops
 from objectives.guard import measuring
@@ -93,7 +93,7 @@ def _add_energy(
                 bytes_moved=count_traffic(run),
             )
         choice = choose_meter(device_of(models[DENSE]))
-        for key, compared in compare_energy(works, choice, dense=DENSE, rng=rng).items():
+        for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
             taken[key].extend(compared)
 
 

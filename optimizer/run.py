@@ -15,7 +15,7 @@ import torch
 
 from objectives.device import describe_device
 from objectives.measurement import Measurement, Source
-from objectives.statistics import certification_power
+from objectives.statistics import describe_power
 from optimizer.errors import InputError
 from optimizer.evaluate import UNITS
 from optimizer.feasible import is_feasible
@@ -149,7 +149,7 @@ class StudyRun:
         ]
         kept = [m for m in self._study.baseline if m.quantity not in {quality.quantity, *space.costs}]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
-        power = certification_power(len(prepared.workload.verification.labels), self._spec.epsilon)
+        power = describe_power(len(prepared.workload.verification.labels), self._spec.epsilon)
         self._store.update_study(self._study.id, context={"power": power})
         self._stages.tell(Event(stage="power", text=power))
 

@@ -18,7 +18,7 @@ from search_spaces.groups import Group
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-RESOLUTION = 20_000  # steps that the dense cost is divided into; exact where costs are multiples of a step
+RESOLUTION = 20_000  # steps of the dense cost; of pairs within one step only the less harmful is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,36 +30,36 @@ class Table:
 
 
 class Allocation:
-    """All non-dominated choices of one level per group, cheapest first."""
+    """All choices of one level per group that no other choice dominates, cheapest first.
+
+    `costs` and `harms`: `(choices,)`; harms descend, costs ascend but for ties within a step.
+    """
 
     def __init__(self, groups: Sequence[Group], tables: Mapping[str, Table]) -> None:
         self._groups = tuple(groups)
         self._step = sum(float(tables[group.name].cost[-1]) for group in groups) / RESOLUTION or 1.0
         self._choices: list[tuple[IntArray, IntArray]] = []  # per group: index of the pair merged into, level index
-        costs: IntArray = np.zeros(1, dtype=np.int64)
-        harms: FloatArray = np.zeros(1)
+        self.costs: FloatArray = np.zeros(1)
+        self.harms: FloatArray = np.zeros(1)
         for group in self._groups:
-            costs, harms = self._merge(costs, harms, tables[group.name])
-        self.costs: FloatArray = costs.astype(np.float64) * self._step  # ascending
-        self.harms: FloatArray = harms  # descending
+            self._merge(tables[group.name])
 
     def within(self, budget: float) -> dict[str, int]:
         """Return group name -> level of the least harmful choice that costs at most `budget`.
 
         Where nothing is that cheap, the cheapest choice is returned.
         """
-        half_step = self._step / 2
-        return self._levels(max(0, int(np.searchsorted(self.costs, budget + half_step, side="right")) - 1))
+        affordable = np.flatnonzero(self.costs <= budget * (1 + 1e-12))
+        return self._levels(int(affordable[-1]) if len(affordable) else int(self.costs.argmin()))
 
-    def _merge(self, costs: IntArray, harms: FloatArray, table: Table) -> tuple[IntArray, FloatArray]:
-        steps = np.rint(table.cost / self._step).astype(np.int64)
-        all_costs = (costs[:, None] + steps[None, :]).ravel()
-        all_harms = (harms[:, None] + table.harm[None, :]).ravel()
-        order = np.lexsort((all_harms, all_costs))
-        best = np.minimum.accumulate(all_harms[order])
+    def _merge(self, table: Table) -> None:
+        costs = (self.costs[:, None] + table.cost[None, :]).ravel()
+        harms = (self.harms[:, None] + table.harm[None, :]).ravel()
+        order = np.lexsort((costs, harms, np.floor(costs / self._step)))
+        best = np.minimum.accumulate(harms[order])
         keep = order[np.concatenate(([True], best[1:] < best[:-1]))]
-        self._choices.append((keep // len(steps), keep % len(steps)))
-        return all_costs[keep], all_harms[keep]
+        self._choices.append((keep // len(table.cost), keep % len(table.cost)))
+        self.costs, self.harms = costs[keep], harms[keep]
 
     def _levels(self, index: int) -> dict[str, int]:
         levels: dict[str, int] = {}

@@ -52,7 +52,7 @@ class Config:
         try:
             data = json.loads(text)
             return cls.of(data["kept"], Form(data["form"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"not a config: {text[:80]!r} ({error})") from error
 
     def canonical_json(self) -> str:

@@ -9,9 +9,7 @@ DISCORDANT_SHARE = 0.03  # of examples that change between right and wrong: what
 _LARGEST_N = 10**9
 
 
-def largest_certifiable_drop(
-    n: int, discordant_share: float, epsilon: float, *, alpha: float = ALPHA
-) -> float | None:
+def largest_certifiable_drop(n: int, discordant_share: float, epsilon: float, *, alpha: float = ALPHA) -> float | None:
     """Return the largest observed drop, a multiple of 1/n, that certifies a true drop within `epsilon`.
 
     Args:

@@ -1,0 +1,118 @@
+"""The front: who dominates whom, how much a front covers, its knee, and a few members spread over it.
+
+All functions take losses as arrays: rows are candidates, columns are axes, lower is better on each. Dominance and
+hypervolume are exact and computed by moocore.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+_DIGITS = 12  # compromises closer than this are equal: the rest is rounding
+
+
+def non_dominated(losses: ArrayLike) -> NDArray[np.bool_]:
+    """Mark the rows that no other row dominates.
+
+    Args:
+        losses: `(n, m)`, lower is better, m >= 1, no NaN; infinities are allowed.
+
+    Returns:
+        `(n,)` mask. Of equal rows, all are marked. No rows give an empty mask.
+
+    Reference: Kung, Luccio & Preparata 1975, https://doi.org/10.1145/321906.321910.
+    """
+    return np.asarray(moocore.is_nondominated(_checked(losses), keep_weakly=True), dtype=np.bool_)
+
+
+def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
+    """Return the volume that the rows dominate up to `reference`; larger is better.
+
+    Args:
+        losses: `(n, m)`, finite. A row that is not strictly better than the reference on every axis contributes nothing.
+        reference: `(m,)`.
+
+    Returns:
+        The volume, 0.0 where no row contributes.
+    """
+    rows, corner = _checked(losses), np.asarray(reference, dtype=np.float64)
+    if corner.shape != rows.shape[1:]:
+        raise ValueError(f"the reference must be `({rows.shape[1]},)`, one value per axis, got {corner.shape}")
+    inside = rows[(rows < corner).all(axis=1)]
+    return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0
+
+
+def knee(losses: ArrayLike) -> int:
+    """Return the index of the front member that bulges furthest from the plane through the front's extremes.
+
+    Axes are scaled so that the best value is 0 and the worst 1; the plane is then the one through the unit points, and the
+    member with the smallest sum of scaled losses lies furthest on its good side. Of equals the one nearest the ideal
+    point is taken, then the first. An axis on which all agree says nothing; of one member the knee is that member.
+
+    Args:
+        losses: `(n, m)` of a front, finite, n >= 1.
+
+    Reference: Das 1999, On characterizing the "knee" of the Pareto curve, https://doi.org/10.1007/BF01195985; the plane is
+    taken through the scaled axes instead of through the minimisers, which with three or more axes need not span one.
+    """
+    rows = _checked(losses)
+    if not len(rows) or not np.isfinite(rows).all():
+        raise ValueError(f"a knee needs at least one member and finite losses, got {len(rows)} members")
+    scaled = _scaled(rows)
+    from_plane = scaled.sum(axis=1).round(_DIGITS)
+    from_ideal = np.linalg.norm(scaled, axis=1).round(_DIGITS)
+    return int(np.lexsort((from_ideal, from_plane))[0])
+
+
+def spread(costs: ArrayLike, k: int) -> NDArray[np.intp]:
+    """Return the indices of at most `k` points spread over one axis, the most telling first.
+
+    The cheapest comes first, then the dearest, then always the point furthest from all chosen ones (the first of equals):
+    any beginning of the answer is itself spread.
+
+    Args:
+        costs: `(n,)`, finite.
+        k: at least 0.
+
+    Reference: Gonzalez 1985, Clustering to minimize the maximum intercluster distance,
+    https://doi.org/10.1016/0304-3975(85)90224-5.
+    """
+    values = np.asarray(costs, dtype=np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all() or k < 0:
+        raise ValueError(f"spread needs finite costs `(n,)` and k >= 0, got shape {values.shape} and {k=}")
+    chosen: list[int] = []
+    distance = values.max(initial=0.0) - values + 1.0  # the cheapest is furthest from a point beyond the dearest
+    for _ in range(min(k, len(values))):
+        distance[chosen] = -1.0
+        index = int(np.argmax(distance))
+        away = np.abs(values - values[index])
+        distance = np.minimum(distance, away) if chosen else away
+        chosen.append(index)
+    return np.array(chosen, dtype=np.intp)
+
+
+def least_violating(drops: ArrayLike, epsilon: float) -> NDArray[np.intp]:
+    """Return the indices of the `drops` `(n,)` above `epsilon`, the smallest violation first, equals in given order."""
+    values = np.asarray(drops, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    return order[values[order] > epsilon]
+
+
+def _scaled(rows: FloatArray) -> FloatArray:
+    """Return the rows with each axis scaled to [0, 1], and 0 on an axis without extent."""
+    ideal, extent = rows.min(axis=0), np.ptp(rows, axis=0)
+    return np.divide(rows - ideal, extent, out=np.zeros_like(rows), where=extent > 0)
+
+
+def _checked(losses: ArrayLike) -> FloatArray:
+    rows: NDArray[Any] = np.asarray(losses, dtype=np.float64)
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ValueError(f"losses must be `(n, m)` with m >= 1, got shape {rows.shape}")
+    if np.isnan(rows).any():
+        raise ValueError("losses must not contain NaN; leave failed candidates out")
+    return rows

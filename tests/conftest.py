@@ -1,0 +1,24 @@
+"""Shared by all tests. Its place puts `tests/` on the path, so that helpers beside it can be imported by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def real_assets() -> Path:
+    """The directory with a really fine-tuned model and its data; tests that want it are skipped without."""
+    place = os.environ.get("REAL_ASSETS")
+    if not place:
+        pytest.skip("REAL_ASSETS names no directory with the real checkpoint and data")
+    return Path(place)

@@ -1,0 +1,52 @@
+"""A tiny model with a bank, for the tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tiny_encoders import tiny
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from search_spaces.bank.bank import LayerBank
+from search_spaces.bank.key import BankKey
+from search_spaces.criteria import CRITERIA
+from search_spaces.encoders import discover_groups
+from search_spaces.groups import Group
+
+
+def batches() -> list[dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    made = []
+    for length in (5, 9, 14):
+        mask = torch.ones(16, length, dtype=torch.long)
+        mask[::3, length // 2 :] = 0
+        ids = torch.randint(2, 50, (16, length), generator=generator)
+        made.append(
+            {"input_ids": ids, "attention_mask": mask, "labels": torch.randint(0, 3, (16,), generator=generator)}
+        )
+    return made
+
+
+def summed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+
+
+def bank_of(
+    root: Path, family: str = "bert", criterion: str = "obs"
+) -> tuple[PreTrainedModel, tuple[Group, ...], LayerBank]:
+    model = tiny(family)
+    groups = discover_groups(model)
+    key = BankKey(weights=family, examples="e", criterion=CRITERIA[criterion].name, damping=0.01, dtype="float32")
+    bank = LayerBank(
+        root,
+        key,
+        model=model,
+        groups=groups,
+        criterion=CRITERIA[criterion],
+        calibration=batches,
+        loss=summed_loss,
+    )
+    return model, groups, bank

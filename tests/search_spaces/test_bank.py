@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from prunable import bank_of, batches, summed_loss
+from tiny_encoders import FAMILIES
+
+from search_spaces.bank import files
+from search_spaces.bank.files import BankFileError, read_entry, write_entry
+from search_spaces.bank.gradients import collect_gradients
+from search_spaces.bank.key import BankKey
+from search_spaces.bank.moments import collect_moments
+from search_spaces.bank.solve import reconstruct
+from search_spaces.criteria import CRITERIA
+from search_spaces.criteria.evidence import Moments
+from search_spaces.units import columns_of
+
+
+def consumer_inputs(model: torch.nn.Module, path: str) -> torch.Tensor:
+    rows = []
+    module = model.get_submodule(path)
+    mask = []
+    handle = module.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0][mask[-1]].detach()))
+    with torch.no_grad():
+        for batch in batches():
+            mask.append(batch["attention_mask"].bool())
+            model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    handle.remove()
+    return torch.cat(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_moments_are_those_of_the_real_tokens(family: str, tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path, family)
+    moments = collect_moments(model, groups, batches())
+    for group in groups:
+        rows = consumer_inputs(model, group.consumers[0])
+        assert moments[group.name].count == len(rows)
+        torch.testing.assert_close(moments[group.name].mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(moments[group.name].covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-3)
+
+
+def test_moments_of_nothing_are_refused(tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path)
+    with pytest.raises(ValueError, match="no calibration example"):
+        collect_moments(model, groups, [])
+
+
+@pytest.mark.parametrize("level", [0, 1, 8, 24, 40])
+def test_reconstruction_beats_slicing_and_every_nearby_solution(level: int, tmp_path: Path) -> None:
+    model, groups, bank = bank_of(tmp_path)
+    group = groups[1]
+    level = group.nearest_level(level)
+    consumer = model.get_submodule(group.consumers[0])
+    rows = consumer_inputs(model, group.consumers[0])
+    target = consumer(rows).detach()
+    columns = columns_of(bank.kept_units(group, level), group.unit_size)
+    weight, bias = bank.solved(group, level)
+
+    def error(weight: torch.Tensor, bias: torch.Tensor) -> float:
+        return float((rows[:, columns] @ weight.detach().T + bias.detach() - target).square().sum())
+
+    best = error(weight, bias)
+    assert best <= error(consumer.weight[:, columns], consumer.bias) * (1 + 1e-6)
+    for scale in (0.9, 1.1):
+        assert best <= error(weight * scale, bias) * 1.001 + 1e-6
+
+
+def test_reconstruction_is_exact_where_kept_inputs_determine_the_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kept = torch.randn(400, 3, generator=generator)
+    rows = torch.cat([kept, kept @ torch.randn(3, 3, generator=generator) + 2.0], dim=1)
+    weight, bias = torch.randn(5, 6, generator=generator), torch.randn(5, generator=generator)
+    moments = Moments(len(rows), rows.mean(dim=0), rows.T.cov(correction=0))
+    solved, solved_bias = reconstruct(weight, bias, moments, torch.arange(3))
+    wanted, got = rows @ weight.T + bias, kept @ solved.T + solved_bias
+    assert float((wanted - got).square().mean()) < 1e-2 * float(wanted.var())
+
+
+@pytest.mark.parametrize("criterion", sorted(CRITERIA))
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_every_criterion_ranks_every_unit_once_and_again_the_same(criterion: str, family: str, tmp_path: Path) -> None:
+    _, groups, bank = bank_of(tmp_path / "a", family, criterion)
+    _, _, other = bank_of(tmp_path / "b", family, criterion)
+    for group in groups:
+        order = bank.order(group)
+        assert sorted(order.tolist()) == list(range(group.units))
+        assert torch.equal(order, other.order(group))
+
+
+@pytest.mark.parametrize("criterion", sorted(set(CRITERIA) - {"random"}))
+def test_every_criterion_but_chance_ranks_dead_units_last(criterion: str, tmp_path: Path) -> None:
+    model, groups, bank = bank_of(tmp_path, "bert", criterion)
+    group, dead = groups[1], [3, 17, 30]
+    with torch.no_grad():
+        for path in group.producers:
+            model.get_submodule(path).weight[dead] = 0
+            model.get_submodule(path).bias[dead] = 0
+        model.get_submodule(group.consumers[0]).weight[:, dead] = 0
+    assert set(bank.order(group)[-3:].tolist()) == set(dead)
+
+
+def test_candidates_are_nested(tmp_path: Path) -> None:
+    _, groups, bank = bank_of(tmp_path)
+    for group in groups:
+        kept = [set(bank.kept_units(group, level).tolist()) for level in group.levels]
+        assert all(small < large for small, large in zip(kept, kept[1:], strict=False))
+
+
+def test_mask_gradients_are_per_example(tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path)
+    together = collect_gradients(model, groups, batches(), summed_loss)
+    one_by_one = [{k: v[i : i + 1] for k, v in batch.items()} for batch in batches() for i in range(16)]
+    apart = collect_gradients(model, groups, one_by_one, summed_loss)
+    for group in groups:
+        torch.testing.assert_close(together[group.name].squared, apart[group.name].squared, atol=1e-8, rtol=1e-3)
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_filled_bank_answers_from_disk_without_the_model(tmp_path: Path) -> None:
+    _, groups, first = bank_of(tmp_path)
+    solved = first.solved(groups[0], 2)
+    _, _, second = bank_of(tmp_path)
+    second._calibration = lambda: pytest.fail("the calibration examples were asked for again")
+    assert torch.equal(second.solved(groups[0], 2)[0], solved[0])
+    assert torch.equal(second.order(groups[3]), first.order(groups[3]))
+    assert second.size_bytes == first.size_bytes > 0
+
+
+def test_a_damaged_entry_is_filled_anew(tmp_path: Path) -> None:
+    _, groups, bank = bank_of(tmp_path)
+    wanted = bank.solved(groups[0], 2)[0].clone()
+    for path in bank.folder.glob("*.level-*"):
+        path.write_bytes(b"cut off")
+    _, _, again = bank_of(tmp_path)
+    assert torch.equal(again.solved(groups[0], 2)[0], wanted)
+
+
+@pytest.mark.parametrize("changed", ["weights", "examples", "criterion", "damping", "dtype", "solver"])
+def test_the_key_changes_with_all_that_the_solve_depends_on(changed: str) -> None:
+    fields = {"weights": "w", "examples": "e", "criterion": "c", "damping": 0.01, "dtype": "float32", "solver": 1}
+    other = {**fields, changed: 2 if changed in ("damping", "solver") else "other"}
+    assert BankKey(**fields).digest != BankKey(**other).digest
+    assert BankKey(**fields).digest == BankKey(**fields).digest
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "save_file", full)
+    with pytest.raises(BankFileError, match=r"no space is left.*--cache-dir"):
+        write_entry(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_entries_round_trip_and_missing_ones_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.safetensors"
+    assert read_entry(path) is None
+    write_entry(path, {"x": torch.arange(3)})
+    entry = read_entry(path)
+    assert entry is not None
+    assert torch.equal(entry["x"], torch.arange(3))
+    assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"]
