@@ -1,11 +1,12 @@
 """Racing: stop evaluating a candidate as soon as its drop cannot, or almost surely does not, come back under ε.
 
-All candidates of a study meet the same examples in the same random order, chunk by chunk, beside the dense model's scores.
-After each chunk two questions are asked. By counting: would the drop stay above ε even if every example left that the dense
-model gets wrong were gained? By betting: a gambler who bets, example by example, that the rest loses more than "the whole
-drop is within ε" allows, holds a wealth that is a nonnegative supermartingale while that claim is true; by Ville's
-inequality it ever reaches 1/error with probability at most `error`, however often one looks. The examples are finitely
-many and drawn without replacement, so what is left allows less with every loss, and the bets sharpen.
+All candidates of a study meet the same examples in the same random order, chunk by chunk, beside the dense model's
+scores. After each chunk two questions are asked. By counting: would the drop stay above ε even if every example left
+that the dense model gets wrong were gained? By betting: a gambler who bets, example by example, that the rest loses
+more than "the whole drop is within ε" allows, holds a wealth that is a nonnegative supermartingale while that claim is
+true; by Ville's inequality it ever reaches 1/error with probability at most `error`, however often one looks. The
+examples are finitely many and drawn without replacement, so what is left allows less with every loss, and the bets
+sharpen.
 
 References: Waudby-Smith & Ramdas 2020, Confidence sequences for sampling without replacement,
 https://arxiv.org/abs/2006.04347; Ville 1939.
@@ -35,18 +36,17 @@ def race_order(
     chunk: int = CHUNK,
     labels: ArrayLike | None = None,
 ) -> list[NDArray[np.intp]]:
-    """Return the one random order of a study's examples as index arrays of at most `chunk`.
+    """Return the one random order of a study's examples as index arrays of at most `chunk`, nearly equal in size.
 
     Args:
         n: examples.
-        lengths: `(n,)` tokens; inside a chunk examples stand by length, which halves the padding.
+        lengths: `(n,)` tokens; inside a chunk examples stand by length, which nearly spares the padding.
         seed: draws the order.
-        chunk: examples between two looks.
-        labels: `(n,)`; given, every chunk holds the labels in the proportions of the whole, to one example. All-different
-            labels, as of a regression, give a uniformly random order.
+        chunk: the most examples between two looks.
+        labels: `(n,)`; given, every chunk holds each label in its share of the whole, to about one example.
 
     Raises:
-        ValueError: `lengths` or `labels` are not `n`, or `n` or `chunk` is below 1.
+        ValueError: `lengths` or `labels` are not `(n,)`, or `n` or `chunk` is below 1.
     """
     strata = np.zeros(n) if labels is None else np.asarray(labels)
     tokens = np.asarray(lengths)
@@ -55,27 +55,30 @@ def race_order(
             f"racing needs n >= 1, chunk >= 1 and `(n,)` lengths and labels, "
             f"got {n=}, {chunk=}, {tokens.shape}, {strata.shape}"
         )
-    order = _stratified_order(strata, np.random.default_rng(seed))
-    chunks = [order[start : start + chunk] for start in range(0, n, chunk)]
+    chunks = _dealt(strata, hands=math.ceil(n / chunk), rng=np.random.default_rng(seed))
     return [part[np.argsort(tokens[part], kind="stable")] for part in chunks]
 
 
-def _stratified_order(strata: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return a random order in which every stratum is spread evenly, from a random start."""
-    position = np.empty(len(strata))
-    for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
-        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
-    return np.argsort(position, kind="stable")
+def _dealt(strata: NDArray[Any], *, hands: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:
+    """Deal the examples like cards sorted by stratum: each round gives every hand one, in a fresh random order.
+
+    So every example falls to every hand with equal chance, and every stratum to all hands alike.
+    """
+    n = len(strata)
+    shuffled = rng.permutation(n)
+    cards = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    rounds = np.tile(np.arange(hands), (math.ceil(n / hands), 1))
+    owner = rng.permuted(rounds, axis=1).ravel()[:n]
+    return [cards[owner == hand] for hand in range(hands)]
 
 
 class Race:
     """One candidate's race over `n` examples whose scores are 0 or 1.
 
-    Feed `update` chunk by chunk in the study's order until `is_stopped` or all are seen. `seen`, `lost` and `gained` count
-    examples, the latter two against the dense model. A candidate whose drop over all examples is within `epsilon` is never
-    stopped by counting, and by betting with probability at most `error` over the draw of a uniformly random order;
-    stratified orders vary less and stayed below that in every simulation.
+    Feed `update` chunk by chunk in the study's order until `is_stopped` or all are seen. `seen`, `lost` and `gained`
+    count examples, the latter two against the dense model. A candidate whose drop over all examples is within `epsilon`
+    is never stopped by counting, and by betting with probability at most `error` over the draw of a uniformly random
+    order; stratified orders vary less and stayed below that in every simulation.
 
     Args:
         n: examples.
@@ -126,7 +129,7 @@ class Race:
         if self.lost - self.gained - min(left, self._gainable) > self._allowed:
             return f"drop above {self._epsilon:g} whatever the {left} examples left would say"
         if log_wealth >= -math.log(self._error):
-            return f"drop above {self._epsilon:g}, wrongly said at most {self._error:g} of the time, after {self.seen} examples"
+            return f"drop above {self._epsilon:g} after {self.seen} examples, with an error of at most {self._error:g}"
         return None
 
     def _bet(self, losses: NDArray[np.int64]) -> float:

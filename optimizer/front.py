@@ -34,7 +34,8 @@ def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
     """Return the volume that the rows dominate up to `reference`; larger is better.
 
     Args:
-        losses: `(n, m)`, finite. A row that is not strictly better than the reference on every axis contributes nothing.
+        losses: `(n, m)`, finite. A row that is not strictly better than the reference on every axis contributes
+            nothing.
         reference: `(m,)`.
 
     Returns:
@@ -50,15 +51,16 @@ def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
 def knee(losses: ArrayLike) -> int:
     """Return the index of the front member that bulges furthest from the plane through the front's extremes.
 
-    Axes are scaled so that the best value is 0 and the worst 1; the plane is then the one through the unit points, and the
-    member with the smallest sum of scaled losses lies furthest on its good side. Of equals the one nearest the ideal
-    point is taken, then the first. An axis on which all agree says nothing; of one member the knee is that member.
+    Axes are scaled so that the best value is 0 and the worst 1; the plane is then the one through the unit points, and
+    the member with the smallest sum of scaled losses lies furthest on its good side. Of equals the one nearest the
+    ideal point is taken, then the first. An axis on which all agree says nothing; of one member the knee is that
+    member.
 
     Args:
         losses: `(n, m)` of a front, finite, n >= 1.
 
-    Reference: Das 1999, On characterizing the "knee" of the Pareto curve, https://doi.org/10.1007/BF01195985; the plane is
-    taken through the scaled axes instead of through the minimisers, which with three or more axes need not span one.
+    Reference: Das 1999, On characterizing the "knee" of the Pareto curve, https://doi.org/10.1007/BF01195985; the plane
+    is taken through the scaled axes instead of through the minimisers, which with three or more axes need not span one.
     """
     rows = _checked(losses)
     if not len(rows) or not np.isfinite(rows).all():
@@ -72,8 +74,8 @@ def knee(losses: ArrayLike) -> int:
 def spread(costs: ArrayLike, k: int) -> NDArray[np.intp]:
     """Return the indices of at most `k` points spread over one axis, the most telling first.
 
-    The cheapest comes first, then the dearest, then always the point furthest from all chosen ones (the first of equals):
-    any beginning of the answer is itself spread.
+    The cheapest comes first, then the dearest, then always the point furthest from all chosen ones (the first of
+    equals): any beginning of the answer is itself spread.
 
     Args:
         costs: `(n,)`, finite.
@@ -85,14 +87,12 @@ def spread(costs: ArrayLike, k: int) -> NDArray[np.intp]:
     values = np.asarray(costs, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all() or k < 0:
         raise ValueError(f"spread needs finite costs `(n,)` and k >= 0, got shape {values.shape} and {k=}")
-    chosen: list[int] = []
-    distance = values.max(initial=0.0) - values + 1.0  # the cheapest is furthest from a point beyond the dearest
-    for _ in range(min(k, len(values))):
-        distance[chosen] = -1.0
-        index = int(np.argmax(distance))
-        away = np.abs(values - values[index])
-        distance = np.minimum(distance, away) if chosen else away
-        chosen.append(index)
+    chosen = [int(np.argmin(values))] if k and len(values) else []
+    nearest = np.full(len(values), np.inf)
+    while 0 < len(chosen) < min(k, len(values)):
+        nearest = np.minimum(nearest, np.abs(values - values[chosen[-1]]))
+        nearest[chosen] = -1.0  # never chosen twice
+        chosen.append(int(np.argmax(nearest)))
     return np.array(chosen, dtype=np.intp)
 
 
@@ -106,7 +106,7 @@ def least_violating(drops: ArrayLike, epsilon: float) -> NDArray[np.intp]:
 def _scaled(rows: FloatArray) -> FloatArray:
     """Return the rows with each axis scaled to [0, 1], and 0 on an axis without extent."""
     ideal, extent = rows.min(axis=0), np.ptp(rows, axis=0)
-    return np.divide(rows - ideal, extent, out=np.zeros_like(rows), where=extent > 0)
+    return np.asarray(np.divide(rows - ideal, extent, out=np.zeros_like(rows), where=extent > 0))
 
 
 def _checked(losses: ArrayLike) -> FloatArray:

@@ -128,7 +128,7 @@ def _dense_answers(workload: Workload) -> DenseAnswers:
     few = np.random.default_rng(0).permutation(len(workload.calibration.labels))[:SCREENING_EXAMPLES]
     screening = workload.calibration.subset(np.sort(few))
     return DenseAnswers(
-        search_logits=predict(workload.model, workload.search),
+        search_logits=workload.search_logits,
         screening=screening,
         screening_logits=predict(workload.model, screening),
     )

@@ -5,4 +5,3 @@ and energy of its training among its measurements. It is verified like any other
 """
 
 from __future__ import annotations
-

@@ -1,4 +1,4 @@
-"""Metrics by name: a trained model's quality as one number, higher is better. Numpy only; `hub` wraps them for others."""
+"""Metrics by name: a model's quality as one number, higher is better. Numpy only; `hub` wraps them for others."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ POSITIVE = 1  # the class that binary F1 is about
 
 def correct(predictions: Array, labels: Array) -> FloatArray:
     """Return 1.0 where the prediction is the label, else 0.0, `(n,)`."""
-    return (predictions == labels).astype(np.float64)
+    return np.asarray(predictions == labels, dtype=np.float64)
 
 
 def accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:

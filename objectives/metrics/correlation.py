@@ -42,7 +42,7 @@ def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArra
     covariance = (weights * x * y).sum(axis=1)
     spread = np.sqrt(_variance(x, weights)) * np.sqrt(_variance(y, weights))
     ratio = np.divide(covariance, spread, out=np.zeros_like(covariance), where=spread > 0)
-    return np.clip(ratio, -1.0, 1.0)
+    return np.asarray(np.clip(ratio, -1.0, 1.0))
 
 
 def _centred(x: FloatArray, weights: FloatArray) -> FloatArray:
@@ -54,4 +54,4 @@ def _variance(x: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the weighted sum of squares `(r,)` of centred `x`, 0 where it is only the rounding of a constant."""
     squares = (weights * x**2).sum(axis=1)
     largest = weights.sum(axis=1) * np.max(x**2, axis=1)
-    return np.where(squares > _ROUNDING * largest, squares, 0.0)
+    return np.asarray(np.where(squares > _ROUNDING * largest, squares, 0.0))

@@ -18,7 +18,7 @@ _COLUMN_TYPE = {Kind.CLASSIFICATION: "int64", Kind.REGRESSION: "float64"}
 
 
 class ArrayMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate is untyped
-    """An `evaluate.Metric` over one of the project's metrics: `compute(predictions=…, references=…)` → {name: value}."""
+    """An `evaluate.Metric` over one of our metrics: `compute(predictions=…, references=…)` → {name: value}."""
 
     metric: ClassVar[Metric]
 

@@ -1,7 +1,7 @@
 """A metric: one number, higher is better, from predictions and labels as arrays.
 
-Every metric is written for *weighted* examples: a bootstrap resample is then a row of counts, a left-out example a count
-less, and thousands of them are evaluated together without a loop over resamples.
+Every metric is written for *weighted* examples: a bootstrap resample is then a row of counts, a left-out example a
+count less, and thousands of them are evaluated together without a loop over resamples.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Metric:
         return float(self.weighted(predictions, labels, np.ones((1, len(labels))))[0])
 
     def values(self, predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-        """Return the metric `(r,)` under each row of `weights` `(r, n)`, which count every example; rows sum above 0."""
+        """Return the metric `(r,)` under each row of weights `(r, n)`, the counts of the examples, above 0 in sum."""
         self._check(predictions, labels)
         return self.weighted(predictions, labels, weights)
 

@@ -1,4 +1,4 @@
-"""How sure a drop or a ratio is: intervals, one-sided bounds and p-values, each naming its method. Numpy and scipy only.
+"""How sure a drop or a ratio is: intervals, one-sided bounds and p-values, each naming its method.
 
 A drop is `dense − candidate`, positive is worse; everything is paired, since both models saw the same examples.
 """

@@ -1,7 +1,7 @@
 """The drop of a metric that is no mean (F1, Matthews, correlations): a paired BCa bootstrap over stored predictions.
 
-Examples alike in (label, dense answer, candidate's answer) are one row with a count, and a resample is a multinomial draw of
-counts that both models share. So 2,000 resamples are a few matrix products, for any number of examples.
+Examples alike in (label, dense answer, candidate's answer) are one row with a count, and a resample is a multinomial
+draw of counts that both models share. So 2,000 resamples are a few matrix products, for any number of examples.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class DropBootstrap:
     """A drop with its bootstrap distribution, corrected for bias and acceleration (BCa).
 
     Bound and p-value invert each other within the resampled range: `p_value(ε) <= 1 − level` exactly when
-    `upper_at(level) <= ε`. Where both models answer every example alike all of them are 0.
+    `upper_at(level) <= ε`. Where both models answer every example alike, value, interval and bound are 0: a bootstrap
+    cannot doubt what it never saw. It is nominal in the limit only: of true drops of ε in F1 and Matthews' correlation,
+    6.5 % were certified at 5 % with 200 examples, 5 % with 400 to 500.
 
     References: Efron 1987, https://doi.org/10.1080/01621459.1987.10478410; equations are numbered as in Efron &
     Tibshirani 1993, An Introduction to the Bootstrap, chapter 14.

@@ -1,4 +1,4 @@
-"""Exact comparison of counted drops with ε: 0.9 − 0.89 > 0.01 in floats, but one lost example of a hundred is within 1 %."""
+"""Counted drops compared with ε exactly: 0.9 − 0.89 > 0.01 in floats, yet one lost of a hundred is within 1 %."""
 
 from __future__ import annotations
 

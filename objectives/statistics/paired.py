@@ -1,12 +1,13 @@
 """The drop of a metric that counts right answers: interval, upper bound and p-value from (lost, gained, n).
 
-Of n examples answered by both models, `lost` are right for the dense model only and `gained` for the candidate only. All
-three answers come from one statistic, Tango's score with a continuity correction of half an example, so that the bound and
-the p-value invert each other: `paired_drop_p_value(…, ε) <= 1 − level` exactly when `paired_drop_upper(…, level) <= ε`.
+Of n examples answered by both models, `lost` are right for the dense model only and `gained` for the candidate only.
+All three answers come from one statistic, Tango's score with a continuity correction of half an example, so that the
+bound and the p-value invert each other: `paired_drop_p_value(…, ε) <= 1 − level` exactly when `paired_drop_upper(…,
+level) <= ε`.
 
-Uncorrected, the score certifies up to 6.2 % of true drops of ε at a nominal 5 % (n = 277, ε = 0.01, no gains). Corrected,
-the size stays at or below 5 % and the coverage of the interval at or above 95 % wherever it was enumerated (n = 20 … 1,821,
-ε = 0 … 0.1, gains up to 30 %), for the price of half an example.
+Uncorrected, the score certifies up to 6.2 % of true drops of ε at a nominal 5 % (n = 277, ε = 0.01, no gains).
+Corrected, the size stays at or below 5 % and the coverage of the interval at or above 95 % wherever it was enumerated
+(n = 20 … 1,821, ε = 0 … 0.1, gains up to 30 %), for the price of half an example.
 
 Reference: Tango 1998, https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B. The correction
 is ours, by the same argument as Yates': lost − gained moves in whole examples.

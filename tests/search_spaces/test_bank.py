@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_candidates_are_nested(tmp_path: Path) -> None:
     _, groups, bank = bank_of(tmp_path)
     for group in groups:
         kept = [set(bank.kept_units(group, level).tolist()) for level in group.levels]
-        assert all(small < large for small, large in zip(kept, kept[1:], strict=False))
+        assert all(small < large for small, large in pairwise(kept))
 
 
 def test_mask_gradients_are_per_example(tmp_path: Path) -> None:

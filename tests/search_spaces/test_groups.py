@@ -71,5 +71,5 @@ def test_keep_freezes_a_layer_or_a_group_and_refuses_what_is_neither() -> None:
     assert frozen_groups(groups, ["layer.1"]) == {"layer.1.heads", "layer.1.neurons"}
     frozen = freeze(groups, frozen_groups(groups, ["layer.0.heads"]))
     assert [len(group.levels) > 1 for group in frozen] == [False, True, True, True]
-    with pytest.raises(ConfigError, match="layer.7"):
+    with pytest.raises(ConfigError, match=r"layer\.7"):
         frozen_groups(groups, ["layer.7"])

@@ -1,0 +1,48 @@
+"""Samplers by name: what puts points of the distribution space forward once the ladder is climbed.
+
+Optuna and pymoo take a second to import, so a name is a place to import from, and only the one asked for is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from optimizer.errors import UnknownNameError
+
+if TYPE_CHECKING:  # numpy, and with it the samplers' own modules, are only needed by who makes one
+    from optimizer.samplers.protocol import Sampler
+
+SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
+    "tpe": ("optimizer.samplers.optuna_samplers", "TpeSampler"),
+    "random": ("optimizer.samplers.random", "RandomSampler"),
+    "nsga2": ("optimizer.samplers.optuna_samplers", "Nsga2Sampler"),
+    "nsga3": ("optimizer.samplers.optuna_samplers", "Nsga3Sampler"),
+    "pymoo-nsga2": ("optimizer.samplers.pymoo_nsga2", "PymooNsga2Sampler"),
+}
+
+
+def make_sampler(name: str, *, dimensions: int, seed: int, budget: int, objectives: int, constraints: int) -> Sampler:
+    """Return a fresh sampler that was told nothing yet.
+
+    Args:
+        name: a key of `SAMPLERS`.
+        dimensions: `d`, of the unit cube it proposes points in.
+        seed: equal seeds give equal sequences.
+        budget: candidates of the whole study; sets how large a generation is.
+        objectives: `m`, losses of every told candidate.
+        constraints: `c`, violations of every told candidate; may be none.
+
+    Raises:
+        UnknownNameError: no sampler has this name.
+        ValueError: a count out of range.
+    """
+    if name not in SAMPLERS:
+        raise UnknownNameError("sampler", name, SAMPLERS)
+    from optimizer.samplers.replay import Problem
+
+    problem = Problem(dimensions=dimensions, seed=seed, budget=budget, objectives=objectives, constraints=constraints)
+    module, kind = SAMPLERS[name]
+    sampler: Sampler = getattr(import_module(module), kind)(problem)
+    return sampler

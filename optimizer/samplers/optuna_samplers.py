@@ -1,0 +1,132 @@
+"""Optuna's samplers, TPE, NSGA-II and NSGA-III: a fresh sampler and a fresh study in memory for every ask.
+
+Optuna's living samplers draw from a generator that moves with every ask, so a killed study could not go on where it
+stood. Here each ask replays what was told into a new study and seeds a new sampler with the ask's own numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler, TPESampler
+from optuna.samplers.nsgaii import PolynomialMutation, SBXCrossover
+
+from optimizer.samplers.protocol import Point, Told
+from optimizer.samplers.replay import Problem, ReplaySampler
+
+_QUIET = threading.Lock()  # verbosity and warning filters belong to the process: one thread at a time may borrow them
+
+
+class OptunaSampler(ReplaySampler):
+    """What the adapters share: the first points are uniform, then a fresh Optuna sampler sees the history."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._space: dict[str, BaseDistribution] = {f"x{axis}": FloatDistribution(0.0, 1.0) for axis in range(problem.dimensions)}
+
+    @property
+    @abstractmethod
+    def _startup(self) -> int:
+        """How many candidates must be told before the sampler learns from them."""
+
+    @abstractmethod
+    def _sampler(self, seed: int) -> BaseSampler:
+        """Return a fresh sampler of Optuna."""
+
+    def _history(self) -> Sequence[optuna.trial.FrozenTrial]:
+        """Return everything told as Optuna's trials."""
+        return [self._trial(told, {}) for told in self._told]
+
+    def ask(self, number: int, attempt: int = 0) -> Point:
+        """Return what a fresh sampler proposes after this history."""
+        if len(self._told) < self._startup:
+            return self._problem.uniform(number, attempt)
+        seed = int(self._problem.sequence(number, attempt).generate_state(1)[0])
+        with _quiet():
+            sampler = self._sampler(seed)
+            study = optuna.create_study(directions=["minimize"] * self._problem.objectives, sampler=sampler)
+        study.add_trials(self._history())
+        params = study.ask(self._space).params
+        return tuple(float(params[name]) for name in self._space)
+
+    def _trial(self, told: Told, attributes: dict[str, int]) -> optuna.trial.FrozenTrial:
+        return optuna.trial.create_trial(
+            values=told.losses,
+            params=dict(zip(self._space, told.point, strict=True)),
+            distributions=self._space,
+            constraints={str(index): value for index, value in enumerate(told.violations)},
+            system_attrs=attributes,
+        )
+
+
+class TpeSampler(OptunaSampler):
+    """Tree-structured Parzen estimator, multi-objective and constrained (Watanabe 2023, arXiv:2304.11127)."""
+
+    @property
+    def _startup(self) -> int:
+        return 10
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return TPESampler(seed=seed, n_startup_trials=0, multivariate=True, constant_liar=False)
+
+
+class GeneticSampler(OptunaSampler):
+    """What NSGA-II and NSGA-III share: generations, and operators for real numbers.
+
+    Optuna's defaults (swap coordinates, redraw one from its whole range) destroy what is good near a tight constraint;
+    and the redrawn coordinate comes from a second generator of the same seed, so that a fresh sampler would redraw the
+    very number that decided on the crossover. Simulated binary crossover and polynomial mutation do neither.
+    """
+
+    _kind: type[NSGAIISampler | NSGAIIISampler]
+
+    @property
+    def _startup(self) -> int:
+        return self._problem.population
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return self._kind(
+            population_size=self._problem.population,
+            crossover=SBXCrossover(eta=15.0),
+            mutation=PolynomialMutation(eta=20.0),
+            seed=seed,
+        )
+
+    def _history(self) -> Sequence[optuna.trial.FrozenTrial]:
+        """Return all ancestors as generation 0, of which the sampler chooses its parents, the rest as generation 1."""
+        ancestors = len(self._ancestors)
+        return [
+            self._trial(told, {f"{self._kind.__name__}:generation": int(index >= ancestors)})
+            for index, told in enumerate(self._told)
+        ]
+
+
+class Nsga2Sampler(GeneticSampler):
+    """NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017): feasible first, then rank and crowding."""
+
+    _kind = NSGAIISampler
+
+
+class Nsga3Sampler(GeneticSampler):
+    """NSGA-III (Deb and Jain 2014, https://doi.org/10.1109/TEVC.2013.2281535): reference directions for crowding."""
+
+    _kind = NSGAIIISampler
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna's news of a study in memory and of experimental classes from the user; leave both as found."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,94 @@
+"""Replay: what all samplers share, the list of told candidates that every ask starts from anew.
+
+A sampler keeps no other state. Chance comes from the study's seed and the numbers an ask is about, never from a
+generator that lives on, so what was asked before cannot matter.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from optimizer.samplers.protocol import Point, Told
+
+GENERATIONS = 10  # at least about ten are wanted, so a population is at most a tenth of the budget
+SMALLEST_POPULATION = 8  # fewer parents hold too little of a front to cross
+LOWEST = {"dimensions": 1, "seed": 0, "budget": 1, "objectives": 1, "constraints": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a sampler knows of its study: the counts `make_sampler` documents, checked."""
+
+    dimensions: int
+    seed: int
+    budget: int
+    objectives: int
+    constraints: int
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            if getattr(self, name) < LOWEST[name]:
+                raise ValueError(f"{name} must be at least {LOWEST[name]}, got {getattr(self, name)}")
+
+    @property
+    def population(self) -> int:
+        """The size of a generation of the genetic samplers."""
+        return max(SMALLEST_POPULATION, round(self.budget / GENERATIONS))
+
+    def sequence(self, *numbers: int) -> np.random.SeedSequence:
+        """Return the seed that belongs to these numbers: the same in every process and on every machine."""
+        return np.random.SeedSequence(self.seed, spawn_key=numbers)
+
+    def uniform(self, number: int, attempt: int) -> Point:
+        """Return a uniform point, the one that belongs to this ask."""
+        rng = np.random.default_rng(self.sequence(number, attempt))
+        return tuple(rng.random(self.dimensions).tolist())
+
+
+class ReplaySampler(ABC):
+    """A sampler whose only state is what it was told, in order."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._told: list[Told] = []
+
+    @abstractmethod
+    def ask(self, number: int, attempt: int = 0) -> Point:
+        """Return a point in `[0, 1]^d` for candidate `number`; see `Sampler`."""
+
+    def tell(self, told: Told) -> None:
+        """Take note of a finished candidate.
+
+        Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
+        """
+        _check_vector("point", told.point, self._problem.dimensions)
+        _check_vector("losses", told.losses, self._problem.objectives)
+        _check_vector("violations", told.violations, self._problem.constraints)
+        if not all(0 <= coordinate <= 1 for coordinate in told.point):
+            raise ValueError(f"point: every coordinate must lie in [0, 1], got {told.point}")
+        self._told.append(told)
+
+    @property
+    def _generation(self) -> int:
+        """The generation under way: one ends when as many candidates as a population holds were told."""
+        return len(self._told) // self._problem.population
+
+    @property
+    def _ancestors(self) -> Sequence[Told]:
+        """Everything told before the generation under way: its parents are the best of all these.
+
+        The ladder is among them whole, as a first generation of any size. Choosing from all that was ever told,
+        not from the last parents and their children only, forgets nothing: with a hundred candidates an evaluation
+        costs a million times what keeping it does.
+        """
+        return self._told[: self._generation * self._problem.population]
+
+
+def _check_vector(name: str, vector: Sequence[float], size: int) -> None:
+    if len(vector) != size or not all(map(math.isfinite, vector)):
+        raise ValueError(f"{name}: expected {size} finite numbers, got {tuple(vector)}")

@@ -1,0 +1,1 @@
+"""Workloads: the trained model with its task, data and splits, checked before anything heavy is loaded."""

@@ -1,0 +1,71 @@
+"""A head for a checkpoint that has none: fine-tuned once on what is left of train, kept in the cache, and reused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from objectives.metrics import Metric
+from optimizer.errors import InputError
+from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.workloads.examples import Examples
+from optimizer.workloads.loading import hash_weights
+
+HELD_OUT_SHARE = 0.1  # of train, for early stopping
+HELD_OUT_MOST = 2000
+
+
+def with_trained_head(
+    model: Any,  # Any: one transformers class per family
+    tokenizer: Any,
+    train: Examples,
+    metric: Metric,
+    *,
+    cache_dir: Path,
+    progress: Any,
+) -> Any:
+    """Return the model fine-tuned on `train`, from the cache where it was done before.
+
+    Raises `InputError` where nothing is left to train on.
+    """
+    settings = FinetuneSettings()
+    key = sha256(json.dumps([hash_weights(model), train.hash, asdict(settings)]).encode()).hexdigest()[:24]
+    kept = cache_dir / "checkpoints" / key
+    if kept.is_dir():
+        return type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True).to(model.device).eval()
+    held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
+    if not held:
+        raise InputError("--model", "has no trained head and no training examples are left; give a fine-tuned model")
+    order = np.random.default_rng(0).permutation(len(train))
+    finetune(
+        model,
+        train.subset(order[held:]),
+        held_out=train.subset(order[:held]),
+        metric=metric,
+        settings=settings,
+        progress=lambda done, total: progress("fine-tuning the dense model", done, total),
+    )
+    _keep(model, tokenizer, kept)
+    return model.eval()
+
+
+def _keep(model: Any, tokenizer: Any, place: Path) -> None:
+    """Save the model whole or not at all: under a temporary name, then renamed."""
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    try:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        temporary.rename(place)
+    except OSError:
+        if not place.is_dir():  # another process was quicker: its model is as good
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Predict: a model's answers on examples, batched by length, given back in the examples' order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from optimizer.workloads.examples import Examples
+
+BATCH = 64
+
+
+def predict(model: nn.Module, examples: Examples, *, batch_size: int = BATCH) -> NDArray[np.float32]:
+    """Return the logits `(n, outputs)` in the examples' order. The model must be in evaluation mode."""
+    device = next(model.parameters()).device
+    order = np.argsort(examples.lengths, kind="stable")
+    parts = []
+    with torch.inference_mode():
+        for batch in examples.batches(batch_size=batch_size, device=device, order=order):
+            parts.append(model(**{name: value for name, value in batch.items() if name != "labels"}).logits)
+    sorted_logits = torch.cat(parts).float().cpu().numpy()
+    logits = np.empty_like(sorted_logits)
+    logits[order] = sorted_logits
+    return logits
+
+
+def predictions_of(logits: NDArray[np.float32]) -> NDArray[Any]:
+    """Return what the logits say: label ids `(n,)`, or the one output itself for a regression."""
+    return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)

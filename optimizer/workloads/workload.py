@@ -1,0 +1,135 @@
+"""A workload: the loaded model with its task and its examples in four roles. Checked first, loaded after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from objectives.metrics import METRICS, Metric
+from optimizer.errors import InputError
+from optimizer.spec import StudySpec
+from optimizer.workloads.baseline import check_baseline
+from optimizer.workloads.data import Table, check_data, read_splits
+from optimizer.workloads.examples import Examples, tokenise
+from optimizer.workloads.labels import label_map
+from optimizer.workloads.loading import hash_weights, load_checkpoint
+from optimizer.workloads.models import BUILT_IN, Checkpoint, check_model_name, inspect_checkpoint, locate
+from optimizer.workloads.predict import predict, predictions_of
+from optimizer.workloads.splits import cut, table_hash
+from optimizer.workloads.tasks import resolve_task
+
+Progress = Callable[[str, int, int], None]
+ROLES = ("calibration", "search", "verification")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a study works on. `model` is in evaluation mode on `device`; `search_logits` are its answers there.
+
+    `sequence_length` is the length of a latency request in tokens; `train` tokenises what is left for training.
+    """
+
+    model: Any  # Any: one transformers class per family
+    tokenizer: Any
+    metric: Metric
+    calibration: Examples
+    search: Examples
+    verification: Examples
+    train: Callable[[], Examples]
+    search_logits: np.ndarray[Any, np.dtype[np.float32]]
+    sequence_length: int
+    weights_hash: str
+    device: torch.device
+    notes: tuple[str, ...]
+
+    @property
+    def examples_record(self) -> dict[str, dict[str, Any]]:
+        """Size and hash of the examples of each role."""
+        return {role: {"n": len(getattr(self, role)), "hash": getattr(self, role).hash} for role in ROLES}
+
+
+def check_workload(spec: StudySpec) -> None:
+    """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
+    task = resolve_task(spec)
+    check_model_name(spec.model)
+    check_data(spec, task)
+    check_device(spec.device)
+
+
+def check_device(name: str) -> torch.device:
+    """Return the device. Raises `InputError` where this machine has none of that name."""
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            "--device", f"{name!r} is not here; this machine has {torch.cuda.device_count()} CUDA devices. Use cpu"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("--device", "'mps' is not here; use cpu")
+    return device
+
+
+def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Workload:
+    """Load data, then model; train a head where there is none; refuse a broken baseline. Raises `InputError`."""
+    task, device = resolve_task(spec), check_device(spec.device)
+    splits = cut(
+        read_splits(spec, task),
+        calibration=spec.calibration_examples,
+        search=spec.search_examples,
+        verification=spec.verification_examples,
+    )
+    checkpoint = _checkpoint(spec, cache_dir, progress)
+    outputs = 1 if task.is_regression else len(splits.search.names)
+    model, tokenizer = load_checkpoint(checkpoint, outputs=None if checkpoint.has_head else outputs, device=device)
+    names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
+    roles = {
+        role: _examples(getattr(splits, role), role, tokenizer, spec, names if not task.is_regression else None)
+        for role in ROLES
+    }
+    metric = METRICS[task.metric]
+    if not checkpoint.has_head and not spec.allow_untrained:
+        from optimizer.workloads.head import with_trained_head  # training is rare, and loads much
+
+        training = _examples(splits.train, "train", tokenizer, spec, names if not task.is_regression else None)
+        model = with_trained_head(model, tokenizer, training, metric, cache_dir=cache_dir, progress=progress)
+    search_logits = predict(model, roles["search"])
+    if not spec.allow_untrained:
+        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, names)
+    return Workload(
+        model=model,
+        tokenizer=tokenizer,
+        metric=metric,
+        **roles,
+        train=lambda: _examples(splits.train, "train", tokenizer, spec, names if not task.is_regression else None),
+        search_logits=search_logits,
+        sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
+        weights_hash=hash_weights(model),
+        device=device,
+        notes=(*splits.notes, *_cut_notes(roles)),
+    )
+
+
+def _checkpoint(spec: StudySpec, cache_dir: Path, progress: Progress) -> Checkpoint:
+    if spec.model == BUILT_IN:
+        from optimizer.training.phrases_mini import phrases_mini
+
+        return inspect_checkpoint(spec.model, phrases_mini(cache_dir, progress=progress))
+    progress(f"looking for {spec.model}", 0, 0)
+    return inspect_checkpoint(spec.model, locate(spec.model))
+
+
+def _examples(table: Table, role: str, tokenizer: Any, spec: StudySpec, names: dict[int, str] | None) -> Examples:
+    labels = table.labels if names is None else label_map(table.names, names)[table.labels]
+    return tokenise(tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=spec.max_length)
+
+
+def _cut_notes(roles: dict[str, Examples]) -> list[str]:
+    return [
+        f"{examples.cut} of {len(examples)} {role} texts were cut to the longest length allowed"
+        for role, examples in roles.items()
+        if examples.cut and role in ROLES
+    ]
