@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +112,7 @@ class Evaluator:
         race = Race(n, self._epsilon, gainable=int(n - dense_scores.sum()))
         for chunk in self._order:
             predictions = predictions_of(predict(model, self._examples.subset(chunk)))
-            scores = self._metric.per_example(predictions, labels[chunk])
-            race.update(dense_scores[chunk], scores)
+            race.update(dense_scores[chunk], _scores(self._metric, predictions, labels[chunk]))
             if race.is_stopped:
                 break
         whole = race.seen == n
@@ -158,3 +158,11 @@ class Evaluator:
 
 def _divergence_measurement(value: float, n: int) -> Measurement:
     return Measurement(quantity="divergence", value=value, unit="nat", source=Source.MEASURED, n=n)
+
+
+def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the per-example scores of a metric that has them. Raises `ValueError` for one that has not."""
+    scores = metric.per_example(predictions, labels)
+    if scores is None:
+        raise ValueError(f"{metric.name} is no mean of per-example scores")
+    return scores

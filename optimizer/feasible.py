@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from objectives.statistics import within_epsilon
+from objectives.statistics import paired_drop_interval, within_epsilon
 from studies.records import Candidate, CandidateState
+
+CERTAIN = 0.98  # two-sided: a stopped candidate is decided where 99 % say that it stays above ε
 
 
 def is_feasible(candidate: Candidate, epsilon: float) -> bool:
@@ -17,3 +19,13 @@ def is_feasible(candidate: Candidate, epsilon: float) -> bool:
     if outcome.lost is None or outcome.gained is None:
         return outcome.drop <= epsilon
     return within_epsilon(outcome.lost, outcome.gained, outcome.seen, epsilon)
+
+
+def is_undecided(candidate: Candidate, epsilon: float, own_epsilon: float) -> bool:
+    """Whether a candidate was stopped at the study's own ε but could still be feasible at this larger one."""
+    outcome = candidate.outcome
+    if candidate.state is not CandidateState.STOPPED or outcome is None or epsilon <= own_epsilon:
+        return False
+    if outcome.lost is None or outcome.gained is None or not outcome.seen:
+        return False
+    return paired_drop_interval(outcome.lost, outcome.gained, outcome.seen, level=CERTAIN).lower <= epsilon

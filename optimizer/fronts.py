@@ -6,14 +6,14 @@ A stored study answers for any ε, other objectives and other limits without mea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectives.metrics import METRICS
-from objectives.statistics import paired_drop_interval
 from optimizer.errors import InputError
-from optimizer.feasible import is_feasible
+from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
 from optimizer.member import FrontResult, Member
 from optimizer.spec import StudySpec
@@ -22,7 +22,6 @@ from optimizer.views import Measured, member_view
 from studies.records import Candidate, CandidateState, Study, Verdict
 
 LEAST_VIOLATING = 3
-CERTAIN = 0.98  # two-sided: a stopped candidate is decided where 99 % say that it stays above ε
 
 Limits = Mapping[str, float]  # cost -> upper ratio to the dense model
 
@@ -34,40 +33,62 @@ def front_of(
     epsilon: float | None = None,
     objectives: Sequence[str] | None = None,
     limits: Limits | None = None,
-    only_shortlist: bool = False,
 ) -> FrontResult:
     """Return the front of what is stored at `epsilon` and under `limits`, both the study's own unless given.
 
-    `only_shortlist` keeps to candidates whose costs were measured: then the front compares measured with measured.
-    Where an objective was not measured for a candidate, the candidate cannot be compared and stays out.
+    Up to the study's own ε a verified study answers with its shortlist alone: then dominance compares measured costs
+    and drops on the verification examples, which nobody was selected by. Above it, or before verification, all
+    evaluated candidates are compared by their drops on the search examples. The two never meet in one comparison.
+    A candidate for which an objective or a limited cost was not measured cannot be compared and stays out.
     """
     spec = StudySpec.model_validate(dict(study.spec))
     epsilon = spec.epsilon if epsilon is None else epsilon
     objectives = tuple(objectives or spec.objectives)
-    limits = study_limits(spec) if limits is None else limits
-    judgements = judge(
-        [c for c in candidates if c.shortlisted], epsilon, METRICS[study.context["metric"]], seed=spec.seed
-    )
+    is_final = _is_verified(candidates) and epsilon <= spec.epsilon
     baseline = Measured(study.baseline)
-    pool = [c for c in candidates if c.state is CandidateState.COMPLETE and (c.shortlisted or not only_shortlist)]
-    members = {c.number: member_view(c, baseline, study.context["metric"], judgements.get(c.number)) for c in pool}
-    within = [c for c in pool if _is_within(members[c.number], baseline, limits)]
+    members = _members(study, candidates, epsilon, seed=spec.seed)
+    pool = [c for c in candidates if c.state is CandidateState.COMPLETE and (c.shortlisted or not is_final)]
+    allowed = study_limits(spec) if limits is None else limits
+    within = [c for c in pool if _is_within(members[c.number], baseline, allowed)]
     feasible = [members[c.number] for c in within if is_feasible(c, epsilon)]
-    comparable = [m for m in feasible if all(_ratio(m, baseline, cost) is not None for cost in objectives)]
-    losses = _losses(comparable, baseline, objectives)
-    front = [m for m, is_on_front in zip(comparable, non_dominated(losses), strict=True) if is_on_front]
-    front.sort(key=lambda member: member.flops_ratio)
+    axes = Axes(baseline, objectives, by_verification=is_final)
+    comparable = [member for member in feasible if axes.can_compare(member)]
+    on_front = non_dominated(axes.losses(comparable))
+    front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.flops_ratio)
     return FrontResult(
         study=study.slug,
         epsilon=epsilon,
         objectives=objectives,
         items=tuple(front),
-        knee=_knee(front, baseline, objectives),
-        hypervolume=_hypervolume(front, baseline, objectives, epsilon),
-        undecided=sum(_is_undecided(c, epsilon, spec.epsilon) for c in candidates),
+        knee=_knee(front, axes),
+        hypervolume=_hypervolume(front, axes, epsilon),
+        undecided=sum(is_undecided(c, epsilon, spec.epsilon) for c in candidates),
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
         least_violating=() if feasible else _least_violating([members[c.number] for c in within]),
     )
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What dominance compares: the drop, then the ratios of the costs to the dense model's."""
+
+    baseline: Measured
+    objectives: Sequence[str]
+    by_verification: bool
+
+    def can_compare(self, member: Member) -> bool:
+        """Whether all of the member's coordinates were measured."""
+        return None not in self._coordinates(member)
+
+    def losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """Return the members' coordinates, lower is better: `(n, 1 + costs)`."""
+        rows = [self._coordinates(member) for member in members]
+        return np.array(rows, dtype=np.float64).reshape(len(members), 1 + len(self.objectives))
+
+    def _coordinates(self, member: Member) -> list[float | None]:
+        verified = member.verification.drop if member.verification else None
+        drop = verified if self.by_verification else member.drop
+        return [drop, *(_ratio(member, self.baseline, cost) for cost in self.objectives)]
 
 
 def study_limits(spec: StudySpec) -> Limits:
@@ -97,36 +118,38 @@ def _is_within(member: Member, baseline: Measured, limits: Limits) -> bool:
     return all(ratio is not None and ratio <= limits[cost] for cost, ratio in ratios.items())
 
 
-def _losses(members: Sequence[Member], baseline: Measured, objectives: Sequence[str]) -> NDArray[np.float64]:
-    rows = [[m.drop, *(_ratio(m, baseline, cost) for cost in objectives)] for m in members]
-    return np.array(rows, dtype=np.float64).reshape(len(members), 1 + len(objectives))
-
-
-def _knee(front: Sequence[Member], baseline: Measured, objectives: Sequence[str]) -> int | None:
+def _knee(front: Sequence[Member], axes: Axes) -> int | None:
     """Return the knee's candidate number: among members that verification did not refute, if there are any."""
     standing = [member for member in front if member.verdict is not Verdict.REFUTED] or list(front)
-    return standing[knee(_losses(standing, baseline, objectives))].candidate if standing else None
+    return standing[knee(axes.losses(standing))].candidate if standing else None
 
 
-def _hypervolume(
-    front: Sequence[Member], baseline: Measured, objectives: Sequence[str], epsilon: float
-) -> float | None:
+def _hypervolume(front: Sequence[Member], axes: Axes, epsilon: float) -> float | None:
     """Return the exact volume of (drop / ε, cost ratios) below the reference point of all ones; none for ε = 0."""
     if epsilon == 0:
         return None
-    losses = _losses(front, baseline, objectives)
+    losses = axes.losses(front)
     losses[:, 0] /= epsilon
     return hypervolume(losses, np.ones(losses.shape[1]))
 
 
-def _is_undecided(candidate: Candidate, epsilon: float, own_epsilon: float) -> bool:
-    """Whether a candidate was stopped at the study's ε but could still be feasible at this larger one."""
-    outcome = candidate.outcome
-    if candidate.state is not CandidateState.STOPPED or outcome is None or epsilon <= own_epsilon:
-        return False
-    if outcome.lost is None or outcome.gained is None or not outcome.seen:
-        return False
-    return paired_drop_interval(outcome.lost, outcome.gained, outcome.seen, level=CERTAIN).lower <= epsilon
+def _is_verified(candidates: Sequence[Candidate]) -> bool:
+    shortlist = [candidate for candidate in candidates if candidate.shortlisted]
+    return bool(shortlist) and all(candidate.verification for candidate in shortlist)
+
+
+def _members(study: Study, candidates: Sequence[Candidate], epsilon: float, *, seed: int) -> dict[int, Member]:
+    """Return candidate number -> view of every evaluated candidate, judged at `epsilon`."""
+    metric, baseline = study.context["metric"], Measured(study.baseline)
+    judgements = judge([c for c in candidates if c.shortlisted], epsilon, METRICS[metric], seed=seed)
+    whole = [c for c in candidates if c.state is CandidateState.COMPLETE]
+    return {c.number: member_view(c, baseline, metric, judgements.get(c.number)) for c in whole}
+
+
+def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
+    """Return the views of all evaluated candidates, judged at the study's own ε."""
+    spec = StudySpec.model_validate(dict(study.spec))
+    return list(_members(study, candidates, spec.epsilon, seed=spec.seed).values())
 
 
 def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:

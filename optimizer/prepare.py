@@ -47,11 +47,8 @@ class Prepared:
     bank: LayerBank
     space: Space
     evaluator: Evaluator
-    dense: DenseAnswers
 
-    def build(self, config: Config) -> nn.Module:
-        """Return a model of `config` that shares untouched weights with the dense one."""
-        return materialize(self.workload.model, self.groups, config, self.bank, share_weights=True)
+    build: Callable[[Config], nn.Module]  # a model of a config, sharing untouched weights with the dense one
 
 
 def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
@@ -66,7 +63,11 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         dense = _dense_answers(workload)
     with stages.stage("bank") as report:
         bank.fill_rankings(report)
-    build = lambda config: materialize(workload.model, groups, config, bank, share_weights=True)  # noqa: E731
+
+    def build(config: Config) -> nn.Module:
+        small: nn.Module = materialize(workload.model, groups, config, bank, share_weights=True)
+        return small
+
     with stages.stage("sensitivity") as report:
         harms = _harms(groups, bank, build, dense, form, report)
     costs = _costs(workload, groups)
@@ -83,7 +84,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         epsilon=spec.epsilon,
         seed=spec.seed,
     )
-    return Prepared(workload, groups, bank, space, evaluator, dense)
+    return Prepared(workload, groups, bank, space, evaluator, build)
 
 
 def _groups(spec: StudySpec, model: nn.Module) -> tuple[Group, ...]:

@@ -1,7 +1,112 @@
 """Recover: train the shortlisted models a little, with the dense model as teacher. Each becomes a candidate of its own.
 
-A recovered candidate has its parent's counts in form FINETUNED, its own trained weights beside the bank, and the time
+A recovered candidate has its parent's counts in form FINETUNED, trained weights of its own in the cache, and the time
 and energy of its training among its measurements. It is verified like any other.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from objectives.energy.modelled import modelled_energy
+from objectives.flops import count_flops
+from objectives.measurement import Measurement, Source
+from optimizer.prepare import Prepared
+from optimizer.spec import StudySpec
+from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
+from search_spaces.bank.files import write_entry
+from search_spaces.config import Form
+from search_spaces.materialize import materialize
+from search_spaces.surgery import share_structure, shrink
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
+from studies.store import StudyStore
+
+HELD_OUT_SHARE = 0.05  # of train, for early stopping
+HELD_OUT_MOST = 1000
+BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Recovers candidates of one study, and builds models of all of them, recovered or not."""
+
+    study: Study
+    store: StudyStore
+    spec: StudySpec
+    prepared: Prepared
+    cache_dir: Path
+
+    def build(self, candidate: Candidate) -> nn.Module:
+        """Return the candidate's model; of a recovered one with the weights that its training left."""
+        if candidate.config.form is not Form.FINETUNED:
+            return self.prepared.build(candidate.config)
+        model = share_structure(self.prepared.workload.model)
+        shrink(model, self.prepared.groups, candidate.config)
+        model.load_state_dict(load_file(weights_path(self.cache_dir, self.study.slug, candidate)), assign=True)
+        return model.eval()
+
+    def recover(self, parents: Sequence[Candidate], report: Callable[[int, int], None]) -> list[Candidate]:
+        """Train every parent and return the recovered candidates that were evaluated whole, cheapest first."""
+        recovered = []
+        for done, parent in enumerate(parents):
+            report(done, len(parents))
+            recovered.append(self._known(parent) or self._recover(parent))
+        report(len(parents), len(parents))
+        return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
+
+    def _known(self, parent: Candidate) -> Candidate | None:
+        """Return the recovered candidate that a run before an interrupt left."""
+        wanted = parent.config.in_form(Form.FINETUNED)
+        finished = [c for c in self.store.candidates(self.study.id) if c.state is not CandidateState.RUNNING]
+        return next((c for c in finished if c.config == wanted), None)
+
+    def _recover(self, parent: Candidate) -> Candidate:
+        config = parent.config.in_form(Form.FINETUNED)
+        proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
+        candidate = self.store.start_candidate(self.study.id, proposal)
+        workload = self.prepared.workload
+        model = materialize(workload.model, self.prepared.groups, parent.config, self.prepared.bank)
+        training = self._train(model)
+        tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        write_entry(weights_path(self.cache_dir, self.study.slug, candidate), tensors)
+        outcome = self.prepared.evaluator.evaluate_model(model, config)
+        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, training))
+
+    def _train(self, model: nn.Module) -> TrainingResult:
+        train = self.prepared.workload.train()
+        held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
+        return finetune(
+            model,
+            train.subset(range(held, len(train))),
+            held_out=train.subset(range(held)),
+            metric=self.prepared.workload.metric,
+            settings=FinetuneSettings(epochs=1, seed=self.spec.seed),
+            progress=lambda _done, _total: None,
+            teacher=self.prepared.workload.model,
+        )
+
+    def _with_training(self, outcome: Outcome, model: nn.Module, training: TrainingResult) -> Outcome:
+        """Add what the training took: seconds measured, joules modelled from its arithmetic and its time."""
+        lengths = self.prepared.workload.calibration.lengths
+        examples = training.steps * FinetuneSettings().batch_size
+        joules = modelled_energy(
+            flops=examples * (BACKWARD * count_flops(model, lengths) + self.prepared.space.costs["flops"].dense),
+            bytes_moved=0.0,
+            seconds=training.seconds,
+            device_kind=self.prepared.workload.device.type,
+        )
+        taken = (
+            Measurement(quantity="training_time", value=training.seconds, unit="s", source=Source.MEASURED),
+            Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
+        )
+        return replace(outcome, measurements=(*outcome.measurements, *taken), seconds=training.seconds)
+
+
+def weights_path(cache_dir: Path, slug: str, candidate: Candidate) -> Path:
+    """Return where the trained weights of a recovered candidate lie."""
+    return cache_dir / "recovered" / slug / f"{candidate.number}.safetensors"

@@ -17,8 +17,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
     spec = StudySpec.model_validate(dict(study.spec))
     candidates = store.candidates(study.id)
     shortlist = [candidate for candidate in candidates if candidate.shortlisted]
-    is_verified = bool(shortlist) and all(candidate.verification for candidate in shortlist)
-    front = front_of(study, candidates, only_shortlist=is_verified) if study.baseline else None
+    front = front_of(study, candidates) if study.baseline else None
     hashes = study.context.get("examples", {})
     return RunResult(
         study=study.slug,

@@ -18,7 +18,7 @@ from objectives.measurement import Measurement, Source
 from objectives.statistics import describe_power
 from optimizer.errors import InputError
 from optimizer.evaluate import UNITS
-from optimizer.feasible import is_feasible
+from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import fresh_slug
@@ -58,17 +58,37 @@ def optimize(
     return _run(created, spec, store, cache_dir, listener)
 
 
-def resume(name: str, *, store: StudyStore, cache_dir: Path, listener: Listener = ignore) -> RunResult:
+def resume(
+    name: str, *, store: StudyStore, cache_dir: Path, epsilon: float | None = None, listener: Listener = ignore
+) -> RunResult:
     """Go on with a study where it was left; nothing that is stored is done again.
 
+    With a larger `epsilon` the study goes on at that one: candidates that were stopped and might be feasible there are
+    finished, and a new shortlist is chosen; who was verified stays verified.
     Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
     """
     found = store.study(name)
-    if found.state is StudyState.COMPLETE:
-        return result_of(found, store)
     spec = StudySpec.model_validate(dict(found.spec))
+    if epsilon is not None:
+        if not spec.epsilon < epsilon < 1:
+            raise InputError(
+                "--epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}"
+            )
+    elif found.state is StudyState.COMPLETE:
+        return result_of(found, store)
     check_workload(spec)
-    return _run(store.claim_study(found.id), spec, store, cache_dir, listener)
+    claimed = store.claim_study(found.id)
+    if epsilon is not None:
+        spec, claimed = _widen(claimed, spec, epsilon, store)
+    return _run(claimed, spec, store, cache_dir, listener)
+
+
+def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
+    wider = spec.model_copy(update={"epsilon": epsilon})
+    again = [c.id for c in store.candidates(study.id) if is_undecided(c, epsilon, spec.epsilon)]
+    widened = store.widen_study(study.id, wider.model_dump(mode="json"), again)
+    store.shortlist(study.id, [])
+    return wider, widened
 
 
 def _run(study: Study, spec: StudySpec, store: StudyStore, cache_dir: Path, listener: Listener) -> RunResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
 from optimizer.member import Baseline, LatencyView, Member, VerificationView
@@ -81,14 +82,18 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
     )
 
 
-def table_latency_ratio(candidate: Candidate, baseline: Measured) -> float | None:
-    """Return the ratio of latencies that the table proposed, if there was a table."""
-    proposed = Measured(candidate.outcome.measurements if candidate.outcome else ()).value("latency")
-    dense = baseline.value("table_latency")
-    return proposed / dense if proposed is not None and dense else None
+class _CostFields(TypedDict):
+    flops: float
+    parameters: int
+    size_bytes: int
+    latency: tuple[LatencyView, ...]
+    energy_j: float | None
+    energy_interval: tuple[float, float] | None
+    energy_source: str | None
+    peak_memory_bytes: int | None
 
 
-def _costs(measured: Measured) -> dict[str, object]:
+def _costs(measured: Measured) -> _CostFields:
     energy = measured.get("energy")
     is_final = energy is not None and measured.get("energy_ratio") is not None
     memory = measured.value("memory")
@@ -130,8 +135,3 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (interval.lower, interval.upper)
-
-
-def shortlisted(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates of the shortlist."""
-    return [candidate for candidate in candidates if candidate.shortlisted]

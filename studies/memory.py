@@ -118,6 +118,22 @@ class MemoryStore:
             )
         return self._copy(study_id)
 
+    def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
+        """Replace the spec of a study and put these STOPPED candidates back to RUNNING."""
+        data, chosen = json_data(spec, field="spec"), set(reopened)
+        with self._changing(study_id) as kept:
+            strange = chosen - {each.id for each in kept.candidates if each.state is CandidateState.STOPPED}
+            if strange:
+                raise not_of_this_study(strange)
+            kept.study = replace(kept.study, spec=data)
+            kept.candidates = [
+                replace(each, state=CandidateState.RUNNING, outcome=None, measurements=kept.later.get(each.id, ()))
+                if each.id in chosen
+                else each
+                for each in kept.candidates
+            ]
+        return self._copy(study_id)
+
     def delete_study(self, study_id: int) -> None:
         """Delete a study with all that belongs to it; its use of verification examples stays counted."""
         with self._lock:

@@ -67,6 +67,13 @@ class StudyStore(Protocol):
     ) -> Study:
         """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
 
+    def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
+        """Replace the spec of a study, of a larger ε, and put these STOPPED candidates back to RUNNING.
+
+        What was stopped at the smaller ε is thus taken up again, from its first example; all else stays. Raises
+        `CandidateNotFoundError` for a candidate that is not a stopped one of the study.
+        """
+
     def delete_study(self, study_id: int) -> None:
         """Delete a study with all that belongs to it; its use of verification examples stays counted."""
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from optimizer.errors import UnknownNameError
-
-if TYPE_CHECKING:  # numpy, and with it the samplers' own modules, are only needed by who makes one
-    from optimizer.samplers.protocol import Sampler
+from optimizer.samplers.protocol import Sampler
+from optimizer.samplers.replay import Problem
 
 SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
     "tpe": ("optimizer.samplers.optuna_samplers", "TpeSampler"),
@@ -40,8 +38,6 @@ def make_sampler(name: str, *, dimensions: int, seed: int, budget: int, objectiv
     """
     if name not in SAMPLERS:
         raise UnknownNameError("sampler", name, SAMPLERS)
-    from optimizer.samplers.replay import Problem
-
     problem = Problem(dimensions=dimensions, seed=seed, budget=budget, objectives=objectives, constraints=constraints)
     module, kind = SAMPLERS[name]
     sampler: Sampler = getattr(import_module(module), kind)(problem)

@@ -14,7 +14,7 @@ class Told:
 
     `losses`: `(m,)`, lower is better, finite (the drop first, then the costs that steer).
     `violations`: `(c,)`, a constraint holds where its value is <= 0; each is scaled by its own limit.
-    `number`: the candidate's number in the study.
+    `number`: the candidate's number in the study. `point`: `(d,)`, in the unit cube.
     """
 
     number: int
@@ -41,4 +41,7 @@ class Sampler(Protocol):
         """Return a point in `[0, 1]^d` for candidate `number`."""
 
     def tell(self, told: Told) -> None:
-        """Take note of a finished candidate (or of a duplicate's stored result)."""
+        """Take note of a finished candidate (or of a duplicate's stored result).
+
+        Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
+        """

@@ -80,11 +80,10 @@ class ReplaySampler(ABC):
 
     @property
     def _ancestors(self) -> Sequence[Told]:
-        """Everything told before the generation under way: its parents are the best of all these.
+        """Everything told before the generation under way; its parents are the best of all these.
 
-        The ladder is among them whole, as a first generation of any size. Choosing from all that was ever told,
-        not from the last parents and their children only, forgets nothing: with a hundred candidates an evaluation
-        costs a million times what keeping it does.
+        So a ladder longer than a population is one first generation (what is left over joins the next one), and
+        nothing good is ever forgotten.
         """
         return self._told[: self._generation * self._problem.population]
 

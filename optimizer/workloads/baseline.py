@@ -1,4 +1,4 @@
-"""The baseline: a dense model that is no better than guessing is refused, since nothing can be learned from pruning it."""
+"""The baseline: a dense model that is no better than guessing is refused; pruning it would teach nothing."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from optimizer.spec import StudySpec
 from optimizer.workloads import hub
 from optimizer.workloads.tasks import BUILT_IN, GLUE, Task
 
-READERS = {
+READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".parquet": pd.read_parquet,
     ".csv": pd.read_csv,
     ".tsv": lambda path: pd.read_csv(path, sep="\t"),
@@ -99,7 +99,8 @@ def _from_hub(repository: str, subset: str | None, task: Task) -> dict[str, pd.D
 
     found = hub.call_hub("--data", repository, lambda: load_dataset(repository, subset))
     wanted = {"train": "train", task.validation: "validation", "test": "test"}
-    return {wanted[name]: found[name].to_pandas() for name in found if name in wanted}
+    frames: dict[str, pd.DataFrame] = {wanted[n]: found[n].to_pandas() for n in found if n in wanted}
+    return frames
 
 
 def _split_files(directory: Path) -> dict[str, Path]:

@@ -17,7 +17,8 @@ TOKENISED_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Examples:
-    """Tokenised examples. `token_ids` and `type_ids` hold one int64 array per example; `labels`: `(n,)`, the model's ids.
+    """Tokenised examples. `token_ids` and `type_ids` hold one int64 array per example; `labels`: `(n,)`, as the
+    model numbers them.
 
     `hash` is that of texts and labels; `pad_id` fills up batches; `cut` counts texts that were longer than allowed.
     """

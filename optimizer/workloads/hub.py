@@ -28,7 +28,7 @@ def _explained(field: str, repository: str) -> Iterator[None]:
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
-        HTTPError,
+        HTTPError,  # type: ignore[attr-defined]  # of the HTTP library in use, whichever it is
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,

@@ -40,7 +40,7 @@ def label_map(data_names: Sequence[str], model_names: Mapping[int, str]) -> NDAr
 
 
 def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], names: Mapping[int, str]) -> None:
-    """Raise `InputError` naming a permutation of the labels that fits the predictions much better than the present one."""
+    """Raise `InputError` naming a permutation of the labels that fits the predictions much better."""
     classes = sorted({*labels.tolist(), *predictions.tolist()})
     if len(classes) > MOST_PERMUTED:
         return

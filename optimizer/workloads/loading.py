@@ -60,7 +60,9 @@ def hash_weights(model: nn.Module) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from drawing bars and listing the weights of a new head between our lines."""
-    from transformers.utils import logging
+    import transformers.utils.logging
+
+    logging: Any = transformers.utils.logging  # untyped
 
     level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

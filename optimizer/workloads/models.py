@@ -1,4 +1,4 @@
-"""Models: a short name, a hub id or a local directory becomes a checkpoint that has been looked at before it is loaded."""
+"""Models: a short name, hub id or local directory becomes a checkpoint that was looked at before it is loaded."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
 
 
 def check_directory(directory: Path) -> dict[str, Any]:
-    """Return the configuration in a directory. Raises `InputError` unless it is a safetensors encoder without own code."""
+    """Return a directory's configuration. Raises `InputError` unless it is a safetensors encoder without own code."""
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

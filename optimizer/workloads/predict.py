@@ -18,10 +18,9 @@ def predict(model: nn.Module, examples: Examples, *, batch_size: int = BATCH) ->
     """Return the logits `(n, outputs)` in the examples' order. The model must be in evaluation mode."""
     device = next(model.parameters()).device
     order = np.argsort(examples.lengths, kind="stable")
-    parts = []
+    batches = examples.batches(batch_size=batch_size, device=device, order=order)
     with torch.inference_mode():
-        for batch in examples.batches(batch_size=batch_size, device=device, order=order):
-            parts.append(model(**{name: value for name, value in batch.items() if name != "labels"}).logits)
+        parts = [model(**{k: v for k, v in batch.items() if k != "labels"}).logits for batch in batches]
     sorted_logits = torch.cat(parts).float().cpu().numpy()
     logits = np.empty_like(sorted_logits)
     logits[order] = sorted_logits

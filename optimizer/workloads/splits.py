@@ -1,4 +1,4 @@
-"""Splits: calibration, search and verification examples, disjoint, stratified, and the same for every study of the data.
+"""Splits: calibration, search and verification examples, disjoint, stratified, the same for every study of the data.
 
     train + validation + test   calibrate / search / verify
     train + test                search is cut from train, and kept out of any training of ours

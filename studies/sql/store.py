@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
 from studies.ownership import Owner, what_keeps
-from studies.records import Candidate, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import (
     checked_outcome,
     checked_slug,
@@ -146,6 +146,22 @@ class SqlStore:
             writes.add_seconds(session, study_id, add_seconds or {})
             if baseline is not None:
                 writes.replace_baseline(session, study_id, baseline)
+            session.flush()
+            return study_by_id(session, study_id)
+
+    def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
+        """Replace the spec of a study and put these STOPPED candidates back to RUNNING."""
+        with self._write() as session:
+            row = writes.changed_study(session, study_id, self._clock())
+            row.spec = json_data(spec, field="spec")
+            stopped = select(CandidateRow).where(
+                CandidateRow.study_id == study_id, CandidateRow.state == CandidateState.STOPPED
+            )
+            found = {candidate.id: candidate for candidate in session.scalars(stopped)}
+            if set(reopened) - set(found):
+                raise not_of_this_study(set(reopened) - set(found))
+            for candidate_id in reopened:
+                writes.reopen(session, found[candidate_id])
             session.flush()
             return study_by_id(session, study_id)
 

@@ -114,6 +114,15 @@ def new_candidate(session: Session, study_id: int, proposal: Proposal, *, now: d
     return row
 
 
+def reopen(session: Session, row: CandidateRow) -> None:
+    """Put a finished candidate back in flight, its outcome forgotten."""
+    of_outcome = (MeasurementRow.candidate_id == row.id) & ~MeasurementRow.later
+    session.execute(delete(MeasurementRow).where(of_outcome))
+    row.state, row.finished_at = CandidateState.RUNNING, None
+    row.drop = row.lost = row.gained = row.reason = None
+    row.seen, row.seconds = 0, 0.0
+
+
 def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -> None:
     """Count a study, once, among those that verified on these examples."""
     if session.get(VerificationUseRow, (examples, study.uid)) is None:

@@ -1,0 +1,81 @@
+"""Estimate: what a study would take, from a check of everything and a few timed batches. Nothing is stored."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from objectives.statistics import describe_power
+from optimizer.measure import LATENCY_S
+from optimizer.prepare import SCREENING_EXAMPLES
+from optimizer.search.refine import SCREENED
+from optimizer.sensitivity import PASSES_PER_GROUP
+from optimizer.shortlist import SIZE
+from optimizer.spec import StudySpec
+from optimizer.workloads.predict import predict
+from optimizer.workloads.workload import check_workload, load_workload
+from search_spaces.encoders import discover_groups
+
+TIMED_EXAMPLES = 128
+MEAN_COST = 0.5  # of a candidate's evaluation to the dense model's: smaller models, some of them stopped early
+BANK_PASSES = 4  # over the calibration examples: moments and ranking, by measurement on small encoders
+SPREAD = 2.0  # an estimate is good to a factor of this
+
+
+class Estimate(BaseModel):
+    """What a study would work on, and the seconds it would probably take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = 1
+    examples: dict[str, int]
+    groups: int
+    seconds: float
+    seconds_range: tuple[float, float]
+    power: str
+    notes: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """Return the estimate as a few lines for a person."""
+        examples = ", ".join(f"{role} {n}" for role, n in self.examples.items())
+        low, high = (seconds / 60 for seconds in self.seconds_range)
+        lines = [f"everything checked; {self.groups} groups to prune; examples: {examples}", self.power]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join([*lines, f"about {self.seconds / 60:.0f} minutes ({low:.0f} to {high:.0f})"])
+
+
+def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
+    """Check a spec, load its workload, time the dense model on a few examples. Raises `InputError`."""
+    check_workload(spec)
+    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
+    few = workload.search.subset(
+        np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
+    )
+    predict(workload.model, few)
+    started = time.perf_counter()
+    predict(workload.model, few)
+    token_s = (time.perf_counter() - started) / float(few.lengths.sum())
+    groups = len(discover_groups(workload.model))
+    tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
+    screening = tokens["calibration"] * min(1.0, SCREENING_EXAMPLES / len(workload.calibration))
+    passes = (
+        BANK_PASSES * tokens["calibration"]
+        + PASSES_PER_GROUP * groups * screening
+        + spec.trials * MEAN_COST * (tokens["search"] + (1 + SCREENED / 3) * screening)
+        + (1 + SIZE * MEAN_COST) * tokens["verification"]
+    )
+    seconds = passes * token_s + LATENCY_S * len(spec.batch_sizes)
+    search_s = spec.trials * MEAN_COST * tokens["search"] * token_s
+    if spec.timeout is not None:
+        seconds -= max(0.0, search_s - spec.timeout)
+    return Estimate(
+        examples={role: record["n"] for role, record in workload.examples_record.items()},
+        groups=groups,
+        seconds=seconds,
+        seconds_range=(seconds / SPREAD, seconds * SPREAD),
+        power=describe_power(len(workload.verification), spec.epsilon),
+        notes=workload.notes,
+    )
