@@ -1,0 +1,67 @@
+"""Tiny checkpoints on disk, tokenizer included, and small labelled data to go with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tiny_encoders import tiny
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+WORDS = [f"w{i}" for i in range(40)]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+LABELS = ("red", "green", "blue")
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
+    made = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = Whitespace()
+    made.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def save_tiny(directory: Path, family: str = "bert", labels: tuple[str, ...] = LABELS) -> Path:
+    """Save a tiny random classifier whose answers are spread over its labels."""
+    model = tiny(family)
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {name: index for index, name in enumerate(labels)}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "classifier" in name or "pooler" in name:
+                parameter.mul_(20)
+    model.save_pretrained(directory)
+    tokenizer().save_pretrained(directory)
+    return directory
+
+
+def sentences(n: int, seed: int, words: int = 6) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(WORDS, size=rng.integers(2, words + 1))) for _ in range(n)]
+
+
+def save_data(directory: Path, model_directory: Path, sizes: dict[str, int], *, noise: float = 0.1) -> Path:
+    """Save splits labelled with the answers of the model itself, some of them changed, so that it is a good baseline."""
+    from transformers import AutoModelForSequenceClassification
+
+    directory.mkdir(parents=True, exist_ok=True)
+    model = AutoModelForSequenceClassification.from_pretrained(model_directory).eval()
+    encode = tokenizer()
+    for seed, (split, n) in enumerate(sizes.items()):
+        texts = sentences(n, seed)
+        with torch.inference_mode():
+            answers = model(**encode(texts, padding=True, return_tensors="pt")).logits.argmax(dim=1).numpy()
+        rng = np.random.default_rng(seed)
+        labels = np.where(rng.random(n) < noise, rng.integers(0, 3, n), answers)
+        pd.DataFrame({"sentence": texts, "label": [LABELS[i] for i in labels]}).to_csv(directory / f"{split}.csv", index=False)
+    return directory
