@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from prunable import bank_of, batches, summed_loss
+from prunable_models import bank_of, batches, summed_loss
 from tiny_encoders import FAMILIES
 
 from search_spaces.bank import files

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from prunable import bank_of, batches
+from prunable_models import bank_of, batches
 from tiny_encoders import FAMILIES
 from torch import Tensor, nn
 

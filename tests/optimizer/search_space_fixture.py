@@ -1,0 +1,58 @@
+"""A space without a model, for the tests of the search."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.costs import linear_cost
+from optimizer.search.space import Space
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, GroupKind
+from studies.records import Candidate, CandidateState, Outcome, Proposal
+
+
+def groups(layers: int = 3) -> tuple[Group, ...]:
+    return tuple(
+        Group(
+            name=f"layer.{layer}.{kind}",
+            kind=kind,
+            layer=layer,
+            units=units,
+            unit_size=1,
+            levels=tuple(range(0, units + 1, step)),
+            producers=(),
+            consumers=(),
+        )
+        for layer in range(layers)
+        for kind, units, step in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, 96, 8))
+    )
+
+
+def space(limits: dict[str, float] | None = None) -> Space:
+    made = groups()
+    flops = linear_cost(made, {g.name: 8.0 if g.kind is GroupKind.HEADS else 1.0 for g in made}, dense=700.0)
+    harms = {g.name: (1 + g.layer) * (1 - np.array(g.levels) / g.units) ** 2 for g in made}
+    return Space(made, Form.RECONSTRUCTED, {"flops": flops}, harms, limits or {})
+
+
+def harm(config: Config) -> float:
+    """The made-up truth: what the tables say, with an interaction that they do not know."""
+    kept = config.as_dict()
+    alone = sum((1 + g.layer) * (1 - kept[g.name] / g.units) ** 2 for g in groups())
+    return alone * (1 + 0.3 * (kept["layer.0.heads"] < 4))
+
+
+def candidate(number: int, proposal: Proposal, *, epsilon: float = 0.01) -> Candidate:
+    """A finished candidate whose drop is its harm, two points at all removed."""
+    drop = round(872 * 0.012 * harm(proposal.config)) / 872
+    stopped = drop > 4 * epsilon
+    outcome = Outcome(
+        state=CandidateState.STOPPED if stopped else CandidateState.COMPLETE,
+        drop=drop,
+        seen=128 if stopped else 872,
+        lost=round(drop * 872),
+        gained=0,
+    )
+    return Candidate(
+        id=number + 1, study_id=1, number=number, proposal=proposal, state=outcome.state, outcome=outcome
+    )

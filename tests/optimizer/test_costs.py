@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prunable_models import bank_of
+from tiny_encoders import FAMILIES
+
+from objectives.flops import count_flops
+from objectives.latency_table import LatencyTable
+from objectives.size import count_parameters
+from optimizer.costs import flops_cost, parameters_cost, table_cost, weighted_sum
+from search_spaces.config import Config, Form
+from search_spaces.materialize import materialize
+
+LENGTHS = np.array([5, 9, 14])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_additive_costs_equal_those_of_the_smaller_model(family: str, tmp_path: Path) -> None:
+    model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
+    flops = flops_cost(model, groups, LENGTHS, count_flops(model, LENGTHS))
+    parameters = parameters_cost(model, groups, count_parameters(model))
+    for heads, neurons, other in itertools.product((0, 1, 4), (0, 8, 48), (0, 2)):
+        kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": other, "layer.1.neurons": 24}
+        config = Config.of(kept, Form.SLICED)
+        small = materialize(model, groups, config, bank, share_weights=True)
+        assert flops.total(config) == pytest.approx(count_flops(small, LENGTHS), rel=1e-12)
+        assert parameters.total(config) == count_parameters(small)
+
+
+def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
+    _, groups, _ = bank_of(tmp_path)
+    table = LatencyTable(base_s=1.0, blocks={"heads": ((1, 0.5), (4, 2.0)), "neurons": ((8, 1.0), (48, 3.0))})
+    latency = table_cost(groups, table)
+    assert latency.dense == pytest.approx(1.0 + 2 * 2.0 + 2 * 3.0)
+    config = Config.of({"layer.0.heads": 0, "layer.0.neurons": 8, "layer.1.heads": 4, "layer.1.neurons": 48})
+    assert latency.total(config) == pytest.approx(1.0 + 0.0 + 1.0 + 2.0 + 3.0)
+    twice = weighted_sum([(2.0, latency), (1.0, latency)])
+    assert twice.total(config) == pytest.approx(3 * latency.total(config))
+    assert twice.ratio(config) == pytest.approx(latency.ratio(config))

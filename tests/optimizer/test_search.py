@@ -1,0 +1,205 @@
+"""The search without a model: ladder, sampler, refinement, the published algorithm, and what a kill leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from search_space_fixture import candidate, groups, harm, space
+
+from optimizer.feasible import is_feasible
+from optimizer.loop import Budget, search
+from optimizer.samplers import SAMPLERS, make_sampler
+from optimizer.samplers.protocol import Told
+from optimizer.search.iterative import IterativeProposer
+from optimizer.search.ladder import ladder
+from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.search.refine import Refiner
+from optimizer.search.space import Space
+from search_spaces.config import Config
+from search_spaces.groups import check_config
+from studies.memory import MemoryStore
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+
+EPSILON = 0.01
+TRIALS = 24
+
+
+def feasible(c: Candidate) -> bool:
+    return is_feasible(c, EPSILON)
+
+
+def worth(of: Space) -> object:
+    def told(c: Candidate) -> Told | None:
+        if c.outcome is None or c.outcome.drop is None or c.proposal.coordinates is None:
+            return None
+        drop = c.outcome.drop
+        losses = drop, of.costs["flops"].ratio(c.config)
+        return Told(number=c.number, point=c.proposal.coordinates, losses=losses, violations=((drop - EPSILON) / EPSILON,))
+
+    return told
+
+
+def staged(sampler: str = "tpe", trials: int = TRIALS, limits: dict[str, float] | None = None) -> StagedProposer:
+    of = space(limits)
+    return StagedProposer(
+        of,
+        trials=trials,
+        make_sampler=lambda: make_sampler(
+            sampler, dimensions=4, seed=7, budget=trials, objectives=2, constraints=1
+        ),
+        worth=worth(of),  # type: ignore[arg-type]
+        refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
+    )
+
+
+def run(proposer: Proposer, trials: int, history: Sequence[Candidate] = ()) -> list[Candidate]:
+    found = list(history)
+    while len(found) < trials and (proposal := proposer.propose(found)) is not None:
+        found.append(candidate(len(found), proposal))
+    return found
+
+
+@pytest.mark.parametrize("trials", [1, 2, 20, 100, 1000])
+def test_the_ladder_takes_at_most_a_third_and_repeats_nothing(trials: int) -> None:
+    seeds = [proposal.config for proposal in ladder(space(), trials)]
+    assert 1 <= len(seeds) <= max(1, trials // 3)
+    assert len(set(seeds)) == len(seeds)
+    for config in seeds:
+        check_config(config, groups())
+
+
+def test_the_ladder_keeps_the_limits() -> None:
+    limited = space({"flops": 0.55})
+    seeds = ladder(limited, 300)
+    assert len(seeds) > 5
+    assert all(limited.costs["flops"].ratio(proposal.config) <= 0.55 for proposal in seeds)
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_stages_follow_each_other_and_no_config_comes_twice(sampler: str) -> None:
+    found = run(staged(sampler), TRIALS)
+    origins = [c.proposal.origin for c in found]
+    assert len(found) == TRIALS
+    assert origins == sorted(origins, key=[Origin.LADDER, Origin.SAMPLER, Origin.REFINE].index)
+    assert set(origins) == {Origin.LADDER, Origin.SAMPLER, Origin.REFINE}
+    assert len({c.config for c in found}) == TRIALS
+    for c in found:
+        check_config(c.config, groups())
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_a_kill_after_every_candidate_changes_nothing(sampler: str) -> None:
+    whole = [c.config for c in run(staged(sampler), TRIALS)]
+    history: list[Candidate] = []
+    for number in range(TRIALS):
+        proposal = staged(sampler).propose(history)
+        assert proposal is not None
+        assert proposal.config == whole[number]
+        history.append(candidate(number, proposal))
+
+
+def test_sampled_proposals_keep_the_limits() -> None:
+    proposer = staged(limits={"flops": 0.5})
+    assert all(space().costs["flops"].ratio(c.config) <= 0.5 for c in run(proposer, TRIALS))
+
+
+def test_refined_candidates_have_parents_and_improve_on_some_of_them() -> None:
+    found = run(staged(), 60)
+    refined = [c for c in found if c.proposal.origin is Origin.REFINE]
+    assert all(c.proposal.parent is not None and c.proposal.parent < c.number for c in refined)
+    flops = space().costs["flops"]
+    better = [
+        c
+        for c in refined
+        if harm(c.config) < harm(found[c.proposal.parent or 0].config)
+        and flops.total(c.config) <= flops.total(found[c.proposal.parent or 0].config)
+    ]
+    assert better
+
+
+def test_twenty_duplicates_end_the_samplers_stage() -> None:
+    of = space()
+
+    class Stuck:
+        def ask(self, number: int, attempt: int = 0) -> tuple[float, ...]:
+            return (0.5, 0.5, 0.5, 0.5)
+
+        def tell(self, told: Told) -> None:
+            pass
+
+    proposer = StagedProposer(
+        of,
+        trials=30,
+        make_sampler=Stuck,
+        worth=worth(of),  # type: ignore[arg-type]
+        refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
+    )
+    origins = [c.proposal.origin for c in run(proposer, 30)]
+    assert origins.count(Origin.SAMPLER) == 1
+    assert origins.count(Origin.REFINE) == 30 - 10 - 1
+
+
+def held_up_to(tenths: int) -> list[float | None]:
+    """Ratios that the published algorithm tries when ε holds up to this many tenths."""
+
+    def is_held(c: Candidate) -> bool:
+        return round((c.proposal.coordinates or (0,))[0] * 10) <= tenths
+
+    proposer = IterativeProposer(groups(), is_held)
+    return [(c.proposal.coordinates or (None,))[0] for c in run(proposer, 20)]
+
+
+def test_the_published_algorithm_starts_at_three_tenths_and_stops_where_epsilon_breaks() -> None:
+    assert held_up_to(5) == [0.3, 0.4, 0.5, 0.6]
+    assert held_up_to(3) == [0.3, 0.4]
+    assert held_up_to(1) == [0.3, 0.2, 0.1]
+    assert held_up_to(0) == [0.3, 0.2, 0.1]
+    assert held_up_to(9) == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def outcome_of(config: Config) -> Outcome:
+    outcome = candidate(0, Proposal(config=config, origin=Origin.USER)).outcome
+    assert outcome is not None
+    return outcome
+
+
+def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in_flight() -> None:
+    store = MemoryStore()
+    study = store.create_study("s", {})
+    evaluated: list[Config] = []
+
+    def evaluate(config: Config) -> Outcome:
+        evaluated.append(config)
+        if len(evaluated) == 5:
+            raise KeyboardInterrupt
+        return outcome_of(config)
+
+    def go(trials: int) -> None:
+        search(
+            study_id=study.id,
+            store=store,
+            proposer=staged(),
+            evaluate=evaluate,
+            budget=Budget(trials=trials),
+            on_finished=lambda _: None,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        go(12)
+    states = [c.state for c in store.candidates(study.id)]
+    assert states[:4].count(CandidateState.RUNNING) == 0
+    assert states[4:] == [CandidateState.RUNNING]
+    go(12)
+    stored = store.candidates(study.id)
+    assert len(stored) == 12
+    assert evaluated[4] == evaluated[5]
+    assert len(evaluated) == 13
+    assert [c.config for c in stored] == [c.config for c in run(staged(), TRIALS)][:12]
+
+
+def test_a_budget_of_time_ends_the_search() -> None:
+    assert Budget(trials=10, timeout_s=5.0).is_spent(1, 6.0)
+    assert Budget(trials=10, timeout_s=5.0, spent_s=4.0).is_spent(1, 2.0)
+    assert not Budget(trials=10, timeout_s=5.0).is_spent(1, 4.0)
+    assert Budget(trials=10).is_spent(10, 0.0)
