@@ -60,7 +60,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
     groups = len(discover_groups(workload.model))
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    screening = tokens["calibration"] * min(1.0, SCREENING_EXAMPLES / len(workload.calibration))
+    screening = tokens["search"] * min(1.0, SCREENING_EXAMPLES / len(workload.search))
     passes = (
         BANK_PASSES * tokens["calibration"]
         + PASSES_PER_GROUP * groups * screening

@@ -1,6 +1,6 @@
 """Evaluate: one config's answers to the search's questions, the cheapest question first.
 
-Costs by the tables, limits, the divergence of the model's answers on calibration examples, then the metric by racing
+Costs by the tables, limits, the divergence of the model's answers on a few examples, then the metric by racing
 against the dense model: a candidate that cannot come back under ε is stopped. A candidate that fails is a result.
 """
 
@@ -35,7 +35,7 @@ class DenseAnswers:
     """The dense model's answers that every candidate is compared with, computed once."""
 
     search_logits: NDArray[np.float32]  # `(n, classes)`
-    screening: Examples  # calibration examples for divergences
+    screening: Examples  # a few search examples for divergences, their labels unread
     screening_logits: NDArray[np.float32]
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePath
 
 from optimizer.spec import StudySpec
-from studies.store import StudyStore
+from studies.store import StudyExistsError, StudyStore
 
 
 def fresh_slug(spec: StudySpec, store: StudyStore) -> str:
@@ -14,3 +14,10 @@ def fresh_slug(spec: StudySpec, store: StudyStore) -> str:
     stem = re.sub(r"[^a-z0-9]+", "-", f"{PurePath(spec.model).name}-{spec.task}".lower()).strip("-")[:60] or "study"
     taken = {study.slug for study in store.studies()}
     return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}") not in taken)
+
+
+def free_slug(name: str, store: StudyStore) -> str:
+    """Return `name` if no study has it yet. Raises `StudyExistsError` naming `resume`, before anything is loaded."""
+    if any(study.slug == name for study in store.studies()):
+        raise StudyExistsError(f"study {name!r} exists already; `optimize resume {name}` goes on with it")
+    return name

@@ -9,6 +9,7 @@ verify     the shortlist, fixed first, then verified once and measured
 from __future__ import annotations
 
 import platform
+import time
 from pathlib import Path
 
 import torch
@@ -21,8 +22,8 @@ from optimizer.evaluate import UNITS
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
-from optimizer.names import fresh_slug
-from optimizer.prepare import Prepared, prepare
+from optimizer.names import free_slug, fresh_slug
+from optimizer.prepare import Prepared, prepare, study_groups
 from optimizer.progress import Event, Listener, Stages, ignore
 from optimizer.recover import Recovery
 from optimizer.result import result_of
@@ -54,8 +55,12 @@ def optimize(
     An interrupt leaves the study INTERRUPTED, to be resumed.
     """
     check_workload(spec)
-    created = store.create_study(study or fresh_slug(spec, store), spec.model_dump(mode="json"))
-    return _run(created, spec, store, cache_dir, listener)
+    slug = free_slug(study, store) if study else fresh_slug(spec, store)
+    started = time.monotonic()
+    workload = _load(spec, cache_dir, listener)
+    created = store.create_study(slug, spec.model_dump(mode="json"))
+    store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
+    return _run(created, spec, workload, store, cache_dir, listener)
 
 
 def resume(
@@ -77,10 +82,25 @@ def resume(
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
     check_workload(spec)
+    workload = _load(spec, cache_dir, listener)
+    refuse_other_data(found, workload)
     claimed = store.claim_study(found.id)
     if epsilon is not None:
         spec, claimed = _widen(claimed, spec, epsilon, store)
-    return _run(claimed, spec, store, cache_dir, listener)
+    return _run(claimed, spec, workload, store, cache_dir, listener)
+
+
+def _load(spec: StudySpec, cache_dir: Path, listener: Listener) -> Workload:
+    """Load the workload, and refuse what only a loaded model can tell is wrong."""
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    workload = load_workload(
+        spec,
+        cache_dir=cache_dir,
+        progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
+    )
+    study_groups(spec, workload.model)
+    return workload
 
 
 def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
@@ -91,9 +111,11 @@ def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> 
     return wider, widened
 
 
-def _run(study: Study, spec: StudySpec, store: StudyStore, cache_dir: Path, listener: Listener) -> RunResult:
+def _run(
+    study: Study, spec: StudySpec, workload: Workload, store: StudyStore, cache_dir: Path, listener: Listener
+) -> RunResult:
     try:
-        StudyRun(study, spec, store, cache_dir, listener).run()
+        StudyRun(study, spec, store, cache_dir, listener).run(workload)
     except KeyboardInterrupt:
         store.update_study(study.id, state=StudyState.INTERRUPTED)
         raise
@@ -111,34 +133,19 @@ class StudyRun:
         self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
         self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
 
-    def run(self) -> None:
+    def run(self, workload: Workload) -> None:
         """Run what is left of the study."""
-        if self._spec.threads:
-            torch.set_num_threads(self._spec.threads)
-        with self._stages.stage("load"):
-            workload = load_workload(self._spec, cache_dir=self._cache_dir, progress=self._tell)
-            self._refuse_other_data(workload)
+        self._record_workload(workload)
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
         self._search(prepared)
         self._verify(prepared)
 
-    def _tell(self, text: str, done: int, total: int) -> None:
-        self._stages.tell(Event(stage="load", done=done, total=total, text=text))
-
-    def _refuse_other_data(self, workload: Workload) -> None:
-        """Raise `InputError` when a resumed study would mix figures of different models or data."""
-        fingerprints = {"weights": workload.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
-        known = self._study.context.get("fingerprints", fingerprints)
-        changed = sorted(name for name in fingerprints if known.get(name) != fingerprints[name])
-        if changed:
-            raise InputError(
-                "study", f"{', '.join(changed)} changed since {self._study.slug!r} began; start a new study"
-            )
+    def _record_workload(self, workload: Workload) -> None:
         self._store.update_study(
             self._study.id,
             context={
-                "fingerprints": fingerprints,
+                "fingerprints": fingerprints(workload),
                 "metric": workload.metric.name,
                 "examples": workload.examples_record,
                 "notes": list(workload.notes),
@@ -191,7 +198,6 @@ class StudyRun:
                 budget=budget,
                 on_finished=self._announce,
             )
-        self._store.update_study(self._study.id, add_seconds={"search.overhead": 0.0})
 
     def _announce(self, candidate: Candidate) -> None:
         done, total = candidate.number + 1, self._spec.trials
@@ -243,6 +249,20 @@ class StudyRun:
             flops_of=lambda candidate: prepared.space.costs["flops"].ratio(candidate.config),
             epsilon=self._spec.epsilon,
         )
+
+
+def fingerprints(workload: Workload) -> dict[str, str]:
+    """Return the hashes of the weights and of the examples of each role."""
+    return {"weights": workload.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
+
+
+def refuse_other_data(study: Study, workload: Workload) -> None:
+    """Raise `InputError` when a resumed study would mix figures of different models or data."""
+    now = fingerprints(workload)
+    known = study.context.get("fingerprints", now)
+    changed = sorted(name for name in now if known.get(name) != now[name])
+    if changed:
+        raise InputError("study", f"{', '.join(changed)} changed since {study.slug!r} began; start a new study")
 
 
 class Worth:

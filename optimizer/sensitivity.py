@@ -1,6 +1,6 @@
 """Sensitivity: what each group costs the model's answers at each of its levels, all other groups dense.
 
-A level is one short pass over the calibration examples, so few levels are measured, where they tell most: first the
+A level is one short pass over a few examples, so few levels are measured, where they tell most: first the
 removed block and a middle level of every group, then, over all groups together, the middle of the widest gap. The
 rest is interpolated, monotone and in logarithms, since divergences span four powers of ten.
 """

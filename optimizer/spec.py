@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -58,9 +60,9 @@ class StudySpec(Frozen):
     batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
     sequence_length: int | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
     threads: int | None = Field(None, ge=1, description="CPU threads; default: torch's own choice")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    device: str = "cpu"
 
-    calibration_examples: int = Field(1024, ge=16)
+    calibration_examples: int = Field(2048, ge=16)
     search_examples: int | None = Field(None, ge=1)
     verification_examples: int | None = Field(None, ge=1)
     allow_untrained: bool = False
@@ -71,6 +73,20 @@ class StudySpec(Frozen):
         if not math.isfinite(value):
             raise ValueError("must be a number in [0, 1)")
         return value
+
+    @field_validator("device")
+    @classmethod
+    def _device_is_a_name(cls, value: str) -> str:
+        if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", value):
+            raise ValueError("must be cpu, cuda, cuda:N or mps")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _iterative_defaults(cls, data: Any) -> Any:  # Any: whatever the caller hands in
+        if isinstance(data, Mapping) and data.get("sampler") == "iterative":
+            return {"criterion": "magnitude-l1", "reconstruct": False, **data}
+        return data
 
     @field_validator("objectives", "batch_sizes")
     @classmethod

@@ -108,7 +108,7 @@ def _step(
     if not torch.isfinite(loss):
         raise MachineError("the training loss is no number; use a lower learning rate, or check the model's weights")
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), CLIP)
     optimizer.step()
 

@@ -25,10 +25,10 @@ def fetch_model(repository: str, *, only_config: bool = False) -> Path:
 @contextmanager
 def _explained(field: str, repository: str) -> Iterator[None]:
     """Turn the hub's failures into input errors that say what to do."""
-    from huggingface_hub.errors import (
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is of the HTTP library in use
         GatedRepoError,
         HfHubHTTPError,
-        HTTPError,  # type: ignore[attr-defined]  # of the HTTP library in use, whichever it is
+        HTTPError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,

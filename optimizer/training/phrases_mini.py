@@ -1,0 +1,104 @@
+"""`phrases-mini`: the built-in model, a small BERT trained from scratch on the built-in task at first use, and kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from objectives.metrics import METRICS
+from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.workloads.examples import Examples, tokenise
+from optimizer.workloads.phrases import phrases_tables
+
+NAME = "phrases-mini-1"  # a new number for every change of grammar, shape or training
+LABELS = ("negative", "positive")
+SHAPE = {
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "intermediate_size": 512,
+    "max_position_embeddings": 64,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+SETTINGS = FinetuneSettings(learning_rate=1e-3, batch_size=64, epochs=5, warmup=0.1, patience=5, seed=0)
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) -> Path:
+    """Return the directory of the trained checkpoint, training it where the cache has none.
+
+    A killed training leaves nothing; of two that run at once either's result is as good.
+    """
+    kept = cache_dir / "checkpoints" / NAME
+    if kept.is_dir():
+        return kept
+    tables = phrases_tables()
+    tokenizer = _tokenizer([text for text in tables["train"]["sentence"]])
+    model = _fresh_model(len(tokenizer))
+    finetune(
+        model,
+        _examples(tables["train"], tokenizer),
+        held_out=_examples(tables["validation"], tokenizer),
+        metric=METRICS["accuracy"],
+        settings=SETTINGS,
+        progress=lambda done, total: progress("training phrases-mini, once", done, total),
+    )
+    _keep(model, tokenizer, kept)
+    return kept
+
+
+def _tokenizer(texts: list[str]) -> Any:  # Any: transformers is untyped
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for text in texts for word in text.split()})
+    made = Tokenizer(WordLevel({word: i for i, word in enumerate([*SPECIAL, *words])}, unk_token="[UNK]"))
+    made.pre_tokenizer = Whitespace()
+    made.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def _fresh_model(vocabulary: int) -> Any:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=vocabulary,
+        id2label=dict(enumerate(LABELS)),
+        label2id={name: index for index, name in enumerate(LABELS)},
+        **SHAPE,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(SETTINGS.seed)
+        return BertForSequenceClassification(config)
+
+
+def _examples(table: Any, tokenizer: Any) -> Examples:
+    texts = [(text,) for text in table["sentence"]]
+    return tokenise(tokenizer, texts, table["label"].to_numpy(), role="train", digest="", max_length=64)
+
+
+def _keep(model: Any, tokenizer: Any, place: Path) -> None:
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    try:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        temporary.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
