@@ -30,6 +30,9 @@ AsJson = Annotated[
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name or number of a study.")]
 
 
+PIPE_WIDTH = 140
+
+
 @dataclass(frozen=True)
 class Shared:
     """The options that may stand before or after a command's name."""
@@ -41,12 +44,12 @@ class Shared:
     @property
     def console(self) -> Console:
         """Where tables go: standard output, or standard error while that carries JSON."""
-        return Console(stderr=self.as_json)
+        return _console(stderr=self.as_json)
 
     @property
     def messages(self) -> Console:
         """Where progress and remarks go: always standard error."""
-        return Console(stderr=True)
+        return _console(stderr=True)
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[StudyStore]:
@@ -61,6 +64,12 @@ class Shared:
         """Print one JSON object on standard output."""
         data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         sys.stdout.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _console(*, stderr: bool) -> Console:
+    """Return a console; a file or a pipe gets wide lines rather than the 80 columns of an unknown terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
 def shared(storage: str | None, cache_dir: Path | None, *, as_json: bool) -> Shared:

@@ -25,11 +25,11 @@ def print_result(result: RunResult, console: Console) -> None:
     """Print the front beside the dense model, the knee as the published table shows it, and what it all cost."""
     console.print(f"\n[bold]{result.study}[/]: {result.model} on {result.task}, ε = {result.epsilon:g} {result.metric}")
     if result.front:
-        console.print(_table(result.front, result.baseline, result.metric, knee=result.knee))
+        _print_members(result.front, result.baseline, result.metric, console, knee=result.knee)
         _print_knee(result, console)
     else:
         console.print("[bold red]Nothing is feasible.[/] The least violating candidates:")
-        console.print(_table(result.least_violating, result.baseline, result.metric))
+        _print_members(result.least_violating, result.baseline, result.metric, console)
     _print_terms(result, console)
 
 
@@ -39,7 +39,7 @@ def print_front(result: FrontResult, console: Console) -> None:
     members = result.items or result.least_violating
     if not result.items:
         console.print("[bold red]Nothing is feasible here.[/] The least violating candidates:")
-    console.print(_table(members, None, "accuracy", knee=result.knee))
+    _print_members(members, None, "metric", console, knee=result.knee)
     if result.undecided:
         console.print(
             f"{result.undecided} stopped candidates are undecided at this ε; "
@@ -49,33 +49,43 @@ def print_front(result: FrontResult, console: Console) -> None:
         console.print(f"{result.unverified} of {len(result.items)} members are unverified.")
 
 
-def _table(members: Sequence[Member], baseline: Baseline | None, metric: str, *, knee: int | None = None) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("", metric, "drop, 95 %", "verified drop, 95 %", "verdict", "FLOPs"):
-        table.add_column(title, no_wrap=True, justify="left" if title in ("", "verdict") else "right")
-    shown = baseline or (members[0] if members else None)
-    for view in shown.latency if shown else ():
-        table.add_column(f"latency b={view.batch}", no_wrap=True, justify="right")
-    for title in ("energy/inference", "parameters", "size"):
-        table.add_column(title, no_wrap=True, justify="right")
+def _print_members(
+    members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console, *, knee: int | None = None
+) -> None:
+    """Print two tables: how good the members are, and what they cost."""
+    quality = _empty_table("", metric, "drop, 95 %", "verified drop, 95 %", "verdict")
+    costs = _empty_table("", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size")
     if baseline is not None:
-        table.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3, _flops(baseline.flops), *_costs(baseline))
+        quality.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3)
+        costs.add_row("dense", _flops(baseline.flops), *_costs(baseline))
     for member in members:
-        table.add_row(*_row(member, is_knee=member.candidate == knee))
+        name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
+        quality.add_row(name, *_quality(member))
+        costs.add_row(name, f"{_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member))
+    console.print(quality)
+    console.print()
+    console.print(costs)
+
+
+def _empty_table(*titles: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in titles:
+        table.add_column(title, justify="left" if title in ("", "verdict") else "right", overflow="fold")
     return table
 
 
-def _row(member: Member, *, is_knee: bool) -> list[str]:
+def _latency_titles(members: Sequence[Member], baseline: Baseline | None) -> list[str]:
+    shown = baseline or (members[0] if members else None)
+    return [f"latency, batch {view.batch}" for view in shown.latency] if shown else []
+
+
+def _quality(member: Member) -> list[str]:
     verified = member.verification
-    colour = COLOURS[member.verdict]
     return [
-        f"#{member.candidate}{' knee' if is_knee else ''}",
         ABSENT if member.accuracy is None else f"{member.accuracy:.4f}",
         _with_bounds(member.drop, member.drop_interval),
         _with_bounds(verified.drop, verified.interval) if verified else ABSENT,
-        f"[{colour}]{member.verdict.value}[/]",
-        f"{_flops(member.flops)} ×{member.flops_ratio:.3f}",
-        *_costs(member),
+        f"[{COLOURS[member.verdict]}]{member.verdict.value}[/]",
     ]
 
 
@@ -105,7 +115,8 @@ def _print_knee(result: RunResult, console: Console) -> None:
     if member is None or dense is None:
         return
     device = str(result.conditions.get("device", "CPU"))
-    table = Table(title=f"Knee: candidate #{member.candidate}", title_justify="left", box=None, header_style="bold")
+    console.print(f"\nKnee: candidate #{member.candidate}")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "original", "pruned", "change"):
         table.add_column(title, justify="left" if not title else "right")
     verified = member.verification
@@ -120,6 +131,7 @@ def _print_knee(result: RunResult, console: Console) -> None:
         pair = dense.energy_j * 1e3, member.energy_j * 1e3
         table.add_row(f"energy per inference ({member.energy_source})", *_compared(*pair, "{:.3g} mJ"))
     console.print(table)
+    console.print()
 
 
 def _compared(before: float, after: float, form: str) -> tuple[str, str, str]:
