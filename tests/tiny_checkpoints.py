@@ -36,13 +36,24 @@ def save_tiny(directory: Path, family: str = "bert", labels: tuple[str, ...] = L
     model = tiny(family)
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {name: index for index, name in enumerate(labels)}
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "classifier" in name or "pooler" in name:
-                parameter.mul_(20)
+    _spread_answers(model)
     model.save_pretrained(directory)
     tokenizer().save_pretrained(directory)
     return directory
+
+
+def _spread_answers(model: torch.nn.Module) -> None:
+    """Scale random weights until answers depend on the words, and centre them so that every label is given."""
+    texts = tokenizer()(sentences(200, seed=99), padding=True, return_tensors="pt", return_token_type_ids=False)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.weight.mul_(12)
+        logits = model(**texts).logits
+        last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        last.bias.sub_(logits.median(dim=0).values)
+        last.weight.div_(logits.std())
+        last.bias.div_(logits.std())
 
 
 def sentences(n: int, seed: int, words: int = 6) -> list[str]:
@@ -63,5 +74,7 @@ def save_data(directory: Path, model_directory: Path, sizes: dict[str, int], *, 
             answers = model(**encode(texts, padding=True, return_tensors="pt")).logits.argmax(dim=1).numpy()
         rng = np.random.default_rng(seed)
         labels = np.where(rng.random(n) < noise, rng.integers(0, 3, n), answers)
-        pd.DataFrame({"sentence": texts, "label": [LABELS[i] for i in labels]}).to_csv(directory / f"{split}.csv", index=False)
+        pd.DataFrame({"sentence": texts, "label": [LABELS[i] for i in labels]}).to_csv(
+            directory / f"{split}.csv", index=False
+        )
     return directory

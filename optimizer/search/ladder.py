@@ -27,7 +27,8 @@ def ladder(space: Space, trials: int) -> list[Proposal]:
         for distribution in list(Classic)[1:]
     ]
     seeds = {p.config: p for p in reversed([*_alternating(optimal, uniform), *tilted])}
-    return [p for p in reversed(seeds.values()) if space.within_limits(p.config)][: max(1, trials // SHARE)]
+    allowed = [p for p in reversed(seeds.values()) if p.config != space.dense and space.within_limits(p.config)]
+    return allowed[: max(1, trials // SHARE)]
 
 
 def _alternating(optimal: list[Proposal], uniform: list[Proposal]) -> list[Proposal]:

@@ -13,6 +13,7 @@ from optimizer.samplers.protocol import Sampler, Told
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
+from search_spaces.config import Config
 from studies.records import Candidate, Origin, Proposal
 
 REFINE_SHARE = 3  # a third of the candidates is left for refinement
@@ -56,7 +57,7 @@ class StagedProposer:
 
     def _sample(self, history: Sequence[Candidate]) -> Proposal | None:
         sampler = self._make_sampler()
-        known: dict[object, Told | None] = {}
+        known: dict[Config, Told | None] = {self._space.dense: None}
         for candidate in history:
             known[candidate.config] = told = self._worth(candidate)
             if told is not None:

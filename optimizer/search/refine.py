@@ -34,7 +34,7 @@ class Refiner:
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal, or None when no parent has an untried neighbour."""
-        tried = {candidate.config for candidate in history}
+        tried = {self._space.dense, *(candidate.config for candidate in history)}
         for step, parent in enumerate(self._parents(history), start=len(history)):
             allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs["flops"].dense
             config = self._best_neighbour(parent.config, tried, allowance)

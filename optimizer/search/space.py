@@ -10,7 +10,7 @@ from optimizer.costs import AdditiveCost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind
-from search_spaces.groups import Group
+from search_spaces.groups import Group, dense_config
 
 RATIO_LIMITS = ("flops", "parameters", "size")  # costs known before anything is built, so limits hold by construction
 
@@ -27,6 +27,11 @@ class Space:
     costs: Mapping[str, AdditiveCost]
     harms: Mapping[str, FloatArray]
     limits: Mapping[str, float]
+
+    @cached_property
+    def dense(self) -> Config:
+        """The config that removes nothing: the baseline, never a proposal."""
+        return dense_config(self.groups).in_form(self.form)
 
     @cached_property
     def tables(self) -> Mapping[str, Table]:

@@ -53,6 +53,4 @@ def candidate(number: int, proposal: Proposal, *, epsilon: float = 0.01) -> Cand
         lost=round(drop * 872),
         gained=0,
     )
-    return Candidate(
-        id=number + 1, study_id=1, number=number, proposal=proposal, state=outcome.state, outcome=outcome
-    )
+    return Candidate(id=number + 1, study_id=1, number=number, proposal=proposal, state=outcome.state, outcome=outcome)

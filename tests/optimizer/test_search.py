@@ -35,7 +35,9 @@ def worth(of: Space) -> object:
             return None
         drop = c.outcome.drop
         losses = drop, of.costs["flops"].ratio(c.config)
-        return Told(number=c.number, point=c.proposal.coordinates, losses=losses, violations=((drop - EPSILON) / EPSILON,))
+        return Told(
+            number=c.number, point=c.proposal.coordinates, losses=losses, violations=((drop - EPSILON) / EPSILON,)
+        )
 
     return told
 
@@ -45,9 +47,7 @@ def staged(sampler: str = "tpe", trials: int = TRIALS, limits: dict[str, float] 
     return StagedProposer(
         of,
         trials=trials,
-        make_sampler=lambda: make_sampler(
-            sampler, dimensions=4, seed=7, budget=trials, objectives=2, constraints=1
-        ),
+        make_sampler=lambda: make_sampler(sampler, dimensions=4, seed=7, budget=trials, objectives=2, constraints=1),
         worth=worth(of),  # type: ignore[arg-type]
         refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
     )

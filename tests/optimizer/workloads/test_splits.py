@@ -57,7 +57,9 @@ def test_a_text_in_two_splits_leaves_train_first_search_second_verification_neve
     shared = Table((("  Text  2000 ",),), np.zeros(1, dtype=int), ("0", "1"))
     test = table(80, 2000)
     train = Table((*table(50).texts, *shared.texts), np.append(table(50).labels, 0), ("0", "1"))
-    search = Table((*table(40, 1000).texts, ("text 2001",), ("text 3",)), np.append(table(40).labels, [1, 0]), ("0", "1"))
+    search = Table(
+        (*table(40, 1000).texts, ("text 2001",), ("text 3",)), np.append(table(40).labels, [1, 0]), ("0", "1")
+    )
     splits = cut({"train": train, "validation": search, "test": test}, calibration=1000)
     assert len(splits.verification) == 80
     assert ("text 2001",) not in texts(splits.search)

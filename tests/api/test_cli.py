@@ -1,0 +1,258 @@
+"""The command line as a user types it: whole processes, exit codes, what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_checkpoints import save_data, save_tiny
+
+ROOT = Path(__file__).parents[2]
+SIZES = {"train": 300, "validation": 260, "test": 240}
+
+
+class Cli:
+    """Runs `optimize` with its own database and cache."""
+
+    def __init__(self, root: Path, assets: Path) -> None:
+        self.root, self.assets = root, assets
+        self.shared = ["--storage", f"sqlite:///{root}/s.sqlite", "--cache-dir", str(root / "cache")]
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(root / "hub")}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", *self.shared, *arguments]
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), env=self.environment, cwd=self.root, text=True, capture_output=True, check=False
+        )
+
+    def study(self, *more: str, trials: int = 9) -> list[str]:
+        options = {"model": self.assets / "model", "task": "colours", "data": self.assets / "data", "epsilon": "0.05"}
+        given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        return [
+            *given,
+            "--trials",
+            str(trials),
+            "--batch-size",
+            "1",
+            "--calibration-examples",
+            "64",
+            "--threads",
+            "1",
+            *more,
+        ]
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("assets")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, object]]:
+    cli = Cli(tmp_path_factory.mktemp("cli"), assets)
+    done = cli(*cli.study("--study", "first", "--json"))
+    assert done.returncode == 0, done.stderr
+    return cli, json.loads(done.stdout)
+
+
+def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, dict[str, object]]) -> None:
+    _, result = finished
+    promised = (
+        "schema_version study epsilon seed metric objectives conditions baseline front shortlist_size knee hypervolume "
+        "least_violating candidates_evaluated stopped_early seconds"
+    )
+    assert set(promised.split()) <= set(result)
+    member = result["front"][0]  # type: ignore[index]
+    promised = (
+        "candidate config origin accuracy drop drop_interval verification flops flops_ratio latency latency_ratio energy_j "
+        "energy_ratio energy_interval energy_source parameters size_bytes peak_memory_bytes"
+    )
+    assert set(promised.split()) <= set(member)
+    assert set(member["verification"]) == {"n", "accuracy", "drop", "interval", "upper_95", "verdict"}
+    assert set(member["latency"][0]) == {"batch", "seconds", "ratio", "ratio_interval", "source"}
+
+
+def test_every_reading_command_answers_in_words_and_in_json(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, result = finished
+    for arguments in (
+        ["studies"],
+        ["show", "first"],
+        ["show", "1"],
+        ["front", "first", "--epsilon", "0.1"],
+        ["cache", "list"],
+    ):
+        words, data = cli(*arguments), cli(*arguments, "--json")
+        assert words.returncode == data.returncode == 0, words.stderr + data.stderr
+        assert words.stdout.strip()
+        assert isinstance(json.loads(data.stdout), dict)
+    assert json.loads(cli("show", "first", "--json").stdout) == result
+
+
+def test_a_filtered_front_says_what_is_not_known(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, _ = finished
+    front = json.loads(cli("front", "first", "--epsilon", "0.5", "--objectives", "flops", "--json").stdout)
+    assert front["epsilon"] == 0.5
+    assert front["unverified"] == sum(item["verification"] is None for item in front["items"])
+    assert front["undecided"] >= 0
+    limited = json.loads(cli("front", "first", "--max-flops-ratio", "0.7", "--json").stdout)
+    assert all(item["flops_ratio"] <= 0.7 for item in limited["items"])
+
+
+def test_storage_may_stand_on_either_side_but_run_options_may_not(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, _ = finished
+    bare = [sys.executable, "-c", "from api.cli import main; main()"]
+    after = subprocess.run([*bare, "studies", *cli.shared[:2]], env=cli.environment, capture_output=True, check=False)
+    assert after.returncode == 0
+    stray = cli("--seed", "3", "studies")
+    assert stray.returncode == 2
+    assert "--seed: belongs to a run" in stray.stderr
+
+
+def test_a_taken_name_names_resume(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, _ = finished
+    again = cli(*cli.study("--study", "first"))
+    assert again.returncode == 2
+    assert "optimize resume first" in again.stderr
+
+
+def test_options_win_over_the_file(finished: tuple[Cli, dict[str, object]], tmp_path: Path) -> None:
+    cli, _ = finished
+    file = tmp_path / "study.toml"
+    file.write_text(
+        f'model = "{cli.assets / "model"}"\ntask = "colours"\ndata = "{cli.assets / "data"}"\nepsilon = 0.3\nseed = 5\n'
+    )
+    estimate = cli("--config", str(file), "--epsilon", "0.2", "--dry-run", "--json")
+    assert estimate.returncode == 0, estimate.stderr
+    assert "at ε = 0.2" in json.loads(estimate.stdout)["power"]
+    file.write_text("modle = 1")
+    assert "modle" in cli("--config", str(file), *cli.study()).stderr
+
+
+def test_nothing_feasible_shows_the_least_violating_and_exits_with_3(assets: Path, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, assets)
+    done = cli(
+        *cli.study("--epsilon", "0", "--no-reconstruct", "--criterion", "random", "--max-flops-ratio", "0.3", "--json")
+    )
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["front"] == []
+    assert "nothing is feasible" in done.stderr
+
+
+def test_an_interrupt_exits_with_130_and_resume_finishes(assets: Path, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, assets)
+    process = subprocess.Popen(
+        cli.command(*cli.study("--study", "s", trials=40)), env=cli.environment, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and b'"items": [{' not in cli_output(cli, "studies"):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"optimize resume" in words
+    done = cli("resume", "s", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "complete"
+
+
+def cli_output(cli: Cli, *arguments: str) -> bytes:
+    return cli(*arguments, "--json").stdout.encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
+        (["--model", "bert-base", "--task", "sst3", "--epsilon", "0.01"], "did you mean 'sst2'"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "nan"], "--epsilon"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "-0.1"], "--epsilon"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "1"], "--epsilon"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--trials", "0"], "--trials"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--sampler", "tpx"], "did you mean 'tpe'"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--metric", "acc"], "did you mean 'accuracy'"),
+        (
+            ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--objectives", "flop"],
+            "did you mean 'flops'",
+        ),
+        (
+            ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--device", "tpu"],
+            "cpu, cuda, cuda:N or mps",
+        ),
+        (
+            ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--max-flops-ratio", "2"],
+            "--max-flops-ratio",
+        ),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01"], "the hub cannot be reached"),
+        (["--task", "sst2", "--epsilon", "0.01"], "--model: is needed"),
+        (["front", "nothing"], "there is no such database"),
+        (["export", "nothing", "0", "there", "--format", "onxx"], "did you mean 'onnx'"),
+        (["--no-such-option"], "No such option"),
+    ],
+)
+def test_bad_input_exits_with_2_names_the_remedy_and_makes_nothing(
+    arguments: list[str], message: str, assets: Path, tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path, assets)
+    done = cli(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    made = open_database(tmp_path / "s.sqlite")
+    assert made == 0
+
+
+def open_database(path: Path) -> int:
+    """Return the number of studies in a database that may not exist."""
+    if not path.exists():
+        return 0
+    from studies.opening import open_store
+
+    store = open_store(f"sqlite:///{path}", read_only=True)
+    count = len(store.studies())
+    store.close()
+    return count
+
+
+@pytest.mark.parametrize("kind", ["pickles", "nothing", "damaged", "own code", "nan"])
+def test_broken_checkpoints_are_refused(kind: str, assets: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    model = save_tiny(tmp_path / "model")
+    weights = model / "model.safetensors"
+    if kind == "pickles":
+        weights.rename(model / "pytorch_model.bin")
+    elif kind == "nothing":
+        weights.unlink()
+    elif kind == "damaged":
+        weights.write_bytes(b"x" * 100)
+    elif kind == "own code":
+        (model / "config.json").write_text((model / "config.json").read_text().replace("{", '{"auto_map": {},', 1))
+    else:
+        tensors = load_file(weights)
+        tensors["classifier.bias"][0] = torch.nan
+        save_file(tensors, weights, metadata={"format": "pt"})
+    cli = Cli(tmp_path, assets)
+    done = cli(*cli.study("--model", str(model)))
+    assert done.returncode == 2, done.stderr
+    wanted = {
+        "pickles": "save_pretrained",
+        "nothing": "has no model.safetensors",
+        "damaged": "damaged",
+        "own code": "own code",
+        "nan": "'classifier.bias' holds NaN",
+    }
+    assert wanted[kind] in done.stderr.replace("\n", " ")
+    assert open_database(tmp_path / "s.sqlite") == 0

@@ -1,0 +1,266 @@
+"""Whole studies on tiny random models: real data files, real banks, real stores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_checkpoints import save_data, save_tiny
+
+from optimizer.errors import InputError
+from optimizer.fronts import front_of
+from optimizer.member import RunResult
+from optimizer.progress import Event
+from optimizer.run import optimize, resume
+from optimizer.spec import StudySpec
+from search_spaces.config import Form
+from studies.opening import open_store
+from studies.records import CandidateState, Origin, StudyState, Verdict
+from studies.store import StudyExistsError
+
+SIZES = {"train": 300, "validation": 260, "test": 240}
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("assets")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+def spec(assets: Path, **changes: object) -> StudySpec:
+    fields = {
+        "model": str(assets / "model"),
+        "task": "colours",
+        "data": str(assets / "data"),
+        "epsilon": 0.05,
+        "trials": 12,
+        "batch_sizes": (1, 4),
+        "calibration_examples": 64,
+        "threads": 1,
+    }
+    return StudySpec.model_validate({**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def finished(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult, list[Event]]:
+    root = tmp_path_factory.mktemp("finished")
+    events: list[Event] = []
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    result = optimize(spec(assets), store=store, cache_dir=root / "cache", study="first", listener=events.append)
+    store.close()
+    return root, result, events
+
+
+def test_a_study_ends_with_a_verified_front(finished: tuple[Path, RunResult, list[Event]]) -> None:
+    _, result, _ = finished
+    assert result.state == "complete"
+    assert result.candidates_evaluated == 12
+    assert result.front
+    assert 1 <= result.shortlist_size <= 12
+    assert result.verification_uses == 1
+    assert result.knee in {member.candidate for member in result.front}
+    assert result.hypervolume is not None
+    assert result.baseline is not None
+    assert 240 <= result.baseline.n <= 260  # texts that stand in two splits were left out
+    assert result.baseline.verification_n == 240
+    for member in result.front:
+        assert member.verification is not None
+        assert member.verification.n == 240
+        assert member.verification.verdict is not Verdict.UNVERIFIED
+        assert [view.batch for view in member.latency] == [1, 4]
+        assert member.latency[0].source == "measured"
+        assert member.energy_source in ("modelled", "rapl")
+        assert member.flops < result.baseline.flops
+        assert member.peak_memory_bytes is not None
+        assert member.size_bytes < result.baseline.size_bytes
+        assert member.accuracy is not None
+        assert abs(member.accuracy - (result.baseline.accuracy - (member.drop or 0))) < 1e-9
+    assert {"load", "bank", "sensitivity", "search", "verify", "measure"} <= set(result.seconds)
+
+
+def test_the_listener_hears_every_candidate_and_the_power(finished: tuple[Path, RunResult, list[Event]]) -> None:
+    _, _, events = finished
+    numbers = [event.candidate.number for event in events if event.candidate is not None]
+    assert numbers == list(range(12))
+    assert any("can be certified" in event.text for event in events)
+
+
+def test_a_complete_study_is_read_back_the_same_and_resuming_it_does_nothing(
+    finished: tuple[Path, RunResult, list[Event]],
+) -> None:
+    root, result, _ = finished
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    assert resume("first", store=store, cache_dir=root / "cache") == result
+    assert RunResult.model_validate_json(result.model_dump_json()) == result
+    store.close()
+
+
+def test_a_taken_name_is_refused_before_anything_is_loaded(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]]
+) -> None:
+    root, _, _ = finished
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    with pytest.raises(StudyExistsError, match="optimize resume first"):
+        optimize(spec(assets), store=store, cache_dir=root / "cache", study="first")
+    store.close()
+
+
+def test_the_same_seed_gives_the_same_configs_and_another_study_reuses_the_bank(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]], tmp_path: Path
+) -> None:
+    root, _, _ = finished
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    banks = {path: path.stat().st_mtime_ns for path in (root / "cache" / "banks").rglob("*.order.*")}
+    optimize(spec(assets), store=store, cache_dir=root / "cache", study="again")
+    first = open_store(f"sqlite:///{root}/s.sqlite", read_only=True)
+    configs = [
+        [candidate.config for candidate in each.candidates(each.study(name).id)]
+        for each, name in ((first, "first"), (store, "again"))
+    ]
+    assert configs[0] == configs[1]
+    assert banks == {path: path.stat().st_mtime_ns for path in (root / "cache" / "banks").rglob("*.order.*")}
+    first.close()
+    store.close()
+
+
+def test_a_larger_epsilon_finishes_what_was_stopped(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    optimize(spec(assets, epsilon=0.0, trials=15), store=store, cache_dir=tmp_path / "cache", study="narrow")
+    study = store.study("narrow")
+    before = store.candidates(study.id)
+    undecided = front_of(study, before, epsilon=0.3).undecided
+    assert undecided > 0
+    result = resume("narrow", store=store, cache_dir=tmp_path / "cache", epsilon=0.3)
+    after = store.candidates(study.id)
+    assert result.epsilon == 0.3
+    assert front_of(store.study("narrow"), after).undecided == 0
+    assert [c.config for c in after[: len(before)]] == [c.config for c in before]
+    finished = sum(c.state is CandidateState.COMPLETE for c in after[: len(before)])
+    assert finished > sum(c.state is CandidateState.COMPLETE for c in before)
+    with pytest.raises(InputError, match="--epsilon"):
+        resume("narrow", store=store, cache_dir=tmp_path / "cache", epsilon=0.1)
+    store.close()
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews"])
+def test_metrics_that_are_no_means_are_evaluated_whole_with_bootstrap_bounds(
+    metric: str, assets: Path, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(spec(assets, metric=metric, trials=4, epsilon=0.3), store=store, cache_dir=tmp_path / "cache")
+    assert result.metric == metric
+    assert result.stopped_early.candidates == 0
+    member = (result.front or result.least_violating)[0]
+    assert member.verification is not None
+    assert member.verification.interval[0] <= member.verification.upper_95
+    store.close()
+
+
+def test_the_published_algorithm_runs_alone_and_slices(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(spec(assets, sampler="iterative", epsilon=0.2), store=store, cache_dir=tmp_path / "cache")
+    candidates = store.candidates(1)
+    assert {candidate.proposal.origin for candidate in candidates} == {Origin.ITERATIVE}
+    assert {candidate.config.form for candidate in candidates} == {Form.SLICED}
+    assert result.candidates_evaluated >= 2
+    store.close()
+
+
+def test_steering_by_latency_and_energy_under_limits(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    given = spec(assets, objectives=("latency", "energy"), limits={"flops_ratio": 0.8}, trials=6, epsilon=0.5)
+    result = optimize(given, store=store, cache_dir=tmp_path / "cache")
+    assert all(m.flops_ratio <= 0.8 for m in result.front)
+    assert list((tmp_path / "cache" / "latency").iterdir())
+    store.close()
+
+
+def test_recovered_models_are_candidates_of_their_own(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(
+        spec(assets, recover="finetune", trials=4, epsilon=0.3), store=store, cache_dir=tmp_path / "cache"
+    )
+    recovered = [member for member in result.front if member.origin == "recover"]
+    assert recovered
+    for member in recovered:
+        assert member.form == "finetuned"
+        assert member.parent is not None
+        assert member.training_seconds is not None
+        assert member.training_energy_j is not None
+    store.close()
+
+
+def test_other_data_under_the_same_path_are_refused_on_resume(assets: Path, tmp_path: Path) -> None:
+    save_data(tmp_path / "data", assets / "model", SIZES)
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    given = spec(assets, data=str(tmp_path / "data"), trials=3)
+
+    def interrupt(event: Event) -> None:
+        if event.candidate is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimize(given, store=store, cache_dir=tmp_path / "cache", study="s", listener=interrupt)
+    assert store.study("s").state is StudyState.INTERRUPTED
+    save_data(tmp_path / "data", assets / "model", {**SIZES, "test": 239})
+    with pytest.raises(InputError, match="verification changed since 's' began"):
+        resume("s", store=store, cache_dir=tmp_path / "cache")
+    store.close()
+
+
+def test_a_layer_to_keep_that_does_not_exist_leaves_no_study(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    with pytest.raises(InputError, match=r"--keep: no layer or group is called 'layer\.9'"):
+        optimize(spec(assets, keep=("layer.9",)), store=store, cache_dir=tmp_path / "cache")
+    assert store.studies() == []
+    store.close()
+
+
+KILLED = """
+import sys
+from optimizer.run import optimize
+from optimizer.spec import StudySpec
+from pathlib import Path
+from studies.opening import open_store
+root = Path(sys.argv[1])
+spec = StudySpec.model_validate_json((root / "spec.json").read_text())
+def listen(event):
+    if event.candidate is not None:
+        (root / "progress").write_text(str(event.candidate.number))
+optimize(spec, store=open_store(f"sqlite:///{root}/s.sqlite"), cache_dir=root / "cache", study="s", listener=listen)
+"""
+
+
+def test_a_killed_study_resumes_without_repeating_anything(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]], tmp_path: Path
+) -> None:
+    (tmp_path / "spec.json").write_text(spec(assets).model_dump_json())
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "progress").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    study = store.study("s")
+    done = [c for c in store.candidates(study.id) if c.state is not CandidateState.RUNNING]
+    assert done
+    result = resume("s", store=store, cache_dir=tmp_path / "cache")
+    assert result.state == "complete"
+    after = store.candidates(study.id)
+    assert after[: len(done)] == done or [c.config for c in after[: len(done)]] == [c.config for c in done]
+    undisturbed = open_store(f"sqlite:///{finished[0]}/s.sqlite", read_only=True)
+    assert [c.config for c in after] == [c.config for c in undisturbed.candidates(1)]
+    undisturbed.close()
+    store.close()
