@@ -21,6 +21,7 @@ from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.search.space import Space
+from optimizer.trim import trim_memory
 from optimizer.workloads.examples import Examples
 from optimizer.workloads.predict import predict, predictions_of
 from search_spaces.config import Config
@@ -82,6 +83,7 @@ class Evaluator:
             outcome = self.evaluate_model(self._build(config), config, costs=costs)
         except ValueError as error:  # answers that are no numbers: the model is broken, not the program
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
+        trim_memory()
         return replace(outcome, seconds=self._clock() - started)
 
     def evaluate_model(

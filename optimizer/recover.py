@@ -16,11 +16,14 @@ from torch import nn
 from objectives.energy.modelled import modelled_energy
 from objectives.flops import count_flops
 from objectives.measurement import Measurement, Source
+from optimizer.errors import InputError
 from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
+from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.files import write_entry
 from search_spaces.config import Form
+from search_spaces.groups import Group
 from search_spaces.materialize import materialize
 from search_spaces.surgery import share_structure, shrink
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
@@ -43,12 +46,15 @@ class Recovery:
 
     def build(self, candidate: Candidate) -> nn.Module:
         """Return the candidate's model; of a recovered one with the weights that its training left."""
-        if candidate.config.form is not Form.FINETUNED:
-            return self.prepared.build(candidate.config)
-        model = share_structure(self.prepared.workload.model)
-        shrink(model, self.prepared.groups, candidate.config)
-        model.load_state_dict(load_file(weights_path(self.cache_dir, self.study.slug, candidate)), assign=True)
-        return model.eval()
+        prepared = self.prepared
+        return build_candidate(
+            candidate,
+            prepared.workload.model,
+            prepared.groups,
+            prepared.bank,
+            cache_dir=self.cache_dir,
+            slug=self.study.slug,
+        )
 
     def recover(self, parents: Sequence[Candidate], report: Callable[[int, int], None]) -> list[Candidate]:
         """Train every parent and return the recovered candidates that were evaluated whole, cheapest first."""
@@ -105,6 +111,25 @@ class Recovery:
             Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
         )
         return replace(outcome, measurements=(*outcome.measurements, *taken), seconds=training.seconds)
+
+
+def build_candidate(
+    candidate: Candidate, dense: nn.Module, groups: Sequence[Group], bank: LayerBank, *, cache_dir: Path, slug: str
+) -> nn.Module:
+    """Return a candidate's model, sharing untouched weights with the dense one; a recovered one has its own.
+
+    Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
+    """
+    if candidate.config.form is not Form.FINETUNED:
+        small: nn.Module = materialize(dense, groups, candidate.config, bank, share_weights=True)
+        return small
+    path = weights_path(cache_dir, slug, candidate)
+    if not path.exists():
+        raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are not at {path}")
+    model = share_structure(dense)
+    shrink(model, groups, candidate.config)
+    model.load_state_dict(load_file(path), assign=True)
+    return model.eval()
 
 
 def weights_path(cache_dir: Path, slug: str, candidate: Candidate) -> Path:

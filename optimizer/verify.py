@@ -14,6 +14,7 @@ from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.measure import DENSE, measure_models, request_of
 from optimizer.spec import StudySpec
+from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import Workload
@@ -46,6 +47,7 @@ class Verifier:
             verification = self._compare(dense, predictions, shortlist_size=len(shortlist))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))
+            trim_memory()
         self._add_to_baseline([self._dense_quality(dense)])
 
     def measure(self, shortlist: Sequence[Candidate], report: Report) -> None:

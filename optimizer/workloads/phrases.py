@@ -16,11 +16,11 @@ import pandas as pd
 SIZES = {"train": 12_000, "validation": 2_000, "test": 4_000}
 SEED = 20_250_101
 
-THINGS = "film plot acting script music ending cast pacing dialogue camera humour story".split()
-PEOPLE = "critics friends posters reviewers trailers neighbours".split()
-GOOD = "brilliant charming clever moving funny fresh gripping honest warm witty lovely superb".split()
-BAD = "dull clumsy boring stale hollow lazy messy tedious bland cold silly awful".split()
-WEAK, STRONG = "slightly somewhat mildly".split(), "extremely deeply truly".split()
+THINGS = ["film", "plot", "acting", "script", "music", "ending", "cast", "pacing", "dialogue", "camera", "humour", "story"]
+PEOPLE = ["critics", "friends", "posters", "reviewers", "trailers", "neighbours"]
+GOOD = ["brilliant", "charming", "clever", "moving", "funny", "fresh", "gripping", "honest", "warm", "witty", "lovely", "superb"]
+BAD = ["dull", "clumsy", "boring", "stale", "hollow", "lazy", "messy", "tedious", "bland", "cold", "silly", "awful"]
+WEAK, STRONG = ["slightly", "somewhat", "mildly"], ["extremely", "deeply", "truly"]
 NEUTRAL = (
     "it runs for two hours",
     "we saw it on a monday",

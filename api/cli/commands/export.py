@@ -31,7 +31,7 @@ def export(
     """Write a candidate as weights, tokenizer, manifest of shapes and model card."""
     if format not in FORMATS:
         raise UnknownNameError("--format", format, FORMATS)
-    from optimizer.export import export_candidate
+    from optimizer.handover.export import export_candidate
 
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     with shared.store(read_only=True) as store:

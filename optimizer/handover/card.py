@@ -1,0 +1,78 @@
+"""The model card: the figures of an exported model in words, with their conditions."""
+
+from __future__ import annotations
+
+from optimizer.member import Member, RunResult
+from studies.records import Verdict
+
+VERDICTS = {
+    Verdict.CERTIFIED: "certified: the one-sided 95 % upper bound of the drop, corrected over the shortlist, is within ε",
+    Verdict.VERIFIED: "verified: the drop observed on the verification examples is within ε",
+    Verdict.REFUTED: "refuted: the drop observed on the verification examples is above ε",
+    Verdict.UNVERIFIED: "unverified: this candidate was never tried on the verification examples",
+}
+
+
+def model_card(member: Member, result: RunResult) -> str:
+    """Return the card as Markdown."""
+    verified = member.verification
+    lines = [
+        "---",
+        "library_name: transformers",
+        "tags: [structured-pruning, text-classification]",
+        "---",
+        f"# {result.model} pruned for {result.task}",
+        "",
+        f"Candidate {member.candidate} of study `{result.study}`, ε = {result.epsilon:g} ({result.metric}).",
+        "",
+        f"**{VERDICTS[member.verdict]}.**",
+        "",
+        "| | dense | this model |",
+        "|---|---|---|",
+        *_rows(member, result),
+        "",
+    ]
+    if verified is not None:
+        lines.append(
+            f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
+            f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), upper bound {verified.upper_95:.4f}; "
+            f"one of a shortlist of {result.shortlist_size}, verified once."
+        )
+    conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
+    lines += [
+        f"Measured under: {conditions}.",
+        "",
+        "```python",
+        "from optimizer import load_pruned",
+        "from transformers import AutoTokenizer",
+        "",
+        'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
+        'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _rows(member: Member, result: RunResult) -> list[str]:
+    dense = result.baseline
+    if dense is None:
+        return []
+    rows = [
+        f"| {result.metric} (search, n = {dense.n}) | {dense.accuracy:.4f} | {_number(member.accuracy)} |",
+        f"| FLOPs | {dense.flops:.4g} | {member.flops:.4g} (×{member.flops_ratio:.3f}) |",
+        f"| parameters | {dense.parameters} | {member.parameters} |",
+        f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
+    ]
+    for before, after in zip(dense.latency, member.latency, strict=False):
+        gain = "no gain" if after.ratio_interval and after.ratio_interval[1] >= 1 else f"×{after.ratio:.2f}"
+        rows.append(f"| latency, batch {after.batch} | {before.seconds:.4g} s | {after.seconds:.4g} s ({gain}) |")
+    if dense.energy_j is not None and member.energy_j is not None:
+        rows.append(
+            f"| energy per inference ({member.energy_source}) | {dense.energy_j:.3g} J | {member.energy_j:.3g} J |"
+        )
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

@@ -1,0 +1,116 @@
+"""Export: a stored candidate becomes a directory that runs elsewhere, written wholly or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from optimizer.errors import InputError, MachineError
+from optimizer.fronts import members_of
+from optimizer.handover.card import model_card
+from optimizer.handover.loading import WEIGHTS
+from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash
+from optimizer.member import Member
+from optimizer.prepare import study_bank, study_groups
+from optimizer.recover import build_candidate
+from optimizer.result import result_of
+from optimizer.run import refuse_other_data
+from optimizer.spec import StudySpec
+from optimizer.workloads.workload import Workload, load_workload
+from studies.records import Candidate, CandidateState, Study
+from studies.store import StudyStore
+
+
+def export_candidate(
+    store: StudyStore, study: Study, number: int, directory: Path, *, cache_dir: Path, as_onnx: bool = False
+) -> tuple[Path, ...]:
+    """Write a candidate's weights, tokenizer, manifest and card to a new or empty directory; return the files.
+
+    Raises `InputError` for an unknown candidate, a directory with something in it, or a model that has changed.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError("DIR", f"{directory} is not empty; name a new directory")
+    candidate = _candidate(store, study, number)
+    member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
+    spec = StudySpec.model_validate(dict(study.spec))
+    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
+    refuse_other_data(study, workload)
+    groups = study_groups(spec, workload.model)
+    bank = study_bank(spec, workload, groups, cache_dir)
+    model: Any = build_candidate(candidate, workload.model, groups, bank, cache_dir=cache_dir, slug=study.slug)
+    with _whole(directory) as place:
+        _write(model, workload, place)
+        _describe(place, study, spec, member, store, candidate)
+        if as_onnx:
+            from optimizer.handover.onnx import write_onnx
+
+            write_onnx(model, workload.tokenizer, place)
+    return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
+
+
+def _candidate(store: StudyStore, study: Study, number: int) -> Candidate:
+    found = {candidate.number: candidate for candidate in store.candidates(study.id)}
+    whole = [n for n, candidate in found.items() if candidate.state is CandidateState.COMPLETE]
+    if number not in whole:
+        why = f"is {found[number].state.value}, it has no whole evaluation" if number in found else "does not exist"
+        names = ", ".join(map(str, whole[:20]))
+        raise InputError("CANDIDATE", f"{number} {why}; {study.slug!r} has {names}")
+    return found[number]
+
+
+def _write(model: Any, workload: Workload, place: Path) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
+    model.config.save_pretrained(place)
+    workload.tokenizer.save_pretrained(place)
+
+
+def _describe(
+    place: Path, study: Study, spec: StudySpec, member: Member, store: StudyStore, candidate: Candidate
+) -> None:
+    kept = candidate.config.as_dict()
+    layers = range(sum(name.endswith(".heads") for name in kept))
+    result = result_of(study, store)
+    manifest = Manifest(
+        model_type=_model_type(place),
+        config=kept,
+        form=candidate.config.form.value,
+        layers=tuple(LayerShape(heads=kept[f"layer.{i}.heads"], neurons=kept[f"layer.{i}.neurons"]) for i in layers),
+        weights_sha256=file_hash(place / WEIGHTS),
+        study=study.slug,
+        task=spec.task,
+        metric=result.metric,
+        epsilon=spec.epsilon,
+        member=member,
+    )
+    (place / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    (place / "README.md").write_text(model_card(member, result), encoding="utf-8")
+
+
+def _model_type(place: Path) -> str:
+    from transformers import AutoConfig
+
+    return str(AutoConfig.from_pretrained(place, local_files_only=True).model_type)
+
+
+@contextmanager
+def _whole(directory: Path) -> Iterator[Path]:
+    """Yield a temporary sibling that becomes `directory` at the end; nothing is left of it if anything fails."""
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if directory.exists():
+            directory.rmdir()
+        temporary.rename(directory)
+    except (OSError, SafetensorError) as error:
+        raise MachineError(f"DIR: cannot write {directory}: {error}. Free some space or name another place") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""Loading an exported model: shapes from the manifest, weights from safetensors; no pickle, no code of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from optimizer.errors import InputError
+from optimizer.handover.manifest import file_hash, read_manifest
+from search_spaces.config import Config, Form
+from search_spaces.encoders import discover_groups
+from search_spaces.surgery import shrink
+
+WEIGHTS = "model.safetensors"
+
+
+def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") -> Any:  # Any: a transformers class
+    """Return an exported model in evaluation mode; call it like any transformers classifier.
+
+    Raises `InputError` for a directory that is no exported model, or whose files do not belong together.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    place = Path(directory)
+    manifest = read_manifest(place)
+    if not (place / WEIGHTS).exists():
+        raise InputError("directory", f"{place} has no {WEIGHTS}")
+    if file_hash(place / WEIGHTS) != manifest.weights_sha256:
+        raise InputError("directory", f"{place / WEIGHTS} is not the file that was exported; export it again")
+    config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):  # the dense weights are never allocated
+        model = AutoModelForSequenceClassification.from_config(config)
+    shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))
+    try:
+        tensors = load_file(place / WEIGHTS, device=str(device))
+        model.load_state_dict(tensors, strict=True, assign=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
+    _restore_buffers(model, torch.device(device))
+    return model.eval()
+
+
+def _restore_buffers(model: Any, device: torch.device) -> None:
+    """Fill buffers that are never saved: position and token type ids, which follow from the configuration."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.device.type == "meta":
+                ids = torch.zeros_like(buffer, device=device)
+                if name == "position_ids":
+                    ids = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape).clone()
+                module.register_buffer(name, ids, persistent=False)

@@ -1,0 +1,65 @@
+"""The manifest: what an exported model looks like inside, and the figures it was handed over with."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from optimizer.errors import InputError
+from optimizer.member import Member
+
+FILE = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+class LayerShape(BaseModel):
+    """What one encoder layer keeps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    heads: int
+    neurons: int
+
+
+class Manifest(BaseModel):
+    """Per-layer shapes, the hash of the weights, and the member as every front door shows it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    model_type: str
+    config: dict[str, int]  # group -> units kept, what the loader builds from
+    form: str
+    layers: tuple[LayerShape, ...]
+    weights_sha256: str
+    study: str
+    task: str
+    metric: str
+    epsilon: float
+    member: Member
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Return the manifest of an exported model. Raises `InputError` for anything else."""
+    path = directory / FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and data.get("schema_version", 0) > SCHEMA_VERSION:
+            raise InputError("directory", f"{path} is of a newer version; update pruning-optimizer to load it")
+        return Manifest.model_validate(data)
+    except FileNotFoundError:
+        raise InputError("directory", f"{directory} has no {FILE}; give the directory of an exported model") from None
+    except (OSError, ValueError, ValidationError) as error:
+        raise InputError("directory", f"{path} is damaged: {error}") from error
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
