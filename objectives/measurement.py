@@ -1,4 +1,4 @@
-"""A measurement: a value that says its unit, how it was obtained, under which conditions and how sure it is. No torch."""
+"""A measurement: a value that says its unit, its source, its conditions and how sure it is. No torch here."""
 
 from __future__ import annotations
 

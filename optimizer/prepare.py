@@ -35,8 +35,8 @@ from search_spaces.groups import Group, freeze, frozen_groups
 from search_spaces.materialize import materialize
 
 CALIBRATION_BATCH = 64
-# Divergences are taken on search examples, without their labels: on examples that the model was trained on its answers
-# are saturated, and allocating by them costs a third more divergence on unseen ones at the same FLOPs (docs/results.md).
+# Divergences are taken on search examples, without their labels: on examples that it was trained on a model's answers
+# are saturated, and allocating by them costs a third more divergence on unseen ones at the same FLOPs.
 SCREENING_EXAMPLES = 128
 
 

@@ -53,9 +53,12 @@ def standard_error(candidate: Candidate) -> float:
 def _stretches(
     feasible: Sequence[Candidate], flops_of: Callable[[Candidate], float], size: int
 ) -> list[list[Candidate]]:
-    """Cut the span from the cheapest feasible candidate to the dense model into equal stretches; empty ones go."""
+    """Cut the span from the cheapest feasible candidate to the dense model into stretches of equal ratio.
+
+    So the cheap end, where a candidate is worth most and most likely to be refuted, gets most of the places.
+    """
     prices = np.array([flops_of(candidate) for candidate in feasible])
-    edges = np.linspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]
+    edges = np.geomspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]
     places = np.searchsorted(edges, prices, side="right")
     return [[c for c, at in zip(feasible, places, strict=True) if at == place] for place in sorted(set(places))]
 

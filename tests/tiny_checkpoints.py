@@ -62,7 +62,7 @@ def sentences(n: int, seed: int, words: int = 6) -> list[str]:
 
 
 def save_data(directory: Path, model_directory: Path, sizes: dict[str, int], *, noise: float = 0.1) -> Path:
-    """Save splits labelled with the answers of the model itself, some of them changed, so that it is a good baseline."""
+    """Save splits labelled by the model itself, some labels changed, so that it is a good baseline."""
     from transformers import AutoModelForSequenceClassification
 
     directory.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from optimizer.member import Member, RunResult
 from studies.records import Verdict
 
 VERDICTS = {
-    Verdict.CERTIFIED: "certified: the one-sided 95 % upper bound of the drop, corrected over the shortlist, is within ε",
+    Verdict.CERTIFIED: "certified: the 95 % upper bound of the drop, corrected over the shortlist, is within ε",
     Verdict.VERIFIED: "verified: the drop observed on the verification examples is within ε",
     Verdict.REFUTED: "refuted: the drop observed on the verification examples is above ε",
     Verdict.UNVERIFIED: "unverified: this candidate was never tried on the verification examples",
@@ -35,8 +35,8 @@ def model_card(member: Member, result: RunResult) -> str:
     if verified is not None:
         lines.append(
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
-            f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), upper bound {verified.upper_95:.4f}; "
-            f"one of a shortlist of {result.shortlist_size}, verified once."
+            f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
+            f"upper bound {verified.upper_95:.4f}; one of a shortlist of {result.shortlist_size}, verified once."
         )
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [

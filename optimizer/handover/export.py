@@ -51,7 +51,7 @@ def export_candidate(
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            write_onnx(model, workload.tokenizer, place)
+            write_onnx(model, place)
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

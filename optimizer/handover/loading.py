@@ -33,7 +33,7 @@ def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") ->
         raise InputError("directory", f"{place / WEIGHTS} is not the file that was exported; export it again")
     config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):  # the dense weights are never allocated
-        model = AutoModelForSequenceClassification.from_config(config)
+        model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))

@@ -29,7 +29,7 @@ class _Logits(nn.Module):
         return logits
 
 
-def write_onnx(model: Any, tokenizer: Any, directory: Path) -> Path:
+def write_onnx(model: Any, directory: Path) -> Path:
     """Write `model.onnx` with free batch and length, and check that onnxruntime gives torch's logits.
 
     Raises `InputError` where the onnx extra is not installed, `MachineError` where the two disagree.

@@ -17,7 +17,7 @@ from optimizer.workloads.phrases import phrases_tables
 
 NAME = "phrases-mini-1"  # a new number for every change of grammar, shape or training
 LABELS = ("negative", "positive")
-SHAPE = {
+SHAPE: dict[str, Any] = {  # Any: arguments of several types
     "hidden_size": 128,
     "num_hidden_layers": 3,
     "num_attention_heads": 8,
@@ -40,7 +40,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
     if kept.is_dir():
         return kept
     tables = phrases_tables()
-    tokenizer = _tokenizer([text for text in tables["train"]["sentence"]])
+    tokenizer = _tokenizer(list(tables["train"]["sentence"]))
     model = _fresh_model(len(tokenizer))
     finetune(
         model,
@@ -67,9 +67,8 @@ def _tokenizer(texts: list[str]) -> Any:  # Any: transformers is untyped
     made.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
+    make: Any = PreTrainedTokenizerFast  # untyped
+    return make(tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
 
 
 def _fresh_model(vocabulary: int) -> Any:

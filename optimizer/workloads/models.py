@@ -92,7 +92,7 @@ def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
 
 
 def check_directory(directory: Path) -> dict[str, Any]:
-    """Return a directory's configuration. Raises `InputError` unless it is a safetensors encoder without own code."""
+    """Return the configuration. Raises `InputError` unless the place holds a safetensors encoder without own code."""
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -116,8 +116,8 @@ def _without_weights(directory: Path) -> str:
     if not pickles:
         return f"{directory} has no model.safetensors"
     return (
-        f"{directory} holds pickles only ({', '.join(pickles)}), which can run code when they are loaded; load it where "
-        "you trust it and save it again with save_pretrained(…), which writes safetensors"
+        f"{directory} holds pickles only ({', '.join(pickles)}), which can run code when loaded; load it where you "
+        "trust it and save it again with save_pretrained(…), which writes safetensors"
     )
 
 

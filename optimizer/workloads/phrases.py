@@ -16,9 +16,35 @@ import pandas as pd
 SIZES = {"train": 12_000, "validation": 2_000, "test": 4_000}
 SEED = 20_250_101
 
-THINGS = ["film", "plot", "acting", "script", "music", "ending", "cast", "pacing", "dialogue", "camera", "humour", "story"]
+THINGS = [
+    "film",
+    "plot",
+    "acting",
+    "script",
+    "music",
+    "ending",
+    "cast",
+    "pacing",
+    "dialogue",
+    "camera",
+    "humour",
+    "story",
+]
 PEOPLE = ["critics", "friends", "posters", "reviewers", "trailers", "neighbours"]
-GOOD = ["brilliant", "charming", "clever", "moving", "funny", "fresh", "gripping", "honest", "warm", "witty", "lovely", "superb"]
+GOOD = [
+    "brilliant",
+    "charming",
+    "clever",
+    "moving",
+    "funny",
+    "fresh",
+    "gripping",
+    "honest",
+    "warm",
+    "witty",
+    "lovely",
+    "superb",
+]
 BAD = ["dull", "clumsy", "boring", "stale", "hollow", "lazy", "messy", "tedious", "bland", "cold", "silly", "awful"]
 WEAK, STRONG = ["slightly", "somewhat", "mildly"], ["extremely", "deeply", "truly"]
 NEUTRAL = (

@@ -75,8 +75,8 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
     assert set(promised.split()) <= set(result)
     member = result["front"][0]  # type: ignore[index]
     promised = (
-        "candidate config origin accuracy drop drop_interval verification flops flops_ratio latency latency_ratio energy_j "
-        "energy_ratio energy_interval energy_source parameters size_bytes peak_memory_bytes"
+        "candidate config origin accuracy drop drop_interval verification flops flops_ratio latency latency_ratio "
+        "energy_j energy_ratio energy_interval energy_source parameters size_bytes peak_memory_bytes"
     )
     assert set(promised.split()) <= set(member)
     assert set(member["verification"]) == {"n", "accuracy", "drop", "interval", "upper_95", "verdict"}

@@ -24,13 +24,16 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a self-contained HTML report of a study."""
+    from optimizer.fronts import members_of
     from optimizer.report import write_report
     from optimizer.result import result_of
 
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     with shared.store(read_only=True) as store:
-        result = result_of(store.study(study), store)
-    write_report(result, output)
+        found = store.study(study)
+        result = result_of(found, store)
+        members = members_of(found, store.candidates(found.id)) if found.baseline else []
+    write_report(result, members, output)
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": result.study, "report": str(output)})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.commands.run import hand_over
+from api.cli.commands.run import all_members, hand_over
 from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
 from api.cli.live import LiveProgress
 
@@ -34,4 +34,5 @@ def resume(
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     with shared.store() as store, LiveProgress(shared.messages) as live:
         result = go_on(study, store=store, cache_dir=shared.cache_dir, epsilon=epsilon, listener=live)
-    hand_over(result, shared, output)
+        members = all_members(result, store)
+    hand_over(result, members, shared, output)

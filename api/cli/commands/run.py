@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from api.cli.context import Shared
 from api.cli.live import LiveProgress
 from api.cli.render import print_result
 from optimizer.errors import NothingFeasibleError
-from optimizer.member import RunResult
+from optimizer.member import Member, RunResult
 from optimizer.spec import StudySpec
+from studies.store import StudyStore
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
@@ -22,15 +24,24 @@ def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bo
         return shared.answer(report) if shared.as_json else shared.console.print(report.in_words())
     with shared.store() as store, LiveProgress(shared.messages) as live:
         result = optimize(spec, store=store, cache_dir=shared.cache_dir, study=study, listener=live)
-    return hand_over(result, shared, output)
+        members = all_members(result, store)
+    return hand_over(result, members, shared, output)
 
 
-def hand_over(result: RunResult, shared: Shared, output: Path | None) -> None:
+def all_members(result: RunResult, store: StudyStore) -> list[Member]:
+    """Return the views of all evaluated candidates of a study that just ended."""
+    from optimizer.fronts import members_of
+
+    study = store.study(result.study)
+    return members_of(study, store.candidates(study.id))
+
+
+def hand_over(result: RunResult, members: Sequence[Member], shared: Shared, output: Path | None) -> None:
     """Print a result and write its report where one is wanted. Raises `NothingFeasibleError`, exit code 3."""
     if output is not None:
         from optimizer.report import write_report
 
-        write_report(result, output)
+        write_report(result, members, output)
         shared.messages.print(f"report: {output}")
     if shared.as_json:
         shared.answer(result)

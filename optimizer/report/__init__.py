@@ -1,0 +1,74 @@
+"""The report: a study as one HTML file that needs nothing else, neither network nor server.
+
+`page.html` is the frame, `page.css` its looks, `page.js` draws; plotly's own script is put in whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from optimizer.errors import MachineError
+from optimizer.member import Member, RunResult
+
+
+def write_report(result: RunResult, members: Sequence[Member], path: Path) -> None:
+    """Write the report of a study, wholly or not at all. `members` are all evaluated candidates.
+
+    Raises `MachineError` where the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(report_html(result, members), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MachineError(f"--output: cannot write {path}: {error.strerror}; name another place") from error
+
+
+def report_html(result: RunResult, members: Sequence[Member]) -> str:
+    """Return the report as one HTML text."""
+    from plotly.offline import get_plotlyjs  # four megabytes of script, read when a report is written
+
+    here = files("optimizer.report")
+    data = {"result": result.model_dump(mode="json"), "members": [m.model_dump(mode="json") for m in members]}
+    return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{result.study}: {result.model} on {result.task}"),
+        headline=escape(headline(result)),
+        css=here.joinpath("page.css").read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
+        script=here.joinpath("page.js").read_text(encoding="utf-8"),
+        data=_for_script(data),
+    )
+
+
+def headline(result: RunResult) -> str:
+    """Return what came out, in one sentence."""
+    held = [m for m in result.front if m.verification is not None and m.verification.drop <= result.epsilon]
+    if not result.front:
+        return f"Nothing is feasible: no candidate kept its drop within {result.epsilon:g}."
+    if not held:
+        return f"No member of the front held its drop within {result.epsilon:g} on the verification examples."
+    best = min(held, key=lambda member: member.flops_ratio)
+    checked = best.verification
+    if checked is None:
+        raise ValueError("a member that held was verified")
+    return (
+        f"Candidate #{best.candidate} needs {best.flops_ratio:.0%} of the dense model's FLOPs; "
+        f"its {result.metric} dropped by {checked.drop:.4f} "
+        f"[{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] "
+        f"on {checked.n} verification examples "
+        f"({checked.verdict.value}, one of a shortlist of {result.shortlist_size})."
+    )
+
+
+def _for_script(data: object) -> str:
+    """Return JSON that cannot end its script element, whatever the names in it are."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

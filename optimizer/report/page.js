@@ -1,0 +1,127 @@
+"use strict";
+const { result, members } = JSON.parse(document.getElementById("data").textContent);
+const colours = { certified: "#1f8a70", verified: "#2474b5", refuted: "#c0392b", unverified: "#9aa4af" };
+const dense = result.baseline;
+const verdict = (m) => (m.verification ? m.verification.verdict : "unverified");
+const isShown = (v) => v !== null && v !== undefined;
+const number = (v, digits = 4) => (isShown(v) ? v.toFixed(digits) : "–");
+const interval = (v, b, digits = 4) => (isShown(v) ? number(v, digits) + (b ? ` [${b[0].toFixed(digits)}, ${b[1].toFixed(digits)}]` : "") : "–");
+const AXES = {
+  "FLOPs ratio": (m) => m.flops_ratio,
+  "drop (search)": (m) => m.drop,
+  "drop (verification)": (m) => (m.verification ? m.verification.drop : null),
+  "latency ratio": (m) => m.latency_ratio,
+  "energy ratio": (m) => m.energy_ratio,
+  parameters: (m) => m.parameters,
+  "size in bytes": (m) => m.size_bytes,
+  divergence: (m) => m.divergence,
+};
+const AT_DENSE = { "FLOPs ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, divergence: 0 };
+if (dense) { AT_DENSE.parameters = dense.parameters; AT_DENSE["size in bytes"] = dense.size_bytes; }
+
+function row(table, cells, kind, className) {
+  const tr = table.appendChild(document.createElement("tr"));
+  if (className) tr.className = className;
+  for (const cell of cells) {
+    const td = tr.appendChild(document.createElement(kind));
+    td.textContent = cell.text === undefined ? cell : cell.text;
+    if (cell.className) td.className = cell.className;
+  }
+}
+function latency(l) {
+  const ms = `${(l.seconds * 1e3).toFixed(1)} ms`;
+  return l.ratio_interval && l.ratio_interval[1] >= 1 ? `${ms} no gain` : `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}`;
+}
+function costs(m) {
+  return [isShown(m.energy_j) ? `${(m.energy_j * 1e3).toPrecision(3)} mJ (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
+    `${(m.size_bytes / 1e6).toFixed(1)} MB`, isShown(m.peak_memory_bytes) ? `${(m.peak_memory_bytes / 1e6).toFixed(1)} MB` : "–"];
+}
+function drawFront() {
+  const table = document.getElementById("front");
+  const shown = result.front.length ? result.front : result.least_violating;
+  const batches = dense ? dense.latency : [];
+  row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "verdict", "FLOPs",
+    ...batches.map((l) => `latency, batch ${l.batch}`), "energy", "parameters", "size", "peak memory"], "th");
+  if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", dense.flops.toExponential(3),
+    ...batches.map((l) => `${(l.seconds * 1e3).toFixed(1)} ms`), ...costs(dense)], "td", "dense");
+  for (const m of shown) {
+    const v = m.verification;
+    row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
+      v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdict(m), className: verdict(m) },
+      `${m.flops.toExponential(3)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
+  }
+}
+function layout(extra) {
+  const ink = getComputedStyle(document.body).color;
+  return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink }, margin: { t: 20, r: 20 }, legend: { orientation: "h", y: -0.2 }, ...extra };
+}
+function drawScatter() {
+  const [x, y] = ["x", "y"].map((id) => document.getElementById(id).value);
+  const onFront = new Set(result.front.map((m) => m.candidate));
+  const traces = Object.keys(colours).map((kind) => {
+    const some = members.filter((m) => verdict(m) === kind && isShown(AXES[x](m)) && isShown(AXES[y](m)));
+    return { name: kind, mode: "markers", type: "scatter", x: some.map(AXES[x]), y: some.map(AXES[y]), customdata: some.map((m) => m.candidate),
+      text: some.map((m) => `#${m.candidate} ${m.origin}${m.candidate === result.knee ? " (knee)" : ""}<br>drop ${interval(m.drop, m.drop_interval)}`),
+      hovertemplate: "%{text}<br>%{x:.4g} / %{y:.4g}<extra></extra>",
+      marker: { color: colours[kind], size: some.map((m) => (onFront.has(m.candidate) ? 12 : 7)), symbol: some.map((m) => (m.candidate === result.knee ? "star" : "circle")) } };
+  });
+  if (AT_DENSE[x] !== undefined && AT_DENSE[y] !== undefined)
+    traces.push({ name: "dense", mode: "markers", type: "scatter", x: [AT_DENSE[x]], y: [AT_DENSE[y]], marker: { color: "#888", size: 12, symbol: "diamond" } });
+  const line = { color: "#c0392b", dash: "dot", width: 1.5 };
+  const shapes = [];
+  if (x.startsWith("drop")) shapes.push({ type: "line", x0: result.epsilon, x1: result.epsilon, yref: "paper", y0: 0, y1: 1, line });
+  if (y.startsWith("drop")) shapes.push({ type: "line", y0: result.epsilon, y1: result.epsilon, xref: "paper", x0: 0, x1: 1, line });
+  const plot = document.getElementById("scatter");
+  Plotly.react(plot, traces, layout({ shapes, xaxis: { title: { text: x } }, yaxis: { title: { text: y } } }), { responsive: true, displaylogo: false });
+  plot.removeAllListeners("plotly_click");
+  plot.on("plotly_click", (event) => choose(event.points[0].customdata));
+}
+function choose(candidate) {
+  if (candidate === undefined) return;
+  document.getElementById("member").value = candidate;
+  drawLayers();
+}
+function drawLayers() {
+  const m = members.find((each) => each.candidate === Number(document.getElementById("member").value));
+  if (!m) return;
+  const full = {};
+  for (const each of members) for (const [name, kept] of Object.entries(each.config)) full[name] = Math.max(full[name] || 0, kept);
+  const traces = ["heads", "neurons"].map((kind) => {
+    const names = Object.keys(m.config).filter((name) => name.endsWith(kind));
+    return { name: kind, type: "bar", x: names.map((n) => n.split(".")[1]), y: names.map((n) => m.config[n] / (full[n] || 1)),
+      text: names.map((n) => m.config[n]), hovertemplate: "layer %{x}: %{text} kept<extra></extra>" };
+  });
+  Plotly.react("layers", traces, layout({ xaxis: { title: { text: "layer" } }, yaxis: { title: { text: "share of the most kept" }, range: [0, 1.05], tickformat: ".0%" } }), { responsive: true, displaylogo: false });
+  document.getElementById("export").textContent = `optimize export ${result.study} ${m.candidate} DIR`;
+}
+function drawKnee() {
+  const m = result.front.find((each) => each.candidate === result.knee);
+  if (!m || !dense) return;
+  const table = document.getElementById("knee");
+  const line = (name, a, b, unit, scale = 1) => row(table, [name, `${(a * scale).toPrecision(4)} ${unit}`, `${(b * scale).toPrecision(4)} ${unit}`, `${(((b - a) / a) * 100).toFixed(1)} %`], "td");
+  row(table, ["", "original", "pruned", "change"], "th");
+  if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
+  line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
+  m.latency.forEach((l, i) => line(`latency, batch ${l.batch}`, dense.latency[i].seconds, l.seconds, "ms", 1e3));
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, dense.energy_j, m.energy_j, "mJ", 1e3);
+}
+function drawConditions() {
+  const table = document.getElementById("conditions");
+  const facts = { ε: result.epsilon, seed: result.seed, objectives: result.objectives.join(", "), "candidates evaluated": result.candidates_evaluated,
+    "stopped early": `${result.stopped_early.candidates} (${(result.stopped_early.examples_saved * 100).toFixed(0)} % of the examples saved)`,
+    "studies verified on these examples": result.verification_uses, hypervolume: number(result.hypervolume) };
+  for (const [name, value] of Object.entries(result.conditions))
+    facts[name] = name === "examples" ? Object.entries(value).map(([role, e]) => `${role} ${e.n}`).join(", ") : String(value);
+  for (const [name, value] of Object.entries(result.seconds)) facts[`time: ${name}`] = `${value.toFixed(1)} s`;
+  for (const [name, value] of Object.entries(facts)) row(table, [name, value], "td");
+  for (const note of result.notes) document.getElementById("notes").appendChild(document.createElement("li")).textContent = note;
+}
+function options(id, values, chosen, draw) {
+  const select = document.getElementById(id);
+  for (const [value, text] of values) select.add(new Option(text, value, false, value === chosen));
+  select.addEventListener("change", draw);
+}
+options("x", Object.keys(AXES).map((a) => [a, a]), "FLOPs ratio", drawScatter);
+options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verification) ? "drop (verification)" : "drop (search)", drawScatter);
+options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), result.knee, drawLayers);
+drawFront(); drawScatter(); drawLayers(); drawKnee(); drawConditions();
