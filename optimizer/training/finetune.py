@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.metrics import Metric
-from optimizer.errors import MachineError
+from optimizer.errors import InputError, MachineError
+from optimizer.training.randomness import own_randomness
 from optimizer.workloads.examples import Examples
 from optimizer.workloads.predict import predict, predictions_of
 
@@ -23,7 +24,7 @@ BLOCK = 50  # batches sorted by length together: little padding, and still nearl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSettings:
-    """How to train; by default as in the published experiments on GLUE (Devlin et al. 2019; Smarts et al. 2025)."""
+    """How to train; by default with the usual figures for BERT on GLUE (Devlin et al. 2019, appendix A.3)."""
 
     learning_rate: float = 2e-5
     batch_size: int = 16
@@ -57,60 +58,94 @@ def finetune(
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
-    With a `teacher` half of the loss is the divergence from the teacher's answers. `progress` is told (steps done, of
-    all). The global random state is left as found. Raises `MachineError` when the loss is no number.
+    With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its answers
+    (Hinton et al. 2015, at temperature 1). `progress` is told (steps done, of all). The global random state is left as
+    found. Raises `InputError` where there is nothing to train on, `MachineError` when the loss is no number.
     """
+    if not len(train):
+        raise InputError("--data", "no examples are left to train on; give a train split")
     started = time.monotonic()
-    per_epoch: list[float] = []
-    best: tuple[float, dict[str, Tensor]] | None = None
-    steps_each = math.ceil(len(train) / settings.batch_size)
-    total, done = steps_each * settings.epochs, 0
-    optimizer = _optimizer(model, settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _linear(step, total, settings.warmup))
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        for epoch in range(settings.epochs):
+    total = settings.epochs * math.ceil(len(train) / settings.batch_size)
+    learner = _Learner(model, settings, total, teacher)
+    best = _BestEpoch(model, settings.patience)
+    epochs = 0
+    with own_randomness(settings.seed, learner.device):
+        while epochs < settings.epochs and not best.is_over:
             model.train()
-            for batch in _shuffled(train, settings, epoch, next(model.parameters()).device):
-                _step(model, batch, optimizer, teacher)
-                schedule.step()
-                done += 1
-                progress(done, total)
+            for batch in _shuffled(train, settings, epochs, learner.device):
+                learner.step(batch)
+                progress(learner.steps, total)
             model.eval()
-            if held_out is None:
-                continue
-            per_epoch.append(metric.value(predictions_of(predict(model, held_out)), held_out.labels))
-            if best is None or per_epoch[-1] > best[0]:
-                best = per_epoch[-1], {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            elif len(per_epoch) - 1 - per_epoch.index(best[0]) >= settings.patience:
-                break
-    if best is not None:
-        model.load_state_dict(best[1])
+            epochs += 1
+            if held_out is not None:
+                best.see(metric.value(predictions_of(predict(model, held_out)), held_out.labels))
+    best.restore()
     return TrainingResult(
-        epochs=done // steps_each,
-        steps=done,
+        epochs=epochs,
+        steps=learner.steps,
         seconds=time.monotonic() - started,
-        best=best[0] if best else None,
-        per_epoch=tuple(per_epoch),
+        best=max(best.values, default=None),
+        per_epoch=tuple(best.values),
     )
 
 
-def _step(
-    model: nn.Module, batch: dict[str, Tensor], optimizer: torch.optim.Optimizer, teacher: nn.Module | None
-) -> None:
-    labels = batch.pop("labels")
-    logits = model(**batch).logits
-    loss = _label_loss(logits, labels)
-    if teacher is not None:
+class _Learner:
+    """Takes one optimizer step per batch, and counts them."""
+
+    def __init__(self, model: nn.Module, settings: FinetuneSettings, total: int, teacher: nn.Module | None) -> None:
+        self.device = next(model.parameters()).device
+        self.steps = 0
+        self._model, self._teacher = model, teacher
+        self._optimizer = torch.optim.AdamW(_parameter_groups(model, settings), lr=settings.learning_rate)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer, lambda step: linear_schedule(step, total, settings.warmup)
+        )
+
+    def step(self, batch: dict[str, Tensor]) -> None:
+        loss = self._loss(**batch)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._model.parameters(), CLIP)
+        if not torch.isfinite(loss.detach() + norm):
+            raise MachineError(
+                "the training loss is no number; use a lower learning rate, or check the model's weights"
+            )
+        self._optimizer.step()
+        self._schedule.step()
+        self.steps += 1
+
+    def _loss(self, labels: Tensor, **inputs: Tensor) -> Tensor:
+        logits = self._model(**inputs).logits
+        loss = _label_loss(logits, labels)
+        if self._teacher is None:
+            return loss
         with torch.no_grad():
-            wanted = teacher(**batch).logits
-        loss = (loss + _teacher_loss(logits, wanted)) / 2
-    if not torch.isfinite(loss):
-        raise MachineError("the training loss is no number; use a lower learning rate, or check the model's weights")
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-    optimizer.step()
+            wanted = self._teacher(**inputs).logits
+        return (loss + _teacher_loss(logits, wanted)) / 2
+
+
+@dataclass
+class _BestEpoch:
+    """Remembers the weights of the epoch with the highest held-out metric, the first of equals."""
+
+    model: nn.Module
+    patience: int
+    values: list[float] = field(default_factory=list)
+    _weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether patience has run out."""
+        return bool(self.values) and len(self.values) - 1 - self.values.index(max(self.values)) >= self.patience
+
+    def see(self, value: float) -> None:
+        if value > max(self.values, default=-math.inf):
+            self._weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.values.append(value)
+
+    def restore(self) -> None:
+        if self._weights:
+            self.model.load_state_dict(self._weights)
 
 
 def _label_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -125,18 +160,17 @@ def _teacher_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     return F.kl_div(logits.log_softmax(dim=1), wanted.log_softmax(dim=1), log_target=True, reduction="batchmean")
 
 
-def _optimizer(model: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]  # biases and norms
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+def _parameter_groups(model: nn.Module, settings: FinetuneSettings) -> list[dict[str, object]]:
+    """Return two groups: matrices, which decay, and biases and norms, which do not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
-def _linear(step: int, total: int, warmup: float) -> float:
-    """Return the share of the learning rate at a step: up over the warm-up, then down to nothing."""
+def linear_schedule(step: int, total: int, warmup: float) -> float:
+    """Return the share of the learning rate at a step from 0: up over the warm-up, then down to nothing."""
     rising = max(1, round(total * warmup))
     return (step + 1) / rising if step < rising else max(0.0, (total - step) / max(1, total - rising))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ import torch
 
 from objectives.metrics import METRICS
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.keep import keep_checkpoint
+from optimizer.training.randomness import own_randomness
 from optimizer.workloads.examples import Examples, tokenise
 from optimizer.workloads.phrases import phrases_tables
 
@@ -50,7 +50,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
         settings=SETTINGS,
         progress=lambda done, total: progress("training phrases-mini, once", done, total),
     )
-    _keep(model, tokenizer, kept)
+    keep_checkpoint(model, tokenizer, kept)
     return kept
 
 
@@ -80,25 +80,10 @@ def _fresh_model(vocabulary: int) -> Any:
         label2id={name: index for index, name in enumerate(LABELS)},
         **SHAPE,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(SETTINGS.seed)
+    with own_randomness(SETTINGS.seed, torch.device("cpu")):
         return BertForSequenceClassification(config)
 
 
 def _examples(table: Any, tokenizer: Any) -> Examples:
     texts = [(text,) for text in table["sentence"]]
     return tokenise(tokenizer, texts, table["label"].to_numpy(), role="train", digest="", max_length=64)
-
-
-def _keep(model: Any, tokenizer: Any, place: Path) -> None:
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        temporary.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

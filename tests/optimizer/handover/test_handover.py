@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from prunable_models import bank_of
+from safetensors.torch import save_file
+from tiny_checkpoints import save_data, save_tiny, sentences, tokenizer
+from tiny_encoders import FAMILIES
+from transformers import AutoTokenizer, pipeline
+
+from optimizer import load_pruned
+from optimizer.errors import InputError
+from optimizer.handover.export import export_candidate
+from optimizer.handover.loading import WEIGHTS
+from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash, read_manifest
+from optimizer.member import Member
+from optimizer.run import optimize
+from optimizer.spec import StudySpec
+from search_spaces.config import Config
+from search_spaces.materialize import materialize
+from studies.opening import open_store
+from studies.store import StudyStore
+
+KEPT = [
+    {"layer.0.heads": 2, "layer.0.neurons": 16, "layer.1.heads": 4, "layer.1.neurons": 48},
+    {"layer.0.heads": 0, "layer.0.neurons": 16, "layer.1.heads": 1, "layer.1.neurons": 0},
+    {"layer.0.heads": 4, "layer.0.neurons": 48, "layer.1.heads": 0, "layer.1.neurons": 0},
+]
+MEMBER = Member(
+    candidate=0, config={}, form="reconstructed", origin="user", accuracy=None, drop=None, drop_interval=None, seen=0,
+    verification=None, flops_ratio=1.0, flops=1.0, parameters=1, size_bytes=1,
+)  # fmt: skip
+
+
+def texts() -> dict[str, torch.Tensor]:
+    return dict(tokenizer()(sentences(5, seed=3), padding=True, return_tensors="pt", return_token_type_ids=False))
+
+
+def logits(model: torch.nn.Module) -> torch.Tensor:
+    with torch.inference_mode():
+        answer: torch.Tensor = model(**texts()).logits
+    return answer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kept", KEPT)
+def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
+    family: str, kept: dict[str, int], tmp_path: Path
+) -> None:
+    model, groups, bank = bank_of(tmp_path / "bank", family)
+    small = materialize(model, groups, Config.of(kept), bank)
+    place = tmp_path / "out"
+    small.config.save_pretrained(place)
+    save_file({n: t.detach().clone() for n, t in small.state_dict().items()}, place / WEIGHTS, metadata={"format": "pt"})
+    manifest = Manifest(
+        model_type=family,
+        config=kept,
+        form="reconstructed",
+        layers=(LayerShape(heads=1, neurons=1),),
+        weights_sha256=file_hash(place / WEIGHTS),
+        study="s",
+        task="t",
+        metric="accuracy",
+        epsilon=0.01,
+        member=MEMBER,
+    )
+    (place / FILE).write_text(manifest.model_dump_json())
+    torch.testing.assert_close(logits(load_pruned(place)), logits(small), atol=1e-6, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, int]:
+    root = tmp_path_factory.mktemp("export")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", {"train": 200, "validation": 200, "test": 150})
+    spec = StudySpec(
+        model=str(root / "model"), task="colours", data=str(root / "data"), epsilon=0.2, trials=6, batch_sizes=(1,), threads=1
+    )
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    result = optimize(spec, store=store, cache_dir=root / "cache", study="s")
+    return store, root, result.front[0].candidate
+
+
+def test_an_exported_candidate_runs_as_any_classifier_does(
+    study: tuple[StudyStore, Path, int], tmp_path: Path
+) -> None:
+    store, root, number = study
+    files = export_candidate(store, store.study("s"), number, tmp_path / "out", cache_dir=root / "cache")
+    names = {path.name for path in files}
+    assert {"model.safetensors", "config.json", "manifest.json", "README.md", "tokenizer.json"} <= names
+    model, encode = load_pruned(tmp_path / "out"), AutoTokenizer.from_pretrained(tmp_path / "out")
+    classify = pipeline("text-classification", model=model, tokenizer=encode)
+    assert {answer["label"] for answer in classify(sentences(8, seed=1))} <= {"red", "green", "blue"}
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.member.candidate == number
+    assert [layer.heads for layer in manifest.layers] == [manifest.config[f"layer.{i}.heads"] for i in range(2)]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "load_pruned" in card
+    assert manifest.member.verdict.value in card
+
+
+def test_onnx_gives_equal_logits(study: tuple[StudyStore, Path, int], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    store, root, number = study
+    export_candidate(store, store.study("s"), number, tmp_path / "out", cache_dir=root / "cache", as_onnx=True)
+    session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"), providers=["CPUExecutionProvider"])
+    inputs = {name: tensor.numpy() for name, tensor in texts().items()}
+    np.testing.assert_allclose(session.run(None, inputs)[0], logits(load_pruned(tmp_path / "out")).numpy(), atol=1e-4)
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
+    study: tuple[StudyStore, Path, int], tmp_path: Path
+) -> None:
+    store, root, number = study
+    with pytest.raises(InputError, match="CANDIDATE: 99 does not exist"):
+        export_candidate(store, store.study("s"), 99, tmp_path / "out", cache_dir=root / "cache")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("x")
+    with pytest.raises(InputError, match="DIR: .* is not empty"):
+        export_candidate(store, store.study("s"), number, tmp_path / "full", cache_dir=root / "cache")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
+
+
+def test_damaged_exports_are_refused(study: tuple[StudyStore, Path, int], tmp_path: Path) -> None:
+    store, root, number = study
+    place = tmp_path / "out"
+    export_candidate(store, store.study("s"), number, place, cache_dir=root / "cache")
+    weights = (place / WEIGHTS).read_bytes()
+    (place / WEIGHTS).write_bytes(weights[:-4] + b"\0\0\0\1")
+    with pytest.raises(InputError, match="is not the file that was exported"):
+        load_pruned(place)
+    (place / WEIGHTS).unlink()
+    with pytest.raises(InputError, match="has no model.safetensors"):
+        load_pruned(place)
+    (place / FILE).write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        load_pruned(place)
+    (place / FILE).write_text('{"schema_version": 99}')
+    with pytest.raises(InputError, match="newer version"):
+        load_pruned(place)
+    (place / FILE).unlink()
+    with pytest.raises(InputError, match=r"has no manifest\.json"):
+        load_pruned(place)

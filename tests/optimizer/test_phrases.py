@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from optimizer.training.phrases_mini import phrases_mini
+from optimizer.workloads import phrases
+from optimizer.workloads.examples import tokenise
+from optimizer.workloads.predict import predict, predictions_of
+
+TABLES = phrases.phrases_tables()
+
+
+def bag_of_words() -> float:
+    words = CountVectorizer(token_pattern=r"\S+")
+    counts = words.fit_transform(TABLES["train"]["sentence"])
+    model = LogisticRegression(max_iter=500).fit(counts, TABLES["train"]["label"])
+    return float(model.score(words.transform(TABLES["test"]["sentence"]), TABLES["test"]["label"]))
+
+
+def test_the_tables_are_the_same_everywhere() -> None:
+    text = "\n".join(f"{s}\t{label}" for table in TABLES.values() for s, label in table.itertuples(index=False))
+    assert sha256(text.encode()).hexdigest()[:16] == "e86e97f9e8fc6b91"
+
+
+def test_splits_are_balanced_and_share_no_sentence() -> None:
+    sentences = [sentence for table in TABLES.values() for sentence in table["sentence"]]
+    assert len(sentences) == len(set(sentences)) == sum(phrases.SIZES.values())
+    for table in TABLES.values():
+        assert table["label"].mean() == 0.5
+
+
+def test_negation_turns_an_opinion_and_a_second_one_turns_it_back() -> None:
+    for seed in range(50):
+        once = phrases.negated(np.random.default_rng(seed))
+        twice = phrases.doubly_negated(np.random.default_rng(seed))
+        assert once.words in twice.words
+        assert twice.opinion == -once.opinion
+        word = once.words.split()[-1]
+        assert (once.opinion > 0) == (word in phrases.BAD)
+
+
+def test_what_stands_behind_but_decides() -> None:
+    rng = np.random.default_rng(0)
+    found = [clause for clause in (phrases.contrast(rng) for _ in range(200)) if " but " in clause.words]
+    plain = {a + b: sign for sign, words in ((1, phrases.GOOD), (-1, phrases.BAD)) for a in ("is ",) for b in words}
+    for clause in found:
+        main = clause.words.split(" but ")[1]
+        sign = next((s for words, s in plain.items() if main.endswith(words)), None)
+        if sign is not None and not any(w in main for w in ("not", "never", "hardly", "far from", "anything but", "nobody")):
+            assert np.sign(clause.opinion) == sign
+
+
+def test_the_stronger_of_two_opinions_decides() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        clause = phrases.weighed(rng)
+        strong = next(part for part in clause.words.split(" and ") if any(w in part for w in phrases.STRONG))
+        assert (clause.opinion > 0) == (strong.split()[-1] in phrases.GOOD)
+
+
+def test_counting_words_is_not_enough() -> None:
+    assert bag_of_words() < 0.75
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return phrases_mini(tmp_path_factory.mktemp("mini"), progress=lambda _text, _done, _total: None)
+
+
+def test_the_built_in_model_reads_more_than_words(mini: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model, encode = AutoModelForSequenceClassification.from_pretrained(mini).eval(), AutoTokenizer.from_pretrained(mini)
+    table = TABLES["test"]
+    texts = [(text,) for text in table["sentence"]]
+    examples = tokenise(encode, texts, table["label"].to_numpy(), role="test", digest="", max_length=64)
+    accuracy = float((predictions_of(predict(model, examples)) == examples.labels).mean())
+    assert accuracy >= bag_of_words() + 0.10
+
+
+def test_the_built_in_model_is_trained_once(mini: Path) -> None:
+    def refuse(_text: str, _done: int, _total: int) -> None:
+        pytest.fail("it was trained again")
+
+    before = (mini / "model.safetensors").stat().st_mtime_ns
+    assert phrases_mini(mini.parents[1], progress=refuse) == mini
+    assert (mini / "model.safetensors").stat().st_mtime_ns == before

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from optimizer.errors import MachineError
+from optimizer.member import Baseline, LatencyView, Member, RunResult, StoppedEarly, VerificationView
+from optimizer.report import headline, report_html, write_report
+from studies.records import Verdict
+
+LATENCY = LatencyView(batch=1, seconds=0.01, ratio=0.5, ratio_interval=(0.4, 0.6), source="measured")
+
+
+def member(number: int, verdict: Verdict | None) -> Member:
+    drop = {Verdict.REFUTED: 0.02}.get(verdict, 0.004) if verdict else 0.0
+    verification = verdict and VerificationView(
+        n=100, accuracy=0.9, drop=drop, interval=(drop - 0.01, drop + 0.01), upper_95=drop + 0.008, verdict=verdict
+    )
+    return Member(
+        candidate=number, config={"layer.0.heads": 2, "layer.0.neurons": 8}, form="reconstructed", origin="ladder",
+        accuracy=0.9, drop=0.001, drop_interval=(0.0, 0.002), seen=100, verification=verification, flops_ratio=0.4 + number / 10,
+        flops=1e9, parameters=10, size_bytes=40, latency=(LATENCY,), latency_ratio=0.5,
+    )  # fmt: skip
+
+
+def result(front: tuple[Member, ...], **changes: object) -> RunResult:
+    fields = {
+        "study": "s", "state": "complete", "model": "m", "task": "t", "epsilon": 0.01, "seed": 0, "metric": "accuracy",
+        "objectives": ("flops",), "conditions": {"device": "cpu"}, "notes": ("a note",), "front": front,
+        "baseline": Baseline(flops=2e9, parameters=20, size_bytes=80, accuracy=0.91, n=100), "shortlist_size": 3,
+        "verification_uses": 1, "knee": front[0].candidate if front else None, "hypervolume": 0.5, "least_violating": (),
+        "candidates_evaluated": 3, "stopped_early": StoppedEarly(candidates=1, examples_saved=0.1), "seconds": {"search": 1.0},
+    }  # fmt: skip
+    return RunResult.model_validate({**fields, **changes})
+
+
+def embedded(page: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, object] = json.loads(found[1])
+    return data
+
+
+def test_the_page_carries_all_members_and_needs_no_network() -> None:
+    members = [member(0, Verdict.VERIFIED), member(1, None)]
+    page = report_html(result((members[0],)), members)
+    assert embedded(page)["members"] == [m.model_dump(mode="json") for m in members]
+    outside = page.replace("<script>", "\n<script>").split("<script>")[0]
+    assert not re.search(r'(src|href)\s*=\s*"', outside)
+
+
+def test_names_cannot_break_out_of_the_page() -> None:
+    evil = '</script><script>alert("x")</script>'
+    page = report_html(result((member(0, Verdict.VERIFIED),), model=evil, notes=(evil,)), [member(0, Verdict.VERIFIED)])
+    assert evil not in page
+    assert embedded(page)["result"]["model"] == evil  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        ((), "Nothing is feasible"),
+        ((member(0, Verdict.REFUTED),), "No member of the front held"),
+        ((member(0, Verdict.REFUTED), member(1, Verdict.CERTIFIED), member(2, Verdict.VERIFIED)), "Candidate #1 needs 50%"),
+    ],
+)
+def test_the_headline_says_what_came_out(front: tuple[Member, ...], words: str) -> None:
+    assert headline(result(front)).startswith(words)
+
+
+def test_a_study_without_a_baseline_still_has_a_report(tmp_path: Path) -> None:
+    write_report(result((), baseline=None, hypervolume=None), [], tmp_path / "deep" / "report.html")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.html"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(MachineError, match="--output: cannot write"):
+        write_report(result(()), [], tmp_path / "file" / "report.html")
