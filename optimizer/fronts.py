@@ -19,7 +19,7 @@ from optimizer.member import FrontResult, Member
 from optimizer.spec import StudySpec
 from optimizer.verdicts import judge
 from optimizer.views import Measured, member_view
-from studies.records import Candidate, CandidateState, Study, Verdict
+from studies.records import Candidate, Study, Verdict
 
 LEAST_VIOLATING = 3
 
@@ -47,7 +47,7 @@ def front_of(
     is_final = _is_verified(candidates) and epsilon <= spec.epsilon
     baseline = Measured(study.baseline)
     members = _members(study, candidates, epsilon, seed=spec.seed)
-    pool = [c for c in candidates if c.state is CandidateState.COMPLETE and (c.shortlisted or not is_final)]
+    pool = [c for c in candidates if c.number in members and (c.shortlisted or not is_final)]
     allowed = study_limits(spec) if limits is None else limits
     within = [c for c in pool if _is_within(members[c.number], baseline, allowed)]
     feasible = [members[c.number] for c in within if is_feasible(c, epsilon)]
@@ -139,11 +139,11 @@ def _is_verified(candidates: Sequence[Candidate]) -> bool:
 
 
 def _members(study: Study, candidates: Sequence[Candidate], epsilon: float, *, seed: int) -> dict[int, Member]:
-    """Return candidate number -> view of every evaluated candidate, judged at `epsilon`."""
+    """Return candidate number -> view of every candidate with a drop, be it an estimate, judged at `epsilon`."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
     judgements = judge([c for c in candidates if c.shortlisted], epsilon, METRICS[metric], seed=seed)
-    whole = [c for c in candidates if c.state is CandidateState.COMPLETE]
-    return {c.number: member_view(c, baseline, metric, judgements.get(c.number)) for c in whole}
+    seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
+    return {c.number: member_view(c, baseline, metric, judgements.get(c.number)) for c in seen}
 
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:

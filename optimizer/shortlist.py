@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from studies.records import Candidate, CandidateState
+from studies.records import Candidate
 
 SIZE = 12
 WHERE_NONE_IS_FEASIBLE = 3  # the least violating that are verified all the same, so that the answer has figures
@@ -26,10 +26,10 @@ def choose_shortlist(
     size: int = SIZE,
 ) -> list[Candidate]:
     """Return at most `size` candidates, cheapest first; the least violating few where none is feasible."""
-    whole = [c for c in candidates if c.state is CandidateState.COMPLETE]
-    feasible = [c for c in whole if is_feasible(c)]
+    feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
-        return sorted(whole, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
+        seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
+        return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
     chosen = [
         min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
         for stretch in _stretches(feasible, flops_of, size)

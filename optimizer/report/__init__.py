@@ -28,7 +28,8 @@ def write_report(result: RunResult, members: Sequence[Member], path: Path) -> No
         temporary.write_text(report_html(result, members), encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
         raise MachineError(f"--output: cannot write {path}: {error.strerror}; name another place") from error
 
 

@@ -14,7 +14,7 @@ from optimizer.front import non_dominated
 from optimizer.search.space import Space
 from search_spaces.config import Config
 from search_spaces.moves import moves
-from studies.records import Candidate, CandidateState, Origin, Proposal
+from studies.records import Candidate, Origin, Proposal
 
 SCREENED = 4  # neighbours asked for their divergence per proposal
 ALLOWANCES = (0.0, -0.02, -0.04)  # change of FLOPs, of the dense model's, that the proposals take in turn
@@ -55,10 +55,10 @@ class Refiner:
 
     def _promising(self, history: Sequence[Candidate]) -> list[Candidate]:
         """Return the front of the feasible candidates, or the least violating half where none is feasible."""
-        whole = [c for c in history if c.state is CandidateState.COMPLETE and c.outcome and c.outcome.drop is not None]
-        feasible = [c for c in whole if self._is_feasible(c)]
+        feasible = [c for c in history if self._is_feasible(c)]
         if not feasible:
-            return sorted(whole, key=self._drop)[: max(1, len(whole) // 2)]
+            seen = [c for c in history if c.outcome is not None and c.outcome.drop is not None]
+            return sorted(seen, key=self._drop)[: max(1, len(seen) // 2)]
         losses = np.array([(self._drop(c), self._flops(c)) for c in feasible])
         return [c for c, is_on_front in zip(feasible, non_dominated(losses), strict=True) if is_on_front]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-SIZES = {"train": 12_000, "validation": 2_000, "test": 4_000}
+SIZES = {"train": 20_000, "validation": 2_000, "test": 4_000}
 SEED = 20_250_101
 
 THINGS = [

@@ -34,7 +34,7 @@ class Cli:
         )
 
     def study(self, *more: str, trials: int = 9) -> list[str]:
-        options = {"model": self.assets / "model", "task": "colours", "data": self.assets / "data", "epsilon": "0.05"}
+        options = {"model": self.assets / "model", "task": "colours", "data": self.assets / "data", "epsilon": "0.2"}
         given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         return [
             *given,

@@ -21,8 +21,8 @@ def member(number: int, verdict: Verdict | None) -> Member:
     )
     return Member(
         candidate=number, config={"layer.0.heads": 2, "layer.0.neurons": 8}, form="reconstructed", origin="ladder",
-        accuracy=0.9, drop=0.001, drop_interval=(0.0, 0.002), seen=100, verification=verification, flops_ratio=0.4 + number / 10,
-        flops=1e9, parameters=10, size_bytes=40, latency=(LATENCY,), latency_ratio=0.5,
+        accuracy=0.9, drop=0.001, drop_interval=(0.0, 0.002), seen=100, verification=verification,
+        flops_ratio=0.4 + number / 10, flops=1e9, parameters=10, size_bytes=40, latency=(LATENCY,), latency_ratio=0.5,
     )  # fmt: skip
 
 
@@ -30,9 +30,11 @@ def result(front: tuple[Member, ...], **changes: object) -> RunResult:
     fields = {
         "study": "s", "state": "complete", "model": "m", "task": "t", "epsilon": 0.01, "seed": 0, "metric": "accuracy",
         "objectives": ("flops",), "conditions": {"device": "cpu"}, "notes": ("a note",), "front": front,
-        "baseline": Baseline(flops=2e9, parameters=20, size_bytes=80, accuracy=0.91, n=100), "shortlist_size": 3,
+        "baseline": Baseline(flops=2e9, parameters=20, size_bytes=80, accuracy=0.91, n=100),
+        "shortlist_size": 3,
         "verification_uses": 1, "knee": front[0].candidate if front else None, "hypervolume": 0.5, "least_violating": (),
-        "candidates_evaluated": 3, "stopped_early": StoppedEarly(candidates=1, examples_saved=0.1), "seconds": {"search": 1.0},
+        "candidates_evaluated": 3, "seconds": {"search": 1.0},
+        "stopped_early": StoppedEarly(candidates=1, examples_saved=0.1),
     }  # fmt: skip
     return RunResult.model_validate({**fields, **changes})
 
@@ -64,7 +66,10 @@ def test_names_cannot_break_out_of_the_page() -> None:
     [
         ((), "Nothing is feasible"),
         ((member(0, Verdict.REFUTED),), "No member of the front held"),
-        ((member(0, Verdict.REFUTED), member(1, Verdict.CERTIFIED), member(2, Verdict.VERIFIED)), "Candidate #1 needs 50%"),
+        (
+            (member(0, Verdict.REFUTED), member(1, Verdict.CERTIFIED), member(2, Verdict.VERIFIED)),
+            "Candidate #1 needs 50%",
+        ),
     ],
 )
 def test_the_headline_says_what_came_out(front: tuple[Member, ...], words: str) -> None:

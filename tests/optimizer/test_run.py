@@ -39,7 +39,7 @@ def spec(assets: Path, **changes: object) -> StudySpec:
         "model": str(assets / "model"),
         "task": "colours",
         "data": str(assets / "data"),
-        "epsilon": 0.05,
+        "epsilon": 0.2,
         "trials": 12,
         "batch_sizes": (1, 4),
         "calibration_examples": 64,

@@ -54,7 +54,9 @@ def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
     small = materialize(model, groups, Config.of(kept), bank)
     place = tmp_path / "out"
     small.config.save_pretrained(place)
-    save_file({n: t.detach().clone() for n, t in small.state_dict().items()}, place / WEIGHTS, metadata={"format": "pt"})
+    save_file(
+        {n: t.detach().clone() for n, t in small.state_dict().items()}, place / WEIGHTS, metadata={"format": "pt"}
+    )
     manifest = Manifest(
         model_type=family,
         config=kept,
@@ -77,16 +79,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, i
     save_tiny(root / "model")
     save_data(root / "data", root / "model", {"train": 200, "validation": 200, "test": 150})
     spec = StudySpec(
-        model=str(root / "model"), task="colours", data=str(root / "data"), epsilon=0.2, trials=6, batch_sizes=(1,), threads=1
+        model=str(root / "model"),
+        task="colours",
+        data=str(root / "data"),
+        epsilon=0.2,
+        trials=6,
+        batch_sizes=(1,),
+        threads=1,
     )
     store = open_store(f"sqlite:///{root}/s.sqlite")
     result = optimize(spec, store=store, cache_dir=root / "cache", study="s")
     return store, root, result.front[0].candidate
 
 
-def test_an_exported_candidate_runs_as_any_classifier_does(
-    study: tuple[StudyStore, Path, int], tmp_path: Path
-) -> None:
+def test_an_exported_candidate_runs_as_any_classifier_does(study: tuple[StudyStore, Path, int], tmp_path: Path) -> None:
     store, root, number = study
     files = export_candidate(store, store.study("s"), number, tmp_path / "out", cache_dir=root / "cache")
     names = {path.name for path in files}
@@ -121,7 +127,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")
-    with pytest.raises(InputError, match="DIR: .* is not empty"):
+    with pytest.raises(InputError, match=r"DIR: .* is not empty"):
         export_candidate(store, store.study("s"), number, tmp_path / "full", cache_dir=root / "cache")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
 
@@ -135,7 +141,7 @@ def test_damaged_exports_are_refused(study: tuple[StudyStore, Path, int], tmp_pa
     with pytest.raises(InputError, match="is not the file that was exported"):
         load_pruned(place)
     (place / WEIGHTS).unlink()
-    with pytest.raises(InputError, match="has no model.safetensors"):
+    with pytest.raises(InputError, match=r"has no model\.safetensors"):
         load_pruned(place)
     (place / FILE).write_text("{")
     with pytest.raises(InputError, match="is damaged"):

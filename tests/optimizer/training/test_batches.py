@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from toy_examples import toy_examples
+
+from optimizer.training.batches import shuffled_batches
+from optimizer.workloads.examples import Examples
+
+CPU = torch.device("cpu")
+
+
+def numbered(n: int) -> Examples:
+    """Return examples whose labels are their places."""
+    toy = toy_examples(n, seed=3)
+    return Examples(role="train", token_ids=toy.token_ids, labels=np.arange(n), hash="numbered")
+
+
+def places(examples: Examples, *, batch_size: int, seed: int = 0) -> list[list[int]]:
+    rng = np.random.default_rng(seed)
+    return [b["labels"].tolist() for b in shuffled_batches(examples, batch_size=batch_size, rng=rng, device=CPU)]
+
+
+@pytest.mark.parametrize("n", [1, 7, 16, 33, 1000])
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+def test_every_example_comes_once(n: int, batch_size: int) -> None:
+    found = places(numbered(n), batch_size=batch_size)
+    assert sorted(sum(found, [])) == list(range(n))
+    assert len(found) == -(-n // batch_size)
+    assert max(map(len, found)) <= batch_size
+
+
+def test_two_epochs_of_one_generator_differ_and_a_seed_repeats() -> None:
+    examples, rng = numbered(64), np.random.default_rng(0)
+    first, second = (
+        [b["labels"].tolist() for b in shuffled_batches(examples, batch_size=8, rng=rng, device=CPU)] for _ in range(2)
+    )
+    assert first != second
+    assert first == places(examples, batch_size=8)
+
+
+def test_batches_hold_examples_of_like_length_in_no_order_of_length() -> None:
+    examples = numbered(800)
+    rng = np.random.default_rng(0)
+    batches = list(shuffled_batches(examples, batch_size=16, rng=rng, device=CPU))
+    padded = sum(batch["input_ids"].numel() for batch in batches)
+    assert padded < 1.05 * examples.lengths.sum()
+    widths = [batch["input_ids"].shape[1] for batch in batches]
+    assert widths != sorted(widths)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_encoders import BERT_LIKE, tiny
+from torch import Tensor, nn
+from toy_examples import toy_examples
+from transformers import BertConfig, BertForSequenceClassification
+
+from objectives.metrics import METRICS, Kind, Metric
+from optimizer.errors import InputError, MachineError
+from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
+from optimizer.workloads.examples import Examples
+from optimizer.workloads.predict import predict, predictions_of
+
+TRAIN, HELD_OUT = toy_examples(600, seed=1), toy_examples(200, seed=2)
+FAST = FinetuneSettings(learning_rate=3e-3, batch_size=16, epochs=3)
+
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+def train(model: nn.Module, settings: FinetuneSettings = FAST, **changes: object) -> TrainingResult:
+    arguments = {"train": TRAIN, "held_out": HELD_OUT, "metric": METRICS["accuracy"], "progress": silent}
+    return finetune(model, settings=settings, **{**arguments, **changes})
+
+
+def accuracy(model: nn.Module, examples: Examples = HELD_OUT) -> float:
+    return METRICS["accuracy"].value(predictions_of(predict(model, examples)), examples.labels)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def are_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one | other)
+
+
+class Scripted:
+    """A metric that gives the values it is told to, and keeps the weights it saw at each."""
+
+    def __init__(self, model: nn.Module, *values: float) -> None:
+        self.model, self.values, self.seen = model, list(values), []
+        self.metric = Metric(name="scripted", kind=Kind.CLASSIFICATION, weighted=self.weighted)
+
+    def weighted(self, _predictions: object, _labels: object, _weights: object) -> np.ndarray:
+        self.seen.append(weights(self.model))
+        return np.array([self.values[len(self.seen) - 1]])
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[nn.Module, TrainingResult]:
+    model = tiny("bert")
+    return model, train(model)
+
+
+def test_a_tiny_encoder_learns_a_toy_task(trained: tuple[nn.Module, TrainingResult]) -> None:
+    model, result = trained
+    assert accuracy(tiny("bert")) < 0.6
+    assert accuracy(model) > 0.95
+    assert not model.training
+
+
+def test_the_result_says_what_was_done(trained: tuple[nn.Module, TrainingResult]) -> None:
+    model, result = trained
+    assert result.best == max(result.per_epoch) == accuracy(model)
+    assert len(result.per_epoch) == result.epochs
+    assert result.steps == result.epochs * 38  # ceil(600 / 16)
+    assert result.seconds > 0
+
+
+def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_training() -> None:
+    model = tiny("bert")
+    script = Scripted(model, 0.2, 0.9, 0.9, 0.1, 0.95)
+    result = train(model, replace(FAST, epochs=5, patience=2), metric=script.metric)
+    assert result.per_epoch == (0.2, 0.9, 0.9, 0.1)
+    assert (result.best, result.epochs) == (0.9, 4)
+    assert are_equal(weights(model), script.seen[1])
+    assert not are_equal(weights(model), script.seen[3])
+
+
+def test_a_better_epoch_renews_patience() -> None:
+    model = tiny("bert")
+    script = Scripted(model, 0.1, 0.2, 0.3, 0.2)
+    assert train(model, replace(FAST, epochs=9), metric=script.metric).epochs == 4
+
+
+def test_without_held_out_examples_all_epochs_run_and_the_last_weights_stay() -> None:
+    model = tiny("bert")
+    result = train(model, replace(FAST, epochs=2), held_out=None)
+    assert (result.epochs, result.best, result.per_epoch) == (2, None, ())
+    assert accuracy(model) > 0.6
+
+
+def test_global_random_numbers_go_on_as_if_nothing_had_been_trained() -> None:
+    model = tiny("bert")
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    train(model, replace(FAST, epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numpy_before).all()
+
+
+def test_one_seed_gives_the_same_weights_whatever_the_global_state() -> None:
+    found = []
+    for state in (1, 2):
+        model = tiny("bert")
+        torch.manual_seed(state)
+        train(model, replace(FAST, epochs=1))
+        found.append(weights(model))
+    assert are_equal(*found)
+
+
+def test_another_seed_gives_other_weights() -> None:
+    one, other = tiny("bert"), tiny("bert")
+    train(one, replace(FAST, epochs=1))
+    train(other, replace(FAST, epochs=1, seed=1))
+    assert not are_equal(weights(one), weights(other))
+
+
+def test_a_loss_that_is_no_number_names_the_remedy() -> None:
+    with pytest.raises(MachineError, match="lower learning rate"):
+        train(tiny("bert"), replace(FAST, learning_rate=1e30, warmup=0.0))
+
+
+def test_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(InputError, match="--data"):
+        train(tiny("bert"), train=TRAIN.subset([]))
+
+
+def test_progress_counts_every_step_of_all() -> None:
+    told: list[tuple[int, int]] = []
+    train(tiny("bert"), replace(FAST, epochs=2), held_out=None, progress=lambda done, total: told.append((done, total)))
+    assert told == [(step, 76) for step in range(1, 77)]
+
+
+def test_a_teacher_corrects_wrong_labels_and_is_left_alone(trained: tuple[nn.Module, TrainingResult]) -> None:
+    teacher = trained[0]
+    before = weights(teacher)
+    rng = np.random.default_rng(0)
+    guesses, is_guessed = rng.integers(3, size=len(TRAIN)), rng.random(len(TRAIN)) < 0.7
+    spoilt = replace(TRAIN, labels=np.where(is_guessed, guesses, TRAIN.labels))
+    alone, taught = tiny("bert"), tiny("bert")
+    for model, its_teacher in ((alone, None), (taught, teacher)):
+        train(model, train=spoilt, held_out=None, teacher=its_teacher)
+    assert far_from(taught, teacher) < far_from(alone, teacher) / 2
+    assert are_equal(weights(teacher), before)
+    assert not teacher.training
+
+
+def far_from(model: nn.Module, teacher: nn.Module) -> float:
+    """Return the mean divergence of the model's answers from the teacher's."""
+    answers, wanted = (torch.from_numpy(predict(m, HELD_OUT)).log_softmax(dim=1) for m in (model, teacher))
+    return float((wanted.exp() * (wanted - answers)).sum(dim=1).mean())
+
+
+@pytest.mark.parametrize("with_teacher", [False, True])
+def test_one_output_learns_numbers(with_teacher: bool) -> None:
+    numbers = [replace(examples, labels=examples.labels / 2.0) for examples in (TRAIN, HELD_OUT)]
+    teacher = one_output()
+    train(teacher, train=numbers[0], held_out=numbers[1], metric=METRICS["pearson"])
+    taught = teacher if with_teacher else None
+    result = train(one_output(), train=numbers[0], held_out=numbers[1], metric=METRICS["pearson"], teacher=taught)
+    assert result.best is not None
+    assert result.best > 0.9
+
+
+def one_output() -> nn.Module:
+    torch.manual_seed(0)
+    return BertForSequenceClassification(BertConfig(**{**BERT_LIKE, "num_labels": 1})).eval()
