@@ -32,7 +32,8 @@ def result(front: tuple[Member, ...], **changes: object) -> RunResult:
         "objectives": ("flops",), "conditions": {"device": "cpu"}, "notes": ("a note",), "front": front,
         "baseline": Baseline(flops=2e9, parameters=20, size_bytes=80, accuracy=0.91, n=100),
         "shortlist_size": 3,
-        "verification_uses": 1, "knee": front[0].candidate if front else None, "hypervolume": 0.5, "least_violating": (),
+        "verification_uses": 1, "knee": front[0].candidate if front else None, "hypervolume": 0.5,
+        "least_violating": (),
         "candidates_evaluated": 3, "seconds": {"search": 1.0},
         "stopped_early": StoppedEarly(candidates=1, examples_saved=0.1),
     }  # fmt: skip

@@ -82,7 +82,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, i
         model=str(root / "model"),
         task="colours",
         data=str(root / "data"),
-        epsilon=0.2,
+        epsilon=0.6,
         trials=6,
         batch_sizes=(1,),
         threads=1,

