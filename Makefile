@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 
-.PHONY: install demo test lint types bench clean
+.PHONY: install demo test lint types clean
 
 install: $(READY)
 
@@ -28,8 +28,5 @@ types: $(READY)
 test: lint types
 	$(BIN)/python -m pytest
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks.minilm --model "$(MODEL)" --data "$(DATA)" $(BENCH_OPTIONS)
-
 clean:
-	rm -rf $(VENV) $(DEMO) bench build *.egg-info
+	rm -rf $(VENV) $(DEMO) build *.egg-info
