@@ -84,7 +84,7 @@ def finetune(
                 progress(learner.steps, total)
             model.eval()
             epochs += 1
-            if held_out is not None:
+            if held_out:  # neither None nor empty, as of a small train split
                 best.see(metric.value(predictions_of(predict(model, held_out)), held_out.labels))
     best.restore()
     return TrainingResult(

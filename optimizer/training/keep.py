@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from safetensors import SafetensorError
+
 
 def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: one transformers class per family
     """Save model and tokenizer as directory `place`: under a temporary name first, then renamed.
@@ -15,7 +17,11 @@ def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: on
     place.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
         whole = Path(scratch) / place.name
-        model.save_pretrained(whole)
+        try:
+            model.save_pretrained(whole)
+        except SafetensorError as error:  # what it raises for a full disk, and no OSError
+            remedy = "Free some space or choose another place with --cache-dir"
+            raise OSError(f"cache-dir: cannot write {place}: {error}. {remedy}") from error
         tokenizer.save_pretrained(whole)
         try:
             whole.rename(place)

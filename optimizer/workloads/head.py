@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from objectives.metrics import Metric
 from optimizer.errors import InputError
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.keep import keep_checkpoint
 from optimizer.workloads.examples import Examples
 from optimizer.workloads.loading import hash_weights
 
@@ -52,20 +51,5 @@ def with_trained_head(
         settings=settings,
         progress=lambda done, total: progress("fine-tuning the dense model", done, total),
     )
-    _keep(model, tokenizer, kept)
+    keep_checkpoint(model, tokenizer, kept)
     return model.eval()
-
-
-def _keep(model: Any, tokenizer: Any, place: Path) -> None:
-    """Save the model whole or not at all: under a temporary name, then renamed."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        temporary.rename(place)
-    except OSError:
-        if not place.is_dir():  # another process was quicker: its model is as good
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

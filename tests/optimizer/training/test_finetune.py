@@ -172,3 +172,8 @@ def test_one_output_learns_numbers(with_teacher: bool) -> None:
 def one_output() -> nn.Module:
     torch.manual_seed(0)
     return BertForSequenceClassification(BertConfig(**{**BERT_LIKE, "num_labels": 1})).eval()
+
+
+def test_an_empty_held_out_part_counts_as_none() -> None:
+    result = train(tiny("bert"), held_out=HELD_OUT.subset([]))
+    assert (result.epochs, result.best, result.per_epoch) == (FAST.epochs, None, ())
