@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.linalg import helmert
 from torch import Tensor, nn
 
 from objectives.divergence import divergence
@@ -25,8 +26,8 @@ from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.bank.bank import LayerBank
-from search_spaces.bank.gradients import Batch
 from search_spaces.bank.key import BankKey
+from search_spaces.bank.passes import Batch
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.criteria import CRITERIA
 from search_spaces.criteria.obs import DAMPING
@@ -117,16 +118,31 @@ def study_bank(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], c
         criterion=criterion,
         calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=workload.device),
         loss=summed_loss,
+        answers=contrasts,
     )
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
     """Return the loss of a batch summed over its examples: cross-entropy, or squared error for one output."""
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
-    logits = model(**inputs).logits
+    logits = _logits(model, batch)
     if logits.shape[1] == 1:
         return torch.nn.functional.mse_loss(logits[:, 0], batch["labels"].to(logits.dtype), reduction="sum")
     return torch.nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+
+
+def contrasts(model: nn.Module, batch: Batch) -> Tensor:
+    """Return what the logits tell apart: orthonormal contrasts `(batch, classes - 1)`, or a regression's one output.
+
+    A softmax does not see what all logits have in common, so no gradient should be spent on it.
+    """
+    logits = _logits(model, batch)
+    classes = logits.shape[1]
+    return logits if classes == 1 else logits @ torch.from_numpy(helmert(classes)).to(logits).T
+
+
+def _logits(model: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
+    return logits
 
 
 def _dense_answers(workload: Workload) -> DenseAnswers:

@@ -62,7 +62,7 @@ class StudySpec(Frozen):
     threads: int | None = Field(None, ge=1, description="CPU threads; default: torch's own choice")
     device: str = "cpu"
 
-    calibration_examples: int = Field(2048, ge=16)
+    calibration_examples: int = Field(1024, ge=16)
     search_examples: int | None = Field(None, ge=1)
     verification_examples: int | None = Field(None, ge=1)
     allow_untrained: bool = False

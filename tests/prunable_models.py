@@ -29,9 +29,16 @@ def batches() -> list[dict[str, Tensor]]:
     return made
 
 
+def logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+
+
+def first_logit(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    return logits(model, batch)[:, :1]
+
+
 def summed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    return nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+    return nn.functional.cross_entropy(logits(model, batch), batch["labels"], reduction="sum")
 
 
 def bank_of(
@@ -48,5 +55,6 @@ def bank_of(
         criterion=CRITERIA[criterion],
         calibration=batches,
         loss=summed_loss,
+        answers=first_logit,
     )
     return model, groups, bank

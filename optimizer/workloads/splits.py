@@ -5,6 +5,7 @@
     train + validation          validation in halves
     one split                   60 % search, 40 % verification, after calibration
 
+Calibration examples are as long as the search examples where there are enough to choose from.
 A text found in two of them leaves train and calibration first, then search, verification never.
 """
 
@@ -20,7 +21,7 @@ import numpy as np
 from optimizer.errors import InputError
 from optimizer.workloads.data import Table
 
-Indices = np.ndarray[Any, np.dtype[np.intp]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 SEARCH_FROM_TRAIN = 2000  # examples, at most a fifth of train
 SEARCH_SHARE = 0.6  # of a lone split, after calibration
@@ -60,7 +61,7 @@ def cut(
     for role, table in (("train", pool), ("search", wanted_search), ("verification", held)):
         if not len(table):
             raise InputError("--data", f"no {role} example is left after cutting the splits")
-    chosen, rest = _divide(pool, min(calibration, len(pool)), "calibration")
+    chosen, rest = _alike(pool, wanted_search, min(calibration, len(pool)))
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
 
 
@@ -103,12 +104,45 @@ def _divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
     """
     rng = np.random.default_rng(int(sha256(f"{purpose}/{table_hash(table)}".encode()).hexdigest()[:16], 16))
     position = np.empty(len(table))
-    strata = table.labels if table.names else np.zeros(len(table))
+    strata = _strata(table)
     for stratum in np.unique(strata):
         members = rng.permutation(np.flatnonzero(strata == stratum))
         position[members] = (np.arange(len(members)) + rng.random()) / len(members)
     order = np.argsort(position, kind="stable")
     return table.take(np.sort(order[:size])), table.take(np.sort(order[size:]))
+
+
+def _alike(pool: Table, model: Table, size: int) -> tuple[Table, Table]:
+    """Return `size` examples of `pool`, stratified by label, whose texts are as long as those of `model`; the others.
+
+    GLUE's SST-2 is trained on phrases and tested on sentences of twice their length; what a layer sees depends on it.
+    For every quantile of the lengths in `model` the nearest length that is left is taken, at random among equals.
+    """
+    rng = np.random.default_rng(int(sha256(f"calibration/{table_hash(pool)}".encode()).hexdigest()[:16], 16))
+    lengths, wanted = _lengths(pool), _lengths(model)
+    by_length = np.lexsort((rng.random(len(pool)), lengths))
+    strata = [by_length[_strata(pool)[by_length] == stratum] for stratum in np.unique(_strata(pool))]
+    sizes = np.diff(np.round(np.cumsum([0, *map(len, strata)]) / len(pool) * size).astype(int))
+    chosen = np.concatenate([s[_nearest(lengths[s], wanted, n)] for s, n in zip(strata, sizes, strict=True)])
+    return pool.take(np.sort(chosen)), pool.take(np.setdiff1d(np.arange(len(pool)), chosen))
+
+
+def _nearest(ascending: IntArray, wanted: IntArray, size: int) -> IntArray:
+    """Return `size` different places in `ascending` whose values are close to the quantiles of `wanted`."""
+    steps = np.arange(size)
+    places = np.searchsorted(ascending, np.quantile(wanted, (steps + 0.5) / size))
+    places = np.maximum.accumulate(places - steps) + steps  # each place once
+    return np.minimum(places, len(ascending) - size + steps)
+
+
+def _strata(table: Table) -> IntArray:
+    """Return the stratum of each example: its class, or one for all where labels are numbers: `(n,)`."""
+    return table.labels if table.names else np.zeros(len(table), dtype=np.int64)
+
+
+def _lengths(table: Table) -> IntArray:
+    """Return the characters of each example: `(n,)`."""
+    return np.array([sum(map(len, texts)) for texts in table.texts], dtype=np.int64)
 
 
 def _sized(table: Table, size: int | None, option: str) -> Table:

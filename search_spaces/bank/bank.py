@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.bank.files import read_entry, write_entry
-from search_spaces.bank.gradients import Batch, Loss, collect_gradients
+from search_spaces.bank.gradients import collect_gradients
 from search_spaces.bank.key import BankKey
 from search_spaces.bank.moments import collect_moments
+from search_spaces.bank.passes import Answers, Batch, Loss
 from search_spaces.bank.solve import reconstruct
 from search_spaces.criteria.evidence import Criterion, MaskGradients, Moments
 from search_spaces.groups import Group
@@ -25,7 +26,8 @@ from search_spaces.units import columns_of
 class LayerBank:
     """Rankings and reconstructed weights of one dense model. Also the `Evidence` of its criterion.
 
-    `calibration()` yields the calibration batches anew at every call; `loss` is needed by gradient criteria only.
+    `calibration()` yields the calibration batches anew at every call; `loss` is needed by gradient criteria only,
+    `answers` by the moments.
     """
 
     def __init__(
@@ -38,10 +40,11 @@ class LayerBank:
         criterion: Criterion,
         calibration: Callable[[], Iterable[Batch]],
         loss: Loss,
+        answers: Answers,
     ) -> None:
         self.folder = root / key.digest
         self._model, self._groups, self._criterion = model, groups, criterion
-        self._calibration, self._loss = calibration, loss
+        self._calibration, self._loss, self._answers = calibration, loss, answers
         self._moments: dict[str, Moments] = {}
         self._gradients: dict[str, MaskGradients] = {}
         self._orders: dict[str, Tensor] = {}
@@ -88,7 +91,7 @@ class LayerBank:
         return self._linear(group.consumers[0]).weight.detach()
 
     def moments(self, group: Group) -> Moments:
-        """Return the moments of the consumer's inputs, from disk or from one pass for all groups."""
+        """Return the moments of the group's consumer, from disk or from one pass for all groups."""
         if group.name not in self._moments:
             entry = read_entry(self._moments_path(group.name))
             if entry is None:
@@ -96,8 +99,8 @@ class LayerBank:
                 entry = read_entry(self._moments_path(group.name))
             if entry is None:
                 raise OSError(f"{self._moments_path(group.name)} vanished while it was being read; run again")
-            moments = Moments(int(entry["count"]), entry["mean"].to(self._device), entry["covariance"].to(self._device))
-            self._moments[group.name] = moments
+            mean, covariance, curvature = (entry[n].to(self._device) for n in ("mean", "covariance", "curvature"))
+            self._moments[group.name] = Moments(int(entry["count"]), mean, covariance, curvature)
         return self._moments[group.name]
 
     def gradients(self, group: Group) -> MaskGradients:
@@ -112,9 +115,17 @@ class LayerBank:
         return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
 
     def _collect_moments(self) -> None:
-        for name, moments in collect_moments(self._model, self._groups, self._calibration()).items():
-            entry = {"count": torch.tensor(moments.count), "mean": moments.mean, "covariance": moments.covariance}
-            write_entry(self._moments_path(name), entry)
+        collected = collect_moments(self._model, self._groups, self._calibration(), self._answers)
+        for name, moments in collected.items():
+            write_entry(
+                self._moments_path(name),
+                {
+                    "count": torch.tensor(moments.count),
+                    "mean": moments.mean,
+                    "covariance": moments.covariance,
+                    "curvature": moments.curvature,
+                },
+            )
 
     def _solve(self, group: Group, level: int) -> dict[str, Tensor]:
         consumer = self._linear(group.consumers[0])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from search_spaces.bank.passes import Batch, Loss, frozen_weights
 from search_spaces.criteria.evidence import MaskGradients
 from search_spaces.groups import Group
-
-Batch = Mapping[str, Tensor]
-Loss = Callable[[nn.Module, Batch], Tensor]
 
 
 def collect_gradients(
@@ -34,25 +32,21 @@ def collect_gradients(
 
         return hook
 
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     handles = [
         model.get_submodule(path).register_forward_pre_hook(masked(group))
         for group in groups
         for path in group.consumers
     ]
     try:
-        for parameter in trainable:
-            parameter.requires_grad_(False)  # noqa: FBT003 - torch takes it by position
-        for batch in batches:
-            total = loss(model, batch)
-            for name, gradient in zip(masks, torch.autograd.grad(total, list(masks.values())), strict=True):
-                per_example = gradient[:, 0].cpu()
-                absolute[name] += per_example.abs().sum(dim=0)
-                squared[name] += per_example.square().sum(dim=0)
-            examples += len(per_example)
+        with frozen_weights(model):
+            for batch in batches:
+                total = loss(model, batch)
+                for name, gradient in zip(masks, torch.autograd.grad(total, list(masks.values())), strict=True):
+                    per_example = gradient[:, 0].cpu()
+                    absolute[name] += per_example.abs().sum(dim=0)
+                    squared[name] += per_example.square().sum(dim=0)
+                examples += len(per_example)
     finally:
-        for parameter in trainable:
-            parameter.requires_grad_(True)  # noqa: FBT003
         for handle in handles:
             handle.remove()
     return {name: MaskGradients(absolute[name] / examples, squared[name] / examples) for name in absolute}

@@ -13,14 +13,17 @@ from search_spaces.groups import Group
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """First and second moments of the inputs of a group's consumer over real (unpadded) calibration tokens.
+    """What a group's consumer sees, over `count` real (unpadded) calibration tokens; float32.
 
-    `mean`: `(d,)`; `covariance`: `(d, d)`, centred, divided by `count`; `d = units * unit_size`; float32.
+    Of its inputs, every token weighted by the norm of g, the gradient of the model's answers by the consumer's output
+    there: `mean` `(d,)` and `covariance` `(d, d)`, centred; `d = units * unit_size`. Of the gradients: `curvature`
+    `(out, out)`, the mean of g gᵀ, so that eᵀ·curvature·e is what an error e of the output does to the answers.
     """
 
     count: int
     mean: Tensor
     covariance: Tensor
+    curvature: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Evidence(Protocol):
         """Weight `(out, d)` of the layer whose columns belong to the units."""
 
     def moments(self, group: Group) -> Moments:
-        """Moments of the consumer's inputs."""
+        """Moments of the consumer's inputs and of the gradients at its outputs."""
 
     def gradients(self, group: Group) -> MaskGradients:
         """Gradients by the units' masks."""

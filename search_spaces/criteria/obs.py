@@ -2,8 +2,10 @@
 
 With inputs of covariance C and weights W, removing the columns U of a unit and re-solving the others by least squares
 raises the squared error of the layer's output by tr(W_U (C⁻¹_UU)⁻¹ W_Uᵀ) (Hassibi & Stork 1993, eq. 5, for a block;
-Kurtić et al. 2023, ZipLM, eq. 3). Narrow units are removed some at a time between updates: their order inside such a
-small batch decides nothing, and a blocked update costs a fraction of one by one.
+Kurtić et al. 2023, ZipLM, eq. 3). Errors are taken in the metric G of the answers' curvature, G = L Lᵀ, by ranking LᵀW
+in the place of W: an error of the output that no answer feels costs nothing. Narrow units are removed some at a time
+between updates: their order inside such a small batch decides nothing, and a blocked update costs a fraction of one by
+one.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ class OptimalBrainSurgeon:
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return the units in reverse order of their removal."""
-        inverse = torch.linalg.inv(damped(evidence.moments(group).covariance))
-        weight = evidence.consumer_weight(group).to(inverse.dtype)
+        moments = evidence.moments(group)
+        inverse = torch.linalg.inv(damped(moments.covariance))
+        felt = torch.linalg.cholesky(damped(moments.curvature)).T
+        weight = felt @ evidence.consumer_weight(group).to(inverse.dtype)
         removed: list[Tensor] = []
         alive = torch.arange(group.units, device=weight.device)
         batch = 1 if group.unit_size > 1 else max(1, round(group.units * self.share))
@@ -51,11 +55,11 @@ class OptimalBrainSurgeon:
         return torch.cat(removed).flip(0)
 
 
-def damped(covariance: Tensor) -> Tensor:
-    """Return the covariance in float64 with `DAMPING` of its mean variance added to the diagonal: `(d, d)`."""
-    matrix = covariance.double()
-    mean_variance = matrix.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
-    return matrix + DAMPING * mean_variance * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+def damped(matrix: Tensor) -> Tensor:
+    """Return the matrix in float64 with `DAMPING` of its mean diagonal added to the diagonal: `(d, d)`."""
+    exact = matrix.double()
+    mean = exact.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
+    return exact + DAMPING * mean * torch.eye(len(exact), dtype=exact.dtype, device=exact.device)
 
 
 def _losses(weight: Tensor, inverse: Tensor, size: int) -> Tensor:

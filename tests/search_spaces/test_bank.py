@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from prunable_models import bank_of, batches, summed_loss
+from prunable_models import bank_of, batches, first_logit, logits, summed_loss
 from tiny_encoders import FAMILIES
 
 from search_spaces.bank import files
@@ -33,21 +33,59 @@ def consumer_inputs(model: torch.nn.Module, path: str) -> torch.Tensor:
     return torch.cat(rows)
 
 
+def consumer_gradients(model: torch.nn.Module, path: str) -> torch.Tensor:
+    """The gradient of the first logit by the outputs of a layer at every real token, by a route of its own."""
+    rows = []
+    for batch in batches():
+        kept: list[torch.Tensor] = []
+        handle = model.get_submodule(path).register_forward_hook(lambda _m, _i, output, kept=kept: kept.append(output))
+        total = first_logit(model, batch).sum()
+        handle.remove()
+        rows.append(torch.autograd.grad(total, kept[0])[0][batch["attention_mask"].bool()])
+    return torch.cat(rows)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_moments_are_those_of_the_real_tokens(family: str, tmp_path: Path) -> None:
+def test_moments_are_those_of_the_real_tokens_weighted_by_what_the_answer_feels(family: str, tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path, family)
-    moments = collect_moments(model, groups, batches())
+    moments = collect_moments(model, groups, batches(), first_logit)
     for group in groups:
         rows = consumer_inputs(model, group.consumers[0])
-        assert moments[group.name].count == len(rows)
-        torch.testing.assert_close(moments[group.name].mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
-        torch.testing.assert_close(moments[group.name].covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-3)
+        gradients = consumer_gradients(model, group.consumers[0])
+        weights = gradients.norm(dim=1)
+        seen = moments[group.name]
+        assert seen.count == len(rows)
+        torch.testing.assert_close(seen.mean, (weights @ rows) / weights.sum(), atol=1e-5, rtol=1e-3)
+        wanted = rows.T.cov(correction=0, aweights=weights)
+        torch.testing.assert_close(seen.covariance, wanted, atol=1e-5, rtol=1e-2)
+        torch.testing.assert_close(seen.curvature, gradients.T @ gradients / len(rows), atol=1e-9, rtol=1e-3)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_token_that_no_answer_depends_on_has_no_weight(tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path, "bert")
+    last = groups[-1]
+    gradients = consumer_gradients(model, last.consumers[0])
+    felt = gradients.norm(dim=1) > 0
+    assert int(felt.sum()) == sum(len(batch["labels"]) for batch in batches())  # the first token of each example
+    rows = consumer_inputs(model, last.consumers[0])[felt]
+    seen = collect_moments(model, groups, batches(), first_logit)[last.name]
+    wanted = rows.T.cov(correction=0, aweights=gradients.norm(dim=1)[felt])
+    torch.testing.assert_close(seen.covariance, wanted, atol=1e-5, rtol=1e-2)
+
+
+def test_moments_of_a_model_whose_answers_never_change_are_those_of_all_tokens(tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path)
+    moments = collect_moments(model, groups, batches(), lambda model, batch: logits(model, batch) * 0)
+    rows = consumer_inputs(model, groups[0].consumers[0])
+    torch.testing.assert_close(moments[groups[0].name].mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(moments[groups[0].name].covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-2)
 
 
 def test_moments_of_nothing_are_refused(tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path)
     with pytest.raises(ValueError, match="no calibration example"):
-        collect_moments(model, groups, [])
+        collect_moments(model, groups, [], logits)
 
 
 @pytest.mark.parametrize("level", [0, 1, 8, 24, 40])
@@ -61,8 +99,11 @@ def test_reconstruction_beats_slicing_and_every_nearby_solution(level: int, tmp_
     columns = columns_of(bank.kept_units(group, level), group.unit_size)
     weight, bias = bank.solved(group, level)
 
+    token_weights = consumer_gradients(model, group.consumers[0]).norm(dim=1, keepdim=True)
+
     def error(weight: torch.Tensor, bias: torch.Tensor) -> float:
-        return float((rows[:, columns] @ weight.detach().T + bias.detach() - target).square().sum())
+        errors = rows[:, columns] @ weight.detach().T + bias.detach() - target
+        return float((errors.square() * token_weights).sum())
 
     best = error(weight, bias)
     assert best <= error(consumer.weight[:, columns], consumer.bias) * (1 + 1e-6)
@@ -75,7 +116,7 @@ def test_reconstruction_is_exact_where_kept_inputs_determine_the_others() -> Non
     kept = torch.randn(400, 3, generator=generator)
     rows = torch.cat([kept, kept @ torch.randn(3, 3, generator=generator) + 2.0], dim=1)
     weight, bias = torch.randn(5, 6, generator=generator), torch.randn(5, generator=generator)
-    moments = Moments(len(rows), rows.mean(dim=0), rows.T.cov(correction=0))
+    moments = Moments(len(rows), rows.mean(dim=0), rows.T.cov(correction=0), torch.eye(5))
     solved, solved_bias = reconstruct(weight, bias, moments, torch.arange(3))
     wanted, got = rows @ weight.T + bias, kept @ solved.T + solved_bias
     assert float((wanted - got).square().mean()) < 1e-2 * float(wanted.var())

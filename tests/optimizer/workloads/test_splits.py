@@ -80,3 +80,20 @@ def test_sizes_asked_for_are_kept(search: int, verification: int) -> None:
 def test_more_than_there_are_is_refused_by_name(sizes: dict[str, int], option: str) -> None:
     with pytest.raises(InputError, match=option):
         cut(SPLITS["three"], calibration=10, **sizes)
+
+
+def test_calibration_texts_are_as_long_as_the_search_texts() -> None:
+    rng = np.random.default_rng(0)
+    pool = Table(tuple(("x" * n + str(i),) for i, n in enumerate(rng.integers(1, 200, 5000))), np.zeros(5000, int), ())
+    like = Table(tuple(("y" * n,) for n in rng.integers(100, 150, 300)), np.zeros(300, int), ())
+    splits = cut({"train": pool, "validation": like, "test": Table((("z",),), np.zeros(1, int), ())}, calibration=200)
+    drawn, wanted = (np.sort([len(texts[0]) for texts in t.texts]) for t in (splits.calibration, splits.search))
+    assert np.abs(drawn - np.quantile(wanted, (np.arange(200) + 0.5) / 200)).max() <= 5
+    assert len({*splits.calibration.texts, *splits.train.texts}) == 5000
+
+
+def test_where_no_text_is_long_enough_the_longest_calibrate() -> None:
+    pool = Table(tuple(("x" * n,) for n in range(1, 101)), np.zeros(100, int), ())
+    like = Table((("y" * 500,),), np.zeros(1, int), ())
+    splits = cut({"train": pool, "validation": like, "test": Table((("z",),), np.zeros(1, int), ())}, calibration=10)
+    assert [len(texts[0]) for texts in splits.calibration.texts] == list(range(91, 101))
