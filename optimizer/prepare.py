@@ -68,7 +68,11 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         bank.fill_rankings(report)
 
     def build(config: Config) -> nn.Module:
-        small: nn.Module = materialize(workload.model, groups, config, bank, share_weights=True)
+        if config.form is Form.RECONSTRUCTED:
+            with stages.part("bank"):
+                bank.fill_levels(config.as_dict())
+        with stages.part("stitch"):
+            small: nn.Module = materialize(workload.model, groups, config, bank, share_weights=True)
         return small
 
     with stages.stage("sensitivity") as report:

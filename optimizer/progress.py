@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from studies.records import Candidate
 
@@ -22,6 +23,8 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 def ignore(event: Event) -> None:
@@ -29,7 +32,11 @@ def ignore(event: Event) -> None:
 
 
 class Stages:
-    """Times the stages of a run, tells the listener, and hands the seconds to `record` as each stage ends."""
+    """Times the stages of a run and the parts inside them, and tells the listener.
+
+    Every second is counted once, for the innermost part that is open: the seconds of a stage are without its parts',
+    so all together are the time of the run. They go to `record` as the outermost ends, even if it fails.
+    """
 
     def __init__(
         self,
@@ -38,16 +45,45 @@ class Stages:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener, self._record, self._clock = listener, record, clock
+        self._open: list[str] = []
+        self._since = 0.0
+        self._seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """Time a stage; yields a function that reports (done, total). Its time is recorded even if it fails."""
+        """Announce and time a stage; yields a function that reports (done, total)."""
         self._listener(Event(stage=name))
-        started = self._clock()
-        try:
+        with self.part(name):
             yield lambda done, total: self._listener(Event(stage=name, done=done, total=total))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time a part of whatever is open."""
+        self._count()
+        self._open.append(name)
+        try:
+            yield
         finally:
-            self._record({name: self._clock() - started})
+            self._count()
+            self._open.pop()
+            if not self._open:
+                seconds, self._seconds = self._seconds, {}
+                self._record(seconds)
+
+    def timed(self, name: str, function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+        """Return the function, its calls timed as a part."""
+
+        def call(argument: Argument) -> Result:
+            with self.part(name):
+                return function(argument)
+
+        return call
+
+    def _count(self) -> None:
+        now = self._clock()
+        if self._open:
+            self._seconds[self._open[-1]] = self._seconds.get(self._open[-1], 0.0) + now - self._since
+        self._since = now
 
     def tell(self, event: Event) -> None:
         """Pass an event on."""

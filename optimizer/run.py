@@ -40,6 +40,8 @@ from search_spaces.distributions import DIMENSIONS
 from studies.records import Candidate, Study, StudyState
 from studies.store import StudyStore
 
+SEARCH_PARTS = ("search", "screen", "evaluate")
+
 
 def optimize(
     spec: StudySpec,
@@ -183,18 +185,17 @@ class StudyRun:
     def _search(self, prepared: Prepared) -> None:
         if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):
             return  # the shortlist is fixed: verification examples may have been seen, so the search is over
-        evaluator = prepared.evaluator
         budget = Budget(
             trials=self._spec.trials,
             timeout_s=self._spec.timeout,
-            spent_s=self._store.study(str(self._study.id)).seconds.get("search", 0.0),
+            spent_s=sum(self._store.study(str(self._study.id)).seconds.get(part, 0.0) for part in SEARCH_PARTS),
         )
         with self._stages.stage("search"):
             search(
                 study_id=self._study.id,
                 store=self._store,
                 proposer=self._proposer(prepared),
-                evaluate=evaluator.evaluate,
+                evaluate=self._stages.timed("evaluate", prepared.evaluator.evaluate),
                 budget=budget,
                 on_finished=self._announce,
             )
@@ -208,7 +209,8 @@ class StudyRun:
         if spec.sampler == "iterative":
             return IterativeProposer(prepared.groups, self._is_feasible)
         worth = Worth(spec, prepared)
-        refiner = Refiner(space, divergence_of=prepared.evaluator.divergence_of, is_feasible=self._is_feasible)
+        divergence_of = self._stages.timed("screen", prepared.evaluator.divergence_of)
+        refiner = Refiner(space, divergence_of=divergence_of, is_feasible=self._is_feasible)
         return StagedProposer(
             space,
             trials=spec.trials,

@@ -6,7 +6,7 @@ by a later study of the same model, whatever its ε.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -55,6 +55,12 @@ class LayerBank:
         for done, group in enumerate(self._groups, start=1):
             self.order(group)
             progress(done, len(self._groups))
+
+    def fill_levels(self, levels: Mapping[str, int]) -> None:
+        """Solve the consumers at the levels, by group name, of a config; dense groups need no solving."""
+        for group in self._groups:
+            if levels[group.name] < group.units:
+                self.solved(group, levels[group.name])
 
     def order(self, group: Group) -> Tensor:
         """Return all units, most important first: int64 `(units,)`."""

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios measured within one run, each by one command. Never run by pytest."""

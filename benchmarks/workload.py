@@ -1,0 +1,43 @@
+"""Which model and data a benchmark runs on: anything that `optimize` takes."""
+
+from __future__ import annotations
+
+import argparse
+
+from optimizer.spec import StudySpec
+
+
+def add_workload_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is pruned."""
+    parser.add_argument("--model", default="phrases-mini", help="as for optimize: a name, a hub id or a directory")
+    parser.add_argument("--task", default="phrases", help="as for optimize; needed with --data")
+    parser.add_argument("--data", help="as for optimize: a directory of splits or a hub id")
+    parser.add_argument("--epsilon", type=float, default=0.01)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--allow-untrained", action="store_true")
+
+
+def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
+    """Return the spec of a study of that workload. Raises `ValidationError` for what cannot be."""
+    return StudySpec.model_validate(
+        {
+            "model": options.model,
+            "task": options.task,
+            "data": options.data,
+            "epsilon": options.epsilon,
+            "trials": options.trials,
+            "allow_untrained": options.allow_untrained,
+            **changes,
+        }
+    )
+
+
+def arguments_of(options: argparse.Namespace) -> list[str]:
+    """Return the same as arguments of the command line."""
+    arguments = ["--model", options.model, "--task", options.task, "--epsilon", str(options.epsilon)]
+    arguments += ["--trials", str(options.trials)]
+    if options.data:
+        arguments += ["--data", options.data]
+    if options.allow_untrained:
+        arguments += ["--allow-untrained"]
+    return arguments
