@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from objectives.racing import CHUNK
 from objectives.statistics import describe_power
 from optimizer.measure import LATENCY_S
-from optimizer.prepare import SCREENING_EXAMPLES
+from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
 from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
@@ -21,7 +22,7 @@ from search_spaces.encoders import discover_groups
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # of a candidate's evaluation to the dense model's: smaller models, some of them stopped early
-BANK_PASSES = 4  # over the calibration examples: moments and ranking, by measurement on small encoders
+BANK_PASSES = 6  # over the calibration examples: moments, ranking and solves, by measurement on small encoders
 SPREAD = 2.0  # an estimate is good to a factor of this
 
 
@@ -60,11 +61,11 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
     groups = len(discover_groups(workload.model))
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    screening = tokens["search"] * min(1.0, SCREENING_EXAMPLES / len(workload.search))
+    screening = tokens["search"] * min(1.0, CHUNK / len(workload.search))
     passes = (
         BANK_PASSES * tokens["calibration"]
         + PASSES_PER_GROUP * groups * screening
-        + spec.trials * MEAN_COST * (tokens["search"] + (1 + SCREENED / 3) * screening)
+        + spec.trials * MEAN_COST * (tokens["search"] + SCREENED / REFINE_SHARE * screening)
         + (1 + SIZE * MEAN_COST) * tokens["verification"]
     )
     seconds = passes * token_s + LATENCY_S * len(spec.batch_sizes)

@@ -7,8 +7,9 @@ against the dense model: a candidate that cannot come back under ε is stopped. 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,31 @@ SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
 
 @dataclass(frozen=True)
 class DenseAnswers:
-    """The dense model's answers that every candidate is compared with, computed once."""
+    """The search examples in the order that every candidate meets them, with the dense model's answers.
 
-    search_logits: NDArray[np.float32]  # `(n, classes)`
-    screening: Examples  # a few search examples for divergences, their labels unread
-    screening_logits: NDArray[np.float32]
+    The first part of the order, the screening examples, also tells the divergence, for which no label is read: a
+    candidate's answers there are asked for once and serve both. Search examples, and not calibration examples: on
+    texts that it was trained on a model's answers are saturated, and allocating by their divergence costs a third more
+    divergence on unseen ones at the same FLOPs.
+    """
+
+    examples: Examples
+    logits: NDArray[np.float32]  # `(n, classes)`
+    order: Sequence[NDArray[np.intp]]
+
+    @classmethod
+    def on(cls, examples: Examples, logits: NDArray[np.float32]) -> DenseAnswers:
+        """Return the answers with the order, which is the same for every study of these examples."""
+        return cls(examples, logits, race_order(len(examples), examples.lengths, seed=0, labels=examples.labels))
+
+    @cached_property
+    def screening(self) -> Examples:
+        """The examples that divergences are taken on."""
+        return self.examples.subset(self.order[0])
+
+    def divergence_of(self, answers: NDArray[np.float32]) -> float:
+        """Return the divergence of a model's answers on the screening examples. Raises `ValueError` for no numbers."""
+        return divergence(self.logits[self.order[0]], answers)
 
 
 class Evaluator:
@@ -48,30 +69,29 @@ class Evaluator:
         *,
         space: Space,
         build: Callable[[Config], nn.Module],
-        examples: Examples,
         dense: DenseAnswers,
         metric: Metric,
         epsilon: float,
         seed: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._space, self._build, self._examples, self._dense = space, build, examples, dense
+        self._space, self._build, self._dense = space, build, dense
         self._metric, self._epsilon, self._seed, self._clock = metric, epsilon, seed, clock
-        self._dense_predictions = predictions_of(dense.search_logits)
-        self._dense_scores = metric.per_example(self._dense_predictions, examples.labels)
-        self._order = race_order(len(examples.labels), examples.lengths, seed=seed, labels=examples.labels)
-        self._divergences: dict[Config, float] = {}
+        self._labels = dense.examples.labels
+        self._dense_predictions = predictions_of(dense.logits)
+        self._dense_scores = metric.per_example(self._dense_predictions, self._labels)
+        self._screened: dict[Config, NDArray[np.float32]] = {}  # answers on the screening examples
 
     @property
     def dense_value(self) -> float:
         """The dense model's metric on the search examples."""
-        return self._metric.value(self._dense_predictions, self._examples.labels)
+        return self._metric.value(self._dense_predictions, self._labels)
 
     def divergence_of(self, config: Config) -> float:
         """Return the divergence of the config's answers on the screening examples; each config is asked once."""
-        if config not in self._divergences:
-            self._divergences[config] = self._divergence(self._build(config))
-        return self._divergences[config]
+        if config not in self._screened:
+            self._screened[config] = predict(self._build(config), self._dense.screening)
+        return self._dense.divergence_of(self._screened[config])
 
     def evaluate(self, config: Config) -> Outcome:
         """Return the outcome of a config."""
@@ -91,15 +111,22 @@ class Evaluator:
     ) -> Outcome:
         """Return the outcome of a model that stands for `config`. Raises `ValueError` on non-finite answers."""
         costs = self._costs(config) if costs is None else costs
-        if config not in self._divergences:
-            self._divergences[config] = self._divergence(model)
-        known = (*costs, _divergence_measurement(self._divergences[config], len(self._dense.screening.labels)))
+        if config not in self._screened:
+            self._screened[config] = predict(model, self._dense.screening)
+        screened = self._screened[config]
+        known = (*costs, _divergence_measurement(self._dense.divergence_of(screened), len(screened)))
         if self._dense_scores is None:
             return self._whole(model, known)
-        return self._raced(model, known, self._dense_scores)
+        return self._raced(self._answers(model, screened), known, self._dense_scores)
 
-    def _divergence(self, model: nn.Module) -> float:
-        return divergence(self._dense.screening_logits, predict(model, self._dense.screening))
+    def _answers(
+        self, model: nn.Module, screened: NDArray[np.float32]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield the parts of the order with the model's predictions on them, the screening examples first."""
+        first, *others = self._dense.order
+        yield first, predictions_of(screened)
+        for part in others:
+            yield part, predictions_of(predict(model, self._dense.examples.subset(part)))
 
     def _costs(self, config: Config) -> tuple[Measurement, ...]:
         return tuple(
@@ -109,12 +136,16 @@ class Evaluator:
             for name, cost in self._space.costs.items()
         )
 
-    def _raced(self, model: nn.Module, known: tuple[Measurement, ...], dense_scores: NDArray[np.float64]) -> Outcome:
-        labels, n = self._examples.labels, len(self._examples.labels)
+    def _raced(
+        self,
+        answers: Iterator[tuple[NDArray[np.intp], NDArray[Any]]],
+        known: tuple[Measurement, ...],
+        dense_scores: NDArray[np.float64],
+    ) -> Outcome:
+        n = len(self._labels)
         race = Race(n, self._epsilon, gainable=int(n - dense_scores.sum()))
-        for chunk in self._order:
-            predictions = predictions_of(predict(model, self._examples.subset(chunk)))
-            race.update(dense_scores[chunk], _scores(self._metric, predictions, labels[chunk]))
+        for part, predictions in answers:
+            race.update(dense_scores[part], _scores(self._metric, predictions, self._labels[part]))
             if race.is_stopped:
                 break
         whole = race.seen == n
@@ -135,8 +166,8 @@ class Evaluator:
 
     def _whole(self, model: nn.Module, known: tuple[Measurement, ...]) -> Outcome:
         """Evaluate on all examples at once: the metric is no mean over examples, so there is nothing to race."""
-        labels = self._examples.labels
-        predictions = predictions_of(predict(model, self._examples))
+        labels = self._labels
+        predictions = predictions_of(predict(model, self._dense.examples))
         value = self._metric.value(predictions, labels)
         bounds = bootstrap_drop(self._metric, self._dense_predictions, predictions, labels, seed=self._seed)
         drop = Measurement(

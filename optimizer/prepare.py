@@ -12,7 +12,6 @@ import torch
 from scipy.linalg import helmert
 from torch import Tensor, nn
 
-from objectives.divergence import divergence
 from objectives.flops import count_flops
 from objectives.size import count_parameters, size_bytes
 from optimizer.costs import AdditiveCost, flops_cost, linear_cost, parameters_cost
@@ -23,6 +22,7 @@ from optimizer.progress import Stages
 from optimizer.search.space import Space
 from optimizer.sensitivity import harm_table, measure_sensitivity
 from optimizer.spec import StudySpec
+from optimizer.workloads.examples import Examples
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.bank.bank import LayerBank
@@ -36,9 +36,7 @@ from search_spaces.groups import Group, freeze, frozen_groups
 from search_spaces.materialize import materialize
 
 CALIBRATION_BATCH = 64
-# Divergences are taken on search examples, without their labels: on examples that it was trained on a model's answers
-# are saturated, and allocating by them costs a third more divergence on unseen ones at the same FLOPs.
-SCREENING_EXAMPLES = 128
+CALIBRATION_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     form = Form.RECONSTRUCTED if spec.reconstruct else Form.SLICED
     bank = study_bank(spec, workload, groups, cache_dir)
     with stages.stage("baseline"):
-        dense = _dense_answers(workload)
+        dense = DenseAnswers.on(workload.search, workload.search_logits)
     with stages.stage("bank") as report:
         bank.fill_rankings(report)
 
@@ -85,7 +83,6 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     evaluator = Evaluator(
         space=space,
         build=build,
-        examples=workload.search,
         dense=dense,
         metric=workload.metric,
         epsilon=spec.epsilon,
@@ -120,10 +117,15 @@ def study_bank(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], c
         model=workload.model,
         groups=groups,
         criterion=criterion,
-        calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=workload.device),
+        calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=workload.device),
         loss=summed_loss,
         answers=contrasts,
     )
+
+
+def _calibration_batch(examples: Examples) -> int:
+    """Return how many examples go through the model at once: a backward pass holds what every layer made of them."""
+    return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // int(examples.lengths.max())))
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -147,15 +149,6 @@ def contrasts(model: nn.Module, batch: Batch) -> Tensor:
 def _logits(model: nn.Module, batch: Batch) -> Tensor:
     logits: Tensor = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
     return logits
-
-
-def _dense_answers(workload: Workload) -> DenseAnswers:
-    few = np.sort(np.random.default_rng(0).permutation(len(workload.search))[:SCREENING_EXAMPLES])
-    return DenseAnswers(
-        search_logits=workload.search_logits,
-        screening=workload.search.subset(few),
-        screening_logits=workload.search_logits[few],
-    )
 
 
 def _costs(workload: Workload, groups: tuple[Group, ...]) -> dict[str, AdditiveCost]:
@@ -185,7 +178,7 @@ def _harms(
     else:
         measured = measure_sensitivity(
             groups,
-            lambda config: divergence(dense.screening_logits, predict(build(config), dense.screening)),
+            lambda config: dense.divergence_of(predict(build(config), dense.screening)),
             form=form,
             progress=report,
         )

@@ -88,10 +88,12 @@ def test_a_model_and_a_glue_task_come_from_the_hub_and_then_from_its_cache(hub: 
 
 def test_data_of_someone_else_come_from_the_hub(hub: HubStandIn, tmp_path: Path) -> None:
     model = str(hub.root / "models" / "someone" / "tiny")
-    found = optimize(hub, tmp_path, "--model", model, "--task", "mine", "--data", "someone/colours", "--allow-untrained")
+    found = optimize(
+        hub, tmp_path, "--model", model, "--task", "mine", "--data", "someone/colours", "--allow-untrained"
+    )
     assert found.returncode == 2, found.stdout  # the model's labels are others: said by name
     assert "red" in found.stderr
-    assert not (tmp_path / "s.sqlite").exists() or "0" in found.stderr or found.stdout == ""
+    assert found.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -119,4 +121,3 @@ def test_a_hub_that_does_not_answer_is_told_with_a_remedy(tmp_path: Path, hub: H
         assert refused.returncode == 2
         assert "the hub cannot be reached" in refused.stderr
         assert "directory" in refused.stderr
-        assert not (tmp_path / "s.sqlite").exists()
