@@ -3,8 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
+MODEL ?= phrases-mini
+TASK ?= $(if $(DATA),sst2,phrases)
+EPSILON ?= 0.01
+WORKLOAD = --model "$(MODEL)" --task "$(TASK)" --epsilon $(EPSILON) $(if $(DATA),--data "$(DATA)")
 
-.PHONY: install demo test lint types clean
+.PHONY: install demo test lint types bench bench-search bench-large clean
 
 install: $(READY)
 
@@ -17,6 +21,15 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/optimize --model phrases-mini --task phrases --epsilon 0.01 --trials 60 --seed 0 \
 		--storage sqlite:///$(DEMO)/studies.sqlite --cache-dir $(DEMO)/cache --output $(DEMO)/report.html
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.study $(WORKLOAD)
+
+bench-search: $(READY)
+	$(BIN)/python -m benchmarks.strategies $(WORKLOAD)
+
+bench-large: $(READY)
+	$(BIN)/python -m benchmarks.large $(WORKLOAD)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from search_spaces.allocation import FloatArray
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, dense_config
 
-PASSES_PER_GROUP = 5
+PASSES_PER_GROUP = 4
 RUINOUS = 0.1  # divergences above it all mean "not this level"; their differences are not worth a pass
 FLOOR = 1e-5  # keeps logarithms finite; smaller divergences are noise
 

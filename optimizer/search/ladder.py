@@ -12,8 +12,8 @@ from search_spaces.distributions import Classic, classic
 from studies.records import Origin, Proposal
 
 OPTIMAL_RATIOS = (0.5, 0.4, 0.6, 0.35, 0.45, 0.3, 0.7, 0.55, 0.8, 0.25)  # the middle first: a short ladder is cut here
-UNIFORM_RATIOS = (0.5, 0.7, 0.4, 0.6, 0.8, 0.3, 0.9)
-TILTED_RATIOS = (0.5, 0.7)
+UNIFORM_RATIOS = (0.5, 0.7, 0.4, 0.6, 0.3, 0.8, 0.2)
+TILTED_RATIO = 0.5
 SHARE = 3  # at most a third of the candidates
 
 
@@ -22,8 +22,7 @@ def ladder(space: Space, trials: int) -> list[Proposal]:
     optimal = [_seed(space, space.optimal(ratio), temperature=1.0) for ratio in OPTIMAL_RATIOS]
     uniform = [_seed(space, _classic(space, ratio, Classic.UNIFORM), temperature=0.0) for ratio in UNIFORM_RATIOS]
     tilted = [
-        Proposal(config=_classic(space, ratio, distribution), origin=Origin.LADDER)
-        for ratio in TILTED_RATIOS
+        Proposal(config=_classic(space, TILTED_RATIO, distribution), origin=Origin.LADDER)
         for distribution in list(Classic)[1:]
     ]
     seeds = {p.config: p for p in reversed([*_alternating(optimal, uniform), *tilted])}

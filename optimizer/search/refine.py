@@ -16,7 +16,7 @@ from search_spaces.config import Config
 from search_spaces.moves import moves
 from studies.records import Candidate, Origin, Proposal
 
-SCREENED = 4  # neighbours asked for their divergence per proposal
+SCREENED = 3  # neighbours asked for their divergence per proposal
 ALLOWANCES = (0.0, -0.02, -0.04)  # change of FLOPs, of the dense model's, that the proposals take in turn
 
 

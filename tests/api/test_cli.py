@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,43 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import Cli
 from tiny_checkpoints import save_data, save_tiny
 
-ROOT = Path(__file__).parents[2]
 SIZES = {"train": 300, "validation": 260, "test": 240}
-
-
-class Cli:
-    """Runs `optimize` with its own database and cache."""
-
-    def __init__(self, root: Path, assets: Path) -> None:
-        self.root, self.assets = root, assets
-        self.shared = ["--storage", f"sqlite:///{root}/s.sqlite", "--cache-dir", str(root / "cache")]
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(root / "hub")}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", *self.shared, *arguments]
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments), env=self.environment, cwd=self.root, text=True, capture_output=True, check=False
-        )
-
-    def study(self, *more: str, trials: int = 9) -> list[str]:
-        options = {"model": self.assets / "model", "task": "colours", "data": self.assets / "data", "epsilon": "0.2"}
-        given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        return [
-            *given,
-            "--trials",
-            str(trials),
-            "--batch-size",
-            "1",
-            "--calibration-examples",
-            "64",
-            "--threads",
-            "1",
-            *more,
-        ]
 
 
 @pytest.fixture(scope="module")

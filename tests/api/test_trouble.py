@@ -1,0 +1,119 @@
+"""What the machine does to a run: full disks, broken databases, checkpoints that want training first."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import Cli
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import save_data, save_tiny
+
+SIZES = {"train": 300, "validation": 260, "test": 240}
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("assets")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted without root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_fills_up_with_the_bank_costs_this_study_alone(
+    assets: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    cli = Cli(tmp_path, assets)
+    assert cli(*cli.study("--study", "earlier", trials=3)).returncode == 0
+    full = Cli(tmp_path, assets)
+    full.shared[-1] = str(small_disk)
+    refused = full(*full.study("--study", "later", trials=3))
+    assert refused.returncode == 1, refused.stderr
+    assert "no space is left on the disk" in refused.stderr
+    assert "--cache-dir" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not list(small_disk.rglob("*.tmp"))
+    states = {item["study"]: item["state"] for item in json.loads(cli("studies", "--json").stdout)["items"]}
+    assert states == {"earlier": "complete", "later": "failed"}
+    assert cli("resume", "later").returncode == 0  # with room again it goes on
+
+
+def corrupt(database: Path) -> None:
+    database.write_bytes(b"this is no database, and it is long enough to be looked at" * 100)
+
+
+def newer(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+@pytest.mark.parametrize(("damage", "message"), [(corrupt, "not a database"), (newer, "newer version")])
+def test_a_database_that_cannot_be_used_is_refused_and_left_alone(
+    damage: object, message: str, assets: Path, tmp_path: Path
+) -> None:
+    cli, database = Cli(tmp_path, assets), tmp_path / "s.sqlite"
+    assert cli(*cli.study("--study", "first", trials=2)).returncode == 0
+    damage(database)
+    before = database.read_bytes()
+    for arguments in (("studies",), cli.study("--study", "second"), ("resume", "first"), ("front", "first")):
+        refused = cli(*arguments)
+        assert refused.returncode == 2, refused.stderr
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert database.read_bytes() == before
+
+
+def test_a_read_only_database_answers_and_takes_nothing(assets: Path, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, assets)
+    assert cli(*cli.study("--study", "first", trials=2)).returncode == 0
+    with sqlite3.connect(tmp_path / "s.sqlite") as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    bind = ["mount", "--bind", "-o", "ro", str(tmp_path), str(tmp_path)]
+    made = subprocess.run(bind, capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("a read-only file system cannot be mounted without root")
+    try:
+        assert cli("show", "first").returncode == 0
+        refused = cli(*cli.study("--study", "second", trials=2))
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert refused.returncode == 2, refused.stderr
+    assert "--storage" in refused.stderr or "read-only" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_checkpoint_without_a_head_is_trained_once_and_then_taken_from_the_cache(
+    assets: Path, tmp_path: Path
+) -> None:
+    model = save_tiny(tmp_path / "model")
+    tensors = load_file(model / "model.safetensors")
+    headless = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.")}
+    save_file(headless, model / "model.safetensors", metadata={"format": "pt"})
+    cli = Cli(tmp_path, assets)
+    asked = [*cli.study("--json", "--epsilon", "0.5", trials=2)]
+    asked[asked.index("--model") + 1] = str(model)
+    first, second = cli(*asked), cli(*asked)
+    for done in (first, second):
+        assert done.returncode in (0, 3), done.stderr
+    assert "fine-tuning" in first.stderr
+    assert "fine-tuning" not in second.stderr
+    accuracies = [json.loads(done.stdout)["baseline"] for done in (first, second)]
+    assert accuracies[0]["accuracy"] == accuracies[1]["accuracy"]
+    assert len(list((tmp_path / "cache" / "checkpoints").iterdir())) == 1
