@@ -8,6 +8,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from optimizer.quiet import quiet_transformers
+
 
 def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: one transformers class per family
     """Save model and tokenizer as directory `place`: under a temporary name first, then renamed.
@@ -18,7 +20,8 @@ def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: on
     with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
         whole = Path(scratch) / place.name
         try:
-            model.save_pretrained(whole)
+            with quiet_transformers():
+                model.save_pretrained(whole)
         except SafetensorError as error:  # what it raises for a full disk, and no OSError
             remedy = "Free some space or choose another place with --cache-dir"
             raise OSError(f"cache-dir: cannot write {place}: {error}. {remedy}") from error

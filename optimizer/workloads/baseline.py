@@ -13,10 +13,13 @@ from optimizer.errors import InputError
 from optimizer.workloads.labels import check_permutation
 
 
-def check_baseline(predictions: NDArray[Any], labels: NDArray[Any], metric: Metric, names: Mapping[int, str]) -> None:
+def check_baseline(
+    predictions: NDArray[Any], labels: NDArray[Any], metric: Metric, names: Mapping[int, str] | None
+) -> None:
     """Raise `InputError` for a model no better than the majority class, or for regression than a constant.
 
-    `predictions` and `labels`: `(n,)` of the dense model on the search examples; `names` are the model's label names.
+    `predictions` and `labels`: `(n,)` of the dense model on the search examples; `names` are the model's label names,
+    None where its head was trained here, on these very labels.
     """
     if metric.kind is Kind.REGRESSION:
         error, constant = float(np.mean((predictions - labels) ** 2)), float(np.var(labels))
@@ -27,7 +30,8 @@ def check_baseline(predictions: NDArray[Any], labels: NDArray[Any], metric: Metr
                 _refusal(f"{metric.name} {value:.3f}", f"a constant (error {constant:.3g}, its own {error:.3g})"),
             )
         return
-    check_permutation(predictions, labels, names)
+    if names is not None:
+        check_permutation(predictions, labels, names)
     accuracy = METRICS["accuracy"].value(predictions, labels)
     majority = float(np.unique(labels, return_counts=True)[1].max()) / len(labels)
     if accuracy <= majority:

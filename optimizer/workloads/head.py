@@ -12,6 +12,7 @@ import numpy as np
 
 from objectives.metrics import Metric
 from optimizer.errors import InputError
+from optimizer.quiet import quiet_transformers
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 from optimizer.workloads.examples import Examples
@@ -38,7 +39,9 @@ def with_trained_head(
     key = sha256(json.dumps([hash_weights(model), train.hash, asdict(settings)]).encode()).hexdigest()[:24]
     kept = cache_dir / "checkpoints" / key
     if kept.is_dir():
-        return type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True).to(model.device).eval()
+        with quiet_transformers():
+            trained = type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True)
+        return trained.to(model.device).eval()
     held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
     if not held:
         raise InputError("--model", "has no trained head and no training examples are left; give a fine-tuned model")

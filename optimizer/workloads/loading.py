@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +9,7 @@ import torch
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.quiet import quiet_transformers
 from optimizer.workloads.models import Checkpoint
 
 
@@ -24,7 +23,7 @@ def load_checkpoint(checkpoint: Checkpoint, *, outputs: int | None, device: torc
 
     head = {} if outputs is None else {"num_labels": outputs}
     try:
-        with _quiet(), torch.random.fork_rng():
+        with quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(0)  # a new head, where there is none, is the same in every run
             model = AutoModelForSequenceClassification.from_pretrained(
                 checkpoint.directory,
@@ -55,21 +54,3 @@ def hash_weights(model: nn.Module) -> str:
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and listing the weights of a new head between our lines."""
-    import transformers.utils.logging
-
-    logging: Any = transformers.utils.logging  # untyped
-
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if had_bars:
-            logging.enable_progress_bar()

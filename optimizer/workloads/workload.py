@@ -98,7 +98,8 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Wo
         model = with_trained_head(model, tokenizer, training, metric, cache_dir=cache_dir, progress=progress)
     search_logits = predict(model, roles["search"])
     if not spec.allow_untrained:
-        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, names)
+        given = names if checkpoint.has_head else None
+        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, given)
     return Workload(
         model=model,
         tokenizer=tokenizer,

@@ -54,18 +54,21 @@ def explained(url: URL) -> Iterator[None]:
     """
     try:
         yield
-    except DBAPIError as error:
-        kind, remedy = _meaning(error)
-        said = str(error.orig).strip().partition("\n")[0]
+    except (DBAPIError, sqlite3.Error) as error:  # the latter where SQLAlchemy lends its bare connection
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        kind, remedy = _meaning(cause)
+        said = str(cause).strip().partition("\n")[0]
         raise kind(f"storage {shown(url)}: {remedy} ({said})") from error
 
 
-def _meaning(error: DBAPIError) -> tuple[type[StoreError], str]:
-    if isinstance(error.orig, sqlite3.Error):
-        code, table = getattr(error.orig, "sqlite_errorname", ""), _SQLITE
+def _meaning(cause: BaseException | None) -> tuple[type[StoreError], str]:
+    if isinstance(cause, sqlite3.Error):
+        code, table = getattr(cause, "sqlite_errorname", ""), _SQLITE
     else:
-        # without an SQLSTATE no server has answered
-        code, table = getattr(error.orig, "sqlstate", None) or "08", _POSTGRESQL
+        code, table = (
+            getattr(cause, "sqlstate", None) or "08",
+            _POSTGRESQL,
+        )  # without an SQLSTATE no server has answered
     for prefixes, kind, remedy in table:
         if code.startswith(prefixes):
             return kind, remedy
