@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from threading import RLock
 from typing import Any
 from uuid import uuid4
@@ -57,8 +58,15 @@ class MemoryStore:
         self._studies_made = 0
         self._candidates_made = 0
 
-    def create_study(self, slug: str, spec: Mapping[str, Any]) -> Study:
-        """Create a study in state RUNNING. Raises `StudyExistsError`, `StudySlugError`."""
+    def create_study(
+        self,
+        slug: str,
+        spec: Mapping[str, Any],
+        *,
+        owner: str | None = None,
+        state: StudyState = StudyState.RUNNING,
+    ) -> Study:
+        """Create a study. Raises `StudyExistsError`, `StudySlugError`."""
         checked_slug(slug)
         data, now = json_data(spec, field="spec"), self._clock()
         with self._lock:
@@ -66,7 +74,9 @@ class MemoryStore:
                 raise study_exists(slug)
             self._studies_made += 1
             number = self._studies_made
-            study = Study(id=number, slug=slug, spec=data, state=StudyState.RUNNING, created_at=now, updated_at=now)
+            study = Study(
+                id=number, slug=slug, spec=data, state=state, created_at=now, updated_at=now, owner=owner
+            )
             self._kept[number] = _Kept(study)
             return deepcopy(study)
 
@@ -78,18 +88,39 @@ class MemoryStore:
 
     def study(self, name: str) -> Study:
         """Return a study by slug, or by id where `name` is all digits. Raises `StudyNotFoundError`."""
-        study_id = id_in(name)
         with self._lock:
-            for kept in self._kept.values():
-                if name == kept.study.slug or study_id == kept.study.id:
-                    return deepcopy(kept.study)
-            raise no_such_study(name, self._slugs())
+            return deepcopy(self._named(name))
+
+    def revision(self, name: str) -> tuple[int, int]:
+        """Return a study's id and revision, by slug or id. Raises `StudyNotFoundError`."""
+        with self._lock:
+            study = self._named(name)
+            return study.id, study.revision
 
     def studies(self) -> Sequence[Study]:
         """Return all studies, newest first."""
         with self._lock:
-            found = [deepcopy(kept.study) for kept in self._kept.values()]
-        return sorted(found, key=lambda study: (study.created_at, study.id), reverse=True)
+            return [deepcopy(self._kept[number].study) for number in sorted(self._kept, reverse=True)]
+
+    def page(
+        self,
+        *,
+        after: int | None,
+        limit: int,
+        state: StudyState | None = None,
+        owner: str | None = None,
+        search: str | None = None,
+    ) -> Sequence[Study]:
+        """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
+        fitting = (
+            study
+            for study in self.studies()
+            if (after is None or study.id < after)
+            and (state is None or study.state is state)
+            and (owner is None or study.owner == owner)
+            and (search is None or search.lower() in study.slug)
+        )
+        return list(islice(fitting, limit))
 
     def update_study(
         self,
@@ -216,6 +247,13 @@ class MemoryStore:
             proposal=proposal,
             state=CandidateState.RUNNING,
         )
+
+    def _named(self, name: str) -> Study:
+        study_id = id_in(name)
+        for kept in self._kept.values():
+            if name == kept.study.slug or study_id == kept.study.id:
+                return kept.study
+        raise no_such_study(name, self._slugs())
 
     def _slugs(self) -> list[str]:
         return [kept.study.slug for kept in self._kept.values()]

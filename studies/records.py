@@ -15,10 +15,12 @@ from search_spaces.config import Config
 class StudyState(StrEnum):
     """Where a study stands."""
 
+    QUEUED = "queued"  # waits for a worker; no process has it
     RUNNING = "running"
     INTERRUPTED = "interrupted"  # stopped by the user; `resume` goes on
     COMPLETE = "complete"
     FAILED = "failed"
+    CANCELLED = "cancelled"  # given up on request; `resume` goes on all the same
 
 
 class CandidateState(StrEnum):
@@ -118,7 +120,8 @@ class Study:
     """One optimisation and everything but its candidates.
 
     `spec` is the study's whole input as JSON data. `context` holds what a run found out and a resume relies on:
-    conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage.
+    conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage. `revision` counts the writes that
+    changed the study or anything of it; `owner` is the id of the API key that made it, if one did.
     """
 
     id: int
@@ -128,6 +131,7 @@ class Study:
     created_at: datetime
     updated_at: datetime
     revision: int = 0
+    owner: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON data
     seconds: Mapping[str, float] = field(default_factory=dict)
     baseline: tuple[Measurement, ...] = ()

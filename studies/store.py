@@ -43,8 +43,18 @@ class StudyStore(Protocol):
     Writes raise `StoreUnusableError` where the database refuses them; a failed write leaves nothing half written.
     """
 
-    def create_study(self, slug: str, spec: Mapping[str, Any]) -> Study:
-        """Create a study in state RUNNING, claimed by this process. Raises `StudyExistsError`."""
+    def create_study(
+        self,
+        slug: str,
+        spec: Mapping[str, Any],
+        *,
+        owner: str | None = None,
+        state: StudyState = StudyState.RUNNING,
+    ) -> Study:
+        """Create a study, claimed by this process if RUNNING and by nobody otherwise. Raises `StudyExistsError`.
+
+        `owner` is the id of the API key it is made for.
+        """
 
     def claim_study(self, study_id: int) -> Study:
         """Mark a study RUNNING by this process. Raises `StudyBusyError` while another live process runs it."""
@@ -54,6 +64,23 @@ class StudyStore(Protocol):
 
     def studies(self) -> Sequence[Study]:
         """Return all studies, newest first."""
+
+    def page(
+        self,
+        *,
+        after: int | None,
+        limit: int,
+        state: StudyState | None = None,
+        owner: str | None = None,
+        search: str | None = None,
+    ) -> Sequence[Study]:
+        """Return at most `limit` studies, newest first, from below the id `after` on (None: from the newest on).
+
+        Only those in `state`, of `owner`, and with `search` in their slug, where these are given.
+        """
+
+    def revision(self, name: str) -> tuple[int, int]:
+        """Return a study's id and revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
 
     def update_study(
         self,

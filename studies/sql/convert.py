@@ -32,6 +32,7 @@ def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Seque
         seconds=seconds,
         baseline=tuple(map(measurement_record, baseline)),
         error=row.error,
+        owner=row.owner,
     )
 
 

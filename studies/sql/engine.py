@@ -72,6 +72,13 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def glancing(engine: Engine) -> Engine:
+    """Return the engine without transactions, each statement for itself."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(sqlite_begin=None)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def share_among_processes(engine: Engine) -> None:
     """Put a SQLite file into WAL mode, which the file remembers; anything else is left alone."""
     if engine.dialect.name == "sqlite":
@@ -129,4 +136,5 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:  # Any: the driver
 
 def _begin_sqlite(connection: Connection) -> None:
     kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {kind}")
+    if kind is not None:
+        connection.exec_driver_sql(f"BEGIN {kind}")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.orm import Session
 
-from studies.records import Candidate, Study
-from studies.rules import no_such_candidate, no_such_study
+from studies.records import Candidate, Study, StudyState
+from studies.rules import id_in, no_such_candidate, no_such_study
 from studies.sql.convert import candidate_record, study_record
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationRow
 
 Condition = ColumnElement[bool]
 
 
-def study_records(session: Session, condition: Condition) -> list[Study]:
-    """Return the studies that a condition on `StudyRow` selects, newest first."""
-    of_study = select(StudyRow.id).where(condition)
+def study_records(session: Session, condition: Condition, *, limit: int | None = None) -> list[Study]:
+    """Return the studies, at most `limit`, that a condition on `StudyRow` selects, newest first."""
+    newest_first = select(StudyRow).where(condition).order_by(StudyRow.id.desc()).limit(limit)
+    of_study = newest_first.with_only_columns(StudyRow.id)
     seconds: defaultdict[int, dict[str, float]] = defaultdict(dict)
     for stage in session.scalars(select(StageSecondsRow).where(StageSecondsRow.study_id.in_(of_study))):
         seconds[stage.study_id][stage.stage] = stage.seconds
@@ -25,10 +26,28 @@ def study_records(session: Session, condition: Condition) -> list[Study]:
     is_baseline = MeasurementRow.candidate_id.is_(None) & MeasurementRow.study_id.in_(of_study)
     for measurement in session.scalars(select(MeasurementRow).where(is_baseline).order_by(MeasurementRow.id)):
         baselines[measurement.study_id].append(measurement)
-    newest_first = select(StudyRow).where(condition).order_by(StudyRow.created_at.desc(), StudyRow.id.desc())
     return [
         study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in session.scalars(newest_first)
     ]
+
+
+def page_condition(
+    *, after: int | None, state: StudyState | None, owner: str | None, search: str | None
+) -> Condition:
+    """Return what selects the studies below an id, in a state, of an owner, with a text in their slug, where given."""
+    return and_(
+        true(),
+        *([] if after is None else [StudyRow.id < after]),
+        *([] if state is None else [StudyRow.state == state]),
+        *([] if owner is None else [StudyRow.owner == owner]),
+        *([] if search is None else [StudyRow.slug.contains(search.lower(), autoescape=True)]),
+    )
+
+
+def is_named(name: str) -> Condition:
+    """Return what selects the study of a slug, or of an id where `name` is all digits."""
+    study_id = id_in(name)
+    return StudyRow.slug == name if study_id is None else StudyRow.id == study_id
 
 
 def study_by_id(session: Session, study_id: int) -> Study:

@@ -6,40 +6,40 @@ other and its revision counts them; a read takes a fixed number of queries, howe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
-from uuid import uuid4
 
-from sqlalchemy import URL, Engine, delete, func, select, true, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, select, true, update
 
 from objectives.measurement import Measurement
 from studies.ownership import Owner, what_keeps
 from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import (
     checked_outcome,
-    checked_slug,
     checked_verification,
-    id_in,
     json_data,
     no_such_study,
     not_of_this_study,
     refuse_repetition,
-    study_exists,
     text_data,
     utc_now,
 )
 from studies.sql import writes
 from studies.sql.convert import outcome_values, verification_values
-from studies.sql.engine import new_engine, parsed_url, reading, writing
-from studies.sql.failures import explained, shown
-from studies.sql.queries import candidate_by_id, candidate_records, slugs, study_by_id, study_records
-from studies.sql.schema import check_readable, make_usable
+from studies.sql.database import Database
+from studies.sql.events import append_candidate, append_state
+from studies.sql.queries import (
+    candidate_by_id,
+    candidate_records,
+    is_named,
+    page_condition,
+    slugs,
+    study_by_id,
+    study_records,
+)
 from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, VerificationUseRow
-from studies.store import StoreUnusableError, StudyBusyError
+from studies.store import StudyBusyError
 
 
 class SqlStore:
@@ -50,79 +50,83 @@ class SqlStore:
 
     def __init__(
         self,
-        engine: Engine,
-        url: URL,
+        database: Database,
         *,
-        read_only: bool = False,
         clock: Callable[[], datetime] = utc_now,
         owner: Owner | None = None,
     ) -> None:
-        self._url = url
-        self._engine = engine
-        self._reading = reading(engine)
-        self._writing = writing(engine)
-        self._read_only = read_only
+        self.database = database
         self._clock = clock
         self._owner = owner or Owner.of_this_process()
 
     @classmethod
     def open(cls, text: str, *, read_only: bool = False) -> Self:
         """Open a database, made or brought up to date unless `read_only`. Raises `StoreUnusableError`."""
-        url = parsed_url(text)
-        engine = new_engine(url, read_only=read_only)
-        try:
-            with explained(url):
-                (check_readable if read_only else make_usable)(engine, url)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine, url, read_only=read_only)
+        return cls(Database.open(text, read_only=read_only))
 
-    def create_study(self, slug: str, spec: Mapping[str, Any]) -> Study:
-        """Create a study in state RUNNING, claimed by this process. Raises `StudyExistsError`, `StudySlugError`."""
+    def create_study(
+        self,
+        slug: str,
+        spec: Mapping[str, Any],
+        *,
+        owner: str | None = None,
+        state: StudyState = StudyState.RUNNING,
+    ) -> Study:
+        """Create a study, this process's if it is RUNNING. Raises `StudyExistsError`, `StudySlugError`."""
         now = self._clock()
-        row = StudyRow(
-            slug=checked_slug(slug),
-            uid=uuid4().hex,
-            spec=json_data(spec, field="spec"),
-            revision=0,
-            created_at=now,
-            updated_at=now,
-            context={},
-        )
-        writes.set_state(row, StudyState.RUNNING, self._owner)
-        with self._write() as session:
-            session.add(row)
-            try:
-                session.flush()
-            except IntegrityError as error:
-                raise study_exists(slug) from error
+        row = writes.new_study(slug, spec, owner=owner, state=state, now=now)
+        writes.set_state(row, state, self._owner)
+        with self.database.write() as session:
+            writes.add_study(session, row)
+            append_state(session, row, now=now)
             return study_by_id(session, row.id)
 
     def claim_study(self, study_id: int) -> Study:
         """Mark a study RUNNING by this process, its error forgotten. Raises `StudyBusyError`."""
         now = self._clock()
-        with self._write() as session:
+        with self.database.write() as session:
             self._refuse_busy(writes.locked_study(session, study_id), now)
             row = writes.changed_study(session, study_id, now)
             row.error = None
-            writes.set_state(row, StudyState.RUNNING, self._owner)
+            if writes.set_state(row, StudyState.RUNNING, self._owner):
+                append_state(session, row, now=now)
             session.flush()
             return study_by_id(session, study_id)
 
     def study(self, name: str) -> Study:
         """Return a study by slug, or by id where `name` is all digits. Raises `StudyNotFoundError`."""
-        study_id = id_in(name)
-        with self._read() as session:
-            found = study_records(session, StudyRow.slug == name if study_id is None else StudyRow.id == study_id)
+        with self.database.read() as session:
+            found = study_records(session, is_named(name))
             if not found:
                 raise no_such_study(name, slugs(session))
             return found[0]
 
     def studies(self) -> Sequence[Study]:
         """Return all studies, newest first."""
-        with self._read() as session:
+        with self.database.read() as session:
             return study_records(session, true())
+
+    def page(
+        self,
+        *,
+        after: int | None,
+        limit: int,
+        state: StudyState | None = None,
+        owner: str | None = None,
+        search: str | None = None,
+    ) -> Sequence[Study]:
+        """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
+        fitting = page_condition(after=after, state=state, owner=owner, search=search)
+        with self.database.read() as session:
+            return study_records(session, fitting, limit=limit)
+
+    def revision(self, name: str) -> tuple[int, int]:
+        """Return a study's id and revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
+        with self.database.glance() as connection:
+            found = connection.execute(select(StudyRow.id, StudyRow.revision).where(is_named(name))).one_or_none()
+            if found is None:
+                raise no_such_study(name, connection.scalars(select(StudyRow.slug)))
+            return found.id, found.revision
 
     def update_study(
         self,
@@ -135,10 +139,10 @@ class SqlStore:
         baseline: Sequence[Measurement] | None = None,
     ) -> Study:
         """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
-        with self._write() as session:
-            row = writes.changed_study(session, study_id, self._clock())
-            if state is not None:
-                writes.set_state(row, state, self._owner)
+        now = self._clock()
+        with self.database.write() as session:
+            row = writes.changed_study(session, study_id, now)
+            changes_state = state is not None and writes.set_state(row, state, self._owner)
             if error is not None:
                 row.error = text_data(error)
             if context is not None:
@@ -146,12 +150,14 @@ class SqlStore:
             writes.add_seconds(session, study_id, add_seconds or {})
             if baseline is not None:
                 writes.replace_baseline(session, study_id, baseline)
+            if changes_state:
+                append_state(session, row, now=now)
             session.flush()
             return study_by_id(session, study_id)
 
     def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
         """Replace the spec of a study and put these STOPPED candidates back to RUNNING."""
-        with self._write() as session:
+        with self.database.write() as session:
             row = writes.changed_study(session, study_id, self._clock())
             row.spec = json_data(spec, field="spec")
             stopped = select(CandidateRow).where(
@@ -170,7 +176,7 @@ class SqlStore:
 
         Raises `StudyBusyError` while another live process runs it.
         """
-        with self._write() as session:
+        with self.database.write() as session:
             self._refuse_busy(writes.locked_study(session, study_id), self._clock())
             session.execute(delete(StudyRow).where(StudyRow.id == study_id))
 
@@ -180,7 +186,7 @@ class SqlStore:
         Raises `StoreError` where the candidate of this config is finished.
         """
         now = self._clock()
-        with self._write() as session:
+        with self.database.write() as session:
             writes.changed_study(session, study_id, now)
             row = writes.same_config(session, study_id, proposal)
             if row is None:
@@ -193,14 +199,14 @@ class SqlStore:
     def finish_candidate(self, candidate_id: int, outcome: Outcome) -> Candidate:
         """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
         now = self._clock()
-        with self._write() as session:
+        with self.database.write() as session:
             row = writes.changed_candidate(session, candidate_id, now)
             checked_outcome(outcome, number=row.number, state=row.state)
             for column, value in outcome_values(outcome).items():
                 setattr(row, column, value)
             row.finished_at = now
             writes.add_outcome_measurements(session, row, outcome.measurements)
-            session.flush()
+            append_candidate(session, row, now=now)
             return candidate_by_id(session, candidate_id)
 
     def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
@@ -208,13 +214,13 @@ class SqlStore:
 
         The outcome keeps its own measurements; `Candidate.measurements` shows the later of two equals.
         """
-        with self._write() as session:
+        with self.database.write() as session:
             row = writes.changed_candidate(session, candidate_id, self._clock())
             writes.merge_later_measurements(session, row, measurements)
 
     def shortlist(self, study_id: int, candidate_ids: Sequence[int]) -> None:
         """Fix the shortlist: exactly these candidates are marked. Raises `CandidateNotFoundError`."""
-        with self._write() as session:
+        with self.database.write() as session:
             writes.changed_study(session, study_id, self._clock())
             of_study = CandidateRow.study_id == study_id
             strange = set(candidate_ids) - set(session.scalars(select(CandidateRow.id).where(of_study)))
@@ -225,7 +231,7 @@ class SqlStore:
     def verify_candidate(self, candidate_id: int, verification: Verification) -> None:
         """Record a candidate's verification, once, and count the study among the users of those examples."""
         now = self._clock()
-        with self._write() as session:
+        with self.database.write() as session:
             row = writes.changed_candidate(session, candidate_id, now)
             is_first = session.get(VerificationRow, candidate_id) is None
             checked_verification(verification, number=row.number, is_first=is_first)
@@ -234,7 +240,7 @@ class SqlStore:
 
     def candidates(self, study_id: int) -> Sequence[Candidate]:
         """Return all candidates of a study in number order. Raises `StudyNotFoundError`."""
-        with self._read() as session:
+        with self.database.read() as session:
             if session.get(StudyRow, study_id) is None:
                 raise no_such_study(study_id, slugs(session))
             return candidate_records(session, CandidateRow.study_id == study_id)
@@ -242,27 +248,15 @@ class SqlStore:
     def verification_uses(self, examples: str) -> int:
         """Return how many studies, deleted ones included, have verified on the examples of this hash."""
         count = select(func.count()).where(VerificationUseRow.examples == examples)
-        with self._read() as session:
+        with self.database.read() as session:
             return session.scalar(count) or 0
 
     def close(self) -> None:
         """Release connections; the store is not used afterwards."""
-        self._engine.dispose()
+        self.database.close()
 
     def _refuse_busy(self, row: StudyRow, now: datetime) -> None:
         owner = writes.owner_of(row)
         why = owner and what_keeps(owner, from_=self._owner, quiet_for=now - row.updated_at)
         if why:
             raise StudyBusyError(f"study {row.slug!r}: {why}")
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with explained(self._url), Session(self._reading) as session, session.begin():
-            yield session
-
-    @contextmanager
-    def _write(self) -> Iterator[Session]:
-        if self._read_only:
-            raise StoreUnusableError(f"storage {shown(self._url)}: opened for reading; open it for writing")
-        with explained(self._url), Session(self._writing) as session, session.begin():
-            yield session

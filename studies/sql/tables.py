@@ -1,6 +1,6 @@
 """The tables, typed, in SQL that SQLite and PostgreSQL share. Migrations repeat them; a test holds the two together.
 
-Every table hangs on `studies` and goes with its study, except `verification_uses`: a set of examples stays used.
+What is of a study hangs on `studies` and goes with it, except `verification_uses`: a set of examples stays used.
 """
 
 from __future__ import annotations
@@ -10,12 +10,27 @@ from enum import Enum as PythonEnum
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Double, Enum, ForeignKey, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from objectives.measurement import Source
+from studies.jobs import JobKind, JobState
 from studies.records import CandidateState, Origin, StudyState
 
 JsonData = Any  # whatever JSON holds; `studies.rules.json_data` has looked at it before it comes here
@@ -70,11 +85,16 @@ class Base(DeclarativeBase):
         CandidateState: _word(CandidateState),
         Origin: _word(Origin),
         Source: _word(Source),
+        JobKind: _word(JobKind),
+        JobState: _word(JobState),
     }
 
 
 class StudyRow(Base):
-    """A study. `uid` names it for ever, also when its slug is given to another; `owner_*` say which process runs it."""
+    """A study. `uid` names it for ever, also when its slug is given to another.
+
+    `owner_*` say which process runs it; `owner` is the id of the API key it was made for.
+    """
 
     __tablename__ = "studies"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy; ids are never used again
@@ -92,6 +112,7 @@ class StudyRow(Base):
     owner_host: Mapped[str | None] = mapped_column(Text)
     owner_pid: Mapped[int | None]
     owner_started: Mapped[float | None]
+    owner: Mapped[str | None] = mapped_column(Text)
 
 
 class CandidateRow(Base):
@@ -186,3 +207,68 @@ class StageSecondsRow(Base):
     study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
     stage: Mapped[str] = mapped_column(Text, primary_key=True)
     seconds: Mapped[float]
+
+
+class EventRow(Base):
+    """Something that happened to a study. Only `studies.sql.events` adds one: its number has to come in order."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "study_id", "sequence"), {"sqlite_autoincrement": True})
+
+    sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    data: Mapped[JsonData]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class JobRow(Base):
+    """A job, and while it runs the worker that has it and until when."""
+
+    __tablename__ = "jobs"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy; ids are never used again
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), index=True)
+    kind: Mapped[JobKind]
+    payload: Mapped[JsonData]
+    state: Mapped[JobState] = mapped_column(index=True)
+    priority: Mapped[int]
+    owner: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int]
+    max_attempts: Mapped[int]
+    worker: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool]
+    error: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[JsonData | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class ApiKeyRow(Base):
+    """An API key; `digest` is the SHA-256 of its secret."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[JsonData]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class AnswerRow(Base):
+    """What a request with an idempotency key was answered; `owner` is empty where the request had no API key."""
+
+    __tablename__ = "answers"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    request_hash: Mapped[str] = mapped_column(Text)
+    status: Mapped[int]
+    body: Mapped[JsonData | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
 from studies.merging import merged
 from studies.ownership import Owner
 from studies.records import CandidateState, Proposal, StudyState
-from studies.rules import no_such_candidate, no_such_study
+from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, study_exists
 from studies.sql.convert import measurement_record, measurement_values, proposal_values
 from studies.sql.queries import slugs
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
@@ -43,13 +46,38 @@ def changed_candidate(session: Session, candidate_id: int, now: datetime) -> Can
     return session.get_one(CandidateRow, candidate_id)  # read under the lock
 
 
-def set_state(row: StudyRow, state: StudyState, owner: Owner) -> None:
-    """Change a study's state; a running one belongs to `owner`, any other to nobody."""
-    row.state = state
+def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: StudyState, now: datetime) -> StudyRow:
+    """Return a study that is no process's and in no session yet. Raises `StudySlugError`, `StoreError`."""
+    return StudyRow(
+        slug=checked_slug(slug),
+        uid=uuid4().hex,
+        spec=json_data(spec, field="spec"),
+        state=state,
+        revision=0,
+        created_at=now,
+        updated_at=now,
+        context={},
+        owner=owner,
+    )
+
+
+def add_study(session: Session, row: StudyRow) -> None:
+    """Put a new study into its table. Raises `StudyExistsError`."""
+    session.add(row)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise study_exists(row.slug) from error
+
+
+def set_state(row: StudyRow, state: StudyState, owner: Owner) -> bool:
+    """Give a study a state and return whether it is another; a running one belongs to `owner`, any other to nobody."""
+    changes, row.state = row.state is not state, state
     if state is StudyState.RUNNING:
         row.owner_host, row.owner_pid, row.owner_started = owner.host, owner.pid, owner.started
     else:
         row.owner_host = row.owner_pid = row.owner_started = None
+    return changes
 
 
 def owner_of(row: StudyRow) -> Owner | None:
