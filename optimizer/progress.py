@@ -22,6 +22,10 @@ class Event:
     candidate: Candidate | None = None
 
 
+class CancelledError(Exception):
+    """Raised by a listener: the run was called off. What is stored stays."""
+
+
 Listener = Callable[[Event], None]
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")

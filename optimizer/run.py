@@ -24,7 +24,7 @@ from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import free_slug, fresh_slug
 from optimizer.prepare import Prepared, prepare, study_groups
-from optimizer.progress import Event, Listener, Stages, ignore
+from optimizer.progress import CancelledError, Event, Listener, Stages, ignore
 from optimizer.recover import Recovery
 from optimizer.result import result_of
 from optimizer.samplers import make_sampler
@@ -120,6 +120,9 @@ def _run(
         StudyRun(study, spec, store, cache_dir, listener).run(workload)
     except KeyboardInterrupt:
         store.update_study(study.id, state=StudyState.INTERRUPTED)
+        raise
+    except CancelledError:
+        store.update_study(study.id, state=StudyState.CANCELLED)
         raise
     except Exception as error:
         store.update_study(study.id, state=StudyState.FAILED, error=f"{type(error).__name__}: {error}")

@@ -74,9 +74,7 @@ class MemoryStore:
                 raise study_exists(slug)
             self._studies_made += 1
             number = self._studies_made
-            study = Study(
-                id=number, slug=slug, spec=data, state=state, created_at=now, updated_at=now, owner=owner
-            )
+            study = Study(id=number, slug=slug, spec=data, state=state, created_at=now, updated_at=now, owner=owner)
             self._kept[number] = _Kept(study)
             return deepcopy(study)
 

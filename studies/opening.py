@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_data_dir
 
 if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to load
+    from studies.sql.service import SqlService
     from studies.sql.store import SqlStore
 
 APPLICATION = "pruning-optimizer"
@@ -27,3 +28,13 @@ def open_store(url: str, *, read_only: bool = False) -> SqlStore:
     from studies.sql.store import SqlStore
 
     return SqlStore.open(url, read_only=read_only)
+
+
+def open_service(url: str) -> SqlService:
+    """Open all that the service keeps, over one pool of connections, for writing; the database is as for `open_store`.
+
+    Raises `StoreUnusableError`.
+    """
+    from studies.sql.service import SqlService
+
+    return SqlService.open(url)

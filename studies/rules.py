@@ -17,6 +17,8 @@ from studies.store import CandidateNotFoundError, StoreError, StudyExistsError, 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _LARGEST_ID_DIGITS = 9
+LARGEST_ID = 2**31 - 1  # of an INTEGER in PostgreSQL, which refuses to compare with more
+LARGEST_SEQUENCE = 2**63 - 1
 
 
 def utc_now() -> datetime:
@@ -24,9 +26,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def could_be_slug(text: str) -> bool:
+    """Whether a study can have this name."""
+    return _SLUG.fullmatch(text) is not None and not text.isdecimal()
+
+
 def checked_slug(slug: str) -> str:
     """Return a study's name unchanged. Raises `StudySlugError` for one that could be an id or is hard to type."""
-    if not _SLUG.fullmatch(slug) or slug.isdecimal():
+    if not could_be_slug(slug):
         raise StudySlugError(
             f"study: the name {slug!r} cannot be used; take 1 to 80 of a-z, 0-9, '.', '_' and '-', "
             "beginning with a letter or digit and not all digits"

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from api.cli import options
-from api.cli.commands import cache, delete, export, front, report, resume, show, studies
+from api.cli.commands import cache, delete, export, front, keys, report, resume, serve, show, studies, worker
 from api.cli.commands.run import run_study
 from api.cli.context import AsJson, CacheDir, Storage, shared
 from api.cli.errors import SUCCESS, exit_code
@@ -122,5 +122,5 @@ def _quiet_libraries() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
 
 
-for module in (studies, show, front, resume, report, export, delete, cache):
+for module in (studies, show, front, resume, report, export, delete, cache, serve, worker, keys):
     module.register(app)

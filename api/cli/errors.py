@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from optimizer.errors import InputError, MachineError, NothingFeasibleError
+from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import StoreUnusableError, StudyBusyError, StudyExistsError, StudyNotFoundError
 
 SUCCESS, MACHINE_FAILURE, BAD_INPUT, NOTHING_FEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -17,6 +18,8 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     StudyExistsError: BAD_INPUT,
     StudyBusyError: BAD_INPUT,
     StoreUnusableError: BAD_INPUT,
+    KeyExistsError: BAD_INPUT,
+    KeyNotFoundError: BAD_INPUT,
     NothingFeasibleError: NOTHING_FEASIBLE,
     MachineError: MACHINE_FAILURE,
     OSError: MACHINE_FAILURE,

@@ -46,13 +46,16 @@ def database_file(url: URL) -> Path:
     return Path(url.database or "").expanduser().absolute()
 
 
-def new_engine(url: URL, *, read_only: bool) -> Engine:
-    """Return an engine. A missing SQLite file, with its directories, is made unless `read_only`.
+def new_engine(url: URL, *, read_only: bool, connections: int = 5) -> Engine:
+    """Return an engine that keeps some connections open, and opens more at need.
+
+    A missing SQLite file, with its directories, is made unless `read_only`.
 
     Raises `StoreUnusableError` for a missing file or driver.
     """
     try:
-        return _sqlite_engine(url, read_only=read_only) if is_sqlite(url) else _server_engine(url, read_only=read_only)
+        make = _sqlite_engine if is_sqlite(url) else _server_engine
+        return make(url, read_only=read_only, connections=connections)
     except ImportError as error:
         raise StoreUnusableError(
             f"storage: the driver of {url.drivername} is not installed ({error}); "
@@ -86,21 +89,21 @@ def share_among_processes(engine: Engine) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
 
 
-def _server_engine(url: URL, *, read_only: bool) -> Engine:
+def _server_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
     if read_only:
         options["options"] = "-c default_transaction_read_only=on"
-    return create_engine(url, pool_pre_ping=True, connect_args=options)
+    return create_engine(url, pool_size=connections, pool_pre_ping=True, connect_args=options)
 
 
-def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
+def _sqlite_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
     path = database_file(url)
     if read_only and not path.is_file():
         raise StoreUnusableError(f"storage {url}: there is no such database; run a study there first, or name another")
     if not read_only:
         _make_directory(path.parent, url)
     query = {"uri": "true"} | _access(path, read_only=read_only)
-    engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query))
+    engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query), pool_size=connections)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

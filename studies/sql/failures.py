@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from studies.store import StoreError, StoreUnusableError
 
@@ -54,6 +55,8 @@ def explained(url: URL) -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeoutError as error:
+        raise StoreError(f"storage {shown(url)}: too many at once, no connection came free; try again") from error
     except (DBAPIError, sqlite3.Error) as error:  # the latter where SQLAlchemy lends its bare connection
         cause = error.orig if isinstance(error, DBAPIError) else error
         kind, remedy = _meaning(cause)

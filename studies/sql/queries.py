@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import ColumnElement, and_, select, true
+from sqlalchemy import ColumnElement, and_, false, select, true
 from sqlalchemy.orm import Session
 
 from studies.records import Candidate, Study, StudyState
-from studies.rules import id_in, no_such_candidate, no_such_study
+from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
 from studies.sql.convert import candidate_record, study_record
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationRow
 
@@ -31,23 +31,23 @@ def study_records(session: Session, condition: Condition, *, limit: int | None =
     ]
 
 
-def page_condition(
-    *, after: int | None, state: StudyState | None, owner: str | None, search: str | None
-) -> Condition:
+def page_condition(*, after: int | None, state: StudyState | None, owner: str | None, search: str | None) -> Condition:
     """Return what selects the studies below an id, in a state, of an owner, with a text in their slug, where given."""
     return and_(
         true(),
-        *([] if after is None else [StudyRow.id < after]),
+        *([] if after is None else [StudyRow.id < min(after, LARGEST_ID)]),
         *([] if state is None else [StudyRow.state == state]),
         *([] if owner is None else [StudyRow.owner == owner]),
-        *([] if search is None else [StudyRow.slug.contains(search.lower(), autoescape=True)]),
+        *([] if search is None else [StudyRow.slug.contains(text_data(search.lower()), autoescape=True)]),
     )
 
 
 def is_named(name: str) -> Condition:
     """Return what selects the study of a slug, or of an id where `name` is all digits."""
     study_id = id_in(name)
-    return StudyRow.slug == name if study_id is None else StudyRow.id == study_id
+    if study_id is not None:
+        return StudyRow.id == study_id
+    return StudyRow.slug == name if could_be_slug(name) else false()  # what else it holds, a driver may refuse
 
 
 def study_by_id(session: Session, study_id: int) -> Study:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import delete, func, select, true, update
 
 from objectives.measurement import Measurement
-from studies.ownership import Owner, what_keeps
+from studies.ownership import Owner
 from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import (
     checked_outcome,
@@ -39,7 +39,6 @@ from studies.sql.queries import (
     study_records,
 )
 from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, VerificationUseRow
-from studies.store import StudyBusyError
 
 
 class SqlStore:
@@ -85,7 +84,7 @@ class SqlStore:
         """Mark a study RUNNING by this process, its error forgotten. Raises `StudyBusyError`."""
         now = self._clock()
         with self.database.write() as session:
-            self._refuse_busy(writes.locked_study(session, study_id), now)
+            writes.refuse_busy(writes.locked_study(session, study_id), self._owner, now=now)
             row = writes.changed_study(session, study_id, now)
             row.error = None
             if writes.set_state(row, StudyState.RUNNING, self._owner):
@@ -177,7 +176,7 @@ class SqlStore:
         Raises `StudyBusyError` while another live process runs it.
         """
         with self.database.write() as session:
-            self._refuse_busy(writes.locked_study(session, study_id), self._clock())
+            writes.refuse_busy(writes.locked_study(session, study_id), self._owner, now=self._clock())
             session.execute(delete(StudyRow).where(StudyRow.id == study_id))
 
     def start_candidate(self, study_id: int, proposal: Proposal) -> Candidate:
@@ -254,9 +253,3 @@ class SqlStore:
     def close(self) -> None:
         """Release connections; the store is not used afterwards."""
         self.database.close()
-
-    def _refuse_busy(self, row: StudyRow, now: datetime) -> None:
-        owner = writes.owner_of(row)
-        why = owner and what_keeps(owner, from_=self._owner, quiet_for=now - row.updated_at)
-        if why:
-            raise StudyBusyError(f"study {row.slug!r}: {why}")

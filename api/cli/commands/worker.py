@@ -1,0 +1,65 @@
+"""`optimize worker`: run queued studies, here or on another machine that shares the database."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from threading import Thread
+from typing import Annotated
+
+import typer
+
+from api.cli.context import AsJson, CacheDir, Storage, shared_of
+
+PARENT_POLL_S = 1.0
+Artifacts = Annotated[
+    Path | None, typer.Option("--artifacts", help="Where exported models are kept; below --cache-dir by default.")
+]
+StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at once.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("worker")(worker)
+
+
+def worker(
+    ctx: typer.Context,
+    artifacts: Artifacts = None,
+    lease_seconds: Annotated[float, typer.Option(min=1, help="A silent worker's job is taken over after it.")] = 30.0,
+    studies_per_key: StudiesPerKey = 2,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", help="Die with the process that started it.")] = False,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run queued studies, one after the other, until told to stop."""
+    from api.runner.worker import Worker
+    from studies.opening import open_service
+
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    service = open_service(shared.storage)
+    made = Worker(
+        service,
+        cache_dir=shared.cache_dir,
+        artifacts=artifacts or shared.cache_dir / "artifacts",
+        lease_s=lease_seconds,
+        per_owner=studies_per_key,
+    )
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: made.stopping.set())
+    if with_parent:
+        Thread(target=_die_with_parent, args=(os.getppid(), made.stopping.wait), daemon=True).start()
+    try:
+        made.run(until_idle=until_idle)
+    finally:
+        service.close()
+
+
+def _die_with_parent(parent: int, wait: object) -> None:
+    """End this process when its parent is gone: an orphan would hold its study's lease for nothing."""
+    while os.getppid() == parent:
+        wait(PARENT_POLL_S)  # type: ignore[operator]
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,54 @@
+"""Admission: what a request may name. No file outside the operator's roots is looked at, and no hub is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from api.http.problems import ProblemError
+from api.http.settings import Settings
+from optimizer.spec import StudySpec
+from optimizer.workloads.data import check_data
+from optimizer.workloads.models import BUILT_IN, SHORT_NAMES, check_model_name
+from optimizer.workloads.tasks import resolve_task
+
+
+def admit(spec: StudySpec, settings: Settings) -> None:
+    """Raise `ProblemError` 403 for a path outside the roots or a hub id that is not allowed.
+
+    Raises `UnknownNameError` and `InputError` for names and directories that cannot work.
+    """
+    if spec.model not in SHORT_NAMES and spec.model != BUILT_IN:
+        _admit_place("model", spec.model, settings)
+    elif spec.model != BUILT_IN:
+        _admit_hub_id("model", SHORT_NAMES[spec.model], settings)
+    if spec.data is not None:
+        _admit_place("data", spec.data, settings)
+    check_model_name(spec.model)
+    check_data(spec, resolve_task(spec))
+
+
+def _admit_place(field: str, name: str, settings: Settings) -> None:
+    if _looks_like_a_path(name):
+        _admit_path(field, Path(name).expanduser(), settings)
+    elif "/" in name:
+        _admit_hub_id(field, name, settings)
+
+
+def _looks_like_a_path(name: str) -> bool:
+    """Whether a name is no hub id, which is one slash between plain words; whether it exists is not looked at."""
+    parts = name.split("/")
+    return len(parts) > 2 or name.startswith(("/", ".", "~")) or "\\" in name or ".." in parts or "" in parts
+
+
+def _admit_path(field: str, path: Path, settings: Settings) -> None:
+    place = path.resolve()
+    if not any(place.is_relative_to(root.resolve()) for root in settings.roots):
+        raise ProblemError(
+            403, f"{field}: local paths must lie below a directory that the operator allows (--allow-path)", field=field
+        )
+
+
+def _admit_hub_id(field: str, name: str, settings: Settings) -> None:
+    owner = name.split("/")[0]
+    if settings.hub_allow and not {name, owner} & set(settings.hub_allow):
+        raise ProblemError(403, f"{field}: {name!r} is not among the hub ids that the operator allows", field=field)

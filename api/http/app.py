@@ -1,0 +1,47 @@
+"""The app: routes, guard and state put together. Making it starts nothing; its lifespan opens the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api.http.feed import Feed
+from api.http.guard import Guard
+from api.http.problems import handle_problems
+from api.http.routes import candidates, catalogue, events, exports, fronts, health, recommendations, studies
+from api.http.settings import Settings
+from api.http.state import State
+from studies.opening import open_service
+
+DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the service's ASGI app."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = open_service(settings.storage)
+        feed = Feed(service.events)
+        app.state.shared = State(settings, service, feed)
+        try:
+            yield
+        finally:
+            await feed.close()
+            service.close()
+
+    app = FastAPI(
+        title="Pruning optimizer",
+        description=DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # its pages fetch scripts from elsewhere
+        redoc_url=None,
+    )
+    for module in (studies, fronts, recommendations, candidates, events, exports, catalogue, health):
+        app.include_router(module.router)
+    handle_problems(app)
+    app.add_middleware(Guard, settings=settings)
+    return app

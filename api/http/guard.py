@@ -1,0 +1,137 @@
+"""The guard: what is refused before any route sees it. Plain ASGI, so that streams pass through undisturbed."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.problems import problem
+from api.http.settings import Settings
+
+MOST_HEADERS, MOST_HEADER_BYTES = 100, 32 * 1024
+CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+WINDOW_S = 60.0
+REMEMBERED = 10_000  # callers whose requests are counted
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Checks Host, Origin, sizes and rates of every request, and marks every answer."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._settings, self._clock = app, settings, clock
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None and scope["method"] in CHANGES:
+            body = await _read(receive, self._settings.max_body_bytes)
+            receive = _replayed(body or b"", receive)
+            refusal = self._too_large() if body is None else None
+        if refusal is None:
+            await self._app(scope, receive, _marked(send))
+            return
+        status, detail = refusal
+        retry = {"Retry-After": str(int(WINDOW_S))} if status == 429 else {}
+        await problem(status, detail, headers=retry)(scope, receive, _marked(send))
+
+    def _too_large(self) -> tuple[int, str]:
+        return 413, f"a body may have {self._settings.max_body_bytes} bytes"
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        raw = scope["headers"]
+        if len(raw) > MOST_HEADERS or sum(len(k) + len(v) for k, v in raw) > MOST_HEADER_BYTES:
+            return 431, f"at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes in all are read"
+        host = headers.get("host", "")
+        if not self._is_known(host):
+            return (
+                421,
+                f"this server does not answer for host {host[:100]!r}; the operator may add it with --allow-host",
+            )
+        if scope["method"] in CHANGES:
+            refusal = self._refuse_change(headers, host)
+            if refusal is not None:
+                return refusal
+        return self._refuse_rate(headers, scope)
+
+    def _is_known(self, host: str) -> bool:
+        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
+        return name.lower() in self._settings.hosts
+
+    def _refuse_change(self, headers: Headers, host: str) -> tuple[int, str] | None:
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return 403, f"a change must come from this server's own pages, not from {origin[:100]!r}"
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            return 400, "Content-Length is no number"
+        if int(length) > self._settings.max_body_bytes:
+            return self._too_large()
+        has_body = int(length) > 0 or "transfer-encoding" in headers
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if has_body and media != "application/json":
+            return 415, "send the body as application/json"
+        return None
+
+    def _refuse_rate(self, headers: Headers, scope: Scope) -> tuple[int, str] | None:
+        who = headers.get("authorization") or str((scope.get("client") or ("",))[0])
+        now = self._clock()
+        began, count = self._counts.pop(who, (now, 0))
+        if now - began >= WINDOW_S:
+            began, count = now, 0
+        self._counts[who] = began, count + 1
+        while len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
+        if count >= self._settings.requests_per_minute:
+            return 429, f"at most {self._settings.requests_per_minute} requests a minute are answered"
+        return None
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """Return the whole body, or None as soon as it is longer than `most`, whatever length was announced."""
+    body, more = b"", True
+    while more and len(body) <= most:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body if len(body) <= most else None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body first, then whatever comes."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def _marked(send: Send) -> Send:
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return marked

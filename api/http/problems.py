@@ -1,0 +1,154 @@
+"""Problems: every refusal as RFC 9457 problem details, with the field at fault and the remedy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from optimizer.errors import InputError, UnknownNameError
+from studies.idempotency import IdempotencyConflictError
+from studies.jobs import JobNotFoundError
+from studies.keys import KeyNotFoundError
+from studies.store import (
+    CandidateNotFoundError,
+    StoreError,
+    StoreUnusableError,
+    StudyBusyError,
+    StudyExistsError,
+    StudyNotFoundError,
+    StudySlugError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TITLES: Mapping[int, str] = {
+    400: "Bad request",
+    401: "Key needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    416: "Range not satisfiable",
+    421: "Misdirected request",
+    422: "Invalid input",
+    429: "Too many requests",
+    431: "Headers too large",
+    500: "Internal error",
+    503: "Unavailable",
+}
+STATUS: Mapping[type[Exception], int] = {
+    StudyNotFoundError: 404,
+    CandidateNotFoundError: 404,
+    UnknownNameError: 404,
+    StudyExistsError: 409,
+    StudyBusyError: 409,
+    StudySlugError: 422,
+    InputError: 422,
+    JobNotFoundError: 404,
+    KeyNotFoundError: 404,
+    IdempotencyConflictError: 409,
+    StoreUnusableError: 503,
+    StoreError: 503,
+}
+log = logging.getLogger(__name__)
+
+
+class FieldError(BaseModel):
+    """One field of the request that is wrong."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = Field(default_factory=list)
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {"type": "about:blank", "title": "Not found", "status": 404, "detail": "there is no study 'mine'"}
+            ]
+        }
+    }
+
+
+class ProblemError(Exception):
+    """A refusal that is known where it happens."""
+
+    def __init__(
+        self, status: int, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.field, self.headers = status, detail, field, dict(headers or {})
+
+
+def problem(
+    status: int, detail: str, *, errors: list[FieldError] | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return a problem as a response."""
+    body = Problem(title=TITLES.get(status, "Error"), status=status, detail=detail, errors=errors or [])
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own shape
+    """Return the documentation of the problems that an operation answers with."""
+    return {
+        status: {"description": TITLES[status], "model": Problem, "content": {MEDIA_TYPE: {}}} for status in statuses
+    }
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Have the app answer every error with a problem."""
+    app.add_exception_handler(ProblemError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    for kind in STATUS:
+        app.add_exception_handler(kind, _expected)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _known(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    errors = [FieldError(field=error.field, detail=error.detail)] if error.field else []
+    return problem(error.status, error.detail, errors=errors, headers=error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = [
+        FieldError(field=".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), detail=e["msg"]) for e in error.errors()
+    ]
+    is_json = any(e["type"] == "json_invalid" for e in error.errors())
+    return problem(400 if is_json else 422, "; ".join(f"{e.field}: {e.detail}" for e in found), errors=found)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _expected(_: Request, error: Exception) -> JSONResponse:
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    field = getattr(error, "field", None)
+    errors = [FieldError(field=str(field).removeprefix("--"), detail=str(error))] if field else []
+    return problem(status, str(error), errors=errors)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "the server failed; its log says why")

@@ -1,0 +1,75 @@
+"""Exports: pruned models written by a worker, then downloaded, whole or in ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.access import Caller, Reader, Writer, study_for
+from api.http.models import JobView
+from api.http.problems import ProblemError, responses
+from api.http.state import Shared, State
+from studies.jobs import Job, JobKind
+
+router = APIRouter(prefix="/v1", tags=["exports"])
+
+
+class ExportRequest(BaseModel):
+    """Which candidate is written, and how."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"candidate": 7}]})
+
+    candidate: int = Field(ge=0, le=2**31)
+    format: Literal["safetensors", "onnx"] = "safetensors"
+
+
+@router.post(
+    "/studies/{name}/exports",
+    status_code=202,
+    responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429),
+)
+def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, response: Response) -> JobView:
+    """Have a candidate written as weights, tokenizer, manifest and model card, or as ONNX."""
+    study = study_for(state, caller, name)
+    if all(candidate.number != request.candidate for candidate in state.service.store.candidates(study.id)):
+        raise ProblemError(404, f"study {study.slug!r} has no candidate {request.candidate}", field="candidate")
+    job = state.service.jobs.enqueue(study.id, JobKind.EXPORT, request.model_dump(), owner=caller.key)
+    response.headers["Location"] = f"/v1/exports/{job.id}"
+    return JobView.of(job)
+
+
+@router.get("/exports/{job}", responses=responses(401, 403, 404, 422, 429))
+def read(job: int, state: Shared, caller: Reader) -> JobView:
+    """Read how far an export is; a finished one names its files."""
+    return JobView.of(_export(state, caller, job))
+
+
+@router.get(
+    "/exports/{job}/files/{name}",
+    response_class=FileResponse,
+    responses={206: {"description": "A range"}, **responses(401, 403, 404, 416, 422, 429)},
+)
+def download(job: int, name: str, state: Shared, caller: Reader) -> FileResponse:
+    """Download a file of an export; `Range` is honoured."""
+    found = _export(state, caller, job)
+    if found.result is None or name not in found.result["files"]:
+        raise ProblemError(404, f"export {job} has no file {name!r}; it is {found.state}")
+    root = state.settings.artifacts.resolve()
+    path = (root / str(found.result["folder"]) / name).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        raise ProblemError(404, f"{name!r} is no longer kept; export the candidate again")
+    return FileResponse(path, filename=Path(name).name)
+
+
+def _export(state: State, caller: Caller, number: int) -> Job:
+    if not 0 < number < 2**53:
+        raise ProblemError(404, f"there is no export {number}")
+    job = state.service.jobs.job(number)
+    if job.kind is not JobKind.EXPORT:
+        raise ProblemError(404, f"there is no export {number}")
+    study_for(state, caller, str(job.study_id))
+    return job

@@ -1,0 +1,42 @@
+"""Health: whether the process lives, whether it can work, and what it counts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import BaseModel
+
+from api.http.problems import responses
+from api.http.state import Shared
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """An answer of one word."""
+
+    status: str
+
+
+@router.get("/healthz")
+def alive() -> Health:
+    """Say that the process lives."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=responses(503))
+def ready(state: Shared) -> Health:
+    """Say that the database answers."""
+    state.service.jobs.waiting()
+    return Health(status="ready")
+
+
+@router.get("/metrics", response_class=Response, responses=responses(503))
+def metrics(state: Shared) -> Response:
+    """Return the counts in Prometheus' text format."""
+    registry = CollectorRegistry()
+    Gauge("optimizer_jobs_waiting", "Jobs that wait for a worker", registry=registry).set(state.service.jobs.waiting())
+    Gauge("optimizer_events_latest", "Sequence of the latest event", registry=registry).set(
+        state.service.events.latest()
+    )
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

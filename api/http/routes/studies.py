@@ -1,0 +1,101 @@
+"""Studies: submit, list, read, cancel, resume, delete."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from api.http.access import Reader, Writer, study_for
+from api.http.admission import admit
+from api.http.models import JobView, Page, ResumeRequest, StudyRequest, StudyView
+from api.http.problems import ProblemError, responses
+from api.http.state import Shared
+from optimizer.member import RunResult
+from optimizer.names import fresh_slug
+from optimizer.result import result_of
+from studies.records import StudyState
+
+router = APIRouter(prefix="/v1/studies", tags=["studies"])
+Limit = Annotated[int, Query(ge=1, le=500)]
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="the same key makes the same study once")]
+GOES_ON = (StudyState.INTERRUPTED, StudyState.FAILED, StudyState.CANCELLED, StudyState.COMPLETE)
+
+
+@router.post("", status_code=201, responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429))
+def submit(
+    request: StudyRequest, state: Shared, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None
+) -> StudyView:
+    """Submit a study. It is queued; a worker fetches model and data and runs it."""
+    spec = request.spec()
+    admit(spec, state.settings)
+    study = state.service.submit(
+        request.name or fresh_slug(spec, state.service.store),
+        spec.model_dump(mode="json"),
+        owner=caller.key,
+        priority=request.priority,
+        idempotency_key=idempotency_key,
+        request_hash=sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest(),
+    )
+    response.headers["Location"] = f"/v1/studies/{study.slug}"
+    return StudyView.of(study)
+
+
+@router.get("", responses=responses(400, 401, 403, 422, 429))
+def list_studies(
+    state: Shared,
+    caller: Reader,
+    study_state: Annotated[StudyState | None, Query(alias="state")] = None,
+    search: Annotated[str | None, Query(max_length=80, description="part of a name")] = None,
+    cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    limit: Limit = 50,
+) -> Page[StudyView]:
+    """List studies, newest first."""
+    owner = None if caller.sees_all else caller.key
+    found = state.service.store.page(after=cursor, limit=limit + 1, state=study_state, owner=owner, search=search)
+    items = [StudyView.of(study) for study in found[:limit]]
+    return Page(items=items, next=str(items[-1].id) if len(found) > limit else None)
+
+
+@router.get("/{name}", responses=responses(401, 403, 404, 422, 429))
+def read(name: str, state: Shared, caller: Reader) -> StudyView:
+    """Read a study by name or number."""
+    return StudyView.of(study_for(state, caller, name))
+
+
+@router.get("/{name}/result", responses=responses(401, 403, 404, 422, 429))
+def read_result(name: str, state: Shared, caller: Reader) -> RunResult:
+    """Read a whole run, as `optimize show --json` prints it."""
+    return result_of(study_for(state, caller, name), state.service.store)
+
+
+@router.post("/{name}/cancel", status_code=202, responses=responses(401, 403, 404, 409, 415, 422, 429))
+def cancel(name: str, state: Shared, caller: Writer) -> StudyView:
+    """Cancel a study. A running one stops after the candidate in flight at the latest; what it found stays."""
+    study = study_for(state, caller, name)
+    if not state.service.jobs.request_cancel(study.id):
+        raise ProblemError(409, f"study {study.slug!r} is {study.state}; there is nothing to cancel")
+    return StudyView.of(state.service.store.study(str(study.id)))
+
+
+@router.post("/{name}/resume", status_code=202, responses=responses(400, 401, 403, 404, 409, 415, 422, 429))
+def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | None = None) -> JobView:
+    """Go on with a study that was stopped, or with a complete one at a larger ε."""
+    study = study_for(state, caller, name)
+    epsilon = request.epsilon if request else None
+    if study.state not in GOES_ON or (study.state is StudyState.COMPLETE and epsilon is None):
+        raise ProblemError(409, f"study {study.slug!r} is {study.state}; only a larger epsilon could add to it")
+    if epsilon is not None and epsilon <= float(study.spec["epsilon"]):
+        raise ProblemError(422, f"epsilon must be above the study's own {study.spec['epsilon']:g}", field="epsilon")
+    return JobView.of(state.service.requeue(study.id, {"epsilon": epsilon}, owner=caller.key))
+
+
+@router.delete("/{name}", status_code=204, responses=responses(401, 403, 404, 409, 422, 429))
+def delete(name: str, state: Shared, caller: Writer) -> None:
+    """Delete a study with all that belongs to it."""
+    study = study_for(state, caller, name)
+    if study.state in (StudyState.RUNNING, StudyState.QUEUED):
+        raise ProblemError(409, f"study {study.slug!r} is {study.state}; cancel it first")
+    state.service.store.delete_study(study.id)

@@ -1,0 +1,55 @@
+"""A pool: worker processes that a server starts beside itself, and starts again when they die."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from threading import Event as Flag
+from threading import Thread
+
+GRACE_S = 20.0
+RESTART_S = 1.0
+COMMAND = "from api.cli import main; main()"
+log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Keeps `size` workers alive until closed. `arguments` are those of `optimize worker`."""
+
+    def __init__(self, size: int, arguments: Sequence[str]) -> None:
+        self._command = [sys.executable, "-c", COMMAND, "worker", *arguments, "--with-parent"]
+        self._closing = Flag()
+        self._threads = [Thread(target=self._keep_alive, name=f"worker {i}") for i in range(size)]
+
+    def start(self) -> None:
+        """Start the workers."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Ask the workers to stop after the candidate in flight, and wait for them; whoever lingers is killed."""
+        self._closing.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep_alive(self) -> None:
+        while not self._closing.is_set():
+            process = subprocess.Popen(self._command)
+            while process.poll() is None and not self._closing.is_set():
+                self._closing.wait(RESTART_S / 4)
+            if self._closing.is_set():
+                _stop(process)
+            else:
+                log.warning("worker %d ended with %d and is started again", process.pid, process.returncode)
+                self._closing.wait(RESTART_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,44 @@
+"""What jobs do: run or resume a study, export a candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optimizer.handover.export import export_candidate
+from optimizer.progress import Listener
+from optimizer.run import resume
+from studies.jobs import Job
+from studies.records import StudyState
+from studies.store import StudyStore
+
+
+def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener) -> None:
+    """Run the job's study from wherever it is to its end. A study that is refused ends FAILED with the reason."""
+    epsilon = job.payload.get("epsilon")
+    study = store.study(str(job.study_id))
+    try:
+        resume(
+            study.slug,
+            store=store,
+            cache_dir=cache_dir,
+            epsilon=None if epsilon is None or epsilon <= study.spec["epsilon"] else epsilon,
+            listener=listener,
+        )
+    except ValueError as error:  # refused before it was begun
+        if store.study(str(job.study_id)).state is StudyState.QUEUED:
+            store.update_study(job.study_id, state=StudyState.FAILED, error=str(error))
+        raise
+
+
+def export(job: Job, store: StudyStore, *, cache_dir: Path, artifacts: Path) -> dict[str, object]:
+    """Write a candidate below `artifacts`; return the names of the files in the job's own folder there."""
+    folder = artifacts / f"job-{job.id}"
+    written = export_candidate(
+        store,
+        store.study(str(job.study_id)),
+        int(job.payload["candidate"]),
+        folder,
+        cache_dir=cache_dir,
+        as_onnx=job.payload["format"] == "onnx",
+    )
+    return {"folder": folder.name, "files": [path.name for path in written]}

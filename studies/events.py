@@ -1,0 +1,45 @@
+"""What happened to studies, in one numbered row: for those who watch a study while it runs.
+
+A reader asks for what came after the last number it saw. That misses nothing because numbers become visible in their
+order: whoever sees an event sees all events before it that will ever be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+STATE = "state"  # of the study; data: state, error
+CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyEvent:
+    """Something that happened to a study. `sequence` grows over all studies and is never used again."""
+
+    sequence: int
+    study_id: int
+    kind: str
+    data: Mapping[str, Any]  # Any: JSON data
+    created_at: datetime
+
+
+class EventLog(Protocol):
+    """Keeps events. The store itself appends those of kind `STATE` and `CANDIDATE`, in the transaction they tell of.
+
+    A study's events go with the study. Every method is one short transaction.
+    """
+
+    def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:
+        """Add an event. Raises `StudyNotFoundError`, and `StoreError` for what JSON cannot hold."""
+
+    def after(self, sequence: int, *, limit: int, study_id: int | None = None) -> Sequence[StudyEvent]:
+        """Return at most `limit` events of a greater sequence, ascending, of one study or of all."""
+
+    def latest(self) -> int:
+        """Return the greatest sequence that is kept, 0 where none is."""
+
+    def prune(self, *, older_than: datetime, keep_last: int) -> int:
+        """Delete the events from before a moment, except the last `keep_last` of all; return how many went."""

@@ -1,0 +1,117 @@
+"""Work that waits for a worker: a queue whose jobs are lent out for a time and come back when the time runs out.
+
+A worker claims a job for `lease_s` seconds and renews the lease while it works. One that is killed renews nothing, so
+its job goes to the next who asks, as often as the job allows. A study follows its run: queued while the job waits,
+failed or cancelled with it unless the study has ended by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from studies.store import StoreError
+
+MAX_ATTEMPTS = 3
+
+
+class JobKind(StrEnum):
+    """What a job is for."""
+
+    RUN = "run"
+    RESUME = "resume"
+    EXPORT = "export"
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobNotFoundError(StoreError, LookupError):
+    """No job has this id."""
+
+
+class JobLostError(StoreError, RuntimeError):
+    """The job is no longer this worker's: its lease ran out, it has ended, or its study is deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A piece of work on a study. `attempts` counts the claims so far; `owner` is the id of an API key."""
+
+    id: int
+    study_id: int
+    kind: JobKind
+    payload: Mapping[str, Any]  # Any: JSON data
+    state: JobState
+    priority: int
+    owner: str | None
+    attempts: int
+    max_attempts: int
+    worker: str | None
+    lease_until: datetime | None
+    cancel_requested: bool
+    error: str | None
+    result: Any  # JSON data
+    created_at: datetime
+    started_at: datetime | None  # of the first attempt
+    finished_at: datetime | None
+
+
+class JobQueue(Protocol):
+    """Keeps jobs. A worker's name belongs to one process at a time; no job ever has two workers."""
+
+    def enqueue(
+        self,
+        study_id: int,
+        kind: JobKind,
+        payload: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        owner: str | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> Job:
+        """Add a job. The greater `priority` goes first. Raises `StudyNotFoundError`."""
+
+    def claim(self, worker: str, *, lease_s: float, per_owner: int | None = None) -> Job | None:
+        """Lend out the job of highest priority, of equals the oldest; None where nothing may start now.
+
+        At most `per_owner` jobs of one owner run at a time; jobs of nobody are not limited. A job whose lease ran out
+        waits again, or has failed when that was its last attempt, or is cancelled where that was asked for; one whose
+        study a live process of this host still runs stays as it is.
+        """
+
+    def heartbeat(self, job_id: int, worker: str, *, lease_s: float) -> Job:
+        """Renew a lease; the job returned tells whether to stop (`cancel_requested`). Raises `JobLostError`."""
+
+    def finish(
+        self, job_id: int, worker: str, *, state: JobState, error: str | None = None, result: object = None
+    ) -> Job:
+        """End a job as done, failed or cancelled. Raises `JobLostError`."""
+
+    def release(self, job_id: int, worker: str) -> Job:
+        """Put a job back, the attempt not counted; one that was to be cancelled is. Raises `JobLostError`."""
+
+    def request_cancel(self, study_id: int) -> bool:
+        """Cancel what waits for a study, the study with it, and ask what runs to stop; False where nothing did.
+
+        Raises `StudyNotFoundError`.
+        """
+
+    def job(self, job_id: int) -> Job:
+        """Return a job. Raises `JobNotFoundError`."""
+
+    def jobs(self, study_id: int) -> Sequence[Job]:
+        """Return the jobs of a study, oldest first."""
+
+    def waiting(self) -> int:
+        """Return how many jobs are queued."""

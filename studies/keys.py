@@ -1,0 +1,75 @@
+"""Who may use the service: API keys, of which only a hash is kept.
+
+A secret is 256 random bits, so that its plain SHA-256 cannot be guessed back and needs neither salt nor stretching.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from studies.store import StoreError
+
+PREFIX = "opk_"  # lets people, and scanners for leaked secrets, tell what it is
+
+
+class Scope(StrEnum):
+    """What a key allows."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class KeyExistsError(StoreError, ValueError):
+    """A key of this name exists already."""
+
+
+class KeyNotFoundError(StoreError, LookupError):
+    """No key has this name or id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key without its secret. `last_used_at` is right to a few minutes."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class KeyRing(Protocol):
+    """Keeps API keys."""
+
+    def add(self, name: str, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
+        """Make a key; its secret is returned here and never again. Raises `KeyExistsError`, `StoreError`."""
+
+    def find(self, secret: str) -> ApiKey | None:
+        """Return the key of a secret; None for an unknown or revoked one."""
+
+    def revoke(self, name_or_id: str) -> ApiKey:
+        """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
+
+    def keys(self) -> Sequence[ApiKey]:
+        """Return all keys, revoked ones included, oldest first."""
+
+    def any(self) -> bool:
+        """Whether a key was ever made. Revoked ones count: to revoke the last key must not open the doors."""
+
+
+def new_secret() -> str:
+    """Return a secret of 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """Return the hexadecimal SHA-256 of a secret, which may be any text."""
+    return hashlib.sha256(secret.encode("utf-8", "backslashreplace")).hexdigest()

@@ -1,0 +1,67 @@
+"""One open database, shared by all that is kept in it, and its three ways of access: read, write, glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.orm import Session
+
+from studies.sql.engine import glancing, new_engine, parsed_url, reading, writing
+from studies.sql.failures import explained, shown
+from studies.sql.schema import check_readable, make_usable
+from studies.store import StoreUnusableError
+
+
+class Database:
+    """An engine with its URL. Threads may share one; other processes open their own."""
+
+    def __init__(self, engine: Engine, url: URL, *, read_only: bool = False) -> None:
+        self.engine = engine
+        self.url = url
+        self._reading = reading(engine)
+        self._writing = writing(engine)
+        self._glancing = glancing(engine)
+        self._read_only = read_only
+
+    @classmethod
+    def open(cls, text: str, *, read_only: bool = False, connections: int = 5) -> Self:
+        """Open a database, made or brought up to date unless `read_only`; `connections` stay open once needed.
+
+        Raises `StoreUnusableError`.
+        """
+        url = parsed_url(text)
+        engine = new_engine(url, read_only=read_only, connections=connections)
+        try:
+            with explained(url):
+                (check_readable if read_only else make_usable)(engine, url)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, url, read_only=read_only)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a transaction that sees one snapshot and writes nothing."""
+        with explained(self.url), Session(self._reading) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Give a transaction that is kept whole or not at all. Raises `StoreUnusableError` if opened for reading."""
+        if self._read_only:
+            raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
+        with explained(self.url), Session(self._writing) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """Give a connection for a single SELECT, which needs no transaction around it and so no round trips for one."""
+        with explained(self.url), self._glancing.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.engine.dispose()

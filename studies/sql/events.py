@@ -1,0 +1,92 @@
+"""Events in SQL: numbered in the order in which their transactions end.
+
+A database numbers rows in the order they are inserted and shows them in the order of commits, so a reader could see 8,
+go on from there, and never see a 7 that comes late. Hence whoever inserts an event first takes a lock, and keeps it
+until its transaction has ended. To wait for that lock holding others is safe, to wait for others holding that lock is
+not: an event is the last thing its transaction writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from studies.events import CANDIDATE, STATE, StudyEvent
+from studies.rules import LARGEST_SEQUENCE, json_data, text_data, utc_now
+from studies.sql.database import Database
+from studies.sql.locks import hold
+from studies.sql.tables import CandidateRow, EventRow, StudyRow
+from studies.sql.writes import locked_study
+
+
+def append_event(session: Session, study_id: int, kind: str, data: Mapping[str, Any], *, now: datetime) -> EventRow:
+    """Add an event of a study that is locked, as the last write of the transaction."""
+    session.flush()
+    hold(session, "events")
+    row = EventRow(
+        study_id=study_id, kind=text_data(kind), data=json_data(data, field=f"data of event {kind!r}"), created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def append_state(session: Session, row: StudyRow, *, now: datetime) -> None:
+    """Tell a study's state, as the last write of the transaction."""
+    append_event(session, row.id, STATE, {"state": row.state, "error": row.error}, now=now)
+
+
+def append_candidate(session: Session, row: CandidateRow, *, now: datetime) -> None:
+    """Tell that a candidate is finished, as the last write of the transaction."""
+    drop = row.drop if row.drop is not None and math.isfinite(row.drop) else None  # JSON has no infinity
+    data = {"number": row.number, "state": row.state, "drop": drop, "seen": row.seen}
+    append_event(session, row.study_id, CANDIDATE, data, now=now)
+
+
+class SqlEventLog:
+    """An `EventLog` in a SQL database."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:
+        """Add an event. Raises `StudyNotFoundError`, and `StoreError` for what JSON cannot hold."""
+        with self._database.write() as session:
+            locked_study(session, study_id)
+            return _record(append_event(session, study_id, kind, data, now=self._clock()))
+
+    def after(self, sequence: int, *, limit: int, study_id: int | None = None) -> Sequence[StudyEvent]:
+        """Return at most `limit` events of a greater sequence, ascending, of one study or of all."""
+        following = select(*EventRow.__table__.c).where(EventRow.sequence > min(sequence, LARGEST_SEQUENCE))
+        if study_id is not None:
+            following = following.where(EventRow.study_id == study_id)
+        with self._database.glance() as connection:
+            return [_record(row) for row in connection.execute(following.order_by(EventRow.sequence).limit(limit))]
+
+    def latest(self) -> int:
+        """Return the greatest sequence that is kept, 0 where none is."""
+        with self._database.glance() as connection:
+            return connection.scalar(select(func.max(EventRow.sequence))) or 0
+
+    def prune(self, *, older_than: datetime, keep_last: int) -> int:
+        """Delete the events from before a moment, except the last `keep_last` of all; return how many went."""
+        may_go = EventRow.sequence <= _from_the_end(keep_last).scalar_subquery()
+        with self._database.write() as session:
+            gone = session.execute(delete(EventRow).where(EventRow.created_at < older_than, may_go))
+            return gone.rowcount if isinstance(gone, CursorResult) else 0
+
+
+def _from_the_end(skipped: int) -> Select[int]:
+    return select(EventRow.sequence).order_by(EventRow.sequence.desc()).offset(skipped).limit(1)
+
+
+def _record(row: Any) -> StudyEvent:  # Any: an `EventRow`, or a row of its columns
+    return StudyEvent(
+        sequence=row.sequence, study_id=row.study_id, kind=row.kind, data=row.data, created_at=row.created_at
+    )

@@ -1,0 +1,168 @@
+"""The queue in SQL.
+
+In PostgreSQL a worker that claims passes over rows that others hold (`SKIP LOCKED`); in SQLite writers wait for each
+other. A job whose lease ran out is dealt with by whoever claims next, each in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
+from studies.ownership import QUIET, Owner
+from studies.records import StudyState
+from studies.rules import LARGEST_ID, json_data, utc_now
+from studies.sql import leases, writes
+from studies.sql.database import Database
+from studies.sql.leases import job_record
+from studies.sql.locks import hold
+from studies.sql.tables import JobRow
+from studies.store import StoreError
+
+
+class SqlJobQueue:
+    """A `JobQueue` in a SQL database. `process` is the one that asks, for telling live runs from dead ones."""
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], datetime] = utc_now, process: Owner | None = None
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._process = process or Owner.of_this_process()
+
+    def enqueue(
+        self,
+        study_id: int,
+        kind: JobKind,
+        payload: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        owner: str | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
+    ) -> Job:
+        """Add a job. The greater `priority` goes first. Raises `StudyNotFoundError`."""
+        now = self._clock()
+        with self._database.write() as session:
+            writes.locked_study(session, study_id)
+            row = leases.new_job(session, study_id, kind, payload, priority=priority, owner=owner, now=now)
+            row.max_attempts = max_attempts
+            return job_record(row)
+
+    def claim(self, worker: str, *, lease_s: float, per_owner: int | None = None) -> Job | None:
+        """Lend out the job of highest priority, of equals the oldest; None where nothing may start now."""
+        for job_id in self._lost():
+            self._recover(job_id)
+        if not self.waiting():  # so that idle workers, who ask often, never wait for a writer
+            return None
+        now = self._clock()
+        with self._database.write() as session:
+            if per_owner is not None:
+                hold(session, "claims")  # two who count at once would both find room
+            row = session.scalar(leases.next_job(per_owner))
+            if row is None:
+                return None
+            leases.lend(row, worker, until=now + timedelta(seconds=lease_s), now=now)
+            session.flush()
+            return job_record(row)
+
+    def heartbeat(self, job_id: int, worker: str, *, lease_s: float) -> Job:
+        """Renew a lease; the job returned tells whether to stop (`cancel_requested`). Raises `JobLostError`."""
+        with self._database.write() as session:
+            row = leases.job_of(session.get(JobRow, job_id, with_for_update=True), worker)
+            row.lease_until = self._clock() + timedelta(seconds=lease_s)
+            return job_record(row)
+
+    def finish(
+        self, job_id: int, worker: str, *, state: JobState, error: str | None = None, result: object = None
+    ) -> Job:
+        """End a job as done, failed or cancelled. Raises `JobLostError`."""
+        if state in leases.LIVE:
+            raise StoreError(f"job {job_id}: a job ends done, failed or cancelled, not {state}")
+        data = json_data(result, field="result")
+
+        def finished(row: JobRow, now: datetime) -> None:
+            leases.end(row, state, error=error, now=now)
+            row.result = data
+
+        return self._given_up(job_id, worker, finished)
+
+    def release(self, job_id: int, worker: str) -> Job:
+        """Put a job back, the attempt not counted; one that was to be cancelled is. Raises `JobLostError`."""
+
+        def released(row: JobRow, now: datetime) -> None:
+            row.attempts -= 1
+            leases.recover(row, now=now)
+
+        return self._given_up(job_id, worker, released)
+
+    def request_cancel(self, study_id: int) -> bool:
+        """Cancel what waits for a study, the study with it, and ask what runs to stop; False where nothing did.
+
+        Raises `StudyNotFoundError`.
+        """
+        now = self._clock()
+        with self._database.write() as session:
+            study = writes.locked_study(session, study_id)
+            live = select(JobRow).where(JobRow.study_id == study_id, JobRow.state.in_(leases.LIVE))
+            rows = session.scalars(live.order_by(JobRow.id).with_for_update()).all()
+            waited = study.state is StudyState.QUEUED
+            for row in rows:
+                if row.state is JobState.QUEUED:
+                    leases.end(row, JobState.CANCELLED, now=now)
+                row.cancel_requested = True
+            if waited and not any(row.state is JobState.RUNNING and row.kind in leases.RUNS for row in rows):
+                leases.move_study(session, study, StudyState.CANCELLED, error=None, process=self._process, now=now)
+            return waited or bool(rows)
+
+    def job(self, job_id: int) -> Job:
+        """Return a job. Raises `JobNotFoundError`."""
+        with self._database.read() as session:
+            row = session.get(JobRow, job_id) if job_id <= LARGEST_ID else None
+            return job_record(leases.found(row, job_id))
+
+    def jobs(self, study_id: int) -> Sequence[Job]:
+        """Return the jobs of a study, oldest first."""
+        of_study = select(JobRow).where(JobRow.study_id == study_id).order_by(JobRow.id)
+        with self._database.read() as session:
+            return list(map(job_record, session.scalars(of_study)))
+
+    def waiting(self) -> int:
+        """Return how many jobs are queued."""
+        with self._database.glance() as connection:
+            return connection.scalar(select(func.count()).where(JobRow.state == JobState.QUEUED)) or 0
+
+    def _given_up(self, job_id: int, worker: str, change: Callable[[JobRow, datetime], None]) -> Job:
+        """Change a job that its worker is done with, and let the study follow."""
+        now = self._clock()
+        with self._database.write() as session:
+            study, row = leases.held_job(session, job_id, worker)
+            change(row, now)
+            quiet_for = now - study.updated_at
+            leases.let_study_follow(session, study, row, process=self._process, quiet_for=quiet_for, now=now)
+            session.flush()
+            return job_record(row)
+
+    def _lost(self) -> Sequence[int]:
+        ran_out = (JobRow.state == JobState.RUNNING) & (JobRow.lease_until <= self._clock())
+        with self._database.glance() as connection:
+            return connection.scalars(select(JobRow.id).where(ran_out).order_by(JobRow.id)).all()
+
+    def _recover(self, job_id: int) -> None:
+        """Decide on a job whose lease ran out, unless another worker has, or its run lives on this host.
+
+        A run on another host counts as dead whenever it last wrote: its lease says so.
+        """
+        now = self._clock()
+        with self._database.write() as session:
+            pair = leases.locked_job(session, job_id)
+            if pair is None or not leases.is_lost(pair[1], now):
+                return
+            study, row = pair
+            if row.kind in leases.RUNS and writes.what_keeps_study(study, self._process, quiet_for=QUIET):
+                return
+            leases.recover(row, now=now)
+            leases.let_study_follow(session, study, row, process=self._process, quiet_for=QUIET, now=now)

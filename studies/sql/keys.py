@@ -1,0 +1,123 @@
+"""API keys in SQL."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from studies.keys import ApiKey, KeyExistsError, KeyNotFoundError, Scope, digest, new_secret
+from studies.rules import text_data, utc_now
+from studies.sql.database import Database
+from studies.sql.tables import ApiKeyRow
+from studies.store import StoreError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,79}")
+_NOTED_EVERY = timedelta(minutes=5)  # a key's use is noted that often, or each request would be a write
+_LOG = logging.getLogger(__name__)
+
+
+class SqlKeyRing:
+    """A `KeyRing` in a SQL database."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, name: str, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
+        """Make a key; its secret is returned here and never again. Raises `KeyExistsError`, `StoreError`."""
+        secret = new_secret()
+        row = ApiKeyRow(
+            id=uuid4().hex[:16],
+            name=_checked_name(name),
+            digest=digest(secret),
+            scopes=_checked_scopes(scopes),
+            created_at=self._clock(),
+        )
+        with self._database.write() as session:
+            session.add(row)
+            try:
+                session.flush()
+            except IntegrityError as error:
+                raise KeyExistsError(f"key: {name!r} exists already, or did; take another name") from error
+            return _record(row), secret
+
+    def find(self, secret: str) -> ApiKey | None:
+        """Return the key of a secret; None for an unknown or revoked one."""
+        wanted = digest(secret)
+        with self._database.glance() as connection:
+            row = connection.execute(select(*ApiKeyRow.__table__.c).where(ApiKeyRow.digest == wanted)).one_or_none()
+        # The look-up tells by its time at most how a hash begins, and who knows that knows nothing of the secret.
+        if row is None or row.revoked_at is not None or not hmac.compare_digest(row.digest, wanted):
+            return None
+        key = _record(row)
+        self._note_use(key)
+        return key
+
+    def revoke(self, name_or_id: str) -> ApiKey:
+        """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
+        named = text_data(name_or_id)
+        is_meant = or_(ApiKeyRow.name == named, ApiKeyRow.id == named)
+        with self._database.write() as session:
+            row = session.scalar(select(ApiKeyRow).where(is_meant).with_for_update())
+            if row is None:
+                raise KeyNotFoundError(f"key: none has the name or id {name_or_id!r}; list them to see those there are")
+            row.revoked_at = row.revoked_at or self._clock()
+            return _record(row)
+
+    def keys(self) -> Sequence[ApiKey]:
+        """Return all keys, revoked ones included, oldest first."""
+        with self._database.read() as session:
+            return list(map(_record, session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.name))))
+
+    def any(self) -> bool:
+        """Whether a key was ever made, revoked ones included."""
+        with self._database.glance() as connection:
+            return connection.scalar(select(ApiKeyRow.id).limit(1)) is not None
+
+    def _note_use(self, key: ApiKey) -> None:
+        now = self._clock()
+        if key.last_used_at is not None and now - key.last_used_at < _NOTED_EVERY:
+            return
+        try:
+            with self._database.write() as session:
+                session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key.id).values(last_used_at=now))
+        except StoreError as error:  # who may come in does not depend on whether the disk has room for this note
+            _LOG.warning("the use of key %s was not noted: %s", key.id, error)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"name: {name!r} cannot name a key; take 1 to 80 letters, digits, '.', '_', '@' and '-', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def _checked_scopes(scopes: Iterable[Scope]) -> list[str]:
+    try:
+        words = sorted({Scope(scope).value for scope in scopes})
+    except ValueError as error:
+        raise StoreError(f"scopes: {error}; take some of {', '.join(Scope)}") from error
+    if not words:
+        raise StoreError(f"scopes: a key without any opens nothing; take some of {', '.join(Scope)}")
+    return words
+
+
+def _record(row: Any) -> ApiKey:  # Any: an `ApiKeyRow`, or a row of its columns
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        scopes=frozenset(map(Scope, row.scopes)),
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

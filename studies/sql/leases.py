@@ -1,0 +1,187 @@
+"""What happens to a job, and to the study that follows it, inside a transaction.
+
+Every transaction that changes both locks the study first and then its jobs, so that none waits for another in a ring;
+the event that tells of the study comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobLostError, JobNotFoundError, JobState
+from studies.ownership import Owner
+from studies.records import StudyState
+from studies.rules import json_data, text_data
+from studies.sql import writes
+from studies.sql.events import append_state
+from studies.sql.tables import JobRow, StudyRow
+
+RUNS = (JobKind.RUN, JobKind.RESUME)  # the kinds whose study follows them
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+_UNFINISHED = (StudyState.QUEUED, StudyState.RUNNING, StudyState.INTERRUPTED)
+_STUDY_STATE = {
+    JobState.QUEUED: StudyState.QUEUED,
+    JobState.FAILED: StudyState.FAILED,
+    JobState.CANCELLED: StudyState.CANCELLED,
+}
+
+
+def new_job(
+    session: Session,
+    study_id: int,
+    kind: JobKind,
+    payload: Mapping[str, object],
+    *,
+    priority: int,
+    owner: str | None,
+    now: datetime,
+) -> JobRow:
+    """Put a job into the queue."""
+    row = JobRow(
+        study_id=study_id,
+        kind=JobKind(kind),
+        payload=json_data(payload, field="payload"),
+        state=JobState.QUEUED,
+        priority=priority,
+        owner=owner,
+        attempts=0,
+        max_attempts=MAX_ATTEMPTS,
+        cancel_requested=False,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def next_job(per_owner: int | None) -> Select[JobRow]:
+    """Return the query for the job that may start first; one that another transaction holds is passed over."""
+    other = aliased(JobRow)
+    running = select(func.count()).where(other.owner == JobRow.owner, other.state == JobState.RUNNING)
+    may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED]
+    if per_owner is not None:
+        may_start.append(or_(JobRow.owner.is_(None), running.scalar_subquery() < per_owner))
+    first = select(JobRow).where(*may_start).order_by(JobRow.priority.desc(), JobRow.id).limit(1)
+    return first.with_for_update(skip_locked=True, of=JobRow)
+
+
+def locked_job(session: Session, job_id: int) -> tuple[StudyRow, JobRow] | None:
+    """Return a job with its study, both locked; None where there is no such job."""
+    study_id = session.scalar(select(JobRow.study_id).where(JobRow.id == job_id))
+    study = None if study_id is None else session.get(StudyRow, study_id, with_for_update=True)
+    job = None if study is None else session.get(JobRow, job_id, with_for_update=True)
+    return None if study is None or job is None else (study, job)
+
+
+def held_job(session: Session, job_id: int, worker: str) -> tuple[StudyRow, JobRow]:
+    """Return a job that is a worker's, with its study, both locked. Raises `JobLostError`."""
+    study, job = locked_job(session, job_id) or (None, None)
+    job = job_of(job, worker)
+    return study or session.get_one(StudyRow, job.study_id), job
+
+
+def job_of(job: JobRow | None, worker: str) -> JobRow:
+    """Return the job if it runs and is this worker's. Raises `JobLostError`."""
+    if job is None:
+        raise JobLostError("job: it is deleted with its study; stop working on it")
+    if job.state is not JobState.RUNNING or job.worker != worker:
+        has_it = f"is {job.state}" if job.state is not JobState.RUNNING else f"is {job.worker!r}'s"
+        raise JobLostError(f"job {job.id}: not {worker!r}'s any more, it {has_it}; stop working on it")
+    return job
+
+
+def lend(job: JobRow, worker: str, *, until: datetime, now: datetime) -> None:
+    """Give a queued job to a worker."""
+    job.state, job.worker, job.lease_until = JobState.RUNNING, worker, until
+    job.attempts += 1
+    job.started_at = job.started_at or now
+
+
+def put_back(job: JobRow) -> None:
+    """Take a job from its worker, to wait for the next."""
+    job.state, job.worker, job.lease_until = JobState.QUEUED, None, None
+
+
+def end(job: JobRow, state: JobState, *, error: str | None = None, now: datetime) -> None:
+    """End a job."""
+    job.state, job.lease_until, job.finished_at = state, None, now
+    job.error = None if error is None else text_data(error)
+
+
+def is_lost(job: JobRow, now: datetime) -> bool:
+    """Whether a job's lease ran out."""
+    return job.state is JobState.RUNNING and job.lease_until is not None and job.lease_until <= now
+
+
+def recover(job: JobRow, *, now: datetime) -> None:
+    """Decide on a job that its worker left: cancelled where that was asked for, failed after its last attempt."""
+    if job.cancel_requested:
+        end(job, JobState.CANCELLED, now=now)
+    elif job.attempts >= job.max_attempts:
+        error = (
+            f"the worker stopped answering {job.attempts} times, last {job.worker!r}; it was killed, perhaps for want "
+            "of memory: see its log, then resume the study"
+        )
+        end(job, JobState.FAILED, error=error, now=now)
+    else:
+        put_back(job)
+
+
+def let_study_follow(
+    session: Session, study: StudyRow, job: JobRow, *, process: Owner, quiet_for: timedelta, now: datetime
+) -> None:
+    """Give an unfinished study the state of its run, as the last write of the transaction.
+
+    One that a live process runs is left alone, and so is one that ended before its job did.
+    """
+    state = _STUDY_STATE.get(job.state)
+    if state is None or job.kind not in RUNS or study.state not in _UNFINISHED:
+        return
+    if writes.what_keeps_study(study, process, quiet_for=quiet_for) is None:
+        move_study(session, study, state, error=job.error, process=process, now=now)
+
+
+def move_study(
+    session: Session, study: StudyRow, state: StudyState, *, error: str | None, process: Owner, now: datetime
+) -> None:
+    """Give a locked study a state, if it has another, as the last write of the transaction."""
+    if study.state is not state:
+        study.revision += 1
+        study.updated_at = now
+        study.error = error
+        writes.set_state(study, state, process)
+        append_state(session, study, now=now)
+
+
+def found(job: JobRow | None, job_id: int) -> JobRow:
+    """Return the job. Raises `JobNotFoundError`."""
+    if job is None:
+        raise JobNotFoundError(f"job: none has the id {job_id}; it may be deleted with its study")
+    return job
+
+
+def job_record(row: JobRow) -> Job:
+    """Return a job from its row."""
+    return Job(
+        id=row.id,
+        study_id=row.study_id,
+        kind=row.kind,
+        payload=row.payload,
+        state=row.state,
+        priority=row.priority,
+        owner=row.owner,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        worker=row.worker,
+        lease_until=row.lease_until,
+        cancel_requested=row.cancel_requested,
+        error=row.error,
+        result=row.result,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

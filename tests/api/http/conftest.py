@@ -1,0 +1,82 @@
+"""A service over a database of its own, with a tiny model and data below its one allowed directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from tiny_checkpoints import save_data, save_tiny
+
+from api.http.app import create_app
+from api.http.settings import Settings
+from api.runner.worker import Worker
+from studies.opening import open_service
+
+SIZES = {"train": 200, "validation": 160, "test": 140}
+
+
+class Place:
+    """Where one service lives."""
+
+    def __init__(self, root: Path, assets: Path) -> None:
+        self.settings = Settings(
+            storage=f"sqlite:///{root}/s.sqlite",
+            cache_dir=root / "cache",
+            artifacts=root / "artifacts",
+            roots=(assets,),
+        )
+        self.assets = assets
+
+    def request(self, **changes: object) -> dict[str, object]:
+        fields = {
+            "model": str(self.assets / "model"),
+            "task": "colours",
+            "data": str(self.assets / "data"),
+            "epsilon": 0.3,
+            "trials": 6,
+            "batch_sizes": [1],
+            "calibration_examples": 32,
+            "threads": 1,
+        }
+        return {**fields, **changes}
+
+    def client(self, **headers: str) -> TestClient:
+        return TestClient(create_app(self.settings), base_url="http://127.0.0.1:8000", headers=headers)
+
+    def work(self) -> None:
+        service = open_service(self.settings.storage)
+        try:
+            Worker(service, self.settings.cache_dir, self.settings.artifacts).run(until_idle=True)
+        finally:
+            service.close()
+
+
+@pytest.fixture(scope="session")
+def served_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("served")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+@pytest.fixture
+def place(tmp_path: Path, served_assets: Path) -> Place:
+    return Place(tmp_path, served_assets)
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[TestClient]:
+    with place.client() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, served_assets: Path) -> Iterator[tuple[Place, TestClient]]:
+    """A service with one finished study named "first"."""
+    finished = Place(tmp_path_factory.mktemp("done"), served_assets)
+    with finished.client() as made:
+        assert made.post("/v1/studies", json=finished.request(name="first")).status_code == 201
+        finished.work()
+        yield finished, made

@@ -1,0 +1,149 @@
+"""The service as its users meet it: submit, follow, ask for fronts, download."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pandas as pd
+from fastapi.testclient import TestClient
+
+
+def test_a_submitted_study_is_queued_run_and_answered(done: tuple) -> None:
+    place, client = done
+    study = client.get("/v1/studies/first").json()
+    assert study["state"] == "complete"
+    assert study["spec"]["epsilon"] == 0.3
+    result = client.get("/v1/studies/first/result").json()
+    assert result["candidates_evaluated"] == place.request()["trials"]
+    front = client.get("/v1/studies/first/front").json()
+    assert [m["candidate"] for m in front["items"]] == [m["candidate"] for m in result["front"]]
+
+
+def test_an_unchanged_front_is_304_and_a_changed_one_is_not(done: tuple) -> None:
+    _, client = done
+    first = client.get("/v1/studies/first/front")
+    tag = first.headers["ETag"]
+    assert client.get("/v1/studies/first/front", headers={"If-None-Match": tag}).status_code == 304
+    other = client.get("/v1/studies/first/front?max_flops_ratio=0.7", headers={"If-None-Match": tag})
+    assert other.status_code == 200
+    assert all(member["flops_ratio"] <= 0.7 for member in other.json()["items"])
+
+
+def test_candidates_come_paged_sorted_and_as_tables(done: tuple) -> None:
+    _, client = done
+    seen: list[int] = []
+    cursor: str | None = "0"
+    while cursor is not None:
+        page = client.get(f"/v1/studies/first/candidates?sort=flops_ratio&limit=2&cursor={cursor}").json()
+        assert len(page["items"]) <= 2
+        seen += [item["candidate"] for item in page["items"]]
+        cursor = page["next"]
+    assert sorted(seen) == list(range(len(seen)))
+    csv = client.get("/v1/studies/first/candidates", headers={"Accept": "text/csv"})
+    parquet = client.get("/v1/studies/first/candidates", headers={"Accept": "application/vnd.apache.parquet"})
+    tables = [pd.read_csv(io.BytesIO(csv.content)), pd.read_parquet(io.BytesIO(parquet.content))]
+    assert [sorted(table["candidate"]) for table in tables] == [sorted(seen)] * 2
+    assert client.get("/v1/studies/first/candidates", headers={"Accept": "image/png"}).status_code == 406
+    one = client.get(f"/v1/studies/first/candidates/{seen[0]}").json()
+    assert one["candidate"] == seen[0]
+    assert client.get("/v1/studies/first/candidates/99").status_code == 404
+
+
+def test_events_replay_in_order_and_from_where_one_left_off(done: tuple) -> None:
+    place, client = done
+    events = read_events(client, "/v1/studies/first/events")  # the stream ends by itself: the study has
+    assert events[-1]["event"] == "state"
+    assert json.loads(events[-1]["data"])["state"] == "complete"
+    assert [e["event"] for e in events].count("candidate") == place.request()["trials"]
+    ids = [int(e["id"]) for e in events]
+    assert ids == sorted(set(ids))
+    rest = read_events(client, "/v1/studies/first/events?follow=false", **{"Last-Event-ID": str(ids[2])})
+    assert [int(e["id"]) for e in rest] == ids[3:]
+
+
+def read_events(client: TestClient, path: str, **headers: str) -> list[dict[str, str]]:
+    text = client.get(path, headers=headers).text
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    return [dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[:7]) for block in blocks]
+
+
+def test_an_export_is_written_by_a_worker_and_downloaded_in_ranges(done: tuple) -> None:
+    place, client = done
+    candidate = client.get("/v1/studies/first/front").json()["items"][0]["candidate"]
+    submitted = client.post("/v1/studies/first/exports", json={"candidate": candidate})
+    assert submitted.status_code == 202
+    where = submitted.headers["Location"]
+    assert client.get(where).json()["state"] == "queued"
+    assert client.get(f"{where}/files/model.safetensors").status_code == 404
+    place.work()
+    job = client.get(where).json()
+    assert job["state"] == "done", job
+    assert {"model.safetensors", "config.json"} <= set(job["result"]["files"])
+    whole = client.get(f"{where}/files/model.safetensors").content
+    part = client.get(f"{where}/files/model.safetensors", headers={"Range": "bytes=8-15"})
+    assert part.status_code == 206
+    assert part.content == whole[8:16]
+    for name in ("..%2f..%2fs.sqlite", "%2e%2e/s.sqlite", "nothing"):
+        assert client.get(f"{where}/files/{name}").status_code == 404
+
+
+def test_the_same_idempotency_key_makes_one_study(place: object, client: TestClient) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = client.post("/v1/studies", json=place.request(), headers=headers)
+    again = client.post("/v1/studies", json=place.request(), headers=headers)
+    assert first.status_code == again.status_code == 201
+    assert first.json()["id"] == again.json()["id"]
+    assert len(client.get("/v1/studies").json()["items"]) == 1
+    other = client.post("/v1/studies", json=place.request(epsilon=0.1), headers=headers)
+    assert other.status_code == 409
+
+
+def test_studies_are_listed_newest_first_in_pages(place: object, client: TestClient) -> None:
+    for number in range(5):
+        assert client.post("/v1/studies", json=place.request(name=f"s{number}")).status_code == 201
+    names, cursor = [], None
+    while True:
+        page = client.get("/v1/studies", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        names += [item["study"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert names == ["s4", "s3", "s2", "s1", "s0"]
+    assert [s["study"] for s in client.get("/v1/studies?search=s3").json()["items"]] == ["s3"]
+    assert client.get("/v1/studies?state=complete").json()["items"] == []
+
+
+def test_a_queued_study_is_cancelled_resumed_and_deleted(place: object, client: TestClient) -> None:
+    client.post("/v1/studies", json=place.request(name="s", trials=3))
+    assert client.delete("/v1/studies/s").status_code == 409
+    assert client.post("/v1/studies/s/cancel").json()["state"] == "cancelled"
+    assert client.post("/v1/studies/s/cancel").status_code == 409
+    assert client.post("/v1/studies/s/resume").status_code == 202
+    place.work()
+    assert client.get("/v1/studies/s").json()["state"] == "complete"
+    assert client.post("/v1/studies/s/resume").status_code == 409
+    assert client.post("/v1/studies/s/resume", json={"epsilon": 0.1}).status_code == 422
+    assert client.post("/v1/studies/s/resume", json={"epsilon": 0.4}).status_code == 202
+    place.work()
+    assert client.get("/v1/studies/s").json()["spec"]["epsilon"] == 0.4
+    assert client.delete("/v1/studies/s").status_code == 204
+    assert client.get("/v1/studies/s").status_code == 404
+
+
+def test_a_study_whose_input_is_refused_ends_failed_with_the_reason(place: object, client: TestClient) -> None:
+    client.post("/v1/studies", json=place.request(name="s", keep=["layer.77"]))
+    place.work()
+    study = client.get("/v1/studies/s").json()
+    assert study["state"] == "failed"
+    assert "layer.77" in study["error"]
+
+
+def test_the_catalogue_and_the_health(client: TestClient) -> None:
+    assert "bert-base" in [item["name"] for item in client.get("/v1/models").json()["items"]]
+    assert "sst2" in [item["name"] for item in client.get("/v1/tasks").json()["items"]]
+    assert "tpe" in client.get("/v1/samplers").json()["items"]
+    assert "flops" in client.get("/v1/objectives").json()["items"]
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    assert "optimizer_jobs_waiting 0.0" in client.get("/metrics").text
