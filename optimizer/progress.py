@@ -26,6 +26,10 @@ class CancelledError(Exception):
     """Raised by a listener: the run was called off. What is stored stays."""
 
 
+class AbandonedError(Exception):
+    """Raised by a listener: somebody else runs the study by now. Nothing more is stored."""
+
+
 Listener = Callable[[Event], None]
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")

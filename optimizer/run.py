@@ -24,7 +24,7 @@ from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import free_slug, fresh_slug
 from optimizer.prepare import Prepared, prepare, study_groups
-from optimizer.progress import CancelledError, Event, Listener, Stages, ignore
+from optimizer.progress import AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recover import Recovery
 from optimizer.result import result_of
 from optimizer.samplers import make_sampler
@@ -38,7 +38,7 @@ from optimizer.verify import Verifier
 from optimizer.workloads.workload import Workload, check_workload, load_workload
 from search_spaces.distributions import DIMENSIONS
 from studies.records import Candidate, Study, StudyState
-from studies.store import StudyStore
+from studies.store import StoreUnusableError, StudyStore
 
 SEARCH_PARTS = ("search", "screen", "evaluate")
 
@@ -123,6 +123,8 @@ def _run(
         raise
     except CancelledError:
         store.update_study(study.id, state=StudyState.CANCELLED)
+        raise
+    except (AbandonedError, StoreUnusableError):  # not ours to write, or nowhere to write it
         raise
     except Exception as error:
         store.update_study(study.id, state=StudyState.FAILED, error=f"{type(error).__name__}: {error}")

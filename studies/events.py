@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 STATE = "state"  # of the study; data: state, error
 CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
+STAGE = "stage"  # of its run, told by whoever runs it; data: stage, text, done, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

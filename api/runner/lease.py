@@ -8,16 +8,13 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from optimizer.progress import CancelledError
+from optimizer.progress import AbandonedError, CancelledError
 from studies.jobs import Job, JobLostError, JobQueue
 from studies.store import StoreError
 
-BEATS = 3  # per lease
+BEATS = 3  # per lease, at least
+BEAT_S = 1.0  # at most, for a beat also tells that the work was called off
 log = logging.getLogger(__name__)
-
-
-class LeaseLostError(Exception):
-    """The job is another worker's by now."""
 
 
 class Lease:
@@ -41,16 +38,16 @@ class Lease:
         self._thread.join()
 
     def check(self, stopping: Flag) -> None:
-        """Raise what stops the work: `CancelledError`, `LeaseLostError`, or `KeyboardInterrupt` on shutdown."""
+        """Raise what stops the work: `CancelledError`, `AbandonedError`, or `KeyboardInterrupt` on shutdown."""
         if self._lost.is_set():
-            raise LeaseLostError(self._job.id)
+            raise AbandonedError(f"job {self._job.id} is another worker's by now")
         if self._cancelled.is_set():
             raise CancelledError
         if stopping.is_set():
             raise KeyboardInterrupt
 
     def _beat(self) -> None:
-        while not self._over.wait(self._lease_s / BEATS):
+        while not self._over.wait(min(BEAT_S, self._lease_s / BEATS)):
             try:
                 if self._jobs.heartbeat(self._job.id, self._worker, lease_s=self._lease_s).cancel_requested:
                     self._cancelled.set()

@@ -15,11 +15,12 @@ from pathlib import Path
 from threading import Event as Flag
 from uuid import uuid4
 
-from api.runner.lease import Lease, LeaseLostError
-from optimizer.progress import CancelledError, Event
+from api.runner.lease import Lease
+from api.runner.reporter import Reporter
+from optimizer.progress import AbandonedError, CancelledError, Event
 from studies.jobs import Job, JobKind, JobState
 from studies.sql.service import SqlService
-from studies.store import StudyBusyError
+from studies.store import StoreError, StoreUnusableError, StudyBusyError
 
 POLL_S = 1.0
 log = logging.getLogger(__name__)
@@ -46,21 +47,25 @@ class Worker:
     def run(self, *, until_idle: bool = False) -> None:
         """Take jobs until told to stop, or until there is none left."""
         while not self.stopping.is_set():
-            job = self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
-            if job is not None:
-                self._take(job)
-            elif until_idle:
+            try:
+                job = self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
+                if job is not None:
+                    self._take(job)
+            except StoreError as error:  # a job in hand is taken up again when its lease runs out
+                log.warning("the database failed; trying again: %s", error)
+                job = None
+            if job is None and until_idle:
                 return
-            else:
+            if job is None:
                 self.stopping.wait(POLL_S)
 
     def _take(self, job: Job) -> None:
         log.info("job %d: %s of study %d, attempt %d", job.id, job.kind, job.study_id, job.attempts)
         with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s) as lease:
             try:
-                result = self._work(job, lambda _event: lease.check(self.stopping))
-            except LeaseLostError:
-                log.warning("job %d went to another worker", job.id)
+                result = self._work(job, self._listener(job, lease))
+            except AbandonedError as error:
+                log.warning("%s", error)
             except KeyboardInterrupt:
                 self.service.jobs.release(job.id, self.name)
                 self.stopping.set()
@@ -70,6 +75,8 @@ class Worker:
                 self.stopping.wait(10 * POLL_S)
             except CancelledError:
                 self.service.jobs.finish(job.id, self.name, state=JobState.CANCELLED)
+            except StoreUnusableError:
+                raise
             except Exception as error:  # a worker outlives any study; the reason is kept with the job
                 log.exception("job %d failed", job.id)
                 self.service.jobs.finish(
@@ -77,6 +84,15 @@ class Worker:
                 )
             else:
                 self.service.jobs.finish(job.id, self.name, state=JobState.DONE, result=result)
+
+    def _listener(self, job: Job, lease: Lease) -> Callable[[Event], None]:
+        report = Reporter(self.service.events, job.study_id)
+
+        def listen(event: Event) -> None:
+            lease.check(self.stopping)
+            report(event)
+
+        return listen
 
     def _work(self, job: Job, listener: Callable[[Event], None]) -> dict[str, object] | None:
         from api.runner.work import export, run_study  # torch is loaded when there is something to do

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.commands.worker import Artifacts, StudiesPerKey
+from api.cli.commands.worker import Artifacts, LeaseSeconds, StudiesPerKey
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
     from api.http.settings import Settings
+
+
+GRACE_S = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +40,7 @@ def serve(
     allow_hub: Annotated[list[str] | None, typer.Option(help="Hub id or owner that may be named; may repeat.")] = None,
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
+    lease_seconds: LeaseSeconds = 30.0,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -57,6 +63,7 @@ def serve(
         hosts=(*LOOPBACK, *(name.lower() for name in allow_host or ())),
         workers=workers,
         studies_per_key=studies_per_key,
+        lease_s=lease_seconds,
     )
     service = open_service(shared.storage)
     has_keys = service.keys.any()
@@ -66,10 +73,17 @@ def serve(
     if not has_keys:
         shared.messages.print("no API keys: this machine alone is answered, and may do everything")
     pool = Pool(workers, _worker_arguments(settings))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     pool.start()
     try:
         uvicorn.run(
-            create_app(settings), host=host, port=port, log_level="info", access_log=False, timeout_keep_alive=30
+            create_app(settings),
+            host=host,
+            port=port,
+            log_level="info",
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=GRACE_S,  # listeners to events would stay for ever
         )
     finally:
         pool.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
+from threading import Event as Flag
 from threading import Thread
 from typing import Annotated
 
@@ -16,6 +18,7 @@ PARENT_POLL_S = 1.0
 Artifacts = Annotated[
     Path | None, typer.Option("--artifacts", help="Where exported models are kept; below --cache-dir by default.")
 ]
+LeaseSeconds = Annotated[float, typer.Option(min=1, help="A silent worker's job is taken over after it.")]
 StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at once.")]
 
 
@@ -27,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def worker(
     ctx: typer.Context,
     artifacts: Artifacts = None,
-    lease_seconds: Annotated[float, typer.Option(min=1, help="A silent worker's job is taken over after it.")] = 30.0,
+    lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", help="Die with the process that started it.")] = False,
@@ -48,18 +51,28 @@ def worker(
         lease_s=lease_seconds,
         per_owner=studies_per_key,
     )
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: made.stopping.set())
+    _stop_on_signals(made.stopping)
     if with_parent:
-        Thread(target=_die_with_parent, args=(os.getppid(), made.stopping.wait), daemon=True).start()
+        Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         made.run(until_idle=until_idle)
     finally:
         service.close()
 
 
-def _die_with_parent(parent: int, wait: object) -> None:
-    """End this process when its parent is gone: an orphan would hold its study's lease for nothing."""
+def _stop_on_signals(stopping: Flag) -> None:
+    """Stop after the candidate in flight at the first signal, at once at the second."""
+
+    def stop(number: int, _frame: object) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _die_with_parent(parent: int) -> None:
+    """End this process when its parent is gone: an orphan would go on where nobody can stop it."""
     while os.getppid() == parent:
-        wait(PARENT_POLL_S)  # type: ignore[operator]
+        time.sleep(PARENT_POLL_S)
     os.kill(os.getpid(), signal.SIGKILL)

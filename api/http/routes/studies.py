@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
@@ -12,15 +15,18 @@ from api.http.access import Reader, Writer, study_for
 from api.http.admission import admit
 from api.http.models import JobView, Page, ResumeRequest, StudyRequest, StudyView
 from api.http.problems import ProblemError, responses
-from api.http.state import Shared
+from api.http.state import Shared, State
 from optimizer.member import RunResult
 from optimizer.names import fresh_slug
 from optimizer.result import result_of
-from studies.records import StudyState
+from optimizer.spec import StudySpec
+from studies.records import Study, StudyState
+from studies.store import StudyExistsError
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 Limit = Annotated[int, Query(ge=1, le=500)]
 IdempotencyKey = Annotated[str | None, Header(max_length=200, description="the same key makes the same study once")]
+log = logging.getLogger(__name__)
 GOES_ON = (StudyState.INTERRUPTED, StudyState.FAILED, StudyState.CANCELLED, StudyState.COMPLETE)
 
 
@@ -31,16 +37,26 @@ def submit(
     """Submit a study. It is queued; a worker fetches model and data and runs it."""
     spec = request.spec()
     admit(spec, state.settings)
-    study = state.service.submit(
-        request.name or fresh_slug(spec, state.service.store),
-        spec.model_dump(mode="json"),
+    submitted = partial(
+        state.service.submit,
+        spec=spec.model_dump(mode="json"),
         owner=caller.key,
         priority=request.priority,
         idempotency_key=idempotency_key,
         request_hash=sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest(),
     )
+    study = submitted(request.name) if request.name else _under_fresh_name(submitted, spec, state)
     response.headers["Location"] = f"/v1/studies/{study.slug}"
     return StudyView.of(study)
+
+
+def _under_fresh_name(submitted: Callable[[str], Study], spec: StudySpec, state: State) -> Study:
+    """Submit under a name that is free. Of two requests at once one may find its name taken, and takes the next."""
+    while True:
+        try:
+            return submitted(fresh_slug(spec, state.service.store))
+        except StudyExistsError:
+            log.info("a fresh name was taken meanwhile; trying the next")
 
 
 @router.get("", responses=responses(400, 401, 403, 422, 429))

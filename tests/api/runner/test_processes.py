@@ -1,0 +1,192 @@
+"""Server and workers as whole processes: what a kill, a stop and a cancel leave behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from command_line import Cli
+from tiny_checkpoints import save_data, save_tiny
+
+SIZES = {"train": 200, "validation": 160, "test": 140}
+TRIALS = 80
+PATIENCE_S = 90.0
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("assets")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+class Server:
+    """`optimize serve` with one worker and a short lease."""
+
+    def __init__(self, cli: Cli, *more: str) -> None:
+        self.cli = cli
+        self.port = free_port()
+        command = cli.command("serve", "--port", str(self.port), "--allow-path", str(cli.assets))
+        self.log = (cli.root / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            [*command, "--lease-seconds", "2", *more], env=cli.environment, cwd=cli.root, stderr=self.log
+        )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.cli.root / "server.log").read_text()
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def submit(self, name: str, **changes: object) -> None:
+        body = {
+            "model": str(self.cli.assets / "model"),
+            "task": "colours",
+            "data": str(self.cli.assets / "data"),
+            "epsilon": 0.3,
+            "trials": TRIALS,
+            "batch_sizes": [1],
+            "calibration_examples": 32,
+            "threads": 1,
+            "name": name,
+            **changes,
+        }
+        answer = self.http.post("/v1/studies", json=body)
+        assert answer.status_code == 201, answer.text
+
+    def state(self, name: str) -> str:
+        return str(self.http.get(f"/v1/studies/{name}").json()["state"])
+
+    def finished(self, name: str) -> dict[int, int]:
+        """Return how often each candidate was finished, by its number."""
+        found: dict[int, int] = {}
+        text = self.http.get(f"/v1/studies/{name}/events", params={"follow": "false"}).text
+        for block in text.split("\n\n"):
+            if "event: candidate" in block:
+                number = int(block.split('"number":', 1)[1].split(",", 1)[0])
+                found[number] = found.get(number, 0) + 1
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        self.http.close()
+        self.log.close()
+        if self.process.poll() is None:
+            self.stop()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path, assets: Path) -> Iterator[Callable[..., Server]]:
+    cli = Cli(tmp_path, assets)
+    started: list[Server] = []
+
+    def begin(*more: str) -> Server:
+        started.append(Server(cli, *more))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        server.close()
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_evaluated_twice(start: Callable[..., Server]) -> None:
+    server = start()
+    server.submit("s")
+    wait_until(lambda: len(server.finished("s")) >= 20)
+    before = set(server.finished("s"))
+    [worker] = server.workers()
+    worker.kill()
+    wait_until(lambda: server.state("s") == "complete")
+    after = server.finished("s")
+    assert before <= set(after) == set(range(TRIALS))
+    assert set(after.values()) == {1}
+
+
+def test_a_killed_server_takes_its_workers_along_and_the_next_goes_on(start: Callable[..., Server]) -> None:
+    first = start()
+    first.submit("s")
+    wait_until(lambda: len(first.finished("s")) >= 20)
+    orphans = first.workers()
+    first.stop(signal.SIGKILL)
+    wait_until(lambda: not any(map(runs, orphans)))
+    second = start()
+    wait_until(lambda: second.state("s") == "complete")
+    assert second.finished("s") == dict.fromkeys(range(TRIALS), 1)
+
+
+def runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(start: Callable[..., Server]) -> None:
+    first = start()
+    first.submit("s")
+    wait_until(lambda: len(first.finished("s")) >= 10)
+    orphans = first.workers()
+    assert first.stop() == 0
+    assert not any(map(runs, orphans))
+    second = start("--workers", "0")
+    assert second.state("s") == "queued"
+    done = subprocess.run(
+        second.cli.command("worker", "--until-idle"), env=second.cli.environment, cwd=second.cli.root, check=False
+    )
+    assert done.returncode == 0
+    assert second.state("s") == "complete"
+    assert second.finished("s") == dict.fromkeys(range(TRIALS), 1)
+
+
+def test_a_cancel_takes_effect_while_the_study_runs_and_it_can_be_resumed(start: Callable[..., Server]) -> None:
+    server = start()
+    server.submit("s", trials=5000)
+    wait_until(lambda: len(server.finished("s")) >= 10)
+    assert server.http.post("/v1/studies/s/cancel").status_code == 202
+    wait_until(lambda: server.state("s") == "cancelled")
+    stopped_at = len(server.finished("s"))
+    assert stopped_at < 5000
+    time.sleep(0.5)
+    assert len(server.finished("s")) == stopped_at
+    assert server.http.post("/v1/studies/s/resume").status_code == 202
+    wait_until(lambda: len(server.finished("s")) > stopped_at)
+
+
+def test_a_study_runs_in_no_web_process(start: Callable[..., Server]) -> None:
+    server = start()
+    server.submit("s", trials=10)
+    wait_until(lambda: server.state("s") == "complete")
+    if sys.platform == "linux":
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "libtorch" not in maps
+    assert os.getpgid(server.process.pid) == os.getpgid(server.workers()[0].pid)  # Ctrl-C reaches both
