@@ -23,7 +23,7 @@ from objectives.memory import measure_memory
 from objectives.size import measure_size
 
 DENSE = "dense"  # the key of the dense model
-LATENCY_S = 8.0  # per batch size, over all models: a dozen rounds of a small encoder
+LATENCY_S = 5.0  # per batch size, over all models: some ten rounds of a small encoder
 
 Measurements = dict[Hashable, tuple[Measurement, ...]]
 Request = Callable[[int], dict[str, Tensor]]
