@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from api.http.problems import ProblemError
-from api.http.state import Shared, State, state_of
+from api.http.state import Shared, State
 from studies.keys import Scope
 from studies.records import Study
 
@@ -39,23 +40,28 @@ class Caller:
         return self.sees_all or study.owner == self.key
 
 
-def caller_of(
-    state: Annotated[State, Depends(state_of)],
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
-) -> Caller:
+EVERYBODY = Caller(None, frozenset(Scope))
+
+
+async def caller_of(state: State, secret: str | None) -> Caller:
     """Return who asks. Raises 401 for a missing, unknown or revoked key where there are keys."""
-    if not state.service.keys.any():
-        return Caller(None, frozenset(Scope))
-    key = state.service.keys.find(credentials.credentials) if credentials else None
+    if not await state.has_keys():
+        return EVERYBODY
+    key = await run_in_threadpool(state.service.keys.find, secret) if secret else None
     if key is None:
         raise ProblemError(401, "give a valid API key as a bearer token", headers={"WWW-Authenticate": "Bearer"})
     return Caller(key.id, key.scopes)
 
 
-def require(scope: Scope) -> Callable[..., Caller]:
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+Check = Callable[[Request, Credentials], Awaitable[Caller]]
+
+
+def require(scope: Scope) -> Check:
     """Return a dependency that answers 403 to whoever lacks the scope."""
 
-    def check(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    async def check(request: Request, credentials: Credentials) -> Caller:
+        caller = await caller_of(request.app.state.shared, credentials.credentials if credentials else None)
         if not caller.scopes & INCLUDES[scope]:
             raise ProblemError(403, f"{request.method} here needs a key of scope {scope.value!r}")
         return caller

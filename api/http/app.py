@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.http.conditional import NotModifiedError, not_modified
 from api.http.feed import Feed
 from api.http.guard import Guard
 from api.http.problems import handle_problems
@@ -40,8 +41,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
     )
-    for module in (studies, fronts, recommendations, candidates, events, exports, catalogue, health):
+    for module in (fronts, studies, recommendations, candidates, events, exports, catalogue, health):
         app.include_router(module.router)
     handle_problems(app)
+    app.add_exception_handler(NotModifiedError, not_modified)
     app.add_middleware(Guard, settings=settings)
     return app

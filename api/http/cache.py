@@ -18,12 +18,18 @@ class AnswerCache:
         self._answers: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, compute: Callable[[], bytes]) -> bytes:
-        """Return the answer under `key`, computed where it is not held. Two threads may compute the same one."""
+    def held(self, key: Hashable) -> bytes | None:
+        """Return the answer under `key` if it is held."""
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
-                return self._answers[key]
+            return self._answers.get(key)
+
+    def get(self, key: Hashable, compute: Callable[[], bytes]) -> bytes:
+        """Return the answer under `key`, computed where it is not held. Two threads may compute the same one."""
+        held = self.held(key)
+        if held is not None:
+            return held
         answer = compute()
         with self._lock:
             self._held += len(answer) - len(self._answers.get(key, b""))

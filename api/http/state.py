@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from api.http.cache import AnswerCache
 from api.http.feed import Feed
 from api.http.settings import Settings
 from studies.sql.service import SqlService
 
+LOOKED_EVERY_S = 1.0
 
-@dataclass(frozen=True)
+
+@dataclass
 class State:
     """One server process: its settings, its database, its cache of answers."""
 
@@ -21,9 +25,18 @@ class State:
     service: SqlService
     feed: Feed
     answers: AnswerCache = field(default_factory=AnswerCache)
+    _has_keys: bool = False
+    _looked_at: float = float("-inf")
+
+    async def has_keys(self) -> bool:
+        """Whether a key was ever made. While there is none, the database is asked once a second at most."""
+        now = time.monotonic()
+        if not self._has_keys and now - self._looked_at >= LOOKED_EVERY_S:
+            self._has_keys, self._looked_at = await run_in_threadpool(self.service.keys.any), now
+        return self._has_keys
 
 
-def state_of(request: Request) -> State:
+async def state_of(request: Request) -> State:
     """Return the state of the server that got this request."""
     return cast("State", request.app.state.shared)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import ColumnElement, and_, false, select, true
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
 
 from studies.records import Candidate, Study, StudyState
@@ -48,6 +48,22 @@ def is_named(name: str) -> Condition:
     if study_id is not None:
         return StudyRow.id == study_id
     return StudyRow.slug == name if could_be_slug(name) else false()  # what else it holds, a driver may refuse
+
+
+_studies = StudyRow.__table__.c
+_REVISION = select(_studies.id, _studies.revision)
+_REVISION_OF_ID = _REVISION.where(_studies.id == bindparam("named"))  # made once: asked by every request for a front
+_REVISION_OF_SLUG = _REVISION.where(_studies.slug == bindparam("named"))
+
+
+def latest_revision(connection: Connection, name: str) -> tuple[int, int] | None:
+    """Return the id and revision of the study of a slug or id, if there is one."""
+    study_id = id_in(name)
+    if study_id is None and not could_be_slug(name):
+        return None
+    statement, named = (_REVISION_OF_SLUG, name) if study_id is None else (_REVISION_OF_ID, study_id)
+    found = connection.execute(statement, {"named": named}).one_or_none()
+    return None if found is None else (found.id, found.revision)
 
 
 def study_by_id(session: Session, study_id: int) -> Study:

@@ -33,6 +33,7 @@ from studies.sql.queries import (
     candidate_by_id,
     candidate_records,
     is_named,
+    latest_revision,
     page_condition,
     slugs,
     study_by_id,
@@ -122,10 +123,10 @@ class SqlStore:
     def revision(self, name: str) -> tuple[int, int]:
         """Return a study's id and revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
         with self.database.glance() as connection:
-            found = connection.execute(select(StudyRow.id, StudyRow.revision).where(is_named(name))).one_or_none()
+            found = latest_revision(connection, name)
             if found is None:
                 raise no_such_study(name, connection.scalars(select(StudyRow.slug)))
-            return found.id, found.revision
+            return found
 
     def update_study(
         self,

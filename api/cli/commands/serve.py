@@ -38,6 +38,9 @@ def serve(
     ] = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="Name this server answers for; may repeat.")] = None,
     allow_hub: Annotated[list[str] | None, typer.Option(help="Hub id or owner that may be named; may repeat.")] = None,
+    requests_per_minute: Annotated[
+        int, typer.Option(min=1, help="Requests of one address that are answered in a minute.")
+    ] = 1200,
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
@@ -64,6 +67,7 @@ def serve(
         workers=workers,
         studies_per_key=studies_per_key,
         lease_s=lease_seconds,
+        requests_per_minute=requests_per_minute,
     )
     service = open_service(shared.storage)
     has_keys = service.keys.any()

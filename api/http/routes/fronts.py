@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from api.http.access import Reader, study_for
+from api.http.conditional import IF_NONE_MATCH, Current
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
 from optimizer.fronts import front_of
@@ -19,23 +20,24 @@ from studies.records import Study, Verdict
 from studies.store import StudyStore
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
-Ratio = Annotated[float | None, Query(gt=0, le=1)]
+Ratio = Annotated[float | None, Field(gt=0, le=1)]
 
 
-@dataclass(frozen=True)
-class FrontQuery:
+class FrontQuery(BaseModel):
     """What a front is filtered by."""
 
-    epsilon: Annotated[float | None, Query(ge=0, lt=1, allow_inf_nan=False)] = None
-    objectives: Annotated[list[CostName] | None, Query(description="costs beside the drop; may repeat")] = None
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epsilon: float | None = Field(None, ge=0, lt=1)
+    objectives: list[CostName] | None = Field(None, description="costs beside the drop; may repeat")
     max_flops_ratio: Ratio = None
     max_latency_ratio: Ratio = None
     max_energy_ratio: Ratio = None
     max_parameters_ratio: Ratio = None
     max_size_ratio: Ratio = None
-    max_energy_j: Annotated[float | None, Query(gt=0, allow_inf_nan=False, description="per inference")] = None
-    min_accuracy: Annotated[float | None, Query(allow_inf_nan=False, description="of the task's metric")] = None
-    verdict: Annotated[list[Verdict] | None, Query(description="may repeat")] = None
+    max_energy_j: float | None = Field(None, gt=0, description="per inference")
+    min_accuracy: float | None = Field(None, description="of the task's metric")
+    verdict: list[Verdict] | None = Field(None, description="may repeat")
 
     def of(self, study: Study, store: StudyStore) -> FrontResult:
         """Return the front. Raises 409 for a study that has no baseline yet."""
@@ -74,29 +76,21 @@ class FrontQuery:
         ]
 
 
-Filter = Annotated[FrontQuery, Depends()]
+Filter = Annotated[FrontQuery, Query()]
 
 
 @router.get(
     "/studies/{name}/front",
     response_model=FrontResult,
+    openapi_extra=IF_NONE_MATCH,
     responses={304: {"description": "Unchanged"}, **responses(401, 403, 404, 409, 422, 429)},
 )
-def front(
-    name: str, state: Shared, caller: Reader, query: Filter, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
+async def front(version: Current, state: Shared, caller: Reader, query: Filter) -> Response:
     """Filter what is stored of a study. With `If-None-Match` an unchanged one costs a single look at its revision."""
-    study_id, revision = state.service.store.revision(name)
-    if not caller.sees_all:
-        study_for(state, caller, str(study_id))
-    tag = f'"{study_id}-{revision}-{sha256(repr(query).encode()).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and tag in (part.strip() for part in if_none_match.split(",")):
-        return Response(status_code=304, headers=headers)
 
     def compute() -> bytes:
-        study = study_for(state, caller, str(study_id))
+        study = study_for(state, caller, str(version.study_id))
         return query.of(study, state.service.store).model_dump_json().encode()
 
-    body = state.answers.get((study_id, revision, repr(query)), compute)
-    return Response(body, media_type="application/json", headers=headers)
+    body = state.answers.held(version) or await run_in_threadpool(state.answers.get, version, compute)
+    return Response(body, media_type="application/json", headers=version.headers)

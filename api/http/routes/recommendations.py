@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from api.http.access import Reader, study_for
 from api.http.problems import ProblemError, responses
@@ -63,18 +63,23 @@ class Comparison(BaseModel):
     items: list[FrontResult]
 
 
+class RecommendationQuery(FrontQuery):
+    """A front's filter, and the rule."""
+
+    rule: Rule = Rule.KNEE
+    weight: list[str] | None = Field(
+        None, description="for `weights`: NAME:NUMBER of drop or a cost, as drop:2; may repeat"
+    )
+    order: list[CostName] | None = Field(None, description="for `lexicographic`: costs, weightiest first")
+    max_drop: float | None = Field(None, description="for `budget`")
+
+
 @router.get("/studies/{name}/recommendation", responses=responses(401, 403, 404, 409, 422, 429))
 def recommend(
     name: str,
     state: Shared,
     caller: Reader,
-    query: Annotated[FrontQuery, Depends()],
-    rule: Rule = Rule.KNEE,
-    weight: Annotated[
-        list[str] | None, Query(description="for `weights`: NAME:NUMBER of drop or a cost, as drop:2; may repeat")
-    ] = None,
-    order: Annotated[list[CostName] | None, Query(description="for `lexicographic`: costs, weightiest first")] = None,
-    max_drop: Annotated[float | None, Query(allow_inf_nan=False, description="for `budget`")] = None,
+    query: Annotated[RecommendationQuery, Query()],
 ) -> Recommendation:
     """Recommend one member of the front that `query` leaves; members that verification refuted are passed over."""
     study = study_for(state, caller, name)
@@ -82,13 +87,13 @@ def recommend(
     standing = [member for member in front.items if member.verdict is not Verdict.REFUTED]
     if not standing:
         raise ProblemError(404, f"no member of {study.slug!r} is left to recommend; loosen the filter or raise epsilon")
-    if rule is Rule.KNEE:
+    if query.rule is Rule.KNEE:
         return _knee(standing, front.knee)
-    if rule is Rule.WEIGHTS:
-        return _weighted(standing, _weights(weight or ["drop:1", "flops:1"]), front.epsilon)
-    if rule is Rule.LEXICOGRAPHIC:
-        return _lexicographic(standing, order or ["flops"])
-    return _within_budget(standing, front.epsilon if max_drop is None else max_drop)
+    if query.rule is Rule.WEIGHTS:
+        return _weighted(standing, _weights(query.weight or ["drop:1", "flops:1"]), front.epsilon)
+    if query.rule is Rule.LEXICOGRAPHIC:
+        return _lexicographic(standing, query.order or ["flops"])
+    return _within_budget(standing, front.epsilon if query.max_drop is None else query.max_drop)
 
 
 @router.get("/studies/{name}/hypervolume", responses=responses(401, 403, 404, 409, 422, 429))
