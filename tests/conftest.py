@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from postgresql import start_server, url_of
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,3 +24,11 @@ def real_assets() -> Path:
     if not place:
         pytest.skip("REAL_ASSETS names no directory with the real checkpoint and data")
     return Path(place)
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL."""
+    server = start_server(tmp_path_factory.mktemp("pg"))
+    yield url_of(server)
+    server.cleanup()

