@@ -18,7 +18,16 @@ MAY_IMPORT: dict[str, set[str]] = {  # a row names rows below it only, so no cyc
     "search_spaces": set(),
     "objectives": set(),
 }
-TORCH_FREE = ("studies.store", "studies.opening", "optimizer.spec", "optimizer.member", "optimizer", "api.cli.app")
+TORCH_FREE = (
+    "studies.store",
+    "studies.opening",
+    "optimizer.spec",
+    "optimizer.member",
+    "optimizer",
+    "api.cli.app",
+    "api.http.app",
+    "api.runner.worker",
+)
 FILE_LINES, FUNCTION_LINES = 400, 60
 
 

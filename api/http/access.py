@@ -20,6 +20,7 @@ INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have
     Scope.WRITE: frozenset({Scope.WRITE, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
+COOKIE = "optimize_key"  # holds the key of a browser that logged in; no script can read it
 bearer = HTTPBearer(auto_error=False, description="An API key, as `optimize keys add` prints it once.")
 
 
@@ -61,7 +62,8 @@ def require(scope: Scope) -> Check:
     """Return a dependency that answers 403 to whoever lacks the scope."""
 
     async def check(request: Request, credentials: Credentials) -> Caller:
-        caller = await caller_of(request.app.state.shared, credentials.credentials if credentials else None)
+        secret = credentials.credentials if credentials else request.cookies.get(COOKIE)
+        caller = await caller_of(request.app.state.shared, secret)
         if not caller.scopes & INCLUDES[scope]:
             raise ProblemError(403, f"{request.method} here needs a key of scope {scope.value!r}")
         return caller

@@ -16,6 +16,7 @@ from api.http.routes import candidates, catalogue, events, exports, fronts, heal
 from api.http.settings import Settings
 from api.http.state import State
 from api.http.upkeep import keep_tidy
+from api.pages.router import add_pages
 from studies.opening import open_service
 
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
@@ -49,5 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     handle_problems(app)
     app.add_exception_handler(NotModifiedError, not_modified)
+    add_pages(app)
     app.add_middleware(Guard, settings=settings)
     return app

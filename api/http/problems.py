@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -123,23 +123,21 @@ def handle_problems(app: FastAPI) -> None:
 
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProblemError)
-    errors = [FieldError(field=error.field, detail=error.detail)] if error.field else []
-    return problem(error.status, error.detail, errors=errors, headers=error.headers)
+    refusal = cast("ProblemError", error)
+    errors = [FieldError(field=refusal.field, detail=refusal.detail)] if refusal.field else []
+    return problem(refusal.status, refusal.detail, errors=errors, headers=refusal.headers)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    found = [
-        FieldError(field=".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), detail=e["msg"]) for e in error.errors()
-    ]
-    is_json = any(e["type"] == "json_invalid" for e in error.errors())
+    wrong = cast("RequestValidationError", error).errors()
+    found = [FieldError(field=".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), detail=e["msg"]) for e in wrong]
+    is_json = any(e["type"] == "json_invalid" for e in wrong)
     return problem(400 if is_json else 422, "; ".join(f"{e.field}: {e.detail}" for e in found), errors=found)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    refusal = cast("HTTPException", error)
+    return problem(refusal.status_code, str(refusal.detail), headers=refusal.headers)
 
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:

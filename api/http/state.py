@@ -9,7 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.http.cache import AnswerCache
+from api.http.cache import MOST_BYTES, Cache, Records
 from api.http.feed import Feed
 from api.http.settings import Settings
 from studies.sql.service import SqlService
@@ -24,9 +24,12 @@ class State:
     settings: Settings
     service: SqlService
     feed: Feed
-    answers: AnswerCache = field(default_factory=AnswerCache)
+    answers: Cache[bytes] = field(default_factory=lambda: Cache(MOST_BYTES))
     _has_keys: bool = False
     _looked_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.records = Records(self.service.store)
 
     async def has_keys(self) -> bool:
         """Whether a key was ever made. While there is none, the database is asked once a second at most."""

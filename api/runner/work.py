@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from optimizer.fronts import members_of
 from optimizer.handover.export import export_candidate
 from optimizer.progress import Listener
+from optimizer.report import write_report
+from optimizer.result import result_of
 from optimizer.run import resume
 from studies.jobs import Job
 from studies.records import StudyState
 from studies.store import StudyStore
+
+REPORT = "report.html"
 
 
 def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener) -> None:
@@ -31,14 +36,16 @@ def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listene
 
 
 def export(job: Job, store: StudyStore, *, cache_dir: Path, artifacts: Path) -> dict[str, object]:
-    """Write a candidate below `artifacts`; return the names of the files in the job's own folder there."""
-    folder = artifacts / f"job-{job.id}"
+    """Write a candidate and its study's report below `artifacts`; return the names of the files in the job's folder."""
+    folder = artifacts / f"job-{job.id}-{job.attempts}"  # a killed attempt leaves its own behind
+    study = store.study(str(job.study_id))
     written = export_candidate(
         store,
-        store.study(str(job.study_id)),
+        study,
         int(job.payload["candidate"]),
         folder,
         cache_dir=cache_dir,
         as_onnx=job.payload["format"] == "onnx",
     )
-    return {"folder": folder.name, "files": [path.name for path in written]}
+    write_report(result_of(study, store), members_of(study, store.candidates(study.id)), folder / REPORT)
+    return {"folder": folder.name, "files": [*(path.name for path in written), REPORT]}

@@ -13,7 +13,6 @@ from api.http.access import Reader, study_for
 from api.http.models import Page
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
-from optimizer.fronts import members_of
 from optimizer.member import Member
 
 router = APIRouter(prefix="/v1", tags=["candidates"])
@@ -59,7 +58,7 @@ def list_candidates(
     study = study_for(state, caller, name)
     if not study.baseline:
         raise ProblemError(409, f"study {study.slug!r} is {study.state} and has no baseline yet; ask again later")
-    members = members_of(study, state.service.store.candidates(study.id))
+    members = state.records.members(study)
     chosen = _sorted([m for m in members if max_drop is None or (m.drop or 0.0) <= max_drop], sort, descending)
     if media != JSON:
         return Response(_table(chosen, media), media_type=media)
@@ -73,7 +72,7 @@ def list_candidates(
 def read_candidate(name: str, number: int, state: Shared, caller: Reader) -> Member:
     """Read one candidate with all that was measured on it."""
     study = study_for(state, caller, name)
-    members = members_of(study, state.service.store.candidates(study.id)) if study.baseline else []
+    members = state.records.members(study) if study.baseline else []
     for member in members:
         if member.candidate == number:
             return member

@@ -35,7 +35,7 @@ class ExportRequest(BaseModel):
 def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, response: Response) -> JobView:
     """Have a candidate written as weights, tokenizer, manifest and model card, or as ONNX."""
     study = study_for(state, caller, name)
-    if all(candidate.number != request.candidate for candidate in state.service.store.candidates(study.id)):
+    if all(candidate.number != request.candidate for candidate in state.records.candidates(study)):
         raise ProblemError(404, f"study {study.slug!r} has no candidate {request.candidate}", field="candidate")
     job = state.service.jobs.enqueue(study.id, JobKind.EXPORT, request.model_dump(), owner=caller.key)
     response.headers["Location"] = f"/v1/exports/{job.id}"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.http.access import Reader, study_for
+from api.http.cache import Records
 from api.http.conditional import IF_NONE_MATCH, Current
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
@@ -17,7 +18,6 @@ from optimizer.fronts import front_of
 from optimizer.member import FrontResult, Member
 from optimizer.spec import CostName
 from studies.records import Study, Verdict
-from studies.store import StudyStore
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 Ratio = Annotated[float | None, Field(gt=0, le=1)]
@@ -39,13 +39,13 @@ class FrontQuery(BaseModel):
     min_accuracy: float | None = Field(None, description="of the task's metric")
     verdict: list[Verdict] | None = Field(None, description="may repeat")
 
-    def of(self, study: Study, store: StudyStore) -> FrontResult:
+    def of(self, study: Study, records: Records) -> FrontResult:
         """Return the front. Raises 409 for a study that has no baseline yet."""
         if not study.baseline:
             raise ProblemError(409, f"study {study.slug!r} is {study.state} and has no baseline yet; ask again later")
         found = front_of(
             study,
-            store.candidates(study.id),
+            records.candidates(study),
             epsilon=self.epsilon,
             objectives=self.objectives,
             limits=self._limits(study) or None,
@@ -90,7 +90,7 @@ async def front(version: Current, state: Shared, caller: Reader, query: Filter) 
 
     def compute() -> bytes:
         study = study_for(state, caller, str(version.study_id))
-        return query.of(study, state.service.store).model_dump_json().encode()
+        return query.of(study, state.records).model_dump_json().encode()
 
     body = state.answers.held(version) or await run_in_threadpool(state.answers.get, version, compute)
     return Response(body, media_type="application/json", headers=version.headers)

@@ -15,7 +15,7 @@ from api.http.problems import ProblemError, responses
 from api.http.routes.fronts import FrontQuery
 from api.http.state import Shared
 from optimizer.front import hypervolume, non_dominated
-from optimizer.fronts import front_of, members_of
+from optimizer.fronts import front_of
 from optimizer.member import FrontResult, Member
 from optimizer.spec import CostName
 from studies.records import Verdict
@@ -83,7 +83,7 @@ def recommend(
 ) -> Recommendation:
     """Recommend one member of the front that `query` leaves; members that verification refuted are passed over."""
     study = study_for(state, caller, name)
-    front = query.of(study, state.service.store)
+    front = query.of(study, state.records)
     standing = [member for member in front.items if member.verdict is not Verdict.REFUTED]
     if not standing:
         raise ProblemError(404, f"no member of {study.slug!r} is left to recommend; loosen the filter or raise epsilon")
@@ -103,7 +103,7 @@ def progress(name: str, state: Shared, caller: Reader) -> Progress:
     epsilon = float(study.spec["epsilon"])
     if not study.baseline or epsilon == 0:
         raise ProblemError(409, f"study {study.slug!r} has no baseline yet, or ε = 0 and so no hypervolume")
-    members = members_of(study, state.service.store.candidates(study.id))
+    members = state.records.members(study)
     points = np.array([((m.drop or 0.0) / epsilon, m.flops_ratio) for m in members]).reshape(-1, 2)
     steps = []
     best = np.empty((0, 2))
@@ -123,7 +123,7 @@ def compare(
     for one in found:
         if not one.baseline:
             raise ProblemError(409, f"study {one.slug!r} is {one.state} and has no baseline yet; ask again later")
-    return Comparison(items=[front_of(one, state.service.store.candidates(one.id)) for one in found])
+    return Comparison(items=[front_of(one, state.records.candidates(one)) for one in found])
 
 
 def _knee(members: Sequence[Member], knee: int | None) -> Recommendation:

@@ -79,7 +79,8 @@ def test_an_export_is_written_by_a_worker_and_downloaded_in_ranges(done: tuple) 
     place.work()
     job = client.get(where).json()
     assert job["state"] == "done", job
-    assert {"model.safetensors", "config.json"} <= set(job["result"]["files"])
+    assert {"model.safetensors", "config.json", "report.html"} <= set(job["result"]["files"])
+    assert "<!doctype html>" in client.get(f"{where}/files/report.html").text
     whole = client.get(f"{where}/files/model.safetensors").content
     part = client.get(f"{where}/files/model.safetensors", headers={"Range": "bytes=8-15"})
     assert part.status_code == 206
