@@ -7,14 +7,12 @@ in the length, whose three coefficients are read off the modules; a mean over le
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from torch import nn
-
-from objectives.measurement import Conditions, Measurement, Source
 
 _HEAD = ("classifier.dense", "classifier.out_proj")
 
@@ -53,15 +51,6 @@ class FlopLaw:
 def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
     """Return the mean FLOPs of one inference over unpadded `lengths` `(n,)`. Raises `UncountableModelError`."""
     return flop_law(model).mean(lengths)
-
-
-def measure_flops(model: nn.Module, lengths: Sequence[int]) -> Measurement:
-    """Return `count_flops` as a measurement that says over how many lengths, and of which mean, it was taken."""
-    value = count_flops(model, lengths)
-    conditions: Conditions = {"padding": "none", "mean_length": float(np.mean(lengths))}
-    return Measurement(
-        quantity="flops", value=value, unit="FLOPs", source=Source.COUNTED, n=len(lengths), conditions=conditions
-    )
 
 
 def flop_law(model: nn.Module) -> FlopLaw:

@@ -1,4 +1,4 @@
-"""The front: who dominates whom, how much a front covers, its knee, and a few members spread over it.
+"""The front: who dominates whom, how much a front covers, and its knee.
 
 All functions take losses as arrays: rows are candidates, columns are axes, lower is better on each. Dominance and
 hypervolume are exact and computed by moocore.
@@ -69,38 +69,6 @@ def knee(losses: ArrayLike) -> int:
     from_plane = scaled.sum(axis=1).round(_DIGITS)
     from_ideal = np.linalg.norm(scaled, axis=1).round(_DIGITS)
     return int(np.lexsort((from_ideal, from_plane))[0])
-
-
-def spread(costs: ArrayLike, k: int) -> NDArray[np.intp]:
-    """Return the indices of at most `k` points spread over one axis, the most telling first.
-
-    The cheapest comes first, then the dearest, then always the point furthest from all chosen ones (the first of
-    equals): any beginning of the answer is itself spread.
-
-    Args:
-        costs: `(n,)`, finite.
-        k: at least 0.
-
-    Reference: Gonzalez 1985, Clustering to minimize the maximum intercluster distance,
-    https://doi.org/10.1016/0304-3975(85)90224-5.
-    """
-    values = np.asarray(costs, dtype=np.float64)
-    if values.ndim != 1 or not np.isfinite(values).all() or k < 0:
-        raise ValueError(f"spread needs finite costs `(n,)` and k >= 0, got shape {values.shape} and {k=}")
-    chosen = [int(np.argmin(values))] if k and len(values) else []
-    nearest = np.full(len(values), np.inf)
-    while 0 < len(chosen) < min(k, len(values)):
-        nearest = np.minimum(nearest, np.abs(values - values[chosen[-1]]))
-        nearest[chosen] = -1.0  # never chosen twice
-        chosen.append(int(np.argmax(nearest)))
-    return np.array(chosen, dtype=np.intp)
-
-
-def least_violating(drops: ArrayLike, epsilon: float) -> NDArray[np.intp]:
-    """Return the indices of the `drops` `(n,)` above `epsilon`, the smallest violation first, equals in given order."""
-    values = np.asarray(drops, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    return order[values[order] > epsilon]
 
 
 def _scaled(rows: FloatArray) -> FloatArray:

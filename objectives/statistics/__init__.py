@@ -10,7 +10,6 @@ from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
 from objectives.statistics.power import describe_power, largest_certifiable_drop, smallest_certifying_n
-from objectives.statistics.ratios import ratio_interval
 
 __all__ = [
     "DropBootstrap",
@@ -22,7 +21,6 @@ __all__ = [
     "paired_drop_interval",
     "paired_drop_p_value",
     "paired_drop_upper",
-    "ratio_interval",
     "smallest_certifying_n",
     "within_epsilon",
 ]

@@ -52,10 +52,11 @@ def smallest_certifying_n(
 
 def describe_power(n: int, epsilon: float, *, discordant_share: float = DISCORDANT_SHARE) -> str:
     """Return in one sentence what `n` verification examples can certify at `epsilon`."""
-    what = _certifiable(largest_certifiable_drop(n, discordant_share, epsilon))
+    drop = largest_certifiable_drop(n, discordant_share, epsilon)
+    wanted = smallest_certifying_n(discordant_share, epsilon) if drop is None or drop < 0 else None
     return (
-        f"with n={n:,} and {100 * discordant_share:.3g} % discordant examples {what} can be certified "
-        f"at ε = {epsilon:g}; one example is {1 / n:.2g}"
+        f"with n={n:,} and {100 * discordant_share:.3g} % discordant examples {_certifiable(drop)} can be certified "
+        f"at ε = {epsilon:g}; one example is {1 / n:.2g}" + (f"; no drop at all needs n={wanted:,}" if wanted else "")
     )
 
 

@@ -12,8 +12,6 @@ from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind
 from search_spaces.groups import Group, dense_config
 
-RATIO_LIMITS = ("flops", "parameters", "size")  # costs known before anything is built, so limits hold by construction
-
 
 @dataclass(frozen=True)
 class Space:

@@ -10,8 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForTokenClassification
 
-from objectives.flops import FlopLaw, UncountableModelError, count_flops, flop_law, measure_flops
-from objectives.measurement import Source
+from objectives.flops import FlopLaw, UncountableModelError, count_flops, flop_law
 
 
 def torch_count(model: nn.Module, batch: int, length: int) -> int:
@@ -96,14 +95,3 @@ def test_attention_of_uneven_widths_is_refused() -> None:
 def test_a_class_whose_forward_pass_is_not_known_is_refused() -> None:
     with pytest.raises(UncountableModelError, match="BertForTokenClassification"):
         count_flops(BertForTokenClassification(tiny("bert").config), [4])
-
-
-def test_measurement_says_that_it_was_counted_and_over_what() -> None:
-    measurement = measure_flops(tiny("bert"), [2, 4])
-    assert (measurement.quantity, measurement.unit, measurement.source, measurement.n) == (
-        "flops",
-        "FLOPs",
-        Source.COUNTED,
-        2,
-    )
-    assert measurement.conditions == {"padding": "none", "mean_length": 3.0}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.front import hypervolume, knee, least_violating, non_dominated, spread
+from optimizer.front import hypervolume, knee, non_dominated
 
 VALUES = (0.0, 1.0, np.inf)
 
@@ -90,37 +90,6 @@ def test_a_front_without_members_has_no_knee() -> None:
         knee(np.empty((0, 2)))
 
 
-def test_spread_takes_the_extremes_first_and_then_the_widest_gap() -> None:
-    assert spread([0.5, 0.0, 0.9, 1.0, 0.1], 3).tolist() == [1, 3, 0]
-    assert spread([3.0, 2.0], 1).tolist() == [1]
-    assert spread([], 3).tolist() == []
-    assert spread([1.0, 2.0], 0).tolist() == []
-
-
-@given(st.lists(st.integers(0, 20), max_size=15), st.integers(0, 16))
-def test_spread_names_each_point_once_and_every_beginning_is_itself_an_answer(costs: list[int], k: int) -> None:
-    chosen = spread(costs, k).tolist()
-    assert len(chosen) == len(set(chosen)) == min(k, len(costs))
-    assert chosen[: k - 1] == spread(costs, max(k - 1, 0)).tolist()[: max(k - 1, 0)] or k == 0
-    if len(chosen) >= 2:
-        assert {costs[chosen[0]], costs[chosen[1]]} == {min(costs), max(costs)}
-
-
-@given(st.lists(st.integers(0, 12), min_size=2, max_size=7), st.integers(2, 5))
-def test_spread_keeps_at_least_half_the_widest_possible_gap(costs: list[int], k: int) -> None:
-    k = min(k, len(costs))
-    best = max(narrowest(subset) for subset in itertools.combinations(costs, k))
-    assert 2 * narrowest([costs[i] for i in spread(costs, k)]) >= best
-
-
-def narrowest(values: tuple[int, ...] | list[int]) -> int:
-    return int(np.diff(np.sort(values)).min())
-
-
-def test_the_least_violating_come_first_and_feasible_ones_not_at_all() -> None:
-    assert least_violating([0.05, 0.01, 0.02, 0.05, 0.005], 0.01).tolist() == [2, 0, 3]
-
-
 @pytest.mark.parametrize("losses", [[1.0, 2.0], [[0.0, np.nan]], np.empty((2, 0))])
 def test_losses_that_are_no_table_of_numbers_are_refused(losses: object) -> None:
     with pytest.raises(ValueError, match="losses must"):
@@ -130,5 +99,3 @@ def test_losses_that_are_no_table_of_numbers_are_refused(losses: object) -> None
 def test_a_reference_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="reference"):
         hypervolume([[0.0, 0.0]], [1.0])
-    with pytest.raises(ValueError, match="spread needs"):
-        spread([1.0], -1)

@@ -49,6 +49,7 @@ def test_the_sentence_says_what_can_be_certified() -> None:
         "one example is 0.00055"
     )
     assert "only an observed gain of at least" in describe_power(277, 0.01)
+    assert f"no drop at all needs n={smallest_certifying_n(0.03, 0.01):,}" in describe_power(277, 0.01)
     assert "no observed drop or gain can be certified" in describe_power(100, 0.0)
 
 
