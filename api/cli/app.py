@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import typer
 from rich.console import Console
 
 from api.cli import options
-from api.cli.commands import cache, delete, export, front, keys, report, resume, serve, show, studies, worker
+from api.cli.commands import cache, cancel, delete, export, front, keys, report, resume, serve, show, studies, worker
 from api.cli.commands.run import run_study
-from api.cli.context import AsJson, CacheDir, Storage, shared
-from api.cli.errors import SUCCESS, exit_code
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
+from api.cli.errors import SUCCESS, exit_code, in_words
 from api.cli.spec_options import spec_from
 from optimizer.errors import InputError
 
-SHARED = ("storage", "cache_dir", "as_json")  # may stand before a subcommand's name
+SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
+OF_THIS_MACHINE = ("cache", "serve", "worker", "keys")  # commands that no server is asked for
 NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "ctx")
 
 app = typer.Typer(
@@ -71,16 +73,18 @@ def optimize(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Find every pruned version of a trained model worth having, within an accuracy tolerance, and verify it."""
     given = {name: ctx.params[name] for name in ctx.params if _was_given(ctx, name)}
     if ctx.invoked_subcommand is not None:
-        _refuse_run_options(ctx, given)
+        _refuse_stray_options(ctx.invoked_subcommand, given)
         ctx.obj = {name: given[name] for name in SHARED if name in given}
         return
     run_study(
         spec_from({name: value for name, value in given.items() if name not in NOT_IN_SPEC}, config),
-        shared(storage, cache_dir, as_json=as_json),
+        shared({name: given[name] for name in SHARED if name in given}),
         study=study,
         dry_run=dry_run,
         output=output,
@@ -98,7 +102,7 @@ def run() -> int:
         code = exit_code(error)
         if code is None:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="bold red", highlight=False, markup=False)
+        Console(stderr=True, soft_wrap=True).print(in_words(error), style="bold red", highlight=False, markup=False)
         return code
     return SUCCESS
 
@@ -108,11 +112,13 @@ def _was_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _refuse_run_options(ctx: typer.Context, given: dict[str, Any]) -> None:
+def _refuse_stray_options(command: str, given: Mapping[str, Any]) -> None:
     stray = [name for name in given if name not in SHARED]
     if stray:
         option = f"--{stray[0].replace('_', '-')}"
-        raise InputError(option, f"belongs to a run, not to `optimize {ctx.invoked_subcommand}`; leave one of them out")
+        raise InputError(option, f"belongs to a run, not to `optimize {command}`; leave one of them out")
+    if "server" in given and command in OF_THIS_MACHINE:
+        raise InputError("--server", f"does not go with `optimize {command}`, which is about this machine")
 
 
 def _quiet_libraries() -> None:
@@ -122,5 +128,5 @@ def _quiet_libraries() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
 
 
-for module in (studies, show, front, resume, report, export, delete, cache, serve, worker, keys):
+for module in (studies, show, front, resume, cancel, report, export, delete, cache, serve, worker, keys):
     module.register(app)

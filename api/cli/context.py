@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,10 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from studies.opening import default_storage_url, open_store
-from studies.store import StudyStore
+from api.cli.local import LocalStudies
+from api.cli.sources import Studies
+from optimizer.errors import InputError
+from studies.opening import default_storage_url
 
 Storage = Annotated[
     str | None, typer.Option("--storage", help="Database URL of the studies; SQLite in your data directory by default.")
@@ -27,19 +30,38 @@ CacheDir = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object on standard output, everything else on standard error.")
 ]
+ServerUrl = Annotated[
+    str | None,
+    typer.Option("--server", help="URL of a server whose studies are meant; $OPTIMIZE_SERVER unless --storage is."),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", help="Key for the server; $OPTIMIZE_API_KEY is the better place, others see arguments."),
+]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name or number of a study.")]
 
 
 PIPE_WIDTH = 140
+SERVER_VARIABLE, API_KEY_VARIABLE = "OPTIMIZE_SERVER", "OPTIMIZE_API_KEY"
+HERE_ALONE = ("storage", "cache_dir")  # what a server has of its own
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is asked instead of this machine."""
+
+    url: str
+    api_key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The options that may stand before or after a command's name."""
+    """The options that may stand before or after a command's name. `server` is None where this machine does it."""
 
     storage: str
     cache_dir: Path
     as_json: bool
+    server: Server | None = None
 
     @property
     def console(self) -> Console:
@@ -52,13 +74,16 @@ class Shared:
         return _console(stderr=True)
 
     @contextmanager
-    def store(self, *, read_only: bool = False) -> Iterator[StudyStore]:
-        """Open the store for one command."""
-        store = open_store(self.storage, read_only=read_only)
-        try:
-            yield store
-        finally:
-            store.close()
+    def studies(self) -> Iterator[Studies]:
+        """Yield the studies that one command is about."""
+        if self.server is None:
+            yield LocalStudies(self.storage, self.cache_dir)
+            return
+        from api.cli.remote import RemoteStudies  # brings httpx and FastAPI's models
+        from api.client.blocking import Client
+
+        with Client(self.server.url, api_key=self.server.api_key) as client:
+            yield RemoteStudies(client, self.server.url)
 
     def answer(self, value: BaseModel | dict[str, Any]) -> None:
         """Print one JSON object on standard output."""
@@ -72,19 +97,43 @@ def _console(*, stderr: bool) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
-def shared(storage: str | None, cache_dir: Path | None, *, as_json: bool) -> Shared:
-    """Return the shared options with their defaults filled in."""
-    return Shared(storage or default_storage_url(), cache_dir or default_cache_dir(), as_json)
+def shared(options: Mapping[str, Any]) -> Shared:  # Any: one type per option
+    """Return the shared options with their defaults filled in. Raises `InputError` for two that exclude each other."""
+    return Shared(
+        options.get("storage") or default_storage_url(),
+        options.get("cache_dir") or default_cache_dir(),
+        bool(options.get("as_json")),
+        _server(options),
+    )
 
 
-def shared_of(ctx: typer.Context, storage: str | None, cache_dir: Path | None, *, as_json: bool) -> Shared:
+def shared_of(
+    ctx: typer.Context,
+    storage: str | None,
+    cache_dir: Path | None,
+    *,
+    as_json: bool,
+    server: str | None = None,
+    api_key: str | None = None,
+) -> Shared:
     """Return the shared options of a subcommand: its own, else those before its name."""
     before: dict[str, Any] = ctx.obj or {}
-    return shared(
-        storage or before.get("storage"),
-        cache_dir or before.get("cache_dir"),
-        as_json=as_json or bool(before.get("as_json")),
-    )
+    own = {"storage": storage, "cache_dir": cache_dir, "as_json": as_json, "server": server, "api_key": api_key}
+    return shared({**before, **{name: value for name, value in own.items() if value}})
+
+
+def _server(options: Mapping[str, Any]) -> Server | None:
+    """Return the server that is named, by option or environment. What is typed wins over the environment."""
+    given = options.get("server")
+    here = next((f"--{name.replace('_', '-')}" for name in HERE_ALONE if options.get(name)), None)
+    if given and here:
+        raise InputError(here, f"belongs to this machine, --server {given} to another; leave one of them out")
+    url = given or (None if here else os.environ.get(SERVER_VARIABLE))
+    if url:
+        return Server(url, options.get("api_key") or os.environ.get(API_KEY_VARIABLE) or None)
+    if options.get("api_key"):
+        raise InputError("--api-key", f"is for a server; name it with --server URL or in {SERVER_VARIABLE}")
+    return None
 
 
 def default_cache_dir() -> Path:

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from api.client.errors import (
+    ApiError,
+    ClientError,
+    ServerError,
+    StudyCancelledError,
+    TooManyError,
+    UnauthorizedError,
+)
 from optimizer.errors import InputError, MachineError, NothingFeasibleError
 from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import StoreUnusableError, StudyBusyError, StudyExistsError, StudyNotFoundError
@@ -21,9 +29,18 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     KeyExistsError: BAD_INPUT,
     KeyNotFoundError: BAD_INPUT,
     NothingFeasibleError: NOTHING_FEASIBLE,
+    ApiError: BAD_INPUT,
+    ServerError: MACHINE_FAILURE,
+    TooManyError: MACHINE_FAILURE,
+    StudyCancelledError: INTERRUPTED,
+    ClientError: MACHINE_FAILURE,
     MachineError: MACHINE_FAILURE,
     OSError: MACHINE_FAILURE,
     MemoryError: MACHINE_FAILURE,
+}
+
+REMEDIES: Mapping[type[BaseException], str] = {  # beside what the error says itself
+    UnauthorizedError: "set OPTIMIZE_API_KEY; `optimize keys add NAME` makes a key at the server",
 }
 
 OPTIONS: Mapping[str, str] = {  # fields of the spec whose option is not simply the field with dashes
@@ -36,6 +53,12 @@ OPTIONS: Mapping[str, str] = {  # fields of the spec whose option is not simply 
 def exit_code(error: BaseException) -> int | None:
     """Return the exit code of an expected error, None for one that is a bug and keeps its traceback."""
     return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), None)
+
+
+def in_words(error: BaseException) -> str:
+    """Return what is printed of an expected error."""
+    remedy = REMEDIES.get(type(error))
+    return f"error: {error}" + (f"; {remedy}" if remedy else "")
 
 
 def input_error(error: ValidationError) -> InputError:

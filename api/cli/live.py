@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from optimizer.progress import Event
-from optimizer.views import Measured
 from studies.records import Candidate, CandidateState
 
 TITLES = {
@@ -26,10 +25,10 @@ TITLES = {
 
 
 class LiveProgress:
-    """A listener that draws one bar per stage."""
+    """A listener that draws one bar per stage; `interrupted` is said to whoever presses Ctrl-C meanwhile."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, interrupted: str) -> None:
+        self._console, self._interrupted = console, interrupted
         self._progress = Progress(
             TextColumn("{task.description:<36}"),
             BarColumn(bar_width=24),
@@ -50,7 +49,7 @@ class LiveProgress:
     ) -> None:
         self._progress.stop()
         if kind is KeyboardInterrupt:
-            self._console.print("Interrupted. What was evaluated is stored; `optimize resume STUDY` goes on.")
+            self._console.print(self._interrupted, highlight=False, markup=False)
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
@@ -62,12 +61,18 @@ class LiveProgress:
         if task is None:
             task = self._tasks[event.stage] = self._progress.add_task(description, total=event.total or None, best="")
         if event.candidate is not None:
-            self._note(event.candidate)
+            self._note_candidate(event.candidate)
         best = "" if self._best is None or event.stage != "search" else f"smallest within ε: {self._best:.3g} FLOPs"
         self._progress.update(task, description=description, completed=event.done, total=event.total or None, best=best)
 
-    def _note(self, candidate: Candidate) -> None:
-        """Remember the cheapest candidate that was evaluated whole: those over ε are stopped on the way."""
-        flops = Measured(candidate.measurements).value("flops")
-        if candidate.state is CandidateState.COMPLETE and flops is not None:
+    def note(self, flops: float | None) -> None:
+        """Remember the FLOPs of a candidate within ε if they are the fewest so far."""
+        if flops is not None:
             self._best = flops if self._best is None else min(self._best, flops)
+
+    def _note_candidate(self, candidate: Candidate) -> None:
+        """Note a candidate that was evaluated whole: those over ε are stopped on the way."""
+        from optimizer.views import Measured  # brings scipy, which whoever only lists studies should not wait for
+
+        if candidate.state is CandidateState.COMPLETE:
+            self.note(Measured(candidate.measurements).value("flops"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,7 @@ from studies.store import StoreError
 
 POLL_S = 0.5
 AT_ONCE = 500
+SILENCE_S = 20.0  # after which it is asked whether the study is still there: a deleted one says no more
 FINAL = {StudyState.COMPLETE, StudyState.FAILED, StudyState.CANCELLED}
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ def is_final(event: StudyEvent) -> bool:
 class Feed:
     """Polls the log while anybody listens. Listeners hold a queue each and read at their own pace."""
 
-    def __init__(self, events: EventLog) -> None:
-        self._events = events
+    def __init__(self, events: EventLog, exists: Callable[[int], bool]) -> None:
+        self._events, self._exists = events, exists
         self._listeners: dict[int, set[asyncio.Queue[StudyEvent]]] = defaultdict(set)
         self._poller: asyncio.Task[None] | None = None
 
@@ -45,7 +46,11 @@ class Feed:
                     after, ended = event.sequence, is_final(event)
                     yield event
             while follow and not ended:
-                event = await queue.get()
+                try:
+                    event = await asyncio.wait_for(queue.get(), SILENCE_S)
+                except TimeoutError:
+                    ended = not await run_in_threadpool(self._exists, study_id)
+                    continue
                 if event.sequence > after:
                     after, ended = event.sequence, is_final(event)
                     yield event

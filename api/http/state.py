@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from api.http.cache import MOST_BYTES, Cache, Records
 from api.http.feed import Feed
 from api.http.settings import Settings
-from studies.sql.service import SqlService
+
+if TYPE_CHECKING:
+    from studies.sql.service import SqlService
 
 LOOKED_EVERY_S = 1.0
 

@@ -24,7 +24,7 @@ from studies.sql.keys import SqlKeyRing
 from studies.sql.queries import study_by_id
 from studies.sql.store import SqlStore
 from studies.sql.tables import JobRow, StudyRow
-from studies.store import StudyBusyError
+from studies.store import StoreError, StudyBusyError, StudyNotFoundError
 
 CONNECTIONS = 30  # kept open: with those opened at need, as many as a server answers requests at once
 
@@ -96,6 +96,16 @@ class SqlService:
             job = leases.new_job(session, study_id, JobKind.RESUME, payload, priority=priority, owner=owner, now=now)
             leases.move_study(session, study, StudyState.QUEUED, error=None, process=self._process, now=now)
             return leases.job_record(job)
+
+    def has_study(self, study_id: int) -> bool:
+        """Whether the study is there, or may be: while the database is away nobody knows better."""
+        try:
+            self.store.revision(str(study_id))
+        except StudyNotFoundError:
+            return False
+        except StoreError:
+            return True
+        return True
 
     def ping(self) -> None:
         """Ask the database for its shortest answer. Raises `StoreUnusableError`, `StoreError`."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 from optimizer.errors import InputError
 
 
@@ -22,15 +22,17 @@ def delete(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Delete a study with its candidates and measurements."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store() as store:
-        found = store.study(study)
-        if not yes and (shared.as_json or not typer.confirm(f"Delete study {found.slug!r} for good?", err=True)):
-            raise InputError("--yes", f"{found.slug!r} was not deleted; say --yes to delete it without being asked")
-        store.delete_study(found.id)
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        name = known.study(study).study
+        if not yes and (shared.as_json or not typer.confirm(f"Delete study {name!r} for good?", err=True)):
+            raise InputError("--yes", f"{name!r} was not deleted; say --yes to delete it without being asked")
+        known.delete(name)
     if shared.as_json:
-        shared.answer({"schema_version": 1, "deleted": found.slug})
+        shared.answer({"schema_version": 1, "deleted": name})
     else:
-        shared.console.print(f"deleted {found.slug}")
+        shared.console.print(f"deleted {name}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.sources import Format
 from optimizer.errors import UnknownNameError
-
-FORMATS = ("safetensors", "onnx")
 
 
 def register(app: typer.Typer) -> None:
@@ -27,17 +26,15 @@ def export(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Write a candidate as weights, tokenizer, manifest of shapes and model card."""
-    if format not in FORMATS:
-        raise UnknownNameError("--format", format, FORMATS)
-    from optimizer.handover.export import export_candidate
-
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store(read_only=True) as store:
-        written = export_candidate(
-            store, store.study(study), candidate, directory, cache_dir=shared.cache_dir, as_onnx=format == "onnx"
-        )
+    if format not in get_args(Format):
+        raise UnknownNameError("--format", format, get_args(Format))
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        written = known.export(study, candidate, directory, format=cast("Format", format))
     files = [str(path) for path in written]
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": study, "candidate": candidate, "files": files})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 from api.cli.render import print_front
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.spec import CostName
@@ -32,11 +32,11 @@ def front(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Filter what is stored of a study."""
-    from optimizer.fronts import front_of
-
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     if epsilon is not None and not 0 <= epsilon < 1:
         raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
     given = {
@@ -47,30 +47,17 @@ def front(
         "size": max_size_ratio,
     }
     limits = {cost: limit for cost, limit in given.items() if limit is not None}
-    with shared.store(read_only=True) as store:
-        found = store.study(study)
-        if not found.baseline:
-            raise InputError(
-                "study", f"{found.slug!r} has no baseline yet; `optimize resume {found.slug}` goes on with it"
-            )
-        result = front_of(
-            found,
-            store.candidates(found.id),
-            epsilon=epsilon,
-            objectives=_costs(objectives),
-            limits=limits or None,
-        )
+    with shared.studies() as known:
+        result = known.front(study, epsilon=epsilon, objectives=_costs(objectives), limits=limits)
     if shared.as_json:
         shared.answer(result)
     else:
         print_front(result, shared.console)
 
 
-def _costs(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    names = [name for name in text.split(",") if name]
+def _costs(text: str | None) -> list[CostName] | None:
+    names = [name for name in (text or "").split(",") if name]
     for name in names:
         if name not in get_args(CostName):
             raise UnknownNameError("--objectives", name, get_args(CostName))
-    return names or None
+    return cast("list[CostName]", names) or None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -22,18 +22,16 @@ def report(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Write a self-contained HTML report of a study."""
-    from optimizer.fronts import members_of
     from optimizer.report import write_report
-    from optimizer.result import result_of
 
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store(read_only=True) as store:
-        found = store.study(study)
-        result = result_of(found, store)
-        members = members_of(found, store.candidates(found.id)) if found.baseline else []
-    write_report(result, members, output)
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        result = known.result(study)
+        write_report(result, known.members(study), output)
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": result.study, "report": str(output)})
     else:

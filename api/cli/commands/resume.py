@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.commands.run import all_members, hand_over
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
-from api.cli.live import LiveProgress
+from api.cli.commands.run import hand_over
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -27,12 +26,11 @@ def resume(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Go on with a study; nothing that is stored is evaluated again."""
-    from optimizer.run import resume as go_on
-
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store() as store, LiveProgress(shared.messages) as live:
-        result = go_on(study, store=store, cache_dir=shared.cache_dir, epsilon=epsilon, listener=live)
-        members = all_members(result, store)
-    hand_over(result, members, shared, output)
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        result = known.resume(study, epsilon=epsilon, console=shared.messages)
+        hand_over(result, known, shared, output)

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from api.cli.context import Shared
-from api.cli.live import LiveProgress
 from api.cli.render import print_result
-from optimizer.errors import NothingFeasibleError
-from optimizer.member import Member, RunResult
+from api.cli.sources import Studies
+from optimizer.errors import InputError, NothingFeasibleError
+from optimizer.member import RunResult
 from optimizer.spec import StudySpec
-from studies.store import StudyStore
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
     """Run a new study, or only check and estimate it."""
-    from optimizer.estimate import estimate  # brings torch, which a mistyped option should not wait for
-    from optimizer.run import optimize
-
     if dry_run:
-        report = estimate(spec, cache_dir=shared.cache_dir)
-        return shared.answer(report) if shared.as_json else shared.console.print(report.in_words())
-    with shared.store() as store, LiveProgress(shared.messages) as live:
-        result = optimize(spec, store=store, cache_dir=shared.cache_dir, study=study, listener=live)
-        members = all_members(result, store)
-    return hand_over(result, members, shared, output)
+        return _estimate(spec, shared)
+    with shared.studies() as known:
+        result = known.run(spec, name=study, console=shared.messages)
+        return hand_over(result, known, shared, output)
 
 
-def all_members(result: RunResult, store: StudyStore) -> list[Member]:
-    """Return the views of all evaluated candidates of a study that just ended."""
-    from optimizer.fronts import members_of
+def _estimate(spec: StudySpec, shared: Shared) -> None:
+    """Print what a study would take on this machine. Raises `InputError` where a server is to run it."""
+    if shared.server is not None:
+        raise InputError(
+            "--dry-run", f"estimates for this machine, not for --server {shared.server.url}; leave one of them out"
+        )
+    from optimizer.estimate import estimate  # brings torch, which a mistyped option should not wait for
 
-    study = store.study(result.study)
-    return members_of(study, store.candidates(study.id))
+    report = estimate(spec, cache_dir=shared.cache_dir)
+    if shared.as_json:
+        shared.answer(report)
+    else:
+        shared.console.print(report.in_words())
 
 
-def hand_over(result: RunResult, members: Sequence[Member], shared: Shared, output: Path | None) -> None:
+def hand_over(result: RunResult, known: Studies, shared: Shared, output: Path | None) -> None:
     """Print a result and write its report where one is wanted. Raises `NothingFeasibleError`, exit code 3."""
     if output is not None:
         from optimizer.report import write_report
 
-        write_report(result, members, output)
+        write_report(result, known.members(result.study), output)
         shared.messages.print(f"report: {output}")
     if shared.as_json:
         shared.answer(result)

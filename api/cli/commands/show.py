@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 from api.cli.render import print_result
 
 
@@ -19,13 +19,13 @@ def show(
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Show a study: its front, conditions and time."""
-    from optimizer.result import result_of
-
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store(read_only=True) as store:
-        result = result_of(store.study(study), store)
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        result = known.result(study)
     if shared.as_json:
         shared.answer(result)
     else:

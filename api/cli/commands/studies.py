@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -13,21 +13,28 @@ def register(app: typer.Typer) -> None:
     app.command("studies")(studies)
 
 
-def studies(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
+def studies(
+    ctx: typer.Context,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
     """List the studies, newest first."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    with shared.store(read_only=True) as store:
-        found = store.studies()
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        found = known.studies()
     rows = [
         {
             "id": study.id,
-            "study": study.slug,
+            "study": study.study,
             "state": study.state.value,
             "model": study.spec["model"],
             "task": study.spec["task"],
             "epsilon": study.spec["epsilon"],
             "created_at": study.created_at.isoformat(timespec="seconds"),
-            "seconds": round(sum(seconds for name, seconds in study.seconds.items()), 1),
+            "seconds": round(sum(study.seconds.values()), 1),
         }
         for study in found
     ]

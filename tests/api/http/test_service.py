@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import pandas as pd
+import pytest
 from fastapi.testclient import TestClient
+
+from studies.opening import open_service
 
 
 def test_a_submitted_study_is_queued_run_and_answered(done: tuple) -> None:
@@ -148,3 +152,17 @@ def test_the_catalogue_and_the_health(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}
     assert "optimizer_jobs_waiting 0.0" in client.get("/metrics").text
+
+
+def test_whoever_follows_a_study_that_is_deleted_is_let_go(
+    place: object, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.http.feed.SILENCE_S", 0.2)
+    client.post("/v1/studies", json=place.request(name="s"))
+    service = open_service(place.settings.storage)
+    study = service.store.study("s")
+    deletion = threading.Timer(0.5, service.store.delete_study, [study.id])
+    deletion.start()
+    assert read_events(client, "/v1/studies/s/events")  # returns
+    deletion.join()
+    service.close()

@@ -1,0 +1,34 @@
+"""`optimize cancel`: give up a study that waits or runs."""
+
+from __future__ import annotations
+
+import typer
+
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from studies.records import StudyState
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("cancel")(cancel)
+
+
+def cancel(
+    ctx: typer.Context,
+    study: StudyName,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Cancel a study of a worker: a queued one at once, a running one after its candidate; what it found stays."""
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        found = known.cancel(study)
+    if shared.as_json:
+        shared.answer({"schema_version": 1, "study": found.study, "state": found.state.value})
+    elif found.state is StudyState.CANCELLED:
+        shared.console.print(f"cancelled {found.study}", highlight=False)
+    else:
+        shared.console.print(f"{found.study} stops after the candidate in flight", highlight=False)

@@ -1,0 +1,126 @@
+"""Studies at a server, asked for through the service's client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from api.cli.live import LiveProgress
+from api.cli.sources import Format
+from api.client.blocking import Client
+from api.client.errors import StudyFailedError, UnavailableError, UnreachableError
+from api.client.events import LiveEvent
+from api.http.models import StudyView
+from optimizer.errors import InputError
+from optimizer.member import FrontResult, Member, RunResult
+from optimizer.progress import Event
+from optimizer.spec import CostName, StudySpec
+from studies.events import STAGE
+
+BEST_EVERY_S = 2.0
+
+
+class RemoteStudies:
+    """`api.cli.sources.Studies` over HTTP; `url` is the server's, for what is said."""
+
+    def __init__(self, client: Client, url: str) -> None:
+        self._client, self._url = client, url
+
+    def run(self, spec: StudySpec, *, name: str | None, console: Console) -> RunResult:
+        """Submit a study and follow it."""
+        return self._follow(self._client.submit(spec, name=name), console)
+
+    def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
+        """Have a study go on and follow it."""
+        self._client.resume(name, epsilon=epsilon)
+        return self._follow(self._client.study(name), console)
+
+    def studies(self) -> Sequence[StudyView]:
+        """Return all studies, newest first."""
+        return list(self._client.studies())
+
+    def study(self, name: str) -> StudyView:
+        """Return a study as it stands."""
+        return self._client.study(name)
+
+    def result(self, name: str) -> RunResult:
+        """Return a whole run, as far as it is."""
+        return self._client.result(name)
+
+    def members(self, name: str) -> Sequence[Member]:
+        """Return all evaluated candidates."""
+        has_baseline = self._client.result(name).baseline is not None
+        return list(self._client.candidates(name)) if has_baseline else []
+
+    def front(
+        self,
+        name: str,
+        *,
+        epsilon: float | None,
+        objectives: Sequence[CostName] | None,
+        limits: Mapping[str, float],
+    ) -> FrontResult:
+        """Return the front of what is stored."""
+        return self._client.front(name, epsilon=epsilon, objectives=objectives, limits=limits)
+
+    def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
+        """Have a candidate written there and fetch it."""
+        return self._client.export(name, candidate, directory, format=format)
+
+    def cancel(self, name: str) -> StudyView:
+        """Cancel a study."""
+        return self._client.cancel(name)
+
+    def delete(self, name: str) -> None:
+        """Delete a study."""
+        self._client.delete(name)
+
+    def _follow(self, study: StudyView, console: Console) -> RunResult:
+        """Show how a study goes until it ends. Raises `InputError` for one that was refused before it began."""
+        name = study.study
+        interrupted = f"Study {name} goes on at {self._url}; `optimize cancel {name} --server {self._url}` stops it."
+        console.print(f"study {name} is {study.state} at {self._url}", highlight=False, markup=False)
+        with LiveProgress(console, interrupted=interrupted) as live:
+            listener = RemoteListener(live, lambda: self._smallest_within(name))
+            try:
+                return self._client.wait(name, listener=listener)
+            except StudyFailedError as error:
+                if error.study.seconds:
+                    raise
+                raise InputError("study", str(error)) from error  # no second of it ran: model or data were refused
+
+    def _smallest_within(self, name: str) -> float | None:
+        """Return the fewest FLOPs of a feasible candidate; None where there is none, or no answer just now."""
+        try:
+            front = self._client.front(name, objectives=["flops"])
+        except (UnreachableError, UnavailableError):  # the events outlast a server's restart, and bring the next chance
+            return None
+        return front.items[0].flops if front.items else None
+
+
+class RemoteListener:
+    """Tells the live progress what a server's events say. `best` asks for the smallest FLOPs within ε, now and then."""
+
+    def __init__(
+        self, live: LiveProgress, best: Callable[[], float | None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._live, self._best, self._clock = live, best, clock
+        self._asked_at = float("-inf")
+
+    def __call__(self, event: LiveEvent) -> None:
+        """Draw an event."""
+        if event.kind != STAGE:
+            return
+        if event.data["stage"] == "search" and event.data["done"]:
+            self._note_best()
+        told = {name: event.data[name] for name in ("stage", "text", "done", "total")}
+        self._live(Event(**told))
+
+    def _note_best(self) -> None:
+        now = self._clock()
+        if now - self._asked_at >= BEST_EVERY_S:
+            self._asked_at = now
+            self._live.note(self._best())

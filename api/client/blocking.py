@@ -1,0 +1,155 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, Unpack
+
+from api.client.connection import Connection
+from api.client.events import LiveEvent
+from api.client.filters import FrontFilter
+from api.client.patience import Patience
+from api.client.plans import Plan, emitted
+from api.client.service import Service
+from api.http.models import JobView, StudyView
+from api.http.routes.candidates import Order
+from api.http.routes.catalogue import ModelOffer, TaskOffer
+from api.http.routes.recommendations import Recommendation, Rule
+from optimizer.member import FrontResult, Member, RunResult
+from optimizer.spec import CostName, StudySpec
+from studies.records import StudyState
+
+Result = TypeVar("Result")
+
+
+class Client:
+    """Talks to a server. Studies are given by name or number; `timeout` is in seconds, of one silence.
+
+    Every method raises `ApiError` for what the server refuses, and `UnreachableError` where it does not answer.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout: float = 30.0, patience: Patience | None = None
+    ) -> None:
+        self._connection = Connection(url, api_key=api_key, timeout=timeout)
+        self._service = Service(patience or Patience())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client is not used afterwards."""
+        self._connection.close()
+
+    def submit(
+        self, spec: StudySpec, *, name: str | None = None, priority: int = 0, idempotency_key: str | None = None
+    ) -> StudyView:
+        """Submit a study. Submitted again under the same `idempotency_key` it is the same study."""
+        return self._run(self._service.submit(spec, name=name, priority=priority, idempotency_key=idempotency_key))
+
+    def study(self, name: str) -> StudyView:
+        """Return a study as it stands."""
+        return self._run(self._service.study(name))
+
+    def studies(self, *, state: StudyState | None = None, search: str | None = None) -> Iterator[StudyView]:
+        """Yield the studies, newest first; `search` is part of a name."""
+        return self._items(self._service.studies(state=state, search=search))
+
+    def result(self, name: str) -> RunResult:
+        """Return a whole run, as far as it is."""
+        return self._run(self._service.result(name))
+
+    def front(self, name: str, **chosen: Unpack[FrontFilter]) -> FrontResult:
+        """Return the front of what is stored, narrowed by a `FrontFilter`; an unchanged one comes from memory."""
+        return self._run(self._service.front(name, chosen))
+
+    def recommendation(
+        self,
+        name: str,
+        rule: Rule = Rule.KNEE,
+        *,
+        weights: Mapping[str, float] | None = None,
+        order: Sequence[CostName] | None = None,
+        max_drop: float | None = None,
+        **chosen: Unpack[FrontFilter],
+    ) -> Recommendation:
+        """Return one member of the front, chosen by a rule; `weights`, `order` and `max_drop` belong to theirs."""
+        return self._run(
+            self._service.recommendation(name, rule, weights=weights, order=order, max_drop=max_drop, chosen=chosen)
+        )
+
+    def candidates(
+        self, name: str, *, sort: Order = Order.CANDIDATE, descending: bool = False, max_drop: float | None = None
+    ) -> Iterator[Member]:
+        """Yield the evaluated candidates of a study."""
+        return self._items(self._service.candidates(name, sort=sort, descending=descending, max_drop=max_drop))
+
+    def candidate(self, name: str, number: int) -> Member:
+        """Return one candidate with all that was measured on it."""
+        return self._run(self._service.candidate(name, number))
+
+    def events(self, name: str, *, after: int = 0, follow: bool = True) -> Iterator[LiveEvent]:
+        """Yield the events behind a sequence, then, with `follow`, those that come until the study has ended.
+
+        Connections that break are made anew, without an event lost or repeated.
+        """
+        return self._items(self._service.events(name, after=after, follow=follow))
+
+    def wait(self, name: str, *, listener: Callable[[LiveEvent], None] | None = None) -> RunResult:
+        """Wait for the end of a study, telling a listener what happens, and return its result.
+
+        Raises `StudyFailedError`, `StudyCancelledError`.
+        """
+        return self._run(self._service.wait(name, listener))
+
+    def cancel(self, name: str) -> StudyView:
+        """Cancel a study. A running one stops after the candidate in flight at the latest."""
+        return self._run(self._service.cancel(name))
+
+    def resume(self, name: str, *, epsilon: float | None = None) -> JobView:
+        """Have a stopped study go on, or a complete one at a larger ε."""
+        return self._run(self._service.resume(name, epsilon=epsilon))
+
+    def delete(self, name: str) -> None:
+        """Delete a study with all that belongs to it."""
+        self._run(self._service.delete(name))
+
+    def export(
+        self, name: str, candidate: int, directory: Path, *, format: Literal["safetensors", "onnx"] = "safetensors"
+    ) -> tuple[Path, ...]:
+        """Have a candidate written, fetch it into a new or empty directory, and return its files.
+
+        Raises `ExportFailedError`, and `InputError` for a directory with something in it.
+        """
+        return self._run(self._service.export(name, candidate, directory, format=format))
+
+    def models(self) -> list[ModelOffer]:
+        """Return the models that have a short name."""
+        return self._run(self._service.models())
+
+    def tasks(self) -> list[TaskOffer]:
+        """Return the tasks that are known."""
+        return self._run(self._service.tasks())
+
+    def samplers(self) -> list[str]:
+        """Return the samplers on offer."""
+        return self._run(self._service.names("samplers"))
+
+    def objectives(self) -> list[str]:
+        """Return the costs that can steer a search."""
+        return self._run(self._service.names("objectives"))
+
+    def _run(self, plan: Plan[Result]) -> Result:
+        result: Result
+        (result,) = self._items(emitted(plan))
+        return result
+
+    def _items(self, plan: Plan[None]) -> Iterator[Any]:  # Any: what the plan emits
+        return self._connection.items(plan)

@@ -1,0 +1,271 @@
+"""`--server URL` as a user types it: whole processes, `optimize serve` among them; what is printed is what is local."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import Cli
+from tiny_checkpoints import save_data, save_tiny
+
+SIZES = {"train": 200, "validation": 160, "test": 140}
+TRIALS = 6
+
+
+class Remote(Cli):
+    """Runs `optimize` for a server, from a place with neither database nor cache."""
+
+    def __init__(self, root: Path, assets: Path, port: int) -> None:
+        super().__init__(root, assets)
+        self.url = f"http://127.0.0.1:{port}"
+        self.shared = ["--server", self.url]
+
+
+class Served:
+    """`optimize serve` with one worker beside it, over the database of `local`."""
+
+    def __init__(self, root: Path, assets: Path) -> None:
+        self.local = Cli(root, assets)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        (root / "elsewhere").mkdir()
+        self.remote = Remote(root / "elsewhere", assets, port)
+        command = self.local.command("serve", "--port", str(port), "--allow-path", str(assets))
+        self._process = subprocess.Popen(command, env=self.local.environment, stderr=subprocess.DEVNULL)
+        self._await_answer()
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.remote.url}/healthz"):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError(self.remote.url)
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    assets = tmp_path_factory.mktemp("assets")
+    save_tiny(assets / "model")
+    save_data(assets / "data", assets / "model", SIZES)
+    made = Served(tmp_path_factory.mktemp("served"), assets)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def finished(served: Served) -> tuple[Served, dict[str, object]]:
+    done = served.remote(*served.remote.study("--study", "first", "--json", trials=TRIALS))
+    assert done.returncode == 0, done.stderr
+    assert "study first is queued at http" in done.stderr
+    return served, json.loads(done.stdout)
+
+
+def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served, dict[str, object]]) -> None:
+    served, there = finished
+    done = served.local(*served.local.study("--study", "here", "--json", trials=TRIALS))
+    assert done.returncode == 0, done.stderr
+    here = json.loads(done.stdout)
+    assert here.keys() == there.keys()
+    for name in (
+        "state",
+        "model",
+        "epsilon",
+        "metric",
+        "knee",
+        "shortlist_size",
+        "candidates_evaluated",
+        "hypervolume",
+    ):
+        assert here[name] == there[name], name
+    timed = ("latency", "latency_ratio", "energy_j", "energy_ratio", "energy_interval", "peak_memory_bytes")
+    fronts = [
+        [{name: value for name, value in member.items() if name not in timed} for member in result["front"]]
+        for result in (here, there)
+    ]
+    assert fronts[0] == fronts[1]
+    assert not list(served.remote.root.glob("*.sqlite"))
+
+
+@pytest.mark.parametrize("arguments", [["studies"], ["show", "first"], ["front", "first", "--epsilon", "0.1"]])
+def test_every_reading_command_answers_alike(finished: tuple[Served, dict[str, object]], arguments: list[str]) -> None:
+    served, _ = finished
+    for more in ([], ["--json"]):
+        here, there = served.local(*arguments, *more), served.remote(*arguments, *more)
+        assert here.returncode == there.returncode == 0, here.stderr + there.stderr
+        assert here.stdout == there.stdout
+        assert here.stdout.strip()
+
+
+def test_the_report_and_the_export_are_the_same_as_here(
+    finished: tuple[Served, dict[str, object]], tmp_path: Path
+) -> None:
+    served, result = finished
+    candidate = str(result["front"][0]["candidate"])  # type: ignore[index]
+    for place, cli in (("here", served.local), ("there", served.remote)):
+        for arguments in (
+            ["report", "first", "--output", str(tmp_path / place / "report.html")],
+            ["export", "first", candidate, str(tmp_path / place / "model")],
+        ):
+            done = cli(*arguments)
+            assert done.returncode == 0, done.stderr
+    files = [
+        {str(file.relative_to(tmp_path / place)): file.read_bytes() for file in (tmp_path / place).rglob("*.*")}
+        for place in ("here", "there")
+    ]
+    assert len(files[0]) > 4
+    assert {**files[0], "model/report.html": files[0]["report.html"]} == files[1]  # a server adds the study's report
+    full = served.remote("export", "first", candidate, str(tmp_path / "there" / "model"))
+    assert full.returncode == 2
+    assert "is not empty" in full.stderr
+
+
+def test_an_interrupt_leaves_the_study_running_there_and_cancel_stops_it(served: Served) -> None:
+    process = subprocess.Popen(
+        served.remote.command(*served.remote.study("--study", "long", trials=300)),
+        env=served.remote.environment,
+        cwd=served.remote.root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    await_state(served, "long", "running")
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r"Study long goes on at http\S+; `optimize cancel long --server http\S+` stops it", words)
+    assert "Traceback" not in words
+    assert state_of(served, "long") == "running"
+    stopped = served.remote("cancel", "long")
+    assert stopped.returncode == 0, stopped.stderr
+    await_state(served, "long", "cancelled")
+    again = served.remote("cancel", "long")
+    assert again.returncode == 2
+    assert "there is nothing to cancel" in again.stderr
+    deleted = served.remote("delete", "long", "--yes", "--json")
+    assert json.loads(deleted.stdout)["deleted"] == "long"
+
+
+def test_a_larger_epsilon_is_resumed_there(served: Served) -> None:
+    assert served.remote(*served.remote.study("--study", "small", trials=3)).returncode == 0
+    wider = served.remote("resume", "small", "--epsilon", "0.4", "--json")
+    assert wider.returncode == 0, wider.stderr
+    assert json.loads(wider.stdout)["epsilon"] == 0.4
+    complete = served.remote("resume", "small")
+    assert complete.returncode == 2
+    assert "only a larger epsilon" in complete.stderr
+
+
+def test_nothing_feasible_exits_with_3_there_too(served: Served) -> None:
+    strict = ("--epsilon", "0", "--no-reconstruct", "--criterion", "random", "--max-flops-ratio", "0.3", "--json")
+    done = served.remote(*served.remote.study(*strict, trials=3))
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["front"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "nothing"], "none is called 'nothing'"),
+        (["front", "first", "--objectives", "flop"], "did you mean 'flops'"),
+        (["show", "first", "--storage", "sqlite:///x"], "--storage: belongs to this machine, --server http"),
+        (["show", "first", "--cache-dir", "x"], "--cache-dir: belongs to this machine, --server http"),
+        (["serve"], "--server: does not go with `optimize serve`"),
+        (["show", "first", "--server", "localhost"], "write it as http://HOST:PORT"),
+        (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
+        (["--model", "/etc", "--task", "x", "--epsilon", "0.1", "--data", "/etc"], "--allow-path"),
+        (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.1", "--dry-run"], "--dry-run: estimates for this"),
+    ],
+)
+def test_bad_input_exits_with_2_and_names_the_remedy(served: Served, arguments: list[str], message: str) -> None:
+    done = served.remote(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_study_that_is_refused_by_the_worker_exits_with_2(served: Served) -> None:
+    done = served.remote(*served.remote.study("--keep", "layer.77", trials=3))
+    assert done.returncode == 2, done.stderr
+    assert "layer.77" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_there_exits_with_1(tmp_path: Path, served: Served) -> None:
+    nowhere = Remote(tmp_path, served.local.assets, 9)
+    done = nowhere("studies")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_environment_names_the_server_and_what_is_typed_wins(served: Served) -> None:
+    bare = [sys.executable, "-c", "from api.cli import main; main()", "studies", "--json"]
+    environment = {**os.environ, **served.local.environment, "OPTIMIZE_SERVER": served.remote.url}
+    there = subprocess.run(bare, env=environment, capture_output=True, text=True, check=False)
+    environment["OPTIMIZE_SERVER"] = "http://127.0.0.1:9"
+    here = subprocess.run([*bare, *served.local.shared], env=environment, capture_output=True, text=True, check=False)
+    assert there.returncode == here.returncode == 0, there.stderr + here.stderr
+    assert there.stdout == here.stdout
+
+
+def test_cancel_here_calls_off_what_waits(tmp_path: Path, served: Served) -> None:
+    from optimizer.spec import StudySpec
+    from studies.opening import open_service
+
+    cli = Cli(tmp_path, served.local.assets)
+    service = open_service(f"sqlite:///{tmp_path}/s.sqlite")
+    spec = StudySpec(model="phrases-mini", task="phrases", epsilon=0.01)
+    service.submit("waiting", spec.model_dump(mode="json"))
+    service.close()
+    done = cli("cancel", "waiting", "--json")
+    assert json.loads(done.stdout) == {"schema_version": 1, "study": "waiting", "state": "cancelled"}
+    again = cli("cancel", "waiting")
+    assert again.returncode == 2
+    assert "is cancelled; there is nothing to cancel" in again.stderr
+
+
+def test_a_key_is_needed_where_there_are_keys(tmp_path: Path, served: Served) -> None:
+    """The last of this module: from the first key on, nobody is answered without one."""
+    secret = served.local("keys", "add", "alice", "--scopes", "read").stdout.strip()
+    without = served.remote("studies")
+    assert without.returncode == 2
+    assert "OPTIMIZE_API_KEY" in without.stderr
+    wrong = served.remote("studies", "--api-key", "opk_wrong")
+    assert wrong.returncode == 2
+    assert "opk_wrong" not in wrong.stderr
+    assert json.loads(served.remote("studies", "--json", "--api-key", secret).stdout)["items"] == []
+    stray = served.local("studies", "--api-key", secret)
+    assert stray.returncode == 2
+    assert "--api-key: is for a server" in stray.stderr
+
+
+def state_of(served: Served, name: str) -> str | None:
+    found = json.loads(served.local("studies", "--json").stdout)["items"]
+    return next((study["state"] for study in found if study["study"] == name), None)
+
+
+def await_state(served: Served, name: str, state: str) -> None:
+    deadline = time.monotonic() + 90
+    while (found := state_of(served, name)) != state:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
