@@ -12,6 +12,7 @@ from enum import StrEnum
 from search_spaces.config import Config, ConfigError, Form
 
 NEURON_LEVELS = 24  # levels of an FFN; finer ones change neither accuracy nor speed measurably
+CHANNEL_LEVELS = 32  # most levels of a group of channels
 NEURON_MULTIPLE = 8  # kernels work in blocks: a width that is no multiple of 8 is slower than the next one that is
 
 
@@ -20,6 +21,7 @@ class GroupKind(StrEnum):
 
     HEADS = "heads"
     NEURONS = "neurons"
+    CHANNELS = "channels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,17 @@ def neuron_levels(units: int) -> tuple[int, ...]:
     """Return about `NEURON_LEVELS` equally spaced widths of an FFN of `units` neurons, 0 and dense included."""
     step = -(-units // (NEURON_LEVELS * NEURON_MULTIPLE)) * NEURON_MULTIPLE
     return (*range(0, units, step), units)
+
+
+def channel_levels(units: int, round_to: int) -> tuple[int, ...]:
+    """Return the widths of a group of `units` channels: at most `CHANNEL_LEVELS` multiples of `round_to`, and dense.
+
+    Never 0: a network without the channels of a layer has no path left. Raises `ConfigError` for `round_to` below 1.
+    """
+    if round_to < 1:
+        raise ConfigError(f"round_to: at least 1, got {round_to}")
+    step = -(-units // (CHANNEL_LEVELS * round_to)) * round_to
+    return (*range(step, units, step), units)
 
 
 def dense_config(groups: Sequence[Group]) -> Config:

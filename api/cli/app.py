@@ -11,7 +11,21 @@ import typer
 from rich.console import Console
 
 from api.cli import options
-from api.cli.commands import cache, cancel, delete, export, front, keys, report, resume, serve, show, studies, worker
+from api.cli.commands import (
+    cache,
+    cancel,
+    delete,
+    export,
+    front,
+    keys,
+    report,
+    reproduce,
+    resume,
+    serve,
+    show,
+    studies,
+    worker,
+)
 from api.cli.commands.run import run_study
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
 from api.cli.errors import SUCCESS, exit_code, in_words
@@ -19,7 +33,7 @@ from api.cli.spec_options import spec_from
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
-OF_THIS_MACHINE = ("cache", "serve", "worker", "keys")  # commands that no server is asked for
+OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that no server is asked for
 NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "ctx")
 
 app = typer.Typer(
@@ -128,5 +142,5 @@ def _quiet_libraries() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
 
 
-for module in (studies, show, front, resume, cancel, report, export, delete, cache, serve, worker, keys):
+for module in (studies, show, front, resume, cancel, report, export, delete, cache, serve, worker, keys, reproduce):
     module.register(app)

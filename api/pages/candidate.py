@@ -1,0 +1,82 @@
+"""A candidate as a page shows it: what is kept in every layer, beside its figures and the dense model's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from api.http.problems import ProblemError
+from optimizer.fronts import members_of
+from optimizer.handover.card import model_card
+from optimizer.member import Member, RunResult
+from optimizer.result import result_of
+from studies.records import Candidate, Study
+from studies.store import StudyStore
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Units of a group that a candidate keeps, of the most that any candidate of the study keeps."""
+
+    units: int
+    most: int
+
+    @property
+    def width(self) -> float:
+        """The share kept, in percent."""
+        return round(100 * self.units / self.most, 1) if self.most else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer and what several candidates keep of it: `kept[kind][i]` is what candidate i keeps of heads or neurons."""
+
+    name: str
+    kept: Mapping[str, Sequence[Kept | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Candidates of one study, looked at closely."""
+
+    result: RunResult
+    members: Sequence[Member]
+    records: Sequence[Candidate]
+    layers: Sequence[Layer]
+    kinds: Sequence[str]
+
+    @property
+    def card(self) -> str:
+        """The model card of the first one."""
+        return model_card(self.members[0], self.result)
+
+
+def detail_of(study: Study, store: StudyStore, numbers: Sequence[int]) -> Detail:
+    """Return some candidates. Raises `ProblemError` 404 for one that has no drop, so no figures."""
+    records = {candidate.number: candidate for candidate in store.candidates(study.id)}
+    members = {m.candidate: m for m in members_of(study, list(records.values()))} if study.baseline else {}
+    for number in numbers:
+        if number not in members:
+            raise ProblemError(404, f"study {study.slug!r} has no candidate {number} with a drop")
+    chosen = [members[number] for number in numbers]
+    most = _most(member.config for member in members.values())
+    layers = _layers([member.config for member in chosen], most)
+    kinds = list(dict.fromkeys(kind for layer in layers for kind in layer.kept))
+    return Detail(result_of(study, store), chosen, [records[number] for number in numbers], layers, kinds)
+
+
+def _most(configs: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    most: dict[str, int] = {}
+    for config in configs:
+        for group, units in config.items():
+            most[group] = max(units, most.get(group, 0))
+    return most
+
+
+def _layers(configs: Sequence[Mapping[str, int]], most: Mapping[str, int]) -> list[Layer]:
+    found: dict[str, dict[str, list[Kept | None]]] = {}
+    for group in most:
+        place, _, kind = group.rpartition(".")
+        kept = [Kept(config[group], most[group]) if group in config else None for config in configs]
+        found.setdefault(place or group, {})[kind] = kept
+    return [Layer(name.replace(".", " "), kept) for name, kept in found.items()]

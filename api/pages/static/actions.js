@@ -1,0 +1,27 @@
+// Cancel, resume and delete. The buttons are rendered anew as the study's state changes, so clicks are caught above them.
+import { ask } from "./api.js";
+
+export function enlivenActions(path) {
+  const told = document.getElementById("action-error");
+  document.addEventListener("click", async (event) => {
+    const action = event.target.closest("[data-action]")?.dataset.action;
+    if (!action) return;
+    told.textContent = "";
+    try {
+      if (action === "delete") await remove(path);
+      else await ask(`/v1${path}/${action}`, { method: "POST" });
+      if (action !== "delete") location.reload();
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  });
+}
+
+async function remove(path) {
+  const dialog = document.getElementById("confirm");
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  if (dialog.returnValue !== "yes") return;
+  await ask(`/v1${path}`, { method: "DELETE" });
+  location.assign("/");
+}

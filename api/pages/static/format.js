@@ -1,0 +1,15 @@
+// Figures as the server writes them.
+export const isShown = (value) => value !== null && value !== undefined;
+export const fixed = (value, digits = 4) => (isShown(value) ? value.toFixed(digits).replace("-", "−") : "–");
+export const percent = (value) => (isShown(value) ? `${(value * 100).toFixed(1)} %` : "–");
+export const between = (bounds) => (bounds ? `[${fixed(bounds[0])}, ${fixed(bounds[1])}]` : "–");
+export const count = (value) => value.toLocaleString("en");
+export const ratio = (value, bounds) => (isShown(value) ? `×${value.toFixed(2)}${bounds && bounds[1] >= 1 ? " no gain" : ""}` : "–");
+
+export function element(name, { text, ...attributes } = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  made.append(...children);
+  return made;
+}

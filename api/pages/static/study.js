@@ -1,0 +1,202 @@
+// A study: progress, the front at any ε, and the candidate that is looked at.
+import { ask, pages, read, Refusal, rendered } from "./api.js";
+import { chosen as chosenAxes, offer } from "./axes.js";
+import { enliven } from "./candidate.js";
+import { follow } from "./follow.js";
+import { frontAt } from "./front.js";
+import { redrawOnScheme } from "./plot.js";
+import { drawParallel, highlight } from "./parallel.js";
+import { drawScatter } from "./scatter.js";
+import { drawTable } from "./table.js";
+import { drawVolume } from "./volume.js";
+import { enlivenActions } from "./actions.js";
+
+const SETTLE_MS = 250, FRESH_MS = 1500;
+const at = (id) => document.getElementById(id);
+const { result, limits } = read("data");
+const path = `/studies/${encodeURIComponent(result.study)}`;
+const view = { study: result, members: [], epsilon: result.epsilon, front: { items: [], knee: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
+
+function refilter() {
+  view.front = frontAt(view.members, view.study, limits, view.epsilon);
+  drawTable(at("front").tBodies[0], view);
+  describe(null);
+  plotSoon();
+  judgeSoon();
+}
+
+// Many changes of one moment are drawn once.
+let isPlanned = false;
+function plotSoon() {
+  if (isPlanned) return;
+  isPlanned = true;
+  requestAnimationFrame(() => {
+    isPlanned = false;
+    plot();
+  });
+}
+
+function plot() {
+  if (!view.members.length) return;
+  view.axes = chosenAxes();
+  drawScatter(at("scatter"), view, { choose, hover });
+  drawParallel(at("parallel"), view, { choose, hover });
+}
+
+// The server judges what the browser cannot: what is certified at this ε, and what was stopped too early to tell.
+let settling = 0;
+function judgeSoon() {
+  clearTimeout(settling);
+  settling = setTimeout(judge, SETTLE_MS);
+}
+
+async function judge() {
+  const epsilon = view.epsilon;
+  const judged = await ask(`/v1${path}/front?${new URLSearchParams({ epsilon })}`);
+  if (epsilon !== view.epsilon) return;
+  view.judged = new Map(judged.items.filter((m) => m.verification).map((m) => [m.candidate, m.verification.verdict]));
+  drawTable(at("front").tBodies[0], view);
+  describe(judged);
+  plotSoon();
+}
+
+function describe(judged) {
+  const parts = [`${view.front.items.length} on the front at ε = ${Number(view.epsilon.toPrecision(4))}, of ${view.members.length} candidates`];
+  if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to tell; resuming with this ε finishes them`);
+  if (judged?.unverified) parts.push(`${judged.unverified} of the front not verified`);
+  at("counts").textContent = parts.join(" · ");
+}
+
+function setEpsilon(value) {
+  if (!Number.isFinite(value) || value < 0 || value >= 1) return;
+  view.epsilon = value;
+  view.judged = new Map();
+  at("epsilon").value = value;
+  if (document.activeElement !== at("epsilon-number")) at("epsilon-number").value = Number(value.toPrecision(4));
+  refilter();
+}
+
+function hover(candidate) {
+  highlight(at("parallel"), candidate, "hovered");
+}
+
+async function choose(candidate) {
+  view.chosen = candidate;
+  plotSoon();
+  drawTable(at("front").tBodies[0], view);
+  const detail = at("detail");
+  try {
+    const [article] = await rendered(`${path}/candidates/${candidate}`, ["candidate"]);
+    if (view.chosen !== candidate) return;
+    detail.replaceChildren(article);
+    enliven(article);
+    article.querySelector("h2").focus({ preventScroll: true });
+    detail.scrollIntoView({ block: "nearest" });
+  } catch (error) {
+    detail.textContent = error.message;
+  }
+}
+
+async function load({ isFresh }) {
+  const members = isFresh ? [] : view.members;
+  try {
+    for await (const items of pages(`/v1${path}/candidates`, members.length)) {
+      members.push(...items);
+      if (!isFresh) show(members);
+    }
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 409) return; // no baseline yet
+    throw error;
+  }
+  show(members);
+}
+
+function show(members) {
+  if (!members.length || !view.study.baseline) return;
+  view.members = members;
+  at("explorer").hidden = false;
+  offer(members, members.some((m) => m.verification) ? "drop, verified" : "drop, search", plotSoon);
+  refilter();
+}
+
+async function refresh() {
+  view.study = await ask(`/v1${path}/result`);
+  const parts = ["summary", "conditions"];
+  for (const [i, part] of (await rendered(path, parts)).entries()) at(parts[i]).replaceWith(part);
+  await load({ isFresh: true });
+  if (view.study.baseline && view.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);
+}
+
+// While candidates come fast they are fetched together.
+let isFetching = false, isMore = false;
+async function fetchSoon() {
+  isMore = true;
+  if (isFetching) return;
+  isFetching = true;
+  while (isMore) {
+    isMore = false;
+    await new Promise((resolve) => setTimeout(resolve, FRESH_MS));
+    if (!view.study.baseline) view.study = await ask(`/v1${path}/result`);
+    await load({ isFresh: false });
+  }
+  isFetching = false;
+}
+
+function listen() {
+  const told = (text, count = "") => {
+    if (at("stage").textContent !== text) at("announcer").textContent = text;
+    at("stage").textContent = text;
+    at("stage-count").textContent = count;
+  };
+  follow(`/v1${path}`, {
+    stage: ({ stage, done, total }) => {
+      at("progress").hidden = false;
+      told(stage, total ? `${done} of ${total}` : "");
+      if (total) Object.assign(at("bar"), { max: total, value: done });
+      else at("bar").removeAttribute("value");
+    },
+    candidate: fetchSoon,
+    state: (state) => {
+      at("progress").hidden = !["queued", "running"].includes(state);
+      told(state);
+      refreshSoon();
+    },
+  });
+}
+
+let changing = 0;
+function refreshSoon() {
+  clearTimeout(changing);
+  changing = setTimeout(refresh, SETTLE_MS);
+}
+
+function enlivenControls() {
+  const slider = at("epsilon");
+  const top = Math.min(0.999, Math.max(3 * result.epsilon, 0.01));
+  Object.assign(slider, { min: 0, max: top, step: top / 300, value: result.epsilon });
+  at("epsilon-number").value = result.epsilon;
+  slider.addEventListener("input", () => setEpsilon(slider.valueAsNumber));
+  at("epsilon-number").addEventListener("input", () => setEpsilon(at("epsilon-number").valueAsNumber));
+  at("epsilon-reset").addEventListener("click", () => setEpsilon(result.epsilon));
+  at("whole").addEventListener("click", () => {
+    view.isWhole = !view.isWhole;
+    at("whole").setAttribute("aria-pressed", view.isWhole);
+    plotSoon();
+  });
+  at("front").addEventListener("click", (event) => {
+    const link = event.target.closest("tbody a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    choose(Number(link.textContent.slice(1)));
+  });
+  addEventListener("resize", plotSoon);
+  redrawOnScheme(plotSoon);
+}
+
+enlivenControls();
+enlivenActions(path);
+if (["queued", "running"].includes(result.state)) listen();
+if (result.baseline) {
+  await load({ isFresh: false });
+  if (result.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);
+}

@@ -1,0 +1,26 @@
+// The table of the front, in the columns in which the server renders it first.
+import { between, count, element, fixed, percent, ratio } from "./format.js";
+import { verdictAt } from "./front.js";
+
+export function drawTable(body, view) {
+  const ticked = new Set([...body.querySelectorAll("input:checked")].map((box) => box.value));
+  body.replaceChildren(...view.front.items.map((member) => rowOf(member, view, ticked)));
+  document.getElementById("no-front").hidden = view.front.items.length > 0;
+}
+
+function rowOf(member, view, ticked) {
+  const box = element("input", { type: "checkbox", name: "candidate", value: member.candidate, "aria-label": `Compare candidate ${member.candidate}` });
+  box.checked = ticked.has(String(member.candidate));
+  const link = element("a", { href: `${view.path}/candidates/${member.candidate}`, text: `#${member.candidate}` });
+  const name = element("td", {}, link);
+  if (member.candidate === view.front.knee) name.append(" ", element("span", { class: "tag", text: "knee" }));
+  const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
+  const numbers = [
+    percent(member.flops_ratio), fixed(member.drop), fixed(member.verification?.drop), between(member.verification?.interval),
+    ratio(member.latency_ratio, member.latency[0]?.ratio_interval), ratio(member.energy_ratio), count(member.parameters),
+  ];
+  const badge = element("td", {}, element("span", { class: `badge ${verdict}`, text: verdict }));
+  const row = element("tr", {}, element("td", {}, box), name, badge, ...numbers.map((text) => element("td", { class: "number", text })));
+  row.classList.toggle("chosen", member.candidate === view.chosen);
+  return row;
+}

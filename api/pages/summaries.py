@@ -1,0 +1,60 @@
+"""Summaries: the one line that a list shows of a study, kept until the study changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from api.http.state import State
+from api.pages.sparkline import best_so_far, step_path
+from optimizer.feasible import is_feasible
+from optimizer.fronts import front_of
+from optimizer.views import Measured
+from studies.records import Candidate, CandidateState, Study, Verdict
+
+HELD = (Verdict.CERTIFIED, Verdict.VERIFIED)
+
+
+class Summary(BaseModel):
+    """What the candidates of a study say in one line. Ratios to the dense model."""
+
+    evaluated: int = 0
+    best_verified: float | None = None
+    best_found: float | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A study and its summary."""
+
+    study: Study
+    summary: Summary
+
+
+def line_of(study: Study, state: State) -> Line:
+    """Return a study's line, computed once per revision."""
+    key = ("summary", study.id, study.revision)
+    held = state.answers.get(key, lambda: _summary(study, state).model_dump_json().encode())
+    return Line(study, Summary.model_validate_json(held))
+
+
+def _summary(study: Study, state: State) -> Summary:
+    if not study.baseline:
+        return Summary()
+    candidates = [c for c in state.service.store.candidates(study.id) if c.state is not CandidateState.RUNNING]
+    front = front_of(study, candidates)
+    dense, epsilon = Measured(study.baseline).required("flops"), float(study.spec["epsilon"])
+    found = best_so_far([_ratio(c, dense) if is_feasible(c, epsilon) else None for c in candidates])
+    return Summary(
+        evaluated=len(candidates),
+        best_verified=min((m.flops_ratio for m in front.items if m.verdict in HELD), default=None),
+        best_found=found[-1] if found and found[-1] < 1 else None,
+        path=step_path(found),
+    )
+
+
+def _ratio(candidate: Candidate, dense: float) -> float | None:
+    flops = Measured(candidate.measurements).value("flops")
+    return None if flops is None else flops / dense

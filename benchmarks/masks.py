@@ -1,0 +1,106 @@
+"""What masks cost: an epoch that keeps masks against a dense one, in turn, in one run; and where sparse rows win.
+
+python -m benchmarks.masks [--models mlp-small,vgg11] [--threads 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from objectives.guard import measuring
+from objectives.latency import interleaved_latency
+from optimizer.schedules.schedule import SparseTraining
+from optimizer.schedules.table import SCHEDULES, ScheduleName
+from optimizer.vision.energy import learn
+from optimizer.vision.models import new_model
+from search_spaces.masks.choose import drop_lowest
+from search_spaces.masks.csr import SparseLinear
+from search_spaces.masks.layers import magnitudes
+from search_spaces.masks.target import Target
+
+SHAPE = (1, 28, 28)
+EXAMPLES = 60_000  # of one epoch
+STEPS = {"mlp-small": 500, "mlp-medium": 8}  # timed at once; 1 for any other model
+BATCHES = {"mlp-small": 4, "mlp-medium": 4}  # as published; 64 for any other model
+ROUNDS = 7
+WIDTHS, SPARSITIES, BATCH = (256, 1024, 4096), (0.5, 0.8, 0.9, 0.95, 0.99), 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", default="mlp-small,mlp-medium,vgg11")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for name in options.models.split(","):
+        for schedule in ("pre-training", "set"):
+            print(f"{name:11} {schedule:13} epoch with masks / dense epoch: {epoch_ratio(name, schedule):.3f}")
+    for width in WIDTHS:
+        ratios = ", ".join(f"{sparsity:.0%} {rows_ratio(width, sparsity):.2f}" for sparsity in SPARSITIES)
+        print(f"{width}×{width} at batch {BATCH}, compressed rows / dense: {ratios}")
+
+
+def epoch_ratio(name: str, schedule: ScheduleName) -> float:
+    """Return the time of a masked epoch over that of a dense one, put together from steps and the swap at its end.
+
+    Steps of both are timed in turn; the medians over the rounds are multiplied by the steps of an epoch.
+    """
+    dense, masked = Epoch(name, None), Epoch(name, schedule)
+    rounds = [(seconds(dense.steps), seconds(masked.steps), seconds(masked.end)) for _ in range(ROUNDS + 1)]
+    dense_s, masked_s, end_s = (statistics.median(values) for values in zip(*rounds[1:], strict=True))
+    times = EXAMPLES / dense.examples
+    return float((times * masked_s + end_s) / (times * dense_s))
+
+
+class Epoch:
+    """A few steps of an epoch on one batch, and its end."""
+
+    def __init__(self, name: str, schedule: ScheduleName | None) -> None:
+        self._model = new_model(name, SHAPE, 10, seed=0).train()
+        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=1e-4, fused=True)
+        generator = torch.Generator().manual_seed(0)
+        self._sparse = SparseTraining(self._model, Target(ratio=0.5), generator=generator, optimizer=self._optimizer)
+        self._rule = SCHEDULES[schedule]() if schedule else None
+        if self._rule is not None:
+            self._rule.start(self._sparse)
+        size, self._count = BATCHES.get(name, 64), STEPS.get(name, 1)
+        self._batch = torch.randn(size, *SHAPE), torch.randint(10, (size,))
+        self.examples = size * self._count
+
+    def steps(self) -> None:
+        for _ in range(self._count):
+            learn(self._model, self._optimizer, *self._batch)
+            self._sparse.masks.apply()
+
+    def end(self) -> None:
+        if self._rule is not None:
+            self._rule.end_epoch(self._sparse, 1, 2)
+
+
+def rows_ratio(width: int, sparsity: float) -> float:
+    """Return the time of a layer in compressed rows over that of the same layer dense."""
+    layer = nn.Linear(width, width)
+    with torch.no_grad():
+        layer.weight.mul_(drop_lowest(magnitudes(layer), round(sparsity * layer.weight.numel())))
+    rows, inputs = SparseLinear(layer), torch.randn(BATCH, width)
+    with measuring(layer, rows):
+        runs = {"dense": lambda: layer(inputs), "rows": lambda: rows(inputs)}
+        samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=1.0)
+    return float(np.median(samples["rows"] / samples["dense"]))
+
+
+def seconds(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""One run: train a configuration under its schedule, then measure what the trained network costs."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from objectives.device import device_name, device_of
+from optimizer.reproduce.inference import PRUNED, REMOVED, ROWS, measure_inference
+from optimizer.reproduce.plan import Run
+from optimizer.reproduce.preset import Configuration, Preset
+from optimizer.reproduce.records import RunKey, RunRecord
+from optimizer.schedules.table import SCHEDULES
+from optimizer.vision.data import ImageData
+from optimizer.vision.energy import training_memory_bytes
+from optimizer.vision.models import new_model
+from optimizer.vision.scores import scores
+from optimizer.vision.training import TrainingSettings, train
+from search_spaces.masks.choose import magnitude_scores
+from search_spaces.masks.layers import maskable_layers, weights_per_unit
+from search_spaces.masks.target import Target
+
+
+def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: float) -> RunRecord:
+    """Train and measure one run; the same run gives the same weights."""
+    key = run.key
+    model = new_model(key.model, data.shape, data.classes, seed=key.seed)
+    dense = new_model(key.model, data.shape, data.classes, seed=key.seed)
+    technique = run.configuration.technique
+    trained = train(
+        model,
+        data.train,
+        _settings(key),
+        schedule=SCHEDULES[technique]() if technique else None,
+        target=target_of(run.configuration, preset, model) if technique else None,
+    )
+    batch = slice(0, key.batch_size)
+    memory = training_memory_bytes(model, data.train.pixels[batch], data.train.labels[batch])
+    images = data.test.pixels[: key.test_batch_size]
+    inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
+    masks, epochs, found = trained.masks, trained.epochs, scores(model, data.test)
+    return RunRecord(
+        key=key,
+        weights=sum(layer.weight.numel() for layer in masks.layers.values()),
+        pruned_weights=masks.pruned_weights,
+        accuracy=found.accuracy,
+        precision=found.precision,
+        recall=found.recall,
+        f1=found.f1,
+        loss=epochs[-1].loss,
+        inference_s=inference.batch_s / len(images),
+        time_ratio=inference.ratios[PRUNED],
+        inference_j=inference.energy.value * len(data.test),
+        energy_ratio=inference.energy_ratio,
+        removed_neurons=inference.removed_neurons,
+        removed_ratio=inference.ratios.get(REMOVED),
+        csr_ratio=inference.ratios.get(ROWS),
+        test_examples=len(data.test),
+        epoch_s=sum(epoch.seconds for epoch in epochs) / len(epochs),
+        epoch_j=sum(epoch.energy.value for epoch in epochs) / len(epochs),
+        energy_source=inference.energy.source,
+        memory_bytes=memory + masks.mask_bytes,
+        device=device_name(device_of(model)),
+    )
+
+
+def target_of(configuration: Configuration, preset: Preset, model: nn.Module) -> Target:
+    """Return what a configuration prunes of a model, with the ratio of the configuration it shall equal, if any."""
+    if configuration.as_sparse_as is None:
+        return Target(
+            scope=configuration.scope,
+            ratio=configuration.ratio,
+            convolution_ratio=configuration.convolution_ratio,
+        )
+    other = target_of(preset.configuration(configuration.as_sparse_as), preset, model)
+    return Target(scope=configuration.scope, ratio=_pruned(other, model) / _pruned(_everything(configuration), model))
+
+
+def _everything(configuration: Configuration) -> Target:
+    return Target(scope=configuration.scope, ratio=1.0)
+
+
+def _pruned(target: Target, model: nn.Module) -> int:
+    """Return how many weights a target removes."""
+    layers = maskable_layers(model)
+    counts = target.counts(layers, magnitude_scores(layers))
+    return sum(count * weights_per_unit(layers[name]) for name, count in counts.items())
+
+
+def _settings(key: RunKey) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=key.epochs, batch_size=key.batch_size, learning_rate=key.learning_rate, seed=key.seed
+    )

@@ -1,0 +1,121 @@
+"""Time and energy of inference: the pruned network beside a dense one, and what exact removal and sparse rows add."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from objectives.device import describe_device, device_of, synchronise
+from objectives.energy.choose import choose_meter
+from objectives.energy.measure import Work, measure_energy
+from objectives.energy.traffic import count_traffic
+from objectives.guard import measuring
+from objectives.latency import interleaved_latency
+from objectives.measurement import Measurement, Source
+from objectives.repeats import compared, median_with_interval
+from search_spaces.masks.csr import with_sparse_kernels
+from search_spaces.masks.dead import remove_dead_neurons
+
+DENSE, PRUNED, REMOVED, ROWS = "dense", "pruned", "without dead neurons", "compressed rows"
+SPARSE_ENOUGH = 0.7  # below it no library's sparse product beats a dense one, so it is not tried
+TURN_S = 0.002  # of one turn at least: the first pass after another network's is slower, and tiny networks show it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """What inference costs. Seconds are of a batch; ratios are to the dense network of the same rounds."""
+
+    batch_s: float
+    energy: Measurement
+    energy_ratio: float
+    ratios: Mapping[str, float]
+    removed_neurons: int
+
+
+def measure_inference(model: nn.Module, dense: nn.Module, images: Tensor, *, seed: int, seconds: float) -> Inference:
+    """Measure `model` beside `dense`, a network of the same shape, on one batch of `images`; energy is per image.
+
+    `seed` draws the orders of the rounds, `seconds` bound their time and are the length of a window of a counter.
+    """
+    variants, removed = _variants(model, dense)
+    rng = np.random.default_rng(seed)
+    with measuring(*variants.values()):
+        runs = {name: partial(_run, variant, images) for name, variant in variants.items()}
+        passes = _passes(runs[DENSE])
+        turns = {name: partial(_repeat, run, passes) for name, run in runs.items()}
+        samples = interleaved_latency(turns, rng=rng, seconds=seconds)
+        latencies = {name: _latency(values / passes, images) for name, values in samples.items()}
+        works = {name: _work(runs[name], latencies[name], images) for name in (DENSE, PRUNED)}
+        energies = measure_energy(works, choose_meter(images.device), dense=DENSE, rng=rng, window_s=seconds)
+    ratios = {name: both.ratio.value for name, both in compared(latencies, dense=DENSE).items()}
+    return Inference(
+        batch_s=latencies[PRUNED].value,
+        energy=energies[PRUNED].absolute,
+        energy_ratio=energies[PRUNED].ratio.value,
+        ratios=ratios,
+        removed_neurons=removed,
+    )
+
+
+def _variants(model: nn.Module, dense: nn.Module) -> tuple[dict[str, nn.Module], int]:
+    """Return the networks to time by name, and how many dead neurons were taken out."""
+    variants, removed = {DENSE: dense, PRUNED: model}, 0
+    if isinstance(model, nn.Sequential):
+        removal = remove_dead_neurons(model)
+        removed = sum(removal.removed)
+        if removed:
+            variants[REMOVED] = removal.model
+    if any(_sparsity(layer) > SPARSE_ENOUGH for layer in model.modules() if isinstance(layer, nn.Linear)):
+        variants[ROWS] = with_sparse_kernels(model, above=SPARSE_ENOUGH)
+    return variants, removed
+
+
+def _sparsity(layer: nn.Linear) -> float:
+    return float((layer.weight == 0).float().mean())
+
+
+def _run(model: nn.Module, images: Tensor) -> None:
+    model(images)
+    synchronise(device_of(model))
+
+
+def _passes(run: Callable[[], None]) -> int:
+    """Return how many passes fill a turn."""
+    _repeat(run, 3)
+    began = time.perf_counter()
+    _repeat(run, 3)
+    return max(1, math.ceil(3 * TURN_S / (time.perf_counter() - began)))
+
+
+def _repeat(run: Callable[[], None], passes: int) -> None:
+    for _ in range(passes):
+        run()
+
+
+def _latency(samples: NDArray[np.float64], images: Tensor) -> Measurement:
+    median, interval = median_with_interval(samples)
+    return Measurement(
+        quantity="latency",
+        value=median,
+        unit="s",
+        source=Source.MEASURED,
+        n=len(samples),
+        interval=interval,
+        conditions={"batch": len(images), **describe_device(images.device)},
+        samples=tuple(samples.tolist()),
+    )
+
+
+def _work(run: Callable[[], None], latency: Measurement, images: Tensor) -> Work:
+    with FlopCounterMode(display=False) as flops:
+        run()
+    moved = count_traffic(run)
+    return Work(run=run, inferences=len(images), latency=latency, flops=flops.get_total_flops(), bytes_moved=moved)

@@ -1,0 +1,128 @@
+"""A preset: the settings of a published experiment and the values that it reports, parsed from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from optimizer.errors import UnknownNameError
+from optimizer.schedules.table import ScheduleName
+from search_spaces.masks.target import ScopeName
+
+ScaleName = Literal["quick", "paper"]
+MetricName = Literal["accuracy", "accuracy_change", "time_change", "energy_change"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Configuration(_Frozen):
+    """One row of the experiment. Without a `technique` it is the dense network.
+
+    `convolution_ratio`, where given, is the share of filters that convolutions lose, `ratio` then that of connections.
+    `as_sparse_as` names the configuration whose number of removed weights gives the ratio of this one.
+    """
+
+    label: str
+    technique: ScheduleName | None = None
+    approach: str = "dense"
+    scope: ScopeName = "uniform"
+    ratio: float = Field(0.0, ge=0, le=1)
+    convolution_ratio: float | None = Field(None, ge=0, le=1)
+    as_sparse_as: str | None = None
+
+
+class Scale(_Frozen):
+    """How much of the experiment is run. `train_examples` of None are all; `models` of None are the preset's.
+
+    `inference_seconds` are spent on timing the networks of one run, and on each window of an energy counter.
+    """
+
+    runs: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    train_examples: int | None = Field(None, ge=1)
+    test_examples: int | None = Field(None, ge=1)
+    models: tuple[str, ...] | None = None
+    inference_seconds: float = Field(1.5, gt=0)
+
+
+class Override(_Frozen):
+    """Other settings for one model, on one data set where it is named. `epochs` holds at the paper's scale."""
+
+    model: str
+    dataset: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    test_batch_size: int | None = None
+
+
+class Published(_Frozen):
+    """A value, or a bound where the text gives only that, with the place where it stands.
+
+    Accuracy is a fraction; changes are relative to the dense network, that of accuracy in points as a fraction.
+    """
+
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    configuration: str
+    metric: MetricName
+    value: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    where: str
+
+
+class Preset(_Frozen):
+    """A published experiment."""
+
+    name: str
+    title: str
+    source: str
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    batch_size: int
+    learning_rate: float
+    test_batch_size: int
+    scales: Mapping[ScaleName, Scale]
+    overrides: tuple[Override, ...] = ()
+    configurations: tuple[Configuration, ...]
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        labels = [configuration.label for configuration in self.configurations]
+        named = [c.as_sparse_as for c in self.configurations if c.as_sparse_as] + [
+            p.configuration for p in self.published
+        ]
+        unknown = [name for name in named if name not in labels]
+        if unknown or len(set(labels)) < len(labels):
+            raise ValueError(f"configurations: labels must be unique and exist where they are named, got {unknown}")
+        return self
+
+    def configuration(self, label: str) -> Configuration:
+        """Return the configuration of a label."""
+        return next(configuration for configuration in self.configurations if configuration.label == label)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of all presets."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _toml_files()))
+
+
+def load_preset(name: str) -> Preset:
+    """Return a preset by name. Raises `UnknownNameError` for one that is not there."""
+    if name not in preset_names():
+        raise UnknownNameError("NAME", name, preset_names())
+    text = (files("studies.presets") / f"{name}.toml").read_text(encoding="utf-8")
+    return Preset.model_validate(tomllib.loads(text))
+
+
+def _toml_files() -> list[Traversable]:
+    return [entry for entry in files("studies.presets").iterdir() if entry.name.endswith(".toml")]

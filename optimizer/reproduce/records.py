@@ -1,0 +1,106 @@
+"""What one run leaves behind, and the file that keeps it: one JSON object per line, never repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from optimizer.errors import InputError
+
+
+class RunKey(BaseModel):
+    """All that a run depends on; equal keys are the same run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    dataset: str
+    model: str
+    configuration: str
+    seed: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    test_batch_size: int
+    train_examples: int | None
+    test_examples: int | None
+
+
+class RunRecord(BaseModel):
+    """What a run measured.
+
+    Precision, recall and F1 are means over the classes. `inference_s` is the median time of one test batch, divided by
+    its examples; `time_ratio` and `energy_ratio` are to a dense network in the same rounds, as are the times
+    `removed_ratio` (dead neurons taken out) and `csr_ratio` (compressed sparse rows), which are None where there was
+    nothing to take out or no layer sparse enough. Energies say their source.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: RunKey
+    weights: int
+    pruned_weights: int
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    loss: float
+    inference_s: float
+    time_ratio: float
+    inference_j: float
+    energy_ratio: float
+    removed_neurons: int
+    removed_ratio: float | None
+    csr_ratio: float | None
+    test_examples: int
+    epoch_s: float
+    epoch_j: float
+    energy_source: str
+    memory_bytes: int
+    device: str
+
+
+class Ledger:
+    """The finished runs of an output directory. One process writes at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records = {record.key: record for record in _read(path)}
+
+    def get(self, key: RunKey) -> RunRecord | None:
+        """Return a finished run, None for one that is still to do."""
+        return self._records.get(key)
+
+    def add(self, record: RunRecord) -> None:
+        """Keep a finished run; it is on the disk when this returns."""
+        torn = self._path.exists() and self._path.read_bytes()[-1:] not in (b"", b"\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + record.model_dump_json() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._records[record.key] = record
+
+
+def _read(path: Path) -> list[RunRecord]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [_parsed(path, number, line) for number, line in enumerate(lines, start=1) if _is_whole(line)]
+
+
+def _is_whole(line: str) -> bool:
+    """Return whether a line was written to its end; a process may have been killed before it."""
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _parsed(path: Path, number: int, line: str) -> RunRecord:
+    try:
+        return RunRecord.model_validate_json(line)
+    except ValidationError as error:
+        text = f"line {number} of {path.name} is of another version; choose a new directory"
+        raise InputError("--output", text) from error

@@ -1,0 +1,106 @@
+"""Energy of training: read from a counter where there is one, else modelled from the work of one step."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from objectives.device import synchronise
+from objectives.energy.choose import MeterChoice, choose_meter
+from objectives.energy.modelled import model_conditions, modelled_energy
+from objectives.energy.traffic import TrafficCounter
+from objectives.measurement import JsonScalar, Measurement
+from objectives.memory import peak_memory_bytes
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What one training step computes and moves."""
+
+    flops: float
+    bytes_moved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metered(Generic[Result]):
+    """What some work returned, how long it took, and its energy."""
+
+    result: Result
+    seconds: float
+    energy: Measurement
+
+
+def learn(model: nn.Module, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor) -> Tensor:
+    """Take one step of the optimizer and return the loss, detached."""
+    loss = F.cross_entropy(model(pixels), labels)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()
+
+
+def count_step(model: nn.Module, pixels: Tensor, labels: Tensor) -> StepCost:
+    """Count one step of Adam on a copy of the model, forward and backward; masked weights compute like others."""
+    trained, optimizer = _copy_with_adam(model)
+    with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
+        learn(trained, optimizer, pixels, labels)
+    return StepCost(flops=flops.get_total_flops(), bytes_moved=traffic.bytes_moved)
+
+
+def training_memory_bytes(model: nn.Module, pixels: Tensor, labels: Tensor) -> int:
+    """Return the peak of one training step on a copy: weights, gradients, activations, and Adam's memory."""
+    trained, optimizer = _copy_with_adam(model)
+    peak = peak_memory_bytes(lambda: learn(trained, optimizer, pixels, labels), trained)
+    remembered = [value for state in optimizer.state.values() for value in state.values()]
+    return peak + sum(int(value.nbytes) for value in remembered if isinstance(value, Tensor))
+
+
+def metered(
+    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], StepCost]
+) -> Metered[Result]:
+    """Run `work` of so many `steps`; `cost` of one of them is asked only where nothing can be read."""
+    choice = choose_meter(device)
+    if choice.meter is not None:
+        choice.meter.start()
+    began = time.perf_counter()
+    try:
+        result = work()
+        synchronise(device)
+    finally:
+        seconds = time.perf_counter() - began
+        joules = choice.meter.stop() if choice.meter is not None else 0.0
+    if choice.meter is None:
+        return Metered(result, seconds, _modelled(choice, seconds, steps, cost()))
+    return Metered(result, seconds, _measurement(joules, choice, {}))
+
+
+def _copy_with_adam(model: nn.Module) -> tuple[nn.Module, torch.optim.Optimizer]:
+    trained = copy.deepcopy(model).train()
+    return trained, torch.optim.Adam(trained.parameters(), fused=True)
+
+
+def _modelled(choice: MeterChoice, seconds: float, steps: int, cost: StepCost) -> Measurement:
+    kind, threads = choice.device.type, torch.get_num_threads()
+    joules = modelled_energy(
+        flops=steps * cost.flops,
+        bytes_moved=steps * cost.bytes_moved,
+        seconds=seconds,
+        device_kind=kind,
+        threads=threads,
+    )
+    return _measurement(joules, choice, {"threads": threads, **model_conditions(kind)})
+
+
+def _measurement(joules: float, choice: MeterChoice, conditions: dict[str, JsonScalar]) -> Measurement:
+    said: dict[str, JsonScalar] = {"scope": choice.scope, "reason": choice.reason, **conditions}
+    return Measurement(quantity="energy", value=joules, unit="J", source=choice.source, conditions=said)

@@ -1,0 +1,36 @@
+"""Inputs: how a network is called with one batch of whatever it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+Inputs = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
+
+
+def call(model: nn.Module, inputs: Inputs) -> Any:
+    """Return `model`'s outputs: a tensor is its one argument, a sequence its arguments, a mapping its keywords."""
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
+    return model(inputs) if isinstance(inputs, Tensor) else model(*inputs)
+
+
+def answers(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+    """Return all tensors of the model's outputs, however they are nested. Raises `TypeError` where there is none."""
+    outputs = call(model, inputs)
+    found = list(_tensors(outputs))
+    if not found:
+        raise TypeError(f"the model returned a {type(outputs).__name__} without a tensor")
+    return found
+
+
+def _tensors(outputs: object) -> Iterator[Tensor]:
+    if isinstance(outputs, Tensor):
+        yield outputs
+    elif isinstance(outputs, Mapping):
+        yield from _tensors(list(outputs.values()))
+    elif isinstance(outputs, list | tuple):
+        for output in outputs:
+            yield from _tensors(output)

@@ -1,0 +1,94 @@
+"""The channel space: groups of channels or neurons, and for every group the entries of all layers that follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from search_spaces.config import Config
+from search_spaces.groups import Group
+
+
+class Axis(StrEnum):
+    """Which side of a layer a link touches."""
+
+    ROWS = "rows"  # outputs of a convolution or linear layer
+    COLUMNS = "columns"  # inputs of a convolution or linear layer
+    CHANNELS = "channels"  # both at once: norms, depthwise convolutions
+    PARAMETER = "parameter"  # a parameter that no layer owns, such as a learned scale
+
+
+Side = tuple[str, Axis]  # module path (or parameter name) and side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Link:
+    """The entries of one side of one layer that belong to the units of a group.
+
+    `entries` `(m,)` are indices on that side, `units` `(m,)` the unit each belongs to; every unit owns equally many.
+    `dim` is the dimension of a bare parameter.
+    """
+
+    path: str
+    axis: Axis
+    entries: Tensor
+    units: Tensor
+    dim: int = 0
+
+    @property
+    def side(self) -> Side:
+        """The side of the layer that the link touches."""
+        return self.path, self.axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelSpace:
+    """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side."""
+
+    groups: tuple[Group, ...]
+    links: Mapping[str, tuple[Link, ...]]
+    sizes: Mapping[Side, int]
+
+    def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:
+        """Return, for every side that shrinks, the entries that stay, ascending.
+
+        `kept` holds the units that stay by group name; a group it does not name stays dense.
+        """
+        stays: dict[Side, Tensor] = {}
+        for group in self.groups:
+            if group.name not in kept:
+                continue
+            unit_stays = torch.zeros(group.units, dtype=torch.bool)
+            unit_stays[kept[group.name].cpu()] = True
+            for link in self.links[group.name]:
+                side = stays.setdefault(link.side, torch.ones(self.sizes[link.side], dtype=torch.bool))
+                side[link.entries] = unit_stays[link.units]
+        return {side: mask.nonzero().flatten() for side, mask in stays.items() if not bool(mask.all())}
+
+    def kept_counts(self, config: Config) -> dict[Side, int]:
+        """Return how many entries of every linked side stay in `config`; no model and no ranking needed."""
+        counts = dict(self.sizes)
+        levels = config.as_dict()
+        for group in self.groups:
+            for link in self.links[group.name]:
+                counts[link.side] -= len(link.entries) // group.units * (group.units - levels[group.name])
+        return counts
+
+    def dims(self) -> dict[str, int]:
+        """Return the pruned dimension of every bare parameter by name."""
+        return {link.path: link.dim for links in self.links.values() for link in links if link.axis is Axis.PARAMETER}
+
+    def readers(self, group: Group) -> tuple[Link, ...]:
+        """Return the links of the layers that read the group's units."""
+        return self._on(group, Axis.COLUMNS)
+
+    def writers(self, group: Group) -> tuple[Link, ...]:
+        """Return the links of the layers that produce the group's units."""
+        return self._on(group, Axis.ROWS)
+
+    def _on(self, group: Group, axis: Axis) -> tuple[Link, ...]:
+        return tuple(link for link in self.links[group.name] if link.axis is axis)

@@ -1,0 +1,184 @@
+"""The pages in a real browser, as people use them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+
+import pytest
+from served import Place
+
+from studies.keys import Scope
+from studies.opening import open_service
+
+VENDOR = files("api.pages").joinpath("static/vendor")
+
+
+def test_a_study_is_made_in_the_form_watched_to_its_end_and_its_front_looked_at(
+    place: Place, open_page: Callable
+) -> None:
+    page = open_page(f"{place.url}/")
+    page.get_by_role("link", name="New study").first.click()
+    fields = place.spec().model_dump(mode="json")
+    page.locator("#model").fill(str(fields["model"]))
+    page.locator("#task").fill("colours")
+    page.locator("#epsilon").fill("0.3")
+    page.locator("#name").fill("made-here")
+    page.locator("#trials").fill("6")
+    for name, value in {"data": fields["data"], "batch_sizes": "1", "calibration_examples": "32"}.items():
+        control = page.locator(f"#{name}")
+        for closed in page.locator(f"details:has(#{name}):not([open]) > summary").all():
+            closed.click()
+        control.fill(str(value))
+    page.get_by_role("button", name="Start the study").click()
+    page.wait_for_url("**/studies/made-here")
+    assert "queued" in page.locator("h1").inner_text()
+    with place.working():
+        page.locator("#summary[data-state=complete]").wait_for(timeout=60_000)
+    page.locator("#front tbody tr").first.wait_for()
+    assert page.locator("#scatter .main-svg").count()
+
+
+def test_the_form_says_what_is_wrong_while_one_types_and_shows_the_servers_refusal_at_its_field(
+    place: Place, open_page: Callable
+) -> None:
+    page = open_page(f"{place.url}/new")
+    page.locator("#epsilon").fill("3")
+    page.locator("#epsilon").blur()
+    assert page.locator("#epsilon-error").inner_text()
+    page.locator("#epsilon").fill("0.1")
+    page.locator("#epsilon").blur()
+    assert page.locator("#epsilon-error").inner_text() == ""
+    page.locator("#model").fill("bert-bas")
+    page.locator("#task").fill("sst2")
+    page.get_by_role("button", name="Start the study").click()
+    page.locator("main .error", has_text="bert-base").first.wait_for()
+    with place.client() as client:
+        assert list(client.studies()) == []
+
+
+def test_moving_epsilon_filters_the_table_at_once(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/studies/first")
+    rows = page.locator("#front tbody tr")
+    rows.first.wait_for()
+    page.locator("#epsilon-number").fill("0")
+    page.locator("#counts", has_text="ε = 0,").wait_for()
+    few = rows.count()
+    page.locator("#epsilon-number").fill("0.9")
+    page.locator("#counts", has_text="ε = 0.9").wait_for()
+    assert few <= rows.count()
+    page.locator("#epsilon-reset").click()
+    page.locator("#counts", has_text="ε = 0.3").wait_for()
+    page.locator("#x-axis").select_option(label="parameters")
+    page.locator("#scatter .xtitle", has_text="parameters").wait_for()
+
+
+def test_a_candidate_is_opened_exported_and_downloaded(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/studies/first")
+    link = page.locator("#front tbody a").first
+    link.wait_for()
+    number = link.inner_text().lstrip("#")
+    link.click()
+    page.locator(f"#candidate[data-candidate='{number}']").wait_for()
+    assert f"optimize export first {number}" in page.locator("#candidate").inner_text()
+    with finished.working():
+        page.get_by_role("button", name="Export", exact=True).click()
+        page.locator("[data-export-files] a").first.wait_for(timeout=60_000)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="model.safetensors").click()
+    assert download.value.path().stat().st_size > 1000
+
+
+def test_a_queued_study_is_cancelled_resumed_and_deleted(place: Place, open_page: Callable) -> None:
+    with place.client() as client:
+        client.submit(place.spec(), name="waits")
+    page = open_page(f"{place.url}/studies/waits")
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#summary[data-state=cancelled]").wait_for()
+    page.get_by_role("button", name="Delete").click()
+    page.locator("#confirm").get_by_role("button", name="Delete").click()
+    page.wait_for_url(f"{place.url}/")
+    assert "waits" not in page.locator("main").inner_text()
+
+
+def test_the_list_is_filtered_and_chosen_studies_are_compared(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/?search=sec")
+    assert "second" in page.locator("main").inner_text()
+    assert "first" not in page.locator("table").inner_text()
+    page.goto(f"{finished.url}/?state=failed")
+    assert not page.locator("tbody a").count()
+    page.goto(f"{finished.url}/")
+    for box in page.locator("tbody input[type=checkbox]").all():
+        box.check()
+    page.get_by_role("button", name="Compare chosen").click()
+    page.wait_for_url("**/compare?**")
+    assert {"first", "second"} <= set(page.locator("main").inner_text().split())
+
+
+def test_two_candidates_stand_side_by_side(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/studies/first/compare?candidate=1&candidate=2")
+    text = page.locator("main").inner_text()
+    assert "#1" in text
+    assert "#2" in text
+
+
+def test_a_keyboard_is_enough_to_open_a_study_and_a_candidate(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/")
+    press_until(page, lambda: page.evaluate("document.activeElement.textContent.trim()") == "first")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/studies/first")
+    page.locator("#front tbody a").first.wait_for()
+    press_until(page, lambda: page.evaluate("!!document.activeElement.closest('#front tbody td a')"))
+    page.keyboard.press("Enter")
+    page.locator("#candidate").wait_for()
+
+
+def press_until(page: object, holds: Callable[[], bool]) -> None:
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if holds():
+            return
+    raise AssertionError("the keyboard never got there")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path", ["/", "/new", "/studies/first", "/compare?study=first&study=second", "/studies/first/candidates/1"]
+)
+def test_a_page_fits_a_phone_in_light_and_dark(path: str, scheme: str, finished: Place, open_page: Callable) -> None:
+    page = open_page(
+        f"{finished.url}{path}", viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True
+    )
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("h1, h2").count()
+
+
+def test_a_page_that_is_not_there_is_a_page(finished: Place, open_page: Callable) -> None:
+    page = open_page(f"{finished.url}/studies/nothing")
+    assert "did you mean" in page.locator("main").inner_text()
+    assert page.locator("a[href='/']").count()
+
+
+def test_where_there_are_keys_a_browser_logs_in_once(place: Place, open_page: Callable) -> None:
+    service = open_service(place.settings.storage)
+    _, secret = service.keys.add("ann", [Scope.READ, Scope.WRITE])
+    service.close()
+    page = open_page(f"{place.url}/new")
+    page.wait_for_url("**/login?**")
+    page.locator("#key").fill("opk_wrong")
+    page.get_by_role("button", name="Log in").click()
+    page.locator("#key-error", has_text="no valid key").wait_for()
+    page.locator("#key").fill(secret)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/new")
+    [cookie] = page.context.cookies()
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Strict"
+
+
+def test_the_plots_come_from_the_vendored_bundle_as_it_was_published() -> None:
+    script = VENDOR.joinpath("plotly-strict.min.js").read_bytes()
+    assert hashlib.sha256(script).hexdigest() in VENDOR.joinpath("README.md").read_text(encoding="utf-8")
+    assert b"strict" in script[:200]

@@ -1,0 +1,148 @@
+"""The published study in miniature, from the preset to tables, figures and sentences."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from optimizer.errors import InputError, UnknownNameError
+from optimizer.reproduce.plan import Request, runs_of
+from optimizer.reproduce.preset import Preset, Scale, load_preset, preset_names
+from optimizer.reproduce.reproduce import Reproduction, reproduce
+
+EIGHT = [f"{ratio}_{approach}_{name}" for ratio in (50, 80) for name in ("PT", "SET") for approach in ("G", "L")]
+
+
+def miniature() -> Preset:
+    size = Scale(runs=2, epochs=1, train_examples=120, test_examples=60, models=("mlp-small",), inference_seconds=0.02)
+    return load_preset("mlp-layerwise").model_copy(update={"scales": {"quick": size}})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reproduction, Path]:
+    output = tmp_path_factory.mktemp("reproduction")
+    return reproduce(Request(preset=miniature(), dataset="digits"), output), output
+
+
+def test_every_configuration_of_the_paper_has_a_row(done: tuple[Reproduction, Path]) -> None:
+    rows = {row.configuration: row for row in done[0].rows}
+    assert set(rows) >= {"dense", *EIGHT}
+    assert all(row.runs == 2 and row.accuracy.deviation is not None for row in rows.values())
+    assert all(0 <= row.efficiency_index < 1 for row in rows.values())
+    assert rows["dense"].accuracy_change.mean == 0
+
+
+def test_overall_sparsity_stands_beside_the_nominal_one(done: tuple[Reproduction, Path]) -> None:
+    rows = {row.configuration: row for row in done[0].rows}
+    assert (rows["50_L_SET"].nominal_sparsity, rows["50_L_SET"].pruned_weights) == (0.5, 128)
+    assert rows["50_G_SET"].overall_sparsity == 0.5
+    assert abs(rows["80_E_PT"].pruned_weights - rows["80_L_PT"].pruned_weights) <= 2
+
+
+def test_differences_are_paired_at_nominal_and_at_equal_sparsity(done: tuple[Reproduction, Path]) -> None:
+    found = {(difference.layer_wise, difference.compared_with): difference for difference in done[0].differences}
+    assert {("50_L_PT", "50_G_PT"), ("50_L_PT", "50_E_PT"), ("50_L_PT", "50_R_PT")} <= set(found)
+    assert len(found) == 12
+    rows = {row.configuration: row.accuracy.mean for row in done[0].rows}
+    difference = found["80_L_SET", "80_G_SET"]
+    assert difference.mean == pytest.approx(rows["80_L_SET"] - rows["80_G_SET"])
+    assert difference.lower is not None and difference.upper is not None
+    assert difference.lower <= difference.mean <= difference.upper
+
+
+def test_sentences_say_what_the_sparsity_cannot_save(done: tuple[Reproduction, Path]) -> None:
+    said = "\n".join(done[0].sentences)
+    assert "50_L_SET removes 128 of 1,440 weights (8.89%)" in said
+    assert "The -33% of time that the paper reports at best cannot come from this sparsity." in said
+    assert "against global: the published order (layer-wise above) is shown in" in said
+    assert "Efficiency Index" in said
+
+
+def test_tables_and_figures_are_written(done: tuple[Reproduction, Path]) -> None:
+    result, output = done
+    assert all(Path(file).stat().st_size for file in result.files)
+    with (output / "digits-mlp-small.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [row["configuration"] for row in table] == [row.configuration for row in result.rows]
+    assert float(table[0]["accuracy_mean"]) == result.rows[0].accuracy.mean
+    assert "| dense | dense |" in (output / "digits-mlp-small.md").read_text(encoding="utf-8")
+    assert "Efficiency Index" in (output / "digits-mlp-small.html").read_text(encoding="utf-8")
+
+
+def test_finished_runs_are_not_repeated_and_a_torn_one_is(done: tuple[Reproduction, Path], tmp_path: Path) -> None:
+    kept = (done[1] / "runs.jsonl").read_bytes()
+    (tmp_path / "runs.jsonl").write_bytes(kept[:-40])
+    told: list[str] = []
+    again = reproduce(Request(preset=miniature(), dataset="digits"), tmp_path, progress=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("34/34")
+    assert [row.accuracy for row in again.rows] == [row.accuracy for row in done[0].rows]
+
+
+def test_runs_of_another_version_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs.jsonl").write_text('{"version": 0}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 1 of runs\.jsonl is of another version; choose a new directory"):
+        reproduce(Request(preset=miniature(), dataset="digits"), tmp_path)
+
+
+def test_the_paper_scale_has_the_published_settings() -> None:
+    request = Request(preset=load_preset("mlp-layerwise"), scale="paper")
+    assert (request.run_count, len(request.datasets), len(request.models())) == (10, 5, 3)
+    settings = {
+        (run.key.dataset, run.key.model): (run.key.epochs, run.key.batch_size, run.key.learning_rate)
+        for dataset in request.datasets
+        for run in runs_of(request, dataset)
+    }
+    assert settings["mnist", "mlp-small"] == (60, 4, 1e-3)
+    assert settings["octmnist", "mlp-medium"] == (60, 256, 1e-5)
+    assert settings["cifar10", "vgg16-deep"] == (45, 64, 1e-4)
+
+
+def test_published_values_stand_in_their_rows() -> None:
+    published = [p for p in load_preset("mlp-layerwise").published if p.value == -0.33]
+    assert {p.configuration for p in published} == {"50_L_PT", "50_L_SET"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dataset": "imagenet"}, "--dataset: unknown name"),
+        ({"model": "bert"}, "--model: unknown name"),
+        ({"runs": 0}, "--runs: must be at least 1, got 0"),
+        ({"directory": Path("somewhere")}, "--data: say which data set it holds"),
+    ],
+)
+def test_requests_that_cannot_work_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Request(preset=load_preset("mlp-layerwise"), **wrong)
+
+
+def test_an_unknown_preset_gets_the_names() -> None:
+    with pytest.raises(UnknownNameError, match="mlp-layerwise"):
+        load_preset("mlp-layerwize")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_names_its_source(name: str) -> None:
+    assert "doi.org" in load_preset(name).source
+
+
+def test_a_preset_that_names_a_missing_configuration_is_refused() -> None:
+    broken = load_preset("mlp-layerwise").model_dump()
+    broken["configurations"] = broken["configurations"][:2]
+    with pytest.raises(ValidationError, match="labels must be unique and exist"):
+        Preset.model_validate(broken)
+
+
+def test_the_industrial_study_prunes_filters_and_connections_by_scenario(tmp_path: Path) -> None:
+    size = Scale(runs=1, epochs=1, train_examples=16, test_examples=20, models=("resnet18",), inference_seconds=0.01)
+    preset = load_preset("industrial-cnn")
+    chosen = [preset.configuration(label) for label in ("dense", "80_80_SET", "50_80_post", "0_80_PT")]
+    small = preset.model_copy(update={"scales": {"quick": size}, "configurations": tuple(chosen)})
+    rows = {row.configuration: row for row in reproduce(Request(preset=small, dataset="digits"), tmp_path).rows}
+    assert rows["80_80_SET"].overall_sparsity == pytest.approx(0.8, abs=0.01)
+    assert rows["50_80_post"].overall_sparsity == pytest.approx(0.5, abs=0.01)
+    assert rows["0_80_PT"].pruned_weights == 4096
