@@ -12,6 +12,8 @@ import torch
 
 from objectives.metrics import METRICS, Metric
 from optimizer.errors import InputError
+from optimizer.families.encoder import EncoderFamily
+from optimizer.families.family import Family
 from optimizer.spec import StudySpec
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.data import Table, check_data, read_splits
@@ -34,6 +36,7 @@ class Workload:
     `sequence_length` is the length of a latency request in tokens; `train` tokenises what is left for training.
     """
 
+    family: Family
     model: Any  # Any: one transformers class per family
     tokenizer: Any
     metric: Metric
@@ -101,6 +104,7 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Wo
         given = names if checkpoint.has_head else None
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, given)
     return Workload(
+        family=EncoderFamily(),
         model=model,
         tokenizer=tokenizer,
         metric=metric,
