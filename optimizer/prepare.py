@@ -20,7 +20,6 @@ from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, ConfigError, Form
-from search_spaces.criteria import CRITERIA
 from search_spaces.groups import Group, freeze, frozen_groups
 
 
@@ -86,7 +85,7 @@ def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:
 
 def study_bank(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path) -> Bank:
     """Return the layer bank of a study's model, criterion and calibration examples."""
-    return workload.family.bank(workload, groups, CRITERIA[spec.criterion], cache_dir / "banks")
+    return workload.family.bank(workload, groups, spec.criterion, cache_dir / "banks")
 
 
 def _harms(

@@ -19,7 +19,7 @@ from optimizer.latency_proposal import add_proposed_costs
 from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
 from search_spaces.config import Config
-from search_spaces.criteria.evidence import Criterion
+from search_spaces.criteria import CRITERIA
 from search_spaces.criteria.obs import DAMPING
 from search_spaces.encoders import discover_groups
 from search_spaces.groups import Group
@@ -27,7 +27,7 @@ from search_spaces.materialize import materialize
 from search_spaces.surgery import share_structure, shrink
 
 if TYPE_CHECKING:
-    from optimizer.spec import StudySpec
+    from optimizer.spec import CriterionName, StudySpec
     from optimizer.workloads.examples import Examples
     from optimizer.workloads.workload import Workload
 
@@ -42,13 +42,13 @@ class EncoderFamily:
         """Return heads and neurons of every layer."""
         return discover_groups(workload.model)
 
-    def bank(self, workload: Workload, groups: Sequence[Group], criterion: Criterion, root: Path) -> LayerBank:
+    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
         """Return the layer bank."""
-        examples = workload.calibration
+        examples, ranking = workload.calibration, CRITERIA[criterion]
         key = BankKey(
             weights=workload.weights_hash,
             examples=examples.hash,
-            criterion=criterion.name,
+            criterion=ranking.name,
             damping=DAMPING,
             dtype=str(next(workload.model.parameters()).dtype),
         )
@@ -57,7 +57,7 @@ class EncoderFamily:
             key,
             model=workload.model,
             groups=groups,
-            criterion=criterion,
+            criterion=ranking,
             calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=workload.device),
             loss=summed_loss,
             answers=contrasts,

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from objectives.measurement import JsonScalar
 from search_spaces.config import Config
-from search_spaces.criteria.evidence import Criterion
 from search_spaces.groups import Group
 
 if TYPE_CHECKING:
     from optimizer.costs import Cost
-    from optimizer.spec import StudySpec
+    from optimizer.spec import CriterionName, StudySpec
     from optimizer.workloads.workload import Workload
 
 Request = Callable[[int], dict[str, Tensor]]  # batch -> the inputs of one latency request
@@ -41,7 +40,7 @@ class Family(Protocol):
     def groups(self, workload: Workload) -> tuple[Group, ...]:
         """Return what can be pruned, first layer first."""
 
-    def bank(self, workload: Workload, groups: Sequence[Group], criterion: Criterion, root: Path) -> Bank:
+    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
         """Return the layer bank of the workload's model, criterion and calibration examples."""
 
     def materialize(
