@@ -87,6 +87,7 @@ def measure_latency(
     rng: np.random.Generator,
     seconds: float = 20.0,
     threads: int | None = None,
+    shape: Conditions | None = None,
     clock: Clock = time.perf_counter,
 ) -> dict[Key, Compared]:
     """Measure the latency of one forward pass of every model, and its ratio to that of `models[dense]`.
@@ -99,6 +100,7 @@ def measure_latency(
         rng: draws the order of every round.
         seconds: budget of this session, as in `interleaved_latency`.
         threads: CPU threads; None keeps torch's own choice.
+        shape: what the inputs look like, beside the batch; kept with every figure.
         clock: monotonic seconds.
 
     Returns:
@@ -110,7 +112,7 @@ def measure_latency(
         inputs = {name: tensor.to(device) for name, tensor in make_input(batch).items()}
         runs = {key: forward_pass(model, inputs) for key, model in models.items()}
         samples = interleaved_latency(runs, rng=rng, seconds=seconds, clock=clock)
-        conditions = request_conditions(models[dense], inputs)
+        conditions = {"batch": batch, **(shape or {}), **run_conditions(models[dense])}
     return compared({key: _latency(values, conditions) for key, values in samples.items()}, dense=dense)
 
 
@@ -125,11 +127,10 @@ def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callab
     return run
 
 
-def request_conditions(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str, JsonScalar]:
-    """Return what a figure of this request holds for: batch, length, dtype, and the device with its threads."""
-    batch, length = next(iter(inputs.values())).shape[:2]
+def run_conditions(model: nn.Module) -> dict[str, JsonScalar]:
+    """Return what a figure of a model's run holds for: dtype, and the device with its threads."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    return {"batch": batch, "length": length, "dtype": dtype, **describe_device(device_of(model))}
+    return {"dtype": dtype, **describe_device(device_of(model))}
 
 
 def _latency(samples: NDArray[np.float64], conditions: Conditions) -> Measurement:

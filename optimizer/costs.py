@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import nn
@@ -15,6 +16,23 @@ from objectives.latency_table import LatencyTable
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
 from search_spaces.groups import Group, GroupKind
+
+
+class Cost(Protocol):
+    """A cost of a config, in a unit of its own. Additive ones are exact per level; others only as a whole."""
+
+    @property
+    def dense(self) -> float:
+        """The cost of the dense model."""
+
+    def total(self, config: Config) -> float:
+        """Return the cost of the model that `config` describes."""
+
+    def ratio(self, config: Config) -> float:
+        """Return the cost as a ratio to the dense model's."""
+
+    def of_levels(self, group: Group) -> FloatArray:
+        """Return what each of the group's levels costs, all other groups dense: `(levels,)`, up to a constant."""
 
 
 @dataclass(frozen=True)

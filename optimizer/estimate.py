@@ -18,7 +18,6 @@ from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import check_workload, load_workload
-from search_spaces.encoders import discover_groups
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # of a candidate's evaluation to the dense model's: smaller models, some of them stopped early
@@ -59,7 +58,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     started = time.perf_counter()
     predict(workload.model, few)
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
-    groups = len(discover_groups(workload.model))
+    groups = len(workload.family.groups(workload))
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
     screening = tokens["search"] * min(1.0, CHUNK / len(workload.search))
     passes = (

@@ -23,7 +23,7 @@ from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.search.space import Space
 from optimizer.trim import trim_memory
-from optimizer.workloads.examples import Examples
+from optimizer.workloads.examples import AnyExamples
 from optimizer.workloads.predict import predict, predictions_of
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
@@ -42,17 +42,17 @@ class DenseAnswers:
     divergence on unseen ones at the same FLOPs.
     """
 
-    examples: Examples
+    examples: AnyExamples
     logits: NDArray[np.float32]  # `(n, classes)`
     order: Sequence[NDArray[np.intp]]
 
     @classmethod
-    def on(cls, examples: Examples, logits: NDArray[np.float32]) -> DenseAnswers:
+    def on(cls, examples: AnyExamples, logits: NDArray[np.float32]) -> DenseAnswers:
         """Return the answers with the order, which is the same for every study of these examples."""
         return cls(examples, logits, race_order(len(examples), examples.lengths, seed=0, labels=examples.labels))
 
     @cached_property
-    def screening(self) -> Examples:
+    def screening(self) -> AnyExamples:
         """The examples that divergences are taken on."""
         return self.examples.subset(self.order[0])
 

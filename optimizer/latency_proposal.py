@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -19,43 +20,42 @@ from objectives.energy.modelled import ENERGY_MODELS
 from objectives.guard import measuring
 from objectives.latency import Run, forward_pass
 from objectives.latency_table import LatencyTable, build_latency_table
-from optimizer.costs import AdditiveCost, table_cost, weighted_sum
-from optimizer.measure import request_of
-from optimizer.spec import StudySpec
-from optimizer.workloads.workload import Workload
+from optimizer.costs import AdditiveCost, Cost, table_cost, weighted_sum
 from search_spaces.config import Config, Form
 from search_spaces.distributions import by_kind
 from search_spaces.encoders import discover_groups, layers_path
 from search_spaces.groups import Group, GroupKind
 from search_spaces.surgery import share_structure, shrink
 
+if TYPE_CHECKING:
+    from optimizer.spec import StudySpec
+    from optimizer.workloads.workload import Workload
+
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
 
 
 def add_proposed_costs(
-    costs: Mapping[str, AdditiveCost], spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path
-) -> dict[str, AdditiveCost]:
+    costs: Mapping[str, Cost], spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path
+) -> dict[str, Cost]:
     """Return the costs with "latency" and "energy" added where the spec's objectives or limits ask for them."""
     wanted = {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
     if not wanted & {"latency", "energy"}:
         return dict(costs)
     latency = table_cost(groups, _table(spec, workload, groups, cache_dir))
-    added = {"latency": latency} if "latency" in wanted else {}
+    added: dict[str, Cost] = {"latency": latency} if "latency" in wanted else {}
     if "energy" in wanted:
         added["energy"] = _energy(costs, latency, spec, workload)
     return {**costs, **added}
 
 
-def _energy(
-    costs: Mapping[str, AdditiveCost], latency: AdditiveCost, spec: StudySpec, workload: Workload
-) -> AdditiveCost:
+def _energy(costs: Mapping[str, Cost], latency: AdditiveCost, spec: StudySpec, workload: Workload) -> AdditiveCost:
     """Price energy per inference: arithmetic, one reading of the weights per request, static power over its time."""
     model, batch = ENERGY_MODELS[workload.device.type], spec.batch_sizes[0]
     threads = 1 if workload.device.type == "cuda" else spec.threads or torch.get_num_threads()
     return weighted_sum(
         [
-            (model.flop_j, costs["flops"]),
-            (model.byte_j / batch, costs["size"]),
+            (model.flop_j, cast("AdditiveCost", costs["flops"])),
+            (model.byte_j / batch, cast("AdditiveCost", costs["size"])),
             (model.static_w * threads / batch, latency),
         ]
     )
@@ -87,7 +87,7 @@ def _table(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache
 
 def _build(workload: Workload, groups: tuple[Group, ...], *, batch: int, length: int, threads: int) -> LatencyTable:
     model, config = workload.model, workload.model.config
-    request = request_of(length, config.vocab_size, workload.device)
+    request = workload.family.request(workload)
     hidden = torch.randn(batch, length, config.hidden_size, device=workload.device)
 
     def block(kind: str, units: int) -> Run:

@@ -6,80 +6,83 @@ Latency at every batch size, energy per inference at the first, peak memory of o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from objectives.device import device_of
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
-from objectives.flops import count_flops
 from objectives.guard import measuring
 from objectives.latency import forward_pass, measure_latency
-from objectives.measurement import Measurement
+from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import measure_memory
 from objectives.size import measure_size
+from optimizer.families.family import Request
 
 DENSE = "dense"  # the key of the dense model
 LATENCY_S = 5.0  # per batch size, over all models: some ten rounds of a small encoder
 
+
+@dataclass(frozen=True)
+class Asked:
+    """What the models are asked while they are measured: requests of one shape, and what that shape implies."""
+
+    request: Request
+    flops: Callable[[nn.Module], float]  # of one inference
+    conditions: Mapping[str, JsonScalar]  # beside the batch
+
+
 Measurements = dict[Hashable, tuple[Measurement, ...]]
-Request = Callable[[int], dict[str, Tensor]]
 
 
 def measure_models(
     models: Mapping[Hashable, nn.Module],
-    request: Request,
+    asked: Asked,
     *,
     batch_sizes: Sequence[int],
     threads: int | None,
     seed: int,
     progress: Callable[[int, int], None],
 ) -> Measurements:
-    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with.
-
-    `request(batch)` returns the inputs of one inference request of that batch size.
-    """
+    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with."""
     rng = np.random.default_rng(seed)
     taken: dict[Hashable, list[Measurement]] = {key: [] for key in models}
     steps = len(batch_sizes) + 2
     for done, batch in enumerate(batch_sizes):
         progress(done, steps)
-        timed = measure_latency(models, request, dense=DENSE, batch=batch, rng=rng, seconds=LATENCY_S, threads=threads)
+        timed = measure_latency(
+            models,
+            asked.request,
+            dense=DENSE,
+            batch=batch,
+            rng=rng,
+            seconds=LATENCY_S,
+            threads=threads,
+            shape=asked.conditions,
+        )
         for key, compared in timed.items():
             taken[key].extend(compared)
     progress(steps - 2, steps)
-    _add_energy(taken, models, request, batch_sizes[0], threads=threads, rng=rng)
+    _add_energy(taken, models, asked, batch_sizes[0], threads=threads, rng=rng)
     progress(steps - 1, steps)
-    _add_sizes(taken, models, request, batch_sizes[0], threads=threads)
+    _add_sizes(taken, models, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
     return {key: tuple(measurements) for key, measurements in taken.items()}
-
-
-def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:
-    """Return a maker of requests of `length` random tokens: times depend on shapes, not on what the text says."""
-
-    def make(batch: int) -> dict[str, Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        tokens = torch.randint(0, vocabulary, (batch, length), generator=generator)
-        return {"input_ids": tokens.to(device), "attention_mask": torch.ones_like(tokens).to(device)}
-
-    return make
 
 
 def _add_energy(
     taken: Mapping[Hashable, list[Measurement]],
     models: Mapping[Hashable, nn.Module],
-    request: Request,
+    asked: Asked,
     batch: int,
     *,
     threads: int | None,
     rng: np.random.Generator,
 ) -> None:
-    inputs = request(batch)
-    length = inputs["input_ids"].shape[1]
+    inputs = asked.request(batch)
     with measuring(*models.values(), threads=threads):
         works = {}
         for key, model in models.items():
@@ -89,7 +92,7 @@ def _add_energy(
                 run=run,
                 inferences=batch,
                 latency=latency,
-                flops=batch * count_flops(model, [length]),
+                flops=batch * asked.flops(model),
                 bytes_moved=count_traffic(run),
             )
         choice = choose_meter(device_of(models[DENSE]))
@@ -100,13 +103,13 @@ def _add_energy(
 def _add_sizes(
     taken: Mapping[Hashable, list[Measurement]],
     models: Mapping[Hashable, nn.Module],
-    request: Request,
+    asked: Asked,
     batch: int,
     *,
     threads: int | None,
 ) -> None:
-    inputs = request(batch)
-    conditions = {"batch": batch, "length": int(inputs["input_ids"].shape[1])}
+    inputs = asked.request(batch)
+    conditions = {"batch": batch, **asked.conditions}
     with measuring(*models.values(), threads=threads):
         for key, model in models.items():
             taken[key].extend(measure_size(model))

@@ -14,18 +14,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 from objectives.energy.modelled import modelled_energy
-from objectives.flops import count_flops
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError
+from optimizer.families.family import Bank
 from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
-from search_spaces.bank.bank import LayerBank
+from optimizer.workloads.workload import Workload
 from search_spaces.bank.files import write_entry
 from search_spaces.config import Form
 from search_spaces.groups import Group
-from search_spaces.materialize import materialize
-from search_spaces.surgery import share_structure, shrink
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 
@@ -49,7 +47,7 @@ class Recovery:
         prepared = self.prepared
         return build_candidate(
             candidate,
-            prepared.workload.model,
+            prepared.workload,
             prepared.groups,
             prepared.bank,
             cache_dir=self.cache_dir,
@@ -76,7 +74,9 @@ class Recovery:
         proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
         candidate = self.store.start_candidate(self.study.id, proposal)
         workload = self.prepared.workload
-        model = materialize(workload.model, self.prepared.groups, parent.config, self.prepared.bank)
+        model = workload.family.materialize(
+            workload, self.prepared.groups, parent.config, self.prepared.bank, share_weights=False
+        )
         training = self._train(model)
         tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
         write_entry(weights_path(self.cache_dir, self.study.slug, candidate), tensors)
@@ -98,10 +98,11 @@ class Recovery:
 
     def _with_training(self, outcome: Outcome, model: nn.Module, training: TrainingResult) -> Outcome:
         """Add what the training took: seconds measured, joules modelled from its arithmetic and its time."""
-        lengths = self.prepared.workload.calibration.lengths
+        workload = self.prepared.workload
         examples = training.steps * FinetuneSettings().batch_size
         joules = modelled_energy(
-            flops=examples * (BACKWARD * count_flops(model, lengths) + self.prepared.space.costs["flops"].dense),
+            flops=examples
+            * (BACKWARD * workload.family.flops(workload, model) + self.prepared.space.costs["flops"].dense),
             bytes_moved=0.0,
             seconds=training.seconds,
             device_kind=self.prepared.workload.device.type,
@@ -114,20 +115,18 @@ class Recovery:
 
 
 def build_candidate(
-    candidate: Candidate, dense: nn.Module, groups: Sequence[Group], bank: LayerBank, *, cache_dir: Path, slug: str
+    candidate: Candidate, workload: Workload, groups: Sequence[Group], bank: Bank, *, cache_dir: Path, slug: str
 ) -> nn.Module:
     """Return a candidate's model, sharing untouched weights with the dense one; a recovered one has its own.
 
     Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
     """
     if candidate.config.form is not Form.FINETUNED:
-        small: nn.Module = materialize(dense, groups, candidate.config, bank, share_weights=True)
-        return small
+        return workload.family.materialize(workload, groups, candidate.config, bank, share_weights=True)
     path = weights_path(cache_dir, slug, candidate)
     if not path.exists():
         raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are not at {path}")
-    model = share_structure(dense)
-    shrink(model, groups, candidate.config)
+    model = workload.family.outline(workload, groups, candidate.config)
     model.load_state_dict(load_file(path), assign=True)
     return model.eval()
 

@@ -101,7 +101,7 @@ def _load(spec: StudySpec, cache_dir: Path, listener: Listener) -> Workload:
         cache_dir=cache_dir,
         progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
     )
-    study_groups(spec, workload.model)
+    study_groups(spec, workload)
     return workload
 
 
@@ -164,7 +164,7 @@ class StudyRun:
         return {
             **describe_device(workload.device),
             "batch_sizes": list(self._spec.batch_sizes),
-            "sequence_length": workload.sequence_length,
+            **workload.family.conditions(workload),
             "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
             "torch": torch.__version__,
             "python": platform.python_version(),

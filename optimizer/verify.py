@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from torch import nn
 from objectives.measurement import Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
-from optimizer.measure import DENSE, measure_models, request_of
+from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
@@ -56,10 +57,11 @@ class Verifier:
             return
         model = self.workload.model
         models: dict[Hashable, nn.Module] = {DENSE: model, **{c.id: self.build(c) for c in shortlist}}
-        request = request_of(self.workload.sequence_length, int(model.config.vocab_size), self.workload.device)
+        family, workload = self.workload.family, self.workload
+        asked = Asked(family.request(workload), partial(family.request_flops, workload), family.conditions(workload))
         taken = measure_models(
             models,
-            request,
+            asked,
             batch_sizes=self.spec.batch_sizes,
             threads=self.spec.threads,
             seed=self.spec.seed,

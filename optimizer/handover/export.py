@@ -42,9 +42,9 @@ def export_candidate(
     spec = StudySpec.model_validate(dict(study.spec))
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
     refuse_other_data(study, workload)
-    groups = study_groups(spec, workload.model)
+    groups = study_groups(spec, workload)
     bank = study_bank(spec, workload, groups, cache_dir)
-    model: Any = build_candidate(candidate, workload.model, groups, bank, cache_dir=cache_dir, slug=study.slug)
+    model: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:
         _write(model, workload, place)
         _describe(place, study, spec, member, store, candidate)

@@ -6,23 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from optimizer.costs import AdditiveCost
+from optimizer.costs import Cost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind
 from search_spaces.groups import Group, dense_config
 
+BISECTIONS = 40  # of a budget: down to one part in a million million
+
 
 @dataclass(frozen=True)
 class Space:
-    """What can be proposed. `costs` are additive and hold at least "flops"; `harms` come from the sensitivities.
+    """What can be proposed. `costs` hold at least "flops"; `harms` come from the sensitivities.
 
     `limits` are upper cost ratios that no proposal may exceed.
     """
 
     groups: Sequence[Group]
     form: Form
-    costs: Mapping[str, AdditiveCost]
+    costs: Mapping[str, Cost]
     harms: Mapping[str, FloatArray]
     limits: Mapping[str, float]
 
@@ -51,10 +53,19 @@ class Space:
         )
 
     def optimal(self, ratio: float) -> Config:
-        """Return the least harmful config of at most `ratio` of the dense FLOPs, by the tables."""
-        flops = self.costs["flops"]
-        levels = self.allocation.within(ratio * flops.dense - flops.fixed)
-        return Config.of(levels, self.form)
+        """Return the least harmful config of at most `ratio` of the dense FLOPs, by the tables.
+
+        Where FLOPs add up over groups that is exact. Where they do not, as of a convolution whose inputs and outputs
+        both shrink, the tables order the choices and the whole config is priced.
+        """
+        low, high = float(self.allocation.costs.min()), float(self.allocation.costs.max())
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._flops_ratio(middle) <= ratio else (low, middle)
+        return Config.of(self.allocation.within(low), self.form)
+
+    def _flops_ratio(self, budget: float) -> float:
+        return self.costs["flops"].ratio(Config.of(self.allocation.within(budget), self.form))
 
     def at_point(self, point: Sequence[float]) -> Config:
         """Return the config at a point of the distribution space, drawn towards zero until the limits hold."""

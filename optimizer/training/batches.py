@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optimizer.workloads.examples import Examples
+from optimizer.workloads.examples import AnyExamples
 
 BLOCK = 50  # batches sorted by length together: little padding, and still nearly random
 
 
 def shuffled_batches(
-    train: Examples, *, batch_size: int, rng: np.random.Generator, device: torch.device
+    train: AnyExamples, *, batch_size: int, rng: np.random.Generator, device: torch.device
 ) -> Iterator[dict[str, Tensor]]:
     """Yield every example once: blocks of random examples, by length inside a block, batches in random order."""
     order = rng.permutation(len(train))

@@ -18,7 +18,7 @@ from optimizer.errors import InputError
 from optimizer.training.batches import shuffled_batches
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import own_randomness
-from optimizer.workloads.examples import Examples
+from optimizer.workloads.examples import AnyExamples
 from optimizer.workloads.predict import predict, predictions_of
 
 
@@ -48,9 +48,9 @@ class TrainingResult:
 
 def finetune(
     model: nn.Module,
-    train: Examples,
+    train: AnyExamples,
     *,
-    held_out: Examples | None,
+    held_out: AnyExamples | None,
     metric: Metric,
     settings: FinetuneSettings,
     progress: Callable[[int, int], None],

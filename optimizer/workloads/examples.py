@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optimizer.vision.examples import ImageExamples
+
 TOKENISED_AT_ONCE = 1024
 
 
@@ -75,6 +77,9 @@ class Examples:
         if self.type_ids is not None:
             batch["token_type_ids"] = types
         return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+AnyExamples = Examples | ImageExamples
 
 
 def tokenise(

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from optimizer.workloads.examples import Examples
+from optimizer.workloads.examples import AnyExamples
 
 
-def predict(model: nn.Module, examples: Examples, *, batch_size: int | None = None) -> NDArray[np.float32]:
+def predict(model: nn.Module, examples: AnyExamples, *, batch_size: int | None = None) -> NDArray[np.float32]:
     """Return the logits `(n, outputs)` in the examples' order. The model must be in evaluation mode."""
     device = next(model.parameters()).device
     batch_size = batch_size or _batch_size(len(examples), device)

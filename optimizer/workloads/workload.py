@@ -12,10 +12,13 @@ import torch
 
 from objectives.metrics import METRICS, Metric
 from optimizer.errors import InputError
+from optimizer.families.encoder import EncoderFamily
+from optimizer.families.family import Family
 from optimizer.spec import StudySpec
+from optimizer.vision.names import check_image_names, is_of_images
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.data import Table, check_data, read_splits
-from optimizer.workloads.examples import Examples, tokenise
+from optimizer.workloads.examples import AnyExamples, Examples, tokenise
 from optimizer.workloads.labels import label_map
 from optimizer.workloads.loading import hash_weights, load_checkpoint
 from optimizer.workloads.models import BUILT_IN, Checkpoint, check_model_name, inspect_checkpoint, locate
@@ -34,13 +37,14 @@ class Workload:
     `sequence_length` is the length of a latency request in tokens; `train` tokenises what is left for training.
     """
 
+    family: Family
     model: Any  # Any: one transformers class per family
     tokenizer: Any
     metric: Metric
-    calibration: Examples
-    search: Examples
-    verification: Examples
-    train: Callable[[], Examples]
+    calibration: AnyExamples
+    search: AnyExamples
+    verification: AnyExamples
+    train: Callable[[], AnyExamples]
     search_logits: np.ndarray[Any, np.dtype[np.float32]]
     sequence_length: int
     weights_hash: str
@@ -55,10 +59,18 @@ class Workload:
 
 def check_workload(spec: StudySpec) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
+    if is_of_images(spec):
+        check_image_names(spec)
+    else:
+        check_text_names(spec)
+    check_device(spec.device)
+
+
+def check_text_names(spec: StudySpec) -> None:
+    """Check the names of a workload of texts, its paths and columns. Raises `InputError`."""
     task = resolve_task(spec)
     check_model_name(spec.model)
     check_data(spec, task)
-    check_device(spec.device)
 
 
 def check_device(name: str) -> torch.device:
@@ -75,6 +87,10 @@ def check_device(name: str) -> torch.device:
 
 def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Workload:
     """Load data, then model; train a head where there is none; refuse a broken baseline. Raises `InputError`."""
+    if is_of_images(spec):
+        from optimizer.vision.workload import load_image_workload  # which knows this module
+
+        return load_image_workload(spec, cache_dir=cache_dir, progress=progress)
     task, device = resolve_task(spec), check_device(spec.device)
     splits = cut(
         read_splits(spec, task),
@@ -101,6 +117,7 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Wo
         given = names if checkpoint.has_head else None
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, given)
     return Workload(
+        family=EncoderFamily(),
         model=model,
         tokenizer=tokenizer,
         metric=metric,

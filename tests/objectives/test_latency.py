@@ -93,6 +93,7 @@ def test_real_models_are_compared_under_stated_conditions_and_left_as_found() ->
         rng=rng(),
         seconds=0.5,
         threads=1,
+        shape={"length": 25},
     )
     latency, ratio = result[7]
     assert (latency.quantity, latency.unit, latency.source) == ("latency", "s", Source.MEASURED)

@@ -1,0 +1,134 @@
+"""Text encoders: heads and FFN neurons, additive costs, requests of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from objectives.flops import count_flops
+from objectives.measurement import JsonScalar
+from objectives.size import count_parameters, size_bytes
+from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
+from optimizer.families.answers import contrasts, summed_loss
+from optimizer.families.family import Bank, Request
+from optimizer.latency_proposal import add_proposed_costs
+from search_spaces.bank.bank import LayerBank
+from search_spaces.bank.key import BankKey
+from search_spaces.config import Config
+from search_spaces.criteria import CRITERIA
+from search_spaces.criteria.obs import DAMPING
+from search_spaces.encoders import discover_groups
+from search_spaces.groups import Group
+from search_spaces.materialize import materialize
+from search_spaces.surgery import share_structure, shrink
+
+if TYPE_CHECKING:
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.workloads.examples import Examples
+    from optimizer.workloads.workload import Workload
+
+CALIBRATION_BATCH = 64
+CALIBRATION_TOKENS = 2048
+
+
+class EncoderFamily:
+    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT."""
+
+    def groups(self, workload: Workload) -> tuple[Group, ...]:
+        """Return heads and neurons of every layer."""
+        return discover_groups(workload.model)
+
+    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
+        """Return the layer bank."""
+        examples, ranking = workload.calibration, CRITERIA[criterion]
+        key = BankKey(
+            weights=workload.weights_hash,
+            examples=examples.hash,
+            criterion=ranking.name,
+            damping=DAMPING,
+            dtype=str(next(workload.model.parameters()).dtype),
+        )
+        return LayerBank(
+            root,
+            key,
+            model=workload.model,
+            groups=groups,
+            criterion=ranking,
+            calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=workload.device),
+            loss=summed_loss,
+            answers=contrasts,
+        )
+
+    def materialize(
+        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
+    ) -> nn.Module:
+        """Return the smaller encoder."""
+        source = cast("LayerBank", bank)
+        small: nn.Module = materialize(workload.model, groups, config, source, share_weights=share_weights)
+        return small
+
+    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+        """Return an encoder of a config's shapes."""
+        model = share_structure(workload.model)
+        shrink(model, groups, config)
+        return model
+
+    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+        """Return FLOPs, parameters and size, which add up over groups."""
+        model = workload.model
+        parameters = parameters_cost(model, groups, count_parameters(model))
+        bytes_each = next(model.parameters()).element_size()
+        per_unit = {g.name: bytes_each * (parameters.levels[g.name][g.units] / g.units) for g in groups}
+        return {
+            "flops": flops_cost(model, groups, workload.search.lengths, self.flops(workload, model)),
+            "parameters": parameters,
+            "size": linear_cost(groups, per_unit, float(size_bytes(model))),
+        }
+
+    def with_proposed_costs(
+        self,
+        costs: Mapping[str, Cost],
+        spec: StudySpec,
+        workload: Workload,
+        *,
+        groups: tuple[Group, ...],
+        cache_dir: Path,
+    ) -> dict[str, Cost]:
+        """Return the costs with latency and energy by a table of isolated blocks."""
+        return add_proposed_costs(costs, spec, workload, groups, cache_dir)
+
+    def flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs, mean over the unpadded lengths of the search examples."""
+        return count_flops(model, workload.search.lengths)
+
+    def request(self, workload: Workload) -> Request:
+        """Return a maker of requests of random tokens."""
+        return request_of(workload.sequence_length, int(workload.model.config.vocab_size), workload.device)
+
+    def request_flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs of a request's length."""
+        return count_flops(model, [workload.sequence_length])
+
+    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
+        """Return the length in tokens."""
+        return {"sequence_length": workload.sequence_length}
+
+
+def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:
+    """Return a maker of requests of `length` random tokens: times depend on shapes, not on what the text says."""
+
+    def make(batch: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        tokens = torch.randint(0, vocabulary, (batch, length), generator=generator)
+        return {"input_ids": tokens.to(device), "attention_mask": torch.ones_like(tokens).to(device)}
+
+    return make
+
+
+def _calibration_batch(examples: Examples) -> int:
+    """Return how many examples go through the model at once: a backward pass holds what every layer made of them."""
+    return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // int(examples.lengths.max())))

@@ -1,0 +1,78 @@
+"""A family: how a kind of model is taken apart, put together, priced and asked. All else of a study is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor, nn
+
+from objectives.measurement import JsonScalar
+from search_spaces.config import Config
+from search_spaces.groups import Group
+
+if TYPE_CHECKING:
+    from optimizer.costs import Cost
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.workloads.workload import Workload
+
+Request = Callable[[int], dict[str, Tensor]]  # batch -> the inputs of one latency request
+
+
+class Bank(Protocol):
+    """Rankings and reconstructed weights of one dense model, on disk below `folder`."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the bank lies."""
+
+    def fill_rankings(self, progress: Callable[[int, int], None] = ...) -> None:
+        """Rank the units of every group."""
+
+    def fill_levels(self, levels: Mapping[str, int]) -> None:
+        """Solve what a config with these counts, by group name, needs."""
+
+
+class Family(Protocol):
+    """One kind of model."""
+
+    def groups(self, workload: Workload) -> tuple[Group, ...]:
+        """Return what can be pruned, first layer first."""
+
+    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
+        """Return the layer bank of the workload's model, criterion and calibration examples."""
+
+    def materialize(
+        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
+    ) -> nn.Module:
+        """Return the smaller model of a config; with `share_weights` untouched layers are those of the dense one."""
+
+    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+        """Return a model of a config's shapes whose weights are still to be assigned."""
+
+    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+        """Return the costs that are known exactly: "flops", "parameters", "size"."""
+
+    def with_proposed_costs(
+        self,
+        costs: Mapping[str, Cost],
+        spec: StudySpec,
+        workload: Workload,
+        *,
+        groups: tuple[Group, ...],
+        cache_dir: Path,
+    ) -> dict[str, Cost]:
+        """Return the costs with "latency" and "energy" added where the spec's objectives or limits ask for them."""
+
+    def flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return a model's FLOPs of one inference, mean over the search examples."""
+
+    def request(self, workload: Workload) -> Request:
+        """Return a maker of the requests that latency, energy and memory are measured on."""
+
+    def request_flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return a model's FLOPs of one inference of such a request."""
+
+    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
+        """Return what the figures of such a request hold for, beside device, threads and batch."""

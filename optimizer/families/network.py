@@ -1,0 +1,168 @@
+"""Image networks: channels and neurons by their dependency graph, costs of whole configs, requests of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from objectives.measurement import JsonScalar
+from objectives.networks import count_network_flops, flops_by_layer
+from objectives.size import size_bytes
+from optimizer.costs import Cost
+from optimizer.errors import InputError
+from optimizer.families.answers import summed_loss
+from optimizer.families.family import Bank, Request
+from optimizer.vision.examples import PIXELS
+from search_spaces.bank.key import BankKey
+from search_spaces.channels.bank import ChannelBank
+from search_spaces.channels.costs import network_flops_cost, network_parameters_cost
+from search_spaces.channels.criteria import CHANNEL_CRITERIA
+from search_spaces.channels.discover import discover_channels
+from search_spaces.channels.materialize import materialize_channels, slice_channels
+from search_spaces.channels.recalibrate import recalibrate
+from search_spaces.channels.space import ChannelSpace
+from search_spaces.config import Config, Form
+from search_spaces.criteria.obs import DAMPING
+from search_spaces.groups import Group
+
+if TYPE_CHECKING:
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.workloads.workload import Workload
+
+CALIBRATION_BATCH = 64
+RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
+
+
+class NetworkFamily:
+    """`Family` of image networks; `space` is that of the dense one."""
+
+    def __init__(self, space: ChannelSpace, shape: tuple[int, int, int]) -> None:
+        self._space, self._shape = space, shape
+
+    @classmethod
+    def of(cls, model: nn.Module, shape: tuple[int, int, int], *, round_to: int) -> NetworkFamily:
+        """Find out what can be pruned of a network. Raises `InputError` naming the layer that cannot be followed."""
+        try:
+            return cls(discover_channels(model, {PIXELS: torch.zeros(2, *shape)}, round_to=round_to), shape)
+        except ValueError as error:
+            raise InputError("--model", str(error)) from error
+
+    def groups(self, workload: Workload) -> tuple[Group, ...]:
+        """Return the groups of channels."""
+        return self._space.groups
+
+    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
+        """Return the channel bank."""
+        examples = workload.calibration
+        ranking = CHANNEL_CRITERIA[criterion]
+        key = BankKey(
+            weights=workload.weights_hash,
+            examples=examples.hash,
+            criterion=ranking.name,
+            damping=DAMPING,
+            dtype=str(next(workload.model.parameters()).dtype),
+        )
+        return ChannelBank(
+            root,
+            key,
+            model=workload.model,
+            space=self._space,
+            criterion=ranking,
+            calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=workload.device),
+            loss=summed_loss,
+        )
+
+    def materialize(
+        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
+    ) -> nn.Module:
+        """Return the smaller network, its batch norms measured anew unless weights are merely sliced."""
+        source = cast("ChannelBank[Mapping[str, Tensor]]", bank)
+        model: nn.Module = workload.model
+        small = materialize_channels(model, self._space, config, source, share_weights=share_weights)
+        return small if config.form is Form.SLICED else recalibrate(small, _recalibration(workload))
+
+    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+        """Return a network of a config's shapes."""
+        levels = config.as_dict()
+        kept = {g.name: torch.arange(levels[g.name]) for g in self._space.groups if levels[g.name] < g.units}
+        model: nn.Module = workload.model
+        return slice_channels(model, self._space, kept)
+
+    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+        """Return FLOPs, parameters and size."""
+        model: nn.Module = workload.model
+        parameters = network_parameters_cost(model, self._space)
+        return {
+            "flops": network_flops_cost(self._space, flops_by_layer(model, self._example())),
+            "parameters": parameters,
+            "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
+        }
+
+    def with_proposed_costs(
+        self,
+        costs: Mapping[str, Cost],
+        spec: StudySpec,
+        workload: Workload,
+        *,
+        groups: tuple[Group, ...],
+        cache_dir: Path,
+    ) -> dict[str, Cost]:
+        """Return the costs. Raises `InputError` where latency or energy should steer: networks have no tables of it."""
+        limits = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
+        wanted = {"latency", "energy"} & {*spec.objectives, *limits}
+        if wanted:
+            raise InputError(
+                "--objectives",
+                f"{' and '.join(sorted(wanted))} cannot steer the search of an image network, only of a text encoder; "
+                "both are measured for the shortlist, and `optimize front` filters by them",
+            )
+        return dict(costs)
+
+    def flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return count_network_flops(model, self._example())
+
+    def request(self, workload: Workload) -> Request:
+        """Return a maker of requests of random images."""
+
+        def make(batch: int) -> dict[str, Tensor]:
+            generator = torch.Generator().manual_seed(0)
+            return {PIXELS: torch.randn(batch, *self._shape, generator=generator).to(workload.device)}
+
+        return make
+
+    def request_flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return self.flops(workload, model)
+
+    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
+        """Return the shape of an image, channels first."""
+        return {"image": "×".join(map(str, self._shape))}
+
+    def _example(self) -> dict[str, Tensor]:
+        return {PIXELS: torch.zeros(1, *self._shape)}
+
+
+class Bytes:
+    """The size in bytes of a network: its parameters, and what does not shrink."""
+
+    def __init__(self, parameters: Cost, dense: float, bytes_each: int) -> None:
+        self._parameters, self.dense, self._each = parameters, dense, bytes_each
+
+    def total(self, config: Config) -> float:
+        """Return the bytes of a config."""
+        return self.dense - self._each * (self._parameters.dense - self._parameters.total(config))
+
+    def ratio(self, config: Config) -> float:
+        """Return the bytes as a ratio to the dense network's."""
+        return self.total(config) / self.dense
+
+
+def _recalibration(workload: Workload) -> Iterator[dict[str, Tensor]]:
+    few = workload.calibration.subset(range(min(len(workload.calibration), RECALIBRATION_BATCHES * CALIBRATION_BATCH)))
+    for batch in few.batches(batch_size=CALIBRATION_BATCH, device=workload.device):
+        yield {PIXELS: batch[PIXELS]}
