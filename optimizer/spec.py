@@ -50,6 +50,7 @@ class StudySpec(Frozen):
     criterion: CriterionName = "obs"
     reconstruct: bool = Field(default=True, description="solve the consumers of kept units anew by least squares")
     keep: tuple[str, ...] = Field((), description="layers or groups that stay dense")
+    round_to: int = Field(8, ge=1, description="channels of an image network are kept in multiples of it")
 
     sampler: SamplerName = "tpe"
     trials: int = Field(100, ge=1, description="candidates, the ladder included")

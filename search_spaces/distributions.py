@@ -19,7 +19,8 @@ from search_spaces.groups import Group, GroupKind, config_of
 LOWEST_RATIO = 0.05  # of the units of a kind; the raw layer space reaches further down
 TEMPERATURES = (0.0, 1.5)  # 0 is uniform, 1 the allocation by sensitivity, above 1 exaggerates it
 SLOPES = (-0.4, 0.4)  # difference in kept share between the last and the middle layer
-DIMENSIONS = ("head_ratio", "neuron_ratio", "temperature", "slope")
+KINDS = 2  # of groups in one model, at most: heads and neurons, or channels alone
+DIMENSIONS = ("first_ratio", "second_ratio", "temperature", "slope")  # ratios in the order of the kinds
 
 
 class Classic(StrEnum):
@@ -60,26 +61,23 @@ class TemperedSpace:
 
     def config(self, point: Sequence[float]) -> Config:
         """Return the config at a point of `[0, 1]^4`."""
-        heads, neurons, temperature, slope = point
-        ratios = {
-            GroupKind.HEADS: _scaled(heads, LOWEST_RATIO, 1.0),
-            GroupKind.NEURONS: _scaled(neurons, LOWEST_RATIO, 1.0),
-        }
+        *ratios, temperature, slope = point
         kept: dict[str, float] = {}
-        for kind, members in by_kind(self._groups).items():
-            wished = self._shares(members, ratios[kind], _scaled(temperature, *TEMPERATURES), _scaled(slope, *SLOPES))
+        for members, unit in zip(by_kind(self._groups).values(), ratios, strict=False):
+            ratio = _scaled(unit, LOWEST_RATIO, 1.0)
+            wished = self._shares(members, ratio, _scaled(temperature, *TEMPERATURES), _scaled(slope, *SLOPES))
             kept |= {group.name: share * group.units for group, share in zip(members, wished, strict=True)}
         return config_of(self._groups, kept, self._form)
 
     def point(self, config: Config, *, temperature: float) -> tuple[float, ...]:
-        """Return the point, of this temperature and no slope, with the config's own ratios of heads and neurons."""
+        """Return the point, of this temperature and no slope, with the config's own ratios of units of each kind."""
         kept = config.as_dict()
-        ratios = {
-            kind: sum(kept[group.name] for group in members) / sum(group.units for group in members)
-            for kind, members in by_kind(self._groups).items()
-        }
-        heads, neurons = (ratios.get(kind, 1.0) for kind in (GroupKind.HEADS, GroupKind.NEURONS))
-        unit = [(heads, LOWEST_RATIO, 1.0), (neurons, LOWEST_RATIO, 1.0), (temperature, *TEMPERATURES), (0.0, *SLOPES)]
+        ratios = [
+            sum(kept[group.name] for group in members) / sum(group.units for group in members)
+            for members in by_kind(self._groups).values()
+        ]
+        first, second = (*ratios, 1.0)[:KINDS]
+        unit = [(first, LOWEST_RATIO, 1.0), (second, LOWEST_RATIO, 1.0), (temperature, *TEMPERATURES), (0.0, *SLOPES)]
         return tuple(float(np.clip((value - low) / (high - low), 0, 1)) for value, low, high in unit)
 
     def _shares(self, members: Sequence[Group], ratio: float, temperature: float, slope: float) -> FloatArray:

@@ -68,6 +68,7 @@ def optimize(
     criterion: options.Criterion = None,
     reconstruct: options.Reconstruct = None,
     keep: options.Keep = None,
+    round_to: options.RoundTo = None,
     objectives: options.Objectives = None,
     sampler: options.Sampler = None,
     trials: options.Trials = None,

@@ -58,6 +58,10 @@ Reconstruct = Annotated[
         "--reconstruct/--no-reconstruct", help="Solve the layers behind removed units anew.", rich_help_panel=SPACE
     ),
 ]
+RoundTo = Annotated[
+    int | None,
+    typer.Option(min=1, rich_help_panel=SPACE, help="Image networks: keep channels in multiples of it (8)."),
+]
 Keep = Annotated[
     list[str] | None,
     typer.Option(help="Layer or group that stays dense, as layer.0 or layer.0.heads.", rich_help_panel=SPACE),

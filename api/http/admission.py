@@ -7,9 +7,9 @@ from pathlib import Path
 from api.http.problems import ProblemError
 from api.http.settings import Settings
 from optimizer.spec import StudySpec
-from optimizer.workloads.data import check_data
-from optimizer.workloads.models import BUILT_IN, SHORT_NAMES, check_model_name
-from optimizer.workloads.tasks import resolve_task
+from optimizer.vision.names import is_of_images
+from optimizer.workloads.models import BUILT_IN, SHORT_NAMES
+from optimizer.workloads.names import check_names
 
 
 def admit(spec: StudySpec, settings: Settings) -> None:
@@ -17,14 +17,13 @@ def admit(spec: StudySpec, settings: Settings) -> None:
 
     Raises `UnknownNameError` and `InputError` for names and directories that cannot work.
     """
-    if spec.model not in SHORT_NAMES and spec.model != BUILT_IN:
+    if spec.model not in SHORT_NAMES and spec.model != BUILT_IN and not is_of_images(spec):
         _admit_place("model", spec.model, settings)
-    elif spec.model != BUILT_IN:
+    elif spec.model in SHORT_NAMES:
         _admit_hub_id("model", SHORT_NAMES[spec.model], settings)
     if spec.data is not None:
         _admit_place("data", spec.data, settings)
-    check_model_name(spec.model)
-    check_data(spec, resolve_task(spec))
+    check_names(spec)
 
 
 def _admit_place(field: str, name: str, settings: Settings) -> None:

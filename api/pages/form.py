@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.http.models import StudyRequest
+from optimizer.vision.names import IMAGE_MODEL_NAMES
+from optimizer.vision.tasks import IMAGE_TASKS
 from optimizer.workloads.models import BUILT_IN, SHORT_NAMES
 from optimizer.workloads.tasks import TASKS
 
@@ -41,7 +43,7 @@ SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("What is pruned", ("model", "task", "epsilon", "name")),
     ("Search", ("objectives", "sampler", "trials", "timeout", "seed", "priority")),
     ("Limits", ("flops_ratio", "latency_ratio", "energy_ratio", "parameters_ratio", "size_ratio")),
-    ("Pruning", ("criterion", "reconstruct", "recover", "keep", "allow_untrained")),
+    ("Pruning", ("criterion", "reconstruct", "recover", "keep", "round_to", "allow_untrained")),
     (
         "Data",
         (
@@ -52,7 +54,10 @@ SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("Measuring", ("batch_sizes", "sequence_length", "threads", "device")),
 )  # fmt: skip
 OPEN = 2  # sections that are shown unfolded
-SUGGESTIONS: Mapping[str, Sequence[str]] = {"model": (BUILT_IN, *SHORT_NAMES), "task": tuple(TASKS)}
+SUGGESTIONS: Mapping[str, Sequence[str]] = {
+    "model": (BUILT_IN, *SHORT_NAMES, *IMAGE_MODEL_NAMES),
+    "task": (*TASKS, *IMAGE_TASKS),
+}
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "name": (
         r"(?!\d+$)[a-z0-9][a-z0-9._\-]*",

@@ -44,7 +44,7 @@ class EncoderFamily:
 
     def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
         """Return the layer bank."""
-        examples, ranking = workload.calibration, CRITERIA[criterion]
+        examples, ranking = cast("Examples", workload.calibration), CRITERIA[criterion]
         key = BankKey(
             weights=workload.weights_hash,
             examples=examples.hash,

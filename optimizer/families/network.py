@@ -17,6 +17,7 @@ from optimizer.errors import InputError
 from optimizer.families.answers import summed_loss
 from optimizer.families.family import Bank, Request
 from optimizer.vision.examples import PIXELS
+from search_spaces.allocation import FloatArray
 from search_spaces.bank.key import BankKey
 from search_spaces.channels.bank import ChannelBank
 from search_spaces.channels.costs import network_flops_cost, network_parameters_cost
@@ -160,6 +161,10 @@ class Bytes:
     def ratio(self, config: Config) -> float:
         """Return the bytes as a ratio to the dense network's."""
         return self.total(config) / self.dense
+
+    def of_levels(self, group: Group) -> FloatArray:
+        """Return what each of the group's levels costs, all other groups dense, up to a constant: `(levels,)`."""
+        return self._each * self._parameters.of_levels(group)
 
 
 def _recalibration(workload: Workload) -> Iterator[dict[str, Tensor]]:

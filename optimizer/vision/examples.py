@@ -47,7 +47,8 @@ class ImageExamples:
         """Yield model inputs with their labels, in their own order unless an `order` `(n,)` is given."""
         places = torch.from_numpy(np.arange(len(self)) if order is None else np.asarray(order, dtype=np.intp))
         labels = torch.from_numpy(self.labels)
-        for some in places.split(batch_size):
+        for start in range(0, len(places), batch_size):
+            some = places[start : start + batch_size]
             yield {PIXELS: self.pixels[some].to(device), "labels": labels[some].to(device)}
 
 

@@ -1,8 +1,8 @@
 """ResNet-18, -34 and -50 (He et al. 2016), with a stem that fits the size of the images.
 
-Up to 64 pixels the stem is one 3×3 convolution of stride 1 without pooling, as the paper does for CIFAR-10; above it is
-the 7×7 convolution of stride 2 with a pooling of stride 2. Stage 1 keeps the resolution, stages 2 to 4 halve it; in
-ResNet-50 the 3×3 convolution carries the stride.
+Up to 64 pixels the stem is one 3×3 convolution without pooling, of stride 2 from 24 pixels on and of stride 1 below;
+above it is the 7×7 convolution of stride 2 with a pooling of stride 2. Stage 1 keeps the resolution, stages 2 to 4
+halve it; in ResNet-50 the 3×3 convolution carries the stride.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from optimizer.vision.tasks import Shape
 
 SMALL_IMAGE = 64
+TINY_IMAGE = 24  # below it a stride of 2 would leave the last stages a single pixel
 WIDTHS = (64, 128, 256, 512)
 RESNET_18, RESNET_34 = (2, 2, 2, 2), (3, 4, 6, 3)
 RESNET_50 = (3, 4, 6, 3)
@@ -63,7 +64,8 @@ class ResNet(nn.Module):
 def _stem(shape: Shape) -> nn.Sequential:
     channels, height, width = shape
     if max(height, width) <= SMALL_IMAGE:
-        return nn.Sequential(*_convolution(channels, WIDTHS[0], kernel=3), nn.ReLU())
+        stride = 1 if max(height, width) < TINY_IMAGE else 2
+        return nn.Sequential(*_convolution(channels, WIDTHS[0], kernel=3, stride=stride), nn.ReLU())
     pool = nn.MaxPool2d(3, stride=2, padding=1)
     return nn.Sequential(*_convolution(channels, WIDTHS[0], kernel=7, stride=2), nn.ReLU(), pool)
 

@@ -28,8 +28,8 @@ from optimizer.workloads.workload import Progress, Workload, check_device
 from search_spaces.bank.files import write_entry
 
 SEARCH_FROM_TRAIN = 2000  # images, at most a fifth of train
-TRAINING = FinetuneSettings(learning_rate=2e-3, batch_size=64, epochs=3, weight_decay=0.01, patience=3)
-TRAINED_ON = 20_000  # images at most: minutes on two cores, and a baseline worth pruning
+BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
+TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
 HELD_OUT = 1000
 
 
@@ -89,12 +89,11 @@ def _check_size(option: str, wanted: int, most: int) -> None:
         raise InputError(option, f"asks for {wanted} images, but {most} can be given")
 
 
-def _train_once(
-    model: ImageClassifier, spec: StudySpec, pool: ImageExamples, folder: Path, progress: Progress
-) -> None:
+def _train_once(model: ImageClassifier, spec: StudySpec, pool: ImageExamples, folder: Path, progress: Progress) -> None:
     """Train in place, or take the weights that an earlier study of the same network and images left."""
-    recipe = {"model": spec.model, "task": spec.task, "seed": spec.seed, "data": pool.hash, "training": repr(TRAINING)}
-    digest = sha256(json.dumps({**recipe, "n": TRAINED_ON}, sort_keys=True).encode()).hexdigest()[:24]
+    settings = _settings(min(TRAINED_ON, len(pool)), spec.seed)
+    recipe = [spec.model, spec.task, pool.hash, repr(settings), TRAINED_ON]
+    digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
     path = folder / f"{spec.model}-{digest}.safetensors"
     if not path.exists():
         rng = np.random.default_rng(spec.seed)
@@ -105,11 +104,18 @@ def _train_once(
             pool.subset(order[held : held + TRAINED_ON]),
             held_out=pool.subset(order[:held]),
             metric=METRICS["accuracy"],
-            settings=TRAINING,
+            settings=settings,
             progress=_told(progress, f"training {spec.model} on {spec.task}, once"),
         )
         write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
     _load(model, path)
+
+
+def _settings(examples: int, seed: int) -> FinetuneSettings:
+    """Return how to train on so many images: about `STEPS` steps, whatever their number."""
+    least, most = EPOCHS
+    epochs = min(most, max(least, round(STEPS * BATCH / examples)))
+    return FinetuneSettings(learning_rate=2e-3, batch_size=BATCH, epochs=epochs, patience=epochs, seed=seed)
 
 
 def _told(progress: Progress, text: str) -> Callable[[int, int], None]:

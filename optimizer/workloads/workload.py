@@ -15,13 +15,14 @@ from optimizer.errors import InputError
 from optimizer.families.encoder import EncoderFamily
 from optimizer.families.family import Family
 from optimizer.spec import StudySpec
-from optimizer.vision.names import check_image_names, is_of_images
+from optimizer.vision.names import is_of_images
 from optimizer.workloads.baseline import check_baseline
-from optimizer.workloads.data import Table, check_data, read_splits
+from optimizer.workloads.data import Table, read_splits
 from optimizer.workloads.examples import AnyExamples, Examples, tokenise
 from optimizer.workloads.labels import label_map
 from optimizer.workloads.loading import hash_weights, load_checkpoint
-from optimizer.workloads.models import BUILT_IN, Checkpoint, check_model_name, inspect_checkpoint, locate
+from optimizer.workloads.models import BUILT_IN, Checkpoint, inspect_checkpoint, locate
+from optimizer.workloads.names import check_names
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.splits import cut, table_hash
 from optimizer.workloads.tasks import resolve_task
@@ -59,18 +60,8 @@ class Workload:
 
 def check_workload(spec: StudySpec) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
-    if is_of_images(spec):
-        check_image_names(spec)
-    else:
-        check_text_names(spec)
+    check_names(spec)
     check_device(spec.device)
-
-
-def check_text_names(spec: StudySpec) -> None:
-    """Check the names of a workload of texts, its paths and columns. Raises `InputError`."""
-    task = resolve_task(spec)
-    check_model_name(spec.model)
-    check_data(spec, task)
 
 
 def check_device(name: str) -> torch.device:

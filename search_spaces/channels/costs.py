@@ -44,9 +44,10 @@ class NetworkCost:
         return self.total(config) / self.dense
 
     def of_levels(self, group: Group) -> FloatArray:
-        """Return the cost of the whole network at each of the group's levels, all others dense: `(levels,)`."""
+        """Return what each of the group's levels adds to the network, all other groups dense: `(levels,)`."""
         dense = dense_config(self._space.groups)
-        return np.array([self.total(dense.replaced({group.name: level})) for level in group.levels])
+        without, *costs = (self.total(dense.replaced({group.name: level})) for level in (0, *group.levels))
+        return np.array(costs) - without
 
     def _scaled(self, term: Term, kept: Mapping[Side, int]) -> float:
         cost = term.cost
