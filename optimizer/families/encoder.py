@@ -113,6 +113,12 @@ class EncoderFamily:
         """Return the FLOPs of a request's length."""
         return count_flops(model, [workload.sequence_length])
 
+    def save(self, workload: Workload, place: Path) -> str:
+        """Write configuration and tokenizer."""
+        workload.model.config.save_pretrained(place)
+        workload.tokenizer.save_pretrained(place)
+        return str(workload.model.config.model_type)
+
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
         """Return the length in tokens."""
         return {"sequence_length": workload.sequence_length}

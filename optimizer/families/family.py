@@ -74,5 +74,8 @@ class Family(Protocol):
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return a model's FLOPs of one inference of such a request."""
 
+    def save(self, workload: Workload, place: Path) -> str:
+        """Write to a directory what it takes, beside weights and manifest, to load a model; return the kind's name."""
+
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
         """Return what the figures of such a request hold for, beside device, threads and batch."""

@@ -17,17 +17,18 @@ from optimizer.errors import InputError
 from optimizer.families.answers import summed_loss
 from optimizer.families.family import Bank, Request
 from optimizer.vision.examples import PIXELS
+from optimizer.vision.network import Network
 from search_spaces.allocation import FloatArray
 from search_spaces.bank.key import BankKey
 from search_spaces.channels.bank import ChannelBank
 from search_spaces.channels.costs import network_flops_cost, network_parameters_cost
 from search_spaces.channels.criteria import CHANNEL_CRITERIA
-from search_spaces.channels.discover import discover_channels
 from search_spaces.channels.materialize import materialize_channels, slice_channels
 from search_spaces.channels.recalibrate import recalibrate
 from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config, Form
 from search_spaces.criteria.obs import DAMPING
+from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import Group
 
 if TYPE_CHECKING:
@@ -41,15 +42,15 @@ RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel,
 class NetworkFamily:
     """`Family` of image networks; `space` is that of the dense one."""
 
-    def __init__(self, space: ChannelSpace, shape: tuple[int, int, int]) -> None:
-        self._space, self._shape = space, shape
+    def __init__(self, network: Network, space: ChannelSpace) -> None:
+        self._network, self._space, self._shape = network, space, network.shape
 
     @classmethod
-    def of(cls, model: nn.Module, shape: tuple[int, int, int], *, round_to: int) -> NetworkFamily:
+    def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
         """Find out what can be pruned of a network. Raises `InputError` naming the layer that cannot be followed."""
         try:
-            return cls(discover_channels(model, {PIXELS: torch.zeros(2, *shape)}, round_to=round_to), shape)
-        except ValueError as error:
+            return cls(network, network.channels_of(model))
+        except UnprunableModelError as error:
             raise InputError("--model", str(error)) from error
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
@@ -143,6 +144,11 @@ class NetworkFamily:
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
         """Return the shape of an image, channels first."""
         return {"image": "×".join(map(str, self._shape))}
+
+    def save(self, workload: Workload, place: Path) -> str:
+        """Write what the network is built from."""
+        self._network.save(place)
+        return self._network.name
 
     def _example(self) -> dict[str, Tensor]:
         return {PIXELS: torch.zeros(1, *self._shape)}

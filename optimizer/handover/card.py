@@ -12,14 +12,29 @@ VERDICTS = {
     Verdict.UNVERIFIED: "unverified: this candidate was never tried on the verification examples",
 }
 
+TEXTS = ("library_name: transformers", "tags: [structured-pruning, text-classification]")
+IMAGES = ("tags: [structured-pruning, image-classification]",)
+USE_TEXTS = (
+    "from optimizer import load_pruned",
+    "from transformers import AutoTokenizer",
+    "",
+    'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
+    'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
+)
+USE_IMAGES = (
+    "from optimizer import load_pruned",
+    "",
+    'model = load_pruned("DIR")',
+    "logits = model(pixel_values=images).logits  # normalised by the mean and spread in network.json",
+)
+
 
 def model_card(member: Member, result: RunResult) -> str:
     """Return the card as Markdown."""
-    verified = member.verification
+    verified, is_of_images = member.verification, "image" in result.conditions
     lines = [
         "---",
-        "library_name: transformers",
-        "tags: [structured-pruning, text-classification]",
+        *(IMAGES if is_of_images else TEXTS),
         "---",
         f"# {result.model} pruned for {result.task}",
         "",
@@ -43,11 +58,7 @@ def model_card(member: Member, result: RunResult) -> str:
         f"Measured under: {conditions}.",
         "",
         "```python",
-        "from optimizer import load_pruned",
-        "from transformers import AutoTokenizer",
-        "",
-        'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
-        'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
+        *(USE_IMAGES if is_of_images else USE_TEXTS),
         "```",
         "",
     ]

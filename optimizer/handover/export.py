@@ -23,7 +23,7 @@ from optimizer.recover import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
-from optimizer.workloads.workload import Workload, load_workload
+from optimizer.workloads.workload import load_workload
 from studies.records import Candidate, CandidateState, Study
 from studies.store import StudyStore
 
@@ -46,8 +46,10 @@ def export_candidate(
     bank = study_bank(spec, workload, groups, cache_dir)
     model: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:
-        _write(model, workload, place)
-        _describe(place, study, spec, member, store, candidate)
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+        save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
+        kind = workload.family.save(workload, place)
+        _describe(place, study, spec, member, store=store, candidate=candidate, model_type=kind)
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
@@ -65,21 +67,21 @@ def _candidate(store: StudyStore, study: Study, number: int) -> Candidate:
     return found[number]
 
 
-def _write(model: Any, workload: Workload, place: Path) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
-    model.config.save_pretrained(place)
-    workload.tokenizer.save_pretrained(place)
-
-
 def _describe(
-    place: Path, study: Study, spec: StudySpec, member: Member, store: StudyStore, candidate: Candidate
+    place: Path,
+    study: Study,
+    spec: StudySpec,
+    member: Member,
+    *,
+    store: StudyStore,
+    candidate: Candidate,
+    model_type: str,
 ) -> None:
     kept = candidate.config.as_dict()
     layers = range(sum(name.endswith(".heads") for name in kept))
     result = result_of(study, store)
     manifest = Manifest(
-        model_type=_model_type(place),
+        model_type=model_type,
         config=kept,
         form=candidate.config.form.value,
         layers=tuple(LayerShape(heads=kept[f"layer.{i}.heads"], neurons=kept[f"layer.{i}.neurons"]) for i in layers),
@@ -92,12 +94,6 @@ def _describe(
     )
     (place / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     (place / "README.md").write_text(model_card(member, result), encoding="utf-8")
-
-
-def _model_type(place: Path) -> str:
-    from transformers import AutoConfig
-
-    return str(AutoConfig.from_pretrained(place, local_files_only=True).model_type)
 
 
 @contextmanager

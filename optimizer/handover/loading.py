@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from optimizer.errors import InputError
-from optimizer.handover.manifest import file_hash, read_manifest
+from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+from optimizer.vision.network import read_network
 from search_spaces.config import Config, Form
 from search_spaces.encoders import discover_groups
 from search_spaces.surgery import shrink
@@ -21,20 +22,18 @@ WEIGHTS = "model.safetensors"
 def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") -> Any:  # Any: a transformers class
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
-    Raises `InputError` for a directory that is no exported model, or whose files do not belong together.
+    That is `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
+    normalisation stands in `network.json`. Raises `InputError` for a directory that is no exported model, or whose
+    files do not belong together.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
     place = Path(directory)
     manifest = read_manifest(place)
     if not (place / WEIGHTS).exists():
         raise InputError("directory", f"{place} has no {WEIGHTS}")
     if file_hash(place / WEIGHTS) != manifest.weights_sha256:
         raise InputError("directory", f"{place / WEIGHTS} is not the file that was exported; export it again")
-    config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
-    with torch.device("meta"):  # the dense weights are never allocated
-        model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))
+    network = read_network(place)
+    model: Any = _encoder(place, manifest) if network is None else network.pruned(manifest.config)
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
         model.load_state_dict(tensors, strict=True, assign=True)
@@ -42,6 +41,16 @@ def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") ->
         raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
     _restore_buffers(model, torch.device(device))
     return model.eval()
+
+
+def _encoder(place: Path, manifest: Manifest) -> Any:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):  # the dense weights are never allocated
+        model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))
+    return model
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:

@@ -39,6 +39,8 @@ def write_onnx(model: Any, directory: Path) -> Path:
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
         raise InputError("--format", "onnx needs more packages: pip install 'pruning-optimizer[onnx]'") from error
+    if not hasattr(model, "config"):
+        raise InputError("--format", "onnx is written of text encoders; export an image network as safetensors")
     path = directory / FILE
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     ids, mask = _request(int(model.config.vocab_size), 2, 9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,28 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What was done to pixels between 0 and 255: `mean` per channel taken off, then divided by `spread`."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def __call__(self, part: Part) -> Images:
+        """Return a part normalised."""
+        mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
+        return Images(torch.from_numpy((part[0] - mean) / spread), torch.from_numpy(part[1]))
+
+
+@dataclass(frozen=True, slots=True)
 class ImageData:
-    """A data set: what is trained on and what is tested on."""
+    """A data set: what is trained on and what is tested on, normalised alike."""
 
     name: str
     shape: Shape
     classes: int
     train: Images
     test: Images
+    normalisation: Normalisation
 
 
 def load_images(
@@ -59,8 +72,8 @@ def load_images(
     parts = _with_test(_read(name, directory), seed)
     shape, classes = _checked(IMAGE_TASKS[name], parts)
     train, test = _subset(parts["train"], train_examples, seed), _subset(parts["test"], test_examples, seed)
-    normalise = _normaliser(train[0])
-    return ImageData(name, shape, classes, normalise(train), normalise(test))
+    normalise = _normalisation(train[0])
+    return ImageData(name, shape, classes, normalise(train), normalise(test), normalise)
 
 
 def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -157,13 +170,9 @@ def _words(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def _normaliser(pixels: Pixels) -> Callable[[Part], Images]:
-    """Return what takes off the mean of `pixels` per channel and divides by their spread."""
-    mean = pixels.mean(axis=(0, 2, 3), keepdims=True, dtype=np.float64).astype(np.float32)
-    spread = pixels.std(axis=(0, 2, 3), keepdims=True, dtype=np.float64).astype(np.float32)
+def _normalisation(pixels: Pixels) -> Normalisation:
+    """Return the mean of `pixels` per channel and their spread, 1 where they have none."""
+    mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
+    spread = pixels.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
     spread[spread == 0] = 1.0
-
-    def normalise(part: Part) -> Images:
-        return Images(torch.from_numpy((part[0] - mean) / spread), torch.from_numpy(part[1]))
-
-    return normalise
+    return Normalisation(tuple(mean.tolist()), tuple(spread.tolist()))

@@ -20,7 +20,7 @@ from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.data import ImageData, Images, load_images, stratified_indices
 from optimizer.vision.examples import ImageExamples, image_examples
-from optimizer.vision.models import new_model
+from optimizer.vision.network import Network
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.loading import hash_weights
 from optimizer.workloads.predict import predict, predictions_of
@@ -39,7 +39,15 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress)
     progress(f"loading {spec.task}", 0, 0)
     data = load_images(spec.task, directory=None if spec.data is None else Path(spec.data))
     roles, rest = _roles(data, spec)
-    model = ImageClassifier(new_model(spec.model, data.shape, data.classes, seed=spec.seed)).to(device).eval()
+    network = Network(
+        name=spec.model,
+        shape=data.shape,
+        classes=data.classes,
+        round_to=spec.round_to,
+        mean=data.normalisation.mean,
+        spread=data.normalisation.spread,
+    )
+    model = network.build().to(device)
     if not spec.allow_untrained:
         _train_once(model, spec, rest, cache_dir / "trained", progress)
     search_logits = predict(model, roles["search"])
@@ -47,7 +55,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress)
     if not spec.allow_untrained:
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, None)
     return Workload(
-        family=NetworkFamily.of(model, data.shape, round_to=spec.round_to),
+        family=NetworkFamily.of(network, model),
         model=model,
         tokenizer=None,
         metric=metric,
