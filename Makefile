@@ -8,7 +8,7 @@ TASK ?= $(if $(DATA),sst2,phrases)
 EPSILON ?= 0.01
 WORKLOAD = --model "$(MODEL)" --task "$(TASK)" --epsilon $(EPSILON) $(if $(DATA),--data "$(DATA)")
 
-.PHONY: install demo test lint types bench bench-search bench-large clean
+.PHONY: install demo test lint types bench bench-search bench-large bench-service clean
 
 install: $(READY)
 
@@ -30,6 +30,11 @@ bench-search: $(READY)
 
 bench-large: $(READY)
 	$(BIN)/python -m benchmarks.large $(WORKLOAD)
+
+bench-service: $(READY)
+	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.listeners
+	$(BIN)/python -m benchmarks.beside
 
 lint: $(READY)
 	$(BIN)/ruff check .

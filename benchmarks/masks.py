@@ -16,14 +16,14 @@ from torch import nn
 
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency
-from optimizer.schedules.schedule import SparseTraining
-from optimizer.schedules.table import SCHEDULES, ScheduleName
 from optimizer.vision.energy import learn
 from optimizer.vision.models import new_model
 from search_spaces.masks.choose import drop_lowest
 from search_spaces.masks.csr import SparseLinear
 from search_spaces.masks.layers import magnitudes
 from search_spaces.masks.target import Target
+from search_spaces.schedules.schedule import SparseTraining
+from search_spaces.schedules.table import SCHEDULES, ScheduleName
 
 SHAPE = (1, 28, 28)
 EXAMPLES = 60_000  # of one epoch

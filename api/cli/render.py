@@ -95,7 +95,7 @@ def _costs(view: Costs) -> list[str]:
     return [
         *(_latency(latency, is_dense=is_dense) for latency in view.latency),
         energy,
-        f"{view.parameters / 1e6:.2f} M",
+        _count(view.parameters),
         decimal(view.size_bytes),
     ]
 
@@ -165,7 +165,11 @@ def _with_bounds(value: float | None, bounds: tuple[float, float] | None, *, dig
 
 
 def _flops(value: float) -> str:
-    return f"{value / 1e9:.3f} G" if value >= 1e8 else f"{value / 1e6:.2f} M"
+    return f"{value / 1e9:.3f} G" if value >= 1e8 else _count(value)
+
+
+def _count(value: float) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.2f} k"
 
 
 def _joules(value: float) -> str:

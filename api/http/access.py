@@ -62,13 +62,18 @@ def require(scope: Scope) -> Check:
     """Return a dependency that answers 403 to whoever lacks the scope."""
 
     async def check(request: Request, credentials: Credentials) -> Caller:
-        secret = credentials.credentials if credentials else request.cookies.get(COOKIE)
-        caller = await caller_of(request.app.state.shared, secret)
-        if not caller.scopes & INCLUDES[scope]:
-            raise ProblemError(403, f"{request.method} here needs a key of scope {scope.value!r}")
-        return caller
+        return await admitted(request, credentials, scope)
 
     return check
+
+
+async def admitted(request: Request, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Caller:
+    """Return who asks, by bearer token or cookie. Raises 401 and, for whoever lacks the scope, 403."""
+    secret = credentials.credentials if credentials else request.cookies.get(COOKIE)
+    caller = await caller_of(request.app.state.shared, secret)
+    if not caller.scopes & INCLUDES[scope]:
+        raise ProblemError(403, f"{request.method} here needs a key of scope {scope.value!r}")
+    return caller
 
 
 Reader = Annotated[Caller, Depends(require(Scope.READ))]

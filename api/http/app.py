@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api.http.conditional import NotModifiedError, not_modified
+from api.http.conditional import Unchanged
 from api.http.feed import Feed
 from api.http.guard import Guard
 from api.http.problems import handle_problems
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (fronts, studies, recommendations, candidates, events, exports, catalogue, health):
         app.include_router(module.router)
     handle_problems(app)
-    app.add_exception_handler(NotModifiedError, not_modified)
     add_pages(app)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Unchanged)
+    app.add_middleware(Guard, settings=settings)  # the outermost: it comes first
     return app

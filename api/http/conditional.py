@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,9 +10,15 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.access import Reader, study_for
+from api.http.access import Caller, Reader, admitted, bearer, study_for
+from api.http.problems import ProblemError
 from api.http.state import State
+from studies.keys import Scope as KeyScope
+from studies.store import StoreError
+
+FRONT = re.compile(r"/v1/studies/(?P<name>[^/]+)/front")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +36,39 @@ class Version:
         return {"ETag": f'"{self.study_id}-{self.revision}-{query}"', "Cache-Control": "private, no-cache"}
 
 
-class NotModifiedError(Exception):
-    """The caller holds this version."""
+class Unchanged:
+    """Answers 304 to whoever holds the current front, before any route is looked for: fronts are polled.
 
-    def __init__(self, version: Version) -> None:
-        super().__init__(version)
-        self.version = version
+    Whatever else there is to say, a refusal included, the route says.
+    """
 
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-async def not_modified(_: Request, error: Exception) -> Response:
-    """Answer 304."""
-    version = cast("NotModifiedError", error).version
-    return Response(status_code=304, headers=version.headers)
-
-
-IF_NONE_MATCH = {  # read from the request itself: every parameter that FastAPI reads costs a tenth of the whole answer
-    "parameters": [{"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}]
-}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        version = await _held(scope)
+        answer = self._app if version is None else Response(status_code=304, headers=version.headers)
+        await answer(scope, receive, send)
 
 
-async def _version(name: str, request: Request, caller: Reader) -> Version:
-    state, held = cast("State", request.app.state.shared), request.headers.get("if-none-match")
+async def _held(scope: Scope) -> Version | None:
+    """Return the current version of the front that is asked for, if the caller holds it and may."""
+    found = FRONT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+    request = Request(scope) if found else None
+    tags = request.headers.get("if-none-match") if request else None
+    if found is None or request is None or tags is None:
+        return None
+    try:
+        caller = await admitted(request, await bearer(request), KeyScope.READ)
+        version = await _version_of(found["name"], request, caller)
+    except (ProblemError, StoreError):
+        return None
+    return version if version.headers["ETag"] in map(str.strip, tags.split(",")) else None
+
+
+async def _version_of(name: str, request: Request, caller: Caller) -> Version:
+    state = cast("State", request.app.state.shared)
 
     def look() -> tuple[int, int]:
         found = state.service.store.revision(name)
@@ -57,10 +76,16 @@ async def _version(name: str, request: Request, caller: Reader) -> Version:
             study_for(state, caller, str(found[0]))
         return found
 
-    version = Version(*await run_in_threadpool(look), asked=request.scope["query_string"].decode("latin-1"))
-    if held is not None and version.headers["ETag"] in (part.strip() for part in held.split(",")):
-        raise NotModifiedError(version)
-    return version
+    return Version(*await run_in_threadpool(look), asked=request.scope["query_string"].decode("latin-1"))
+
+
+IF_NONE_MATCH = {  # for the documentation: no route ever reads it
+    "parameters": [{"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}]
+}
+
+
+async def _version(name: str, request: Request, caller: Reader) -> Version:
+    return await _version_of(name, request, caller)
 
 
 Current = Annotated[Version, Depends(_version)]

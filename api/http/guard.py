@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -40,9 +41,14 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None and scope["method"] in CHANGES:
-            body = await _read(receive, self._settings.max_body_bytes)
-            receive = _replayed(body or b"", receive)
-            refusal = self._too_large() if body is None else None
+            try:
+                async with asyncio.timeout(self._settings.body_timeout_s):
+                    body = await _read(receive, self._settings.max_body_bytes)
+            except TimeoutError:
+                refusal = 408, f"a body must be here within {self._settings.body_timeout_s:g} s"
+            else:
+                receive = _replayed(body or b"", receive)
+                refusal = self._too_large() if body is None else None
         if refusal is None:
             await self._app(scope, receive, _marked(send))
             return

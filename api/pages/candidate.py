@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.http.problems import ProblemError
-from optimizer.fronts import members_of
+from api.http.state import State
 from optimizer.handover.card import model_card
 from optimizer.member import Member, RunResult
 from optimizer.result import result_of
 from studies.records import Candidate, Study
-from studies.store import StudyStore
+
+ENCODER_KINDS = (".heads", ".neurons")  # groups of image networks are called by their layer alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Detail:
         return model_card(self.members[0], self.result)
 
 
-def detail_of(study: Study, store: StudyStore, numbers: Sequence[int]) -> Detail:
+def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
     """Return some candidates. Raises `ProblemError` 404 for one that has no drop, so no figures."""
-    records = {candidate.number: candidate for candidate in store.candidates(study.id)}
-    members = {m.candidate: m for m in members_of(study, list(records.values()))} if study.baseline else {}
+    records = {candidate.number: candidate for candidate in state.records.candidates(study)}
+    members = {m.candidate: m for m in state.records.members(study)} if study.baseline else {}
     for number in numbers:
         if number not in members:
             raise ProblemError(404, f"study {study.slug!r} has no candidate {number} with a drop")
@@ -62,7 +63,7 @@ def detail_of(study: Study, store: StudyStore, numbers: Sequence[int]) -> Detail
     most = _most(member.config for member in members.values())
     layers = _layers([member.config for member in chosen], most)
     kinds = list(dict.fromkeys(kind for layer in layers for kind in layer.kept))
-    return Detail(result_of(study, store), chosen, [records[number] for number in numbers], layers, kinds)
+    return Detail(result_of(study, state.service.store), chosen, [records[number] for number in numbers], layers, kinds)
 
 
 def _most(configs: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -76,7 +77,7 @@ def _most(configs: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _layers(configs: Sequence[Mapping[str, int]], most: Mapping[str, int]) -> list[Layer]:
     found: dict[str, dict[str, list[Kept | None]]] = {}
     for group in most:
-        place, _, kind = group.rpartition(".")
+        place, _, kind = group.rpartition(".") if group.endswith(ENCODER_KINDS) else (group, "", "channels")
         kept = [Kept(config[group], most[group]) if group in config else None for config in configs]
         found.setdefault(place or group, {})[kind] = kept
     return [Layer(name.replace(".", " "), kept) for name, kept in found.items()]

@@ -70,7 +70,7 @@ def compare_studies(
     for one in found:
         if not one.baseline:
             raise ProblemError(409, f"study {one.slug!r} is {one.state} and has no baseline yet; compare it later")
-    fronts = [front_of(one, state.service.store.candidates(one.id)) for one in found]
+    fronts = [front_of(one, state.records.candidates(one)) for one in found]
     denses = [baseline_view(one, one.context["metric"]) for one in found]
     rows = list(zip([line_of(one, state) for one in found], fronts, denses, strict=True))
     data = [
@@ -101,7 +101,7 @@ def one_study(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse:
 @router.get("/studies/{name}/candidates/{number}")
 def one_candidate(study: NamedStudy, number: int, state: Shared, caller: Reader) -> HTMLResponse:
     """Show a candidate with all that was measured on it."""
-    return page("candidate.html", caller=caller, detail=detail_of(study, state.service.store, [number]))
+    return page("candidate.html", caller=caller, detail=detail_of(study, state, [number]))
 
 
 @router.get("/studies/{name}/compare")
@@ -114,5 +114,5 @@ def compare_candidates(
     """Show candidates of a study side by side."""
     if not candidate:
         raise ProblemError(422, "choose candidates to compare in the study's table", field="candidate")
-    detail = detail_of(study, state.service.store, list(dict.fromkeys(candidate)))
+    detail = detail_of(study, state, list(dict.fromkeys(candidate)))
     return page("candidates.html", caller=caller, detail=detail)

@@ -43,7 +43,7 @@ def line_of(study: Study, state: State) -> Line:
 def _summary(study: Study, state: State) -> Summary:
     if not study.baseline:
         return Summary()
-    candidates = [c for c in state.service.store.candidates(study.id) if c.state is not CandidateState.RUNNING]
+    candidates = [c for c in state.records.candidates(study) if c.state is not CandidateState.RUNNING]
     front = front_of(study, candidates)
     dense, epsilon = Measured(study.baseline).required("flops"), float(study.spec["epsilon"])
     found = best_so_far([_ratio(c, dense) if is_feasible(c, epsilon) else None for c in candidates])

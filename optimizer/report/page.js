@@ -86,9 +86,10 @@ function drawLayers() {
   if (!m) return;
   const full = {};
   for (const each of members) for (const [name, kept] of Object.entries(each.config)) full[name] = Math.max(full[name] || 0, kept);
-  const traces = ["heads", "neurons"].map((kind) => {
-    const names = Object.keys(m.config).filter((name) => name.endsWith(kind));
-    return { name: kind, type: "bar", x: names.map((n) => n.split(".")[1]), y: names.map((n) => m.config[n] / (full[n] || 1)),
+  const kindOf = (name) => name.match(/\.(heads|neurons)$/)?.[1] ?? "channels";
+  const traces = [...new Set(Object.keys(m.config).map(kindOf))].map((kind) => {
+    const names = Object.keys(m.config).filter((name) => kindOf(name) === kind);
+    return { name: kind, type: "bar", x: names.map((n) => (kind === "channels" ? n.replace(/^net\./, "") : n.split(".")[1])), y: names.map((n) => m.config[n] / (full[n] || 1)),
       text: names.map((n) => m.config[n]), hovertemplate: "layer %{x}: %{text} kept<extra></extra>" };
   });
   Plotly.react("layers", traces, layout({ xaxis: { title: { text: "layer" } }, yaxis: { title: { text: "share of the most kept" }, range: [0, 1.05], tickformat: ".0%" } }), { responsive: true, displaylogo: false });

@@ -9,7 +9,6 @@ from optimizer.reproduce.inference import PRUNED, REMOVED, ROWS, measure_inferen
 from optimizer.reproduce.plan import Run
 from optimizer.reproduce.preset import Configuration, Preset
 from optimizer.reproduce.records import RunKey, RunRecord
-from optimizer.schedules.table import SCHEDULES
 from optimizer.vision.data import ImageData
 from optimizer.vision.energy import training_memory_bytes
 from optimizer.vision.models import new_model
@@ -18,6 +17,7 @@ from optimizer.vision.training import TrainingSettings, train
 from search_spaces.masks.choose import magnitude_scores
 from search_spaces.masks.layers import maskable_layers, weights_per_unit
 from search_spaces.masks.target import Target
+from search_spaces.schedules.table import SCHEDULES
 
 
 def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: float) -> RunRecord:

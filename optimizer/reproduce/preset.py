@@ -11,8 +11,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from optimizer.errors import UnknownNameError
-from optimizer.schedules.table import ScheduleName
 from search_spaces.masks.target import ScopeName
+from search_spaces.schedules.table import ScheduleName
 
 ScaleName = Literal["quick", "paper"]
 MetricName = Literal["accuracy", "accuracy_change", "time_change", "energy_change"]

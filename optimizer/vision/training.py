@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from objectives.measurement import Measurement
 from optimizer.errors import InputError, MachineError
-from optimizer.schedules.schedule import Schedule, SparseTraining
 from optimizer.training.randomness import own_randomness
 from optimizer.vision.data import Images
 from optimizer.vision.energy import StepCost, count_step, learn, metered
 from optimizer.vision.scores import accuracy
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
+from search_spaces.schedules.schedule import Schedule, SparseTraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

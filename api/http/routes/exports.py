@@ -14,6 +14,7 @@ from api.http.models import JobView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from studies.jobs import Job, JobKind
+from studies.records import CandidateState
 
 router = APIRouter(prefix="/v1", tags=["exports"])
 
@@ -35,8 +36,15 @@ class ExportRequest(BaseModel):
 def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, response: Response) -> JobView:
     """Have a candidate written as weights, tokenizer, manifest and model card, or as ONNX."""
     study = study_for(state, caller, name)
-    if all(candidate.number != request.candidate for candidate in state.records.candidates(study)):
+    states = {candidate.number: candidate.state for candidate in state.records.candidates(study)}
+    if request.candidate not in states:
         raise ProblemError(404, f"study {study.slug!r} has no candidate {request.candidate}", field="candidate")
+    if states[request.candidate] is not CandidateState.COMPLETE:
+        raise ProblemError(
+            409,
+            f"candidate {request.candidate} is {states[request.candidate]}: it has no whole evaluation to hand over",
+            field="candidate",
+        )
     job = state.service.jobs.enqueue(study.id, JobKind.EXPORT, request.model_dump(), owner=caller.key)
     response.headers["Location"] = f"/v1/exports/{job.id}"
     return JobView.of(job)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fastapi.testclient import TestClient
 
+from api.http.app import create_app
+from api.http.conditional import Version
 from studies.keys import Scope
 from studies.opening import open_service
 
@@ -69,6 +73,24 @@ def test_a_body_longer_than_announced_is_cut_off(client: TestClient) -> None:
     assert is_problem(answer, 413)
 
 
+def test_a_body_that_trickles_in_is_not_waited_for(place: object) -> None:
+    place.settings = place.settings.model_copy(update={"body_timeout_s": 0.2})
+    app = create_app(place.settings)
+    answers: list[dict] = []
+
+    async def receive() -> dict:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: dict) -> None:
+        answers.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/studies", "headers": headers, "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    assert answers[0]["status"] == 408
+
+
 def test_strange_hosts_origins_media_types_and_header_floods_are_refused(client: TestClient) -> None:
     assert is_problem(client.get("/v1/studies", headers={"Host": "evil.example"}), 421)
     assert is_problem(client.post("/v1/studies", json={}, headers={"Origin": "http://evil.example"}), 403)
@@ -122,6 +144,17 @@ def test_keys_decide_who_may_do_and_see_what(place: object) -> None:
         assert is_problem(ask("bob", "POST", "/v1/studies/hers/cancel"), 404)
         assert ask("bob", "GET", "/v1/studies").json()["items"] == []
         assert len(ask("boss", "GET", "/v1/studies").json()["items"]) == 1
+        first = ask("ann", "GET", "/v1/studies/hers/events?follow=false")
+        assert first.status_code == 200
+        for who, status in (("ann", 409), ("bob", 404)):  # no tag opens what the key does not
+            headers = {"Authorization": f"Bearer {secrets[who]}", "If-None-Match": tag_of(service, "hers")}
+            expected = 304 if who == "ann" else status
+            assert client.get("/v1/studies/hers/front", headers=headers).status_code == expected
+        assert client.get("/v1/studies/hers/front", headers={"If-None-Match": "*"}).status_code == 401
         service.keys.revoke("ann")
         assert is_problem(ask("ann", "GET", "/v1/studies/hers"), 401)
     service.close()
+
+
+def tag_of(service: object, name: str) -> str:
+    return Version(*service.store.revision(name), asked="").headers["ETag"]

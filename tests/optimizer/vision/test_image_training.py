@@ -10,13 +10,13 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from objectives.measurement import Source
 from optimizer.errors import InputError, MachineError
-from optimizer.schedules.table import SCHEDULES
 from optimizer.vision.data import ImageData, Images, load_images
 from optimizer.vision.energy import count_step, training_memory_bytes
 from optimizer.vision.models import new_model
 from optimizer.vision.scores import accuracy, predictions, scores
 from optimizer.vision.training import TrainingSettings, train
 from search_spaces.masks.target import Target
+from search_spaces.schedules.table import SCHEDULES
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=16, learning_rate=5e-3)
 

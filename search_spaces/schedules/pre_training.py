@@ -5,8 +5,8 @@ Reference: Douzandeh Zenoozi et al. 2026, section 3.1.1, https://doi.org/10.1371
 
 from __future__ import annotations
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import magnitude_scores, without_weakest
+from search_spaces.schedules.schedule import SparseTraining
 
 
 class PreTraining:

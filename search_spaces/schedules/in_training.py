@@ -5,8 +5,8 @@ Reference: Douzandeh Zenoozi et al. 2025, section 3.1.2, https://doi.org/10.3389
 
 from __future__ import annotations
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import SWAP_SHARE, random_scores, without_weakest
+from search_spaces.schedules.schedule import SparseTraining
 
 
 class InTraining:

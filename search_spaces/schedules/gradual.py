@@ -5,8 +5,8 @@ Reference: Zhu & Gupta 2017, https://arxiv.org/abs/1710.01878, with t counted in
 
 from __future__ import annotations
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import magnitude_scores, without_weakest
+from search_spaces.schedules.schedule import SparseTraining
 
 
 class Gradual:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import magnitude_scores, without_weakest
+from search_spaces.schedules.schedule import SparseTraining
 
 
 class IterativeMagnitude:

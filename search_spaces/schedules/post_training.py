@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import magnitude_scores, without_weakest
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
+from search_spaces.schedules.schedule import SparseTraining
 
 STEP = 0.01
 

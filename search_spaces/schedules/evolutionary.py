@@ -9,8 +9,8 @@ Reference: Mocanu et al. 2018, https://doi.org/10.1038/s41467-018-04316-3
 
 from __future__ import annotations
 
-from optimizer.schedules.schedule import SparseTraining
 from search_spaces.masks.choose import SWAP_SHARE, random_scores, without_weakest
+from search_spaces.schedules.schedule import SparseTraining
 
 
 class SparseEvolutionary:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from optimizer.schedules.post_training import prune_within
-from optimizer.schedules.schedule import SparseTraining
-from optimizer.schedules.table import SCHEDULES
 from search_spaces.masks.choose import magnitude_scores
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
+from search_spaces.schedules.post_training import prune_within
+from search_spaces.schedules.schedule import SparseTraining
+from search_spaces.schedules.table import SCHEDULES
 
 NAMES = sorted(SCHEDULES)
 NESTED = ("pre-training", "post-training", "gradual", "imp")
