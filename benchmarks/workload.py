@@ -15,6 +15,8 @@ def add_workload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epsilon", type=float, default=0.01)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--allow-untrained", action="store_true")
+    for role in ("calibration", "search", "verification"):
+        parser.add_argument(f"--{role}-examples", type=int, help="as for optimize")
 
 
 def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
@@ -27,6 +29,7 @@ def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
             "epsilon": options.epsilon,
             "trials": options.trials,
             "allow_untrained": options.allow_untrained,
+            **_sizes(options),
             **changes,
         }
     )
@@ -40,4 +43,11 @@ def arguments_of(options: argparse.Namespace) -> list[str]:
         arguments += ["--data", options.data]
     if options.allow_untrained:
         arguments += ["--allow-untrained"]
+    for name, size in _sizes(options).items():
+        arguments += [f"--{name.replace('_', '-')}", str(size)]
     return arguments
+
+
+def _sizes(options: argparse.Namespace) -> dict[str, int]:
+    roles = ("calibration_examples", "search_examples", "verification_examples")
+    return {name: getattr(options, name) for name in roles if getattr(options, name) is not None}
