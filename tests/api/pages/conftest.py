@@ -13,7 +13,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("Failed to load resource",)  # a refusal is an answer; what the page makes of it is looked at
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, nothing else in this process can run an event loop
 def browser() -> Iterator[object]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
