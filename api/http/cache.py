@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 from optimizer.fronts import members_of
 from optimizer.member import Member
 from studies.records import Candidate, Study
-from studies.store import StudyStore
 
 MOST_BYTES = 64 * 2**20
 MOST_CANDIDATES = 20_000  # some 10 kB each
@@ -49,16 +48,16 @@ class Cache(Generic[Held]):
 
 
 class Records:
-    """Candidates of studies as the store has them, and as they are handed out."""
+    """Candidates of studies as the store has them, and as they are handed out. `read` gives those of a study's id."""
 
-    def __init__(self, store: StudyStore) -> None:
-        self._store = store
+    def __init__(self, read: Callable[[int], Sequence[Candidate]]) -> None:
+        self._read = read
         self._candidates: Cache[Sequence[Candidate]] = Cache(MOST_CANDIDATES)
         self._members: Cache[Sequence[Member]] = Cache(MOST_CANDIDATES)
 
     def candidates(self, study: Study) -> Sequence[Candidate]:
         """Return a study's candidates, at its revision or a later one."""
-        return self._candidates.get((study.id, study.revision), lambda: self._store.candidates(study.id))
+        return self._candidates.get((study.id, study.revision), lambda: self._read(study.id))
 
     def members(self, study: Study) -> Sequence[Member]:
         """Return the views of all evaluated candidates, judged at the study's own ε."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.http.cache import MOST_BYTES, Cache, Records
+from api.http.cache import MOST_BYTES, MOST_CANDIDATES, Cache, Records
 from api.http.feed import Feed
 from api.http.settings import Settings
 
@@ -31,7 +31,7 @@ class State:
     _looked_at: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self.records = Records(self.service.store)
+        self.records = Records(self.service.reader(most=MOST_CANDIDATES).candidates)
 
     async def has_keys(self) -> bool:
         """Whether a key was ever made. While there is none, the database is asked once a second at most."""

@@ -22,6 +22,7 @@ from studies.sql.idempotency import SqlIdempotency, answer_to, hold_key, keep_an
 from studies.sql.jobs import SqlJobQueue
 from studies.sql.keys import SqlKeyRing
 from studies.sql.queries import study_by_id
+from studies.sql.reader import CandidateReader
 from studies.sql.store import SqlStore
 from studies.sql.tables import JobRow, StudyRow
 from studies.store import StoreError, StudyBusyError, StudyNotFoundError
@@ -106,6 +107,10 @@ class SqlService:
         except StoreError:
             return True
         return True
+
+    def reader(self, *, most: int) -> CandidateReader:
+        """Return a reader that holds so many candidates at most."""
+        return CandidateReader(self.database, most=most)
 
     def ping(self) -> None:
         """Ask the database for its shortest answer. Raises `StoreUnusableError`, `StoreError`."""
