@@ -67,7 +67,8 @@ def bill_of(before: Ran, after: Ran, study: Ran, bank_bytes: int) -> dict[str, A
     result, unit = study.output, mean((before.output["seconds"], after.output["seconds"]))
     seconds = result["seconds"]
     evaluations = {name: value / unit for name, value in seconds.items()}
-    asked = sum(seconds[part] for part in ("sensitivity", "screen", "evaluate", "verify"))  # a model is made for each
+    answers = ("sensitivity", "screen", "evaluate", "verify")  # a model is made for each of them
+    asked = sum(seconds.get(part, 0.0) for part in answers)
     return {
         "dense_evaluation_s": [before.output["seconds"], after.output["seconds"]],
         "examples": before.output["examples"],
