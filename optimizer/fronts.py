@@ -5,7 +5,7 @@ A stored study answers for any ε, other objectives and other limits without mea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,11 +46,14 @@ def front_of(
     objectives = tuple(objectives or spec.objectives)
     is_final = _is_verified(candidates) and epsilon <= spec.epsilon
     baseline = Measured(study.baseline)
-    members = _members(study, candidates, epsilon, seed=spec.seed)
-    pool = [c for c in candidates if c.number in members and (c.shortlisted or not is_final)]
     allowed = study_limits(spec) if limits is None else limits
-    within = [c for c in pool if _is_within(members[c.number], baseline, allowed)]
-    feasible = [members[c.number] for c in within if is_feasible(c, epsilon)]
+
+    def within(pool: Iterable[Candidate]) -> list[Member]:
+        members = _members(study, candidates, pool, epsilon, seed=spec.seed)
+        return [member for member in members if _is_within(member, baseline, allowed)]
+
+    pool = [c for c in candidates if _has_drop(c) and (c.shortlisted or not is_final)]
+    feasible = within(c for c in pool if is_feasible(c, epsilon))
     axes = Axes(baseline, objectives, by_verification=is_final)
     comparable = [member for member in feasible if axes.can_compare(member)]
     on_front = non_dominated(axes.losses(comparable))
@@ -64,7 +67,7 @@ def front_of(
         hypervolume=_hypervolume(front, axes, epsilon),
         undecided=sum(is_undecided(c, epsilon, spec.epsilon) for c in candidates),
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
-        least_violating=() if feasible else _least_violating([members[c.number] for c in within]),
+        least_violating=() if feasible else _least_violating(within(pool)),
     )
 
 
@@ -138,18 +141,23 @@ def _is_verified(candidates: Sequence[Candidate]) -> bool:
     return bool(shortlist) and all(candidate.verification for candidate in shortlist)
 
 
-def _members(study: Study, candidates: Sequence[Candidate], epsilon: float, *, seed: int) -> dict[int, Member]:
-    """Return candidate number -> view of every candidate with a drop, be it an estimate, judged at `epsilon`."""
+def _has_drop(candidate: Candidate) -> bool:
+    return candidate.outcome is not None and candidate.outcome.drop is not None
+
+
+def _members(
+    study: Study, candidates: Sequence[Candidate], pool: Iterable[Candidate], epsilon: float, *, seed: int
+) -> list[Member]:
+    """Return the views of `pool`, each with a drop, be it an estimate, judged at `epsilon` among all candidates."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
     judgements = judge([c for c in candidates if c.shortlisted], epsilon, METRICS[metric], seed=seed)
-    seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
-    return {c.number: member_view(c, baseline, metric, judgements.get(c.number)) for c in seen}
+    return [member_view(c, baseline, metric, judgements.get(c.number)) for c in pool]
 
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
     spec = StudySpec.model_validate(dict(study.spec))
-    return list(_members(study, candidates, spec.epsilon, seed=spec.seed).values())
+    return _members(study, candidates, filter(_has_drop, candidates), spec.epsilon, seed=spec.seed)
 
 
 def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:

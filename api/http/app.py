@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api.http.conditional import Unchanged
+from api.http.conditional import Held
 from api.http.feed import Feed
 from api.http.guard import Guard
 from api.http.problems import handle_problems
@@ -50,6 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     handle_problems(app)
     add_pages(app)
-    app.add_middleware(Unchanged)
+    app.add_middleware(Held)
     app.add_middleware(Guard, settings=settings)  # the outermost: it comes first
     return app

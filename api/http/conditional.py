@@ -1,4 +1,4 @@
-"""Conditional requests: an answer that the caller holds already is not made again, its query not even read."""
+"""Conditional requests: an answer that the caller, or this server, holds already is not made again."""
 
 from __future__ import annotations
 
@@ -35,11 +35,16 @@ class Version:
         query = sha256(self.asked.encode()).hexdigest()[:16]
         return {"ETag": f'"{self.study_id}-{self.revision}-{query}"', "Cache-Control": "private, no-cache"}
 
+    def answer(self, body: bytes) -> Response:
+        """Return the answer, a JSON text, under these headers."""
+        return Response(body, media_type="application/json", headers=self.headers)
 
-class Unchanged:
-    """Answers 304 to whoever holds the current front, before any route is looked for: fronts are polled.
 
-    Whatever else there is to say, a refusal included, the route says.
+class Held:
+    """Answers for a front that is held already, before any route is looked for: fronts are polled.
+
+    304 to the caller that holds the current one; what this server holds to any other. A front that is still to be
+    computed, and whatever else there is to say, a refusal included, is left to the route.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,24 +52,23 @@ class Unchanged:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        version = await _held(scope)
-        answer = self._app if version is None else Response(status_code=304, headers=version.headers)
-        await answer(scope, receive, send)
+        found = FRONT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        answer = await _answer(found["name"], Request(scope)) if found else None
+        await (answer or self._app)(scope, receive, send)
 
 
-async def _held(scope: Scope) -> Version | None:
-    """Return the current version of the front that is asked for, if the caller holds it and may."""
-    found = FRONT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-    request = Request(scope) if found else None
-    tags = request.headers.get("if-none-match") if request else None
-    if found is None or request is None or tags is None:
-        return None
+async def _answer(name: str, request: Request) -> Response | None:
+    """Return the current version of the front that is asked for, if it is held and the caller may see it."""
     try:
         caller = await admitted(request, await bearer(request), KeyScope.READ)
-        version = await _version_of(found["name"], request, caller)
+        version = await _version_of(name, request, caller)
     except (ProblemError, StoreError):
         return None
-    return version if version.headers["ETag"] in map(str.strip, tags.split(",")) else None
+    tags = request.headers.get("if-none-match", "")
+    if version.headers["ETag"] in map(str.strip, tags.split(",")):
+        return Response(status_code=304, headers=version.headers)
+    body = cast("State", request.app.state.shared).answers.held(version)
+    return version.answer(body) if body else None
 
 
 async def _version_of(name: str, request: Request, caller: Caller) -> Version:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.vision.image_files import Labels, Part, Pixels, channels_first, decoded, read_directory, stacked
+from optimizer.vision.parts import Labels, Part, Pixels, shrunk, stacked
+from optimizer.vision.sources import read_parts
 from optimizer.vision.tasks import IMAGE_TASKS, ImageTask, Shape
 
 TEST_SHARE = 0.2  # where a data set comes in one part
@@ -35,15 +35,15 @@ class Normalisation:
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
-    def __call__(self, part: Part) -> Images:
-        """Return a part normalised."""
+    def __call__(self, pixels: Pixels, labels: Labels) -> Images:
+        """Return `(n, c, h, w)` bytes normalised, with their labels."""
         mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
-        return Images(torch.from_numpy((part[0] - mean) / spread), torch.from_numpy(part[1]))
+        return Images(torch.from_numpy((pixels - mean) / spread), torch.from_numpy(labels))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageData:
-    """A data set: what is trained on and what is tested on, normalised alike."""
+    """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part."""
 
     name: str
     shape: Shape
@@ -51,6 +51,7 @@ class ImageData:
     train: Images
     test: Images
     normalisation: Normalisation
+    validation: Images | None = None
 
 
 def load_images(
@@ -59,21 +60,36 @@ def load_images(
     directory: Path | None = None,
     train_examples: int | None = None,
     test_examples: int | None = None,
+    largest: int | None = None,
     seed: int = 0,
 ) -> ImageData:
-    """Load a data set, from `directory` if given, else from the hub (`digits` comes with scikit-learn).
+    """Load a data set, from `directory` if given, else from where its task says; only the images used are decoded.
 
-    Mean and spread per channel are those of the training part and normalise both. Without a test part a stratified
-    fifth is set aside; `train_examples` and `test_examples` take stratified subsets, the same for the same `seed`.
-    Raises `InputError` naming the option and what to do.
+    Mean and spread per channel are those of the training part and normalise every part. What comes unsplit is split at
+    random, stratified: a fifth for testing, and the task's share for validation. A data set without a labelled test
+    part is tested on its validation part. `train_examples` and `test_examples` (which bounds the validation part too)
+    take stratified subsets; splits and subsets are the same for the same `seed`. Images larger than `largest` pixels,
+    or than the task's own bound, are shrunk to it. Raises `InputError` naming the option and what to do.
     """
     if name not in IMAGE_TASKS:
         raise UnknownNameError("--dataset", name, IMAGE_TASKS)
-    parts = _with_test(_read(name, directory), seed)
-    shape, classes = _checked(IMAGE_TASKS[name], parts)
-    train, test = _subset(parts["train"], train_examples, seed), _subset(parts["test"], test_examples, seed)
-    normalise = _normalisation(train[0])
-    return ImageData(name, shape, classes, normalise(train), normalise(test), normalise)
+    task = IMAGE_TASKS[name]
+    parts = split(_labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
+    classes = _class_count(task, parts)
+    limits = {"train": train_examples, "validation": test_examples, "test": test_examples}
+    chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
+    pixels = {kind: _read(kind, part, task, largest) for kind, part in chosen.items()}
+    normalise = _normalisation(pixels["train"])
+    images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
+    return ImageData(
+        name=name,
+        shape=_shape(pixels),
+        classes=classes,
+        train=images["train"],
+        test=images["test"],
+        validation=images.get("validation"),
+        normalisation=normalise,
+    )
 
 
 def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -85,84 +101,73 @@ def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tupl
     return np.sort(shuffled[places.astype(np.intp)])
 
 
-def _read(name: str, directory: Path | None) -> dict[str, Part]:
-    if directory is not None:
-        return read_directory(directory)
-    if name == "digits":
-        return {"train": _digits()}
-    task = IMAGE_TASKS[name]
-    if task.hub is None:
-        raise InputError("--data", f"{name} must be fetched by hand from {task.fetch}; then give --data DIR")
-    return _from_hub(name, task.hub)
+def split(parts: dict[str, Part], *, validation_share: float, seed: int) -> dict[str, Part]:
+    """Return parts with `train` and `test` at least: what has no test part is tested on its validation part.
 
-
-def _digits() -> Part:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    return channels_first((digits.images * (255 / 16)).astype(np.uint8)), digits.target.astype(np.int64)
-
-
-def _from_hub(name: str, repository: str) -> dict[str, Part]:
-    from datasets import load_dataset
-
-    from optimizer.workloads.hub import call_hub
-
-    splits = call_hub("--dataset", repository, lambda: load_dataset(repository))
-    found = {part: splits[part] for part in ("train", "test") if part in splits}
-    if "train" not in found:
-        raise InputError("--dataset", f"{repository} has no train part for {name}; download it and give --data DIR")
-    return {part: _from_rows(rows) for part, rows in found.items()}
-
-
-def _from_rows(rows: Any) -> Part:  # Any: `datasets` is untyped
-    from datasets import Image
-
-    image = "img" if "img" in rows.column_names else "image"
-    encoded = rows.cast_column(image, Image(decode=False))
-    pixels = stacked([decoded(cell["bytes"] or Path(cell["path"])) for cell in encoded[image]])
-    return pixels, np.asarray(rows["label"], dtype=np.int64)
-
-
-def _with_test(parts: dict[str, Part], seed: int) -> dict[str, Part]:
+    What is all `train` loses a stratified fifth to `test`, and `validation_share` of the whole to `validation`.
+    """
     if "test" in parts:
         return parts
-    pixels, labels = parts["train"]
-    chosen = stratified_indices(labels, max(1, round(TEST_SHARE * len(labels))), seed)
-    rest = np.setdiff1d(np.arange(len(labels)), chosen)
-    return {"train": (pixels[rest], labels[rest]), "test": (pixels[chosen], labels[chosen])}
+    if "validation" in parts:
+        return {"train": parts["train"], "test": parts["validation"]}
+    test, rest = _cut(parts["train"], round(TEST_SHARE * len(parts["train"])), seed)
+    if not validation_share:
+        return {"train": rest, "test": test}
+    validation, rest = _cut(rest, round(validation_share * len(parts["train"])), seed)
+    return {"train": rest, "validation": validation, "test": test}
+
+
+def _cut(part: Part, count: int, seed: int) -> tuple[Part, Part]:
+    """Return `count` images, at least one, and the others."""
+    chosen = stratified_indices(part.labels, max(1, count), seed)
+    return part.chosen(chosen), part.chosen(np.setdiff1d(np.arange(len(part)), chosen))
+
+
+def _labelled(parts: dict[str, Part]) -> dict[str, Part]:
+    """Return the parts without those whose labels are all missing (−1), as in the test part of ImageNet."""
+    return {kind: part for kind, part in parts.items() if not (len(part) and (part.labels == -1).all())}
 
 
 def _subset(part: Part, count: int | None, seed: int) -> Part:
-    pixels, labels = part
-    if count is None or count >= len(labels):
+    if count is None or count >= len(part):
         return part
     if count < 1:
         raise InputError("examples", f"at least 1 image is needed, got {count}")
-    chosen = stratified_indices(labels, count, seed)
-    return pixels[chosen], labels[chosen]
+    return part.chosen(stratified_indices(part.labels, count, seed))
 
 
-def _checked(task: ImageTask, parts: dict[str, Part]) -> tuple[Shape, int]:
-    """Return the shape and the number of classes. Raises `InputError` where the images are not what was named."""
-    shapes = {part: (*pixels.shape[1:],) for part, (pixels, _) in parts.items()}
-    channels, height, width = shapes["train"]
-    for part, shape in shapes.items():
+def _read(kind: str, part: Part, task: ImageTask, largest: int | None) -> Pixels:
+    """Return the pixels of a part, shrunk. Raises `InputError` where the images are not what was named."""
+    side = min((bound for bound in (largest, task.largest) if bound), default=None)
+    images = []
+    for image in part.images():
+        channels, height, width = image.shape
         wanted = (task.channels or channels, task.size or height, task.size or width)
-        if shape != wanted:
-            raise InputError("--data", f"{part} images are {_words(shape)}, expected {_words(wanted)} (c×h×w)")
-    return (channels, height, width), _class_count(task, parts)
+        if image.shape != wanted:
+            raise InputError("--data", f"{kind} images are {_words(image.shape)}, expected {_words(wanted)} (c×h×w)")
+        images.append(shrunk(image, side))
+    return stacked(images)
+
+
+def _shape(pixels: dict[str, Pixels]) -> Shape:
+    """Return the one shape `(c, h, w)` of all parts."""
+    wanted = pixels["train"].shape[1:]
+    for kind, found in pixels.items():
+        if found.shape[1:] != wanted:
+            raise InputError(
+                "--data", f"{kind} images are {_words(found.shape[1:])}, those of train {_words(wanted)} (c×h×w)"
+            )
+    channels, height, width = wanted
+    return channels, height, width
 
 
 def _class_count(task: ImageTask, parts: dict[str, Part]) -> int:
-    classes = task.classes or int(parts["train"][1].max()) + 1
-    for part, (pixels, labels) in parts.items():
-        if len(pixels) != len(labels) or not len(labels):
-            raise InputError(
-                "--data", f"{part} has {len(pixels)} images for {len(labels)} labels; they must be as many"
-            )
-        if labels.min() < 0 or labels.max() >= classes:
-            raise InputError("--data", f"{part} labels must lie in 0 … {classes - 1}, got up to {labels.max()}")
+    if not all(len(part) for part in parts.values()):
+        raise InputError("--data", "every part needs images, and too few are there to be split")
+    classes = task.classes or int(parts["train"].labels.max()) + 1
+    for kind, part in parts.items():
+        if part.labels.min() < 0 or part.labels.max() >= classes:
+            raise InputError("--data", f"{kind} labels must lie in 0 … {classes - 1}, got up to {part.labels.max()}")
     return classes
 
 

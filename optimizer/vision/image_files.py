@@ -1,8 +1,7 @@
-"""Images on disk: parquet with encoded images, npz arrays, or a folder per class, as arrays of bytes."""
+"""Images on disk: parquet with encoded images, npz arrays, or a folder per class, split into parts or not."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,115 +10,132 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InputError
-
-Pixels = NDArray[np.uint8]  # `(n, channels, height, width)`
-Labels = NDArray[np.int64]  # `(n,)`
-Part = tuple[Pixels, Labels]
+from optimizer.vision.parts import Labels, Part, of_arrays, of_encoded
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-PARTS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "test": ("test", "validation", "val")}
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test",),
+}
+MASK_FOLDERS = {"masks", "ground_truth"}  # beside the images of VisA and its like; no image to classify
 
 
-def read_directory(directory: Path) -> dict[str, Part]:
-    """Return the parts of a data set in a directory: always `train`, and `test` where there is one.
+def read_directory(directory: Path, name: str) -> dict[str, Part]:
+    """Return the parts of the data set `name` in a directory: `train`, and `validation` and `test` where they are.
+
+    Files of parts come first: TRAIN.parquet or its shards (here or in `data/`), one npz file (of several that of the
+    name), folders TRAIN/CLASS. Without parts, folders of classes are all `train`; an image belongs to the class that
+    its folder is named after, however deep it lies, as in VisA's own OBJECT/Data/Images/Normal.
 
     Raises:
-        InputError: nothing is there that can be read, or the images differ in shape.
+        InputError: nothing is there that can be read.
     """
     if not directory.is_dir():
         raise InputError("--data", f"{directory} is not a directory; name the one that holds train and test images")
-    for read in (_parquet, _arrays, _folders):
-        parts = read(directory)
-        if "train" in parts:
-            return parts
-    raise InputError(
-        "--data", f"{directory} holds neither train.parquet, nor an npz file, nor folders train/CLASS with images"
-    )
-
-
-def stacked(images: Sequence[Pixels]) -> Pixels:
-    """Return images as one array. Raises `InputError` where their shapes differ."""
-    shapes = {image.shape for image in images}
-    if len(shapes) != 1:
-        some = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:3]) or "none"
-        raise InputError("--data", f"all images must have one shape, got {some}; resize them first")
-    return np.stack(images)
-
-
-def channels_first(images: NDArray[Any]) -> Pixels:  # Any: whatever the file holds, checked here
-    """Return `(n, h, w)` or `(n, h, w, c)` images as `(n, c, h, w)` bytes. Raises `InputError` for anything else."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        shape = "×".join(map(str, images.shape))
-        raise InputError("--data", f"images must be bytes of shape n×h×w or n×h×w×c, got {images.dtype} of {shape}")
-    return images[:, None] if images.ndim == 3 else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-
-
-def decoded(content: bytes | Path) -> Pixels:
-    """Return an encoded image as `(c, h, w)`: grey images have one channel, all others three."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
-            pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise InputError("--data", f"an image cannot be read: {error}") from error
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def _named(directory: Path, suffix: str) -> dict[str, Path]:
-    """Return the file or folder of each part, by its first usual name."""
-    found = {part: [directory / f"{name}{suffix}" for name in names] for part, names in PARTS.items()}
-    return {part: path for part, paths in found.items() for path in paths[::-1] if path.exists()}
+    readers = (_parquet(directory), _arrays(directory, name), _folders(directory))
+    found = next((parts for parts in readers if "train" in parts), None)
+    if found is None:
+        raise InputError(
+            "--data", f"{directory} holds neither train.parquet, nor an npz file, nor folders of images per class"
+        )
+    return found
 
 
 def _parquet(directory: Path) -> dict[str, Part]:
-    return {part: _read_parquet(path) for part, path in _named(directory, ".parquet").items()}
+    found = {part: _shards(directory, names) for part, names in PARTS.items()}
+    return {part: _read_parquet(files) for part, files in found.items() if files}
 
 
-def _read_parquet(path: Path) -> Part:
+def _shards(directory: Path, names: Sequence[str]) -> list[Path]:
+    """Return the parquet files of a part: one of its name, else those that begin with it and a dash."""
+    places = [
+        place / pattern for place in (directory, directory / "data") for pattern in ("{}.parquet", "{}-*.parquet")
+    ]
+    for place in places:
+        for name in names:
+            if files := sorted(place.parent.glob(place.name.format(name))):
+                return files
+    return []
+
+
+def _read_parquet(files: Sequence[Path]) -> Part:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    table = pa.concat_tables([pq.read_table(file) for file in files])
     columns = set(table.column_names)
-    image, label = next((c for c in ("image", "img") if c in columns), None), "label"
-    if image is None or label not in columns:
-        raise InputError("--data", f"{path.name} needs the columns image and label, has {', '.join(sorted(columns))}")
+    image = next((column for column in ("image", "img") if column in columns), None)
+    if image is None or "label" not in columns:
+        raise InputError(
+            "--data", f"{files[0].name} needs the columns image and label, has {', '.join(sorted(columns))}"
+        )
     cells = table.column(image).to_pylist()
-    pixels = stacked([decoded(cell["bytes"] if isinstance(cell, dict) else cell) for cell in cells])
-    return pixels, np.asarray(table.column(label).to_pylist(), dtype=np.int64)
+    return of_encoded([_encoded(cell) for cell in cells], _labels(table.column("label").to_numpy()))
 
 
-def _arrays(directory: Path) -> dict[str, Part]:
+def _encoded(cell: Any) -> bytes | Path:  # Any: bytes, or what the hub's files hold
+    if isinstance(cell, dict):
+        return cell["bytes"] or Path(cell["path"])
+    return bytes(cell)
+
+
+def _arrays(directory: Path, name: str) -> dict[str, Part]:
     files = sorted(directory.glob("*.npz"))
-    if not files:
-        return {}
     if len(files) > 1:
-        raise InputError("--data", f"{directory} holds several npz files; leave one, got {[f.name for f in files]}")
-    with np.load(files[0], allow_pickle=False) as arrays:
-        return {part: _read_arrays(arrays, part) for part in PARTS if f"{part}_images" in arrays}
+        files = [file for file in files if file.stem == name or file.stem.startswith(f"{name}_")]
+        if len(files) != 1:
+            raise InputError("--data", f"{directory} holds several npz files; leave one of {name}")
+    return read_npz(files[0]) if files else {}
 
 
-def _read_arrays(arrays: Mapping[str, NDArray[Any]], part: str) -> Part:  # Any: as in `channels_first`
-    if f"{part}_labels" not in arrays:
-        raise InputError("--data", f"the npz file has {part}_images, but no {part}_labels")
-    return channels_first(arrays[f"{part}_images"]), arrays[f"{part}_labels"].reshape(-1).astype(np.int64)
+def read_npz(file: Path) -> dict[str, Part]:
+    """Return the parts of an npz file with the names of MedMNIST: `train_images`, `train_labels`, `val_…`, `test_…`."""
+    with np.load(file, allow_pickle=False) as arrays:
+        named = {part: next((n for n in names if f"{n}_images" in arrays), None) for part, names in PARTS.items()}
+        return {part: _read_arrays(arrays, prefix) for part, prefix in named.items() if prefix}
+
+
+def _read_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Part:  # Any: as in `of_arrays`
+    if f"{prefix}_labels" not in arrays:
+        raise InputError("--data", f"the npz file has {prefix}_images, but no {prefix}_labels")
+    return of_arrays(arrays[f"{prefix}_images"], _labels(arrays[f"{prefix}_labels"].reshape(-1)))
 
 
 def _folders(directory: Path) -> dict[str, Part]:
-    places = _named(directory, "")
-    if "train" not in places:
+    places = {
+        part: next((directory / name for name in names if (directory / name).is_dir()), None)
+        for part, names in PARTS.items()
+    }
+    split = {part: place for part, place in places.items() if place}
+    if split and "train" not in split:
         return {}
-    classes = sorted(path.name for path in places["train"].iterdir() if path.is_dir())
-    return {part: _read_folder(place, classes) for part, place in places.items() if place.is_dir()}
+    split = split or {"train": directory}
+    files = {part: _images(place) for part, place in split.items()}
+    classes = sorted({file.parent.name for file in files["train"]})
+    if not classes:
+        return {}
+    if len(classes) < 2:
+        raise InputError("--data", f"{split['train']} has images of the one class {classes[0]!r}; two are needed")
+    return {part: _of_files(part, found, classes) for part, found in files.items()}
 
 
-def _read_folder(place: Path, classes: Sequence[str]) -> Part:
-    files = [(path, index) for index, name in enumerate(classes) for path in _images(place / name)]
-    if not files:
-        raise InputError("--data", f"{place} has no images in folders of the classes {', '.join(classes) or '(none)'}")
-    return stacked([decoded(path) for path, _ in files]), np.array([index for _, index in files], dtype=np.int64)
+def _images(place: Path) -> list[Path]:
+    """Return the images below a folder, masks left out."""
+    found = (file for file in sorted(place.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES)
+    return [file for file in found if not MASK_FOLDERS & {step.lower() for step in file.relative_to(place).parts}]
 
 
-def _images(folder: Path) -> list[Path]:
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES)
+def _of_files(part: str, files: Sequence[Path], classes: Sequence[str]) -> Part:
+    named = {file.parent.name for file in files}
+    unknown = sorted(named - set(classes))
+    if unknown or not named:
+        has = f"the class {unknown[0]!r}, which train has not" if unknown else "no images"
+        raise InputError("--data", f"{part} has {has}; its folders must be named after {', '.join(classes)}")
+    return of_encoded(files, _labels(np.array([classes.index(file.parent.name) for file in files])))
+
+
+def _labels(values: NDArray[Any]) -> Labels:  # Any: whatever the file holds, checked here
+    if values.dtype.kind not in "iu":
+        raise InputError("--data", f"labels must be whole numbers from 0 on, got {values.dtype}")
+    return values.astype(np.int64)

@@ -15,20 +15,25 @@ from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, St
 Condition = ColumnElement[bool]
 
 
+_SECONDS = select(StageSecondsRow).where(StageSecondsRow.study_id.in_(bindparam("ids", expanding=True)))
+_BASELINES = (
+    select(MeasurementRow)
+    .where(MeasurementRow.candidate_id.is_(None), MeasurementRow.study_id.in_(bindparam("ids", expanding=True)))
+    .order_by(MeasurementRow.id)
+)
+
+
 def study_records(session: Session, condition: Condition, *, limit: int | None = None) -> list[Study]:
     """Return the studies, at most `limit`, that a condition on `StudyRow` selects, newest first."""
-    newest_first = select(StudyRow).where(condition).order_by(StudyRow.id.desc()).limit(limit)
-    of_study = newest_first.with_only_columns(StudyRow.id)
+    rows = session.scalars(select(StudyRow).where(condition).order_by(StudyRow.id.desc()).limit(limit)).all()
+    ids = {"ids": [row.id for row in rows]}
     seconds: defaultdict[int, dict[str, float]] = defaultdict(dict)
-    for stage in session.scalars(select(StageSecondsRow).where(StageSecondsRow.study_id.in_(of_study))):
+    for stage in session.scalars(_SECONDS, ids):
         seconds[stage.study_id][stage.stage] = stage.seconds
     baselines: defaultdict[int, list[MeasurementRow]] = defaultdict(list)
-    is_baseline = MeasurementRow.candidate_id.is_(None) & MeasurementRow.study_id.in_(of_study)
-    for measurement in session.scalars(select(MeasurementRow).where(is_baseline).order_by(MeasurementRow.id)):
+    for measurement in session.scalars(_BASELINES, ids):
         baselines[measurement.study_id].append(measurement)
-    return [
-        study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in session.scalars(newest_first)
-    ]
+    return [study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in rows]
 
 
 def page_condition(*, after: int | None, state: StudyState | None, owner: str | None, search: str | None) -> Condition:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from studies.records import Candidate, CandidateState
@@ -60,19 +60,30 @@ class CandidateReader:
                 self._held.popitem(last=False)
 
 
-def _marks(session: Session, study_id: int) -> dict[int, Mark]:
-    of_study = select(CandidateRow.id).where(CandidateRow.study_id == study_id)
-    counted = select(MeasurementRow.candidate_id, func.count()).where(MeasurementRow.study_id == study_id)
-    measurements = {row[0]: row[1] for row in session.execute(counted.group_by(MeasurementRow.candidate_id))}
-    verified = set(
-        session.scalars(select(VerificationRow.candidate_id).where(VerificationRow.candidate_id.in_(of_study)))
+_MEASUREMENTS = (
+    select(MeasurementRow.candidate_id, func.count().label("measurements"))
+    .where(MeasurementRow.study_id == bindparam("study_id"))
+    .group_by(MeasurementRow.candidate_id)
+    .subquery()
+)
+_MARKS = (  # made once: read by every request for the front of a study that runs
+    select(
+        CandidateRow.id,
+        CandidateRow.state,
+        CandidateRow.finished_at,
+        CandidateRow.shortlisted,
+        VerificationRow.candidate_id.is_not(None),
+        func.coalesce(_MEASUREMENTS.c.measurements, 0),
     )
-    columns = (CandidateRow.id, CandidateRow.state, CandidateRow.finished_at, CandidateRow.shortlisted)
-    in_order = select(*columns).where(CandidateRow.study_id == study_id).order_by(CandidateRow.number)
-    return {
-        i: Mark(state, finished_at, is_shortlisted, i in verified, measurements.get(i, 0))
-        for i, state, finished_at, is_shortlisted in session.execute(in_order)
-    }
+    .outerjoin(VerificationRow, VerificationRow.candidate_id == CandidateRow.id)
+    .outerjoin(_MEASUREMENTS, _MEASUREMENTS.c.candidate_id == CandidateRow.id)
+    .where(CandidateRow.study_id == bindparam("study_id"))
+    .order_by(CandidateRow.number)
+)
+
+
+def _marks(session: Session, study_id: int) -> dict[int, Mark]:
+    return {i: Mark(*mark) for i, *mark in session.execute(_MARKS, {"study_id": study_id})}
 
 
 def _read(session: Session, study_id: int, ids: Sequence[int]) -> dict[int, Candidate]:

@@ -86,6 +86,7 @@ def serve(
             port=port,
             log_level="info",
             access_log=False,
+            http="h11",  # the faster httptools reads headers without end
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_S,  # listeners to events would stay for ever
         )

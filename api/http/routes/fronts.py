@@ -86,11 +86,10 @@ Filter = Annotated[FrontQuery, Query()]
     responses={304: {"description": "Unchanged"}, **responses(401, 403, 404, 409, 422, 429)},
 )
 async def front(version: Current, state: Shared, caller: Reader, query: Filter) -> Response:
-    """Filter what is stored of a study. With `If-None-Match` an unchanged one costs a single look at its revision."""
+    """Filter what is stored of a study. An unchanged one costs a single look at its revision."""
 
     def compute() -> bytes:
         study = study_for(state, caller, str(version.study_id))
         return query.of(study, state.records).model_dump_json().encode()
 
-    body = state.answers.held(version) or await run_in_threadpool(state.answers.get, version, compute)
-    return Response(body, media_type="application/json", headers=version.headers)
+    return version.answer(await run_in_threadpool(state.answers.get, version, compute))
