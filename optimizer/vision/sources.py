@@ -1,0 +1,73 @@
+"""Where the images of a named data set come from: a directory, a library that brings or fetches them, or the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optimizer.errors import InputError
+from optimizer.vision.image_files import PARTS, read_directory, read_npz
+from optimizer.vision.parts import Indices, Part, Pixels, decoded, of_arrays
+from optimizer.vision.tasks import IMAGE_TASKS
+
+
+def read_parts(name: str, directory: Path | None) -> dict[str, Part]:
+    """Return the parts of a data set, `train` at least. Raises `InputError` that says how to get what is not there."""
+    task = IMAGE_TASKS[name]
+    if directory is not None:
+        return read_directory(directory, name)
+    if name == "digits":
+        return {"train": _digits()}
+    if task.hub is not None:
+        return _from_hub(name, task.hub)
+    if task.is_medical and find_spec("medmnist"):
+        return _from_medmnist(name)
+    raise InputError("--data", f"{name} must be fetched by hand from {task.fetch}; then give --data DIR")
+
+
+def _digits() -> Part:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return of_arrays((digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64))
+
+
+def _from_medmnist(name: str) -> dict[str, Part]:
+    """Have the package `medmnist` fetch its npz file (28 pixels) into its own directory, and read that."""
+    import medmnist
+
+    root = Path(medmnist.info.DEFAULT_ROOT)
+    fetch = getattr(medmnist, medmnist.INFO[name]["python_class"])
+    try:
+        fetch(split="train", download=True, root=str(root))
+    except RuntimeError as error:
+        raise InputError("--data", f"medmnist could not fetch {name}: {error}".strip()) from error
+    return read_npz(root / f"{name}.npz")
+
+
+def _from_hub(name: str, repository: str) -> dict[str, Part]:
+    from datasets import load_dataset
+
+    from optimizer.workloads.hub import call_hub
+
+    splits = call_hub("--dataset", repository, lambda: load_dataset(repository))
+    if "train" not in splits:
+        raise InputError("--dataset", f"{repository} has no train part for {name}; download it and give --data DIR")
+    return {part: _of_rows(splits[part]) for part in PARTS if part in splits}
+
+
+def _of_rows(rows: Any) -> Part:  # Any: `datasets` is untyped
+    from datasets import Image
+
+    image = "img" if "img" in rows.column_names else "image"
+    encoded = rows.cast_column(image, Image(decode=False))
+
+    def read(indices: Indices) -> Iterator[Pixels]:
+        cells = (encoded[int(index)][image] for index in indices)
+        return (decoded(cell["bytes"] or Path(cell["path"])) for cell in cells)
+
+    return Part(np.asarray(rows["label"], dtype=np.int64), read)
