@@ -37,16 +37,17 @@ def _digits() -> Part:
 
 
 def _from_medmnist(name: str) -> dict[str, Part]:
-    """Have the package `medmnist` fetch its npz file (28 pixels) into its own directory, and read that."""
+    """Read the npz file (28 pixels) in the directory of the package `medmnist`, which fetches it where it is missing."""
     import medmnist
 
-    root = Path(medmnist.info.DEFAULT_ROOT)
-    fetch = getattr(medmnist, medmnist.INFO[name]["python_class"])
-    try:
-        fetch(split="train", download=True, root=str(root))
-    except RuntimeError as error:
-        raise InputError("--data", f"medmnist could not fetch {name}: {error}".strip()) from error
-    return read_npz(root / f"{name}.npz")
+    file = Path(medmnist.info.DEFAULT_ROOT) / f"{name}.npz"
+    if not file.exists():
+        fetch = getattr(medmnist, medmnist.INFO[name]["python_class"])
+        try:
+            fetch(split="train", download=True)
+        except RuntimeError as error:
+            raise InputError("--data", f"medmnist: {' '.join(str(error).split())}") from error
+    return read_npz(file)
 
 
 def _from_hub(name: str, repository: str) -> dict[str, Part]:

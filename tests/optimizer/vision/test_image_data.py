@@ -54,29 +54,105 @@ def test_parquet_with_encoded_images(tmp_path: Path) -> None:
     np.testing.assert_allclose(restored.numpy(), GREY[:10], atol=1e-2)
 
 
-def test_npz_as_the_medical_sets_have_it(tmp_path: Path) -> None:
-    colour = RNG.integers(0, 256, (16, 28, 28, 3), dtype=np.uint8)
-    labels = (np.arange(16) % 8)[:, None]
-    np.savez(
-        tmp_path / "bloodmnist.npz",
-        train_images=colour,
-        train_labels=labels,
-        test_images=colour[:4],
-        test_labels=labels[:4],
-        val_images=colour[:4],
-        val_labels=labels[:4],
-    )
+def write_folder(folder: Path, images: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for index, image in enumerate(images):
+        (folder / f"{index:03}.png").write_bytes(encoded(image))
+
+
+def write_npz(path: Path, side: int, labels: np.ndarray) -> None:
+    images = RNG.integers(0, 256, (len(labels), side, side, 3), dtype=np.uint8)
+    parts = {"train": slice(None), "val": slice(3), "test": slice(4)}
+    arrays = {f"{part}_images": images[some] for part, some in parts.items()}
+    np.savez(path, **arrays, **{f"{part}_labels": labels[some, None] for part, some in parts.items()})
+
+
+def test_shards_of_parquet_as_the_hub_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for shard in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        write_parquet(tmp_path / "data", shard, GREY[:10])
+    data = load_images("mnist", directory=tmp_path)
+    assert (len(data.train), len(data.test), data.validation) == (20, 10, None)
+
+
+@pytest.mark.parametrize(("file", "side"), [("bloodmnist.npz", 28), ("bloodmnist_224.npz", 224)])
+def test_npz_as_the_medical_sets_have_it(file: str, side: int, tmp_path: Path) -> None:
+    write_npz(tmp_path / file, side, np.arange(16) % 8)
+    write_npz(tmp_path / "octmnist.npz", 28, np.arange(16) % 4)
     data = load_images("bloodmnist", directory=tmp_path)
-    assert (data.shape, data.classes, len(data.test)) == ((3, 28, 28), 8, 4)
+    assert (data.shape, data.classes, len(data.test)) == ((3, side, side), 8, 4)
+    assert data.validation is not None
+    assert len(data.validation) == 3
 
 
-def test_folders_of_classes(tmp_path: Path) -> None:
-    for name, images in (("good", GREY[:6]), ("scratched", GREY[6:10])):
-        (tmp_path / "train" / name).mkdir(parents=True)
-        for index, image in enumerate(images):
-            (tmp_path / "train" / name / f"{index}.png").write_bytes(encoded(image))
+def test_several_npz_files_of_one_set_are_refused(tmp_path: Path) -> None:
+    for file in ("octmnist.npz", "octmnist_224.npz"):
+        write_npz(tmp_path / file, 28, np.arange(16) % 4)
+    with pytest.raises(InputError, match="several npz files; leave one of octmnist"):
+        load_images("octmnist", directory=tmp_path)
+
+
+def test_the_package_medmnist_fetches_what_is_medical() -> None:
+    medmnist = pytest.importorskip("medmnist", reason="the package medmnist is not installed")
+    if not (Path(medmnist.info.DEFAULT_ROOT) / "pneumoniamnist.npz").exists():
+        pytest.skip("pneumoniamnist is not in medmnist's directory, and tests fetch nothing")
+    data = load_images("pneumoniamnist")
+    assert (data.shape, data.classes, len(data.test)) == ((1, 28, 28), 2, 624)
+
+
+def test_folders_of_classes_are_split_as_the_paper_splits_its_images(tmp_path: Path) -> None:
+    for name, images in (("screw", GREY[:30]), ("star", GREY[30:])):
+        write_folder(tmp_path / name, images)
+    one, other = (load_images("mvtec_3d", directory=tmp_path) for _ in range(2))
+    assert one.validation is not None
+    assert [len(part) for part in (one.train, one.validation, one.test)] == [28, 4, 8]
+    assert [int((part.labels == 1).sum()) for part in (one.validation, one.test)] == [1, 2]
+    assert torch.equal(one.test.pixels, other.test.pixels)
+    everything = torch.cat([one.train.pixels, one.validation.pixels, one.test.pixels])
+    assert len(torch.unique(everything.flatten(1), dim=0)) == 40
+
+
+def test_folders_with_a_split_of_their_own_keep_it(tmp_path: Path) -> None:
+    for part, images in (("train", GREY[:20]), ("val", GREY[20:26]), ("test", GREY[26:30])):
+        for index, name in enumerate(("screw", "star")):
+            write_folder(tmp_path / part / name, images[index::2])
+    data = load_images("mvtec_3d", directory=tmp_path)
+    assert data.validation is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [20, 6, 4]
+
+
+def test_visa_is_read_as_it_comes_without_its_masks(tmp_path: Path) -> None:
+    large = RNG.integers(0, 256, (10, 260, 300, 3), dtype=np.uint8)
+    for index, name in enumerate(("candle", "pcb1")):
+        images = tmp_path / name / "Data" / "Images"
+        write_folder(images / "Normal", large[: 4 + index])
+        write_folder(images / "Anomaly", large[8:])
+        write_folder(tmp_path / name / "Data" / "Masks" / "Anomaly", large[8:, :, :, 0])
     data = load_images("visa", directory=tmp_path)
-    assert (data.classes, len(data.train), len(data.test)) == (2, 8, 2)
+    assert (data.shape, data.classes, data.validation) == ((3, 224, 224), 2, None)
+    assert [len(part) for part in (data.train, data.test)] == [10, 3]
+
+
+def test_a_test_part_without_labels_is_replaced_by_the_validation_part(tmp_path: Path) -> None:
+    write_parquet(tmp_path, "train", GREY)
+    write_parquet(tmp_path, "validation", GREY[:6])
+    cells = [{"bytes": encoded(image), "path": None} for image in GREY]
+    pq.write_table(pa.table({"image": cells, "label": [-1] * len(cells)}), tmp_path / "test.parquet")
+    data = load_images("imagenet-1k", directory=tmp_path)
+    assert (len(data.test), data.validation, data.classes) == (6, None, 1000)
+
+
+def test_images_that_are_not_used_are_not_decoded(tmp_path: Path) -> None:
+    write_parquet(tmp_path, "train", GREY)
+    broken = [{"bytes": b"no image", "path": None}] * 9 + [{"bytes": encoded(GREY[0]), "path": None}]
+    pq.write_table(pa.table({"image": broken, "label": [0] * 9 + [1]}), tmp_path / "test.parquet")
+    seen = [stratified_indices(np.array([0] * 9 + [1]), 1, seed)[0] for seed in range(40)]
+    assert len(load_images("mnist", directory=tmp_path, test_examples=1, seed=seen.index(9)).test) == 1
+
+
+def test_large_images_are_shrunk() -> None:
+    data = load_images("digits", train_examples=60, test_examples=20, largest=4)
+    assert data.shape == (1, 4, 4)
 
 
 def test_a_subset_keeps_the_shares_of_the_classes() -> None:
@@ -104,11 +180,37 @@ def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 
 def test_images_that_differ_in_shape_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "train" / "a").mkdir(parents=True)
-    for index, size in enumerate((20, 24)):
-        (tmp_path / "train" / "a" / f"{index}.png").write_bytes(encoded(GREY[0, :size]))
+    for name, size in (("Normal", 20), ("Anomaly", 24)):
+        write_folder(tmp_path / name, GREY[:6, :size])
     with pytest.raises(InputError, match="one shape, got 1×20×28, 1×24×28; resize"):
         load_images("visa", directory=tmp_path)
+
+
+def test_parts_that_differ_in_shape_are_refused(tmp_path: Path) -> None:
+    for part, size in (("train", 20), ("test", 24)):
+        for name in ("Normal", "Anomaly"):
+            write_folder(tmp_path / part / name, GREY[:3, :size])
+    with pytest.raises(InputError, match="test images are 1×24×28, those of train 1×20×28"):
+        load_images("visa", directory=tmp_path)
+
+
+def test_a_class_that_train_has_not_is_refused(tmp_path: Path) -> None:
+    for folder in ("train/screw", "train/star", "test/nut"):
+        write_folder(tmp_path / folder, GREY[:3])
+    with pytest.raises(InputError, match="test has the class 'nut', which train has not"):
+        load_images("mvtec_3d", directory=tmp_path)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path / "train" / "good", GREY[:3])
+    with pytest.raises(InputError, match="one class 'good'; two are needed"):
+        load_images("mvtec_3d", directory=tmp_path)
+
+
+def test_labels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "octmnist.npz", train_images=GREY, train_labels=LABELS.astype(np.float32))
+    with pytest.raises(InputError, match="labels must be whole numbers from 0 on, got float32"):
+        load_images("octmnist", directory=tmp_path)
 
 
 def test_labels_beyond_the_classes_are_refused(tmp_path: Path) -> None:
@@ -118,7 +220,7 @@ def test_labels_beyond_the_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_set_to_be_fetched_by_hand_says_where_from_and_where_to() -> None:
-    with pytest.raises(InputError, match=r"fetched by hand from https://www\.mvtec\.com.*give --data DIR"):
+    with pytest.raises(InputError, match=r"by hand from https://www\.kaggle\.com.*CLASS/.*give --data DIR"):
         load_images("mvtec_3d")
 
 
@@ -129,7 +231,8 @@ def test_a_directory_without_images_is_refused(make: object, tmp_path: Path) -> 
 
 
 def test_a_broken_image_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "train" / "a").mkdir(parents=True)
-    (tmp_path / "train" / "a" / "0.png").write_bytes(b"no image")
+    for name in ("a", "b"):
+        write_folder(tmp_path / "train" / name, GREY[:3])
+    (tmp_path / "train" / "a" / "000.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="cannot be read"):
-        load_images("visa", directory=tmp_path)
+        load_images("mvtec_3d", directory=tmp_path)
