@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -117,11 +117,15 @@ def preset_names() -> tuple[str, ...]:
 
 
 def load_preset(name: str) -> Preset:
-    """Return a preset by name. Raises `UnknownNameError` for one that is not there."""
+    """Return a preset of images by name. Raises `UnknownNameError` for one that is not there."""
+    return Preset.model_validate(read_preset(name))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Return what stands in a preset's file. Raises `UnknownNameError` for one that is not there."""
     if name not in preset_names():
         raise UnknownNameError("NAME", name, preset_names())
-    text = (files("studies.presets") / f"{name}.toml").read_text(encoding="utf-8")
-    return Preset.model_validate(tomllib.loads(text))
+    return tomllib.loads((files("studies.presets") / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _toml_files() -> list[Traversable]:

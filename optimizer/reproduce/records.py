@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,7 +30,18 @@ class RunKey(BaseModel):
     test_examples: int | None
 
 
-class RunRecord(BaseModel):
+class Recorded(BaseModel):
+    """A finished run of any kind under its key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: BaseModel
+
+
+Record = TypeVar("Record", bound=Recorded)
+
+
+class RunRecord(Recorded):
     """What a run measured.
 
     Precision, recall and F1 are means over the classes. `inference_s` is the median time of one test batch, divided by
@@ -37,8 +49,6 @@ class RunRecord(BaseModel):
     `removed_ratio` (dead neurons taken out) and `csr_ratio` (compressed sparse rows), which are None where there was
     nothing to take out or no layer sparse enough. Energies say their source.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: RunKey
     weights: int
@@ -63,18 +73,18 @@ class RunRecord(BaseModel):
     device: str
 
 
-class Ledger:
-    """The finished runs of an output directory. One process writes at a time."""
+class Ledger(Generic[Record]):
+    """The finished runs of an output directory, all of one kind. One process writes at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[Record]) -> None:
         self._path = path
-        self._records = {record.key: record for record in _read(path)}
+        self._records = {record.key: record for record in _read(path, kind)}
 
-    def get(self, key: RunKey) -> RunRecord | None:
+    def get(self, key: BaseModel) -> Record | None:
         """Return a finished run, None for one that is still to do."""
         return self._records.get(key)
 
-    def add(self, record: RunRecord) -> None:
+    def add(self, record: Record) -> None:
         """Keep a finished run; it is on the disk when this returns."""
         torn = self._path.exists() and self._path.read_bytes()[-1:] not in (b"", b"\n")
         with self._path.open("a", encoding="utf-8") as file:
@@ -84,9 +94,9 @@ class Ledger:
         self._records[record.key] = record
 
 
-def _read(path: Path) -> list[RunRecord]:
+def _read(path: Path, kind: type[Record]) -> list[Record]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [_parsed(path, number, line) for number, line in enumerate(lines, start=1) if _is_whole(line)]
+    return [_parsed(path, number, line, kind) for number, line in enumerate(lines, start=1) if _is_whole(line)]
 
 
 def _is_whole(line: str) -> bool:
@@ -98,9 +108,9 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _parsed(path: Path, number: int, line: str) -> RunRecord:
+def _parsed(path: Path, number: int, line: str, kind: type[Record]) -> Record:
     try:
-        return RunRecord.model_validate_json(line)
+        return kind.model_validate_json(line)
     except ValidationError as error:
         text = f"line {number} of {path.name} is of another version; choose a new directory"
         raise InputError("--output", text) from error

@@ -36,7 +36,7 @@ class Reproduction(BaseModel):
 def reproduce(request: Request, output: Path, *, progress: Callable[[str], None] = lambda _: None) -> Reproduction:
     """Run a preset into `output`, which keeps finished runs so that a second call goes on where the first stopped."""
     output.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(output / "runs.jsonl")
+    ledger = Ledger(output / "runs.jsonl", RunRecord)
     parts = [
         _write(request, records, output)
         for dataset in request.datasets
@@ -45,7 +45,9 @@ def reproduce(request: Request, output: Path, *, progress: Callable[[str], None]
     return _together(request, parts)
 
 
-def _finished(request: Request, dataset: str, ledger: Ledger, progress: Callable[[str], None]) -> list[RunRecord]:
+def _finished(
+    request: Request, dataset: str, ledger: Ledger[RunRecord], progress: Callable[[str], None]
+) -> list[RunRecord]:
     """Return the records of every run on a data set, after running those that are missing."""
     runs, sizes, data = list(runs_of(request, dataset)), request.sizes, None
     records = []

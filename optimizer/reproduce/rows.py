@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,11 @@ class Figure(BaseModel):
 
     mean: float
     deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return mean and deviation of at least one value."""
+        return cls(mean=statistics.fmean(values), deviation=statistics.stdev(values) if len(values) > 1 else None)
 
 
 class PublishedValue(BaseModel):
@@ -143,8 +149,7 @@ def _published(value: Published) -> PublishedValue:
 
 
 def _figure(found: Iterable[RunRecord], value: Callable[[RunRecord], float]) -> Figure:
-    values = [value(record) for record in found]
-    return Figure(mean=statistics.fmean(values), deviation=statistics.stdev(values) if len(values) > 1 else None)
+    return Figure.of([value(record) for record in found])
 
 
 def _mean(found: Iterable[RunRecord], value: Callable[[RunRecord], float]) -> float:

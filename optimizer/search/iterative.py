@@ -7,7 +7,7 @@ neurons go, so that steps 3 and 4 (time, energy) can find what step 2 promises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, config_of
@@ -24,16 +24,27 @@ class IterativeProposer:
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal, a pure function of `history`."""
-        answers = {self._config(tenths): tenths for tenths in range(1, 10)}
+        answers = {pruned_config(self._groups, tenths / 10): tenths for tenths in range(1, 10)}
         held = {answers[c.config]: self._is_feasible(c) for c in history if c.config in answers}
-        tenths = START_TENTHS
-        while tenths in held:
-            following = tenths + 1 if held[tenths] else tenths - 1
-            if not 1 <= following <= 9 or held.get(following, held[tenths]) != held[tenths]:
-                return None
-            tenths = following
-        return Proposal(config=self._config(tenths), origin=Origin.ITERATIVE, coordinates=(tenths / 10,))
+        tenths = next_tenths(held)
+        if tenths is None:
+            return None
+        config = pruned_config(self._groups, tenths / 10)
+        return Proposal(config=config, origin=Origin.ITERATIVE, coordinates=(tenths / 10,))
 
-    def _config(self, tenths: int) -> Config:
-        kept = {group.name: (10 - tenths) / 10 * group.units for group in self._groups}
-        return config_of(self._groups, kept, Form.SLICED)
+
+def next_tenths(held: Mapping[int, bool]) -> int | None:
+    """Return the next p in tenths, given which of them held ε; None when p can be neither raised nor lowered."""
+    tenths = START_TENTHS
+    while tenths in held:
+        following = tenths + 1 if held[tenths] else tenths - 1
+        if not 1 <= following <= 9 or held.get(following, held[tenths]) != held[tenths]:
+            return None
+        tenths = following
+    return tenths
+
+
+def pruned_config(groups: Sequence[Group], ratio: float) -> Config:
+    """Return step 1: every group without `ratio` of its units, to the nearest level; nothing is reconstructed."""
+    share = round(1 - ratio, 6)  # 1 - 0.9 is below 0.1 in floats, and would turn a tie between two levels around
+    return config_of(groups, {group.name: share * group.units for group in groups}, Form.SLICED)
