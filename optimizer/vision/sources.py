@@ -37,7 +37,7 @@ def _digits() -> Part:
 
 
 def _from_medmnist(name: str) -> dict[str, Part]:
-    """Read the npz file (28 pixels) in the directory of the package `medmnist`, which fetches it where it is missing."""
+    """Read the npz file (28 pixels) in the directory of the package `medmnist`, which fetches what is missing."""
     import medmnist
 
     file = Path(medmnist.info.DEFAULT_ROOT) / f"{name}.npz"
