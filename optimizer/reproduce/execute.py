@@ -8,12 +8,12 @@ from objectives.device import device_name, device_of
 from optimizer.reproduce.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.plan import Run
 from optimizer.reproduce.preset import Configuration, Preset
-from optimizer.reproduce.records import RunKey, RunRecord
+from optimizer.reproduce.records import EpochRecord, RunKey, RunRecord
 from optimizer.vision.data import ImageData
 from optimizer.vision.energy import training_memory_bytes
 from optimizer.vision.models import new_model
 from optimizer.vision.scores import scores
-from optimizer.vision.training import TrainingSettings, train
+from optimizer.vision.training import Epoch, TrainingSettings, train
 from search_spaces.masks.choose import magnitude_scores
 from search_spaces.masks.layers import maskable_layers, weights_per_unit
 from search_spaces.masks.target import Target
@@ -32,12 +32,13 @@ def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: flo
         _settings(key),
         schedule=SCHEDULES[technique]() if technique else None,
         target=target_of(run.configuration, preset, model) if technique else None,
+        held_out=(data.validation or data.test) if preset.validates_epochs else None,
     )
     batch = slice(0, key.batch_size)
     memory = training_memory_bytes(model, data.train.pixels[batch], data.train.labels[batch])
     images = data.test.pixels[: key.test_batch_size]
     inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
-    masks, epochs, found = trained.masks, trained.epochs, scores(model, data.test)
+    masks, found = trained.masks, scores(model, data.test)
     return RunRecord(
         key=key,
         weights=sum(layer.weight.numel() for layer in masks.layers.values()),
@@ -46,7 +47,6 @@ def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: flo
         precision=found.precision,
         recall=found.recall,
         f1=found.f1,
-        loss=epochs[-1].loss,
         inference_s=inference.batch_s / len(images),
         time_ratio=inference.ratios[PRUNED],
         inference_j=inference.energy.value * len(data.test),
@@ -54,12 +54,23 @@ def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: flo
         removed_neurons=inference.removed_neurons,
         removed_ratio=inference.ratios.get(REMOVED),
         csr_ratio=inference.ratios.get(ROWS),
+        training_examples=len(data.train),
+        validation_examples=len(data.validation) if data.validation else 0,
         test_examples=len(data.test),
-        epoch_s=sum(epoch.seconds for epoch in epochs) / len(epochs),
-        epoch_j=sum(epoch.energy.value for epoch in epochs) / len(epochs),
+        epochs=tuple(_record(epoch) for epoch in trained.epochs),
         energy_source=inference.energy.source,
         memory_bytes=memory + masks.mask_bytes,
         device=device_name(device_of(model)),
+    )
+
+
+def _record(epoch: Epoch) -> EpochRecord:
+    return EpochRecord(
+        loss=epoch.loss,
+        training_accuracy=epoch.training_accuracy,
+        validation_accuracy=epoch.accuracy,
+        seconds=epoch.seconds,
+        joules=epoch.energy.value,
     )
 
 

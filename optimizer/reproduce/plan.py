@@ -10,6 +10,8 @@ from optimizer.errors import InputError, UnknownNameError
 from optimizer.reproduce.preset import Configuration, Preset, Scale, ScaleName
 from optimizer.reproduce.records import RunKey
 
+STAND_INS = ("digits", "fashion_mnist")  # for every preset, where its own data cannot be had
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -24,7 +26,7 @@ class Request:
 
     def __post_init__(self) -> None:
         for field, given, known in (
-            ("--dataset", self.dataset, (*self.preset.datasets, "digits")),
+            ("--dataset", self.dataset, tuple(dict.fromkeys((*self.preset.datasets, *STAND_INS)))),
             ("--model", self.model, self.preset.models),
         ):
             if given is not None and given not in known:
@@ -83,6 +85,7 @@ def _key(request: Request, dataset: str, model: str, label: str, seed: int) -> R
         if override.model == model and override.dataset in (None, dataset):
             left_out = {"model", "dataset"} | ({"epochs"} if request.scale == "quick" else set())
             settings |= override.model_dump(exclude=left_out, exclude_none=True)
+    settings |= sizes.model_dump(include={"batch_size", "test_batch_size"}, exclude_none=True)
     return RunKey.model_validate(
         {
             **settings,
@@ -93,5 +96,6 @@ def _key(request: Request, dataset: str, model: str, label: str, seed: int) -> R
             "seed": seed,
             "train_examples": sizes.train_examples,
             "test_examples": sizes.test_examples,
+            "image_size": sizes.image_size,
         }
     )

@@ -8,21 +8,18 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from optimizer.errors import UnknownNameError
+from optimizer.reproduce.claims import Frozen, Order, Published, Remark, Tally
 from search_spaces.masks.target import ScopeName
 from search_spaces.schedules.table import ScheduleName
 
 ScaleName = Literal["quick", "paper"]
-MetricName = Literal["accuracy", "accuracy_change", "time_change", "energy_change"]
+Layout = Literal["efficiency", "techniques"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Configuration(_Frozen):
+class Configuration(Frozen):
     """One row of the experiment. Without a `technique` it is the dense network.
 
     `convolution_ratio`, where given, is the share of filters that convolutions lose, `ratio` then that of connections.
@@ -38,10 +35,12 @@ class Configuration(_Frozen):
     as_sparse_as: str | None = None
 
 
-class Scale(_Frozen):
+class Scale(Frozen):
     """How much of the experiment is run. `train_examples` of None are all; `models` of None are the preset's.
 
-    `inference_seconds` are spent on timing the networks of one run, and on each window of an energy counter.
+    `test_examples` bound the validation images too. Images above `image_size` pixels are shrunk to it. `batch_size` and
+    `test_batch_size` of None are those of the preset and its overrides. `inference_seconds` are spent on timing the
+    networks of one run, and on each window of an energy counter.
     """
 
     runs: int = Field(ge=1)
@@ -49,10 +48,13 @@ class Scale(_Frozen):
     train_examples: int | None = Field(None, ge=1)
     test_examples: int | None = Field(None, ge=1)
     models: tuple[str, ...] | None = None
+    image_size: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)
+    test_batch_size: int | None = Field(None, ge=1)
     inference_seconds: float = Field(1.5, gt=0)
 
 
-class Override(_Frozen):
+class Override(Frozen):
     """Other settings for one model, on one data set where it is named. `epochs` holds at the paper's scale."""
 
     model: str
@@ -63,24 +65,12 @@ class Override(_Frozen):
     test_batch_size: int | None = None
 
 
-class Published(_Frozen):
-    """A value, or a bound where the text gives only that, with the place where it stands.
+class Preset(Frozen):
+    """A published experiment.
 
-    Accuracy is a fraction; changes are relative to the dense network, that of accuracy in points as a fraction.
+    `layout` chooses the columns of its tables and its figures; where it `validates_epochs`, accuracy is taken after
+    every epoch on the validation part, or on the test part of a data set that has none.
     """
-
-    datasets: tuple[str, ...]
-    models: tuple[str, ...]
-    configuration: str
-    metric: MetricName
-    value: float | None = None
-    at_least: float | None = None
-    at_most: float | None = None
-    where: str
-
-
-class Preset(_Frozen):
-    """A published experiment."""
 
     name: str
     title: str
@@ -90,18 +80,24 @@ class Preset(_Frozen):
     batch_size: int
     learning_rate: float
     test_batch_size: int
+    layout: Layout = "efficiency"
+    validates_epochs: bool = False
     scales: Mapping[ScaleName, Scale]
     overrides: tuple[Override, ...] = ()
     configurations: tuple[Configuration, ...]
     published: tuple[Published, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    orders: tuple[Order, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         labels = [configuration.label for configuration in self.configurations]
-        named = [c.as_sparse_as for c in self.configurations if c.as_sparse_as] + [
-            p.configuration for p in self.published
-        ]
+        named = [c.as_sparse_as for c in self.configurations if c.as_sparse_as]
+        named += [label for order in self.orders for label in (order.above, order.below)]
+        claims = [*self.published, *self.tallies]
         unknown = [name for name in named if name not in labels]
+        unknown += [claim.configuration for claim in claims if not any(claim.is_about(label) for label in labels)]
         if unknown or len(set(labels)) < len(labels):
             raise ValueError(f"configurations: labels must be unique and exist where they are named, got {unknown}")
         return self

@@ -28,6 +28,22 @@ class RunKey(BaseModel):
     test_batch_size: int
     train_examples: int | None
     test_examples: int | None
+    image_size: int | None
+
+
+class EpochRecord(BaseModel):
+    """One epoch of training: the mean loss of its steps, the share right in them, and what it cost.
+
+    `validation_accuracy` is taken after the epoch, outside its time and energy, where the preset asks for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float | None
+    seconds: float
+    joules: float
 
 
 class Recorded(BaseModel):
@@ -57,7 +73,6 @@ class RunRecord(Recorded):
     precision: float
     recall: float
     f1: float
-    loss: float
     inference_s: float
     time_ratio: float
     inference_j: float
@@ -65,12 +80,28 @@ class RunRecord(Recorded):
     removed_neurons: int
     removed_ratio: float | None
     csr_ratio: float | None
+    training_examples: int
+    validation_examples: int
     test_examples: int
-    epoch_s: float
-    epoch_j: float
+    epochs: tuple[EpochRecord, ...]
     energy_source: str
     memory_bytes: int
     device: str
+
+    @property
+    def training_s(self) -> float:
+        """Seconds of all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def training_j(self) -> float:
+        """Joules of all epochs."""
+        return sum(epoch.joules for epoch in self.epochs)
+
+    @property
+    def training_accuracy(self) -> float:
+        """The highest of all epochs."""
+        return max(epoch.training_accuracy for epoch in self.epochs)
 
 
 class Ledger(Generic[Record]):

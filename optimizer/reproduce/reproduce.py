@@ -7,14 +7,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.compare import Difference, differences, sentences
+from optimizer.reproduce.compare import Difference, differences
 from optimizer.reproduce.execute import execute
 from optimizer.reproduce.figures import write_figures
 from optimizer.reproduce.plan import Request, runs_of
 from optimizer.reproduce.preset import ScaleName
 from optimizer.reproduce.records import Ledger, RunRecord
 from optimizer.reproduce.rows import Row, rows_of
-from optimizer.reproduce.tables import comma_separated, markdown
+from optimizer.reproduce.sentences import sentences
+from optimizer.reproduce.tables import comma_separated, epochs_comma_separated, markdown
 from optimizer.vision.data import load_images
 
 
@@ -59,6 +60,7 @@ def _finished(
                 directory=request.directory,
                 train_examples=sizes.train_examples,
                 test_examples=sizes.test_examples,
+                largest=sizes.image_size,
             )
             record = execute(run, data, request.preset, inference_seconds=sizes.inference_seconds)
             ledger.add(record)
@@ -75,13 +77,17 @@ def _by_model(records: list[RunRecord]) -> list[list[RunRecord]]:
 def _write(request: Request, records: list[RunRecord], output: Path) -> Reproduction:
     """Write the files of one data set and model."""
     rows, found = rows_of(request.preset, records), differences(request.preset, records)
-    said, key = sentences(request.preset, rows, found), records[0].key
+    said, key, layout = sentences(request.preset, rows, found), records[0].key, request.preset.layout
     name = f"{key.dataset}-{key.model}"
-    table, numbers = output / f"{name}.md", output / f"{name}.csv"
-    text = [f"# {request.preset.title}: {key.model} on {key.dataset}", request.preset.source, markdown(rows)]
-    table.write_text("\n\n".join([*text, "\n".join(f"- {sentence}" for sentence in said)]) + "\n", encoding="utf-8")
-    numbers.write_text(comma_separated(rows), encoding="utf-8")
-    files = [table, numbers, *write_figures(rows, output, name)]
+    text = [f"# {request.preset.title}: {key.model} on {key.dataset}", request.preset.source, markdown(rows, layout)]
+    contents = {
+        f"{name}.md": "\n\n".join([*text, "\n".join(f"- {sentence}" for sentence in said)]) + "\n",
+        f"{name}.csv": comma_separated(rows),
+        f"{name}-epochs.csv": epochs_comma_separated(rows),
+    }
+    for file, content in contents.items():
+        (output / file).write_text(content, encoding="utf-8")
+    files = [*(output / file for file in contents), *write_figures(rows, layout, output, name)]
     return _reproduction(request, rows, found, said, files)
 
 

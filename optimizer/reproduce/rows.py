@@ -8,7 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.preset import MetricName, Preset, Published
+from optimizer.reproduce.claims import MetricName, Published
+from optimizer.reproduce.preset import Preset
 from optimizer.reproduce.records import RunRecord
 
 CARBON_G_PER_KWH = 527.93  # world average 2000–2017, section 4.3 of the paper
@@ -42,8 +43,22 @@ class PublishedValue(BaseModel):
     where: str
 
 
+class EpochMeans(BaseModel):
+    """One epoch, as means over the runs; `validation_accuracy` is None where the preset does not ask for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float | None
+
+
 class Row(BaseModel):
-    """A configuration. Seconds and joules; changes are fractions, accuracy in points as a fraction."""
+    """A configuration. Seconds and joules; changes are fractions, accuracy in points as a fraction.
+
+    `training_accuracy` is the highest of all epochs, `loss` that of the last one; changes of time and energy of
+    training are those against the dense training of the same seed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,11 +72,15 @@ class Row(BaseModel):
     pruned_weights: int
     weights: int
     runs: int
+    training_examples: int
+    validation_examples: int
+    test_examples: int
     accuracy: Figure
     accuracy_change: Figure
     precision: Figure
     recall: Figure
     f1: Figure
+    training_accuracy: Figure
     loss: Figure
     inference_s: Figure
     time_change: Figure
@@ -70,6 +89,10 @@ class Row(BaseModel):
     efficiency_index: float
     epoch_s: Figure
     epoch_j: Figure
+    training_s: Figure
+    training_j: Figure
+    training_time_change: Figure
+    training_energy_change: Figure
     training_wh: float
     training_co2_g: float
     memory_bytes: int
@@ -77,7 +100,13 @@ class Row(BaseModel):
     removed_neurons: float
     removed_time_change: float | None
     csr_time_change: float | None
+    epochs: tuple[EpochMeans, ...]
     published: tuple[PublishedValue, ...]
+
+    @property
+    def memory_mb(self) -> Figure:
+        """The peak of a training step; it is the same in every run."""
+        return Figure(mean=self.memory_bytes / 1e6, deviation=None)
 
 
 def rows_of(preset: Preset, records: Sequence[RunRecord]) -> tuple[Row, ...]:
@@ -103,7 +132,7 @@ def rows_of(preset: Preset, records: Sequence[RunRecord]) -> tuple[Row, ...]:
 def _row(preset: Preset, found: Sequence[RunRecord], dense: Mapping[int, RunRecord], *, index: float) -> Row:
     first = found[0]
     configuration = preset.configuration(first.key.configuration)
-    joules = _mean(found, lambda record: record.epoch_j * record.key.epochs)
+    joules = _mean(found, lambda record: record.training_j)
     return Row(
         dataset=first.key.dataset,
         model=first.key.model,
@@ -115,19 +144,27 @@ def _row(preset: Preset, found: Sequence[RunRecord], dense: Mapping[int, RunReco
         pruned_weights=first.pruned_weights,
         weights=first.weights,
         runs=len(found),
+        training_examples=first.training_examples,
+        validation_examples=first.validation_examples,
+        test_examples=first.test_examples,
         accuracy=_figure(found, lambda record: record.accuracy),
         accuracy_change=_figure(found, lambda record: record.accuracy - dense[record.key.seed].accuracy),
         precision=_figure(found, lambda record: record.precision),
         recall=_figure(found, lambda record: record.recall),
         f1=_figure(found, lambda record: record.f1),
-        loss=_figure(found, lambda record: record.loss),
+        training_accuracy=_figure(found, lambda record: record.training_accuracy),
+        loss=_figure(found, lambda record: record.epochs[-1].loss),
         inference_s=_figure(found, lambda record: record.inference_s),
         time_change=_figure(found, lambda record: record.time_ratio - 1),
         inference_j=_figure(found, lambda record: record.inference_j),
         energy_change=_figure(found, lambda record: record.energy_ratio - 1),
         efficiency_index=index,
-        epoch_s=_figure(found, lambda record: record.epoch_s),
-        epoch_j=_figure(found, lambda record: record.epoch_j),
+        epoch_s=_figure(found, lambda record: record.training_s / len(record.epochs)),
+        epoch_j=_figure(found, lambda record: record.training_j / len(record.epochs)),
+        training_s=_figure(found, lambda record: record.training_s),
+        training_j=_figure(found, lambda record: record.training_j),
+        training_time_change=_figure(found, lambda r: r.training_s / dense[r.key.seed].training_s - 1),
+        training_energy_change=_figure(found, lambda r: r.training_j / dense[r.key.seed].training_j - 1),
         training_wh=joules / JOULES_PER_WH,
         training_co2_g=joules / JOULES_PER_WH / 1000 * CARBON_G_PER_KWH,
         memory_bytes=round(_mean(found, lambda record: record.memory_bytes)),
@@ -135,17 +172,28 @@ def _row(preset: Preset, found: Sequence[RunRecord], dense: Mapping[int, RunReco
         removed_neurons=_mean(found, lambda record: record.removed_neurons),
         removed_time_change=_change(record.removed_ratio for record in found),
         csr_time_change=_change(record.csr_ratio for record in found),
+        epochs=tuple(_epoch_means(found, index) for index in range(first.key.epochs)),
         published=tuple(_published(value) for value in preset.published if _is_about(value, first)),
     )
 
 
 def _is_about(value: Published, record: RunRecord) -> bool:
     key = record.key
-    return value.configuration == key.configuration and key.dataset in value.datasets and key.model in value.models
+    return value.is_about(key.configuration) and key.dataset in value.datasets and key.model in value.models
 
 
 def _published(value: Published) -> PublishedValue:
     return PublishedValue.model_validate(value.model_dump(exclude={"datasets", "models", "configuration"}))
+
+
+def _epoch_means(found: Sequence[RunRecord], index: int) -> EpochMeans:
+    epochs = [record.epochs[index] for record in found]
+    validated = [epoch.validation_accuracy for epoch in epochs if epoch.validation_accuracy is not None]
+    return EpochMeans(
+        loss=statistics.fmean(epoch.loss for epoch in epochs),
+        training_accuracy=statistics.fmean(epoch.training_accuracy for epoch in epochs),
+        validation_accuracy=statistics.fmean(validated) if validated else None,
+    )
 
 
 def _figure(found: Iterable[RunRecord], value: Callable[[RunRecord], float]) -> Figure:

@@ -40,13 +40,14 @@ class Metered(Generic[Result]):
     energy: Measurement
 
 
-def learn(model: nn.Module, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor) -> Tensor:
-    """Take one step of the optimizer and return the loss, detached."""
-    loss = F.cross_entropy(model(pixels), labels)
+def learn(model: nn.Module, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Take one step of the optimizer; return the loss, detached, and how many the model had right before it."""
+    logits = model(pixels)
+    loss = F.cross_entropy(logits, labels)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    return loss.detach()
+    return loss.detach(), (logits.argmax(dim=1) == labels).sum()
 
 
 def count_step(model: nn.Module, pixels: Tensor, labels: Tensor) -> StepCost:

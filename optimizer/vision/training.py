@@ -34,10 +34,15 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What one epoch did. `loss` is the mean over its steps, `accuracy` that on the examples given for it."""
+    """What one epoch did.
+
+    `loss` is the mean over its steps, `training_accuracy` the share of its images that the model had right when it saw
+    them, dropout included; `accuracy` is that on the examples held out, after it.
+    """
 
     number: int
     loss: float
+    training_accuracy: float
     accuracy: float | None
     seconds: float
     energy: Measurement
@@ -81,10 +86,16 @@ def train(
             done = metered(
                 partial(training.epoch, number), device=device, steps=training.steps, cost=training.cost_of_step
             )
-            right = accuracy(model, held_out) if held_out else None
-            epochs.append(
-                Epoch(number=number, loss=done.result, accuracy=right, seconds=done.seconds, energy=done.energy)
+            loss, learned = done.result
+            epoch = Epoch(
+                number=number,
+                loss=loss,
+                training_accuracy=learned,
+                accuracy=accuracy(model, held_out) if held_out else None,
+                seconds=done.seconds,
+                energy=done.energy,
             )
+            epochs.append(epoch)
             progress(epochs[-1])
     model.eval()
     return Trained(epochs=tuple(epochs), masks=sparse.masks)
@@ -107,18 +118,20 @@ class _Training:
         self._device = device_of(sparse.model)
         self.steps = math.ceil(len(images) / settings.batch_size)
 
-    def epoch(self, number: int) -> float:
-        """Train one epoch in a fresh order, change the masks where the schedule does, and return the mean loss."""
-        model, masks, total = self._sparse.model.train(), self._sparse.masks, torch.zeros((), device=self._device)
+    def epoch(self, number: int) -> tuple[float, float]:
+        """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
+        model, masks = self._sparse.model.train(), self._sparse.masks
+        total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
         for chosen in torch.split(torch.randperm(len(self._images)), self._settings.batch_size):
-            total += learn(model, self._optimizer, *self._batch(chosen))
+            loss, correct = learn(model, self._optimizer, *self._batch(chosen))
+            total += loss
+            right += correct
             masks.apply()
         if self._schedule is not None:
             self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
-        loss = float(total) / self.steps
-        if not math.isfinite(loss):
+        if not math.isfinite(float(total)):
             raise MachineError("the training loss is no number; use a lower learning rate")
-        return loss
+        return float(total) / self.steps, float(right) / len(self._images)
 
     def cost_of_step(self) -> StepCost:
         """Count one step on a full batch."""

@@ -43,7 +43,7 @@ def test_overall_sparsity_stands_beside_the_nominal_one(done: tuple[Reproduction
 
 
 def test_differences_are_paired_at_nominal_and_at_equal_sparsity(done: tuple[Reproduction, Path]) -> None:
-    found = {(difference.layer_wise, difference.compared_with): difference for difference in done[0].differences}
+    found = {(difference.above, difference.below): difference for difference in done[0].differences}
     assert {("50_L_PT", "50_G_PT"), ("50_L_PT", "50_E_PT"), ("50_L_PT", "50_R_PT")} <= set(found)
     assert len(found) == 12
     rows = {row.configuration: row.accuracy.mean for row in done[0].rows}
@@ -70,6 +70,7 @@ def test_tables_and_figures_are_written(done: tuple[Reproduction, Path]) -> None
     assert float(table[0]["accuracy_mean"]) == result.rows[0].accuracy.mean
     assert "| dense | dense |" in (output / "digits-mlp-small.md").read_text(encoding="utf-8")
     assert "Efficiency Index" in (output / "digits-mlp-small.html").read_text(encoding="utf-8")
+    assert "Efficiency Index" in (output / "digits-mlp-small-trade-off.svg").read_text(encoding="utf-8")
 
 
 def test_finished_runs_are_not_repeated_and_a_torn_one_is(done: tuple[Reproduction, Path], tmp_path: Path) -> None:
@@ -135,14 +136,3 @@ def test_a_preset_that_names_a_missing_configuration_is_refused() -> None:
     broken["configurations"] = broken["configurations"][:2]
     with pytest.raises(ValidationError, match="labels must be unique and exist"):
         Preset.model_validate(broken)
-
-
-def test_the_industrial_study_prunes_filters_and_connections_by_scenario(tmp_path: Path) -> None:
-    size = Scale(runs=1, epochs=1, train_examples=16, test_examples=20, models=("resnet18",), inference_seconds=0.01)
-    preset = load_preset("industrial-cnn")
-    chosen = [preset.configuration(label) for label in ("dense", "80_80_SET", "50_80_post", "0_80_PT")]
-    small = preset.model_copy(update={"scales": {"quick": size}, "configurations": tuple(chosen)})
-    rows = {row.configuration: row for row in reproduce(Request(preset=small, dataset="digits"), tmp_path).rows}
-    assert rows["80_80_SET"].overall_sparsity == pytest.approx(0.8, abs=0.01)
-    assert rows["50_80_post"].overall_sparsity == pytest.approx(0.5, abs=0.01)
-    assert rows["0_80_PT"].pruned_weights == 4096

@@ -1,0 +1,141 @@
+"""The study of industrial images in miniature: scenarios, its own columns and figures, and what it says of masks."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from optimizer.reproduce.execute import execute
+from optimizer.reproduce.plan import Request, runs_of
+from optimizer.reproduce.preset import Preset, Scale, load_preset
+from optimizer.reproduce.reproduce import Reproduction, reproduce
+from optimizer.vision.data import load_images
+
+PRESET = load_preset("industrial-cnn")
+TECHNIQUES = ("PT", "IT", "post", "SET")
+CHOSEN = ("dense", "80_80_SET", "50_80_SET", "0_80_post")
+
+
+def miniature(model: str) -> Preset:
+    size = Scale(runs=1, epochs=2, batch_size=8, train_examples=16, test_examples=20, models=(model,), image_size=4)
+    size = size.model_copy(update={"inference_seconds": 0.01, "test_batch_size": 2})
+    scales = {"quick": size, "paper": PRESET.scales["paper"]}
+    chosen = tuple(PRESET.configuration(label) for label in CHOSEN)
+    return PRESET.model_copy(update={"scales": scales, "configurations": chosen})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reproduction, Path]:
+    output = tmp_path_factory.mktemp("industrial")
+    return reproduce(Request(preset=miniature("resnet18"), dataset="digits"), output), output
+
+
+def test_scenarios_prune_filters_and_connections(done: tuple[Reproduction, Path]) -> None:
+    rows = {row.configuration: row for row in done[0].rows}
+    assert rows["80_80_SET"].overall_sparsity == pytest.approx(0.8, abs=0.01)
+    assert rows["50_80_SET"].overall_sparsity == pytest.approx(0.5, abs=0.01)
+    assert rows["0_80_post"].pruned_weights == 4096
+
+
+def test_every_epoch_is_kept_and_validated(done: tuple[Reproduction, Path]) -> None:
+    result, output = done
+    dense = result.rows[0]
+    assert [epoch.validation_accuracy is None for epoch in dense.epochs] == [False, False]
+    assert dense.training_accuracy.mean == max(epoch.training_accuracy for epoch in dense.epochs)
+    assert dense.loss.mean == dense.epochs[-1].loss
+    with (output / "digits-resnet18-epochs.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 2 * len(CHOSEN)
+    assert float(table[1]["loss"]) == dense.loss.mean
+
+
+def test_costs_of_training_are_those_of_all_epochs_against_dense(done: tuple[Reproduction, Path]) -> None:
+    dense, *sparse = done[0].rows
+    assert dense.training_s.mean == pytest.approx(2 * dense.epoch_s.mean)
+    assert dense.training_time_change.mean == 0
+    for row in sparse:
+        assert row.training_energy_change.mean == pytest.approx(row.training_j.mean / dense.training_j.mean - 1)
+
+
+def test_columns_and_figures_are_those_of_this_paper(done: tuple[Reproduction, Path]) -> None:
+    result, output = done
+    heads = (output / "digits-resnet18.md").read_text(encoding="utf-8").splitlines()[4]
+    assert all(
+        f"| {head} |" in heads for head in ("F1", "recall", "precision", "training accuracy", "loss", "training s")
+    )
+    assert "index" not in heads
+    drawn = {Path(file).stem.removeprefix("digits-resnet18-") for file in result.files if file.endswith(".svg")}
+    assert drawn == {
+        "training-accuracy", "validation-accuracy", "training-loss", "test-scores", "total-training-time",
+        "total-training-energy", "peak-memory-of-training", "average-inference-time", "total-inference-energy",
+    }  # fmt: skip
+    scores = (output / "digits-resnet18-test-scores.svg").read_text(encoding="utf-8")
+    assert all(
+        f"<!-- {word} -->" in scores for word in ("F1", "recall", "precision", "accuracy", "set", "uniform 80 %")
+    )
+
+
+def test_sentences_say_what_is_not_the_papers_and_what_masks_cannot_do(done: tuple[Reproduction, Path]) -> None:
+    said = "\n".join(done[0].sentences)
+    assert "The paper says nothing of digits" in said
+    assert "not the paper's scale: 1 run of 2 epochs on 16 images, where the paper has 3 of 50" in said
+    assert "linear layers 80 % is 0.04%" in said
+    assert "No saving can come from a mask" in said
+    assert "`0_80_*`: accuracy against dense at least -3.00% in" in said
+    assert "50_80_SET minus 80_80_SET" in said
+    assert "one run decides nothing" in said
+
+
+def test_vgg_goes_the_same_way() -> None:
+    request = Request(preset=miniature("vgg16"), dataset="digits")
+    run = next(run for run in runs_of(request, "digits") if run.key.configuration == "0_80_post")
+    data = load_images("digits", train_examples=16, test_examples=20, largest=4)
+    record = execute(run, data, request.preset, inference_seconds=0.01)
+    linear = 512 * 4096 + 4096 * 4096 + 4096 * 10
+    assert record.pruned_weights == pytest.approx(0.8 * linear, abs=3)
+    assert record.csr_ratio is not None
+    assert len(record.epochs) == 2
+
+
+def test_every_scenario_meets_every_technique() -> None:
+    labels = [f"{scenario}_{technique}" for scenario in ("80_80", "50_80", "0_80") for technique in TECHNIQUES]
+    assert [configuration.label for configuration in PRESET.configurations] == ["dense", *labels]
+
+
+def test_the_paper_scale_has_the_published_settings() -> None:
+    request = Request(preset=PRESET, scale="paper")
+    keys = [run.key for dataset in request.datasets for run in runs_of(request, dataset)]
+    assert len(keys) == 3 * 2 * 3 * 13
+    assert {(key.epochs, key.batch_size, key.learning_rate, key.image_size) for key in keys} == {(50, 64, 1e-4, None)}
+
+
+def test_quick_keeps_both_networks_and_every_configuration() -> None:
+    keys = [run.key for run in runs_of(Request(preset=PRESET, dataset="fashion_mnist"), "fashion_mnist")]
+    assert {key.model for key in keys} == {"vgg16", "resnet18"}
+    assert len(keys) == 2 * len(PRESET.configurations)
+
+
+def test_published_values_stand_in_the_rows_they_are_of() -> None:
+    found = [claim for claim in PRESET.published if claim.datasets == ("mvtec_3d",) and claim.is_about("0_80_SET")]
+    assert {claim.value for claim in found if claim.metric == "accuracy"} == {0.92}
+    assert not any(claim.is_about("dense") for claim in PRESET.published if claim.configuration == "*_*")
+
+
+def test_every_published_number_names_its_section() -> None:
+    claims = [*PRESET.published, *PRESET.tallies, *PRESET.remarks]
+    assert all(claim.where.startswith("section ") for claim in claims)
+
+
+def test_a_claim_about_no_configuration_is_refused() -> None:
+    broken = PRESET.model_dump()
+    broken["tallies"] = [{**broken["tallies"][0], "configuration": "*_LOTTERY"}]
+    with pytest.raises(ValueError, match=r"\*_LOTTERY"):
+        Preset.model_validate(broken)
+
+
+def test_the_file_is_what_is_parsed() -> None:
+    path = Path(__file__).parents[3] / "studies" / "presets" / "industrial-cnn.toml"
+    assert Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))) == PRESET
