@@ -20,6 +20,7 @@ from optimizer.workloads.loading import hash_weights
 
 HELD_OUT_SHARE = 0.1  # of train, for early stopping
 HELD_OUT_MOST = 2000
+USUAL = FinetuneSettings()
 
 
 def with_trained_head(
@@ -30,12 +31,12 @@ def with_trained_head(
     *,
     cache_dir: Path,
     progress: Any,
+    settings: FinetuneSettings = USUAL,
 ) -> Any:
     """Return the model fine-tuned on `train`, from the cache where it was done before.
 
     Raises `InputError` where nothing is left to train on.
     """
-    settings = FinetuneSettings()
     key = sha256(json.dumps([hash_weights(model), train.hash, asdict(settings)]).encode()).hexdigest()[:24]
     kept = cache_dir / "checkpoints" / key
     if kept.is_dir():

@@ -80,24 +80,24 @@ def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table,
             return tables["train"], tables["validation"], tables["test"]
         case ["test", "train"]:
             size = min(SEARCH_FROM_TRAIN, len(tables["train"]) // 5)
-            search, pool = _divide(tables["train"], size, "search")
+            search, pool = divide(tables["train"], size, "search")
             notes.append("search examples were cut from train: a checkpoint trained on it has seen them")
             return pool, search, tables["test"]
         case ["train", "validation"]:
-            search, held = _divide(tables["validation"], len(tables["validation"]) // 2, "halves")
+            search, held = divide(tables["validation"], len(tables["validation"]) // 2, "halves")
             return tables["train"], search, held
         case ["test", "validation"]:
-            pool, search = _divide(tables["validation"], int(len(tables["validation"]) * CALIBRATION_SHARE), "pool")
+            pool, search = divide(tables["validation"], int(len(tables["validation"]) * CALIBRATION_SHARE), "pool")
             return pool, search, tables["test"]
         case [only]:
-            pool, rest = _divide(tables[only], int(len(tables[only]) * CALIBRATION_SHARE), "pool")
-            search, held = _divide(rest, int(len(rest) * SEARCH_SHARE), "search")
+            pool, rest = divide(tables[only], int(len(tables[only]) * CALIBRATION_SHARE), "pool")
+            search, held = divide(rest, int(len(rest) * SEARCH_SHARE), "search")
             notes.append(f"all examples come from one split ({only}): a checkpoint trained on it has seen them")
             return pool, search, held
     raise InputError("--data", f"cannot make search and verification examples of splits {sorted(tables)}")
 
 
-def _divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
+def divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
     """Return `size` examples, stratified by label, and the others; both in the table's order.
 
     The draw depends on the examples and the purpose alone, so that all studies of a data set share their splits.
@@ -150,7 +150,7 @@ def _sized(table: Table, size: int | None, option: str) -> Table:
         return table
     if size > len(table):
         raise InputError(option, f"asks for {size} examples, but there are {len(table)}")
-    return _divide(table, size, option)[0]
+    return divide(table, size, option)[0]
 
 
 def _without(table: Table, *others: Table) -> tuple[Table, int]:

@@ -24,7 +24,7 @@ from optimizer.workloads.loading import hash_weights, load_checkpoint
 from optimizer.workloads.models import BUILT_IN, Checkpoint, inspect_checkpoint, locate
 from optimizer.workloads.names import check_names
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.splits import cut, table_hash
+from optimizer.workloads.splits import Splits, cut, table_hash
 from optimizer.workloads.tasks import resolve_task
 
 Progress = Callable[[str, int, int], None]
@@ -82,14 +82,19 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Wo
         from optimizer.vision.workload import load_image_workload  # which knows this module
 
         return load_image_workload(spec, cache_dir=cache_dir, progress=progress)
-    task, device = resolve_task(spec), check_device(spec.device)
     splits = cut(
-        read_splits(spec, task),
+        read_splits(spec, resolve_task(spec)),
         calibration=spec.calibration_examples,
         search=spec.search_examples,
         verification=spec.verification_examples,
     )
-    checkpoint = _checkpoint(spec, cache_dir, progress)
+    return workload_of(spec, splits, cache_dir=cache_dir, progress=progress)
+
+
+def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: Progress) -> Workload:
+    """Load the model of a study of texts to go with examples that were cut already. Raises `InputError`."""
+    task, device = resolve_task(spec), check_device(spec.device)
+    checkpoint = checkpoint_of(spec, cache_dir, progress)
     outputs = 1 if task.is_regression else len(splits.search.names)
     model, tokenizer = load_checkpoint(checkpoint, outputs=None if checkpoint.has_head else outputs, device=device)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
@@ -122,7 +127,8 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Wo
     )
 
 
-def _checkpoint(spec: StudySpec, cache_dir: Path, progress: Progress) -> Checkpoint:
+def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress) -> Checkpoint:
+    """Return the study's checkpoint, fetched from the hub or trained where it is not on this machine."""
     if spec.model == BUILT_IN:
         from optimizer.training.phrases_mini import phrases_mini
 

@@ -12,7 +12,9 @@ from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
 from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from optimizer.reproduce.encoders.reproduce import EncoderReproduction
     from optimizer.reproduce.reproduce import Reproduction  # brings torch
+    from optimizer.reproduce.rows import Figure
 
 
 def register(app: typer.Typer) -> None:
@@ -24,9 +26,13 @@ def reproduce(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The preset, such as mlp-layerwise.")],
     scale: Annotated[str, typer.Option(help="quick: minutes on two cores; paper: as published.")] = "quick",
-    dataset: Annotated[str | None, typer.Option(help="One data set of the preset, or the built-in digits.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Directory with parquet, npz or image folders.")] = None,
-    model: Annotated[str | None, typer.Option(help="One model of the preset.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="One data set of the preset, or the built-in one: digits, phrases.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory with its files; the hub without it.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="One model of the preset; of texts any name, hub id or directory.")
+    ] = None,
     runs: Annotated[int | None, typer.Option(help="Runs per configuration, each with its own seed.")] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for runs, tables and figures.")] = None,
     storage: Storage = None,
@@ -34,39 +40,66 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
-    from optimizer.reproduce.plan import Request
-    from optimizer.reproduce.preset import ScaleName, load_preset
-    from optimizer.reproduce.reproduce import reproduce as run
+    from optimizer.reproduce.preset import ScaleName
+    from optimizer.reproduce.start import Asked, start
 
     if scale not in get_args(ScaleName):
         raise UnknownNameError("--scale", scale, get_args(ScaleName))
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    request = Request(
-        preset=load_preset(name),
-        scale=cast("ScaleName", scale),
-        dataset=dataset,
-        directory=data,
-        model=model,
-        runs=runs,
+    asked = Asked(name=name, scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
+    found = start(
+        asked, output or Path(f"reproduce-{name}"), cache_dir=shared.cache_dir, progress=shared.messages.print
     )
-    found = run(request, output or Path(f"reproduce-{name}"), progress=shared.messages.print)
     _answer(shared, found)
 
 
-def _answer(shared: Shared, found: Reproduction) -> None:
+def _answer(shared: Shared, found: Reproduction | EncoderReproduction) -> None:
+    from optimizer.reproduce.reproduce import Reproduction
+
     if shared.as_json:
         return shared.answer(found)
+    shared.console.print(_image_table(found) if isinstance(found, Reproduction) else _encoder_table(found))
+    remarks = () if isinstance(found, Reproduction) else ("", *found.remarks)
+    return shared.console.print(
+        "\n".join([*found.sentences, *remarks, "", *found.files]), highlight=False, markup=False
+    )
+
+
+def _image_table(found: Reproduction) -> Table:
     table = Table("configuration", "overall sparsity", "accuracy, %", "change", "time", "energy", "runs", box=None)
     for row in found.rows:
-        deviation = "" if row.accuracy.deviation is None else f" ± {100 * row.accuracy.deviation:.2f}"
         table.add_row(
             f"{row.dataset} {row.model} {row.configuration}",
             f"{row.overall_sparsity:.2%}",
-            f"{100 * row.accuracy.mean:.2f}{deviation}",
+            _percent(row.accuracy),
             f"{100 * row.accuracy_change.mean:+.2f}",
             f"{row.time_change.mean:+.1%}",
             f"{row.energy_change.mean:+.1%} ({row.energy_source})",
             str(row.runs),
         )
-    shared.console.print(table)
-    return shared.console.print("\n".join([*found.sentences, "", *found.files]), highlight=False, markup=False)
+    return table
+
+
+def _encoder_table(found: EncoderReproduction) -> Table:
+    heads = ("configuration", "accuracy, %", "change", "F1", "MCC", "FLOPs", "CPU time", "GPU time", "energy", "runs")
+    table = Table(*heads, box=None)
+    for row in found.rows:
+        gpu = row.gpu_latency_change
+        table.add_row(
+            f"{row.dataset} {Path(row.model).name} {row.learning_rate:g} {row.configuration}",
+            _percent(row.accuracy),
+            f"{100 * row.accuracy_change.mean:+.2f}",
+            _percent(row.f1),
+            f"{row.mcc.mean:.3f}",
+            f"{row.flops_change.mean:+.1%}",
+            f"{row.cpu_latency_change.mean:+.1%}",
+            "not here" if gpu is None else f"{gpu.mean:+.1%}",
+            f"{row.energy_change.mean:+.1%} ({row.energy_source})",
+            str(row.runs),
+        )
+    return table
+
+
+def _percent(figure: Figure) -> str:
+    deviation = "" if figure.deviation is None else f" ± {100 * figure.deviation:.2f}"
+    return f"{100 * figure.mean:.2f}{deviation}"

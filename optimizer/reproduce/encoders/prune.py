@@ -1,0 +1,72 @@
+"""Pruning an encoder by a configuration: the published algorithm with its step 5, and this project's own way."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from objectives.metrics.classification import correct
+from objectives.statistics import within_epsilon
+from optimizer.prepare import prepare
+from optimizer.progress import Stages, ignore
+from optimizer.reproduce.encoders.preset import Configuration
+from optimizer.search.iterative import next_tenths, pruned_config
+from optimizer.search.space import Space
+from optimizer.spec import CriterionName, StudySpec
+from optimizer.workloads.predict import predict, predictions_of
+from optimizer.workloads.workload import Workload
+
+CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitudes
+TRAINED = ("retrained", "magnitude", "iterative")
+
+
+def prune(configuration: Configuration, workload: Workload, spec: StudySpec, cache_dir: Path) -> tuple[Any, float]:
+    """Return the model of a configuration, of its own weights where it is trained after, and the share of units gone.
+
+    Any: one transformers class per family. The dense model is left as it is.
+    """
+    match configuration.method:
+        case "dense":
+            return workload.model, 0.0
+        case "retrained":
+            return copy.deepcopy(workload.model), 0.0
+        case "magnitude":
+            return by_magnitude(workload, configuration.ratio, cache_dir), configuration.ratio
+        case "iterative":
+            ratio = largest_ratio(workload, spec.epsilon, cache_dir)
+            return by_magnitude(workload, ratio, cache_dir), ratio
+        case "obs":
+            return by_reconstruction(workload, configuration.ratio, spec, cache_dir), configuration.ratio
+
+
+def by_magnitude(workload: Workload, ratio: float, cache_dir: Path) -> nn.Module:
+    """Return step 1: the model without `ratio` of every layer's heads and neurons, the smallest in magnitude."""
+    family, groups = workload.family, workload.family.groups(workload)
+    bank = family.bank(workload, groups, CRITERION, cache_dir / "banks")
+    return family.materialize(workload, groups, pruned_config(groups, ratio), bank, share_weights=False)
+
+
+def largest_ratio(workload: Workload, epsilon: float, cache_dir: Path) -> float:
+    """Return step 5: the largest p whose accuracy on the search examples stays within ε, 0 where none does.
+
+    Nothing is trained inside the loop: the algorithm as printed adjusts p and looks again.
+    """
+    labels = workload.search.labels
+    dense = int(correct(predictions_of(workload.search_logits), labels).sum())
+    held: dict[int, bool] = {}
+    while (tenths := next_tenths(held)) is not None:
+        small = by_magnitude(workload, tenths / 10, cache_dir)
+        found = int(correct(predictions_of(predict(small, workload.search)), labels).sum())
+        held[tenths] = within_epsilon(dense, found, len(labels), epsilon)  # the net loss is all that counts
+    return max((tenths for tenths, holds in held.items() if holds), default=0) / 10
+
+
+def by_reconstruction(workload: Workload, ratio: float, spec: StudySpec, cache_dir: Path) -> nn.Module:
+    """Return this project's way at the FLOPs that `by_magnitude` leaves: OBS ranking, levels by sensitivity, least
+    squares; nothing is trained."""
+    prepared = prepare(spec, workload, cache_dir=cache_dir, stages=Stages(ignore, lambda _: None))
+    space = cast("Space", prepared.space)  # of units, as an encoder's is
+    return prepared.build(space.optimal(space.costs["flops"].ratio(pruned_config(prepared.groups, ratio))))

@@ -1,0 +1,81 @@
+"""What one run on a text encoder leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from optimizer.reproduce.records import Recorded
+
+
+class EncoderKey(BaseModel):
+    """All that a run depends on; equal keys are the same run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    dataset: str
+    model: str
+    configuration: str
+    seed: int
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    epsilon: float
+    calibration_examples: int
+    train_examples: int | None
+    search_examples: int | None
+    validation_examples: int | None
+
+
+class EncoderRecord(Recorded):
+    """What a run measured on the validation examples and on one request of `sequence_length` tokens.
+
+    `ratio` is the share of units asked to go, `untrained_accuracy` the accuracy between pruning and training, None
+    where one of the two did not happen. `right` holds one bit per validation example, packed and in hexadecimal.
+    Ratios are to the dense model, timed in the same rounds; `cpu_latency_interval` is the 95 % one of its ratio. GPU
+    figures are None where there is no CUDA device; energy is of the GPU where there is one.
+    """
+
+    key: EncoderKey
+    ratio: float
+    accuracy: float
+    f1: float
+    mcc: float
+    majority: float
+    right: str
+    examples: int
+    untrained_accuracy: float | None
+    parameters: int
+    flops: float
+    cpu_latency_s: float
+    cpu_latency_ratio: float
+    cpu_latency_interval: tuple[float, float] | None
+    gpu_latency_s: float | None
+    gpu_latency_ratio: float | None
+    energy_j: float
+    energy_ratio: float
+    energy_source: str
+    energy_device: str
+    cpu: str
+    sequence_length: int
+    threads: int
+    training_s: float
+    trained_on: int
+    dense_was_trained: bool
+    device: str
+    notes: tuple[str, ...]
+
+    @property
+    def correct(self) -> NDArray[np.float64]:
+        """1.0 for every validation example that was answered right: `(examples,)`."""
+        bits = np.frombuffer(bytes.fromhex(self.right), dtype=np.uint8)
+        return np.unpackbits(bits, count=self.examples).astype(np.float64)
+
+
+def packed(correct: NDArray[Any]) -> str:
+    """Return the bits of `(n,)` truth values, eight to a byte, in hexadecimal."""
+    return np.packbits(correct.astype(bool)).tobytes().hex()
