@@ -11,6 +11,8 @@ from optimizer.reproduce.preset import Preset
 from optimizer.reproduce.quantities import QUANTITIES, agrees, in_words, is_within, measured
 from optimizer.reproduce.rows import Row
 
+NO_VALIDATION = "validated after each epoch on the test images, for want of others (as the paper does with VisA)"
+
 
 def sentences(preset: Preset, rows: Sequence[Row], found: Sequence[Difference]) -> tuple[str, ...]:
     """Return the sentences of one data set and model.
@@ -38,6 +40,9 @@ def _on_scale(preset: Preset, row: Row) -> Iterator[str]:
             f"This is not the paper's scale: {row.runs} run{'s' * (row.runs > 1)} of {len(row.epochs)} epochs on "
             f"{row.training_examples:,} images, where the paper has {paper.runs} of {paper.epochs} on all of them."
         )
+    if preset.validates_epochs:
+        validated = f"validated on {row.validation_examples:,} others" if row.validation_examples else NO_VALIDATION
+        yield f"Trained on {row.training_examples:,} images, {validated}, tested on {row.test_examples:,}."
 
 
 def _on_all_orders(found: Sequence[Difference]) -> Iterator[str]:

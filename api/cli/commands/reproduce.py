@@ -27,7 +27,7 @@ def reproduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The preset, such as mlp-layerwise.")],
     scale: Annotated[str, typer.Option(help="quick: minutes on two cores; paper: as published.")] = "quick",
     dataset: Annotated[
-        str | None, typer.Option(help="One data set of the preset, or the built-in one: digits, phrases.")
+        str | None, typer.Option(help="One data set of the preset, or a stand-in: digits, fashion_mnist; phrases.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with its files; the hub without it.")] = None,
     model: Annotated[

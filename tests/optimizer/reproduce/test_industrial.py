@@ -82,6 +82,7 @@ def test_sentences_say_what_is_not_the_papers_and_what_masks_cannot_do(done: tup
     said = "\n".join(done[0].sentences)
     assert "The paper says nothing of digits" in said
     assert "not the paper's scale: 1 run of 2 epochs on 16 images, where the paper has 3 of 50" in said
+    assert "Trained on 16 images, validated after each epoch on the test images" in said
     assert "linear layers 80 % is 0.04%" in said
     assert "No saving can come from a mask" in said
     assert "`0_80_*`: accuracy against dense at least -3.00% in" in said
