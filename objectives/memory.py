@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from objectives.device import device_of
 from objectives.measurement import Conditions, Measurement, Source
+from objectives.tensors import parts_of, tensor_bytes
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -59,7 +60,8 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
 
 def _storages(values: object) -> list[torch.UntypedStorage]:
-    return [leaf.untyped_storage() for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+    tensors = [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+    return [part.untyped_storage() for tensor in tensors for part in parts_of(tensor)]
 
 
 def peak_memory_bytes(run: Callable[[], object], model: nn.Module) -> int:
@@ -102,4 +104,4 @@ def _cuda_peak(run: Callable[[], object], device: torch.device) -> int:
 
 def _weight_bytes(model: nn.Module) -> int:
     tensors = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
-    return sum(int(tensor.nbytes) for tensor in tensors.values())
+    return sum(tensor_bytes(tensor) for tensor in tensors.values())

@@ -91,6 +91,10 @@ def _product(output: Tensor, left: Tensor, *_: object, **__: object) -> int:
     return 2 * output.numel() * left.shape[-1]
 
 
+def _sparse_product(_: Tensor, left: Tensor, right: Tensor, *__: object, **___: object) -> int:
+    return 2 * left._nnz() * right.shape[-1]  # compressed rows multiply what they hold, and no zeros
+
+
 def _added_product(output: Tensor, _: Tensor, left: Tensor, *__: object, **___: object) -> int:
     return 2 * output.numel() * left.shape[-1]
 
@@ -107,6 +111,7 @@ _LAWS: Mapping[Any, Callable[..., int]] = {
     **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d), _transposed),
     **dict.fromkeys((torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm), _product),
     **dict.fromkeys((torch.mm, Tensor.mm), _product),
+    torch.sparse.mm: _sparse_product,
     **dict.fromkeys((torch.addmm, Tensor.addmm, torch.baddbmm, Tensor.baddbmm), _added_product),
     F.scaled_dot_product_attention: _attention,
 }

@@ -37,7 +37,7 @@ def classic(groups: Sequence[Group], ratio: float, distribution: Classic, form: 
     """Return the config that keeps `ratio` of each kind's units, tilted over depth by a classic distribution."""
     kept: dict[str, float] = {}
     for members in by_kind(groups).values():
-        depth = _depth(members)
+        depth = depth_of(members)
         tilt = {
             Classic.UNIFORM: 0 * depth,
             Classic.BOTTOM_UP: -depth,
@@ -84,7 +84,7 @@ class TemperedSpace:
         allocation = self._allocations[members[0].kind]
         chosen = allocation.within(ratio * float(allocation.costs[-1]))
         optimal = np.array([chosen[group.name] / group.units for group in members])
-        return with_mean(ratio + temperature * (optimal - ratio) + slope * _depth(members), ratio)
+        return with_mean(ratio + temperature * (optimal - ratio) + slope * depth_of(members), ratio)
 
 
 def with_mean(shares: FloatArray, mean: float) -> FloatArray:
@@ -104,7 +104,7 @@ def by_kind(groups: Sequence[Group]) -> dict[GroupKind, list[Group]]:
     return kinds
 
 
-def _depth(groups: Sequence[Group]) -> FloatArray:
+def depth_of(groups: Sequence[Group]) -> FloatArray:
     """Return each group's place between the first (-1) and the last (+1) layer: `(n,)`."""
     layers = np.array([group.layer for group in groups], dtype=np.float64)
     span = layers.max() - layers.min()

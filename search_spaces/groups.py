@@ -13,6 +13,7 @@ from search_spaces.config import Config, ConfigError, Form
 
 NEURON_LEVELS = 24  # levels of an FFN; finer ones change neither accuracy nor speed measurably
 CHANNEL_LEVELS = 32  # most levels of a group of channels
+MASK_LEVELS = 1000  # of a masked layer: a thousandth of its weights is finer than any search tells apart
 NEURON_MULTIPLE = 8  # kernels work in blocks: a width that is no multiple of 8 is slower than the next one that is
 
 
@@ -22,6 +23,8 @@ class GroupKind(StrEnum):
     HEADS = "heads"
     NEURONS = "neurons"
     CHANNELS = "channels"
+    WEIGHTS = "weights"  # single connections of a linear layer, masked
+    FILTERS = "filters"  # whole filters of a convolution, masked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,15 @@ def channel_levels(units: int, round_to: int) -> tuple[int, ...]:
         raise ConfigError(f"round_to: at least 1, got {round_to}")
     step = -(-units // (CHANNEL_LEVELS * round_to)) * round_to
     return (*range(step, units, step), units)
+
+
+def mask_levels(units: int) -> tuple[int, ...]:
+    """Return the counts that a mask over `units` may keep: about `MASK_LEVELS`, exactly half and all included.
+
+    Never 0: a network without the weights of a layer has no path left. Half is what N:M patterns keep.
+    """
+    step = -(-units // MASK_LEVELS)
+    return tuple(sorted({*range(step, units, step), max(1, units // 2), units}))
 
 
 def dense_config(groups: Sequence[Group]) -> Config:

@@ -13,6 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from objectives.tensors import tensor_bytes
+
 
 class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Adds up, in `bytes_moved`, the operands and results of the operators that run inside it."""
@@ -42,7 +44,7 @@ def _bytes_read(func: torch._ops.OpOverload, operands: object, result: object) -
 
 
 def _bytes(values: object) -> int:
-    return sum(int(leaf.nbytes) for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
+    return sum(tensor_bytes(leaf) for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
 
 
 def count_traffic(run: Callable[[], object]) -> int:

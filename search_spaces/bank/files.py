@@ -19,12 +19,13 @@ class BankFileError(OSError):
     """An entry of the bank cannot be written or read; the text names the place and the remedy."""
 
 
-def write_entry(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_entry(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors to `path`, wholly or not at all. Raises `BankFileError` where the disk refuses."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary)
+        whole = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+        save_file(whole, temporary, metadata=dict(metadata) if metadata else None)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         temporary.unlink(missing_ok=True)

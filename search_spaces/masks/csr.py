@@ -11,6 +11,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+SPARSE_ENOUGH = 0.7  # below it no library's sparse product beats a dense one, so it is not tried
+
 
 class SparseLinear(nn.Module):
     """A linear layer in compressed sparse rows, for inference."""

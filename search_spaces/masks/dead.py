@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.masks.layers import MaskError
+from search_spaces.surgery import share_structure
+
+PLAIN = (nn.Linear, nn.Flatten, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Dropout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,26 @@ def remove_dead_neurons(mlp: nn.Sequential) -> Removal:
     return Removal(smaller, removed)
 
 
+def without_dead_neurons(network: nn.Module) -> nn.Module:
+    """Return `network` with every plain MLP inside it freed of its dead hidden neurons; other weights are shared.
+
+    Filters stay where they are: behind padding or a norm, what a filter without weights hands on is no constant.
+    """
+    smaller = share_structure(network)
+    for path, module in network.named_modules():
+        if path and isinstance(module, nn.Sequential) and _is_plain_mlp(module):
+            smaller.set_submodule(path, remove_dead_neurons(module).model)
+    return smaller
+
+
+def _is_plain_mlp(module: nn.Sequential) -> bool:
+    linears = sum(isinstance(child, nn.Linear) for child in module)
+    return linears > 1 and all(isinstance(child, PLAIN) for child in module)
+
+
 def _linear_layers(mlp: nn.Sequential) -> list[nn.Linear]:
-    allowed = (nn.Linear, nn.Flatten, nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Dropout)
     for name, module in mlp.named_children():
-        if not isinstance(module, allowed):
+        if not isinstance(module, PLAIN):
             raise MaskError(
                 f"{name}: dead neurons are removed from plain MLPs only, not past a {type(module).__name__}"
             )

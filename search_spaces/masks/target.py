@@ -61,7 +61,7 @@ class Target:
             return _named(layers, self.ratios)
         if self.scope == "erdos-renyi":
             return {name: 1 - density for name, density in densities(layers, 1 - self.ratio).items()}
-        pruned = _pruned_names(layers, self.scope)
+        pruned = pruned_names(layers, self.scope)
         return {name: self._ratio_of(layers, name) if name in pruned else 0.0 for name in layers}
 
     def _ratio_of(self, layers: Layers, name: str) -> float:
@@ -70,7 +70,8 @@ class Target:
         return self.ratio
 
 
-def _pruned_names(layers: Layers, scope: ScopeName) -> list[str]:
+def pruned_names(layers: Layers, scope: ScopeName) -> list[str]:
+    """Return the layers that a scope of one ratio prunes. Raises `MaskError` where it leaves none."""
     names = list(layers)
     if scope == "hidden-only":
         names = names[1:-1]

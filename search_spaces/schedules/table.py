@@ -15,6 +15,12 @@ from search_spaces.schedules.schedule import Schedule
 
 ScheduleName = Literal["pre-training", "in-training", "set", "post-training", "gradual", "imp"]
 
+TRAINED_FIRST: frozenset[ScheduleName] = frozenset({"post-training", "gradual"})
+"""Schedules that begin with the trained dense network, as their papers do; the others begin where it began."""
+
+SWAPPING: Mapping[ScheduleName, Callable[[float], Schedule]] = {"in-training": InTraining, "set": SparseEvolutionary}
+"""Schedules that replace a share of the kept units after each epoch."""
+
 SCHEDULES: Mapping[ScheduleName, Callable[[], Schedule]] = {
     "pre-training": PreTraining,
     "in-training": InTraining,
@@ -23,3 +29,8 @@ SCHEDULES: Mapping[ScheduleName, Callable[[], Schedule]] = {
     "gradual": Gradual,
     "imp": IterativeMagnitude,
 }
+
+
+def make_schedule(name: ScheduleName, swap_share: float | None) -> Schedule:
+    """Return a fresh schedule; `swap_share` goes with those that swap, where None is their published share."""
+    return SCHEDULES[name]() if swap_share is None else SWAPPING[name](swap_share)

@@ -6,6 +6,7 @@ Numbers are turned to Python's own on the way in, since a driver may refuse, or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from objectives.measurement import Interval, Measurement
@@ -159,7 +160,7 @@ def _config(row: CandidateRow) -> Config:
     if row.group_order is None:
         return config
     kept = config.as_dict()
-    return Config(tuple((name, kept[name]) for name in row.group_order), config.form)
+    return replace(config, kept=tuple((name, kept[name]) for name in row.group_order))
 
 
 def _outcome(row: CandidateRow, measurements: tuple[Measurement, ...]) -> Outcome:

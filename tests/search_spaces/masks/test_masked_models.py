@@ -10,7 +10,7 @@ from torch import nn
 
 from search_spaces.masks.choose import drop_lowest, random_scores, swap, without_weakest
 from search_spaces.masks.csr import SparseLinear, with_sparse_kernels
-from search_spaces.masks.dead import remove_dead_neurons
+from search_spaces.masks.dead import remove_dead_neurons, without_dead_neurons
 from search_spaces.masks.layers import MaskError
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.pattern import n_of_m
@@ -118,3 +118,25 @@ def test_sparse_rows_compute_the_same() -> None:
     inputs = torch.randn(5, 20)
     assert any(isinstance(module, SparseLinear) for module in sparse.modules())
     torch.testing.assert_close(sparse(inputs), model(inputs))
+
+
+def test_every_plain_mlp_inside_a_network_loses_its_dead_neurons_and_the_network_answers_as_before() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+            self.classifier = mlp()[1:]
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.classifier(self.features(images).flatten(1)[:, :20])
+            return logits
+
+    network = Network().eval()
+    with torch.no_grad():
+        network.classifier[0].weight[:5] = 0
+        network.features[0].weight[0] = 0
+    smaller, images = without_dead_neurons(network), torch.randn(4, 1, 7, 7)
+    assert smaller.classifier[0].out_features == 7
+    assert network.classifier[0].out_features == 12
+    assert smaller.features[0].weight is network.features[0].weight
+    assert torch.allclose(smaller(images), network(images), atol=1e-6)
