@@ -1,6 +1,6 @@
 """The study itself: spec, workloads, the search loop, verification and hand-over.
 
-The public Python API: `optimize`, `resume`, `load_pruned`, `StudySpec`. Each is loaded when it is first asked for.
+The public Python API is `PUBLIC`. Each of its names is loaded when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ from typing import Any
 PUBLIC = {
     "optimize": "optimizer.run",
     "resume": "optimizer.run",
+    "export_candidate": "optimizer.handover.export",
     "load_pruned": "optimizer.handover.loading",
     "StudySpec": "optimizer.spec",
+    "load_images": "optimizer.vision.data",
+    "ImageData": "optimizer.vision.data",
+    "Images": "optimizer.vision.data",
+    "Normalisation": "optimizer.vision.data",
 }
 
-__all__ = ["StudySpec", "load_pruned", "optimize", "resume"]
+__all__ = [
+    "ImageData", "Images", "Normalisation", "StudySpec",
+    "export_candidate", "load_images", "load_pruned", "optimize", "resume",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:  # Any: functions and a class

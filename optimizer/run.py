@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from objectives.device import describe_device
 from objectives.measurement import Measurement, Source
@@ -35,6 +36,8 @@ from optimizer.search.refine import Refiner
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
+from optimizer.vision.data import ImageData
+from optimizer.vision.given import Given
 from optimizer.workloads.workload import Workload, check_workload, load_workload
 from search_spaces.distributions import DIMENSIONS
 from studies.records import Candidate, Study, StudyState
@@ -50,26 +53,38 @@ def optimize(
     cache_dir: Path,
     study: str | None = None,
     listener: Listener = ignore,
+    model: nn.Module | None = None,
+    images: ImageData | None = None,
 ) -> RunResult:
     """Run a new study and return its result; `study` names it, otherwise a fresh name is made.
 
-    Raises `InputError` for input that cannot work, before anything is stored; `StudyExistsError` for a taken name.
-    An interrupt leaves the study INTERRUPTED, to be resumed.
+    A trained `model` `(n, c, h, w)` -> logits and `images` take the place of those that the spec names; its `model`
+    and `task` are then mere names. Raises `InputError` for input that cannot work, before anything is stored;
+    `StudyExistsError` for a taken name. An interrupt leaves the study INTERRUPTED, to be resumed.
     """
-    check_workload(spec)
+    given = Given(model=model, images=images)
+    check_workload(spec, given)
     slug = free_slug(study, store) if study else fresh_slug(spec, store)
     started = time.monotonic()
-    workload = _load(spec, cache_dir, listener)
+    workload = _load(spec, cache_dir, listener, given)
     created = store.create_study(slug, spec.model_dump(mode="json"))
     store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
     return _run(created, spec, workload, store, cache_dir, listener)
 
 
 def resume(
-    name: str, *, store: StudyStore, cache_dir: Path, epsilon: float | None = None, listener: Listener = ignore
+    name: str,
+    *,
+    store: StudyStore,
+    cache_dir: Path,
+    epsilon: float | None = None,
+    listener: Listener = ignore,
+    model: nn.Module | None = None,
+    images: ImageData | None = None,
 ) -> RunResult:
     """Go on with a study where it was left; nothing that is stored is done again.
 
+    A `model` and `images` that `optimize` was given are given again; that they are the same is checked.
     With a larger `epsilon` the study goes on at that one: candidates that were stopped and might be feasible there are
     finished, and a new shortlist is chosen; who was verified stays verified.
     Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
@@ -83,8 +98,9 @@ def resume(
             )
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
-    check_workload(spec)
-    workload = _load(spec, cache_dir, listener)
+    given = Given(model=model, images=images)
+    check_workload(spec, given)
+    workload = _load(spec, cache_dir, listener, given)
     refuse_other_data(found, workload)
     claimed = store.claim_study(found.id)
     if epsilon is not None:
@@ -92,13 +108,14 @@ def resume(
     return _run(claimed, spec, workload, store, cache_dir, listener)
 
 
-def _load(spec: StudySpec, cache_dir: Path, listener: Listener) -> Workload:
+def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Workload:
     """Load the workload, and refuse what only a loaded model can tell is wrong."""
     if spec.threads:
         torch.set_num_threads(spec.threads)
     workload = load_workload(
         spec,
         cache_dir=cache_dir,
+        given=given,
         progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
     )
     study_groups(spec, workload)

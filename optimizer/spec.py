@@ -36,6 +36,7 @@ class StudySpec(Frozen):
     """One study: model × task × ε × objectives × search space × sampler × budget."""
 
     model: str = Field(min_length=1, description="short name, hub id or local directory")
+    weights: str | None = Field(None, description="torchvision's own file of weights for an image network it has")
     task: str = Field(min_length=1, description="a built-in or GLUE task, or any name together with `data`")
     epsilon: float = Field(ge=0, lt=1, description="tolerated drop, in the metric's unit (0.01 is one point)")
 

@@ -104,11 +104,16 @@ def config_of(groups: Iterable[Group], kept: Mapping[str, float], form: Form) ->
 def frozen_groups(groups: Sequence[Group], keep: Sequence[str]) -> frozenset[str]:
     """Return the names of the groups that `keep` freezes: a group's name, or `layer.N` for all groups of a layer.
 
+    The path of a layer that produces a group's units, or of a module around it, serves as well.
     Raises `ConfigError` for an entry that matches no group.
     """
     frozen: set[str] = set()
     for entry in keep:
-        matched = {group.name for group in groups if group.name == entry or group.name.startswith(f"{entry}.")}
+        matched = {
+            group.name
+            for group in groups
+            if any(f"{path}.".startswith(f"{entry}.") for path in (group.name, *group.producers))
+        }
         if not matched:
             raise ConfigError(f"no layer or group is called {entry!r}; there are {', '.join(g.name for g in groups)}")
         frozen |= matched

@@ -51,6 +51,7 @@ app = typer.Typer(
 def optimize(
     ctx: typer.Context,
     model: options.Model = None,
+    weights: options.Weights = None,
     task: options.Task = None,
     epsilon: options.Epsilon = None,
     config: options.Config = None,

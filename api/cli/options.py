@@ -15,6 +15,10 @@ MODEL, DATA, SPACE, SEARCH, MEASURE, OUTPUT = (
 )
 
 Model = Annotated[str | None, typer.Option(help="Short name, hub id or local directory.", rich_help_panel=MODEL)]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="torchvision's weights for an image network, as resnet18-f37072fd.pth.", rich_help_panel=MODEL),
+]
 Task = Annotated[str | None, typer.Option(help="phrases, a GLUE task, or any name with --data.", rich_help_panel=MODEL)]
 Epsilon = Annotated[float | None, typer.Option(help="Tolerated drop: 0.01 is one point.", rich_help_panel=MODEL)]
 Config = Annotated[

@@ -40,7 +40,7 @@ HINTS: Mapping[str, str] = {
     "limits": "upper bounds on a candidate, as ratios to the dense model",
 }
 SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("What is pruned", ("model", "task", "epsilon", "name")),
+    ("What is pruned", ("model", "weights", "task", "epsilon", "name")),
     ("Search", ("objectives", "sampler", "trials", "timeout", "seed", "priority")),
     ("Limits", ("flops_ratio", "latency_ratio", "energy_ratio", "parameters_ratio", "size_ratio")),
     ("Pruning", ("criterion", "reconstruct", "recover", "keep", "round_to", "allow_untrained")),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from objectives.device import device_of
+from objectives.flops import UncountableModelError
 from objectives.measurement import JsonScalar
-from objectives.networks import count_network_flops, flops_by_layer
+from objectives.networks import flops_by_layer
 from objectives.size import size_bytes
 from optimizer.costs import Cost
 from optimizer.errors import InputError
@@ -47,11 +49,24 @@ class NetworkFamily:
 
     @classmethod
     def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
-        """Find out what can be pruned of a network. Raises `InputError` naming the layer that cannot be followed."""
+        """Find out what can be pruned of a network.
+
+        Raises `InputError` naming the layer that cannot be followed, or whose arithmetic cannot be counted.
+        """
         try:
-            return cls(network, network.channels_of(model))
+            family = cls(network, network.channels_of(model))
+            family._count(model)
         except UnprunableModelError as error:
             raise InputError("--model", str(error)) from error
+        except UncountableModelError as error:
+            raise InputError("--model", f"{error}; make it of linear layers, convolutions and matmul") from error
+        return family
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which hidden layers stay dense, and why."""
+        reasons = "; ".join(f"{path} ({reason})" for path, reason in self._space.dense.items())
+        return (f"layers that stay dense: {reasons}",) if reasons else ()
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
         """Return the groups of channels."""
@@ -99,7 +114,7 @@ class NetworkFamily:
         model: nn.Module = workload.model
         parameters = network_parameters_cost(model, self._space)
         return {
-            "flops": network_flops_cost(self._space, flops_by_layer(model, self._example())),
+            "flops": network_flops_cost(self._space, self._count(model)),
             "parameters": parameters,
             "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
         }
@@ -126,7 +141,7 @@ class NetworkFamily:
 
     def flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs of one image."""
-        return count_network_flops(model, self._example())
+        return sum(self._count(model).values())
 
     def request(self, workload: Workload) -> Request:
         """Return a maker of requests of random images."""
@@ -150,8 +165,8 @@ class NetworkFamily:
         self._network.save(place)
         return self._network.name
 
-    def _example(self) -> dict[str, Tensor]:
-        return {PIXELS: torch.zeros(1, *self._shape)}
+    def _count(self, model: nn.Module) -> dict[str, float]:
+        return flops_by_layer(model, {PIXELS: torch.zeros(1, *self._shape, device=device_of(model))})
 
 
 class Bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import nn
 
 from optimizer.errors import InputError, MachineError
 from optimizer.fronts import members_of
@@ -23,37 +24,50 @@ from optimizer.recover import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
-from optimizer.workloads.workload import load_workload
+from optimizer.vision.data import ImageData
+from optimizer.vision.given import Given
+from optimizer.workloads.workload import check_workload, load_workload
 from studies.records import Candidate, CandidateState, Study
 from studies.store import StudyStore
 
 
 def export_candidate(
-    store: StudyStore, study: Study, number: int, directory: Path, *, cache_dir: Path, as_onnx: bool = False
+    store: StudyStore,
+    study: Study,
+    number: int,
+    directory: Path,
+    *,
+    cache_dir: Path,
+    as_onnx: bool = False,
+    model: nn.Module | None = None,
+    images: ImageData | None = None,
 ) -> tuple[Path, ...]:
     """Write a candidate's weights, tokenizer, manifest and card to a new or empty directory; return the files.
 
-    Raises `InputError` for an unknown candidate, a directory with something in it, or a model that has changed.
+    A `model` and `images` that the study was given are given again. Raises `InputError` for an unknown candidate, a
+    directory with something in it, or a model that has changed.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError("DIR", f"{directory} is not empty; name a new directory")
     candidate = _candidate(store, study, number)
     member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
     spec = StudySpec.model_validate(dict(study.spec))
-    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
+    given = Given(model=model, images=images)
+    check_workload(spec, given)
+    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)
     refuse_other_data(study, workload)
     groups = study_groups(spec, workload)
     bank = study_bank(spec, workload, groups, cache_dir)
-    model: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
+    small: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in small.state_dict().items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
         kind = workload.family.save(workload, place)
         _describe(place, study, spec, member, store=store, candidate=candidate, model_type=kind)
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            write_onnx(model, place)
+            write_onnx(small, place)
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

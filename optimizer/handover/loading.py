@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from optimizer.errors import InputError
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
@@ -19,12 +21,15 @@ from search_spaces.surgery import shrink
 WEIGHTS = "model.safetensors"
 
 
-def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") -> Any:  # Any: a transformers class
+def load_pruned(
+    directory: str | Path, *, device: str | torch.device = "cpu", into: Callable[[], nn.Module] | None = None
+) -> Any:  # Any: a transformers class
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
     That is `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
-    normalisation stands in `network.json`. Raises `InputError` for a directory that is no exported model, or whose
-    files do not belong together.
+    normalisation stands in `network.json`. A network that was given to `optimize` as a module is made by `into`, dense
+    and with whatever weights; it is then shrunk, filled, and returned as `.net`. Raises `InputError` for a directory
+    that is no exported model, or whose files do not belong together.
     """
     place = Path(directory)
     manifest = read_manifest(place)
@@ -33,7 +38,9 @@ def load_pruned(directory: str | Path, *, device: str | torch.device = "cpu") ->
     if file_hash(place / WEIGHTS) != manifest.weights_sha256:
         raise InputError("directory", f"{place / WEIGHTS} is not the file that was exported; export it again")
     network = read_network(place)
-    model: Any = _encoder(place, manifest) if network is None else network.pruned(manifest.config)
+    if network is None and into is not None:
+        raise InputError("into", "is for networks that were given as modules; leave it out")
+    model: Any = _encoder(place, manifest) if network is None else network.pruned(manifest.config, into)
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
         model.load_state_dict(tensors, strict=True, assign=True)

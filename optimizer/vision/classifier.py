@@ -7,7 +7,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 
 class ImageClassifier(nn.Module):
-    """Wraps a network of images `(n, c, h, w)` -> logits `(n, classes)`."""
+    """Wraps a network of images `(n, c, h, w)` -> logits `(n, classes)`, or an output that holds `logits`."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -15,4 +15,5 @@ class ImageClassifier(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> ImageClassifierOutput:
         """Return the logits."""
-        return ImageClassifierOutput(logits=self.net(pixel_values))
+        answer = self.net(pixel_values)
+        return ImageClassifierOutput(logits=getattr(answer, "logits", answer))

@@ -40,6 +40,17 @@ class Normalisation:
         mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
         return Images(torch.from_numpy((pixels - mean) / spread), torch.from_numpy(labels))
 
+    def for_channels(self, channels: int) -> Normalisation:
+        """Return it for images of so many channels: its own, or for one the means of mean and spread over its own.
+
+        Raises `InputError` for any other number.
+        """
+        if channels == len(self.mean):
+            return self
+        if channels != 1:
+            raise InputError("--task", f"has images of {channels} channels, the network takes {len(self.mean)} or 1")
+        return Normalisation(*((float(np.mean(each)),) for each in (self.mean, self.spread)))
+
 
 @dataclass(frozen=True, slots=True)
 class ImageData:
@@ -61,15 +72,17 @@ def load_images(
     train_examples: int | None = None,
     test_examples: int | None = None,
     largest: int | None = None,
+    normalisation: Normalisation | None = None,
     seed: int = 0,
 ) -> ImageData:
     """Load a data set, from `directory` if given, else from where its task says; only the images used are decoded.
 
-    Mean and spread per channel are those of the training part and normalise every part. What comes unsplit is split at
-    random, stratified: a fifth for testing, and the task's share for validation. A data set without a labelled test
-    part is tested on its validation part. `train_examples` and `test_examples` (which bounds the validation part too)
-    take stratified subsets; splits and subsets are the same for the same `seed`. Images larger than `largest` pixels,
-    or than the task's own bound, are shrunk to it. Raises `InputError` naming the option and what to do.
+    Mean and spread per channel are those of the training part, unless a `normalisation` is given, and normalise every
+    part. What comes unsplit is split at random, stratified: a fifth for testing, and the task's share for validation.
+    A data set without a labelled test part is tested on its validation part. `train_examples` and `test_examples`
+    (which bounds the validation part too) take stratified subsets; splits and subsets are the same for the same
+    `seed`. Images larger than `largest` pixels, or than the task's own bound, are shrunk to it. Raises `InputError`
+    naming the option and what to do.
     """
     if name not in IMAGE_TASKS:
         raise UnknownNameError("--dataset", name, IMAGE_TASKS)
@@ -79,7 +92,8 @@ def load_images(
     limits = {"train": train_examples, "validation": test_examples, "test": test_examples}
     chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
     pixels = {kind: _read(kind, part, task, largest) for kind, part in chosen.items()}
-    normalise = _normalisation(pixels["train"])
+    channels = pixels["train"].shape[1]
+    normalise = normalisation.for_channels(channels) if normalisation else _normalisation(pixels["train"])
     images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
     return ImageData(
         name=name,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from objectives.device import device_of
+from optimizer.errors import InputError
+from optimizer.training.randomness import own_randomness
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.examples import PIXELS
 from optimizer.vision.models import new_model
@@ -16,36 +21,61 @@ from search_spaces.channels.materialize import slice_channels
 from search_spaces.channels.space import ChannelSpace
 
 FILE = "network.json"
+Source = Literal["name", "torchvision", "transformers", "module"]
+Make = Callable[[], nn.Module]
 
 
 class Network(BaseModel):
-    """A dense network by name, sized for images of `shape` (channels first).
+    """A dense network sized for images of `shape` (channels first).
 
-    Its inputs are pixels between 0 and 255, less `mean`, divided by `spread`, each per channel.
+    `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
+    the caller, whose own module it is. Its inputs are pixels between 0 and 255, less `mean`, divided by `spread`, each
+    per channel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    source: Source = "name"
+    config: dict[str, Any] | None = None  # Any: JSON data
     shape: tuple[int, int, int]
     classes: int
     round_to: int
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
-    def build(self) -> ImageClassifier:
-        """Return the dense network, untrained, in evaluation mode."""
-        return ImageClassifier(new_model(self.name, self.shape, self.classes, seed=0)).eval()
+    def build(self, into: Make | None = None) -> ImageClassifier:
+        """Return the dense network, untrained, in evaluation mode; a caller's own module is made by `into`.
+
+        Raises `InputError` where `into` is missing, or given for a network that needs none.
+        """
+        if (into is None) == (self.source == "module"):
+            raise InputError("into", _about_into(self.name, is_needed=into is None))
+        return ImageClassifier(into() if into else self._net()).eval()
 
     def channels_of(self, model: nn.Module) -> ChannelSpace:
         """Return what can be pruned of it. Raises `UnprunableModelError`."""
-        return discover_channels(model, {PIXELS: torch.zeros(2, *self.shape)}, round_to=self.round_to)
+        return discover_channels(
+            model, {PIXELS: torch.zeros(2, *self.shape, device=device_of(model))}, round_to=self.round_to
+        )
 
-    def pruned(self, kept: dict[str, int]) -> nn.Module:
-        """Return a network that keeps so many units of each group, its weights still to be loaded."""
-        model = self.build()
+    def pruned(self, kept: dict[str, int], into: Make | None = None) -> nn.Module:
+        """Return a network that keeps so many units of each group, its weights still to be loaded.
+
+        Raises `InputError` as `build`, and where `into` makes a network without one of the groups.
+        """
+        model = self.build(into)
         space = self.channels_of(model)
-        return slice_channels(model, space, {g.name: torch.arange(kept[g.name]) for g in space.groups})
+        missing = sorted(set(kept) - {group.name for group in space.groups})
+        if missing:
+            raise InputError("into", f"makes another network than the one exported, which had {', '.join(missing)}")
+        return slice_channels(model, space, {name: torch.arange(units) for name, units in kept.items()})
+
+    def _net(self) -> nn.Module:
+        if self.source == "transformers":
+            return _of_transformers(self.config or {})
+        in_torchvision = self.source == "torchvision"
+        return new_model(self.name, self.shape, self.classes, seed=0, from_torchvision=in_torchvision)
 
     def save(self, place: Path) -> None:
         """Write it to a directory."""
@@ -56,3 +86,18 @@ def read_network(place: Path) -> Network | None:
     """Return what `Network.save` wrote, None where it wrote nothing."""
     path = place / FILE
     return Network.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _of_transformers(config: dict[str, Any]) -> nn.Module:
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    with own_randomness(0, torch.device("cpu")):
+        known: Any = AutoModelForImageClassification  # untyped
+        net: nn.Module = known.from_config(AutoConfig.for_model(**config))
+    return net
+
+
+def _about_into(name: str, *, is_needed: bool) -> str:
+    if is_needed:
+        return f"{name!r} is a module of your own; say how it is made: load_pruned(DIR, into=lambda: MyNetwork(…))"
+    return f"{name!r} is built from its manifest; leave it out"

@@ -1,61 +1,69 @@
-"""A workload of images: a network with its data set in four roles; trained first where nothing trained is given."""
+"""A workload of images: a network with its data set in four roles; trained first where it did not come trained."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import nn
 
 from objectives.metrics import METRICS
 from optimizer.errors import InputError
 from optimizer.families.network import NetworkFamily
 from optimizer.spec import StudySpec
-from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.data import ImageData, Images, load_images, stratified_indices
 from optimizer.vision.examples import ImageExamples, image_examples
+from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.network import Network
+from optimizer.vision.origins import Origin, origin_of
+from optimizer.vision.trained import train_once
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.loading import hash_weights
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import Progress, Workload, check_device
-from search_spaces.bank.files import write_entry
 
 SEARCH_FROM_TRAIN = 2000  # images, at most a fifth of train
-BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
-TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
-HELD_OUT = 1000
+CUT = "search examples were cut from train and kept out of the training"
 
 
-def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Workload:
-    """Load the data, train the network or take it from the cache, refuse a broken baseline. Raises `InputError`."""
+def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
+    """Load data and network, train what still needs it, refuse a broken baseline. Raises `InputError`."""
     device = check_device(spec.device)
     progress(f"loading {spec.task}", 0, 0)
-    data = load_images(spec.task, directory=None if spec.data is None else Path(spec.data))
-    roles, rest = _roles(data, spec)
+    origin = origin_of(spec, given.model)
+    data = given.images or _named_images(spec, origin)
+    dense = origin.dense(data.shape, data.classes)
     network = Network(
-        name=spec.model,
+        name=PurePath(spec.model).name,
+        source=dense.source,
+        config=dense.config,
         shape=data.shape,
         classes=data.classes,
         round_to=spec.round_to,
         mean=data.normalisation.mean,
         spread=data.normalisation.spread,
     )
-    model = network.build().to(device)
-    if not spec.allow_untrained:
-        _train_once(model, spec, rest, cache_dir / "trained", progress)
+    model = ImageClassifier(dense.net).to(device).eval()
+    family = NetworkFamily.of(network, model)
+    roles, rest = _roles(data, spec)
+    if dense.learning_rate is not None and not spec.allow_untrained:
+        train_once(
+            model,
+            rest,
+            name=network.name,
+            learning_rate=dense.learning_rate,
+            seed=spec.seed,
+            folder=cache_dir / "trained",
+            progress=_told(progress, f"training {network.name} on {spec.task}, once"),
+        )
     search_logits = predict(model, roles["search"])
     metric = METRICS["accuracy"]
     if not spec.allow_untrained:
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, None)
     return Workload(
-        family=NetworkFamily.of(network, model),
+        family=family,
         model=model,
         tokenizer=None,
         metric=metric,
@@ -65,8 +73,13 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress)
         sequence_length=1,
         weights_hash=hash_weights(model),
         device=device,
-        notes=("search examples were cut from train and kept out of the training",),
+        notes=(*((CUT,) if dense.learning_rate else ()), *dense.notes, *family.notes),
     )
+
+
+def _named_images(spec: StudySpec, origin: Origin) -> ImageData:
+    directory = None if spec.data is None else Path(spec.data)
+    return load_images(spec.task, directory=directory, normalisation=origin.normalisation)
 
 
 def _roles(data: ImageData, spec: StudySpec) -> tuple[dict[str, ImageExamples], ImageExamples]:
@@ -97,39 +110,5 @@ def _check_size(option: str, wanted: int, most: int) -> None:
         raise InputError(option, f"asks for {wanted} images, but {most} can be given")
 
 
-def _train_once(model: ImageClassifier, spec: StudySpec, pool: ImageExamples, folder: Path, progress: Progress) -> None:
-    """Train in place, or take the weights that an earlier study of the same network and images left."""
-    settings = _settings(min(TRAINED_ON, len(pool)), spec.seed)
-    recipe = [spec.model, spec.task, pool.hash, repr(settings), TRAINED_ON]
-    digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
-    path = folder / f"{spec.model}-{digest}.safetensors"
-    if not path.exists():
-        rng = np.random.default_rng(spec.seed)
-        order = rng.permutation(len(pool))
-        held = min(HELD_OUT, len(pool) // 10)
-        finetune(
-            model,
-            pool.subset(order[held : held + TRAINED_ON]),
-            held_out=pool.subset(order[:held]),
-            metric=METRICS["accuracy"],
-            settings=settings,
-            progress=_told(progress, f"training {spec.model} on {spec.task}, once"),
-        )
-        write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
-    _load(model, path)
-
-
-def _settings(examples: int, seed: int) -> FinetuneSettings:
-    """Return how to train on so many images: about `STEPS` steps, whatever their number."""
-    least, most = EPOCHS
-    epochs = min(most, max(least, round(STEPS * BATCH / examples)))
-    return FinetuneSettings(learning_rate=2e-3, batch_size=BATCH, epochs=epochs, patience=epochs, seed=seed)
-
-
 def _told(progress: Progress, text: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(text, done, total)
-
-
-def _load(model: nn.Module, path: Path) -> None:
-    model.load_state_dict(load_file(path))
-    model.eval()

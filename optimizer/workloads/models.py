@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,11 @@ def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
     )
 
 
-def check_directory(directory: Path) -> dict[str, Any]:
-    """Return the configuration. Raises `InputError` unless the place holds a safetensors encoder without own code."""
+def check_directory(directory: Path, families: Sequence[str] = FAMILIES) -> dict[str, Any]:
+    """Return the configuration.
+
+    Raises `InputError` unless the place holds a safetensors model of one of the families, without own code.
+    """
     try:
         config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -101,10 +104,10 @@ def check_directory(directory: Path) -> dict[str, Any]:
         raise InputError("--model", f"{directory / 'config.json'} cannot be read: {error}") from error
     if "auto_map" in config:
         raise InputError("--model", f"{directory} wants to run its own code, which is never done here")
-    if config.get("model_type") not in FAMILIES:
+    if config.get("model_type") not in families:
         raise InputError(
             "--model",
-            f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(FAMILIES)}",
+            f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(families)}",
         )
     if not any((directory / name).exists() for name in ("model.safetensors", "model.safetensors.index.json")):
         raise InputError("--model", _without_weights(directory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.vision.names import check_image_names, is_of_images
 from optimizer.workloads.data import check_data
@@ -9,11 +10,16 @@ from optimizer.workloads.models import check_model_name
 from optimizer.workloads.tasks import resolve_task
 
 
-def check_names(spec: StudySpec) -> None:
-    """Check names, paths and columns. Raises `InputError`, for an unknown name with the nearest ones."""
-    if is_of_images(spec):
-        check_image_names(spec)
+def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = False) -> None:
+    """Check names, paths and columns; `has_model` and `has_images` say what was given in Python instead.
+
+    Raises `InputError`, for an unknown name with the nearest ones.
+    """
+    if has_model or has_images or is_of_images(spec):
+        check_image_names(spec, has_model=has_model, has_images=has_images)
         return
+    if spec.weights is not None:
+        raise InputError("--weights", "is for image networks; a text encoder's directory holds its own weights")
     task = resolve_task(spec)
     check_model_name(spec.model)
     check_data(spec, task)

@@ -15,6 +15,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoder import EncoderFamily
 from optimizer.families.family import Family
 from optimizer.spec import StudySpec
+from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.names import is_of_images
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.data import Table, read_splits
@@ -58,9 +59,9 @@ class Workload:
         return {role: {"n": len(getattr(self, role)), "hash": getattr(self, role).hash} for role in ROLES}
 
 
-def check_workload(spec: StudySpec) -> None:
+def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
-    check_names(spec)
+    check_names(spec, has_model=given.model is not None, has_images=given.images is not None)
     check_device(spec.device)
 
 
@@ -76,12 +77,12 @@ def check_device(name: str) -> torch.device:
     return device
 
 
-def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress) -> Workload:
+def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
     """Load data, then model; train a head where there is none; refuse a broken baseline. Raises `InputError`."""
-    if is_of_images(spec):
+    if given != NOTHING or is_of_images(spec):
         from optimizer.vision.workload import load_image_workload  # which knows this module
 
-        return load_image_workload(spec, cache_dir=cache_dir, progress=progress)
+        return load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
     splits = cut(
         read_splits(spec, resolve_task(spec)),
         calibration=spec.calibration_examples,
@@ -110,8 +111,8 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
         model = with_trained_head(model, tokenizer, training, metric, cache_dir=cache_dir, progress=progress)
     search_logits = predict(model, roles["search"])
     if not spec.allow_untrained:
-        given = names if checkpoint.has_head else None
-        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, given)
+        own_names = names if checkpoint.has_head else None
+        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, own_names)
     return Workload(
         family=EncoderFamily(),
         model=model,

@@ -29,7 +29,11 @@ _Place = tuple[Any, Any]  # a node of the graph, and the side of it that shrinks
 
 
 class CannotFollowError(ValueError):
-    """A layer or an output of the model cannot become smaller with the channels it sees; their group stays dense."""
+    """A layer of the model cannot become smaller with the channels it sees; their group stays dense."""
+
+
+class OutputError(CannotFollowError):
+    """The channels are outputs of the model, which stay as many as they are."""
 
 
 class Dependencies:
@@ -94,7 +98,7 @@ class Dependencies:
             )
         grows = self._graph.is_out_channel_pruning_fn(handler)
         if grows and not node.outputs:
-            raise CannotFollowError("these channels are outputs of the model")
+            raise OutputError("these channels are outputs of the model")
         return Link(path=self._layers[node.module], axis=_axis(node, rows=grows), entries=entries, units=units)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from search_spaces.channels.dependencies import CannotFollowError, Dependencies
+from search_spaces.channels.dependencies import CannotFollowError, Dependencies, OutputError
 from search_spaces.channels.inputs import Inputs, answers
 from search_spaces.channels.layers import row_dim, side_sizes, weight_of
 from search_spaces.channels.materialize import slice_channels
@@ -17,6 +18,7 @@ from search_spaces.groups import Group, GroupKind, channel_levels
 from search_spaces.surgery import share_structure
 
 ROUND_TO = 8
+NOT_THE_SAME = "without some of its channels the model does not run, or computes something else"
 TOLERANCE = 1e-3  # of the largest output: what float32 may lose in a deep network when sums are taken in another order
 
 
@@ -33,20 +35,22 @@ def discover_channels(
     ignored path that names no layer.
     """
     _check_paths(model, ignored)
-    found = _found(model, example_inputs, ignored)
+    found, dense = _found(model, example_inputs, ignored)
     space = _space(model, found, round_to)
     if not _holds(model, space, example_inputs):
         space = _largest_holding(model, found, example_inputs, round_to)
+    dense |= {name: NOT_THE_SAME for name in found if name not in space.links}
     if not space.groups:
-        raise UnprunableModelError(_why_nothing(model, list(found)))
-    return space
+        raise UnprunableModelError(_why_nothing(model, dense))
+    return replace(space, dense=dense)
 
 
-def _why_nothing(model: nn.Module, found: Sequence[str]) -> str:
-    if found:
+def _why_nothing(model: nn.Module, dense: Mapping[str, str]) -> str:
+    if dense:
+        reasons = "; ".join(f"{path} ({reason})" for path, reason in dense.items())
         return (
-            f"{', '.join(found)}: without some of their channels the model does not run, or computes something else; "
-            "keep reshapes and fixed channel numbers out of its forward, or prune it by masks"
+            f"nothing can be pruned: {reasons}. Keep reshapes and fixed channel numbers out of the model's forward, "
+            "or prune it by masks"
         )
     return (
         f"{type(model).__name__}: no layer has channels that can be removed; give a network with at least one hidden "
@@ -63,22 +67,28 @@ def _check_paths(model: nn.Module, ignored: Sequence[str]) -> None:
             )
 
 
-def _found(model: nn.Module, example_inputs: Inputs, ignored: Sequence[str]) -> dict[str, tuple[Link, ...]]:
-    """Return the links of every group by the path of the layer that leads it."""
+def _found(
+    model: nn.Module, example_inputs: Inputs, ignored: Sequence[str]
+) -> tuple[dict[str, tuple[Link, ...]], dict[str, str]]:
+    """Return the links of every group by the path of the layer that leads it, and why other layers lead none."""
     dependencies = Dependencies(model, example_inputs)
     found: dict[str, tuple[Link, ...]] = {}
+    dense: dict[str, str] = {}
     led: set[str] = set()  # layers whose outputs belong to a group already
     for root in dependencies.roots():
         if root in led:
             continue
         try:
             links = dependencies.links(root)
-        except CannotFollowError:
+        except OutputError:
+            continue
+        except CannotFollowError as error:
+            dense[root] = str(error)
             continue
         led |= {link.path for link in links if link.axis is Axis.ROWS}
         if _complete(links) and not _touches(links, ignored):
             found[root] = links
-    return found
+    return found, dense
 
 
 def _touches(links: Sequence[Link], ignored: Sequence[str]) -> bool:

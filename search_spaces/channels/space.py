@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import torch
@@ -47,11 +47,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelSpace:
-    """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side."""
+    """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side.
+
+    `dense` says, by the path of a hidden layer whose outputs nobody asked to keep, why they cannot be pruned.
+    """
 
     groups: tuple[Group, ...]
     links: Mapping[str, tuple[Link, ...]]
     sizes: Mapping[Side, int]
+    dense: Mapping[str, str] = field(default_factory=dict)
 
     def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:
         """Return, for every side that shrinks, the entries that stay, ascending.

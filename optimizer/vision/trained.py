@@ -1,0 +1,63 @@
+"""Trained once: a dense network that still needs training gets it, or the weights that an earlier study left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file
+
+from objectives.metrics import METRICS
+from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.vision.classifier import ImageClassifier
+from optimizer.vision.examples import ImageExamples
+from optimizer.workloads.loading import hash_weights
+from search_spaces.bank.files import write_entry
+
+BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
+TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
+HELD_OUT = 1000
+
+
+def train_once(
+    model: ImageClassifier,
+    pool: ImageExamples,
+    *,
+    name: str,
+    learning_rate: float,
+    seed: int,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Train in place, or take the weights that an earlier study of the same network and images left in `folder`."""
+    settings = _settings(min(TRAINED_ON, len(pool)), learning_rate, seed)
+    recipe = [name, hash_weights(model), pool.hash, repr(settings), TRAINED_ON]
+    digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
+    path = folder / f"{name}-{digest}.safetensors"
+    if not path.exists():
+        order = np.random.default_rng(seed).permutation(len(pool))
+        held = min(HELD_OUT, len(pool) // 10)
+        learnt = order[held : held + TRAINED_ON]
+        if len(learnt) % BATCH == 1:
+            learnt = learnt[:-1]  # a batch norm over one position refuses a batch of one image
+        finetune(
+            model,
+            pool.subset(learnt),
+            held_out=pool.subset(order[:held]),
+            metric=METRICS["accuracy"],
+            settings=settings,
+            progress=progress,
+        )
+        write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
+    model.load_state_dict(load_file(path))
+    model.eval()
+
+
+def _settings(examples: int, learning_rate: float, seed: int) -> FinetuneSettings:
+    """Return how to train on so many images: about `STEPS` steps, whatever their number."""
+    least, most = EPOCHS
+    epochs = min(most, max(least, round(STEPS * BATCH / examples)))
+    return FinetuneSettings(learning_rate=learning_rate, batch_size=BATCH, epochs=epochs, patience=epochs, seed=seed)
