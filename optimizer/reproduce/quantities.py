@@ -11,6 +11,7 @@ from optimizer.reproduce.rows import Figure, PublishedValue, Row
 
 NEAR_SHARE = 0.25  # of a published value
 CHANGE_OFF = 0.01  # of a published change that is nearly nothing
+WHOLE = 1000  # from which on digits behind the point say nothing
 POINTS_OFF = 0.03  # of an accuracy that the paper gives as "almost" or "nearly"
 
 
@@ -31,6 +32,10 @@ def _change(value: float) -> str:
     return f"{value:+.2%}"
 
 
+def _in(unit: str) -> Callable[[float], str]:
+    return lambda value: f"{value:,.0f} {unit}" if value >= WHOLE else f"{value:.3g} {unit}"
+
+
 QUANTITIES: Mapping[MetricName, Quantity] = {
     "accuracy": Quantity("accuracy", _percent, POINTS_OFF),
     "accuracy_change": Quantity("accuracy against dense", _change, CHANGE_OFF),
@@ -38,11 +43,11 @@ QUANTITIES: Mapping[MetricName, Quantity] = {
     "energy_change": Quantity("inference energy against dense", _change, CHANGE_OFF),
     "training_accuracy": Quantity("highest training accuracy", _percent, POINTS_OFF),
     "loss": Quantity("training loss at the end", "{:.3g}".format),
-    "training_s": Quantity("training time", "{:,.4g} s".format),
-    "training_j": Quantity("training energy", "{:,.4g} J".format),
+    "training_s": Quantity("training time", _in("s")),
+    "training_j": Quantity("training energy", _in("J")),
     "training_time_change": Quantity("training time against dense", _change, CHANGE_OFF),
     "training_energy_change": Quantity("training energy against dense", _change, CHANGE_OFF),
-    "inference_s": Quantity("inference time of an image", "{:.3g} s".format),
+    "inference_s": Quantity("inference time of an image", _in("s")),
     "weights": Quantity("weights", "{:,.0f}".format),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,7 @@ def train(
             schedule.start(sparse)
         for number in range(1, settings.epochs + 1):
             done = metered(
-                partial(training.epoch, number), device=device, steps=training.steps, cost=training.cost_of_step
+                partial(training.epoch, number), device=device, steps=training.steps, cost=lambda: training.step_cost
             )
             loss, learned = done.result
             epoch = Epoch(
@@ -133,8 +133,9 @@ class _Training:
             raise MachineError("the training loss is no number; use a lower learning rate")
         return float(total) / self.steps, float(right) / len(self._images)
 
-    def cost_of_step(self) -> StepCost:
-        """Count one step on a full batch."""
+    @cached_property
+    def step_cost(self) -> StepCost:
+        """What one step on a full batch costs; masks change nothing of it."""
         return count_step(self._sparse.model, *self._batch(torch.arange(self._settings.batch_size)))
 
     def _batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,12 +6,15 @@ import csv
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from optimizer.reproduce.execute import execute
 from optimizer.reproduce.plan import Request, runs_of
 from optimizer.reproduce.preset import Preset, Scale, load_preset
 from optimizer.reproduce.reproduce import Reproduction, reproduce
+from optimizer.reproduce.rows import rows_of
+from optimizer.reproduce.sentences import sentences
 from optimizer.vision.data import load_images
 
 PRESET = load_preset("industrial-cnn")
@@ -88,6 +91,22 @@ def test_sentences_say_what_is_not_the_papers_and_what_masks_cannot_do(done: tup
     assert "`0_80_*`: accuracy against dense at least -3.00% in" in said
     assert "50_80_SET minus 80_80_SET" in said
     assert "one run decides nothing" in said
+
+
+def test_on_its_own_data_published_values_stand_beside_ours(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"train": 24, "val": 8, "test": 16}
+    images = {f"{part}_images": rng.integers(0, 256, (n, 28, 28, 3), dtype=np.uint8) for part, n in sizes.items()}
+    labels = {f"{part}_labels": np.arange(n)[:, None] % 8 for part, n in sizes.items()}
+    np.savez(tmp_path / "bloodmnist.npz", **images, **labels)
+    request = Request(preset=miniature("resnet18"), dataset="bloodmnist", directory=tmp_path)
+    run = next(runs_of(request, "bloodmnist"))
+    data = load_images("bloodmnist", directory=tmp_path, train_examples=16, largest=4)
+    records = [execute(run, data, request.preset, inference_seconds=0.01)]
+    said = "\n".join(sentences(request.preset, rows_of(request.preset, records), ()))
+    assert "Trained on 16 images, validated on 8 others, tested on 16." in said
+    assert "published 200,000 J (section 4.6, mean of sparse and dense, on an A100); ours disagrees." in said
+    assert "published 11,000,000 (section 4.7, parameters); ours agrees." in said
 
 
 def test_vgg_goes_the_same_way() -> None:
