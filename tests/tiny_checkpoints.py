@@ -33,7 +33,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def save_tiny(directory: Path, family: str = "bert", labels: tuple[str, ...] = LABELS) -> Path:
     """Save a tiny random classifier whose answers are spread over its labels."""
-    model = tiny(family)
+    model = tiny(family, len(labels))
     model.config.id2label = dict(enumerate(labels))
     model.config.label2id = {name: index for index, name in enumerate(labels)}
     _spread_answers(model)
@@ -61,7 +61,14 @@ def sentences(n: int, seed: int, words: int = 6) -> list[str]:
     return [" ".join(rng.choice(WORDS, size=rng.integers(2, words + 1))) for _ in range(n)]
 
 
-def save_data(directory: Path, model_directory: Path, sizes: dict[str, int], *, noise: float = 0.1) -> Path:
+def save_data(
+    directory: Path,
+    model_directory: Path,
+    sizes: dict[str, int],
+    *,
+    noise: float = 0.1,
+    labels: tuple[str, ...] = LABELS,
+) -> Path:
     """Save splits labelled by the model itself, some labels changed, so that it is a good baseline."""
     from transformers import AutoModelForSequenceClassification
 
@@ -73,8 +80,8 @@ def save_data(directory: Path, model_directory: Path, sizes: dict[str, int], *, 
         with torch.inference_mode():
             answers = model(**encode(texts, padding=True, return_tensors="pt")).logits.argmax(dim=1).numpy()
         rng = np.random.default_rng(seed)
-        labels = np.where(rng.random(n) < noise, rng.integers(0, 3, n), answers)
-        pd.DataFrame({"sentence": texts, "label": [LABELS[i] for i in labels]}).to_csv(
+        chosen = np.where(rng.random(n) < noise, rng.integers(0, len(labels), n), answers)
+        pd.DataFrame({"sentence": texts, "label": [labels[i] for i in chosen]}).to_csv(
             directory / f"{split}.csv", index=False
         )
     return directory

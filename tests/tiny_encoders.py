@@ -51,16 +51,17 @@ class PassOn(nn.Module):
         return hidden, None
 
 
-def tiny(family: str) -> PreTrainedModel:
+def tiny(family: str, outputs: int = 3) -> PreTrainedModel:
     torch.manual_seed(0)
+    shape = {**BERT_LIKE, "num_labels": outputs}
     if family == "bert":
-        return BertForSequenceClassification(BertConfig(**BERT_LIKE)).eval()
+        return BertForSequenceClassification(BertConfig(**shape)).eval()
     if family == "roberta":
-        return RobertaForSequenceClassification(RobertaConfig(**BERT_LIKE, pad_token_id=1)).eval()
+        return RobertaForSequenceClassification(RobertaConfig(**shape, pad_token_id=1)).eval()
     if family == "electra":
-        return ElectraForSequenceClassification(ElectraConfig(**BERT_LIKE, embedding_size=16)).eval()
+        return ElectraForSequenceClassification(ElectraConfig(**shape, embedding_size=16)).eval()
     names = {"dim": WIDTH, "n_layers": 2, "n_heads": WIDTH // HEAD_SIZE, "hidden_dim": 48}
-    shared = {"vocab_size": 50, "max_position_embeddings": 70, "num_labels": 3, "attn_implementation": "eager"}
+    shared = {"vocab_size": 50, "max_position_embeddings": 70, "num_labels": outputs, "attn_implementation": "eager"}
     return DistilBertForSequenceClassification(DistilBertConfig(**names, **shared)).eval()
 
 

@@ -24,6 +24,7 @@ def optimize(*arguments: str, place: Path) -> subprocess.CompletedProcess[str]:
         (("mlp-layerwize",), "did you mean 'mlp-layerwise'"),
         (("mlp-layerwise", "--scale", "huge"), "--scale: unknown name 'huge'"),
         (("mlp-layerwise", "--dataset", "mnist", "--data", "nowhere"), "--data: nowhere is not a directory"),
+        (("efficient-bert", "--scale", "paper", "--model", "bert-large"), "the hub cannot be reached for"),
     ],
 )
 def test_bad_input_is_said_in_words(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from optimizer.workloads.workload import Workload
 def execute(run: EncoderRun, bench: Bench) -> EncoderRecord:
     """Prune, train and measure one run; on one machine the same run gives the same weights. Raises `InputError`."""
     key, method = run.key, run.configuration.method
-    settings = _settings(key)
+    settings = settings_of(key)
     workload = bench.workload(settings)
     examples = workload.verification
     model, ratio = prune(run.configuration, workload, bench.spec, bench.cache_dir)
@@ -66,8 +66,8 @@ def execute(run: EncoderRun, bench: Bench) -> EncoderRecord:
     )
 
 
-def _settings(key: EncoderKey) -> FinetuneSettings:
-    """Return the published settings: Adam, so without decay, and the best of all epochs kept."""
+def settings_of(key: EncoderKey) -> FinetuneSettings:
+    """Return the published settings of a run's training: Adam, so without decay, and the best of all epochs kept."""
     return FinetuneSettings(
         learning_rate=key.learning_rate,
         batch_size=key.batch_size,
