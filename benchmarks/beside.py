@@ -2,8 +2,9 @@
 
     python -m benchmarks.beside [--model M --task T --data D --epsilon E --trials N] [--rate 20] [--rounds 3] [--json]
 
-A worker runs the same study over and over, in turn left alone and with so many front queries a second; what is
-compared is the time of its search. Rounds alternate, so that what else the machine does falls on both.
+A worker runs the same search over and over, in turn left alone and with so many front queries a second. Every run
+evaluates the same candidates, so each is compared with itself: the median of its times, from the candidate before it to
+its own end, over the rounds. What else the machine does for a while then falls on few of them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,40 +28,57 @@ from urllib.parse import urlsplit
 from benchmarks.command import OPTIMIZE
 from benchmarks.service import free_port, running, serve_command
 from benchmarks.workload import add_workload_options, spec_of
+from studies.events import CANDIDATE, STAGE, StudyEvent
 from studies.opening import open_service
-from studies.records import StudyState
+
+AFTER_SEARCH = {"verify", "measure"}
+MANY = 100_000  # events, more than any study has
 
 
 def main() -> None:
-    """Print the ratio of the search's time with queries to that without, of every pair of rounds."""
+    """Print by what share the search is slower with queries, and the times it comes from."""
     options = _parser().parse_args()
     with TemporaryDirectory() as place:
         root, port = Path(place), free_port()
         storage = f"sqlite:///{root}/service.sqlite"
-        _search_seconds(options, root, storage, "first")  # fills the bank
-        ratios, answered = [], 0
+        _candidate_seconds(options, root, storage, "first")  # fills the bank
+        alone, beside, answered = [], [], 0
         with running(serve_command(storage, root, port), f"http://127.0.0.1:{port}", "/healthz") as address:
             for number in range(options.rounds):
-                alone = _search_seconds(options, root, storage, f"alone-{number}")
+                alone.append(_candidate_seconds(options, root, storage, f"alone-{number}"))
                 with _asking(f"{address}/v1/studies/beside-{number}/front", options.rate) as answers:
-                    beside = _search_seconds(options, root, storage, f"beside-{number}")
+                    beside.append(_candidate_seconds(options, root, storage, f"beside-{number}"))
                 answered += len(answers)
-                ratios.append(beside / alone)
-    found = {"slower by": median(ratios), "ratios": ratios, "fronts answered": answered}
+    seconds = [sum(map(median, zip(*rounds, strict=True))) for rounds in (alone, beside)]
+    found = {
+        "slower by": seconds[1] / seconds[0] - 1,
+        "seconds alone": seconds[0],
+        "seconds beside": seconds[1],
+        "whole rounds": [sum(b) / sum(a) - 1 for a, b in zip(alone, beside, strict=True)],
+        "fronts answered": answered,
+    }
     print(json.dumps(found) if options.json else "\n".join(f"{name:<16} {value}" for name, value in found.items()))
 
 
-def _search_seconds(options: argparse.Namespace, root: Path, storage: str, slug: str) -> float:
-    """Run a study in a worker of its own; return the seconds from its bank to its shortlist."""
+def _candidate_seconds(options: argparse.Namespace, root: Path, storage: str, slug: str) -> list[float]:
+    """Run a study in a worker of its own; return the seconds that each candidate but the first took."""
     service = open_service(storage)
     study = service.submit(slug, spec_of(options, seed=0).model_dump(mode="json"))
     worker = [sys.executable, "-c", OPTIMIZE, "worker", "--until-idle", "--storage", storage]
-    subprocess.run([*worker, "--cache-dir", str(root / "cache")], check=True, stderr=subprocess.DEVNULL)
-    done = service.store.study(str(study.id))
+    with subprocess.Popen([*worker, "--cache-dir", str(root / "cache")], stderr=subprocess.DEVNULL) as running_worker:
+        while not _is_searched(events := service.events.after(0, limit=MANY, study_id=study.id)):
+            if running_worker.poll() is not None:
+                raise RuntimeError(f"the worker of {slug!r} ended before its search did")
+            time.sleep(1.0)
+        service.jobs.request_cancel(study.id)  # what follows the search is the same for all
     service.close()
-    if done.state is not StudyState.COMPLETE:
-        raise RuntimeError(f"study {slug!r} ended {done.state}: {done.error}")
-    return sum(done.seconds[stage] for stage in ("search", "screen", "evaluate", "stitch") if stage in done.seconds)
+    ends = [event.created_at for event in events if event.kind == CANDIDATE]
+    return [(end - before).total_seconds() for before, end in pairwise(ends)]
+
+
+def _is_searched(events: Sequence[StudyEvent]) -> bool:
+    """Whether the run has come to its verification."""
+    return any(event.kind == STAGE and event.data["stage"] in AFTER_SEARCH for event in events)
 
 
 @contextmanager

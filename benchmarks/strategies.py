@@ -32,16 +32,14 @@ from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.run import Worth
 from optimizer.samplers import make_sampler
-from optimizer.search.ladder import SHARE, ladder
+from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Refiner
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import load_workload
 from search_spaces.config import Config
-from search_spaces.distributions import DIMENSIONS
 from studies.memory import MemoryStore
 from studies.records import Candidate, Outcome, Proposal
 
@@ -68,7 +66,7 @@ class Arena:
             on_finished=lambda _candidate: None,
         )
         chosen = choose_shortlist(
-            candidates, is_feasible=self.is_feasible, flops_of=self._flops, epsilon=self.spec.epsilon
+            candidates, is_feasible=self.is_feasible, cost_of=self._flops, epsilon=self.spec.epsilon
         )
         points = np.array([(self._verified_drop(c.config) / self.spec.epsilon, self._flops(c)) for c in chosen])
         held = points[points[:, 0] <= 1]
@@ -111,7 +109,7 @@ class LadderAlone:
     """Proposes all seeds of the ladder and nothing else."""
 
     def __init__(self, prepared: Prepared, trials: int) -> None:
-        self._seeds = ladder(prepared.space, SHARE * trials)
+        self._seeds = prepared.ladder(SHARE * trials)
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next seed."""
@@ -122,20 +120,20 @@ def staged(arena: Arena, sampler: str, seed: int, *, refine: bool) -> Proposer:
     """Return the ladder followed by a sampler, with or without refinement."""
     spec, prepared = arena.spec, arena.prepared
     worth = Worth(spec, prepared)
-    refiner = Refiner(prepared.space, divergence_of=prepared.evaluator.divergence_of, is_feasible=arena.is_feasible)
     return StagedProposer(
         prepared.space,
+        seeds=prepared.ladder(spec.trials),
         trials=spec.trials,
         make_sampler=lambda: make_sampler(
             sampler,
-            dimensions=len(DIMENSIONS),
+            dimensions=prepared.space.dimensions,
             seed=seed,
             budget=spec.trials,
             objectives=1 + len(spec.objectives),
             constraints=worth.constraints,
         ),
         worth=worth,
-        refiner=refiner if refine else None,
+        refiner=prepared.refiner if refine else None,
     )
 
 

@@ -17,6 +17,7 @@ from optimizer.training.randomness import own_randomness
 from optimizer.vision.data import Images
 from optimizer.vision.energy import StepCost, count_step, learn, metered
 from optimizer.vision.scores import accuracy
+from search_spaces.masks.adam import MaskedAdam
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
 from search_spaces.schedules.schedule import Schedule, SparseTraining
@@ -74,9 +75,9 @@ def train(
     """
     _check(images, settings, schedule, target)
     device = device_of(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+    optimizer = MaskedAdam(Masks(model), lr=settings.learning_rate)
     generator = torch.Generator().manual_seed(settings.seed)
-    sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
+    sparse = SparseTraining(optimizer, target or Target(), generator=generator)
     training = _Training(sparse, images, settings, schedule=schedule, optimizer=optimizer)
     epochs = []
     with own_randomness(settings.seed, device):
@@ -120,13 +121,12 @@ class _Training:
 
     def epoch(self, number: int) -> tuple[float, float]:
         """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
-        model, masks = self._sparse.model.train(), self._sparse.masks
+        model = self._sparse.model.train()
         total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
         for chosen in torch.split(torch.randperm(len(self._images)), self._settings.batch_size):
             loss, correct = learn(model, self._optimizer, *self._batch(chosen))
             total += loss
             right += correct
-            masks.apply()
         if self._schedule is not None:
             self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
         if not math.isfinite(float(total)):

@@ -54,3 +54,9 @@ def magnitudes(layer: Layer) -> Tensor:
     """
     weight = layer.weight.abs()
     return weight.mean(dim=(1, 2, 3), keepdim=True) if is_convolution(layer) else weight
+
+
+@torch.no_grad()
+def zeros_by_layer(model: nn.Module) -> dict[str, float]:
+    """Return the share of every maskable layer's weights that is zero, by its name."""
+    return {name: float((layer.weight == 0).float().mean()) for name, layer in maskable_layers(model).items()}
