@@ -136,7 +136,7 @@ def _row(preset: EncoderPreset, found: BySeed, dense: BySeed) -> EncoderRow:
         runs=len(found),
         examples=first.examples,
         accuracy=figure(lambda record: record.accuracy),
-        accuracy_change=figure(lambda record: record.accuracy - dense[record.key.seed].accuracy),
+        accuracy_change=figure(lambda record: _without_noise(record.accuracy - dense[record.key.seed].accuracy)),
         accuracy_difference=difference(found, dense),
         untrained_accuracy=_where_known([record.untrained_accuracy for record in found.values()]),
         f1=figure(lambda record: record.f1),
@@ -181,6 +181,11 @@ def _of_a_single_run(found: BySeed) -> tuple[float, float] | None:
     if len(intervals) > 1 or intervals[0] is None:
         return None
     return intervals[0][0] - 1, intervals[0][1] - 1
+
+
+def _without_noise(change: float) -> float:
+    """Return a change without what floats add to it, so that none is 0 and not -0."""
+    return round(change, 12) + 0.0
 
 
 def _where_known(values: Sequence[float | None]) -> Figure | None:
