@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -11,13 +13,17 @@ from pydantic import BaseModel, ConfigDict
 from objectives.racing import CHUNK
 from objectives.statistics import describe_power
 from optimizer.measure import LATENCY_S
+from optimizer.recover import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
 from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import check_workload, load_workload
+from optimizer.workloads.workload import Workload, check_workload, load_workload
+
+if TYPE_CHECKING:
+    from optimizer.families.masked import MaskedFamily
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # of a candidate's evaluation to the dense model's: smaller models, some of them stopped early
@@ -58,24 +64,38 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     started = time.perf_counter()
     predict(workload.model, few)
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
-    groups = len(workload.family.groups(workload))
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    screening = tokens["search"] * min(1.0, CHUNK / len(workload.search))
-    passes = (
-        BANK_PASSES * tokens["calibration"]
-        + PASSES_PER_GROUP * groups * screening
-        + spec.trials * MEAN_COST * (tokens["search"] + SCREENED / REFINE_SHARE * screening)
-        + (1 + SIZE * MEAN_COST) * tokens["verification"]
-    )
+    passes = _preparing(spec, workload, tokens) + _searching(spec, workload, tokens)
+    passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
     seconds = passes * token_s + LATENCY_S * len(spec.batch_sizes)
-    search_s = spec.trials * MEAN_COST * tokens["search"] * token_s
+    search_s = _searching(spec, workload, tokens) * token_s
     if spec.timeout is not None:
         seconds -= max(0.0, search_s - spec.timeout)
     return Estimate(
         examples={role: record["n"] for role, record in workload.examples_record.items()},
-        groups=groups,
+        groups=len(workload.family.groups(workload)),
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
         power=describe_power(len(workload.verification), spec.epsilon),
         notes=workload.notes,
     )
+
+
+def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
+    """Return the tokens, or images, that pass before the search."""
+    if spec.structure == "weights":
+        return 0.0
+    groups = len(workload.family.groups(workload))
+    return BANK_PASSES * tokens["calibration"] + PASSES_PER_GROUP * groups * _screening(workload, tokens)
+
+
+def _searching(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
+    """Return the tokens, or images, that pass in the search; a training step counts as three forward passes."""
+    if spec.structure == "weights":
+        training = cast("MaskedFamily", workload.family).training
+        return spec.trials * (BACKWARD * training.settings.epochs * len(training.images) + tokens["search"])
+    return spec.trials * MEAN_COST * (tokens["search"] + SCREENED / REFINE_SHARE * _screening(workload, tokens))
+
+
+def _screening(workload: Workload, tokens: Mapping[str, float]) -> float:
+    return tokens["search"] * min(1.0, CHUNK / len(workload.search))

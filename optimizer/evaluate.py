@@ -21,7 +21,7 @@ from objectives.measurement import Measurement, Source
 from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
-from optimizer.search.space import Space
+from optimizer.search.space import SearchSpace
 from optimizer.trim import trim_memory
 from optimizer.workloads.examples import AnyExamples
 from optimizer.workloads.predict import predict, predictions_of
@@ -61,21 +61,28 @@ class DenseAnswers:
         return divergence(self.logits[self.order[0]], answers)
 
 
+Counted = Callable[[Config, nn.Module], tuple[Measurement, ...]]
+
+
 class Evaluator:
-    """Evaluates configs of one study. Models come from `build`, which returns a new smaller model for a config."""
+    """Evaluates configs of one study. Models come from `build`, which returns a new smaller model for a config.
+
+    `counted` adds what no table knows before the model is there.
+    """
 
     def __init__(
         self,
         *,
-        space: Space,
+        space: SearchSpace,
         build: Callable[[Config], nn.Module],
         dense: DenseAnswers,
         metric: Metric,
         epsilon: float,
         seed: int,
+        counted: Counted = lambda _config, _model: (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._space, self._build, self._dense = space, build, dense
+        self._space, self._build, self._dense, self.counted = space, build, dense, counted
         self._metric, self._epsilon, self._seed, self._clock = metric, epsilon, seed, clock
         self._labels = dense.examples.labels
         self._dense_predictions = predictions_of(dense.logits)
@@ -114,7 +121,11 @@ class Evaluator:
         if config not in self._screened:
             self._screened[config] = predict(model, self._dense.screening)
         screened = self._screened[config]
-        known = (*costs, _divergence_measurement(self._dense.divergence_of(screened), len(screened)))
+        known = (
+            *costs,
+            *self.counted(config, model),
+            _divergence_measurement(self._dense.divergence_of(screened), len(screened)),
+        )
         if self._dense_scores is None:
             return self._whole(model, known)
         return self._raced(self._answers(model, screened), known, self._dense_scores)
@@ -187,6 +198,11 @@ class Evaluator:
 
     def _value(self, value: float, n: int) -> Measurement:
         return Measurement(quantity=self._metric.name, value=value, unit="1", source=Source.MEASURED, n=n)
+
+
+def flops_measurement(value: float) -> Measurement:
+    """Return FLOPs of one inference, counted on the model itself."""
+    return Measurement(quantity="flops", value=value, unit=UNITS["flops"], source=Source.COUNTED)
 
 
 def _divergence_measurement(value: float, n: int) -> Measurement:

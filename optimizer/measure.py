@@ -33,6 +33,7 @@ class Asked:
     request: Request
     flops: Callable[[nn.Module], float]  # of one inference
     conditions: Mapping[str, JsonScalar]  # beside the batch
+    sizes: Callable[[Hashable, nn.Module], tuple[Measurement, ...]] = lambda _key, model: measure_size(model)
 
 
 Measurements = dict[Hashable, tuple[Measurement, ...]]
@@ -112,5 +113,5 @@ def _add_sizes(
     conditions = {"batch": batch, **asked.conditions}
     with measuring(*models.values(), threads=threads):
         for key, model in models.items():
-            taken[key].extend(measure_size(model))
+            taken[key].extend(asked.sizes(key, model))
             taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))

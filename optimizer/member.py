@@ -35,7 +35,9 @@ class LatencyView(View):
     seconds: float
     ratio: float
     ratio_interval: tuple[float, float] | None
+    gain: bool  # false where the interval reaches 1, and where nothing that costs time was left out
     source: str
+    kernels: str | None = None  # of a masked member: dense, dead neurons removed, compressed rows
 
 
 class Costs(View):
@@ -60,12 +62,22 @@ class Baseline(Costs):
     verification_n: int | None = None
 
 
+class RecipeView(View):
+    """How a masked candidate was trained; `swap_share` is of the kept units after each epoch."""
+
+    schedule: str
+    scope: str
+    swap_share: float | None
+    words: str
+
+
 class Member(Costs):
     """A candidate as it is handed out. `accuracy` is the task's metric, on the search examples."""
 
     candidate: int
     config: dict[str, int]
     form: str
+    recipe: RecipeView | None = None  # of masked weights alone
     origin: str
     parent: int | None = None
     accuracy: float | None
@@ -77,7 +89,7 @@ class Member(Costs):
     latency_ratio: float | None = None  # of the first batch
     energy_ratio: float | None = None
     divergence: float | None = None
-    training_seconds: float | None = None  # of a recovered member
+    training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
 
     @property

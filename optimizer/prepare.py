@@ -5,22 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from torch import nn
 
+from objectives.measurement import Measurement
 from optimizer.errors import InputError
-from optimizer.evaluate import DenseAnswers, Evaluator
-from optimizer.families.family import Bank
+from optimizer.evaluate import Counted, DenseAnswers, Evaluator, flops_measurement
+from optimizer.families.family import Bank, UnitBank
+from optimizer.feasible import is_feasible
+from optimizer.fronts import study_limits
 from optimizer.progress import Stages
-from optimizer.search.space import Space
+from optimizer.search.ladder import ladder
+from optimizer.search.refine import Refiner
+from optimizer.search.space import SearchSpace, Space
+from optimizer.search.weight_space import WeightSpace
 from optimizer.sensitivity import harm_table, measure_sensitivity
 from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group, freeze, frozen_groups
+from search_spaces.masks.space import MaskSpace
+from studies.records import Proposal
+
+if TYPE_CHECKING:
+    from optimizer.families.masked import MaskedFamily
 
 
 @dataclass(frozen=True)
@@ -30,10 +43,12 @@ class Prepared:
     workload: Workload
     groups: tuple[Group, ...]
     bank: Bank
-    space: Space
+    space: SearchSpace
     evaluator: Evaluator
 
     build: Callable[[Config], nn.Module]  # a model of a config, sharing untouched weights with the dense one
+    ladder: Callable[[int], list[Proposal]]  # the seeds of a study of so many candidates
+    refiner: Refiner | None  # None where a search ends with its sampler
 
 
 def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
@@ -41,9 +56,15 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
 
     Raises `InputError` for a `keep` entry that names no layer.
     """
+    if spec.structure == "weights":
+        return _prepare_weights(spec, workload, cache_dir=cache_dir, stages=stages)
+    return _prepare_units(spec, workload, cache_dir=cache_dir, stages=stages)
+
+
+def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
     groups = study_groups(spec, workload)
     form = Form.RECONSTRUCTED if spec.reconstruct else Form.SLICED
-    bank = study_bank(spec, workload, groups, cache_dir)
+    bank = cast("UnitBank", study_bank(spec, workload, groups, cache_dir))
     with stages.stage("baseline"):
         dense = DenseAnswers.on(workload.search, workload.search_logits)
     with stages.stage("bank") as report:
@@ -61,17 +82,54 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     costs = workload.family.costs(workload, groups)
     with stages.stage("tables"):
         costs = workload.family.with_proposed_costs(costs, spec, workload, groups=groups, cache_dir=cache_dir)
-    limits = {name.removesuffix("_ratio"): limit for name, limit in spec.limits.model_dump().items() if limit}
-    space = Space(groups, form, costs, harms, limits)
-    evaluator = Evaluator(
+    space = Space(groups, form, costs, harms, study_limits(spec))
+    evaluator = _evaluator(spec, workload, space, build, dense)
+    refiner = Refiner(
+        space,
+        divergence_of=stages.timed("screen", evaluator.divergence_of),
+        is_feasible=lambda candidate: is_feasible(candidate, spec.epsilon),
+    )
+    return Prepared(workload, groups, bank, space, evaluator, build, partial(ladder, space), refiner)
+
+
+def _prepare_weights(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
+    groups, family = study_groups(spec, workload), cast("MaskedFamily", workload.family)
+    bank = family.bank(workload, groups, spec.criterion, cache_dir / "banks")
+    with stages.stage("baseline"):
+        dense = DenseAnswers.on(workload.search, workload.search_logits)
+    masks = MaskSpace(groups, initial=family.training.initial, trained=workload.model)
+    space = WeightSpace(masks, family.costs(workload, groups), study_limits(spec))
+
+    def build(config: Config) -> nn.Module:
+        with stages.part("train"):
+            return family.materialize(workload, groups, config, bank, share_weights=True)
+
+    def counted(config: Config, model: nn.Module) -> tuple[Measurement, ...]:
+        flops = family.flops(workload, model)
+        return flops_measurement(flops), *bank.training_of(config)
+
+    evaluator = _evaluator(spec, workload, space, build, dense, counted=counted)
+    return Prepared(workload, groups, bank, space, evaluator, build, space.ladder, None)
+
+
+def _evaluator(
+    spec: StudySpec,
+    workload: Workload,
+    space: SearchSpace,
+    build: Callable[[Config], nn.Module],
+    dense: DenseAnswers,
+    *,
+    counted: Counted = lambda _config, _model: (),
+) -> Evaluator:
+    return Evaluator(
         space=space,
         build=build,
         dense=dense,
         metric=workload.metric,
         epsilon=spec.epsilon,
         seed=spec.seed,
+        counted=counted,
     )
-    return Prepared(workload, groups, bank, space, evaluator, build)
 
 
 def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:

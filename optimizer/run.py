@@ -32,18 +32,16 @@ from optimizer.samplers import make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Refiner
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import Workload, check_workload, load_workload
-from search_spaces.distributions import DIMENSIONS
 from studies.records import Candidate, Study, StudyState
 from studies.store import StoreUnusableError, StudyStore
 
-SEARCH_PARTS = ("search", "screen", "evaluate")
+SEARCH_PARTS = ("search", "screen", "evaluate", "train")
 
 
 def optimize(
@@ -182,6 +180,7 @@ class StudyRun:
             **describe_device(workload.device),
             "batch_sizes": list(self._spec.batch_sizes),
             **workload.family.conditions(workload),
+            "structure": self._spec.structure,
             "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -198,7 +197,9 @@ class StudyRun:
             for name, cost in space.costs.items()
             if name not in ("latency", "energy")
         ]
-        kept = [m for m in self._study.baseline if m.quantity not in {quality.quantity, *space.costs}]
+        costs += prepared.evaluator.counted(space.dense, prepared.workload.model)
+        known = {quality.quantity, *space.costs, *(cost.quantity for cost in costs)}
+        kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
         power = describe_power(len(prepared.workload.verification.labels), self._spec.epsilon)
         self._store.update_study(self._study.id, context={"power": power})
@@ -231,21 +232,20 @@ class StudyRun:
         if spec.sampler == "iterative":
             return IterativeProposer(prepared.groups, self._is_feasible)
         worth = Worth(spec, prepared)
-        divergence_of = self._stages.timed("screen", prepared.evaluator.divergence_of)
-        refiner = Refiner(space, divergence_of=divergence_of, is_feasible=self._is_feasible)
         return StagedProposer(
             space,
+            seeds=prepared.ladder(spec.trials),
             trials=spec.trials,
             make_sampler=lambda: make_sampler(
                 spec.sampler,
-                dimensions=len(DIMENSIONS),
+                dimensions=space.dimensions,
                 seed=spec.seed,
                 budget=spec.trials,
                 objectives=1 + len(spec.objectives),
                 constraints=worth.constraints,
             ),
             worth=worth,
-            refiner=refiner,
+            refiner=prepared.refiner,
         )
 
     def _is_feasible(self, candidate: Candidate) -> bool:
@@ -270,7 +270,7 @@ class StudyRun:
         return choose_shortlist(
             self._store.candidates(self._study.id),
             is_feasible=self._is_feasible,
-            flops_of=lambda candidate: prepared.space.costs["flops"].ratio(candidate.config),
+            cost_of=lambda candidate: prepared.space.costs[prepared.space.yardstick].ratio(candidate.config),
             epsilon=self._spec.epsilon,
         )
 

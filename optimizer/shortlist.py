@@ -1,6 +1,6 @@
 """The shortlist: the few candidates that get verified, fixed before any verification example is touched.
 
-Feasible candidates on the front or near it, spread over FLOPs. Within a stretch of FLOPs the candidate most likely to
+Feasible candidates on the front or near it, spread over a cost. Within a stretch of it the candidate most likely to
 hold comes first: a drop that is a standard error inside ε, then the smaller divergence, which is measured without
 labels and so has not been selected by the luck of the search examples.
 """
@@ -21,21 +21,21 @@ def choose_shortlist(
     candidates: Sequence[Candidate],
     *,
     is_feasible: Callable[[Candidate], bool],
-    flops_of: Callable[[Candidate], float],
+    cost_of: Callable[[Candidate], float],
     epsilon: float,
     size: int = SIZE,
 ) -> list[Candidate]:
-    """Return at most `size` candidates, cheapest first; the least violating few where none is feasible."""
+    """Return at most `size` candidates, cheapest first by `cost_of`; the least violating few where none is feasible."""
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
         return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
     chosen = [
         min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
-        for stretch in _stretches(feasible, flops_of, size)
+        for stretch in _stretches(feasible, cost_of, size)
     ]
-    rest = sorted((c for c in feasible if c not in chosen), key=lambda c: (not _is_safe(c, epsilon), flops_of(c)))
-    return sorted([*chosen, *rest[: size - len(chosen)]], key=flops_of)
+    rest = sorted((c for c in feasible if c not in chosen), key=lambda c: (not _is_safe(c, epsilon), cost_of(c)))
+    return sorted([*chosen, *rest[: size - len(chosen)]], key=cost_of)
 
 
 def standard_error(candidate: Candidate) -> float:
@@ -51,13 +51,13 @@ def standard_error(candidate: Candidate) -> float:
 
 
 def _stretches(
-    feasible: Sequence[Candidate], flops_of: Callable[[Candidate], float], size: int
+    feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float], size: int
 ) -> list[list[Candidate]]:
     """Cut the span from the cheapest feasible candidate to the dense model into stretches of equal ratio.
 
     So the cheap end, where a candidate is worth most and most likely to be refuted, gets most of the places.
     """
-    prices = np.array([flops_of(candidate) for candidate in feasible])
+    prices = np.array([cost_of(candidate) for candidate in feasible])
     edges = np.geomspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]
     places = np.searchsorted(edges, prices, side="right")
     return [[c for c, at in zip(feasible, places, strict=True) if at == place] for place in sorted(set(places))]

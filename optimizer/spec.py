@@ -13,7 +13,14 @@ Ratio = Annotated[float, Field(gt=0, le=1)]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
 CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
+StructureName = Literal["units", "weights"]
 MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
+
+
+AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
+"""Defaults of Algorithm 1."""
+AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
+"""Defaults of masked weights: every schedule ranks by magnitude, and parameters are what is known beforehand."""
 
 
 class Frozen(BaseModel):
@@ -46,6 +53,12 @@ class StudySpec(Frozen):
     metric: MetricName | None = Field(None, description="default: the task's own metric")
     max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
 
+    structure: StructureName = Field(
+        "units", description="whole heads, neurons and channels, or single weights of an image network, under masks"
+    )
+    epochs: int | None = Field(
+        None, ge=2, description="of a masked candidate's training; default: as many as the dense network's"
+    )
     objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
@@ -85,9 +98,11 @@ class StudySpec(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _iterative_defaults(cls, data: Any) -> Any:  # Any: whatever the caller hands in
+    def _other_defaults(cls, data: Any) -> Any:  # Any: whatever the caller hands in
+        if isinstance(data, Mapping) and data.get("structure") == "weights":
+            return {**AS_MASKED, **data}
         if isinstance(data, Mapping) and data.get("sampler") == "iterative":
-            return {"criterion": "magnitude-l1", "reconstruct": False, **data}
+            return {**AS_PUBLISHED, **data}
         return data
 
     @field_validator("objectives", "batch_sizes")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from objectives.measurement import Interval, Measurement, Source
+from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.measure import DENSE, Asked, measure_models
@@ -19,6 +19,7 @@ from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import Workload
+from search_spaces.surgery import share_structure
 from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
 
@@ -55,12 +56,18 @@ class Verifier:
         """Measure latency, energy, memory and size of all members beside the dense model, in the same rounds."""
         if all(any(m.quantity == "latency_ratio" for m in candidate.measurements) for candidate in shortlist):
             return
-        model = self.workload.model
-        models: dict[Hashable, nn.Module] = {DENSE: model, **{c.id: self.build(c) for c in shortlist}}
         family, workload = self.workload.family, self.workload
-        asked = Asked(family.request(workload), partial(family.request_flops, workload), family.conditions(workload))
+        extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
+        executed = {key: family.execution(workload, model, self.spec) for key, model in extracted.items()}
+        asked = Asked(
+            family.request(workload),
+            partial(family.request_flops, workload),
+            family.conditions(workload),
+            sizes=lambda key, model: family.sizes(extracted.get(key, model)),
+        )
+        # a copy of the dense model, as every candidate is one: Python finds what a fresh copy holds a little faster
         taken = measure_models(
-            models,
+            {DENSE: share_structure(workload.model), **{key: execution.model for key, execution in executed.items()}},
             asked,
             batch_sizes=self.spec.batch_sizes,
             threads=self.spec.threads,
@@ -68,7 +75,9 @@ class Verifier:
             progress=report,
         )
         for candidate in shortlist:
-            self.store.add_measurements(candidate.id, taken[candidate.id])
+            conditions = executed[candidate.id].conditions
+            measured = tuple(_under(each, conditions) for each in taken[candidate.id])
+            self.store.add_measurements(candidate.id, measured)
         self._add_to_baseline(taken[DENSE])
 
     def _compare(
@@ -115,6 +124,13 @@ class Verifier:
     def _add_to_baseline(self, measurements: Sequence[Measurement]) -> None:
         known = self.store.study(str(self.study.id)).baseline
         self.store.update_study(self.study.id, baseline=[*known, *measurements])
+
+
+def _under(measurement: Measurement, conditions: Conditions) -> Measurement:
+    """Return a measurement of a model's run with what is to say of how it ran."""
+    if measurement.quantity in ("parameters", "size"):
+        return measurement
+    return replace(measurement, conditions={**measurement.conditions, **conditions})
 
 
 def _changes(

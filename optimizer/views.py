@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
-from optimizer.member import Baseline, LatencyView, Member, VerificationView
+from optimizer.families.kernels import DENSE_KERNELS
+from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.verdicts import Judgement
+from search_spaces.config import Recipe
 from studies.records import Candidate, Study
 
 
@@ -65,6 +68,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         candidate=candidate.number,
         config=candidate.config.as_dict(),
         form=candidate.config.form.value,
+        recipe=_recipe(candidate.config.recipe),
         origin=candidate.proposal.origin.value,
         parent=candidate.proposal.parent,
         accuracy=measured.value(metric),
@@ -110,13 +114,21 @@ def _costs(measured: Measured) -> _CostFields:
 
 
 def _latency(latency: Measurement, ratio: Measurement | None) -> LatencyView:
+    bounds = _bounds(ratio.interval) if ratio else None
+    kernels = latency.conditions.get("kernels")
     return LatencyView(
         batch=int(latency.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
         seconds=latency.value,
         ratio=ratio.value if ratio else 1.0,
-        ratio_interval=_bounds(ratio.interval) if ratio else None,
+        ratio_interval=bounds,
+        gain=kernels != DENSE_KERNELS and (bounds is None or bounds[1] < 1),
         source=latency.source.value,
+        kernels=None if kernels is None else str(kernels),
     )
+
+
+def _recipe(recipe: Recipe | None) -> RecipeView | None:
+    return None if recipe is None else RecipeView(**asdict(recipe), words=recipe.in_words())
 
 
 def _verification(candidate: Candidate, judgement: Judgement | None) -> VerificationView | None:

@@ -66,6 +66,8 @@ def optimize(
     search_examples: options.SearchExamples = None,
     verification_examples: options.VerificationExamples = None,
     allow_untrained: options.AllowUntrained = None,
+    structure: options.Structure = None,
+    epochs: options.Epochs = None,
     criterion: options.Criterion = None,
     reconstruct: options.Reconstruct = None,
     keep: options.Keep = None,

@@ -52,6 +52,16 @@ AllowUntrained = Annotated[
         "--allow-untrained", help="Accept a model no better than guessing; train nothing.", rich_help_panel=DATA
     ),
 ]
+Structure = Annotated[
+    str | None,
+    typer.Option(help="units: heads, neurons, channels; weights: masks, of image networks.", rich_help_panel=SPACE),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="Of a masked candidate's training; as many as the dense network's.", rich_help_panel=SPACE
+    ),
+]
 Criterion = Annotated[
     str | None,
     typer.Option(help="obs, fisher, taylor, activation, magnitude-l1, magnitude-l2 or random.", rich_help_panel=SPACE),

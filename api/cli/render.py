@@ -53,14 +53,15 @@ def _print_members(
     members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console, *, knee: int | None = None
 ) -> None:
     """Print two tables: how good the members are, and what they cost."""
-    quality = _empty_table("", metric, "drop, 95 %", "verified drop, 95 %", "verdict")
+    recipe = ["trained by"] if any(member.recipe for member in members) else []
+    quality = _empty_table("", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe)
     costs = _empty_table("", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size")
     if baseline is not None:
         quality.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3)
         costs.add_row("dense", _flops(baseline.flops), *_costs(baseline))
     for member in members:
         name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
-        quality.add_row(name, *_quality(member))
+        quality.add_row(name, *_quality(member), *([member.recipe.words] if member.recipe else []))
         costs.add_row(name, f"{_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member))
     console.print(quality)
     console.print()
@@ -70,7 +71,7 @@ def _print_members(
 def _empty_table(*titles: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in titles:
-        table.add_column(title, justify="left" if title in ("", "verdict") else "right", overflow="fold")
+        table.add_column(title, justify="left" if title in ("", "verdict", "trained by") else "right", overflow="fold")
     return table
 
 
@@ -102,10 +103,9 @@ def _costs(view: Costs) -> list[str]:
 
 def _latency(view: LatencyView, *, is_dense: bool) -> str:
     if is_dense:
-        return f"{view.seconds * 1e3:.1f} ms"
-    if view.ratio_interval is not None and view.ratio_interval[1] >= 1:
-        return f"{view.seconds * 1e3:.1f} ms {NO_GAIN}"
-    return f"{view.seconds * 1e3:.1f} ms ×{_with_bounds(view.ratio, view.ratio_interval, digits=2)}"
+        return _milliseconds(view.seconds)
+    change = f"×{_with_bounds(view.ratio, view.ratio_interval, digits=2)}" if view.gain else NO_GAIN
+    return f"{_milliseconds(view.seconds)} {change}" + (f" ({view.kernels})" if view.kernels else "")
 
 
 def _print_knee(result: RunResult, console: Console) -> None:
@@ -123,10 +123,13 @@ def _print_knee(result: RunResult, console: Console) -> None:
     if verified is not None and dense.verification_accuracy is not None:
         pair = dense.verification_accuracy, verified.accuracy
         table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}"))
-    table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, "{:.3f} G"))
+    giga = "{:.3f} G" if dense.flops >= 1e8 else "{:.3g} G"
+    table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, giga))
     for before, after in zip(dense.latency, member.latency, strict=False):
         pair = before.seconds * 1e3, after.seconds * 1e3
-        table.add_row(f"{device} latency (batch {before.batch})", *_compared(*pair, "{:.1f} ms"))
+        form = "{:.3f} ms" if before.seconds < 1e-3 else "{:.1f} ms"
+        *values, change = _compared(*pair, form)
+        table.add_row(f"{device} latency (batch {before.batch})", *values, change if after.gain else NO_GAIN)
     if dense.energy_j and member.energy_j:
         pair = dense.energy_j * 1e3, member.energy_j * 1e3
         table.add_row(f"energy per inference ({member.energy_source})", *_compared(*pair, "{:.3g} mJ"))
@@ -162,6 +165,10 @@ def _with_bounds(value: float | None, bounds: tuple[float, float] | None, *, dig
     if value is None:
         return ABSENT
     return f"{value:.{digits}f}" + (f" \\[{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]" if bounds else "")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.{3 if seconds < 1e-3 else 1}f} ms"
 
 
 def _flops(value: float) -> str:

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from api.cli.errors import input_error
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.spec import CostName, CriterionName, Limits, MetricName, SamplerName, StudySpec
+from optimizer.spec import CostName, CriterionName, Limits, MetricName, SamplerName, StructureName, StudySpec
 
 LISTS = ("text_columns", "objectives", "keep", "batch_sizes")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "sampler": get_args(SamplerName),
+    "structure": get_args(StructureName),
     "criterion": get_args(CriterionName),
     "metric": get_args(MetricName),
     "objectives": get_args(CostName),

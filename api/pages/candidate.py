@@ -61,7 +61,7 @@ def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
             raise ProblemError(404, f"study {study.slug!r} has no candidate {number} with a drop")
     chosen = [members[number] for number in numbers]
     most = _most(member.config for member in members.values())
-    layers = _layers([member.config for member in chosen], most)
+    layers = _layers(chosen, most)
     kinds = list(dict.fromkeys(kind for layer in layers for kind in layer.kept))
     return Detail(result_of(study, state.service.store), chosen, [records[number] for number in numbers], layers, kinds)
 
@@ -74,10 +74,11 @@ def _most(configs: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return most
 
 
-def _layers(configs: Sequence[Mapping[str, int]], most: Mapping[str, int]) -> list[Layer]:
+def _layers(members: Sequence[Member], most: Mapping[str, int]) -> list[Layer]:
     found: dict[str, dict[str, list[Kept | None]]] = {}
+    in_networks = "weights" if any(member.recipe for member in members) else "channels"
     for group in most:
-        place, _, kind = group.rpartition(".") if group.endswith(ENCODER_KINDS) else (group, "", "channels")
-        kept = [Kept(config[group], most[group]) if group in config else None for config in configs]
+        place, _, kind = group.rpartition(".") if group.endswith(ENCODER_KINDS) else (group, "", in_networks)
+        kept = [Kept(m.config[group], most[group]) if group in m.config else None for m in members]
         found.setdefault(place or group, {})[kind] = kept
     return [Layer(name.replace(".", " "), kept) for name, kept in found.items()]

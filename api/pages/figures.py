@@ -36,13 +36,11 @@ def between(bounds: tuple[float, float] | None, digits: int = 4) -> str:
     return "" if bounds is None else f"[{fixed(bounds[0], digits)}, {fixed(bounds[1], digits)}]"
 
 
-def ratio(value: float | None, bounds: tuple[float, float] | None = None) -> str:
-    """Return a ratio to the dense model; one whose interval reaches 1 is no gain, and says so."""
+def ratio(value: float | None, gain: bool = True) -> str:  # noqa: FBT001, FBT002 - a filter of the templates
+    """Return a ratio to the dense model; one that is no gain says so."""
     if value is None:
         return NONE
-    if bounds is not None and bounds[1] >= 1:
-        return f"×{value:.2f} no gain"
-    return f"×{value:.2f}"
+    return f"×{value:.2f}" if gain else f"×{value:.2f} no gain"
 
 
 def when(moment: datetime) -> str:

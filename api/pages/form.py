@@ -32,6 +32,7 @@ HINTS: Mapping[str, str] = {
     "keep": "layers or groups, separated by commas",
     "batch_sizes": "of the latency measurement, separated by commas",
     "criterion": "how units are ranked",
+    "structure": "units: heads, neurons, channels; weights: masks, of image networks only",
     "search_examples": "default: all there are",
     "verification_examples": "default: all there are",
     "calibration_examples": "rank units and solve their consumers",
@@ -43,7 +44,7 @@ SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("What is pruned", ("model", "weights", "task", "epsilon", "name")),
     ("Search", ("objectives", "sampler", "trials", "timeout", "seed", "priority")),
     ("Limits", ("flops_ratio", "latency_ratio", "energy_ratio", "parameters_ratio", "size_ratio")),
-    ("Pruning", ("criterion", "reconstruct", "recover", "keep", "round_to", "allow_untrained")),
+    ("Pruning", ("structure", "epochs", "criterion", "reconstruct", "recover", "keep", "round_to", "allow_untrained")),
     (
         "Data",
         (

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from objectives.flops import count_flops
-from objectives.measurement import JsonScalar
-from objectives.size import count_parameters, size_bytes
+from objectives.measurement import JsonScalar, Measurement
+from objectives.size import count_parameters, measure_size, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.families.answers import contrasts, summed_loss
-from optimizer.families.family import Bank, Request
+from optimizer.families.family import Bank, Execution, Request
 from optimizer.latency_proposal import add_proposed_costs
 from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
@@ -104,6 +104,14 @@ class EncoderFamily:
     def flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs, mean over the unpadded lengths of the search examples."""
         return count_flops(model, workload.search.lengths)
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the parameters and the length of the file."""
+        return measure_size(model)
+
+    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return the encoder as it is: it is smaller, and its kernels are dense."""
+        return Execution(model, {})
 
     def request(self, workload: Workload) -> Request:
         """Return a maker of requests of random tokens."""

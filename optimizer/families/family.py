@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor, nn
 
-from objectives.measurement import JsonScalar
+from objectives.measurement import JsonScalar, Measurement
 from search_spaces.config import Config
 from search_spaces.groups import Group
 
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
 Request = Callable[[int], dict[str, Tensor]]  # batch -> the inputs of one latency request
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A model as it runs, and what to say of how: its kernels, where there was a choice."""
+
+    model: nn.Module
+    conditions: Mapping[str, JsonScalar]
+
+
 class Bank(Protocol):
-    """Rankings and reconstructed weights of one dense model, on disk below `folder`."""
+    """What is computed once of one dense model and reused, on disk below `folder`."""
 
     @property
     def folder(self) -> Path:
         """Where the bank lies."""
+
+
+class UnitBank(Bank, Protocol):
+    """Rankings and reconstructed weights."""
 
     def fill_rankings(self, progress: Callable[[int, int], None] = ...) -> None:
         """Rank the units of every group."""
@@ -52,7 +65,7 @@ class Family(Protocol):
         """Return a model of a config's shapes whose weights are still to be assigned."""
 
     def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
-        """Return the costs that are known exactly: "flops", "parameters", "size"."""
+        """Return the costs that are known exactly beforehand: "parameters", "size", and "flops" where they are."""
 
     def with_proposed_costs(
         self,
@@ -67,6 +80,12 @@ class Family(Protocol):
 
     def flops(self, workload: Workload, model: nn.Module) -> float:
         """Return a model's FLOPs of one inference, mean over the search examples."""
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the "parameters" and the "size" of a model."""
+
+    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return a model in the form in which it runs fastest on this device."""
 
     def request(self, workload: Workload) -> Request:
         """Return a maker of the requests that latency, energy and memory are measured on."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from objectives.device import device_of
 from objectives.flops import UncountableModelError
-from objectives.measurement import JsonScalar
+from objectives.measurement import Measurement
 from objectives.networks import flops_by_layer
-from objectives.size import size_bytes
+from objectives.size import measure_size, size_bytes
 from optimizer.costs import Cost
 from optimizer.errors import InputError
 from optimizer.families.answers import summed_loss
-from optimizer.families.family import Bank, Request
+from optimizer.families.family import Bank, Execution
+from optimizer.families.image import ImageFamily
 from optimizer.vision.examples import PIXELS
 from optimizer.vision.network import Network
 from search_spaces.allocation import FloatArray
@@ -41,11 +41,12 @@ CALIBRATION_BATCH = 64
 RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
 
 
-class NetworkFamily:
-    """`Family` of image networks; `space` is that of the dense one."""
+class NetworkFamily(ImageFamily):
+    """`Family` of image networks that lose channels and neurons; `space` is that of the dense one."""
 
     def __init__(self, network: Network, space: ChannelSpace) -> None:
-        self._network, self._space, self._shape = network, space, network.shape
+        super().__init__(network)
+        self._space = space
 
     @classmethod
     def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
@@ -55,7 +56,7 @@ class NetworkFamily:
         """
         try:
             family = cls(network, network.channels_of(model))
-            family._count(model)
+            flops_by_layer(model, family.example(model))
         except UnprunableModelError as error:
             raise InputError("--model", str(error)) from error
         except UncountableModelError as error:
@@ -114,10 +115,18 @@ class NetworkFamily:
         model: nn.Module = workload.model
         parameters = network_parameters_cost(model, self._space)
         return {
-            "flops": network_flops_cost(self._space, self._count(model)),
+            "flops": network_flops_cost(self._space, flops_by_layer(model, self.example(model))),
             "parameters": parameters,
             "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
         }
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the parameters and the length of the file."""
+        return measure_size(model)
+
+    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return the network as it is: it is smaller, and its kernels are dense."""
+        return Execution(model, {})
 
     def with_proposed_costs(
         self,
@@ -138,35 +147,6 @@ class NetworkFamily:
                 "both are measured for the shortlist, and `optimize front` filters by them",
             )
         return dict(costs)
-
-    def flops(self, workload: Workload, model: nn.Module) -> float:
-        """Return the FLOPs of one image."""
-        return sum(self._count(model).values())
-
-    def request(self, workload: Workload) -> Request:
-        """Return a maker of requests of random images."""
-
-        def make(batch: int) -> dict[str, Tensor]:
-            generator = torch.Generator().manual_seed(0)
-            return {PIXELS: torch.randn(batch, *self._shape, generator=generator).to(workload.device)}
-
-        return make
-
-    def request_flops(self, workload: Workload, model: nn.Module) -> float:
-        """Return the FLOPs of one image."""
-        return self.flops(workload, model)
-
-    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
-        """Return the shape of an image, channels first."""
-        return {"image": "×".join(map(str, self._shape))}
-
-    def save(self, workload: Workload, place: Path) -> str:
-        """Write what the network is built from."""
-        self._network.save(place)
-        return self._network.name
-
-    def _count(self, model: nn.Module) -> dict[str, float]:
-        return flops_by_layer(model, {PIXELS: torch.zeros(1, *self._shape, device=device_of(model))})
 
 
 class Bytes:

@@ -14,6 +14,7 @@ VERDICTS = {
 
 TEXTS = ("library_name: transformers", "tags: [structured-pruning, text-classification]")
 IMAGES = ("tags: [structured-pruning, image-classification]",)
+MASKED = ("tags: [unstructured-pruning, image-classification]",)
 USE_TEXTS = (
     "from optimizer import load_pruned",
     "from transformers import AutoTokenizer",
@@ -34,7 +35,7 @@ def model_card(member: Member, result: RunResult) -> str:
     verified, is_of_images = member.verification, "image" in result.conditions
     lines = [
         "---",
-        *(IMAGES if is_of_images else TEXTS),
+        *(MASKED if member.recipe else IMAGES if is_of_images else TEXTS),
         "---",
         f"# {result.model} pruned for {result.task}",
         "",
@@ -42,6 +43,7 @@ def model_card(member: Member, result: RunResult) -> str:
         "",
         f"**{VERDICTS[member.verdict]}.**",
         "",
+        *_about_masks(member),
         "| | dense | this model |",
         "|---|---|---|",
         *_rows(member, result),
@@ -65,6 +67,16 @@ def model_card(member: Member, result: RunResult) -> str:
     return "\n".join(lines)
 
 
+def _about_masks(member: Member) -> list[str]:
+    if member.recipe is None:
+        return []
+    return [
+        f"Masked weights: {member.recipe.words}. The tensors are dense, with zeros; hidden neurons that died are gone. "
+        "Parameters do not count the zeros, and the size is that of the smallest storage, not of the file.",
+        "",
+    ]
+
+
 def _rows(member: Member, result: RunResult) -> list[str]:
     dense = result.baseline
     if dense is None:
@@ -76,7 +88,8 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]
     for before, after in zip(dense.latency, member.latency, strict=False):
-        gain = "no gain" if after.ratio_interval and after.ratio_interval[1] >= 1 else f"×{after.ratio:.2f}"
+        gain = f"×{after.ratio:.2f}" if after.gain else "no gain"
+        gain += f", {after.kernels} kernels" if after.kernels else ""
         rows.append(f"| latency, batch {after.batch} | {before.seconds:.4g} s | {after.seconds:.4g} s ({gain}) |")
     if dense.energy_j is not None and member.energy_j is not None:
         rows.append(

@@ -27,6 +27,8 @@ from optimizer.spec import StudySpec
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import check_workload, load_workload
+from search_spaces.config import Form
+from search_spaces.masks.layers import zeros_by_layer
 from studies.records import Candidate, CandidateState, Study
 from studies.store import StudyStore
 
@@ -63,7 +65,8 @@ def export_candidate(
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in small.state_dict().items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
         kind = workload.family.save(workload, place)
-        _describe(place, study, spec, member, store=store, candidate=candidate, model_type=kind)
+        sparsity = zeros_by_layer(small) if candidate.config.form is Form.MASKED else None
+        _describe(place, study, spec, member, store=store, candidate=candidate, model_type=kind, sparsity=sparsity)
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
@@ -90,6 +93,7 @@ def _describe(
     store: StudyStore,
     candidate: Candidate,
     model_type: str,
+    sparsity: dict[str, float] | None,
 ) -> None:
     kept = candidate.config.as_dict()
     layers = range(sum(name.endswith(".heads") for name in kept))
@@ -98,6 +102,7 @@ def _describe(
         model_type=model_type,
         config=kept,
         form=candidate.config.form.value,
+        sparsity=sparsity,
         layers=tuple(LayerShape(heads=kept[f"layer.{i}.heads"], neurons=kept[f"layer.{i}.neurons"]) for i in layers),
         weights_sha256=file_hash(place / WEIGHTS),
         study=study.slug,

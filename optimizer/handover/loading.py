@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from optimizer.errors import InputError
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
-from optimizer.vision.network import read_network
+from optimizer.vision.network import Make, Network, read_network
 from search_spaces.config import Config, Form
 from search_spaces.encoders import discover_groups
 from search_spaces.surgery import shrink
@@ -40,14 +40,20 @@ def load_pruned(
     network = read_network(place)
     if network is None and into is not None:
         raise InputError("into", "is for networks that were given as modules; leave it out")
-    model: Any = _encoder(place, manifest) if network is None else network.pruned(manifest.config, into)
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
+        model: Any = _encoder(place, manifest) if network is None else _network(network, manifest, tensors, into)
         model.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, SafetensorError) as error:
         raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
     _restore_buffers(model, torch.device(device))
     return model.eval()
+
+
+def _network(network: Network, manifest: Manifest, tensors: Mapping[str, torch.Tensor], into: Make | None) -> nn.Module:
+    if Form(manifest.form) is Form.MASKED:
+        return network.narrowed(tensors, into)
+    return network.pruned(manifest.config, into)
 
 
 def _encoder(place: Path, manifest: Manifest) -> Any:

@@ -33,6 +33,7 @@ class Manifest(BaseModel):
     model_type: str
     config: dict[str, int]  # group -> units kept, what the loader builds from
     form: str
+    sparsity: dict[str, float] | None = None  # of masked weights: layer -> share of zeros in the tensors written
     layers: tuple[LayerShape, ...]
     weights_sha256: str
     study: str

@@ -56,16 +56,28 @@ def headline(result: RunResult) -> str:
         return f"Nothing is feasible: no candidate kept its drop within {result.epsilon:g}."
     if not held:
         return f"No member of the front held its drop within {result.epsilon:g} on the verification examples."
-    best = min(held, key=lambda member: member.flops_ratio)
+    best = min(held, key=lambda member: member.parameters if member.recipe else member.flops_ratio)
     checked = best.verification
     if checked is None:
         raise ValueError("a member that held was verified")
     return (
-        f"Candidate #{best.candidate} needs {best.flops_ratio:.0%} of the dense model's FLOPs; "
+        f"{_saving(best, result)}; "
         f"its {result.metric} dropped by {checked.drop:.4f} "
         f"[{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] "
         f"on {checked.n} verification examples "
         f"({checked.verdict.value}, one of a shortlist of {result.shortlist_size})."
+    )
+
+
+def _saving(best: Member, result: RunResult) -> str:
+    """Return what a member needs; of masked weights, which no kernel need notice, also whether it is any faster."""
+    if best.recipe is None or result.baseline is None:
+        return f"Candidate #{best.candidate} needs {best.flops_ratio:.0%} of the dense model's FLOPs"
+    gains = [f"×{each.ratio:.2f} ({each.kernels})" if each.gain else "no gain" for each in best.latency]
+    timed = ", ".join(f"{gain} at batch {each.batch}" for gain, each in zip(gains, best.latency, strict=True))
+    return (
+        f"Candidate #{best.candidate} keeps {best.parameters / result.baseline.parameters:.0%} of the dense model's "
+        f"parameters ({best.recipe.words}) and needs {best.flops_ratio:.0%} of its FLOPs; latency: {timed}"
     )
 
 

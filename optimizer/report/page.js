@@ -28,9 +28,11 @@ function row(table, cells, kind, className) {
     if (cell.className) td.className = cell.className;
   }
 }
+const milliseconds = (s) => `${(s * 1e3).toFixed(s < 1e-3 ? 3 : 1)} ms`;
 function latency(l) {
-  const ms = `${(l.seconds * 1e3).toFixed(1)} ms`;
-  return l.ratio_interval && l.ratio_interval[1] >= 1 ? `${ms} no gain` : `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}`;
+  const ms = milliseconds(l.seconds);
+  const kernels = l.kernels ? ` (${l.kernels})` : "";
+  return (l.gain ? `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}` : `${ms} no gain`) + kernels;
 }
 function costs(m) {
   return [isShown(m.energy_j) ? `${(m.energy_j * 1e3).toPrecision(3)} mJ (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
@@ -43,10 +45,10 @@ function drawFront() {
   row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "verdict", "FLOPs",
     ...batches.map((l) => `latency, batch ${l.batch}`), "energy", "parameters", "size", "peak memory"], "th");
   if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", dense.flops.toExponential(3),
-    ...batches.map((l) => `${(l.seconds * 1e3).toFixed(1)} ms`), ...costs(dense)], "td", "dense");
+    ...batches.map((l) => milliseconds(l.seconds)), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
-    row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
+    row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdict(m), className: verdict(m) },
       `${m.flops.toExponential(3)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
   }
@@ -86,10 +88,10 @@ function drawLayers() {
   if (!m) return;
   const full = {};
   for (const each of members) for (const [name, kept] of Object.entries(each.config)) full[name] = Math.max(full[name] || 0, kept);
-  const kindOf = (name) => name.match(/\.(heads|neurons)$/)?.[1] ?? "channels";
+  const kindOf = (name) => name.match(/\.(heads|neurons)$/)?.[1] ?? (m.recipe ? "weights" : "channels");
   const traces = [...new Set(Object.keys(m.config).map(kindOf))].map((kind) => {
     const names = Object.keys(m.config).filter((name) => kindOf(name) === kind);
-    return { name: kind, type: "bar", x: names.map((n) => (kind === "channels" ? n.replace(/^net\./, "") : n.split(".")[1])), y: names.map((n) => m.config[n] / (full[n] || 1)),
+    return { name: kind, type: "bar", x: names.map((n) => (["channels", "weights"].includes(kind) ? n.replace(/^net\./, "") : n.split(".")[1])), y: names.map((n) => m.config[n] / (full[n] || 1)),
       text: names.map((n) => m.config[n]), hovertemplate: "layer %{x}: %{text} kept<extra></extra>" };
   });
   Plotly.react("layers", traces, layout({ xaxis: { title: { text: "layer" } }, yaxis: { title: { text: "share of the most kept" }, range: [0, 1.05], tickformat: ".0%" } }), { responsive: true, displaylogo: false });

@@ -21,11 +21,10 @@ from objectives.guard import measuring
 from objectives.latency import interleaved_latency
 from objectives.measurement import Measurement, Source
 from objectives.repeats import compared, median_with_interval
-from search_spaces.masks.csr import with_sparse_kernels
+from search_spaces.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
 from search_spaces.masks.dead import remove_dead_neurons
 
 DENSE, PRUNED, REMOVED, ROWS = "dense", "pruned", "without dead neurons", "compressed rows"
-SPARSE_ENOUGH = 0.7  # below it no library's sparse product beats a dense one, so it is not tried
 TURN_S = 0.002  # of one turn at least: the first pass after another network's is slower, and tiny networks show it
 
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from optimizer.samplers.protocol import Sampler, Told
-from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
-from optimizer.search.space import Space
+from optimizer.search.space import SearchSpace
 from search_spaces.config import Config
 from studies.records import Candidate, Origin, Proposal
 
@@ -28,19 +27,20 @@ class Proposer(Protocol):
 
 
 class StagedProposer:
-    """Ladder, sampler and refinement, in this order."""
+    """Ladder (`seeds`), sampler and refinement, in this order."""
 
     def __init__(
         self,
-        space: Space,
+        space: SearchSpace,
         *,
+        seeds: Sequence[Proposal],
         trials: int,
         make_sampler: Callable[[], Sampler],
         worth: Callable[[Candidate], Told | None],
         refiner: Refiner | None,
     ) -> None:
         self._space, self._make_sampler, self._worth, self._refiner = space, make_sampler, worth, refiner
-        self._ladder = ladder(space, trials)
+        self._ladder = seeds
         self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:

@@ -1,23 +1,54 @@
-"""The space of a study: its groups, what their levels cost and harm, and the two spaces that proposals come from."""
+"""The space of a study: what it can propose, and that of units, whose levels have a cost and a harm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from optimizer.costs import Cost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
-from search_spaces.distributions import TemperedSpace, by_kind
+from search_spaces.distributions import DIMENSIONS, TemperedSpace, by_kind
 from search_spaces.groups import Group, dense_config
 
 BISECTIONS = 40  # of a budget: down to one part in a million million
 
 
+class SearchSpace(Protocol):
+    """What a search has to know of a space, whatever its configs are made of."""
+
+    @property
+    def costs(self) -> Mapping[str, Cost]:
+        """The costs that are known before a model is made."""
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Upper cost ratios that no proposal may exceed."""
+
+    @property
+    def yardstick(self) -> str:
+        """The cost by which candidates are spread over the shortlist."""
+
+    @property
+    def dense(self) -> Config:
+        """The config that removes nothing: the baseline, never a proposal."""
+
+    @property
+    def dimensions(self) -> int:
+        """The number of axes of the cube that points come from."""
+
+    def at_point(self, point: Sequence[float]) -> Config:
+        """Return the config at a point of the cube, within the limits where one can be found near it."""
+
+    def within_limits(self, config: Config) -> bool:
+        """Whether every limit that can be known in advance holds."""
+
+
 @dataclass(frozen=True)
 class Space:
-    """What can be proposed. `costs` hold at least "flops"; `harms` come from the sensitivities.
+    """The space of units that are kept or removed. `costs` hold at least "flops"; `harms` come from the sensitivities.
 
     `limits` are upper cost ratios that no proposal may exceed.
     """
@@ -27,6 +58,9 @@ class Space:
     costs: Mapping[str, Cost]
     harms: Mapping[str, FloatArray]
     limits: Mapping[str, float]
+
+    yardstick = "flops"
+    dimensions = len(DIMENSIONS)
 
     @cached_property
     def dense(self) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +70,20 @@ class Network(BaseModel):
         if missing:
             raise InputError("into", f"makes another network than the one exported, which had {', '.join(missing)}")
         return slice_channels(model, space, {name: torch.arange(units) for name, units in kept.items()})
+
+    def narrowed(self, tensors: Mapping[str, torch.Tensor], into: Make | None = None) -> nn.Module:
+        """Return the dense network with its linear layers as wide as their weights in `tensors`, still to be loaded.
+
+        Raises `InputError` as `build`.
+        """
+        model = self.build(into)
+        for path, layer in list(model.named_modules()):
+            weight = tensors.get(f"{path}.weight") if isinstance(layer, nn.Linear) else None
+            if weight is not None and weight.shape != layer.weight.shape:
+                rows, columns = weight.shape
+                has_bias = f"{path}.bias" in tensors
+                model.set_submodule(path, nn.Linear(columns, rows, bias=has_bias, device="meta"))
+        return model
 
     def _net(self) -> nn.Module:
         if self.source == "transformers":

@@ -38,15 +38,11 @@ def train_once(
     digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
     path = folder / f"{name}-{digest}.safetensors"
     if not path.exists():
-        order = np.random.default_rng(seed).permutation(len(pool))
-        held = min(HELD_OUT, len(pool) // 10)
-        learnt = order[held : held + TRAINED_ON]
-        if len(learnt) % BATCH == 1:
-            learnt = learnt[:-1]  # a batch norm over one position refuses a batch of one image
+        learnt, held_out = learnt_part(pool, seed)
         finetune(
             model,
-            pool.subset(learnt),
-            held_out=pool.subset(order[:held]),
+            learnt,
+            held_out=held_out,
             metric=METRICS["accuracy"],
             settings=settings,
             progress=progress,
@@ -56,8 +52,22 @@ def train_once(
     model.eval()
 
 
-def _settings(examples: int, learning_rate: float, seed: int) -> FinetuneSettings:
-    """Return how to train on so many images: about `STEPS` steps, whatever their number."""
+def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExamples]:
+    """Return what of a pool a network learns from, and what is held out."""
+    order = np.random.default_rng(seed).permutation(len(pool))
+    held = min(HELD_OUT, len(pool) // 10)
+    learnt = order[held : held + TRAINED_ON]
+    if len(learnt) % BATCH == 1:
+        learnt = learnt[:-1]  # a batch norm over one position refuses a batch of one image
+    return pool.subset(learnt), pool.subset(order[:held])
+
+
+def epochs_for(examples: int) -> int:
+    """Return how often so many images are seen: about `STEPS` steps, whatever their number."""
     least, most = EPOCHS
-    epochs = min(most, max(least, round(STEPS * BATCH / examples)))
+    return min(most, max(least, round(STEPS * BATCH / examples)))
+
+
+def _settings(examples: int, learning_rate: float, seed: int) -> FinetuneSettings:
+    epochs = epochs_for(examples)
     return FinetuneSettings(learning_rate=learning_rate, batch_size=BATCH, epochs=epochs, patience=epochs, seed=seed)

@@ -10,7 +10,7 @@ import torch
 
 from objectives.metrics import METRICS
 from optimizer.errors import InputError
-from optimizer.families.network import NetworkFamily
+from optimizer.families.masked import image_family
 from optimizer.spec import StudySpec
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.data import ImageData, Images, load_images, stratified_indices
@@ -46,8 +46,8 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         spread=data.normalisation.spread,
     )
     model = ImageClassifier(dense.net).to(device).eval()
-    family = NetworkFamily.of(network, model)
     roles, rest = _roles(data, spec)
+    family = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
             model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
+from optimizer.structure import check_structure
 from optimizer.vision.names import check_image_names, is_of_images
 from optimizer.workloads.data import check_data
 from optimizer.workloads.models import check_model_name
@@ -15,7 +16,9 @@ def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = 
 
     Raises `InputError`, for an unknown name with the nearest ones.
     """
-    if has_model or has_images or is_of_images(spec):
+    is_image_study = has_model or has_images or is_of_images(spec)
+    check_structure(spec, is_of_images=is_image_study)
+    if is_image_study:
         check_image_names(spec, has_model=has_model, has_images=has_images)
         return
     if spec.weights is not None:

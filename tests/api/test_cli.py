@@ -46,7 +46,9 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
     )
     assert set(promised.split()) <= set(member)
     assert set(member["verification"]) == {"n", "accuracy", "drop", "interval", "upper_95", "verdict"}
-    assert set(member["latency"][0]) == {"batch", "seconds", "ratio", "ratio_interval", "source"}
+    assert set(member["latency"][0]) == {
+        "batch", "seconds", "ratio", "ratio_interval", "gain", "source", "kernels",
+    }  # fmt: skip
 
 
 def test_every_reading_command_answers_in_words_and_in_json(finished: tuple[Cli, dict[str, object]]) -> None:

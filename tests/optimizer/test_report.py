@@ -11,7 +11,7 @@ from optimizer.member import Baseline, LatencyView, Member, RunResult, StoppedEa
 from optimizer.report import headline, report_html, write_report
 from studies.records import Verdict
 
-LATENCY = LatencyView(batch=1, seconds=0.01, ratio=0.5, ratio_interval=(0.4, 0.6), source="measured")
+LATENCY = LatencyView(batch=1, seconds=0.01, ratio=0.5, ratio_interval=(0.4, 0.6), gain=True, source="measured")
 
 
 def member(number: int, verdict: Verdict | None) -> Member:

@@ -46,6 +46,7 @@ def staged(sampler: str = "tpe", trials: int = TRIALS, limits: dict[str, float] 
     of = space(limits)
     return StagedProposer(
         of,
+        seeds=ladder(of, trials),
         trials=trials,
         make_sampler=lambda: make_sampler(sampler, dimensions=4, seed=7, budget=trials, objectives=2, constraints=1),
         worth=worth(of),  # type: ignore[arg-type]
@@ -130,6 +131,7 @@ def test_twenty_duplicates_end_the_samplers_stage() -> None:
 
     proposer = StagedProposer(
         of,
+        seeds=ladder(of, 30),
         trials=30,
         make_sampler=Stuck,
         worth=worth(of),  # type: ignore[arg-type]

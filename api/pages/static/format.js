@@ -4,7 +4,7 @@ export const fixed = (value, digits = 4) => (isShown(value) ? value.toFixed(digi
 export const percent = (value) => (isShown(value) ? `${(value * 100).toFixed(1)} %` : "–");
 export const between = (bounds) => (bounds ? `[${fixed(bounds[0])}, ${fixed(bounds[1])}]` : "–");
 export const count = (value) => value.toLocaleString("en");
-export const ratio = (value, bounds) => (isShown(value) ? `×${value.toFixed(2)}${bounds && bounds[1] >= 1 ? " no gain" : ""}` : "–");
+export const ratio = (value, gain = true) => (isShown(value) ? `×${value.toFixed(2)}${gain ? "" : " no gain"}` : "–");
 
 export function element(name, { text, ...attributes } = {}, ...children) {
   const made = document.createElement(name);

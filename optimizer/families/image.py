@@ -1,0 +1,56 @@
+"""What all families of image networks share: requests of images, FLOPs of one image, and how a network is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from objectives.device import device_of
+from objectives.measurement import JsonScalar
+from objectives.networks import count_network_flops
+from optimizer.families.family import Request
+from optimizer.vision.examples import PIXELS
+from optimizer.vision.network import Network
+
+if TYPE_CHECKING:
+    from optimizer.workloads.workload import Workload
+
+
+class ImageFamily:
+    """The part of `Family` that depends on the images alone, not on what is pruned."""
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._shape = network, network.shape
+
+    def flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return count_network_flops(model, self.example(model))
+
+    def request(self, workload: Workload) -> Request:
+        """Return a maker of requests of random images."""
+
+        def make(batch: int) -> dict[str, Tensor]:
+            generator = torch.Generator().manual_seed(0)
+            return {PIXELS: torch.randn(batch, *self._shape, generator=generator).to(workload.device)}
+
+        return make
+
+    def request_flops(self, workload: Workload, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return self.flops(workload, model)
+
+    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
+        """Return the shape of an image, channels first."""
+        return {"image": "×".join(map(str, self._shape))}
+
+    def save(self, workload: Workload, place: Path) -> str:
+        """Write what the network is built from."""
+        self._network.save(place)
+        return self._network.name
+
+    def example(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return one image of zeros on the model's device."""
+        return {PIXELS: torch.zeros(1, *self._shape, device=device_of(model))}

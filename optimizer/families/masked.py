@@ -1,0 +1,171 @@
+"""Masked image networks: weights instead of units, trained under a recipe; dead neurons removed, fastest kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from torch import nn
+
+from objectives.latency import measure_latency
+from objectives.measurement import Measurement
+from objectives.size import count_parameters, size_bytes
+from objectives.sparse_size import measure_sparse_size, stored_bytes
+from optimizer.costs import AdditiveCost, Cost, linear_cost
+from optimizer.errors import InputError
+from optimizer.families.family import Bank, Execution
+from optimizer.families.image import ImageFamily
+from optimizer.families.kernels import COMPRESSED_ROWS, DENSE_KERNELS, REMOVED
+from optimizer.families.network import NetworkFamily
+from optimizer.vision.classifier import ImageClassifier
+from optimizer.vision.examples import ImageExamples
+from optimizer.vision.masked import MaskTraining, TrainedNetworks, mask_training
+from optimizer.vision.network import Network
+from search_spaces.config import Config
+from search_spaces.groups import Group
+from search_spaces.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
+from search_spaces.masks.dead import without_dead_neurons
+from search_spaces.masks.groups import mask_groups
+from search_spaces.masks.layers import MaskError, maskable_layers, weights_per_unit
+from search_spaces.surgery import share_structure
+
+if TYPE_CHECKING:
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.workloads.workload import Workload
+
+CHOICE_S = 2.0  # of rounds in which the forms of one network are compared
+
+
+def image_family(
+    spec: StudySpec, network: Network, model: ImageClassifier, pool: ImageExamples, *, learning_rate: float | None
+) -> NetworkFamily | MaskedFamily:
+    """Return the family that a spec's structure asks for, of a network as it is before it is trained on the pool.
+
+    `learning_rate` is that of its training, None of a network that came trained. Raises `InputError`.
+    """
+    if spec.structure == "units":
+        return NetworkFamily.of(network, model)
+    return MaskedFamily(network, mask_training(spec, model, pool, learning_rate=learning_rate))
+
+
+class MaskedFamily(ImageFamily):
+    """`Family` of image networks that lose single weights and filters; `training` is that of every candidate."""
+
+    def __init__(self, network: Network, training: MaskTraining) -> None:
+        super().__init__(network)
+        self.training = training
+        self.notes = (
+            f"every masked candidate but a one-shot one is trained for {training.settings.epochs} epochs on the "
+            f"{len(training.images)} images that the dense network learns from",
+            "gradual pruning goes on from the trained network: its drops hold what longer training gives as well",
+            "sizes are those of the smallest storage; a file of dense tensors is larger",
+        )
+
+    def groups(self, workload: Workload) -> tuple[Group, ...]:
+        """Return the layers that can be masked. Raises `InputError` for a network that has none."""
+        try:
+            return mask_groups(workload.model)
+        except MaskError as error:
+            raise InputError("--structure", str(error)) from error
+
+    def bank(
+        self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path
+    ) -> TrainedNetworks:
+        """Return the networks trained so far."""
+        return TrainedNetworks(
+            root,
+            dense=workload.model,
+            weights_hash=workload.weights_hash,
+            training=self.training,
+        )
+
+    def materialize(
+        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
+    ) -> nn.Module:
+        """Return the network trained under the config's masks, without the neurons that died."""
+        return without_dead_neurons(cast("TrainedNetworks", bank).network_of(config))
+
+    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+        """Return a network of the dense one's shapes, which masks leave as they are."""
+        return share_structure(workload.model)
+
+    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+        """Return parameters that are kept, and size in the smallest storage; FLOPs depend on which neurons die."""
+        model: nn.Module = workload.model
+        layers = maskable_layers(model)
+        per_unit = {group.name: float(weights_per_unit(layers[group.name])) for group in groups}
+        size = size_bytes(model)
+        stored = {
+            group.name: {level: float(_bytes_of(layers[group.name], level)) for level in group.levels}
+            for group in groups
+        }
+        rest = size - sum(layers[group.name].weight.nbytes for group in groups)
+        return {
+            "parameters": linear_cost(groups, per_unit, float(count_parameters(model))),
+            "size": AdditiveCost(float(rest), stored, float(size)),
+        }
+
+    def with_proposed_costs(
+        self,
+        costs: Mapping[str, Cost],
+        spec: StudySpec,
+        workload: Workload,
+        *,
+        groups: tuple[Group, ...],
+        cache_dir: Path,
+    ) -> dict[str, Cost]:
+        """Return the costs: nothing else is known before training."""
+        return dict(costs)
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the parameters without zeros, and the bytes of their smallest storage."""
+        return measure_sparse_size(model)
+
+    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return the network in the fastest form that beats dense kernels at the first batch size, else in these.
+
+        A form beats them where the interval of its ratio lies below 1. The rounds that decide are not those that are
+        reported, for the fastest of several flatters itself. Zeros cost dense kernels what weights cost: that form is
+        timed on the dense network, a copy like the others (attributes of a fresh copy are found a little faster).
+        """
+        variants = {DENSE_KERNELS: share_structure(workload.model), **_smaller_forms(workload.model, model)}
+        if len(variants) == 1:
+            return Execution(model, {"kernels": DENSE_KERNELS})
+        timed = measure_latency(
+            variants,
+            self.request(workload),
+            dense=DENSE_KERNELS,
+            batch=spec.batch_sizes[0],
+            rng=np.random.default_rng(spec.seed),
+            seconds=CHOICE_S,
+            threads=spec.threads,
+        )
+        winning = {name: form.ratio.value for name, form in timed.items() if _is_below_one(form.ratio)}
+        fastest = min(winning, key=lambda name: winning[name], default=DENSE_KERNELS)
+        return Execution(variants[fastest] if winning else model, {"kernels": fastest})
+
+
+def _smaller_forms(dense: nn.Module, model: nn.Module) -> dict[str, nn.Module]:
+    """Return the forms that leave something out, where the network has lost enough for them."""
+    forms: dict[str, nn.Module] = {}
+    if count_parameters(model) < count_parameters(dense):
+        forms[REMOVED] = model
+    if any(_sparsity(layer) > SPARSE_ENOUGH for layer in model.modules() if isinstance(layer, nn.Linear)):
+        forms[COMPRESSED_ROWS] = with_sparse_kernels(model, above=SPARSE_ENOUGH)
+    return forms
+
+
+def _is_below_one(ratio: Measurement) -> bool:
+    return ratio.interval is not None and ratio.interval.upper < 1
+
+
+def _bytes_of(layer: nn.Linear | nn.Conv2d, kept: int) -> int:
+    weight = layer.weight
+    per_unit, each = weights_per_unit(layer), weight.element_size()
+    return stored_bytes(tuple(weight.shape), kept, weights_per_unit=per_unit, bytes_each=each)
+
+
+def _sparsity(layer: nn.Linear) -> float:
+    return float((layer.weight == 0).float().mean())

@@ -1,0 +1,48 @@
+"""What a study of masked weights cannot be asked, said before anything is loaded. Loads nothing."""
+
+from __future__ import annotations
+
+from optimizer.errors import InputError
+from optimizer.spec import AS_MASKED, StudySpec
+
+KNOWN_BEFOREHAND = ("parameters", "size")
+
+
+def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
+    """Raise `InputError` for what does not go with the structure that a spec prunes."""
+    if spec.structure == "units":
+        _refuse(spec.epochs is not None, "--epochs", "is for --structure weights, where every candidate is trained")
+        return
+    _refuse(
+        not is_of_images,
+        "--structure",
+        "'weights' is for image networks; a text encoder is pruned by heads and neurons: take units",
+    )
+    _refuse(
+        spec.sampler == "iterative",
+        "--sampler",
+        "'iterative' removes whole units; with --structure weights take tpe, nsga2, nsga3, pymoo-nsga2 or random",
+    )
+    _refuse(spec.recover != "none", "--recover", "every masked candidate is trained already; leave it at none")
+    chosen = {"--criterion": spec.criterion, "--reconstruct": spec.reconstruct}
+    for option, value in chosen.items():
+        default = AS_MASKED[option.removeprefix("--")]
+        _refuse(value != default, option, "does not go with masks: each schedule ranks by magnitude. Leave it out")
+    _check_costs(spec)
+
+
+def _check_costs(spec: StudySpec) -> None:
+    limited = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
+    for option, named in (("--objectives", set(spec.objectives)), ("limits", limited)):
+        unknown = sorted(named - set(KNOWN_BEFOREHAND))
+        _refuse(
+            bool(unknown),
+            option,
+            f"{' and '.join(unknown)} of a masked network cannot be known before it is trained, for that depends on "
+            "which neurons die; steer by parameters or size, and filter with `optimize front` afterwards",
+        )
+
+
+def _refuse(is_wrong: bool, option: str, reason: str) -> None:  # noqa: FBT001 - a condition, named where it is made
+    if is_wrong:
+        raise InputError(option, reason)
