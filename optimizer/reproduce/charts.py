@@ -13,7 +13,7 @@ Kind = Literal["bars", "lines", "points"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What one entry of the legend names. `deviations` of bars are one standard deviation, 0 for a single run."""
+    """What one entry of the legend names. `deviations` of bars are one standard deviation, none for a single run."""
 
     name: str
     colour: str
@@ -50,7 +50,7 @@ def bars(name: str, colour: str, rows: Mapping[str, Row], value: Callable[[Row],
         colour=colour,
         x=tuple(rows),
         y=tuple(figure.mean for figure in figures),
-        deviations=tuple(figure.deviation or 0.0 for figure in figures),
+        deviations=tuple(figure.deviation for figure in figures if figure.deviation is not None),
     )
 
 

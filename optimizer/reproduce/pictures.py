@@ -55,6 +55,6 @@ def _draw_bars(panel: Panel, axes: Axes) -> None:
     for series in panel.series:
         offsets = [(places[x].index(series.name) + 0.5) * width - 0.4 for x in series.x]
         at = [groups.index(x) + offset for x, offset in zip(series.x, offsets, strict=True)]
-        axes.bar(at, series.y, width, yerr=series.deviations, color=series.colour, label=series.name, capsize=2)
+        axes.bar(at, series.y, width, yerr=series.deviations or None, color=series.colour, label=series.name, capsize=2)
     labels = [str(group).replace(", ", ",\n") for group in groups]
     axes.set_xticks(range(len(groups)), labels, rotation=90 if len(groups) > CROWDED else 0, fontsize="small")
