@@ -47,8 +47,12 @@ def measure_models(
     threads: int | None,
     seed: int,
     progress: Callable[[int, int], None],
+    latency_s: float = LATENCY_S,
 ) -> Measurements:
-    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with."""
+    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with.
+
+    `latency_s` are the seconds of timing per batch size, over all models.
+    """
     rng = np.random.default_rng(seed)
     taken: dict[Hashable, list[Measurement]] = {key: [] for key in models}
     steps = len(batch_sizes) + 2
@@ -60,7 +64,7 @@ def measure_models(
             dense=DENSE,
             batch=batch,
             rng=rng,
-            seconds=LATENCY_S,
+            seconds=latency_s,
             threads=threads,
             shape=asked.conditions,
         )

@@ -130,9 +130,9 @@ def _on_step_five(preset: EncoderPreset, rows: Sequence[EncoderRow]) -> Iterator
     for configuration in preset.configurations:
         if configuration.method == "iterative":
             row = by_label[configuration.label]
-            found = f"p = {row.ratio.mean:.2g}" if row.ratio.mean else "no p, so that nothing is pruned,"
+            found = f"p = {row.ratio.mean:.2g} stays" if row.ratio.mean else "no p, so nothing is pruned: none stays"
             yield (
-                f"Step 5 with no training inside its loop, on other examples: {found} stays within {within} "
+                f"Step 5 with no training inside its loop, on other examples: {found} within {within} "
                 f"(mean of runs: {row.runs})."
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,17 +32,29 @@ class Costs:
         return self.gpu or self.cpu
 
 
-def measure_costs(model: Any, workload: Workload, *, seed: int) -> Costs:  # Any: one transformers class per family
-    """Measure a model beside the workload's dense one, in the same rounds; both are on the workload's device after."""
+def measure_costs(
+    model: Any,  # Any: one transformers class per family
+    workload: Workload,
+    *,
+    seed: int,
+    latency_s: float,
+) -> Costs:
+    """Measure a model beside the workload's dense one, in the same rounds; both are on the workload's device after.
+
+    `latency_s` bounds the seconds of timing per device.
+    """
+    measured = partial(_measured, model, workload, seed=seed, latency_s=latency_s)
     try:
-        gpu = _measured(model, workload, torch.device("cuda"), seed=seed) if torch.cuda.is_available() else None
-        return Costs(cpu=_measured(model, workload, torch.device("cpu"), seed=seed), gpu=gpu)
+        gpu = measured(torch.device("cuda")) if torch.cuda.is_available() else None
+        return Costs(cpu=measured(torch.device("cpu")), gpu=gpu)
     finally:
         for moved in (workload.model, model):
             moved.to(workload.device)
 
 
-def _measured(model: Any, workload: Workload, device: torch.device, *, seed: int) -> dict[str, Measurement]:
+def _measured(
+    model: Any, workload: Workload, device: torch.device, *, seed: int, latency_s: float
+) -> dict[str, Measurement]:
     length, dense = workload.sequence_length, workload.model
     models: dict[Hashable, Any] = {DENSE: dense.to(device), PRUNED: model.to(device)}
     asked = Asked(
@@ -50,6 +63,12 @@ def _measured(model: Any, workload: Workload, device: torch.device, *, seed: int
         conditions={"sequence_length": length},
     )
     taken = measure_models(
-        models, asked, batch_sizes=(BATCH,), threads=None, seed=seed, progress=lambda _done, _total: None
+        models,
+        asked,
+        batch_sizes=(BATCH,),
+        threads=None,
+        seed=seed,
+        progress=lambda _done, _total: None,
+        latency_s=latency_s,
     )
     return {measurement.quantity: measurement for measurement in taken[PRUNED]}

@@ -21,7 +21,7 @@ from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import Workload
 
 
-def execute(run: EncoderRun, bench: Bench) -> EncoderRecord:
+def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> EncoderRecord:
     """Prune, train and measure one run; on one machine the same run gives the same weights. Raises `InputError`."""
     key, method = run.key, run.configuration.method
     settings = settings_of(key)
@@ -32,7 +32,7 @@ def execute(run: EncoderRun, bench: Bench) -> EncoderRecord:
     untrained = _accuracy(model, workload) if is_trained and ratio else None
     training_s = _train(model, bench, workload, settings) if is_trained else 0.0
     predictions = _predictions(model, workload)
-    costs = measure_costs(model, workload, seed=key.seed)
+    costs = measure_costs(model, workload, seed=key.seed, latency_s=latency_seconds)
     conditions = costs.cpu["latency"].conditions
     return EncoderRecord(
         key=key,

@@ -53,7 +53,10 @@ class Configuration(_Frozen):
 
 
 class Scale(_Frozen):
-    """How much of the experiment is run. None takes all examples, or the preset's own data sets and models."""
+    """How much of the experiment is run. None takes all examples, or the preset's own data sets and models.
+
+    `latency_seconds` are spent on timing the models of one run, per device.
+    """
 
     runs: int = Field(ge=1)
     epochs: int = Field(ge=1)
@@ -64,6 +67,7 @@ class Scale(_Frozen):
     train_examples: int | None = Field(None, ge=1)
     search_examples: int | None = Field(None, ge=1)
     validation_examples: int | None = Field(None, ge=1)
+    latency_seconds: float = Field(5.0, gt=0)
 
 
 class Published(_Frozen):

@@ -38,7 +38,13 @@ CHOSEN = ("dense", "dense-again", "p50", "p-step-5", "own-p50")
 def miniature() -> EncoderPreset:
     preset = load_encoder_preset("efficient-bert")
     size = Scale(
-        runs=2, epochs=1, learning_rates=(2e-3,), calibration_examples=32, train_examples=96, search_examples=48
+        runs=2,
+        epochs=1,
+        learning_rates=(2e-3,),
+        calibration_examples=32,
+        train_examples=96,
+        search_examples=48,
+        latency_seconds=0.05,
     )
     chosen = tuple(c for c in preset.configurations if c.label in CHOSEN)
     return preset.model_copy(update={"scales": {"quick": size}, "configurations": chosen})
