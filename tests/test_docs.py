@@ -12,8 +12,7 @@ import typer.main
 
 from api.cli.app import app
 from optimizer.spec import CostName, CriterionName, MetricName, SamplerName
-from optimizer.workloads.models import SHORT_NAMES
-from optimizer.workloads.tasks import TASKS
+from optimizer.workloads.names import MODELS, TASK_NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,8 +49,8 @@ def test_every_command_and_option_has_its_help_and_its_line_in_the_docs(name: st
         *get_args(CriterionName),
         *get_args(MetricName),
         *get_args(CostName),
-        *SHORT_NAMES,
-        *TASKS,
+        *MODELS,
+        *TASK_NAMES,
     ],
 )
 def test_every_name_that_can_be_chosen_is_in_the_docs(word: str) -> None:

@@ -19,7 +19,10 @@ Weights = Annotated[
     str | None,
     typer.Option(help="torchvision's weights for an image network, as resnet18-f37072fd.pth.", rich_help_panel=MODEL),
 ]
-Task = Annotated[str | None, typer.Option(help="phrases, a GLUE task, or any name with --data.", rich_help_panel=MODEL)]
+Task = Annotated[
+    str | None,
+    typer.Option(help="phrases, a GLUE task, an image set, or any name with --data.", rich_help_panel=MODEL),
+]
 Epsilon = Annotated[float | None, typer.Option(help="Tolerated drop: 0.01 is one point.", rich_help_panel=MODEL)]
 Config = Annotated[
     Path | None, typer.Option(help="TOML file with the fields of a study; options win over it.", rich_help_panel=MODEL)
@@ -78,7 +81,7 @@ RoundTo = Annotated[
 ]
 Keep = Annotated[
     list[str] | None,
-    typer.Option(help="Layer or group that stays dense, as layer.0 or layer.0.heads.", rich_help_panel=SPACE),
+    typer.Option(help="Layer or group that stays dense: layer.0, layer.0.heads, net.conv1.", rich_help_panel=SPACE),
 ]
 Objectives = Annotated[
     list[str] | None,

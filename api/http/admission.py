@@ -7,9 +7,7 @@ from pathlib import Path
 from api.http.problems import ProblemError
 from api.http.settings import Settings
 from optimizer.spec import StudySpec
-from optimizer.vision.names import is_of_images
-from optimizer.workloads.models import BUILT_IN, SHORT_NAMES
-from optimizer.workloads.names import check_names
+from optimizer.workloads.names import MODELS, check_names
 
 
 def admit(spec: StudySpec, settings: Settings) -> None:
@@ -17,10 +15,12 @@ def admit(spec: StudySpec, settings: Settings) -> None:
 
     Raises `UnknownNameError` and `InputError` for names and directories that cannot work.
     """
-    if spec.model not in SHORT_NAMES and spec.model != BUILT_IN and not is_of_images(spec):
+    if spec.model not in MODELS:
         _admit_place("model", spec.model, settings)
-    elif spec.model in SHORT_NAMES:
-        _admit_hub_id("model", SHORT_NAMES[spec.model], settings)
+    elif repository := MODELS[spec.model]:
+        _admit_hub_id("model", repository, settings)
+    if spec.weights is not None:
+        _admit_path("weights", Path(spec.weights).expanduser(), settings)
     if spec.data is not None:
         _admit_place("data", spec.data, settings)
     check_names(spec)

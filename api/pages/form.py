@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.http.models import StudyRequest
-from optimizer.vision.names import IMAGE_MODEL_NAMES
-from optimizer.vision.tasks import IMAGE_TASKS
-from optimizer.workloads.models import BUILT_IN, SHORT_NAMES
-from optimizer.workloads.tasks import TASKS
+from optimizer.workloads.names import MODELS, TASK_NAMES
 
 Schema = Mapping[str, Any]  # Any: JSON data
 LABELS: Mapping[str, str] = {
@@ -29,6 +26,7 @@ HINTS: Mapping[str, str] = {
     "name": "lower case; none: one is made of model and task",
     "text_columns": "one or two, separated by commas; default: the task's own",
     "label_column": "default: the task's own",
+    "weights": "torchvision's own file, as resnet18-f37072fd.pth; none: the network is trained here",
     "keep": "layers or groups, separated by commas",
     "batch_sizes": "of the latency measurement, separated by commas",
     "criterion": "how units are ranked",
@@ -56,8 +54,8 @@ SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
 )  # fmt: skip
 OPEN = 2  # sections that are shown unfolded
 SUGGESTIONS: Mapping[str, Sequence[str]] = {
-    "model": (BUILT_IN, *SHORT_NAMES, *IMAGE_MODEL_NAMES),
-    "task": (*TASKS, *IMAGE_TASKS),
+    "model": tuple(MODELS),
+    "task": TASK_NAMES,
 }
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "name": (

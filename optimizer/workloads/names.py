@@ -1,14 +1,21 @@
-"""Names: whether what a study names can exist, checked before anything is loaded or fetched."""
+"""Names: what is on offer, and whether what a study names can exist, before anything is loaded or fetched."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
-from optimizer.vision.names import check_image_names, is_of_images
+from optimizer.vision.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images
+from optimizer.vision.tasks import IMAGE_TASKS
 from optimizer.workloads.data import check_data
-from optimizer.workloads.models import check_model_name
-from optimizer.workloads.tasks import resolve_task
+from optimizer.workloads.models import BUILT_IN, SHORT_NAMES, check_model_name
+from optimizer.workloads.tasks import TASKS, resolve_task
+
+MODELS: Mapping[str, str | None] = {BUILT_IN: None, **SHORT_NAMES, **dict.fromkeys(IMAGE_MODEL_NAMES)}
+"""Short names with their hub ids, None where the network is defined or trained here."""
+TASK_NAMES = (*TASKS, *IMAGE_TASKS)
 
 
 def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = False) -> None:

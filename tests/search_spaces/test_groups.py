@@ -73,3 +73,9 @@ def test_keep_freezes_a_layer_or_a_group_and_refuses_what_is_neither() -> None:
     assert [len(group.levels) > 1 for group in frozen] == [False, True, True, True]
     with pytest.raises(ConfigError, match=r"layer\.7"):
         frozen_groups(groups, ["layer.7"])
+
+
+def test_the_path_of_a_producer_keeps_its_group_and_one_around_it_all_of_them() -> None:
+    groups = discover_groups(tiny("bert"))
+    assert frozen_groups(groups, groups[1].producers[:1]) == {"layer.0.neurons"}
+    assert frozen_groups(groups, ["bert.encoder"]) == {group.name for group in groups}

@@ -10,21 +10,22 @@ from pydantic import BaseModel
 from api.http.access import Reader
 from api.http.problems import responses
 from optimizer.spec import CostName, CriterionName, SamplerName
-from optimizer.workloads.models import BUILT_IN, SHORT_NAMES
+from optimizer.vision.tasks import IMAGE_TASKS
+from optimizer.workloads.names import MODELS
 from optimizer.workloads.tasks import TASKS
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=responses(401, 403, 429))
 
 
 class ModelOffer(BaseModel):
-    """A short name; `repository` is its hub id, null for the built-in model."""
+    """A short name; `repository` is its hub id, null for the built-in model and for image networks."""
 
     name: str
     repository: str | None
 
 
 class TaskOffer(BaseModel):
-    """A task with its metric and labels."""
+    """A task with its metric and labels; one of images has no text columns, and its labels are numbers."""
 
     name: str
     metric: str
@@ -53,21 +54,18 @@ class Tasks(BaseModel):
 @router.get("/models")
 def models(_: Reader) -> Models:
     """List the short names of models."""
-    built_in = ModelOffer(name=BUILT_IN, repository=None)
-    return Models(items=[built_in, *(ModelOffer(name=n, repository=r) for n, r in SHORT_NAMES.items())])
+    return Models(items=[ModelOffer(name=name, repository=repository) for name, repository in MODELS.items()])
 
 
 @router.get("/tasks")
 def tasks(_: Reader) -> Tasks:
     """List the tasks."""
-    return Tasks(
-        items=[
-            TaskOffer(
-                name=t.name, metric=t.metric, labels=list(t.labels or ()), text_columns=list(t.text_columns or ())
-            )
-            for t in TASKS.values()
-        ]
-    )
+    texts = [
+        TaskOffer(name=t.name, metric=t.metric, labels=list(t.labels or ()), text_columns=list(t.text_columns or ()))
+        for t in TASKS.values()
+    ]
+    images = [TaskOffer(name=name, metric="accuracy", labels=[], text_columns=[]) for name in IMAGE_TASKS]
+    return Tasks(items=[*texts, *images])
 
 
 @router.get("/samplers")

@@ -29,6 +29,8 @@ def is_problem(answer: object, status: int) -> bool:
         ({"model": "../model"}, 403),
         ({"data": "/etc/../etc"}, 403),
         ({"data": "~/data"}, 403),
+        ({"model": "resnet18", "task": "digits", "weights": "/etc/resnet18-00000000.pth"}, 403),
+        ({"model": "/etc", "task": "digits"}, 403),
         ({"epsilon": 2}, 422),
         ({"epsilon": "much"}, 422),
         ({"trials": 0}, 422),

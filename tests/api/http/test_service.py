@@ -145,8 +145,10 @@ def test_a_study_whose_input_is_refused_ends_failed_with_the_reason(place: objec
 
 
 def test_the_catalogue_and_the_health(client: TestClient) -> None:
-    assert "bert-base" in [item["name"] for item in client.get("/v1/models").json()["items"]]
-    assert "sst2" in [item["name"] for item in client.get("/v1/tasks").json()["items"]]
+    models = [item["name"] for item in client.get("/v1/models").json()["items"]]
+    tasks = [item["name"] for item in client.get("/v1/tasks").json()["items"]]
+    assert {"bert-base", "phrases-mini", "resnet18", "convnext_base"} <= set(models)
+    assert {"sst2", "phrases", "imagenet-1k"} <= set(tasks)
     assert "tpe" in client.get("/v1/samplers").json()["items"]
     assert "flops" in client.get("/v1/objectives").json()["items"]
     assert client.get("/healthz").json() == {"status": "alive"}
