@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from json import dumps
 
-SOLVER_VERSION = 2  # raise when moments, ranking or solve change what they compute
+SOLVER_VERSION = 3  # raise when moments, ranking or solve change what they compute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

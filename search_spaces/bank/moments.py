@@ -23,10 +23,15 @@ Seen = dict[str, tuple[Tensor, Tensor]]  # by group: inputs and outputs of its c
 
 
 class _Accumulator:
-    """Running sums over tokens; float32 products, summed per batch."""
+    """Running sums over tokens; float32 products, summed per batch.
+
+    Inputs are taken from an `origin` near their mean: products of inputs far from zero would lose a small variance in
+    their last digits, and the covariance would not be positive.
+    """
 
     def __init__(self, inputs: Tensor, outputs: Tensor) -> None:
         width, out, device = inputs.shape[-1], outputs.shape[-1], inputs.device
+        self.origin = inputs.reshape(-1, width).mean(dim=0)
         self.count, self.weight = 0, 0.0
         self.total = torch.zeros(width, device=device)
         self.products = torch.zeros(width, width, device=device)
@@ -34,17 +39,18 @@ class _Accumulator:
 
     def add(self, rows: Tensor, gradients: Tensor) -> None:
         weights = gradients.norm(dim=1, keepdim=True).clamp_min(LEAST_WEIGHT)
-        scaled = rows * weights.sqrt()
+        centred = rows - self.origin
+        scaled = centred * weights.sqrt()
         self.count += len(rows)
         self.weight += float(weights.sum())
-        self.total += (rows * weights).sum(dim=0)
+        self.total += (centred * weights).sum(dim=0)
         self.products.addmm_(scaled.T, scaled)
         self.curvature.addmm_(gradients.T, gradients)
 
     def moments(self) -> Moments:
-        mean = self.total / self.weight
-        covariance = self.products.div_(self.weight).addr_(mean, mean, alpha=-1)
-        return Moments(self.count, mean, covariance, self.curvature.div_(self.count))
+        offset = self.total / self.weight
+        covariance = self.products.div_(self.weight).addr_(offset, offset, alpha=-1)
+        return Moments(self.count, self.origin + offset, covariance, self.curvature.div_(self.count))
 
 
 def collect_moments(

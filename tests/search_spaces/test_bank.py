@@ -17,6 +17,8 @@ from search_spaces.bank.moments import collect_moments
 from search_spaces.bank.solve import reconstruct
 from search_spaces.criteria import CRITERIA
 from search_spaces.criteria.evidence import Moments
+from search_spaces.criteria.obs import damped
+from search_spaces.groups import GroupKind
 from search_spaces.units import columns_of
 
 
@@ -80,6 +82,21 @@ def test_moments_of_a_model_whose_answers_never_change_are_those_of_all_tokens(t
     rows = consumer_inputs(model, groups[0].consumers[0])
     torch.testing.assert_close(moments[groups[0].name].mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(moments[groups[0].name].covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-2)
+
+
+def test_a_small_variance_far_from_zero_is_not_lost(tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path)
+    neurons = next(group for group in groups if group.kind is GroupKind.NEURONS)
+    producer = model.get_submodule(neurons.producers[0])
+    with torch.no_grad():
+        producer.weight.mul_(0.05)
+        producer.bias.fill_(200.0)
+    rows = consumer_inputs(model, neurons.consumers[0])
+    seen = collect_moments(model, groups, batches(), lambda model, batch: logits(model, batch) * 0)[neurons.name]
+    wanted = rows.double().T.cov(correction=0)
+    assert 100 < seen.mean.min()
+    torch.testing.assert_close(seen.covariance.double(), wanted, atol=0.02 * float(wanted.diagonal().mean()), rtol=0.02)
+    assert torch.linalg.eigvalsh(damped(seen.covariance)).min() > 0
 
 
 def test_moments_of_nothing_are_refused(tmp_path: Path) -> None:
@@ -190,7 +207,7 @@ def test_the_key_changes_with_all_that_the_solve_depends_on(changed: str) -> Non
 
 
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: object, path: Path) -> None:
+    def full(_: object, path: Path, **_more: object) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
