@@ -94,7 +94,7 @@ def test_a_small_variance_far_from_zero_is_not_lost(tmp_path: Path) -> None:
     rows = consumer_inputs(model, neurons.consumers[0])
     seen = collect_moments(model, groups, batches(), lambda model, batch: logits(model, batch) * 0)[neurons.name]
     wanted = rows.double().T.cov(correction=0)
-    assert 100 < seen.mean.min()
+    assert seen.mean.min() > 100
     torch.testing.assert_close(seen.covariance.double(), wanted, atol=0.02 * float(wanted.diagonal().mean()), rtol=0.02)
     assert torch.linalg.eigvalsh(damped(seen.covariance)).min() > 0
 
