@@ -34,9 +34,10 @@ def _admit_place(field: str, name: str, settings: Settings) -> None:
 
 
 def _looks_like_a_path(name: str) -> bool:
-    """Whether a name is no hub id, which is one slash between plain words; whether it exists is not looked at."""
+    """Whether a name is no hub id, which is one slash between plain words, or would be found here all the same."""
     parts = name.split("/")
-    return len(parts) > 2 or name.startswith(("/", ".", "~")) or "\\" in name or ".." in parts or "" in parts
+    is_plain = len(parts) <= 2 and not name.startswith(("/", ".", "~")) and not {"", ".."} & {*parts}
+    return not is_plain or "\\" in name or Path(name).exists()
 
 
 def _admit_path(field: str, path: Path, settings: Settings) -> None:

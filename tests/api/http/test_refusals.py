@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -44,6 +45,16 @@ def test_a_request_that_cannot_work_is_a_problem_and_makes_nothing(
 ) -> None:
     assert is_problem(client.post("/v1/studies", json=place.request(**changes)), status)
     assert client.get("/v1/studies").json()["items"] == []
+
+
+@pytest.mark.parametrize("field", ["model", "data"])
+@pytest.mark.parametrize("name", ["owner/name", "name"])
+def test_a_directory_that_is_called_like_a_hub_id_is_no_way_in(
+    field: str, name: str, place: object, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert is_problem(client.post("/v1/studies", json=place.request(**{field: name})), 403)
 
 
 @pytest.mark.parametrize(
