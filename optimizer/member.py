@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from optimizer.families.kernels import DENSE_KERNELS
 from studies.records import Verdict
 
 SCHEMA_VERSION = 1
@@ -91,6 +92,11 @@ class Member(Costs):
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
+
+    @property
+    def saves_work(self) -> bool:
+        """Whether its kernels leave anything out: those of a masked member may be the dense model's."""
+        return all(view.kernels != DENSE_KERNELS for view in self.latency)
 
     @property
     def verdict(self) -> Verdict:

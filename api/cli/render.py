@@ -132,7 +132,9 @@ def _print_knee(result: RunResult, console: Console) -> None:
         table.add_row(f"{device} latency (batch {before.batch})", *values, change if after.gain else NO_GAIN)
     if dense.energy_j and member.energy_j:
         pair = dense.energy_j * 1e3, member.energy_j * 1e3
-        table.add_row(f"energy per inference ({member.energy_source})", *_compared(*pair, "{:.3g} mJ"))
+        *values, change = _compared(*pair, "{:.3g} mJ")
+        name = f"energy per inference ({member.energy_source})"
+        table.add_row(name, *values, change if member.saves_work else NO_GAIN)
     console.print(table)
     console.print()
 

@@ -101,12 +101,13 @@ function drawKnee() {
   const m = result.front.find((each) => each.candidate === result.knee);
   if (!m || !dense) return;
   const table = document.getElementById("knee");
-  const line = (name, a, b, unit, scale = 1) => row(table, [name, `${(a * scale).toPrecision(4)} ${unit}`, `${(b * scale).toPrecision(4)} ${unit}`, `${(((b - a) / a) * 100).toFixed(1)} %`], "td");
+  const line = (name, a, b, unit, scale = 1, gain = true) =>
+    row(table, [name, `${(a * scale).toPrecision(4)} ${unit}`, `${(b * scale).toPrecision(4)} ${unit}`, gain ? `${(((b - a) / a) * 100).toFixed(1)} %` : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
   line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
-  m.latency.forEach((l, i) => line(`latency, batch ${l.batch}`, dense.latency[i].seconds, l.seconds, "ms", 1e3));
-  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, dense.energy_j, m.energy_j, "mJ", 1e3);
+  m.latency.forEach((l, i) => line(`latency, batch ${l.batch}`, dense.latency[i].seconds, l.seconds, "ms", 1e3, l.gain));
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, dense.energy_j, m.energy_j, "mJ", 1e3, m.latency.every((l) => l.kernels !== "dense"));
 }
 function drawConditions() {
   const table = document.getElementById("conditions");
@@ -124,7 +125,7 @@ function options(id, values, chosen, draw) {
   for (const [value, text] of values) select.add(new Option(text, value, false, value === chosen));
   select.addEventListener("change", draw);
 }
-options("x", Object.keys(AXES).map((a) => [a, a]), "FLOPs ratio", drawScatter);
+options("x", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.recipe) ? "parameters" : "FLOPs ratio", drawScatter);
 options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verification) ? "drop (verification)" : "drop (search)", drawScatter);
 options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), result.knee, drawLayers);
 drawFront(); drawScatter(); drawLayers(); drawKnee(); drawConditions();

@@ -16,7 +16,8 @@ export const known = (members) => Object.keys(AXES).filter((name) => members.som
 // Fills the two selects; keeps what is chosen where it still exists.
 export function offer(members, first, change) {
   const names = known(members);
-  for (const [id, wanted] of [["x-axis", "FLOPs ratio"], ["y-axis", first]]) {
+  const cost = members.some((m) => m.recipe) ? "parameters" : "FLOPs ratio"; // zeros of masks save no FLOPs
+  for (const [id, wanted] of [["x-axis", cost], ["y-axis", first]]) {
     const select = document.getElementById(id);
     const chosen = names.includes(select.value) ? select.value : names.includes(wanted) ? wanted : names[0];
     select.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
