@@ -62,8 +62,8 @@ class MaskedFamily(ImageFamily):
         self.notes = (
             f"every masked candidate but a one-shot one is trained for {training.settings.epochs} epochs on the "
             f"{len(training.images)} images that the dense network learns from",
-            "drops hold what this training does without masks as well: Adam at a constant rate, and, where gradual pruning "
-            "goes on from the trained network, more epochs; on a weak baseline they flatter",
+            "drops hold what this training does without masks as well: Adam at a constant rate, and more epochs where "
+            "gradual pruning goes on from the trained network; on a weak baseline they flatter",
             "sizes are those of the smallest storage; a file of dense tensors is larger",
         )
 
