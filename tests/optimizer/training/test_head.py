@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 from tiny_encoders import tiny
 from toy_examples import toy_examples
@@ -30,12 +29,12 @@ def trained(cache: Path, train: Examples) -> tuple[PreTrainedModel, list[str]]:
         METRICS["accuracy"],
         cache_dir=cache,
         progress=lambda text, _done, _total: said.append(text),
+        settings=FinetuneSettings(learning_rate=3e-3, epochs=3),
     )
     return model, said
 
 
-def test_a_head_is_trained_once_and_then_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "FinetuneSettings", lambda: FinetuneSettings(learning_rate=3e-3, epochs=3))
+def test_a_head_is_trained_once_and_then_taken_from_the_cache(tmp_path: Path) -> None:
     train, unseen = toy_examples(600, seed=1), toy_examples(200, seed=2)
     first, said = trained(tmp_path, train)
     assert said
