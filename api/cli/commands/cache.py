@@ -13,7 +13,7 @@ from rich.table import Table
 
 from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
 
-KINDS = ("banks", "latency", "checkpoints", "recovered")
+KINDS = ("banks", "latency", "checkpoints", "trained", "recovered")
 DAY_S = 86_400.0
 
 
