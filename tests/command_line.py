@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,17 @@ class Cli:
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments), env=self.environment, cwd=self.root, text=True, capture_output=True, check=False
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it as a terminal does: an interrupt is heard, even where whoever runs the tests ignores it."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.environment,
+            cwd=self.root,
+            text=True,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def study(self, *more: str, trials: int = 9) -> list[str]:

@@ -119,16 +119,14 @@ def test_nothing_feasible_shows_the_least_violating_and_exits_with_3(assets: Pat
 
 def test_an_interrupt_exits_with_130_and_resume_finishes(assets: Path, tmp_path: Path) -> None:
     cli = Cli(tmp_path, assets)
-    process = subprocess.Popen(
-        cli.command(*cli.study("--study", "s", trials=40)), env=cli.environment, stderr=subprocess.PIPE
-    )
+    process = cli.start(*cli.study("--study", "s", trials=40))
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and b'"items": [{' not in cli_output(cli, "studies"):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"optimize resume" in words
+    assert "optimize resume" in words
     done = cli("resume", "s", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "complete"

@@ -140,13 +140,7 @@ def test_the_report_and_the_export_are_the_same_as_here(
 
 
 def test_an_interrupt_leaves_the_study_running_there_and_cancel_stops_it(served: Served) -> None:
-    process = subprocess.Popen(
-        served.remote.command(*served.remote.study("--study", "long", trials=300)),
-        env=served.remote.environment,
-        cwd=served.remote.root,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = served.remote.start(*served.remote.study("--study", "long", trials=300))
     await_state(served, "long", "running")
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=60)
