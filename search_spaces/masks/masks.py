@@ -5,7 +5,7 @@ Masked weights are kept at exactly zero, so the model runs as it is, in training
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +38,7 @@ class Masks:
         self.model = model
         self.layers: Layers = maskable_layers(model)
         self._kept: dict[str, Tensor] = {}
-        self._pieces: dict[str, tuple[Piece, ...]] = {}
+        self._pieces: list[Piece] = []
 
     def kept(self, name: str) -> Tensor:
         """Return which units of a layer are kept, in the shape of its mask."""
@@ -49,28 +49,19 @@ class Masks:
         """Take new masks for the layers named, and zero what they remove."""
         merged = {**self._kept, **kept}
         self._kept = {name: mask for name, mask in merged.items() if not bool(mask.all())}
-        self._pieces = {name: tuple(_pieces(self.layers[name].weight, mask)) for name, mask in self._kept.items()}
+        self._pieces = [piece for name, mask in self._kept.items() for piece in _pieces(self.layers[name].weight, mask)]
         self.apply()
 
     @torch.no_grad()
-    def apply(self, names: Iterable[str] | None = None) -> None:
-        """Put every masked weight, of these layers or of all, back to zero: to be done after each step of training."""
-        for name in self._pieces if names is None else names:
-            for piece in self._pieces[name]:
-                piece.apply()
+    def apply(self) -> None:
+        """Put every masked weight back to zero: to be done after each step of training."""
+        for piece in self._pieces:
+            piece.apply()
 
     @property
     def masked(self) -> Sequence[str]:
         """The layers that have lost any unit."""
         return tuple(self._kept)
-
-    def pieces(self, name: str) -> Sequence[Piece]:
-        """Return the pieces of a masked layer, in the order of its weights: `PIECE` of them each, but for the last."""
-        return self._pieces[name]
-
-    def is_in_pieces(self, name: str) -> bool:
-        """Whether a masked layer was cut: its mask has an entry per weight, and pieces of it fit into a cache."""
-        return len(self._pieces[name]) > 1
 
     @property
     def pruned_units(self) -> dict[str, int]:
