@@ -18,11 +18,9 @@ from objectives.guard import measuring
 from objectives.latency import interleaved_latency
 from optimizer.vision.energy import learn
 from optimizer.vision.models import new_model
-from search_spaces.masks.adam import MaskedAdam
 from search_spaces.masks.choose import drop_lowest
 from search_spaces.masks.csr import SparseLinear
 from search_spaces.masks.layers import magnitudes
-from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
 from search_spaces.schedules.schedule import SparseTraining
 from search_spaces.schedules.table import SCHEDULES, ScheduleName
@@ -66,9 +64,9 @@ class Epoch:
 
     def __init__(self, name: str, schedule: ScheduleName | None) -> None:
         self._model = new_model(name, SHAPE, 10, seed=0).train()
-        self._optimizer = MaskedAdam(Masks(self._model), lr=1e-4)
+        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=1e-4, fused=True)
         generator = torch.Generator().manual_seed(0)
-        self._sparse = SparseTraining(self._optimizer, Target(ratio=0.5), generator=generator)
+        self._sparse = SparseTraining(self._model, Target(ratio=0.5), generator=generator, optimizer=self._optimizer)
         self._rule = SCHEDULES[schedule]() if schedule else None
         if self._rule is not None:
             self._rule.start(self._sparse)
@@ -79,6 +77,7 @@ class Epoch:
     def steps(self) -> None:
         for _ in range(self._count):
             learn(self._model, self._optimizer, *self._batch)
+            self._sparse.masks.apply()
 
     def end(self) -> None:
         if self._rule is not None:

@@ -5,7 +5,7 @@ A stored study answers for any ε, other objectives and other limits without mea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +48,10 @@ def front_of(
     baseline = Measured(study.baseline)
     allowed = study_limits(spec) if limits is None else limits
 
+    view = _viewer(study, candidates, epsilon, seed=spec.seed)
+
     def within(pool: Iterable[Candidate]) -> list[Member]:
-        members = _members(study, candidates, pool, epsilon, seed=spec.seed)
-        return [member for member in members if _is_within(member, baseline, allowed)]
+        return [member for member in map(view, pool) if _is_within(member, baseline, allowed)]
 
     pool = [c for c in candidates if _has_drop(c) and (c.shortlisted or not is_final)]
     feasible = within(c for c in pool if is_feasible(c, epsilon))
@@ -145,19 +146,19 @@ def _has_drop(candidate: Candidate) -> bool:
     return candidate.outcome is not None and candidate.outcome.drop is not None
 
 
-def _members(
-    study: Study, candidates: Sequence[Candidate], pool: Iterable[Candidate], epsilon: float, *, seed: int
-) -> list[Member]:
-    """Return the views of `pool`, each with a drop, be it an estimate, judged at `epsilon` among all candidates."""
+def _viewer(
+    study: Study, candidates: Sequence[Candidate], epsilon: float, *, seed: int
+) -> Callable[[Candidate], Member]:
+    """Return what gives the view of a candidate with a drop, be it an estimate, judged at `epsilon` among all."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
     judgements = judge([c for c in candidates if c.shortlisted], epsilon, METRICS[metric], seed=seed)
-    return [member_view(c, baseline, metric, judgements.get(c.number)) for c in pool]
+    return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))
 
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
     spec = StudySpec.model_validate(dict(study.spec))
-    return _members(study, candidates, filter(_has_drop, candidates), spec.epsilon, seed=spec.seed)
+    return [*map(_viewer(study, candidates, spec.epsilon, seed=spec.seed), filter(_has_drop, candidates))]
 
 
 def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:

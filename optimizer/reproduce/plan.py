@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.reproduce.preset import Configuration, Preset, Scale, ScaleName
+from optimizer.reproduce.asked import Asked
+from optimizer.reproduce.preset import Configuration, Preset, Scale
 from optimizer.reproduce.records import RunKey
 
 STAND_INS = ("digits", "fashion_mnist")  # for every preset, where its own data cannot be had
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asks for. None means what the preset says; `directory` holds the data, else the hub does."""
+@dataclass(frozen=True, kw_only=True)
+class Request(Asked):
+    """What the user asks of a preset."""
 
     preset: Preset
-    scale: ScaleName = "quick"
-    dataset: str | None = None
-    directory: Path | None = None
-    model: str | None = None
-    runs: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, given, known in (
             ("--dataset", self.dataset, tuple(dict.fromkeys((*self.preset.datasets, *STAND_INS)))),
             ("--model", self.model, self.preset.models),
         ):
             if given is not None and given not in known:
                 raise UnknownNameError(field, given, known)
-        if self.runs is not None and self.runs < 1:
-            raise InputError("--runs", f"must be at least 1, got {self.runs}")
         if self.directory is not None and self.dataset is None:
             raise InputError("--data", f"say which data set it holds: --dataset {' | '.join(self.preset.datasets)}")
 

@@ -17,7 +17,6 @@ from optimizer.training.randomness import own_randomness
 from optimizer.vision.data import Images
 from optimizer.vision.energy import StepCost, count_step, learn, metered
 from optimizer.vision.scores import accuracy
-from search_spaces.masks.adam import MaskedAdam
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
 from search_spaces.schedules.schedule import Schedule, SparseTraining
@@ -75,9 +74,9 @@ def train(
     """
     _check(images, settings, schedule, target)
     device = device_of(model)
-    optimizer = MaskedAdam(Masks(model), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(settings.seed)
-    sparse = SparseTraining(optimizer, target or Target(), generator=generator)
+    sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     training = _Training(sparse, images, settings, schedule=schedule, optimizer=optimizer)
     epochs = []
     with own_randomness(settings.seed, device):
@@ -121,12 +120,13 @@ class _Training:
 
     def epoch(self, number: int) -> tuple[float, float]:
         """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
-        model = self._sparse.model.train()
+        model, masks = self._sparse.model.train(), self._sparse.masks
         total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
         for chosen in torch.split(torch.randperm(len(self._images)), self._settings.batch_size):
             loss, correct = learn(model, self._optimizer, *self._batch(chosen))
             total += loss
             right += correct
+            masks.apply()
         if self._schedule is not None:
             self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
         if not math.isfinite(float(total)):

@@ -5,8 +5,7 @@ Masked weights are kept at exactly zero, so the model runs as it is, in training
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +15,6 @@ from search_spaces.masks.layers import Layers, mask_shape, maskable_layers, weig
 PIECE = 2**18  # weights: a piece of mask as floats still fits into a processor's cache
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some weights of a layer with their mask, as bytes, ready to multiply."""
-
-    weight: Tensor
-    mask: Tensor
-
-    def apply(self) -> None:
-        """Put what is masked back to zero."""
-        self.weight.mul_(self.mask.to(self.weight.dtype))
-
-
 class Masks:
     """The masks of `model`, everything kept at first; layers whose every unit is kept cost nothing.
 
@@ -35,10 +22,9 @@ class Masks:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = model
         self.layers: Layers = maskable_layers(model)
         self._kept: dict[str, Tensor] = {}
-        self._pieces: list[Piece] = []
+        self._masked: list[tuple[Tensor, Tensor]] = []  # weights with their masks, ready to multiply
 
     def kept(self, name: str) -> Tensor:
         """Return which units of a layer are kept, in the shape of its mask."""
@@ -49,19 +35,14 @@ class Masks:
         """Take new masks for the layers named, and zero what they remove."""
         merged = {**self._kept, **kept}
         self._kept = {name: mask for name, mask in merged.items() if not bool(mask.all())}
-        self._pieces = [piece for name, mask in self._kept.items() for piece in _pieces(self.layers[name].weight, mask)]
+        self._masked = [piece for name, mask in self._kept.items() for piece in _pieces(self.layers[name].weight, mask)]
         self.apply()
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Put every masked weight back to zero: to be done after each step of training."""
-        for piece in self._pieces:
-            piece.apply()
-
-    @property
-    def masked(self) -> Sequence[str]:
-        """The layers that have lost any unit."""
-        return tuple(self._kept)
+        """Put every masked weight back to zero: call it after each step of an optimizer."""
+        for weight, mask in self._masked:
+            weight.mul_(mask.to(weight.dtype))
 
     @property
     def pruned_units(self) -> dict[str, int]:
@@ -84,11 +65,10 @@ class Masks:
         return sum(mask.numel() * mask.element_size() for mask in self._kept.values())
 
 
-def _pieces(weight: Tensor, kept: Tensor) -> Iterator[Piece]:
+def _pieces(weight: Tensor, kept: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield weights with their masks as bytes: converted piece by piece they cost a quarter of whole booleans."""
     weight, mask = weight.detach(), kept.view(torch.uint8)
-    if mask.numel() < weight.numel() or weight.device.type != "cpu":  # one entry per filter; or each is a launch
-        yield Piece(weight, mask)
+    if mask.numel() < weight.numel():  # one entry per filter
+        yield weight, mask
         return
-    along = torch.split(weight.view(-1), PIECE), torch.split(mask.view(-1), PIECE)
-    yield from (Piece(some, of_mask) for some, of_mask in zip(*along, strict=True))
+    yield from zip(torch.split(weight.view(-1), PIECE), torch.split(mask.view(-1), PIECE), strict=True)

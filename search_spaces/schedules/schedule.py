@@ -7,15 +7,15 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from search_spaces.masks.adam import MaskedAdam
 from search_spaces.masks.choose import SWAP_SHARE, swap
+from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
 
 
 class Schedule(Protocol):
     """Decides the masks of one training.
 
-    Call order: `start` once, then `end_epoch` after every epoch, numbered from 1. In between the optimizer applies the
+    Call order: `start` once, then `end_epoch` after every epoch, numbered from 1. In between the trainer applies the
     masks after each step, so that what is removed stays exactly zero. Laws: after epoch e of n every layer has lost
     as many units as the target asks for at `share_after(e, n)`; equal generators give equal masks.
     """
@@ -33,14 +33,12 @@ class Schedule(Protocol):
 class SparseTraining:
     """What a schedule works on: the masks of the model, its target, its randomness, the optimizer's memory."""
 
-    def __init__(self, optimizer: MaskedAdam, target: Target, *, generator: torch.Generator) -> None:
-        self.masks, self.target, self.generator = optimizer.masks, target, generator
+    def __init__(
+        self, model: nn.Module, target: Target, *, generator: torch.Generator, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self.model, self.target, self.generator = model, target, generator
+        self.masks = Masks(model)
         self._optimizer = optimizer
-
-    @property
-    def model(self) -> nn.Module:
-        """What is trained."""
-        return self.masks.model
 
     @torch.no_grad()
     def swap_weakest(self, *, signed: bool, share: float = SWAP_SHARE) -> None:

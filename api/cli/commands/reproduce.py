@@ -40,16 +40,16 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
+    from optimizer.reproduce.asked import Asked
     from optimizer.reproduce.preset import ScaleName
-    from optimizer.reproduce.start import Asked, start
+    from optimizer.reproduce.start import start
 
     if scale not in get_args(ScaleName):
         raise UnknownNameError("--scale", scale, get_args(ScaleName))
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    asked = Asked(name=name, scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
-    found = start(
-        asked, output or Path(f"reproduce-{name}"), cache_dir=shared.cache_dir, progress=shared.messages.print
-    )
+    asked = Asked(scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
+    place = output or Path(f"reproduce-{name}")
+    found = start(name, asked, place, cache_dir=shared.cache_dir, progress=shared.messages.print)
     _answer(shared, found)
 
 

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from optimizer.errors import InputError, UnknownNameError
+from optimizer.reproduce.asked import Asked
 from optimizer.reproduce.encoders.preset import Configuration, EncoderPreset, Scale
 from optimizer.reproduce.encoders.records import EncoderKey
-from optimizer.reproduce.preset import ScaleName
 from optimizer.workloads.models import BUILT_IN as BUILT_IN_MODEL
 from optimizer.workloads.models import check_model_name
 from optimizer.workloads.tasks import BUILT_IN as BUILT_IN_TASK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderRequest:
-    """What the user asks for. None means what the preset says; `directory` holds the data, else the hub does."""
+@dataclass(frozen=True, kw_only=True)
+class EncoderRequest(Asked):
+    """What the user asks of a preset."""
 
     preset: EncoderPreset
-    scale: ScaleName = "quick"
-    dataset: str | None = None
-    directory: Path | None = None
-    model: str | None = None
-    runs: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         known = (*self.preset.datasets, BUILT_IN_TASK)
         if self.dataset is not None and self.dataset not in known:
             raise UnknownNameError("--dataset", self.dataset, known)
-        if self.runs is not None and self.runs < 1:
-            raise InputError("--runs", f"must be at least 1, got {self.runs}")
         if self.directory is not None and self.dataset in (None, BUILT_IN_TASK):
             raise InputError("--data", f"say which data set it holds: --dataset {' | '.join(self.preset.datasets)}")
         if self.model is not None:

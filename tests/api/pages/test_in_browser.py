@@ -132,6 +132,7 @@ def test_a_keyboard_is_enough_to_open_a_study_and_a_candidate(finished: Place, o
     press_until(page, lambda: page.evaluate("!!document.activeElement.closest('#front tbody td a')"))
     page.keyboard.press("Enter")
     page.locator("#candidate").wait_for()
+    assert page.locator("#candidate").inner_text().strip()
 
 
 def press_until(page: object, holds: Callable[[], bool]) -> None:

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from search_spaces.masks.adam import MaskedAdam
 from search_spaces.masks.choose import magnitude_scores
 from search_spaces.masks.masks import Masks
 from search_spaces.masks.target import Target
@@ -32,9 +31,9 @@ class Trained:
     def __init__(self, name: str, target: Target, epochs: int, seed: int) -> None:
         self.schedule, self.epochs = SCHEDULES[name](), epochs
         self.model = model(seed)
-        self.optimizer = MaskedAdam(Masks(self.model), lr=0.01)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.01)
         generator = torch.Generator().manual_seed(seed)
-        self.sparse = SparseTraining(self.optimizer, target, generator=generator)
+        self.sparse = SparseTraining(self.model, target, generator=generator, optimizer=self.optimizer)
         self.schedule.start(self.sparse)
 
     def epoch(self, number: int) -> None:
@@ -42,6 +41,7 @@ class Trained:
             self.optimizer.zero_grad()
             self.model(torch.randn(8, 1, 6, 6)).square().sum().backward()
             self.optimizer.step()
+            self.sparse.masks.apply()
         self.schedule.end_epoch(self.sparse, number, self.epochs)
 
     def kept(self) -> torch.Tensor:
