@@ -77,7 +77,7 @@ class Epoch:
     def steps(self) -> None:
         for _ in range(self._count):
             learn(self._model, self._optimizer, *self._batch)
-            self._sparse.masks.apply()
+            self._sparse.keep_masks()
 
     def end(self) -> None:
         if self._rule is not None:

@@ -120,13 +120,13 @@ class _Training:
 
     def epoch(self, number: int) -> tuple[float, float]:
         """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
-        model, masks = self._sparse.model.train(), self._sparse.masks
+        model = self._sparse.model.train()
         total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
         for chosen in torch.split(torch.randperm(len(self._images)), self._settings.batch_size):
             loss, correct = learn(model, self._optimizer, *self._batch(chosen))
             total += loss
             right += correct
-            masks.apply()
+            self._sparse.keep_masks()
         if self._schedule is not None:
             self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
         if not math.isfinite(float(total)):

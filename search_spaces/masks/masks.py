@@ -5,14 +5,12 @@ Masked weights are kept at exactly zero, so the model runs as it is, in training
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.masks.layers import Layers, mask_shape, maskable_layers, weights_per_unit
-
-PIECE = 2**18  # weights: a piece of mask as floats still fits into a processor's cache
 
 
 class Masks:
@@ -24,25 +22,24 @@ class Masks:
     def __init__(self, model: nn.Module) -> None:
         self.layers: Layers = maskable_layers(model)
         self._kept: dict[str, Tensor] = {}
-        self._masked: list[tuple[Tensor, Tensor]] = []  # weights with their masks, ready to multiply
 
     def kept(self, name: str) -> Tensor:
         """Return which units of a layer are kept, in the shape of its mask."""
         layer = self.layers[name]
-        return self._kept[name] if name in self._kept else torch.ones(mask_shape(layer), dtype=torch.bool)
+        everything = layer.weight.new_ones(mask_shape(layer), dtype=torch.bool)
+        return self._kept.get(name, everything)
 
     def set(self, kept: Mapping[str, Tensor]) -> None:
         """Take new masks for the layers named, and zero what they remove."""
         merged = {**self._kept, **kept}
         self._kept = {name: mask for name, mask in merged.items() if not bool(mask.all())}
-        self._masked = [piece for name, mask in self._kept.items() for piece in _pieces(self.layers[name].weight, mask)]
         self.apply()
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Put every masked weight back to zero: call it after each step of an optimizer."""
-        for weight, mask in self._masked:
-            weight.mul_(mask.to(weight.dtype))
+        """Put every masked weight back to zero."""
+        for name, mask in self._kept.items():
+            self.layers[name].weight.mul_(mask)
 
     @property
     def pruned_units(self) -> dict[str, int]:
@@ -63,12 +60,3 @@ class Masks:
     def mask_bytes(self) -> int:
         """What the masks take beside the weights."""
         return sum(mask.numel() * mask.element_size() for mask in self._kept.values())
-
-
-def _pieces(weight: Tensor, kept: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield weights with their masks as bytes: converted piece by piece they cost a quarter of whole booleans."""
-    weight, mask = weight.detach(), kept.view(torch.uint8)
-    if mask.numel() < weight.numel():  # one entry per filter
-        yield weight, mask
-        return
-    yield from zip(torch.split(weight.view(-1), PIECE), torch.split(mask.view(-1), PIECE), strict=True)

@@ -26,7 +26,7 @@ class SparseEvolutionary:
     def start(self, sparse: SparseTraining) -> None:
         """Draw the graph."""
         layers = sparse.masks.layers
-        sparse.masks.set(without_weakest(layers, random_scores(layers, sparse.generator), sparse.target))
+        sparse.set_masks(without_weakest(layers, random_scores(layers, sparse.generator), sparse.target))
 
     def end_epoch(self, sparse: SparseTraining, epoch: int, epochs: int) -> None:
         """Swap; after the last epoch weights are only removed in the original, here nothing changes any more."""

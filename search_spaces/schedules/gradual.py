@@ -27,4 +27,4 @@ class Gradual:
         """Remove more of the weakest; what is removed has no magnitude left, and stays removed."""
         layers, share = sparse.masks.layers, self.share_after(epoch, epochs)
         scores = {name: score + sparse.masks.kept(name) for name, score in magnitude_scores(layers).items()}
-        sparse.masks.set(without_weakest(layers, scores, sparse.target, share=share))
+        sparse.set_masks(without_weakest(layers, scores, sparse.target, share=share))

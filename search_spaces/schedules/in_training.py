@@ -22,7 +22,7 @@ class InTraining:
     def start(self, sparse: SparseTraining) -> None:
         """Remove units at random."""
         layers = sparse.masks.layers
-        sparse.masks.set(without_weakest(layers, random_scores(layers, sparse.generator), sparse.target))
+        sparse.set_masks(without_weakest(layers, random_scores(layers, sparse.generator), sparse.target))
 
     def end_epoch(self, sparse: SparseTraining, epoch: int, epochs: int) -> None:
         """Swap, unless no epoch follows in which the new weights could learn."""

@@ -42,7 +42,7 @@ class IterativeMagnitude:
     def _prune(self, sparse: SparseTraining, share: float) -> None:
         layers = sparse.masks.layers
         scores = {name: score + sparse.masks.kept(name) for name, score in magnitude_scores(layers).items()}
-        sparse.masks.set(without_weakest(layers, scores, sparse.target, share=share))
+        sparse.set_masks(without_weakest(layers, scores, sparse.target, share=share))
 
     def _remember(self, sparse: SparseTraining) -> None:
         self._early = {name: tensor.detach().clone() for name, tensor in sparse.model.state_dict().items()}

@@ -30,7 +30,7 @@ class PostTraining:
         """Remove the units of the smallest L1 norm once training is over."""
         if epoch == epochs:
             layers = sparse.masks.layers
-            sparse.masks.set(without_weakest(layers, magnitude_scores(layers), sparse.target))
+            sparse.set_masks(without_weakest(layers, magnitude_scores(layers), sparse.target))
 
 
 def prune_within(

@@ -19,7 +19,7 @@ class PreTraining:
     def start(self, sparse: SparseTraining) -> None:
         """Remove the units of the smallest L1 norm."""
         layers = sparse.masks.layers
-        sparse.masks.set(without_weakest(layers, magnitude_scores(layers), sparse.target))
+        sparse.set_masks(without_weakest(layers, magnitude_scores(layers), sparse.target))
 
     def end_epoch(self, sparse: SparseTraining, epoch: int, epochs: int) -> None:
         """Leave the masks as they are."""

@@ -41,7 +41,7 @@ class Trained:
             self.optimizer.zero_grad()
             self.model(torch.randn(8, 1, 6, 6)).square().sum().backward()
             self.optimizer.step()
-            self.sparse.masks.apply()
+            self.sparse.keep_masks()
         self.schedule.end_epoch(self.sparse, number, self.epochs)
 
     def kept(self) -> torch.Tensor:

@@ -1,0 +1,27 @@
+"""Adam under masks: a step costs what it costs dense, since an infinite second moment leaves a weight where it is.
+
+Adam moves a weight by m / (√v + ε) times its rate. With v = ∞ that is exactly 0, and v stays ∞ whatever the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def hold(optimizer: torch.optim.Adam, weight: Tensor, kept: Tensor) -> bool:
+    """Have `optimizer` leave the removed weights where they are, and begin anew with those that are kept again.
+
+    Return False, with nothing done, where it has no moments of `weight` yet: before its first step.
+    """
+    state = optimizer.state.get(weight)
+    if not state:
+        return False
+    first, second = state["exp_avg"], state["exp_avg_sq"]
+    regrown = kept & second.isinf()
+    first[regrown] = second[regrown] = 0.0
+    second[~kept.expand_as(weight)] = math.inf
+    return True
