@@ -6,7 +6,6 @@ python -m benchmarks.masks [--models mlp-small,vgg11] [--threads 1]
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from torch import nn
 
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency
+from objectives.repeats import median_with_interval
 from optimizer.vision.energy import learn
 from optimizer.vision.models import new_model
 from search_spaces.masks.choose import drop_lowest
@@ -29,7 +29,7 @@ SHAPE = (1, 28, 28)
 EXAMPLES = 60_000  # of one epoch
 STEPS = {"mlp-small": 500, "mlp-medium": 8}  # timed at once; 1 for any other model
 BATCHES = {"mlp-small": 4, "mlp-medium": 4}  # as published; 64 for any other model
-ROUNDS = 7
+ROUNDS, SECONDS = 11, 30.0
 WIDTHS, SPARSITIES, BATCH = (256, 1024, 4096), (0.5, 0.8, 0.9, 0.95, 0.99), 4
 
 
@@ -41,22 +41,26 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     for name in options.models.split(","):
         for schedule in ("pre-training", "set"):
-            print(f"{name:11} {schedule:13} epoch with masks / dense epoch: {epoch_ratio(name, schedule):.3f}")
+            print(f"{name:11} {schedule:13} epoch with masks / dense epoch: {epoch_ratio(name, schedule)}")
     for width in WIDTHS:
         ratios = ", ".join(f"{sparsity:.0%} {rows_ratio(width, sparsity):.2f}" for sparsity in SPARSITIES)
         print(f"{width}×{width} at batch {BATCH}, compressed rows / dense: {ratios}")
 
 
-def epoch_ratio(name: str, schedule: ScheduleName) -> float:
-    """Return the time of a masked epoch over that of a dense one, put together from steps and the swap at its end.
+def epoch_ratio(name: str, schedule: ScheduleName) -> str:
+    """Return the time of a masked epoch over that of a dense one, in words, put together from steps and the swap.
 
-    Steps of both are timed in turn; the medians over the rounds are multiplied by the steps of an epoch.
+    Steps of both are timed in turn, and compared round by round; the swap is timed on its own and shared out.
     """
     dense, masked = Epoch(name, None), Epoch(name, schedule)
-    rounds = [(seconds(dense.steps), seconds(masked.steps), seconds(masked.end)) for _ in range(ROUNDS + 1)]
-    dense_s, masked_s, end_s = (statistics.median(values) for values in zip(*rounds[1:], strict=True))
-    times = EXAMPLES / dense.examples
-    return float((times * masked_s + end_s) / (times * dense_s))
+    samples = interleaved_latency(
+        {"dense": dense.steps, "masked": masked.steps}, rng=np.random.default_rng(0), min_rounds=ROUNDS, seconds=SECONDS
+    )
+    swap_s = min(seconds(masked.end) for _ in range(3))
+    swap = swap_s * dense.examples / EXAMPLES / float(np.median(samples["dense"]))
+    ratio, interval = median_with_interval(samples["masked"] / samples["dense"] + swap)
+    assert interval is not None
+    return f"{ratio:.3f} [{interval.lower:.3f}, {interval.upper:.3f}]"
 
 
 class Epoch:
