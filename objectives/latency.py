@@ -18,6 +18,7 @@ from objectives.device import describe_device, device_of, synchronise
 from objectives.guard import measuring
 from objectives.measurement import Conditions, JsonScalar, Measurement, Source
 from objectives.repeats import Compared, Key, compared, median_with_interval
+from objectives.sessions import sessions_of
 
 Run = Callable[[], object]
 Clock = Callable[[], float]
@@ -98,7 +99,7 @@ def measure_latency(
         dense: the key of the dense model.
         batch: sequences per forward pass.
         rng: draws the order of every round.
-        seconds: budget of this session, as in `interleaved_latency`.
+        seconds: budget of all sessions together, as in `interleaved_latency`.
         threads: CPU threads; None keeps torch's own choice.
         shape: what the inputs look like, beside the batch; kept with every figure.
         clock: monotonic seconds.
@@ -110,10 +111,15 @@ def measure_latency(
     with measuring(*models.values(), threads=threads):
         device = device_of(models[dense])
         inputs = {name: tensor.to(device) for name, tensor in make_input(batch).items()}
-        runs = {key: forward_pass(model, inputs) for key, model in models.items()}
-        samples = interleaved_latency(runs, rng=rng, seconds=seconds, clock=clock)
         conditions = {"batch": batch, **(shape or {}), **run_conditions(models[dense])}
-    return compared({key: _latency(values, conditions) for key, values in samples.items()}, dense=dense)
+        sessions = sessions_of(models, dense=dense)
+        found: dict[Key, Compared] = {}
+        for session in sessions:
+            runs = {key: forward_pass(model, inputs) for key, model in session.items()}
+            samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions), clock=clock)
+            costs = {key: _latency(values, conditions) for key, values in samples.items()}
+            found = {**compared(costs, dense=dense), **found}  # the dense model's figure is that of the first session
+    return {key: found[key] for key in models}
 
 
 def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callable[[], None]:

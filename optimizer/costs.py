@@ -1,7 +1,4 @@
-"""Costs that add up over groups: FLOPs, parameters, bytes, and the latency of a table.
-
-A cost is a fixed part and one number per group and level, so that pricing a config takes no model at all.
-"""
+"""Costs of a config, priced without building its model; those of a text encoder add up over its groups."""
 
 from __future__ import annotations
 
@@ -105,14 +102,26 @@ def table_cost(groups: Sequence[Group], table: LatencyTable) -> AdditiveCost:
     return AdditiveCost(table.base_s, levels, dense)
 
 
-def weighted_sum(parts: Sequence[tuple[float, AdditiveCost]]) -> AdditiveCost:
-    """Return the cost that adds `weight * cost` over the parts, which price the same groups."""
-    first = parts[0][1].levels
-    return AdditiveCost(
-        fixed=sum(weight * cost.fixed for weight, cost in parts),
-        levels={
-            name: {level: sum(weight * cost.levels[name][level] for weight, cost in parts) for level in levels}
-            for name, levels in first.items()
-        },
-        dense=sum(weight * cost.dense for weight, cost in parts),
-    )
+class WeightedSum:
+    """The cost that adds `weight * cost` over its parts."""
+
+    def __init__(self, *parts: tuple[float, Cost]) -> None:
+        self._parts = parts
+
+    @property
+    def dense(self) -> float:
+        """The cost of the dense model."""
+        return sum(weight * cost.dense for weight, cost in self._parts)
+
+    def total(self, config: Config) -> float:
+        """Return the cost of the model that `config` describes."""
+        return sum(weight * cost.total(config) for weight, cost in self._parts)
+
+    def ratio(self, config: Config) -> float:
+        """Return the cost as a ratio to the dense model's."""
+        return self.total(config) / self.dense
+
+    def of_levels(self, group: Group) -> FloatArray:
+        """Return what each of the group's levels costs, all other groups dense, up to a constant: `(levels,)`."""
+        levels = [weight * cost.of_levels(group) for weight, cost in self._parts]
+        return np.asarray(np.sum(levels, axis=0))

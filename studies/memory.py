@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from objectives.measurement import Measurement
 from studies.merging import merged
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, CandidateState, Outcome, Proposal, Revision, Study, StudyState, Verification
 from studies.rules import (
     checked_measurement,
     checked_outcome,
@@ -89,11 +89,11 @@ class MemoryStore:
         with self._lock:
             return deepcopy(self._named(name))
 
-    def revision(self, name: str) -> tuple[int, int]:
-        """Return a study's id and revision, by slug or id. Raises `StudyNotFoundError`."""
+    def revision(self, name: str) -> Revision:
+        """Return a study's revision by slug or id; any write counts as a result. Raises `StudyNotFoundError`."""
         with self._lock:
             study = self._named(name)
-            return study.id, study.revision
+            return Revision(study.id, study.revision, study.revision)
 
     def studies(self) -> Sequence[Study]:
         """Return all studies, newest first."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
@@ -113,6 +113,14 @@ class Candidate:
     def config(self) -> Config:
         """The candidate's config."""
         return self.proposal.config
+
+
+class Revision(NamedTuple):
+    """`latest` counts all writes to a study; `results` is the last that a front is computed from, or a later one."""
+
+    study_id: int
+    latest: int
+    results: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

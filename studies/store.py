@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from objectives.measurement import Measurement
-from studies.records import Candidate, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, Outcome, Proposal, Revision, Study, StudyState, Verification
 
 
 class StoreError(Exception):
@@ -79,8 +79,8 @@ class StudyStore(Protocol):
         Only those in `state`, of `owner`, and with `search` in their slug, where these are given.
         """
 
-    def revision(self, name: str) -> tuple[int, int]:
-        """Return a study's id and revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
+    def revision(self, name: str) -> Revision:
+        """Return a study's latest revision, by slug or id. Raises `StudyNotFoundError`."""
 
     def update_study(
         self,

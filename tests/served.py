@@ -14,6 +14,7 @@ from tiny_checkpoints import save_data, save_tiny
 
 from api.client import Client, Patience
 from api.http.app import create_app
+from api.http.protocol import BoundedProtocol
 from api.http.settings import Settings
 from api.runner.worker import Worker
 from optimizer.spec import StudySpec
@@ -57,7 +58,11 @@ class Place:
 
     def start(self) -> None:
         config = uvicorn.Config(
-            create_app(self.settings), port=self.port, log_level="error", ws="none", timeout_graceful_shutdown=1
+            create_app(self.settings),
+            port=self.port,
+            log_level="error",
+            http=BoundedProtocol,
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, cast
 
@@ -16,6 +16,7 @@ from api.http.access import Caller, Reader, admitted, bearer, study_for
 from api.http.problems import ProblemError
 from api.http.state import State
 from studies.keys import Scope as KeyScope
+from studies.records import Revision
 from studies.store import StoreError
 
 FRONT = re.compile(r"/v1/studies/(?P<name>[^/]+)/front")
@@ -23,10 +24,14 @@ FRONT = re.compile(r"/v1/studies/(?P<name>[^/]+)/front")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an answer about a study is computed from: its revision, and what was asked."""
+    """What an answer about a study is computed from: what is stored, and what was asked.
+
+    Two are equal where their answers are. The tag counts every write, so it may change where no answer does.
+    """
 
     study_id: int
-    revision: int
+    revision: int = field(compare=False)
+    results: int
     asked: str
 
     @property
@@ -74,13 +79,14 @@ async def _answer(name: str, request: Request) -> Response | None:
 async def _version_of(name: str, request: Request, caller: Caller) -> Version:
     state = cast("State", request.app.state.shared)
 
-    def look() -> tuple[int, int]:
-        found = state.service.store.revision(name)
+    def look() -> Revision:
+        found = state.service.revisions.of(name)
         if not caller.sees_all:
-            study_for(state, caller, str(found[0]))
+            study_for(state, caller, str(found.study_id))
         return found
 
-    return Version(*await run_in_threadpool(look), asked=request.scope["query_string"].decode("latin-1"))
+    found = look() if state.service.revisions.are_at_hand else await run_in_threadpool(look)
+    return Version(*found, asked=request.scope["query_string"].decode("latin-1"))
 
 
 IF_NONE_MATCH = {  # for the documentation: no route ever reads it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +16,9 @@ from objectives.size import count_parameters, measure_size, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.families.answers import contrasts, summed_loss
 from optimizer.families.family import Bank, Execution, Request
-from optimizer.latency_proposal import add_proposed_costs
+from optimizer.handover.onnx import OnnxInputs
+from optimizer.latency.blocks import block_latency
+from optimizer.latency.proposed import add_proposed_costs
 from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
 from search_spaces.config import Config
@@ -99,7 +102,7 @@ class EncoderFamily:
         cache_dir: Path,
     ) -> dict[str, Cost]:
         """Return the costs with latency and energy by a table of isolated blocks."""
-        return add_proposed_costs(costs, spec, workload, groups, cache_dir)
+        return add_proposed_costs(costs, spec, workload, partial(block_latency, spec, workload, groups, cache_dir))
 
     def flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs, mean over the unpadded lengths of the search examples."""
@@ -116,6 +119,17 @@ class EncoderFamily:
     def request(self, workload: Workload) -> Request:
         """Return a maker of requests of random tokens."""
         return request_of(workload.sequence_length, int(workload.model.config.vocab_size), workload.device)
+
+    def onnx_inputs(self, workload: Workload) -> OnnxInputs:
+        """Return requests of other batches and lengths, half of the last text padded; both are free."""
+        vocabulary = int(workload.model.config.vocab_size)
+
+        def padded(batch: int, length: int) -> dict[str, Tensor]:
+            inputs = request_of(length, vocabulary, workload.device, seed=batch)(batch)
+            inputs["attention_mask"][-1, length // 2 :] = 0
+            return inputs
+
+        return OnnxInputs(requests=[padded(2, 9), padded(1, 5), padded(3, 17)], free=("batch", "length"))
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs of a request's length."""

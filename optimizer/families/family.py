@@ -15,6 +15,7 @@ from search_spaces.groups import Group
 
 if TYPE_CHECKING:
     from optimizer.costs import Cost
+    from optimizer.handover.onnx import OnnxInputs
     from optimizer.spec import CriterionName, StudySpec
     from optimizer.workloads.workload import Workload
 
@@ -89,6 +90,9 @@ class Family(Protocol):
 
     def request(self, workload: Workload) -> Request:
         """Return a maker of the requests that latency, energy and memory are measured on."""
+
+    def onnx_inputs(self, workload: Workload) -> OnnxInputs:
+        """Return what an ONNX graph of such a model is traced with and checked on."""
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return a model's FLOPs of one inference of such a request."""

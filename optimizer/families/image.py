@@ -12,6 +12,7 @@ from objectives.device import device_of
 from objectives.measurement import JsonScalar
 from objectives.networks import count_network_flops
 from optimizer.families.family import Request
+from optimizer.handover.onnx import OnnxInputs
 from optimizer.vision.examples import PIXELS
 from optimizer.vision.network import Network
 
@@ -37,6 +38,11 @@ class ImageFamily:
             return {PIXELS: torch.randn(batch, *self._shape, generator=generator).to(workload.device)}
 
         return make
+
+    def onnx_inputs(self, workload: Workload) -> OnnxInputs:
+        """Return requests of other batches; the batch is free."""
+        make = self.request(workload)
+        return OnnxInputs(requests=[make(batch) for batch in (2, 1, 5)], free=("batch",))
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs of one image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,8 @@ from optimizer.errors import InputError
 from optimizer.families.answers import summed_loss
 from optimizer.families.family import Bank, Execution
 from optimizer.families.image import ImageFamily
+from optimizer.latency.layers import layer_latency
+from optimizer.latency.proposed import add_proposed_costs
 from optimizer.vision.examples import PIXELS
 from optimizer.vision.network import Network
 from search_spaces.allocation import FloatArray
@@ -137,16 +140,8 @@ class NetworkFamily(ImageFamily):
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
-        """Return the costs. Raises `InputError` where latency or energy should steer: networks have no tables of it."""
-        limits = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
-        wanted = {"latency", "energy"} & {*spec.objectives, *limits}
-        if wanted:
-            raise InputError(
-                "--objectives",
-                f"{' and '.join(sorted(wanted))} cannot steer the search of an image network, only of a text encoder; "
-                "both are measured for the shortlist, and `optimize front` filters by them",
-            )
-        return dict(costs)
+        """Return the costs with latency and energy by a table of the network's layers."""
+        return add_proposed_costs(costs, spec, workload, partial(layer_latency, spec, workload, self._space, cache_dir))
 
 
 class Bytes:

@@ -70,7 +70,7 @@ def export_candidate(
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            write_onnx(small, place)
+            write_onnx(small, place, workload.family.onnx_inputs(workload))
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

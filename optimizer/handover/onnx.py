@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +15,76 @@ from torch import Tensor, nn
 from optimizer.errors import InputError, MachineError
 
 FILE = "model.onnx"
-TOLERANCE = 1e-4
+ABSOLUTE, RELATIVE = 1e-4, 1e-4  # tolerated differences of logits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnnxInputs:
+    """What a graph is traced with, the first of `requests`, and checked on, the others, of other sizes.
+
+    `free` names the first dimensions of every input, which stay open in the graph.
+    """
+
+    requests: Sequence[dict[str, Tensor]]
+    free: tuple[str, ...]
 
 
 class _Logits(nn.Module):
-    """The classifier as a function of plain tensors."""
+    """The classifier as a function of plain tensors, in the order of `names`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.names = model, names
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def forward(self, *tensors: Tensor) -> Tensor:
         """Return the logits `(batch, labels)`."""
-        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        logits: Tensor = self.model(**dict(zip(self.names, tensors, strict=True))).logits
         return logits
 
 
-def write_onnx(model: Any, directory: Path) -> Path:
-    """Write `model.onnx` with free batch and length, and check that onnxruntime gives torch's logits.
+def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
+    """Write `model.onnx` and check that onnxruntime gives torch's logits.
 
-    Raises `InputError` where the onnx extra is not installed, `MachineError` where the two disagree.
+    Raises `InputError` where the onnx extra is not installed or the model cannot be traced, `MachineError` where the
+    two disagree.
     """
     try:
         import onnxruntime
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
         raise InputError("--format", "onnx needs more packages: pip install 'pruning-optimizer[onnx]'") from error
-    if not hasattr(model, "config"):
-        raise InputError("--format", "onnx is written of text encoders; export an image network as safetensors")
     path = directory / FILE
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
-    ids, mask = _request(int(model.config.vocab_size), 2, 9)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter speaks of its own future
-        torch.onnx.export(
-            _Logits(model).eval(),
-            (ids, mask),
-            str(path),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_shapes={"input_ids": {0: batch, 1: length}, "attention_mask": {0: batch, 1: length}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    _trace(model.eval(), path, inputs)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    for rows, tokens in ((1, 5), (3, 17)):
-        ids, mask = _request(int(model.config.vocab_size), rows, tokens)
+    for request in inputs.requests[1:]:
         with torch.inference_mode():
-            wanted = model(input_ids=ids, attention_mask=mask).logits.numpy()
-        got = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
-        if not np.allclose(got, wanted, atol=TOLERANCE):
+            wanted = model(**request).logits.cpu().numpy()
+        (got,) = session.run(None, {name: tensor.cpu().numpy() for name, tensor in request.items()})
+        if not np.allclose(got, wanted, atol=ABSOLUTE, rtol=RELATIVE):
             raise MachineError(
                 f"onnxruntime differs from torch by {np.abs(got - wanted).max():.2g}; nothing was written"
             )
     return path
 
 
-def _request(vocabulary: int, rows: int, tokens: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(rows)
-    ids = torch.randint(0, vocabulary, (rows, tokens), generator=generator)
-    mask = torch.ones_like(ids)
-    mask[-1, tokens // 2 :] = 0
-    return ids, mask
+def _trace(model: nn.Module, path: Path, inputs: OnnxInputs) -> None:
+    request: dict[str, Any] = inputs.requests[0]
+    free = {index: torch.export.Dim(name) for index, name in enumerate(inputs.free)}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter speaks of its own future
+        try:
+            torch.onnx.export(
+                _Logits(model, tuple(request)),
+                tuple(request.values()),
+                str(path),
+                input_names=list(request),
+                output_names=["logits"],
+                dynamic_shapes={"tensors": tuple(free for _ in request)},
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise InputError(
+                "--format", f"torch cannot write this model as onnx ({error}); export it as safetensors"
+            ) from error

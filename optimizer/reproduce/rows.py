@@ -112,7 +112,8 @@ class Row(BaseModel):
 def rows_of(preset: Preset, records: Sequence[RunRecord]) -> tuple[Row, ...]:
     """Return the rows of one data set and model, in the preset's order.
 
-    The Efficiency Index is 1 − (AIT/AIT_max + TIE/TIE_max)/2, the maxima over these rows.
+    The Efficiency Index is 1 − (AIT/AIT_max + TIE/TIE_max)/2, the maxima over these rows; times and energies stand in
+    it relative to the dense network of the same rounds, so that a busy minute of the machine makes no order.
     """
     by_label = {
         configuration.label: found
@@ -120,8 +121,8 @@ def rows_of(preset: Preset, records: Sequence[RunRecord]) -> tuple[Row, ...]:
         if (found := [record for record in records if record.key.configuration == configuration.label])
     }
     dense = {record.key.seed: record for record in by_label[DENSE]}
-    times = {label: _mean(found, lambda record: record.inference_s) for label, found in by_label.items()}
-    energies = {label: _mean(found, lambda record: record.inference_j) for label, found in by_label.items()}
+    times = {label: _mean(found, lambda record: record.time_ratio) for label, found in by_label.items()}
+    energies = {label: _mean(found, lambda record: record.energy_ratio) for label, found in by_label.items()}
     indices = {
         label: 1 - (times[label] / max(times.values()) + energies[label] / max(energies.values())) / 2
         for label in by_label

@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.orm import Session
 
-from studies.sql.engine import glancing, new_engine, parsed_url, reading, writing
+from studies.sql.engine import glancing, is_sqlite, new_engine, parsed_url, reading, writing
 from studies.sql.failures import explained, shown
 from studies.sql.schema import check_readable, make_usable
 from studies.store import StoreUnusableError
@@ -41,6 +41,11 @@ class Database:
             engine.dispose()
             raise
         return cls(engine, url, read_only=read_only)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a SQLite file, which no network stands before."""
+        return is_sqlite(self.url)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
 
-from studies.records import Candidate, Study, StudyState
+from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
 from studies.sql.convert import candidate_record, study_record
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationRow
@@ -56,19 +56,19 @@ def is_named(name: str) -> Condition:
 
 
 _studies = StudyRow.__table__.c
-_REVISION = select(_studies.id, _studies.revision)
+_REVISION = select(_studies.id, _studies.revision, _studies.results_revision)
 _REVISION_OF_ID = _REVISION.where(_studies.id == bindparam("named"))  # made once: asked by every request for a front
 _REVISION_OF_SLUG = _REVISION.where(_studies.slug == bindparam("named"))
 
 
-def latest_revision(connection: Connection, name: str) -> tuple[int, int] | None:
-    """Return the id and revision of the study of a slug or id, if there is one."""
+def latest_revision(connection: Connection, name: str) -> Revision | None:
+    """Return the revision of the study of a slug or id, if there is one."""
     study_id = id_in(name)
     if study_id is None and not could_be_slug(name):
         return None
     statement, named = (_REVISION_OF_SLUG, name) if study_id is None else (_REVISION_OF_ID, study_id)
     found = connection.execute(statement, {"named": named}).one_or_none()
-    return None if found is None else (found.id, found.revision)
+    return None if found is None else Revision(*found)
 
 
 def study_by_id(session: Session, study_id: int) -> Study:

@@ -23,6 +23,7 @@ from studies.sql.jobs import SqlJobQueue
 from studies.sql.keys import SqlKeyRing
 from studies.sql.queries import study_by_id
 from studies.sql.reader import CandidateReader
+from studies.sql.revisions import Revisions
 from studies.sql.store import SqlStore
 from studies.sql.tables import JobRow, StudyRow
 from studies.store import StoreError, StudyBusyError, StudyNotFoundError
@@ -44,6 +45,7 @@ class SqlService:
         self.database = database
         self.store = SqlStore(database, clock=clock, owner=self._process)
         self.events = SqlEventLog(database, clock=clock)
+        self.revisions = Revisions(database, self.store)
         self.jobs = SqlJobQueue(database, clock=clock, process=self._process)
         self.keys = SqlKeyRing(database, clock=clock)
         self.idempotency = SqlIdempotency(database, clock=clock)
@@ -119,6 +121,7 @@ class SqlService:
 
     def close(self) -> None:
         """Release connections; nothing of this is used afterwards."""
+        self.revisions.close()
         self.database.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, true, update
 
 from objectives.measurement import Measurement
 from studies.ownership import Owner
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, CandidateState, Outcome, Proposal, Revision, Study, StudyState, Verification
 from studies.rules import (
     checked_outcome,
     checked_verification,
@@ -120,8 +120,8 @@ class SqlStore:
         with self.database.read() as session:
             return study_records(session, fitting, limit=limit)
 
-    def revision(self, name: str) -> tuple[int, int]:
-        """Return a study's id and revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
+    def revision(self, name: str) -> Revision:
+        """Return a study's latest revision, in one look-up by slug or id. Raises `StudyNotFoundError`."""
         with self.database.glance() as connection:
             found = latest_revision(connection, name)
             if found is None:
@@ -141,7 +141,8 @@ class SqlStore:
         """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
         now = self._clock()
         with self.database.write() as session:
-            row = writes.changed_study(session, study_id, now)
+            is_result = context is not None or baseline is not None
+            row = writes.changed_study(session, study_id, now, is_result=is_result)
             changes_state = state is not None and writes.set_state(row, state, self._owner)
             if error is not None:
                 row.error = text_data(error)
@@ -187,7 +188,7 @@ class SqlStore:
         """
         now = self._clock()
         with self.database.write() as session:
-            writes.changed_study(session, study_id, now)
+            writes.changed_study(session, study_id, now, is_result=False)
             row = writes.same_config(session, study_id, proposal)
             if row is None:
                 row = writes.new_candidate(session, study_id, proposal, now=now)

@@ -105,6 +105,7 @@ class StudyRow(Base):
     spec: Mapped[JsonData]
     state: Mapped[StudyState]
     revision: Mapped[int]
+    results_revision: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     context: Mapped[JsonData]

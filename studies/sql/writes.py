@@ -30,10 +30,12 @@ def locked_study(session: Session, study_id: int) -> StudyRow:
     return row
 
 
-def changed_study(session: Session, study_id: int, now: datetime) -> StudyRow:
-    """Return a study's row, locked, with this write counted."""
+def changed_study(session: Session, study_id: int, now: datetime, *, is_result: bool = True) -> StudyRow:
+    """Return a study's row, locked, with this write counted, and whether it may change what a front is."""
     row = locked_study(session, study_id)
     row.revision += 1
+    if is_result:
+        row.results_revision = row.revision
     row.updated_at = now
     return row
 
@@ -55,6 +57,7 @@ def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: S
         spec=json_data(spec, field="spec"),
         state=state,
         revision=0,
+        results_revision=0,
         created_at=now,
         updated_at=now,
         context={},

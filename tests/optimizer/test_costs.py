@@ -11,7 +11,7 @@ from tiny_encoders import FAMILIES
 from objectives.flops import count_flops
 from objectives.latency_table import LatencyTable
 from objectives.size import count_parameters
-from optimizer.costs import flops_cost, parameters_cost, table_cost, weighted_sum
+from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
 from search_spaces.config import Config, Form
 from search_spaces.materialize import materialize
 
@@ -38,6 +38,6 @@ def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
     assert latency.dense == pytest.approx(1.0 + 2 * 2.0 + 2 * 3.0)
     config = Config.of({"layer.0.heads": 0, "layer.0.neurons": 8, "layer.1.heads": 4, "layer.1.neurons": 48})
     assert latency.total(config) == pytest.approx(1.0 + 0.0 + 1.0 + 2.0 + 3.0)
-    twice = weighted_sum([(2.0, latency), (1.0, latency)])
-    assert twice.total(config) == pytest.approx(3 * latency.total(config))
-    assert twice.ratio(config) == pytest.approx(latency.ratio(config))
+    thrice = WeightedSum((2.0, latency), (1.0, latency))
+    assert thrice.total(config) == pytest.approx(3 * latency.total(config))
+    assert thrice.ratio(config) == pytest.approx(latency.ratio(config))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from objectives.measurement import Measurement, Source
 from search_spaces.config import Config, Form
-from studies.records import CandidateState, Origin, Outcome, Proposal, StudyState, Verification
+from studies.records import CandidateState, Origin, Outcome, Proposal, Revision, StudyState, Verification
 from studies.store import (
     CandidateNotFoundError,
     StoreError,
@@ -110,9 +110,26 @@ class StudyContract:
 
     def test_a_revision_is_found_by_name_and_by_id(self, store: StudyStore) -> None:
         study = store.create_study("first", {})
-        assert store.revision("first") == store.revision(str(study.id)) == (study.id, 0)
+        assert store.revision("first") == store.revision(str(study.id)) == Revision(study.id, 0, 0)
         store.update_study(study.id, context={"a": 1})
-        assert store.revision("first") == (study.id, 1)
+        assert store.revision("first") == Revision(study.id, 1, 1)
+
+    def test_what_changes_a_front_is_told_from_what_does_not(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        steps = [
+            lambda: store.update_study(study.id, baseline=[some.flops()]),
+            lambda: store.finish_candidate(store.start_candidate(study.id, some.proposal(1)).id, some.outcome()),
+            lambda: store.add_measurements(store.candidates(study.id)[0].id, [some.flops()]),
+            lambda: store.shortlist(study.id, [store.candidates(study.id)[0].id]),
+            lambda: store.verify_candidate(store.candidates(study.id)[0].id, some.verification()),
+            lambda: store.widen_study(study.id, {"epsilon": 0.5}, []),
+        ]
+        before = store.revision("first")
+        for step in steps:
+            step()
+            after = store.revision("first")
+            assert after.results == after.latest > before.latest
+            before = after
 
     @pytest.mark.parametrize("name", ["nothing", "9" * 40, "", "a\0", "\udcff", "' OR 1=1 --"])
     def test_a_revision_of_nothing_is_refused_with_the_nearest_names(self, store: StudyStore, name: str) -> None:

@@ -20,13 +20,13 @@ from studies.sql.schema import upgrade
 from studies.sql.tables import Base
 from studies.store import StoreUnusableError
 
-THIRD = '''
+NEWER = '''
 """A column more."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "9999"
+down_revision = "0003"
 
 def upgrade():
     op.add_column("studies", sa.Column("note", sa.Text()))
@@ -35,7 +35,7 @@ FIRST_STUDY = """
 INSERT INTO studies (slug, uid, spec, state, revision, created_at, updated_at, context)
 VALUES ('old', 'u', '{}', 'interrupted', 3, '2026-01-01 12:00:00.000000', '2026-01-01 12:00:00.000000', '{}')
 """
-BROKEN = THIRD + '    raise RuntimeError("broken off in the middle")\n'
+BROKEN = NEWER + '    raise RuntimeError("broken off in the middle")\n'
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def newer_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def install(script: str) -> None:
         directory = tmp_path / "newer"
         shutil.copytree(schema.MIGRATIONS, directory)
-        (directory / "versions" / "v0003_third.py").write_text(script)
+        (directory / "versions" / "v9999_newer.py").write_text(script)
         monkeypatch.setattr(schema, "MIGRATIONS", directory)
 
     return install
@@ -84,7 +84,7 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(
 ) -> None:
     path = tmp_path / "studies.sqlite"
     with monkeypatch.context():
-        newer_program(THIRD)
+        newer_program(NEWER)
         open_store(f"sqlite:///{path}").close()
         monkeypatch.undo()
     before = path.read_bytes()
@@ -100,7 +100,7 @@ def test_an_older_database_is_upgraded_by_a_writer_and_refused_to_a_reader(tmp_p
     study = store.create_study("first", {"epsilon": 0.01})
     store.close()
     before = path.read_bytes()
-    newer_program(THIRD)
+    newer_program(NEWER)
     with pytest.raises(StoreUnusableError, match="older version of this program; run or resume a study there once"):
         open_store(f"sqlite:///{path}", read_only=True)
     assert path.read_bytes() == before
@@ -153,7 +153,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_progra
         patch.undo()
     assert "note" not in columns(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
         assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]
 
 

@@ -52,6 +52,7 @@ def serve(
     import uvicorn
 
     from api.http.app import create_app
+    from api.http.protocol import BoundedProtocol
     from api.http.settings import LOOPBACK, Settings
     from api.runner.pool import Pool
     from studies.opening import open_service
@@ -86,7 +87,7 @@ def serve(
             port=port,
             log_level="info",
             access_log=False,
-            http="h11",  # the faster httptools reads headers without end
+            http=BoundedProtocol,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_S,  # listeners to events would stay for ever
         )

@@ -80,11 +80,20 @@ def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> No
     accuracy = float((wanted.argmax(1) == workload.verification.labels).mean())
     assert accuracy == pytest.approx(member.verification.accuracy)
     assert "pixel_values" in (place / "README.md").read_text()
-    with pytest.raises(InputError, match="onnx"):
-        export_candidate(
-            store, store.study("digits"), member.candidate, root / "o", cache_dir=root / "cache", as_onnx=True
-        )
-    assert not (root / "o").exists()
+
+
+def test_onnx_gives_equal_logits_at_any_batch(finished: tuple) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    store, root, result = finished
+    number, place = result.front[0].candidate, root / "graph"
+    export_candidate(store, store.study("digits"), number, place, cache_dir=root / "cache", as_onnx=True)
+    session = onnxruntime.InferenceSession(str(place / "model.onnx"), providers=["CPUExecutionProvider"])
+    workload = load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
+    pixels = workload.verification.pixels[:7]
+    (logits,) = session.run(None, {"pixel_values": pixels.numpy()})
+    wanted = load_pruned(place)(pixels).logits.detach().numpy()
+    assert np.allclose(logits, wanted, atol=1e-4)
 
 
 def test_search_examples_are_in_no_other_role(tmp_path: Path) -> None:
@@ -119,7 +128,12 @@ def test_names_that_cannot_be_are_refused_before_anything_is_loaded(
         check_workload(spec_of(**changes))
 
 
-def test_latency_cannot_steer_a_network_and_that_is_said(tmp_path: Path) -> None:
+def test_latency_and_energy_steer_a_network_by_a_table_that_is_kept(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
-    with pytest.raises(InputError, match="latency cannot steer"):
-        optimize(spec_of(objectives=("latency",), trials=3), store=store, cache_dir=tmp_path)
+    spec = spec_of(objectives=("latency", "energy"), trials=5, allow_untrained=True)
+    result = optimize(spec, store=store, cache_dir=tmp_path, study="timed")
+    assert result.candidates_evaluated == 5
+    (table,) = (tmp_path / "latency").iterdir()
+    before = table.stat().st_mtime_ns
+    optimize(spec.model_copy(update={"seed": 1}), store=store, cache_dir=tmp_path, study="again")
+    assert table.stat().st_mtime_ns == before

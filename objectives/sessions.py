@@ -1,0 +1,38 @@
+"""Sessions of timing: so few networks in turn that the processor's kernels of all of them stay compiled.
+
+oneDNN compiles a kernel for every shape of a convolution and keeps the latest 1024. A pass after more than that
+compiles all of its own again: twenty pruned ResNet-50 in turn take twice the time of each, which no user ever sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from objectives.repeats import Key
+
+MOST_CONVOLUTIONS = 500  # of one session; a convolution may take two kernels, one of them to reorder what it reads
+
+
+def sessions_of(
+    models: Mapping[Key, nn.Module], *, dense: Key, most: int = MOST_CONVOLUTIONS
+) -> list[dict[Key, nn.Module]]:
+    """Return the models in sessions, each with `dense` and at least one other, where there is one."""
+    sessions: list[dict[Key, nn.Module]] = [{dense: models[dense]}]
+    of_dense = room = most - _convolutions(models[dense])
+    for key, model in models.items():
+        if key == dense:
+            continue
+        needed = _convolutions(model)
+        if needed > room and len(sessions[-1]) > 1:
+            sessions.append({dense: models[dense]})
+            room = of_dense
+        sessions[-1][key] = model
+        room -= needed
+    return sessions
+
+
+def _convolutions(model: nn.Module) -> int:
+    return sum(isinstance(module, _ConvNd) for module in model.modules())

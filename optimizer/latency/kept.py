@@ -1,0 +1,29 @@
+"""Tables in the cache, one file for each device, model shape and request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+def kept_table(
+    kind: type[Table], holds_for: Mapping[str, object], cache_dir: Path, build: Callable[[], Table]
+) -> Table:
+    """Return the table that was kept for `holds_for` (JSON data), or build and keep it."""
+    key = sha256(json.dumps(dict(holds_for), sort_keys=True).encode()).hexdigest()[:24]
+    path = cache_dir / "latency" / f"{key}.json"
+    if path.exists():
+        return kind.model_validate_json(path.read_text())
+    table = build()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(table.model_dump_json())
+    temporary.replace(path)
+    return table

@@ -1,0 +1,191 @@
+"""Proposed latency of an image network: its layers timed alone at a few widths, calibrated by whole narrow networks.
+
+A convolution's time depends on the channels that it reads and on those that it writes, so every layer has a grid over
+its sides, linear in between. What the layers leave unexplained, activations and additions, moves with them: the sum
+over the layers is turned into seconds of the whole by networks of uniform width, timed too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from scipy.interpolate import RegularGridInterpolator
+from torch import Tensor, nn
+
+from objectives.device import device_fingerprint, device_of, synchronise
+from objectives.guard import measuring
+from objectives.latency import MIN_ROUNDS, Run, forward_pass, interleaved_latency
+from optimizer.latency.kept import kept_table
+from optimizer.latency.proposed import threads_of
+from search_spaces.allocation import FloatArray
+from search_spaces.channels.layers import shrink_layer, side_sizes
+from search_spaces.channels.space import Axis, ChannelSpace, Side
+from search_spaces.config import Config
+from search_spaces.groups import Group, dense_config
+from search_spaces.surgery import share_structure
+
+if TYPE_CHECKING:
+    from optimizer.spec import StudySpec
+    from optimizer.workloads.workload import Workload
+
+SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; no powers of two, whose kernels are faster than those of other widths
+LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0
+Counts = Mapping[Side, int]
+
+
+class LayerTimes(BaseModel):
+    """Seconds of one layer over a grid: `counts` of entries for each of its `axes`, ascending, the last one dense."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    axes: tuple[Axis, ...]
+    counts: tuple[tuple[int, ...], ...]
+    seconds: tuple[float, ...]  # the last axis moves first
+
+    def at(self, kept: tuple[int, ...]) -> float:
+        """Return the seconds at `kept` entries per axis: linear between those timed, flat below the smallest."""
+        inside = [max(counts[0], count) for counts, count in zip(self.counts, kept, strict=True)]
+        return float(self._grid(inside)[0])
+
+    @cached_property
+    def _grid(self) -> RegularGridInterpolator:
+        return RegularGridInterpolator(self.counts, np.reshape(self.seconds, [*map(len, self.counts)]))
+
+
+class LayerTable(BaseModel):
+    """Layers by path, and whole networks: the sum over their layers, ascending, beside the seconds they took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    layers: Mapping[str, LayerTimes]
+    sums: tuple[float, ...]
+    whole: tuple[float, ...]
+
+    def predict(self, kept: Counts) -> float:
+        """Return the seconds of a network with so many entries of every side."""
+        return float(np.interp(sum_of_layers(self.layers, kept), self.sums, self.whole))
+
+
+def sum_of_layers(layers: Mapping[str, LayerTimes], kept: Counts) -> float:
+    """Return the seconds of all layers, each timed alone."""
+    return sum(times.at(tuple(kept[path, axis] for axis in times.axes)) for path, times in layers.items())
+
+
+class LayerLatency:
+    """The seconds of a config by a table; a `Cost`."""
+
+    def __init__(self, space: ChannelSpace, table: LayerTable) -> None:
+        self._space, self._table = space, table
+        self.dense = table.predict(space.sizes)
+
+    def total(self, config: Config) -> float:
+        """Return the seconds of the network that `config` describes."""
+        return self._table.predict(self._space.kept_counts(config))
+
+    def ratio(self, config: Config) -> float:
+        """Return them as a ratio to the dense network's."""
+        return self.total(config) / self.dense
+
+    def of_levels(self, group: Group) -> FloatArray:
+        """Return the seconds at each of the group's levels, all other groups dense: `(levels,)`."""
+        dense = dense_config(self._space.groups)
+        return np.array([self.total(dense.replaced({group.name: level})) for level in group.levels])
+
+
+def layer_latency(spec: StudySpec, workload: Workload, space: ChannelSpace, cache_dir: Path) -> LayerLatency:
+    """Return the seconds of a request."""
+    batch, threads = spec.batch_sizes[0], threads_of(spec)
+    holds_for = {
+        "device": device_fingerprint(workload.device),
+        "dtype": str(next(workload.model.parameters()).dtype),
+        "network": str(workload.model),
+        "groups": [(group.name, group.units) for group in space.groups],
+        "request": [*workload.family.conditions(workload).items()],
+        "batch": batch,
+        "threads": threads,
+    }
+    build = partial(_build, workload, space, batch=batch, threads=threads)
+    return LayerLatency(space, kept_table(LayerTable, holds_for, cache_dir, build))
+
+
+def _build(workload: Workload, space: ChannelSpace, *, batch: int, threads: int) -> LayerTable:
+    model, request = workload.model, workload.family.request(workload)(batch)
+    configs = [Config.of({g.name: g.nearest_level(share * g.units) for g in space.groups}) for share in SHARES]
+    widths = [space.kept_counts(config) for config in configs]
+    networks = [workload.family.outline(workload, space.groups, config) for config in configs]
+    with measuring(*networks, model, threads=threads):
+        layers = _times(model, widths, request)
+        runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}
+        samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=WHOLE_SECONDS)
+    pairs = [(sum_of_layers(layers, kept), float(np.median(samples[index]))) for index, kept in enumerate(widths)]
+    sums, whole = zip(*sorted(pairs), strict=True)  # tiny networks differ by less than the noise
+    return LayerTable(layers=layers, sums=sums, whole=whole)
+
+
+def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Tensor]) -> dict[str, LayerTimes]:
+    """Time every layer that can lose entries at the `widths` that it has in whole networks, ascending."""
+    sides: dict[str, dict[Axis, list[int]]] = {}
+    for path, axis in widths[-1]:
+        if axis is not Axis.PARAMETER:
+            sides.setdefault(path, {})[axis] = sorted({kept[path, axis] for kept in widths})
+    timed: dict[str, LayerTimes] = {}
+    found = {}
+    for path, (shape, calls) in _inputs(model, sides, request).items():
+        layer, counts = model.get_submodule(path), sides[path]
+        alike = f"{layer} at {counts} of {shape}, {calls} times"
+        if alike not in timed:
+            timed[alike] = _time(layer, counts, shape, calls)
+        found[path] = timed[alike]
+    return found
+
+
+def _inputs(
+    model: nn.Module, paths: Iterable[str], request: Mapping[str, Tensor]
+) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Return the shape of what every layer reads in a pass, the first time, and how often it is called."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    calls: Counter[str] = Counter()
+
+    def note(path: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+        shapes.setdefault(path, tuple(inputs[0].shape))
+        calls[path] += 1
+
+    handles = [model.get_submodule(path).register_forward_pre_hook(partial(note, path)) for path in paths]
+    try:
+        model(**request)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {path: (shape, calls[path]) for path, shape in shapes.items()}
+
+
+def _time(layer: nn.Module, counts: Mapping[Axis, list[int]], shape: tuple[int, ...], calls: int) -> LayerTimes:
+    runs = {kept: _run(layer, dict(zip(counts, kept, strict=True)), shape) for kept in product(*counts.values())}
+    samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
+    seconds = [calls * float(np.median(samples[kept])) for kept in runs]
+    return LayerTimes(axes=tuple(counts), counts=tuple(map(tuple, counts.values())), seconds=tuple(seconds))
+
+
+def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> Run:
+    """Return a run of the layer with its first entries of each side; times do not depend on which."""
+    small, sizes, sides = share_structure(layer), side_sizes(layer), list(shape)
+    shrink_layer(small, {axis: torch.arange(count) for axis, count in kept.items() if count < sizes[axis]})
+    for axis in kept.keys() & {Axis.COLUMNS, Axis.CHANNELS}:
+        is_last = isinstance(layer, nn.Linear | nn.LayerNorm) and shape[-1] == sizes[axis]
+        sides[-1 if is_last else 1] = kept[axis]
+    device = device_of(layer)
+    inputs = torch.randn(sides, device=device)
+
+    def run() -> None:
+        small(inputs)
+        synchronise(device)
+
+    return run

@@ -1,0 +1,48 @@
+"""The costs that a latency table proposes, added where a study asks for them: latency, and energy from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from objectives.energy.modelled import ENERGY_MODELS
+from optimizer.costs import Cost, WeightedSum
+
+if TYPE_CHECKING:
+    from optimizer.spec import StudySpec
+    from optimizer.workloads.workload import Workload
+
+
+def add_proposed_costs(
+    costs: Mapping[str, Cost], spec: StudySpec, workload: Workload, latency: Callable[[], Cost]
+) -> dict[str, Cost]:
+    """Return the costs with "latency" and "energy" added where the spec's objectives or limits ask for them.
+
+    `latency` builds or reads the table; it is called only if asked for.
+    """
+    wanted = {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
+    if not wanted & {"latency", "energy"}:
+        return dict(costs)
+    seconds = latency()
+    added: dict[str, Cost] = {"latency": seconds} if "latency" in wanted else {}
+    if "energy" in wanted:
+        added["energy"] = _energy(costs, seconds, spec, workload)
+    return {**costs, **added}
+
+
+def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, workload: Workload) -> Cost:
+    """Price energy per inference: arithmetic, one reading of the weights per request, static power over its time."""
+    model, batch = ENERGY_MODELS[workload.device.type], spec.batch_sizes[0]
+    threads = 1 if workload.device.type == "cuda" else threads_of(spec)
+    return WeightedSum(
+        (model.flop_j, costs["flops"]),
+        (model.byte_j / batch, costs["size"]),
+        (model.static_w * threads / batch, latency),
+    )
+
+
+def threads_of(spec: StudySpec) -> int:
+    """Return the CPU threads of the request."""
+    return spec.threads or torch.get_num_threads()

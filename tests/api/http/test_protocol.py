@@ -1,0 +1,75 @@
+"""What no request may do to the server: talk without end beside its body."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from api.http.protocol import MOST_OVERHEAD, BoundedProtocol
+
+PIECE = b"a" * 4096
+ENDLESS = {
+    "a request line": (b"GET /", PIECE),
+    "one header": (b"GET / HTTP/1.1\r\nHost: x\r\nX: ", PIECE),
+    "headers": (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: " + PIECE + b"\r\n"),
+    "trailers": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + PIECE + b"\r\n"),
+    "a chunk's extension": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", PIECE),
+}
+
+
+async def length_of_body(scope: dict, receive: object, send: object) -> None:
+    """Answer with how much came."""
+    body, more = 0, True
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        body += len(message.get("body", b""))
+    answer = str(body).encode()
+    headers = [(b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(length_of_body, http=BoundedProtocol, log_level="critical", lifespan="off")
+        )
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_connection_that_never_comes_to_an_end_is_closed(port: int, what: str) -> None:
+    begin, more = ENDLESS[what]
+    sent = 0
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection, pytest.raises(OSError):
+        connection.sendall(begin)
+        while sent < 100 * MOST_OVERHEAD:
+            connection.sendall(more)
+            sent += len(more)
+    assert sent < 100 * MOST_OVERHEAD
+
+
+def test_bodies_may_be_long_and_connections_live_long(port: int) -> None:
+    body = b"b" * (10 * MOST_OVERHEAD)
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nX: {'y' * 2000}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        for _ in range(MOST_OVERHEAD // len(head) + 3):
+            connection.sendall(head + body)
+            answer = b""
+            while not answer.endswith(str(len(body)).encode()):
+                answer += connection.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 200")

@@ -1,0 +1,63 @@
+"""Layer tables: linear between what was timed, exact for the networks that calibrate them, priced without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, layer_latency, sum_of_layers
+from optimizer.spec import StudySpec
+from optimizer.workloads.workload import Workload, load_workload
+from search_spaces.channels.space import Axis, ChannelSpace
+from search_spaces.config import Config
+
+GRID = LayerTimes(axes=(Axis.COLUMNS, Axis.ROWS), counts=((2, 4), (1, 3)), seconds=(1.0, 2.0, 3.0, 6.0))
+
+
+def test_a_layer_is_linear_on_each_side_and_flat_below_the_smallest() -> None:
+    assert [GRID.at(corner) for corner in ((2, 1), (2, 3), (4, 1), (4, 3))] == [1.0, 2.0, 3.0, 6.0]
+    assert GRID.at((3, 1)) == pytest.approx(2.0)
+    assert GRID.at((3, 2)) == pytest.approx(3.0)
+    assert GRID.at((1, 0)) == 1.0
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, ChannelSpace, Path, LayerLatency]:
+    cache = tmp_path_factory.mktemp("cache")
+    spec = spec_of()
+    workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
+    space = workload.family._space
+    return workload, space, cache, layer_latency(spec, workload, space, cache)
+
+
+def spec_of() -> StudySpec:
+    fields = {"model": "resnet18", "task": "digits", "epsilon": 0.1, "round_to": 8, "batch_sizes": [4], "threads": 1}
+    return StudySpec.model_validate({**fields, "allow_untrained": True})
+
+
+def test_whole_networks_are_predicted_as_they_were_timed(priced: tuple) -> None:
+    _, space, cache, cost = priced
+    (path,) = (cache / "latency").iterdir()
+    table = LayerTable.model_validate_json(path.read_text())
+    for share, seconds in zip((0.15, 0.35, 0.65, 1.0), table.whole, strict=True):
+        config = Config.of({group.name: group.nearest_level(share * group.units) for group in space.groups})
+        assert cost.total(config) == pytest.approx(seconds)
+    assert cost.dense == table.whole[-1]
+    assert table.whole[0] < table.whole[-1]
+
+
+def test_every_convolution_is_in_the_table_and_wider_layers_cost_more(priced: tuple) -> None:
+    _, space, cache, cost = priced
+    (path,) = (cache / "latency").iterdir()
+    table = LayerTable.model_validate_json(path.read_text())
+    assert {path for path, axis in space.sizes if axis is Axis.ROWS} <= set(table.layers)
+    narrow = space.kept_counts(Config.of({group.name: group.levels[0] for group in space.groups}))
+    assert sum_of_layers(table.layers, narrow) < sum_of_layers(table.layers, space.sizes)
+    group = max(space.groups, key=lambda group: group.units)
+    levels = cost.of_levels(group)
+    assert levels.shape == (len(group.levels),)
+    assert levels[0] < levels[-1]
+    assert levels[-1] == pytest.approx(cost.dense)
+    assert np.isfinite(levels).all()
