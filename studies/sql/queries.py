@@ -84,20 +84,31 @@ def slugs(session: Session) -> list[str]:
     return list(session.scalars(select(StudyRow.slug)))
 
 
+class CandidateQuery:
+    """Reads the candidates that a condition on `CandidateRow` selects; made once, it is cheap to ask again."""
+
+    def __init__(self, condition: Condition) -> None:
+        chosen = select(CandidateRow.id).where(condition)
+        of_chosen = MeasurementRow.candidate_id.in_(chosen)
+        self._measurements = select(MeasurementRow).where(of_chosen).order_by(MeasurementRow.id)
+        self._verifications = select(VerificationRow).where(VerificationRow.candidate_id.in_(chosen))
+        self._candidates = select(CandidateRow).where(condition).order_by(CandidateRow.study_id, CandidateRow.number)
+
+    def records(self, session: Session, **bound: object) -> list[Candidate]:
+        """Return the candidates in number order; `bound` are the values of the condition's parameters."""
+        measurements: defaultdict[int | None, list[MeasurementRow]] = defaultdict(list)
+        for measurement in session.scalars(self._measurements, bound):
+            measurements[measurement.candidate_id].append(measurement)
+        verifications = {row.candidate_id: row for row in session.scalars(self._verifications, bound)}
+        return [
+            candidate_record(row, measurements=measurements[row.id], verification=verifications.get(row.id))
+            for row in session.scalars(self._candidates, bound)
+        ]
+
+
 def candidate_records(session: Session, condition: Condition) -> list[Candidate]:
     """Return the candidates that a condition on `CandidateRow` selects, in number order."""
-    chosen = select(CandidateRow.id).where(condition)
-    measurements: defaultdict[int | None, list[MeasurementRow]] = defaultdict(list)
-    of_chosen = select(MeasurementRow).where(MeasurementRow.candidate_id.in_(chosen)).order_by(MeasurementRow.id)
-    for measurement in session.scalars(of_chosen):
-        measurements[measurement.candidate_id].append(measurement)
-    are_verified = select(VerificationRow).where(VerificationRow.candidate_id.in_(chosen))
-    verifications = {row.candidate_id: row for row in session.scalars(are_verified)}
-    in_order = select(CandidateRow).where(condition).order_by(CandidateRow.study_id, CandidateRow.number)
-    return [
-        candidate_record(row, measurements=measurements[row.id], verification=verifications.get(row.id))
-        for row in session.scalars(in_order)
-    ]
+    return CandidateQuery(condition).records(session)
 
 
 def candidate_by_id(session: Session, candidate_id: int) -> Candidate:

@@ -169,6 +169,7 @@ class SqlStore:
                 raise not_of_this_study(set(reopened) - set(found))
             for candidate_id in reopened:
                 writes.reopen(session, found[candidate_id])
+                found[candidate_id].revision = row.revision
             session.flush()
             return study_by_id(session, study_id)
 
@@ -188,12 +189,12 @@ class SqlStore:
         """
         now = self._clock()
         with self.database.write() as session:
-            writes.changed_study(session, study_id, now, is_result=False)
+            study = writes.changed_study(session, study_id, now, is_result=False)
             row = writes.same_config(session, study_id, proposal)
             if row is None:
-                row = writes.new_candidate(session, study_id, proposal, now=now)
+                row = writes.new_candidate(session, study, proposal, now=now)
             refuse_repetition(row.number, row.state)
-            row.started_at = now
+            row.started_at, row.revision = now, study.revision
             session.flush()
             return candidate_by_id(session, row.id)
 
@@ -222,12 +223,13 @@ class SqlStore:
     def shortlist(self, study_id: int, candidate_ids: Sequence[int]) -> None:
         """Fix the shortlist: exactly these candidates are marked. Raises `CandidateNotFoundError`."""
         with self.database.write() as session:
-            writes.changed_study(session, study_id, self._clock())
+            study = writes.changed_study(session, study_id, self._clock())
             of_study = CandidateRow.study_id == study_id
             strange = set(candidate_ids) - set(session.scalars(select(CandidateRow.id).where(of_study)))
             if strange:
                 raise not_of_this_study(strange)
-            session.execute(update(CandidateRow).where(of_study).values(shortlisted=CandidateRow.id.in_(candidate_ids)))
+            marks = {"shortlisted": CandidateRow.id.in_(candidate_ids), "revision": study.revision}
+            session.execute(update(CandidateRow).where(of_study).values(**marks))
 
     def verify_candidate(self, candidate_id: int, verification: Verification) -> None:
         """Record a candidate's verification, once, and count the study among the users of those examples."""

@@ -119,16 +119,23 @@ class StudyRow(Base):
 class CandidateRow(Base):
     """A candidate with its proposal and, once finished, its outcome.
 
+    `revision` is the study's at the last write to the candidate or anything of it.
     `config` is the canonical JSON, in which groups stand in name order; `group_order` lists the groups as the config
     had them, where that differs.
     """
 
     __tablename__ = "candidates"
-    __table_args__ = (Unique("study_id", "number"), Unique("study_id", "config"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Unique("study_id", "number"),
+        Unique("study_id", "config"),
+        Index(None, "study_id", "revision"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"))
     number: Mapped[int]
+    revision: Mapped[int] = mapped_column(server_default="0")
     config: Mapped[str] = mapped_column(Text)
     group_order: Mapped[JsonData | None]
     origin: Mapped[Origin]

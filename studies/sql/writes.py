@@ -45,8 +45,10 @@ def changed_candidate(session: Session, candidate_id: int, now: datetime) -> Can
     study_id = session.scalar(select(CandidateRow.study_id).where(CandidateRow.id == candidate_id))
     if study_id is None:
         raise no_such_candidate(candidate_id)
-    changed_study(session, study_id, now)
-    return session.get_one(CandidateRow, candidate_id)  # read under the lock
+    study = changed_study(session, study_id, now)
+    row = session.get_one(CandidateRow, candidate_id)  # read under the lock
+    row.revision = study.revision
+    return row
 
 
 def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: StudyState, now: datetime) -> StudyRow:
@@ -141,11 +143,12 @@ def same_config(session: Session, study_id: int, proposal: Proposal) -> Candidat
     return session.scalar(select(CandidateRow).where(is_same))
 
 
-def new_candidate(session: Session, study_id: int, proposal: Proposal, *, now: datetime) -> CandidateRow:
+def new_candidate(session: Session, study: StudyRow, proposal: Proposal, *, now: datetime) -> CandidateRow:
     """Add a candidate in flight, with the next number of its study."""
-    last = session.scalar(select(func.max(CandidateRow.number)).where(CandidateRow.study_id == study_id))
+    last = session.scalar(select(func.max(CandidateRow.number)).where(CandidateRow.study_id == study.id))
     row = CandidateRow(
-        study_id=study_id,
+        study_id=study.id,
+        revision=study.revision,
         number=0 if last is None else last + 1,
         state=CandidateState.RUNNING,
         seen=0,
