@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from objectives.repeats import Key
 
-MOST_CONVOLUTIONS = 500  # of one session; a convolution may take two kernels, one of them to reorder what it reads
+MOST_CONVOLUTIONS = 320  # of one session; a convolution takes two kernels or more, those that reorder what it reads
 
 
 def sessions_of(

@@ -49,7 +49,7 @@ class NetworkFamily(ImageFamily):
 
     def __init__(self, network: Network, space: ChannelSpace) -> None:
         super().__init__(network)
-        self._space = space
+        self.space = space
 
     @classmethod
     def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
@@ -69,12 +69,12 @@ class NetworkFamily(ImageFamily):
     @property
     def notes(self) -> tuple[str, ...]:
         """Which hidden layers stay dense, and why."""
-        reasons = "; ".join(f"{path} ({reason})" for path, reason in self._space.dense.items())
+        reasons = "; ".join(f"{path} ({reason})" for path, reason in self.space.dense.items())
         return (f"layers that stay dense: {reasons}",) if reasons else ()
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
         """Return the groups of channels."""
-        return self._space.groups
+        return self.space.groups
 
     def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
         """Return the channel bank."""
@@ -91,7 +91,7 @@ class NetworkFamily(ImageFamily):
             root,
             key,
             model=workload.model,
-            space=self._space,
+            space=self.space,
             criterion=ranking,
             calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=workload.device),
             loss=summed_loss,
@@ -103,22 +103,22 @@ class NetworkFamily(ImageFamily):
         """Return the smaller network, its batch norms measured anew unless weights are merely sliced."""
         source = cast("ChannelBank[Mapping[str, Tensor]]", bank)
         model: nn.Module = workload.model
-        small = materialize_channels(model, self._space, config, source, share_weights=share_weights)
+        small = materialize_channels(model, self.space, config, source, share_weights=share_weights)
         return small if config.form is Form.SLICED else recalibrate(small, _recalibration(workload))
 
     def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
         """Return a network of a config's shapes."""
         levels = config.as_dict()
-        kept = {g.name: torch.arange(levels[g.name]) for g in self._space.groups if levels[g.name] < g.units}
+        kept = {g.name: torch.arange(levels[g.name]) for g in self.space.groups if levels[g.name] < g.units}
         model: nn.Module = workload.model
-        return slice_channels(model, self._space, kept)
+        return slice_channels(model, self.space, kept)
 
     def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
         """Return FLOPs, parameters and size."""
         model: nn.Module = workload.model
-        parameters = network_parameters_cost(model, self._space)
+        parameters = network_parameters_cost(model, self.space)
         return {
-            "flops": network_flops_cost(self._space, flops_by_layer(model, self.example(model))),
+            "flops": network_flops_cost(self.space, flops_by_layer(model, self.example(model))),
             "parameters": parameters,
             "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
         }
@@ -141,7 +141,7 @@ class NetworkFamily(ImageFamily):
         cache_dir: Path,
     ) -> dict[str, Cost]:
         """Return the costs with latency and energy by a table of the network's layers."""
-        return add_proposed_costs(costs, spec, workload, partial(layer_latency, spec, workload, self._space, cache_dir))
+        return add_proposed_costs(costs, spec, workload, partial(layer_latency, spec, workload, self.space, cache_dir))
 
 
 class Bytes:

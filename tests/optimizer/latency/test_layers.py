@@ -28,7 +28,7 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, ChannelS
     cache = tmp_path_factory.mktemp("cache")
     spec = spec_of()
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
-    space = workload.family._space
+    space = workload.family.space
     return workload, space, cache, layer_latency(spec, workload, space, cache)
 
 
