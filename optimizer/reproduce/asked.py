@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optimizer.errors import InputError
-from optimizer.reproduce.preset import ScaleName
+from optimizer.reproduce.presets import ScaleName
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,10 @@ from optimizer.reproduce.asked import Asked
 from optimizer.reproduce.encoders.plan import EncoderRequest
 from optimizer.reproduce.encoders.preset import KIND, load_encoder_preset
 from optimizer.reproduce.encoders.reproduce import EncoderReproduction, reproduce_encoders
-from optimizer.reproduce.plan import Request
-from optimizer.reproduce.preset import load_preset, read_preset
-from optimizer.reproduce.reproduce import Reproduction, reproduce
+from optimizer.reproduce.images.plan import Request
+from optimizer.reproduce.images.preset import load_preset
+from optimizer.reproduce.images.reproduce import Reproduction, reproduce
+from optimizer.reproduce.presets import read_preset
 
 
 def start(

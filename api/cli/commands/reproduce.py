@@ -13,8 +13,8 @@ from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from optimizer.reproduce.encoders.reproduce import EncoderReproduction
-    from optimizer.reproduce.reproduce import Reproduction  # brings torch
-    from optimizer.reproduce.rows import Figure
+    from optimizer.reproduce.figure import Figure
+    from optimizer.reproduce.images.reproduce import Reproduction  # brings torch
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def reproduce(
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
     from optimizer.reproduce.asked import Asked
-    from optimizer.reproduce.preset import ScaleName
+    from optimizer.reproduce.presets import ScaleName
     from optimizer.reproduce.start import start
 
     if scale not in get_args(ScaleName):
@@ -54,7 +54,7 @@ def reproduce(
 
 
 def _answer(shared: Shared, found: Reproduction | EncoderReproduction) -> None:
-    from optimizer.reproduce.reproduce import Reproduction
+    from optimizer.reproduce.images.reproduce import Reproduction
 
     if shared.as_json:
         return shared.answer(found)

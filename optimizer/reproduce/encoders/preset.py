@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from optimizer.reproduce.preset import ScaleName, read_preset
+from optimizer.reproduce.presets import ScaleName, read_preset
 
 KIND = "encoders"
 MethodName = Literal["dense", "retrained", "magnitude", "iterative", "obs"]

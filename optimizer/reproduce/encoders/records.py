@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.records import Recorded
+from optimizer.reproduce.ledger import Recorded
 
 
 class EncoderKey(BaseModel):

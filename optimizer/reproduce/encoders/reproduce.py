@@ -16,8 +16,8 @@ from optimizer.reproduce.encoders.preset import Illustration, Quoted
 from optimizer.reproduce.encoders.records import EncoderRecord
 from optimizer.reproduce.encoders.rows import EncoderRow, rows_of, short_name
 from optimizer.reproduce.encoders.tables import comma_separated, markdown, quotations
-from optimizer.reproduce.preset import ScaleName
-from optimizer.reproduce.records import Ledger
+from optimizer.reproduce.ledger import Ledger
+from optimizer.reproduce.presets import ScaleName
 
 Said = Callable[[str], None]
 

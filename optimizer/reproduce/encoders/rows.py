@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from objectives.repeats import mean_with_interval
 from optimizer.reproduce.encoders.preset import EncoderPreset, MetricName, Published
 from optimizer.reproduce.encoders.records import EncoderRecord
-from optimizer.reproduce.rows import Figure
+from optimizer.reproduce.figure import Figure
 from optimizer.workloads.models import SHORT_NAMES
 
 BySeed = Mapping[int, EncoderRecord]

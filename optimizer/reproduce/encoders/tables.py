@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from optimizer.reproduce.encoders.compare import NAMES, written
 from optimizer.reproduce.encoders.preset import EncoderPreset
 from optimizer.reproduce.encoders.rows import EncoderRow
-from optimizer.reproduce.rows import Figure
-from optimizer.reproduce.tables import with_deviation
+from optimizer.reproduce.figure import Figure, with_deviation
 
 HEADS = (
     "configuration",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.reproduce.asked import Asked
-from optimizer.reproduce.preset import Configuration, Preset, Scale
-from optimizer.reproduce.records import RunKey
+from optimizer.reproduce.images.preset import Configuration, Preset, Scale
+from optimizer.reproduce.images.records import RunKey
 
 STAND_INS = ("digits", "fashion_mnist")  # for every preset, where its own data cannot be had
 

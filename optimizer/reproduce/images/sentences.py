@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from optimizer.reproduce.claims import Tally
-from optimizer.reproduce.compare import HOLDS, REVERSED, Difference
-from optimizer.reproduce.masked import on_masks
-from optimizer.reproduce.preset import Preset
-from optimizer.reproduce.quantities import QUANTITIES, agrees, in_words, is_within, measured
-from optimizer.reproduce.rows import Row
+from optimizer.reproduce.images.claims import Tally
+from optimizer.reproduce.images.compare import HOLDS, REVERSED, Difference
+from optimizer.reproduce.images.masked import on_masks
+from optimizer.reproduce.images.preset import Preset
+from optimizer.reproduce.images.quantities import QUANTITIES, agrees, in_words, is_within, measured
+from optimizer.reproduce.images.rows import Row
 
 NO_VALIDATION = "validated after each epoch on the test images, for want of others (as the paper does with VisA)"
 

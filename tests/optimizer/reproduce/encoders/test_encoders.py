@@ -25,7 +25,7 @@ from optimizer.reproduce.encoders.prune import largest_ratio
 from optimizer.reproduce.encoders.records import EncoderRecord, packed
 from optimizer.reproduce.encoders.reproduce import EncoderReproduction, reproduce_encoders
 from optimizer.reproduce.encoders.rows import by_seed, difference
-from optimizer.reproduce.records import Ledger
+from optimizer.reproduce.ledger import Ledger
 from optimizer.search.iterative import pruned_config
 from search_spaces.encoders import discover_groups
 from search_spaces.surgery import share_structure, shrink

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from optimizer.reproduce.claims import MetricName
-from optimizer.reproduce.rows import Figure, PublishedValue, Row
+from optimizer.reproduce.figure import Figure
+from optimizer.reproduce.images.claims import MetricName
+from optimizer.reproduce.images.rows import PublishedValue, Row
 
 NEAR_SHARE = 0.25  # of a published value
 CHANGE_OFF = 0.01  # of a published change that is nearly nothing

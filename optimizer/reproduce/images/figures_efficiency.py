@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from optimizer.reproduce.charts import Chart, Panel, Series, bars, title
-from optimizer.reproduce.rows import Figure, Row
+from optimizer.reproduce.charts import Chart, Panel, Series
+from optimizer.reproduce.figure import Figure
+from optimizer.reproduce.images.rows import Row
+from optimizer.reproduce.images.series import bars, title
 
 COLOURS = {"dense": "green", "layer-wise": "royalblue"}  # every global approach is red, as in the paper
 GLOBAL = "firebrick"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from optimizer.reproduce.charts import Chart, Panel, Series, bars, title
-from optimizer.reproduce.rows import EpochMeans, Figure, Row
+from optimizer.reproduce.charts import Chart, Panel, Series
+from optimizer.reproduce.figure import Figure
+from optimizer.reproduce.images.rows import EpochMeans, Row
+from optimizer.reproduce.images.series import bars, title
 
 DENSE = "dense"
 COLOURS = {

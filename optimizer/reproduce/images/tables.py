@@ -6,9 +6,10 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 
-from optimizer.reproduce.preset import Layout
-from optimizer.reproduce.quantities import in_words
-from optimizer.reproduce.rows import Figure, Row
+from optimizer.reproduce.figure import with_deviation
+from optimizer.reproduce.images.preset import Layout
+from optimizer.reproduce.images.quantities import in_words
+from optimizer.reproduce.images.rows import Row
 
 Column = tuple[str, Callable[[Row], str]]
 
@@ -95,12 +96,6 @@ def _csv(flat: Sequence[Mapping[str, object]]) -> str:
     writer.writeheader()
     writer.writerows(flat)
     return text.getvalue()
-
-
-def with_deviation(figure: Figure, *, scale: float, digits: int) -> str:
-    """Return mean ± standard deviation, the mean alone of a single run, both times `scale`."""
-    mean = f"{figure.mean * scale:.{digits}f}"
-    return mean if figure.deviation is None else f"{mean} ± {figure.deviation * scale:.{digits}f}"
 
 
 def _published(row: Row) -> str:

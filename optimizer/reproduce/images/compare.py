@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from objectives.repeats import mean_with_interval
-from optimizer.reproduce.claims import Order
-from optimizer.reproduce.preset import Configuration, Preset
-from optimizer.reproduce.records import RunRecord
+from optimizer.reproduce.images.claims import Order
+from optimizer.reproduce.images.preset import Configuration, Preset
+from optimizer.reproduce.images.records import RunRecord
 
 HOLDS, REVERSED = "the published order holds", "the published order is reversed"
 

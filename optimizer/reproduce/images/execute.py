@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from objectives.device import device_name, device_of
-from optimizer.reproduce.inference import PRUNED, REMOVED, ROWS, measure_inference
-from optimizer.reproduce.plan import Run
-from optimizer.reproduce.preset import Configuration, Preset
-from optimizer.reproduce.records import EpochRecord, RunKey, RunRecord
+from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
+from optimizer.reproduce.images.plan import Run
+from optimizer.reproduce.images.preset import Configuration, Preset
+from optimizer.reproduce.images.records import EpochRecord, RunKey, RunRecord
 from optimizer.vision.data import ImageData
 from optimizer.vision.energy import training_memory_bytes
 from optimizer.vision.models import new_model

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from optimizer.reproduce.quantities import agrees, in_words
-from optimizer.reproduce.rows import PublishedValue
+from optimizer.reproduce.images.quantities import agrees, in_words
+from optimizer.reproduce.images.rows import PublishedValue
 
 
 def published(metric: str, **bounds: float) -> PublishedValue:

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.claims import MetricName, Published
-from optimizer.reproduce.preset import Preset
-from optimizer.reproduce.records import RunRecord
+from optimizer.reproduce.figure import Figure
+from optimizer.reproduce.images.claims import MetricName, Published
+from optimizer.reproduce.images.preset import Preset
+from optimizer.reproduce.images.records import RunRecord
 
 CARBON_G_PER_KWH = 527.93  # world average 2000–2017, section 4.3 of the paper
 JOULES_PER_WH = 3600.0
 DENSE = "dense"
-
-
-class Figure(BaseModel):
-    """A measured mean with its standard deviation over the runs, None for a single run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mean: float
-    deviation: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        """Return mean and deviation of at least one value."""
-        return cls(mean=statistics.fmean(values), deviation=statistics.stdev(values) if len(values) > 1 else None)
 
 
 class PublishedValue(BaseModel):

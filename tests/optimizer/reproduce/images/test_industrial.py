@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimizer.reproduce.execute import execute
-from optimizer.reproduce.plan import Request, runs_of
-from optimizer.reproduce.preset import Preset, Scale, load_preset
-from optimizer.reproduce.reproduce import Reproduction, reproduce
-from optimizer.reproduce.rows import rows_of
-from optimizer.reproduce.sentences import sentences
+from optimizer.reproduce.images.execute import execute
+from optimizer.reproduce.images.plan import Request, runs_of
+from optimizer.reproduce.images.preset import Preset, Scale, load_preset
+from optimizer.reproduce.images.reproduce import Reproduction, reproduce
+from optimizer.reproduce.images.rows import rows_of
+from optimizer.reproduce.images.sentences import sentences
 from optimizer.vision.data import load_images
 
 PRESET = load_preset("industrial-cnn")
@@ -157,5 +157,5 @@ def test_a_claim_about_no_configuration_is_refused() -> None:
 
 
 def test_the_file_is_what_is_parsed() -> None:
-    path = Path(__file__).parents[3] / "studies" / "presets" / "industrial-cnn.toml"
+    path = Path(__file__).parents[4] / "studies" / "presets" / "industrial-cnn.toml"
     assert Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))) == PRESET

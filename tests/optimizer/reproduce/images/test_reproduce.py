@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.reproduce.plan import Request, runs_of
-from optimizer.reproduce.preset import Preset, Scale, load_preset, preset_names, read_preset
-from optimizer.reproduce.reproduce import Reproduction, reproduce
+from optimizer.reproduce.images.plan import Request, runs_of
+from optimizer.reproduce.images.preset import Preset, Scale, load_preset
+from optimizer.reproduce.images.reproduce import Reproduction, reproduce
+from optimizer.reproduce.presets import preset_names, read_preset
 
 EIGHT = [f"{ratio}_{approach}_{name}" for ratio in (50, 80) for name in ("PT", "SET") for approach in ("G", "L")]
 

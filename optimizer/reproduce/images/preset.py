@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from optimizer.errors import UnknownNameError
-from optimizer.reproduce.claims import Frozen, Order, Published, Remark, Tally
+from optimizer.reproduce.images.claims import Frozen, Order, Published, Remark, Tally
+from optimizer.reproduce.presets import ScaleName, read_preset
 from search_spaces.masks.target import ScopeName
 from search_spaces.schedules.table import ScheduleName
 
-ScaleName = Literal["quick", "paper"]
 Layout = Literal["efficiency", "techniques"]
 
 
@@ -107,22 +103,6 @@ class Preset(Frozen):
         return next(configuration for configuration in self.configurations if configuration.label == label)
 
 
-def preset_names() -> tuple[str, ...]:
-    """Return the names of all presets."""
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _toml_files()))
-
-
 def load_preset(name: str) -> Preset:
     """Return a preset of images by name. Raises `UnknownNameError` for one that is not there."""
     return Preset.model_validate(read_preset(name))
-
-
-def read_preset(name: str) -> dict[str, Any]:
-    """Return what stands in a preset's file. Raises `UnknownNameError` for one that is not there."""
-    if name not in preset_names():
-        raise UnknownNameError("NAME", name, preset_names())
-    return tomllib.loads((files("studies.presets") / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def _toml_files() -> list[Traversable]:
-    return [entry for entry in files("studies.presets").iterdir() if entry.name.endswith(".toml")]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from optimizer.reproduce.charts import Chart
-from optimizer.reproduce.figures_efficiency import efficiency_charts
-from optimizer.reproduce.figures_techniques import technique_charts
+from optimizer.reproduce.images.figures_efficiency import efficiency_charts
+from optimizer.reproduce.images.figures_techniques import technique_charts
+from optimizer.reproduce.images.preset import Layout
+from optimizer.reproduce.images.rows import Row
 from optimizer.reproduce.pages import page
 from optimizer.reproduce.pictures import write_pictures
-from optimizer.reproduce.preset import Layout
-from optimizer.reproduce.rows import Row
 
 LAYOUTS: Mapping[Layout, Callable[[Sequence[Row]], Iterator[Chart]]] = {
     "efficiency": efficiency_charts,

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.compare import Difference, differences
-from optimizer.reproduce.execute import execute
-from optimizer.reproduce.figures import write_figures
-from optimizer.reproduce.plan import Request, runs_of
-from optimizer.reproduce.preset import ScaleName
-from optimizer.reproduce.records import Ledger, RunRecord
-from optimizer.reproduce.rows import Row, rows_of
-from optimizer.reproduce.sentences import sentences
-from optimizer.reproduce.tables import comma_separated, epochs_comma_separated, markdown
+from optimizer.reproduce.images.compare import Difference, differences
+from optimizer.reproduce.images.execute import execute
+from optimizer.reproduce.images.figures import write_figures
+from optimizer.reproduce.images.plan import Request, runs_of
+from optimizer.reproduce.images.records import RunRecord
+from optimizer.reproduce.images.rows import Row, rows_of
+from optimizer.reproduce.images.sentences import sentences
+from optimizer.reproduce.images.tables import comma_separated, epochs_comma_separated, markdown
+from optimizer.reproduce.ledger import Ledger
+from optimizer.reproduce.presets import ScaleName
 from optimizer.vision.data import load_images
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from optimizer.reproduce.preset import Preset
-from optimizer.reproduce.rows import Figure, Row
+from optimizer.reproduce.figure import Figure
+from optimizer.reproduce.images.preset import Preset
+from optimizer.reproduce.images.rows import Row
 
 LAYER_WISE = "layer-wise"
 GAIN = 0.02  # of time; what is less lies in the noise

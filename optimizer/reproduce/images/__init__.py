@@ -1,0 +1,1 @@
+"""Experiments on images: networks trained dense or under masks, their rows, tables and figures."""
