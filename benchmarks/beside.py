@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from math import log
@@ -114,6 +115,9 @@ class Client:
     def run(self) -> None:
         """Ask until it is over."""
         request = f"GET {self._parts.path} HTTP/1.1\r\nHost: {self._parts.netloc}\r\n\r\n".encode()
+        while not self.is_on.wait(LOOKING_S):  # a server closes connections that are not used for long
+            if self.is_over.is_set():
+                return
         with socket.create_connection((self._parts.hostname, self._parts.port)) as connection:
             due = time.monotonic()
             while not self.is_over.is_set():
@@ -138,13 +142,13 @@ class Client:
 def _asking(url: str, rate: float) -> Iterator[Client]:
     """Run a client beside the block."""
     client = Client(url, rate)
-    thread = threading.Thread(target=client.run)
-    thread.start()
-    try:
-        yield client
-    finally:
-        client.is_over.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client.run)
+        try:
+            yield client
+        finally:
+            client.is_over.set()
+        running.result()  # raises what the client met
 
 
 @contextmanager

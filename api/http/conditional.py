@@ -85,7 +85,8 @@ async def _version_of(name: str, request: Request, caller: Caller) -> Version:
             study_for(state, caller, str(found.study_id))
         return found
 
-    found = look() if state.service.revisions.are_at_hand else await run_in_threadpool(look)
+    is_quick = caller.sees_all and state.service.revisions.are_at_hand  # else the study is read
+    found = look() if is_quick else await run_in_threadpool(look)
     return Version(*found, asked=request.scope["query_string"].decode("latin-1"))
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_OVERHEAD = (
-    64 * 1024
-)  # bytes of one request beside its body; the guard refuses far shorter heads, once they are whole
+MOST_OVERHEAD = 64 * 1024  # bytes of a request beside its body; the guard refuses shorter heads, once they are whole
 
 
 class BoundedProtocol(HttpToolsProtocol):

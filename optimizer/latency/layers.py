@@ -141,6 +141,8 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
     for path, (shape, calls) in _inputs(model, sides, request).items():
         layer, counts = model.get_submodule(path), sides[path]
         alike = f"{layer} at {counts} of {shape}, {calls} times"
+        if _channel_dim(layer, shape) is None:
+            continue
         if alike not in timed:
             timed[alike] = _time(layer, counts, shape, calls)
         found[path] = timed[alike]
@@ -150,13 +152,17 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
 def _inputs(
     model: nn.Module, paths: Iterable[str], request: Mapping[str, Tensor]
 ) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return the shape of what every layer reads in a pass, the first time, and how often it is called."""
+    """Return the shape of what every layer reads in a pass, the first time, and how often it is called.
+
+    A layer that is called by keywords is left out, as one that is never called: the whole networks stand for it.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     calls: Counter[str] = Counter()
 
     def note(path: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
-        shapes.setdefault(path, tuple(inputs[0].shape))
-        calls[path] += 1
+        if inputs:
+            shapes.setdefault(path, tuple(inputs[0].shape))
+            calls[path] += 1
 
     handles = [model.get_submodule(path).register_forward_pre_hook(partial(note, path)) for path in paths]
     try:
@@ -179,8 +185,9 @@ def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> 
     small, sizes, sides = share_structure(layer), side_sizes(layer), list(shape)
     shrink_layer(small, {axis: torch.arange(count) for axis, count in kept.items() if count < sizes[axis]})
     for axis in kept.keys() & {Axis.COLUMNS, Axis.CHANNELS}:
-        is_last = isinstance(layer, nn.Linear | nn.LayerNorm) and shape[-1] == sizes[axis]
-        sides[-1 if is_last else 1] = kept[axis]
+        dim = _channel_dim(layer, shape)
+        assert dim is not None  # others are not timed
+        sides[dim] = kept[axis]
     device = device_of(layer)
     inputs = torch.randn(sides, device=device)
 
@@ -189,3 +196,16 @@ def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> 
         synchronise(device)
 
     return run
+
+
+def _channel_dim(layer: nn.Module, shape: tuple[int, ...]) -> int | None:
+    """Return where in its input a layer's channels lie; None where its shape leaves that open.
+
+    Layer norms of images, all derived from the plain one, may have them first or last.
+    """
+    if isinstance(layer, nn.Linear) or type(layer) is nn.LayerNorm:
+        return -1
+    if not isinstance(layer, nn.LayerNorm):
+        return 1
+    dims = [dim for dim in (1, -1) if shape[dim] == layer.normalized_shape[-1]]
+    return dims[0] if len(dims) == 1 else None

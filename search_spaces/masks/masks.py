@@ -26,8 +26,9 @@ class Masks:
     def kept(self, name: str) -> Tensor:
         """Return which units of a layer are kept, in the shape of its mask."""
         layer = self.layers[name]
-        everything = layer.weight.new_ones(mask_shape(layer), dtype=torch.bool)
-        return self._kept.get(name, everything)
+        if name in self._kept:
+            return self._kept[name]
+        return layer.weight.new_ones(mask_shape(layer), dtype=torch.bool)
 
     def set(self, kept: Mapping[str, Tensor]) -> None:
         """Take new masks for the layers named, and zero what they remove."""

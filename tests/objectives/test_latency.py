@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_encoders import prune_neurons, remove_blocks, tiny, tokens
+from torch import nn
 
 from objectives.latency import interleaved_latency, measure_latency
 from objectives.measurement import Source
@@ -114,3 +115,23 @@ def test_a_gpu_is_waited_for() -> None:
     result = measure_latency(models, lambda batch: tokens(batch, 64), dense="dense", batch=32, rng=rng(), seconds=1)
     assert result["dense"].absolute.conditions["device"] == "cuda:0"
     assert result["dense"].absolute.value > 1e-5
+
+
+def test_deep_networks_are_timed_in_several_sessions_each_beside_the_dense_one() -> None:
+    def network(convolutions: int) -> nn.Module:
+        return Pixels(*(nn.Conv2d(1, 1, 1) for _ in range(convolutions)))
+
+    models = {"a": network(200), "dense": network(150), "b": network(200)}
+    result = measure_latency(
+        models, lambda batch: {"pixels": torch.randn(batch, 1, 2, 2)}, dense="dense", batch=1, rng=rng(), seconds=0.2
+    )
+    assert list(result) == list(models)
+    assert result["dense"].ratio.value == 1
+    assert all(result[key].absolute.n >= 6 and result[key].ratio.value > 0 for key in models)
+
+
+class Pixels(nn.Sequential):
+    """Takes its input by name."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return super().forward(pixels)

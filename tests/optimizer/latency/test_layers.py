@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, layer_latency, sum_of_layers
+from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, layer_latency, sum_of_layers
 from optimizer.spec import StudySpec
 from optimizer.workloads.workload import Workload, load_workload
 from search_spaces.channels.space import Axis, ChannelSpace
@@ -21,6 +23,33 @@ def test_a_layer_is_linear_on_each_side_and_flat_below_the_smallest() -> None:
     assert GRID.at((3, 1)) == pytest.approx(2.0)
     assert GRID.at((3, 2)) == pytest.approx(3.0)
     assert GRID.at((1, 0)) == 1.0
+
+
+class ImageNorm(nn.LayerNorm):
+    """Normalises channels that come first, as image networks have them."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return super().forward(pixels.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Strange(nn.Module):
+    """Calls one layer by keyword and normalises channels first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Conv2d(1, 8, 3), ImageNorm(8), nn.Conv2d(8, 4, 3)
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.second(input=self.norm(self.first(pixel_values)))
+
+
+@pytest.mark.parametrize(("side", "timed"), [(12, {"first", "norm"}), (10, {"first"})])
+def test_layers_that_cannot_be_timed_alone_are_left_to_the_whole(side: int, timed: set[str]) -> None:
+    sizes = {("first", Axis.ROWS): 8, ("norm", Axis.CHANNELS): 8, ("second", Axis.COLUMNS): 8}
+    widths = [dict.fromkeys(sizes, 4), sizes]
+    model = Strange().eval()
+    with torch.inference_mode():  # at side 10 the norm reads 8 channels of 8×8: either could be the channels
+        assert set(_times(model, widths, {"pixel_values": torch.randn(2, 1, side, side)})) == timed
 
 
 @pytest.fixture(scope="module")
