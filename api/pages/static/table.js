@@ -17,7 +17,7 @@ function rowOf(member, view, ticked) {
   const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
   const numbers = [
     percent(member.flops_ratio), fixed(member.drop), fixed(member.verification?.drop), between(member.verification?.interval),
-    ratio(member.latency_ratio, member.latency[0]?.gain), ratio(member.energy_ratio, member.latency[0]?.kernels !== "dense"), count(member.parameters),
+    ratio(member.latency_ratio, member.latency[0]?.gain), ratio(member.energy_ratio, member.latency.every((l) => l.kernels !== "dense")), count(member.parameters),
   ];
   const badge = element("td", {}, element("span", { class: `badge ${verdict}`, text: verdict }));
   const row = element("tr", {}, element("td", {}, box), name, badge, ...numbers.map((text) => element("td", { class: "number", text })));
