@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT: dict[str, set[str]] = {  # a row names rows below it only, so no cycle can be written down
@@ -31,42 +30,65 @@ TORCH_FREE = (
 FILE_LINES, FUNCTION_LINES = 400, 60
 
 
-def modules() -> list[Path]:
-    return [path.relative_to(ROOT) for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Every module of ours, parsed once for all tests."""
+    return {
+        path.relative_to(ROOT): ast.parse(path.read_text())
+        for package in MAY_IMPORT
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
 
 
-def our_imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+def our_imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         yield from (name for name in names if name.split(".")[0] in MAY_IMPORT)
 
 
-@pytest.mark.parametrize("path", modules(), ids=str)
-def test_imports_point_downward(path: Path) -> None:
-    package = path.parts[0]
-    allowed = MAY_IMPORT[package] | {package}
-    bad = [name for name in our_imports(path) if not any(name == a or name.startswith(f"{a}.") for a in allowed)]
-    assert not bad, f"{path} imports {bad}; {package} may import only {sorted(allowed)}"
+def forbidden_imports() -> Iterator[str]:
+    for path, tree in modules().items():
+        allowed = MAY_IMPORT[path.parts[0]] | {path.parts[0]}
+        for name in our_imports(tree):
+            if not any(name == row or name.startswith(f"{row}.") for row in allowed):
+                yield f"{path} imports {name}; {path.parts[0]} may import only {sorted(allowed)}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=str)
-def test_files_and_functions_stay_short(path: Path) -> None:
-    text = (ROOT / path).read_text()
-    assert text.count("\n") <= FILE_LINES
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = (node.end_lineno or 0) - node.body[0].lineno + 1
-            assert body <= FUNCTION_LINES, f"{path}:{node.lineno} {node.name} has {body} lines"
+def long_functions() -> Iterator[str]:
+    for path, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.body[0].lineno + 1
+                if lines > FUNCTION_LINES:
+                    yield f"{path}:{node.lineno} {node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", modules(), ids=str)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse((ROOT / path).read_text()))
+def long_files() -> Iterator[str]:
+    for path in modules():
+        lines = (ROOT / path).read_text().count("\n")
+        if lines > FILE_LINES:
+            yield f"{path} has {lines} lines"
 
 
-@pytest.mark.parametrize("module", TORCH_FREE)
-def test_words_are_enough_without_torch(module: str) -> None:
-    code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+def imports_torch(names: Sequence[str]) -> bool:
+    code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode != 0
+
+
+def test_imports_point_downward() -> None:
+    assert len(modules()) > 100
+    assert not list(forbidden_imports())
+
+
+def test_files_and_functions_stay_short() -> None:
+    assert not [*long_files(), *long_functions()]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert not [path for path, tree in modules().items() if not ast.get_docstring(tree)]
+
+
+def test_words_are_enough_without_torch() -> None:
+    assert not imports_torch(TORCH_FREE), [name for name in TORCH_FREE if imports_torch([name])]
