@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, stdtrit
 
-from objectives.measurement import Interval, Measurement
+from objectives.measurement import Interval, Measurement, Source
 
 Key = TypeVar("Key", bound=Hashable)
 Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
 LEVEL = 0.95
+COUNTERS = (Source.NVML, Source.RAPL)
 
 
 class Compared(NamedTuple):
@@ -73,6 +74,18 @@ def compared(
         ValueError: the sample counts differ, or the dense model's cost is not positive.
     """
     return {key: Compared(cost, _ratio(cost, costs[dense], summary)) for key, cost in costs.items()}
+
+
+def dense_in_same_rounds(cost: Measurement, ratio: Measurement) -> float:
+    """Return what the dense model cost in the very rounds of `cost`, in its unit.
+
+    The stored ratios are round by round, so they give the dense model's samples back. These are summed up as the
+    cost was: by the mean for windows of an energy counter, by the median otherwise.
+    """
+    if not ratio.samples:
+        return cost.value / ratio.value
+    dense = np.asarray(cost.samples) / np.asarray(ratio.samples)
+    return float(np.mean(dense) if cost.source in COUNTERS else np.median(dense))
 
 
 def _ratio(cost: Measurement, dense: Measurement, summary: Summary) -> Measurement:

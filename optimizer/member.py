@@ -34,6 +34,7 @@ class LatencyView(View):
 
     batch: int
     seconds: float
+    dense_seconds: float | None = None  # of the dense model in the same rounds
     ratio: float
     ratio_interval: tuple[float, float] | None
     gain: bool  # false where the interval reaches 1, and where nothing that costs time was left out
@@ -49,6 +50,7 @@ class Costs(View):
     size_bytes: int
     latency: tuple[LatencyView, ...] = ()
     energy_j: float | None = None
+    energy_dense_j: float | None = None  # of the dense model in the same rounds
     energy_interval: tuple[float, float] | None = None
     energy_source: str | None = None
     peak_memory_bytes: int | None = None

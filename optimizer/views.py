@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
+from objectives.repeats import dense_in_same_rounds
 from optimizer.families.kernels import DENSE_KERNELS
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.verdicts import Judgement
@@ -92,14 +93,15 @@ class _CostFields(TypedDict):
     size_bytes: int
     latency: tuple[LatencyView, ...]
     energy_j: float | None
+    energy_dense_j: float | None
     energy_interval: tuple[float, float] | None
     energy_source: str | None
     peak_memory_bytes: int | None
 
 
 def _costs(measured: Measured) -> _CostFields:
-    energy = measured.get("energy")
-    is_final = energy is not None and measured.get("energy_ratio") is not None
+    energy, ratio = measured.get("energy"), measured.get("energy_ratio")
+    is_final = energy is not None and ratio is not None
     memory = measured.value("memory")
     return {
         "flops": measured.required("flops"),
@@ -107,6 +109,7 @@ def _costs(measured: Measured) -> _CostFields:
         "size_bytes": round(measured.required("size")),
         "latency": measured.latencies(),
         "energy_j": energy.value if energy and is_final else None,
+        "energy_dense_j": dense_in_same_rounds(energy, ratio) if energy and ratio else None,
         "energy_interval": _bounds(energy.interval) if energy and is_final else None,
         "energy_source": energy.source.value if energy and is_final else None,
         "peak_memory_bytes": None if memory is None else round(memory),
@@ -119,6 +122,7 @@ def _latency(latency: Measurement, ratio: Measurement | None) -> LatencyView:
     return LatencyView(
         batch=int(latency.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
         seconds=latency.value,
+        dense_seconds=dense_in_same_rounds(latency, ratio) if ratio else None,
         ratio=ratio.value if ratio else 1.0,
         ratio_interval=bounds,
         gain=kernels != DENSE_KERNELS and (bounds is None or bounds[1] < 1),

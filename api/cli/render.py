@@ -92,7 +92,7 @@ def _quality(member: Member) -> list[str]:
 
 def _costs(view: Costs) -> list[str]:
     is_dense = isinstance(view, Baseline)
-    energy = ABSENT if view.energy_j is None else f"{_joules(view.energy_j)} ({view.energy_source})"
+    energy = ABSENT if view.energy_j is None else f"{_energy(view, is_dense=is_dense)} ({view.energy_source})"
     return [
         *(_latency(latency, is_dense=is_dense) for latency in view.latency),
         energy,
@@ -104,8 +104,14 @@ def _costs(view: Costs) -> list[str]:
 def _latency(view: LatencyView, *, is_dense: bool) -> str:
     if is_dense:
         return _milliseconds(view.seconds)
+    before = "" if view.dense_seconds is None else f"{_milliseconds(view.dense_seconds)} → "
     change = f"×{_with_bounds(view.ratio, view.ratio_interval, digits=2)}" if view.gain else NO_GAIN
-    return f"{_milliseconds(view.seconds)} {change}" + (f" ({view.kernels})" if view.kernels else "")
+    return f"{before}{_milliseconds(view.seconds)} {change}" + (f" ({view.kernels})" if view.kernels else "")
+
+
+def _energy(view: Costs, *, is_dense: bool) -> str:
+    before = "" if is_dense or view.energy_dense_j is None else f"{_joules(view.energy_dense_j)} → "
+    return f"{before}{_joules(view.energy_j or 0.0)}"
 
 
 def _print_knee(result: RunResult, console: Console) -> None:
@@ -125,16 +131,14 @@ def _print_knee(result: RunResult, console: Console) -> None:
         table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}"))
     giga = "{:.3f} G" if dense.flops >= 1e8 else "{:.3g} G"
     table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, giga))
-    for before, after in zip(dense.latency, member.latency, strict=False):
-        pair = before.seconds * 1e3, after.seconds * 1e3
-        form = "{:.3f} ms" if before.seconds < 1e-3 else "{:.1f} ms"
-        *values, change = _compared(*pair, form)
-        table.add_row(f"{device} latency (batch {before.batch})", *values, change if after.gain else NO_GAIN)
-    if dense.energy_j and member.energy_j:
-        pair = dense.energy_j * 1e3, member.energy_j * 1e3
-        *values, change = _compared(*pair, "{:.3g} mJ")
+    for view in member.latency:
+        before = ABSENT if view.dense_seconds is None else _milliseconds(view.dense_seconds)
+        change = f"{view.ratio - 1:+.1%}" if view.gain else NO_GAIN
+        table.add_row(f"{device} latency (batch {view.batch})", before, _milliseconds(view.seconds), change)
+    if member.energy_dense_j and member.energy_j and member.energy_ratio:
+        change = f"{member.energy_ratio - 1:+.1%}" if member.saves_work else NO_GAIN
         name = f"energy per inference ({member.energy_source})"
-        table.add_row(name, *values, change if member.saves_work else NO_GAIN)
+        table.add_row(name, _joules(member.energy_dense_j), _joules(member.energy_j), change)
     console.print(table)
     console.print()
 

@@ -82,21 +82,22 @@ def _rows(member: Member, result: RunResult) -> list[str]:
     if dense is None:
         return []
     rows = [
-        f"| {result.metric} (search, n = {dense.n}) | {dense.accuracy:.4f} | {_number(member.accuracy)} |",
+        f"| {result.metric} (search, n = {dense.n}) | {dense.accuracy:.4f} | {_figure(member.accuracy, '.4f')} |",
         f"| FLOPs | {dense.flops:.4g} | {member.flops:.4g} (×{member.flops_ratio:.3f}) |",
         f"| parameters | {dense.parameters} | {member.parameters} |",
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]
-    for before, after in zip(dense.latency, member.latency, strict=False):
-        gain = f"×{after.ratio:.2f}" if after.gain else "no gain"
-        gain += f", {after.kernels} kernels" if after.kernels else ""
-        rows.append(f"| latency, batch {after.batch} | {before.seconds:.4g} s | {after.seconds:.4g} s ({gain}) |")
-    if dense.energy_j is not None and member.energy_j is not None:
-        rows.append(
-            f"| energy per inference ({member.energy_source}) | {dense.energy_j:.3g} J | {member.energy_j:.3g} J |"
-        )
+    for view in member.latency:
+        gain = f"×{view.ratio:.2f}" if view.gain else "no gain"
+        gain += f", {view.kernels} kernels" if view.kernels else ""
+        before = _figure(view.dense_seconds, ".4g", " s")
+        rows.append(f"| latency, batch {view.batch} | {before} | {view.seconds:.4g} s ({gain}) |")
+    if member.energy_j is not None:
+        gain = _figure(member.energy_ratio, ".2f", before="×") if member.saves_work else "no gain"
+        name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")
+        rows.append(f"| {name} | {before} | {member.energy_j:.3g} J ({gain}) |")
     return rows
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+def _figure(value: float | None, form: str, unit: str = "", *, before: str = "") -> str:
+    return "–" if value is None else f"{before}{value:{form}}{unit}"

@@ -32,10 +32,12 @@ const milliseconds = (s) => `${(s * 1e3).toFixed(s < 1e-3 ? 3 : 1)} ms`;
 function latency(l) {
   const ms = milliseconds(l.seconds);
   const kernels = l.kernels ? ` (${l.kernels})` : "";
-  return (l.gain ? `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}` : `${ms} no gain`) + kernels;
+  const before = isShown(l.dense_seconds) ? `${milliseconds(l.dense_seconds)} → ` : "";
+  return before + (l.gain ? `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}` : `${ms} no gain`) + kernels;
 }
 function costs(m) {
-  return [isShown(m.energy_j) ? `${(m.energy_j * 1e3).toPrecision(3)} mJ (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
+  const before = m !== dense && isShown(m.energy_dense_j) ? `${(m.energy_dense_j * 1e3).toPrecision(3)} → ` : "";
+  return [isShown(m.energy_j) ? `${before}${(m.energy_j * 1e3).toPrecision(3)} mJ (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
     `${(m.size_bytes / 1e6).toFixed(1)} MB`, isShown(m.peak_memory_bytes) ? `${(m.peak_memory_bytes / 1e6).toFixed(1)} MB` : "–"];
 }
 function drawFront() {
@@ -101,13 +103,13 @@ function drawKnee() {
   const m = result.front.find((each) => each.candidate === result.knee);
   if (!m || !dense) return;
   const table = document.getElementById("knee");
-  const line = (name, a, b, unit, scale = 1, gain = true) =>
-    row(table, [name, `${(a * scale).toPrecision(4)} ${unit}`, `${(b * scale).toPrecision(4)} ${unit}`, gain ? `${(((b - a) / a) * 100).toFixed(1)} %` : "no gain"], "td");
+  const line = (name, a, b, unit, scale = 1, gain = true, ratio = b / a) =>
+    row(table, [name, isShown(a) ? `${(a * scale).toPrecision(4)} ${unit}` : "–", `${(b * scale).toPrecision(4)} ${unit}`, gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
   line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
-  m.latency.forEach((l, i) => line(`latency, batch ${l.batch}`, dense.latency[i].seconds, l.seconds, "ms", 1e3, l.gain));
-  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, dense.energy_j, m.energy_j, "mJ", 1e3, m.latency.every((l) => l.kernels !== "dense"));
+  for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, "ms", 1e3, l.gain, l.ratio);
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, "mJ", 1e3, m.latency.every((l) => l.kernels !== "dense"), m.energy_ratio);
 }
 function drawConditions() {
   const table = document.getElementById("conditions");

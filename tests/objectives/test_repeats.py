@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.measurement import Measurement, Source
-from objectives.repeats import compared, mean_with_interval, median_with_interval
+from objectives.repeats import compared, dense_in_same_rounds, mean_with_interval, median_with_interval
 
 floats = st.floats(-1e6, 1e6)
 
@@ -80,3 +82,22 @@ def test_unpaired_and_impossible_costs_are_refused() -> None:
         compared({"dense": cost(1.0, 2.0), "small": cost(1.0)}, dense="dense")
     with pytest.raises(ValueError, match="positive"):
         compared({"dense": cost(0.0, 2.0)}, dense="dense")
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=1, max_size=30))
+def test_the_dense_cost_of_the_same_rounds_comes_back_from_the_ratios(pairs: list[tuple[float, float]]) -> None:
+    dense, pruned = cost(*(a for a, _ in pairs)), cost(*(b for _, b in pairs))
+    found = compared({"dense": dense, "pruned": pruned}, dense="dense")
+    assert dense_in_same_rounds(*found["pruned"]) == pytest.approx(dense.value)
+
+
+def test_windows_of_a_counter_are_summed_up_by_their_mean() -> None:
+    dense, pruned = (replace(cost(*samples), source=Source.NVML) for samples in ((1.0, 2.0, 6.0), (1.0, 1.0, 1.0)))
+    found = compared({"dense": dense, "pruned": pruned}, dense="dense", summary=mean_with_interval)
+    assert dense_in_same_rounds(*found["pruned"]) == pytest.approx(3.0)
+
+
+def test_without_samples_the_ratio_alone_tells_the_dense_cost() -> None:
+    dense, pruned = (replace(cost(value), samples=()) for value in (4.0, 1.0))
+    found = compared({"dense": dense, "pruned": pruned}, dense="dense")
+    assert dense_in_same_rounds(*found["pruned"]) == pytest.approx(4.0)

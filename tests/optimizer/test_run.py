@@ -76,6 +76,9 @@ def test_a_study_ends_with_a_verified_front(finished: tuple[Path, RunResult, lis
         assert member.verification.verdict is not Verdict.UNVERIFIED
         assert [view.batch for view in member.latency] == [1, 4]
         assert member.latency[0].source == "measured"
+        for view, dense in zip(member.latency, result.baseline.latency, strict=True):
+            assert view.dense_seconds == pytest.approx(dense.seconds)  # one session: the same rounds
+        assert member.energy_dense_j == pytest.approx(result.baseline.energy_j)
         assert member.energy_source in ("modelled", "rapl")
         assert member.flops < result.baseline.flops
         assert member.peak_memory_bytes is not None
