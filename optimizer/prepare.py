@@ -28,6 +28,7 @@ from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, ConfigError, Form
+from search_spaces.files import written_whole
 from search_spaces.groups import Group, freeze, frozen_groups
 from search_spaces.masks.space import MaskSpace
 from studies.records import Proposal
@@ -165,8 +166,6 @@ def _harms(
             form=form,
             progress=report,
         )
-        temporary = path.with_suffix(".tmp")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(measured))
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(measured))
     return {group.name: harm_table(group, measured[group.name]) for group in groups}

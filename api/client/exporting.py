@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from api.client.patience import Patience
 from api.client.plans import Open, Pause, Plan
 from api.http.models import JobView
 from optimizer.errors import InputError, MachineError
+from search_spaces.files import written_whole
 from studies.jobs import JobState
 
 POLL_S = 0.5
@@ -113,14 +112,9 @@ def _length(response: httpx.Response) -> int:
 @contextmanager
 def _whole(directory: Path) -> Iterator[Path]:
     """Yield a temporary sibling that becomes `directory` at the end; nothing is left of it if anything fails."""
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if directory.exists():
-            directory.rmdir()
-        temporary.rename(directory)
+        with written_whole(directory) as temporary:
+            temporary.mkdir()
+            yield temporary
     except OSError as error:
         raise MachineError(f"DIR: cannot write {directory}: {error}. Free some space or name another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +26,7 @@ from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import check_workload, load_workload
 from search_spaces.config import Form
+from search_spaces.files import written_whole
 from search_spaces.masks.layers import zeros_by_layer
 from studies.records import Candidate, CandidateState, Study
 from studies.store import StudyStore
@@ -118,14 +117,9 @@ def _describe(
 @contextmanager
 def _whole(directory: Path) -> Iterator[Path]:
     """Yield a temporary sibling that becomes `directory` at the end; nothing is left of it if anything fails."""
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if directory.exists():
-            directory.rmdir()
-        temporary.rename(directory)
+        with written_whole(directory) as temporary:
+            temporary.mkdir()
+            yield temporary
     except (OSError, SafetensorError) as error:
         raise MachineError(f"DIR: cannot write {directory}: {error}. Free some space or name another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from search_spaces.files import written_whole
+
 Table = TypeVar("Table", bound=BaseModel)
 
 
@@ -22,8 +24,6 @@ def kept_table(
     if path.exists():
         return kind.model_validate_json(path.read_text())
     table = build()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(table.model_dump_json())
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        temporary.write_text(table.model_dump_json())
     return table

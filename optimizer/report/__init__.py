@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -15,6 +14,7 @@ from string import Template
 
 from optimizer.errors import MachineError
 from optimizer.member import Member, RunResult
+from search_spaces.files import written_whole
 
 
 def write_report(result: RunResult, members: Sequence[Member], path: Path) -> None:
@@ -22,14 +22,11 @@ def write_report(result: RunResult, members: Sequence[Member], path: Path) -> No
 
     Raises `MachineError` where the place cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    html = report_html(result, members)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(report_html(result, members), encoding="utf-8")
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            temporary.write_text(html, encoding="utf-8")
     except OSError as error:
-        if temporary.exists():
-            temporary.unlink()
         raise MachineError(f"--output: cannot write {path}: {error.strerror}; name another place") from error
 
 

@@ -1,4 +1,4 @@
-"""The bank's files: safetensors, written under a temporary name and renamed, read memory-mapped.
+"""The bank's files: safetensors, written whole, read memory-mapped.
 
 Two processes that fill the same entry write the same bytes, and the last rename wins: harmless.
 """
@@ -6,13 +6,14 @@ Two processes that fill the same entry write the same bytes, and the last rename
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from search_spaces.files import written_whole
 
 
 class BankFileError(OSError):
@@ -21,14 +22,11 @@ class BankFileError(OSError):
 
 def write_entry(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors to `path`, wholly or not at all. Raises `BankFileError` where the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    whole = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-        save_file(whole, temporary, metadata=dict(metadata) if metadata else None)
-        temporary.replace(path)
+        with written_whole(path, durable=False) as temporary:  # hundreds of entries; a damaged one counts as absent
+            save_file(whole, temporary, metadata=dict(metadata) if metadata else None)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise BankFileError(_refusal(path, error)) from error
 
 
