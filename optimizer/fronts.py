@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.metrics import METRICS
 from optimizer.errors import InputError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
@@ -48,7 +47,7 @@ def front_of(
     baseline = Measured(study.baseline)
     allowed = study_limits(spec) if limits is None else limits
 
-    view = _viewer(study, candidates, epsilon, seed=spec.seed)
+    view = _viewer(study, candidates, epsilon)
 
     def within(pool: Iterable[Candidate]) -> list[Member]:
         return [member for member in map(view, pool) if _is_within(member, baseline, allowed)]
@@ -146,19 +145,17 @@ def _has_drop(candidate: Candidate) -> bool:
     return candidate.outcome is not None and candidate.outcome.drop is not None
 
 
-def _viewer(
-    study: Study, candidates: Sequence[Candidate], epsilon: float, *, seed: int
-) -> Callable[[Candidate], Member]:
+def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Callable[[Candidate], Member]:
     """Return what gives the view of a candidate with a drop, be it an estimate, judged at `epsilon` among all."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
-    judgements = judge([c for c in candidates if c.shortlisted], epsilon, METRICS[metric], seed=seed)
+    judgements = judge([c for c in candidates if c.shortlisted], epsilon)
     return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))
 
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
     spec = StudySpec.model_validate(dict(study.spec))
-    return [*map(_viewer(study, candidates, spec.epsilon, seed=spec.seed), filter(_has_drop, candidates))]
+    return [*map(_viewer(study, candidates, spec.epsilon), filter(_has_drop, candidates))]
 
 
 def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:

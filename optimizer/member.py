@@ -25,7 +25,7 @@ class VerificationView(View):
     accuracy: float
     drop: float
     interval: tuple[float, float]  # paired, two-sided 95 %
-    upper_95: float  # paired, one-sided 95 %, of this member alone; the verdict is Holm-corrected over the shortlist
+    upper_95: float | None  # paired, one-sided 95 %, of this member alone; None where the metric has no valid bound
     verdict: Verdict
 
 

@@ -2,6 +2,9 @@
 
 A verdict is derived, never stored: at another ε the same figures are judged again. `certified` needs the one-sided
 95 % bound to hold for all certified members at once, so p-values are corrected over the whole shortlist (Holm 1979).
+Only a metric that counts correct answers has such a bound here: with F1, Matthews' correlation, Pearson or Spearman a
+member is `verified` at most. A bootstrap knows nothing of errors that it never saw: in simulated studies of 60 examples
+(F1, true drop 0.029, ε = 0.01, ten members) it certified 69 % of the members.
 """
 
 from __future__ import annotations
@@ -13,14 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.metrics import Metric
-from objectives.statistics import (
-    bootstrap_drop,
-    holm,
-    paired_drop_p_value,
-    paired_drop_upper,
-    within_epsilon,
-)
+from objectives.statistics import holm, paired_drop_p_value, paired_drop_upper, within_epsilon
 from studies.records import Candidate, Verdict, Verification
 
 ALPHA = 0.05
@@ -28,19 +24,19 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A member's verdict at an ε, and its own one-sided 95 % upper bound of the drop (not corrected)."""
+    """A member's verdict at an ε, and its own one-sided 95 % upper bound of the drop (not corrected), if it has one."""
 
     verdict: Verdict
-    upper_95: float
+    upper_95: float | None
 
 
-def judge(candidates: Sequence[Candidate], epsilon: float, metric: Metric, *, seed: int) -> dict[int, Judgement]:
+def judge(candidates: Sequence[Candidate], epsilon: float) -> dict[int, Judgement]:
     """Return candidate number -> judgement for every verified candidate of a shortlist.
 
     Members of the shortlist that were not verified yet count in Holm's correction all the same.
     """
     tried = [(c.number, c.verification) for c in candidates if c.verification is not None]
-    bounds = [_bounds(verification, epsilon, metric, seed=seed) for _, verification in tried]
+    bounds = [_bounds(verification, epsilon) for _, verification in tried]
     size = max([len(tried), *(verification.shortlist_size for _, verification in tried)])
     adjusted = holm([p for _, p in bounds] + [1.0] * (size - len(tried)))[: len(tried)]
     return {
@@ -56,10 +52,6 @@ def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], ca
     return buffer.getvalue()
 
 
-def _unpack(packed: bytes) -> NDArray[np.float32]:
-    return np.asarray(np.load(io.BytesIO(packed), allow_pickle=False), dtype=np.float32)
-
-
 def _verdict(verification: Verification, epsilon: float, adjusted_p: float) -> Verdict:
     if not _holds(verification, epsilon):
         return Verdict.REFUTED
@@ -72,13 +64,9 @@ def _holds(verification: Verification, epsilon: float) -> bool:
     return within_epsilon(verification.lost, verification.gained, verification.n, epsilon)
 
 
-def _bounds(verification: Verification, epsilon: float, metric: Metric, *, seed: int) -> tuple[float, float]:
+def _bounds(verification: Verification, epsilon: float) -> tuple[float | None, float]:
     """Return the one-sided 95 % upper bound of the drop and the p-value of "the drop is above ε"."""
-    if verification.lost is not None and verification.gained is not None:
-        counts = verification.lost, verification.gained, verification.n
-        return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)
-    if verification.predictions is None:
-        raise ValueError("a verification has neither counts nor predictions; it cannot be judged")
-    labels, dense, predictions = _unpack(verification.predictions)
-    drop = bootstrap_drop(metric, dense, predictions, labels, seed=seed)
-    return drop.upper, drop.p_value(epsilon)
+    if verification.lost is None or verification.gained is None:
+        return None, 1.0
+    counts = verification.lost, verification.gained, verification.n
+    return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)

@@ -53,7 +53,8 @@ def model_card(member: Member, result: RunResult) -> str:
         lines.append(
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
             f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
-            f"upper bound {verified.upper_95:.4f}; one of a shortlist of {result.shortlist_size}, verified once."
+            f"upper bound {_figure(verified.upper_95, '.4f')}; "
+            f"one of a shortlist of {result.shortlist_size}, verified once."
         )
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [

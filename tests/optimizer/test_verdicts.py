@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from objectives.measurement import Interval
+from optimizer.verdicts import judge
+from search_spaces.config import Config
+from studies.records import Candidate, CandidateState, Origin, Proposal, Verdict, Verification
+
+EPSILON = 0.01
+
+
+def verified(number: int, verification: Verification) -> Candidate:
+    proposal = Proposal(config=Config.of({"layer": number}), origin=Origin.LADDER)
+    return Candidate(
+        id=number, study_id=1, number=number, proposal=proposal, state=CandidateState.COMPLETE,
+        verification=verification, shortlisted=True,
+    )  # fmt: skip
+
+
+def counted(lost: int, gained: int, n: int = 5000) -> Verification:
+    drop = (lost - gained) / n
+    return Verification(
+        examples="sha256:0", n=n, metric=0.9, drop=drop, interval=Interval(lower=drop - 0.01, upper=drop + 0.01),
+        lost=lost, gained=gained, predictions=b"", shortlist_size=3,
+    )  # fmt: skip
+
+
+def whole(drop: float) -> Verification:
+    """A verification of a metric that is no mean over examples."""
+    return replace(counted(0, 0), lost=None, gained=None, drop=drop)
+
+
+@pytest.mark.parametrize(
+    ("verification", "verdict"),
+    [
+        (counted(20, 20), Verdict.CERTIFIED),
+        (counted(49, 0), Verdict.VERIFIED),
+        (counted(50, 0), Verdict.VERIFIED),
+        (counted(51, 0), Verdict.REFUTED),
+        (whole(-0.5), Verdict.VERIFIED),
+        (whole(EPSILON), Verdict.VERIFIED),
+        (whole(0.02), Verdict.REFUTED),
+    ],
+)
+def test_only_counts_of_correct_answers_certify(verification: Verification, verdict: Verdict) -> None:
+    judgement = judge([verified(0, verification)], EPSILON)[0]
+    assert judgement.verdict is verdict
+    assert (judgement.upper_95 is None) == (verification.lost is None)
+
+
+def test_a_bound_inverts_the_test_before_the_correction() -> None:
+    judgement = judge([verified(0, counted(20, 20))], EPSILON)[0]
+    assert judgement.upper_95 is not None
+    assert 0 < judgement.upper_95 <= EPSILON
+
+
+def test_members_that_wait_count_in_the_correction() -> None:
+    alone = replace(counted(44, 10), shortlist_size=1)
+    assert judge([verified(0, alone)], EPSILON)[0].verdict is Verdict.CERTIFIED
+    assert judge([verified(0, replace(alone, shortlist_size=10))], EPSILON)[0].verdict is Verdict.VERIFIED
