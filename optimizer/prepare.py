@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +22,12 @@ from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
 from optimizer.search.space import SearchSpace, Space
 from optimizer.search.weight_space import WeightSpace
-from optimizer.sensitivity import harm_table, measure_sensitivity
+from optimizer.sensitivity import harm_table, measure_sensitivity, remembered
 from optimizer.spec import StudySpec
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, ConfigError, Form
-from search_spaces.files import written_whole
-from search_spaces.groups import Group, freeze, frozen_groups
+from search_spaces.groups import Group, dense_config, freeze, frozen_groups
 from search_spaces.masks.space import MaskSpace
 from studies.records import Proposal
 
@@ -156,16 +154,10 @@ def _harms(
     report: Callable[[int, int], None],
 ) -> dict[str, np.ndarray]:
     path = bank.folder / f"sensitivity-{form.value}-{len(dense.screening.labels)}-{dense.screening.hash[:12]}.json"
-    if path.exists():
-        stored = json.loads(path.read_text())
-        measured = {name: {int(level): value for level, value in table.items()} for name, table in stored.items()}
-    else:
-        measured = measure_sensitivity(
-            groups,
-            lambda config: dense.divergence_of(predict(build(config), dense.screening)),
-            form=form,
-            progress=report,
-        )
-        with written_whole(path) as temporary:
-            temporary.write_text(json.dumps(measured))
+    whole = dense_config(groups).in_form(form)
+
+    def divergence_of(group: str, level: int) -> float:
+        return dense.divergence_of(predict(build(whole.replaced({group: level})), dense.screening))
+
+    measured = measure_sensitivity(groups, remembered(path, divergence_of), progress=report)
     return {group.name: harm_table(group, measured[group.name]) for group in groups}

@@ -7,32 +7,33 @@ rest is interpolated, monotone and in logarithms, since divergences span four po
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from search_spaces.allocation import FloatArray
-from search_spaces.config import Config, Form
-from search_spaces.groups import Group, dense_config
+from search_spaces.files import written_whole
+from search_spaces.groups import Group
 
 PASSES_PER_GROUP = 4
 RUINOUS = 0.1  # divergences above it all mean "not this level"; their differences are not worth a pass
 FLOOR = 1e-5  # keeps logarithms finite; smaller divergences are noise
 
 Measured = dict[int, float]  # level -> divergence
+Pass = Callable[[str, int], float]  # group name, level -> divergence of the model with only that group reduced
 
 
 def measure_sensitivity(
     groups: Sequence[Group],
-    divergence_of: Callable[[Config], float],
+    divergence_of: Pass,
     *,
-    form: Form,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Measured]:
     """Return the measured divergences by group name and level; the dense level has 0 and costs no pass."""
-    dense = dense_config(groups).in_form(form)
     prunable = [group for group in groups if len(group.levels) > 1]
     total = sum(min(PASSES_PER_GROUP, len(group.levels) - 1) for group in prunable)
     measured: dict[str, Measured] = {group.name: {group.units: 0.0} for group in groups}
@@ -43,11 +44,32 @@ def measure_sensitivity(
     ]
     for done in range(total):
         group, level = wanted.pop(0) if wanted else _widest_gap(prunable, measured)
-        measured[group.name][level] = divergence_of(dense.replaced({group.name: level}))
+        measured[group.name][level] = divergence_of(group.name, level)
         progress(done + 1, total)
         if not wanted and _is_complete(prunable, measured):
             break
     return measured
+
+
+def remembered(path: Path, divergence_of: Pass) -> Pass:
+    """Return passes that keep each divergence in a file, and take from it what an earlier run has measured.
+
+    What is asked next follows from what was answered, so an interrupted table resumes where it stopped.
+    """
+    kept: dict[str, Measured] = {}
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        kept = {name: {int(level): value for level, value in table.items()} for name, table in stored.items()}
+
+    def divergence(group: str, level: int) -> float:
+        table = kept.setdefault(group, {})
+        if level not in table:
+            table[level] = divergence_of(group, level)
+            with written_whole(path) as temporary:
+                temporary.write_text(json.dumps(kept), encoding="utf-8")
+        return table[level]
+
+    return divergence
 
 
 def harm_table(group: Group, measured: Mapping[int, float]) -> FloatArray:
