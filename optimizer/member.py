@@ -61,6 +61,7 @@ class Baseline(Costs):
 
     accuracy: float
     n: int
+    config: dict[str, int] | None = None  # units of every group; None of a study that did not store them
     verification_accuracy: float | None = None
     verification_n: int | None = None
 

@@ -202,7 +202,7 @@ class StudyRun:
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
         power = describe_power(len(prepared.workload.verification.labels), self._spec.epsilon)
-        self._store.update_study(self._study.id, context={"power": power})
+        self._store.update_study(self._study.id, context={"power": power, "dense_config": space.dense.as_dict()})
         self._stages.tell(Event(stage="power", text=power))
 
     def _search(self, prepared: Prepared) -> None:

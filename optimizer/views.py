@@ -54,6 +54,7 @@ def baseline_view(study: Study, metric: str) -> Baseline | None:
     return Baseline(
         accuracy=measured.required(metric),
         n=quality.n if quality else 0,
+        config=study.context.get("dense_config"),
         verification_accuracy=verified.value if verified else None,
         verification_n=verified.n if verified else None,
         **_costs(measured),

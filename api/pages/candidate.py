@@ -17,15 +17,15 @@ ENCODER_KINDS = (".heads", ".neurons")  # groups of image networks are called by
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Units of a group that a candidate keeps, of the most that any candidate of the study keeps."""
+    """Units of a group that a candidate keeps, of `whole` that the dense model has."""
 
     units: int
-    most: int
+    whole: int
 
     @property
     def width(self) -> float:
         """The share kept, in percent."""
-        return round(100 * self.units / self.most, 1) if self.most else 0.0
+        return round(100 * self.units / self.whole, 1) if self.whole else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +60,28 @@ def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
         if number not in members:
             raise ProblemError(404, f"study {study.slug!r} has no candidate {number} with a drop")
     chosen = [members[number] for number in numbers]
-    most = _most(member.config for member in members.values())
-    layers = _layers(chosen, most)
+    layers = _layers(chosen, dense_config(study, members.values()))
     kinds = list(dict.fromkeys(kind for layer in layers for kind in layer.kept))
     return Detail(result_of(study, state.service.store), chosen, [records[number] for number in numbers], layers, kinds)
 
 
-def _most(configs: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def dense_config(study: Study, members: Iterable[Member]) -> Mapping[str, int]:
+    """Return the dense model's units by group; of a study that did not store them the most that a member keeps."""
+    stored: Mapping[str, int] | None = study.context.get("dense_config")
+    if stored is not None:
+        return stored
     most: dict[str, int] = {}
-    for config in configs:
-        for group, units in config.items():
+    for member in members:
+        for group, units in member.config.items():
             most[group] = max(units, most.get(group, 0))
     return most
 
 
-def _layers(members: Sequence[Member], most: Mapping[str, int]) -> list[Layer]:
+def _layers(members: Sequence[Member], whole: Mapping[str, int]) -> list[Layer]:
     found: dict[str, dict[str, list[Kept | None]]] = {}
     in_networks = "weights" if any(member.recipe for member in members) else "channels"
-    for group in most:
+    for group in whole:
         place, _, kind = group.rpartition(".") if group.endswith(ENCODER_KINDS) else (group, "", in_networks)
-        kept = [Kept(m.config[group], most[group]) if group in m.config else None for m in members]
+        kept = [Kept(m.config[group], whole[group]) if group in m.config else None for m in members]
         found.setdefault(place or group, {})[kind] = kept
     return [Layer(name.replace(".", " "), kept) for name, kept in found.items()]

@@ -70,6 +70,8 @@ def test_a_study_ends_with_a_verified_front(finished: tuple[Path, RunResult, lis
     assert result.baseline is not None
     assert 240 <= result.baseline.n <= 260  # texts that stand in two splits were left out
     assert result.baseline.verification_n == 240
+    assert result.baseline.config is not None
+    assert all(units <= result.baseline.config[group] for m in result.front for group, units in m.config.items())
     for member in result.front:
         assert member.verification is not None
         assert member.verification.n == 240

@@ -116,6 +116,16 @@ def test_the_list_is_filtered_and_chosen_studies_are_compared(finished: Place, o
     assert {"first", "second"} <= set(page.locator("main").inner_text().split())
 
 
+def test_what_a_candidate_keeps_is_shown_out_of_the_dense_models_units(finished: Place, open_page: Callable) -> None:
+    with finished.client() as client:
+        dense = client.result("first").baseline.config
+        candidate = next(iter(client.candidates("first")))
+    heads = next(group for group in dense if group.endswith(".heads"))
+    assert all(candidate.config[group] <= units for group, units in dense.items())
+    page = open_page(f"{finished.url}/studies/first/candidates/{candidate.candidate}")
+    assert f"{candidate.config[heads]} of {dense[heads]}" in page.locator(".layers tbody tr").first.inner_text()
+
+
 def test_two_candidates_stand_side_by_side(finished: Place, open_page: Callable) -> None:
     page = open_page(f"{finished.url}/studies/first/compare?candidate=1&candidate=2")
     text = page.locator("main").inner_text()
