@@ -39,6 +39,10 @@ def main() -> None:
 def save_untrained(directory: Path, *, tokenizer: str) -> None:
     """Save a bert-base with random weights and another model's tokenizer."""
     import torch
+
+    from optimizer.torchvision_ops import admit_torchvision
+
+    admit_torchvision()
     from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForSequenceClassification
 
     torch.manual_seed(0)

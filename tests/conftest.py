@@ -10,10 +10,14 @@ import pytest
 from hypothesis import settings
 from postgresql import start_server, url_of
 
+from optimizer.torchvision_ops import admit_torchvision
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share the cores: more threads only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+admit_torchvision()  # tests import transformers themselves
 
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")

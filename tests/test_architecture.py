@@ -56,6 +56,15 @@ def forbidden_imports() -> Iterator[str]:
                 yield f"{path} imports {name}; {path.parts[0]} may import only {sorted(allowed)}"
 
 
+def import_without_torchvision_admitted() -> Iterator[str]:
+    """Modules that would break where the installed torchvision does not fit torch."""
+    for path, tree in modules().items():
+        names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        if names & {"transformers", "torchvision"} and "admit_torchvision" not in calls:
+            yield f"{path} imports transformers or torchvision; call `admit_torchvision()` before it does"
+
+
 def long_functions() -> Iterator[str]:
     for path, tree in modules().items():
         for node in ast.walk(tree):
@@ -80,6 +89,10 @@ def imports_torch(names: Sequence[str]) -> bool:
 def test_imports_point_downward() -> None:
     assert len(modules()) > 100
     assert not list(forbidden_imports())
+
+
+def test_a_torchvision_that_does_not_fit_breaks_no_import() -> None:
+    assert not list(import_without_torchvision_admitted())
 
 
 def test_files_and_functions_stay_short() -> None:

@@ -13,6 +13,7 @@ from torch import nn
 
 from optimizer.errors import InputError
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.vision.network import Make, Network, read_network
 from search_spaces.config import Config, Form
 from search_spaces.encoders import discover_groups
@@ -57,6 +58,7 @@ def _network(network: Network, manifest: Manifest, tensors: Mapping[str, torch.T
 
 
 def _encoder(place: Path, manifest: Manifest) -> Any:
+    admit_torchvision()
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from objectives.metrics import METRICS
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 from optimizer.training.randomness import own_randomness
@@ -55,6 +56,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
 
 
 def _tokenizer(texts: list[str]) -> Any:  # Any: transformers is untyped
+    admit_torchvision()
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
@@ -72,6 +74,7 @@ def _tokenizer(texts: list[str]) -> Any:  # Any: transformers is untyped
 
 
 def _fresh_model(vocabulary: int) -> Any:
+    admit_torchvision()
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(

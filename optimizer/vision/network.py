@@ -12,6 +12,7 @@ from torch import nn
 
 from objectives.device import device_of
 from optimizer.errors import InputError
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.examples import PIXELS
@@ -103,6 +104,7 @@ def read_network(place: Path) -> Network | None:
 
 
 def _of_transformers(config: dict[str, Any]) -> nn.Module:
+    admit_torchvision()
     from transformers import AutoConfig, AutoModelForImageClassification
 
     with own_randomness(0, torch.device("cpu")):

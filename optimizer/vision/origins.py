@@ -14,6 +14,7 @@ from torch import nn
 from optimizer.errors import InputError
 from optimizer.quiet import quiet_transformers
 from optimizer.spec import StudySpec
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.data import Normalisation
@@ -125,6 +126,7 @@ class SavedModel:
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; where it has another number of classes, with a new head, to be fine-tuned."""
+        admit_torchvision()
         from transformers import AutoModelForImageClassification
 
         try:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.vision.names import SMALLEST, check_torchvision
 from optimizer.vision.tasks import Shape
 
@@ -56,9 +57,10 @@ def _resize_stem(model: nn.Module, channels: int) -> None:
 
 def _models(name: str) -> Any:  # Any: torchvision may not be there
     check_torchvision(name)
+    admit_torchvision()
     try:
         from torchvision import models
-    except (ImportError, RuntimeError) as error:  # RuntimeError: its compiled operators are of another torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: it describes operators that torch lacks
         raise InputError(
             "--model",
             f"{name} comes from torchvision, which cannot be imported beside torch {torch.__version__} ({error}); "

@@ -10,6 +10,7 @@ from torch import nn
 
 from optimizer.errors import InputError
 from optimizer.quiet import quiet_transformers
+from optimizer.torchvision_ops import admit_torchvision
 from optimizer.workloads.models import Checkpoint
 
 
@@ -19,6 +20,7 @@ def load_checkpoint(checkpoint: Checkpoint, *, outputs: int | None, device: torc
     `outputs` makes a new head of that size where the checkpoint has none. Raises `InputError` for weights that are no
     numbers or do not fit.
     """
+    admit_torchvision()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     head = {} if outputs is None else {"num_labels": outputs}

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision_ops  # noqa: F401 - torchvision imports only once its operators are declared
 from bright_corners import CLASSES, write_images
 from torch import nn
+from torchvision import models
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -27,11 +27,6 @@ from optimizer.workloads.workload import check_workload, load_workload
 SIDE = 32
 
 
-@pytest.fixture(scope="module")
-def library() -> Any:
-    return pytest.importorskip("torchvision.models")
-
-
 def saved(content: object, name: str, place: Path) -> Path:
     """Save what torch saves, under a name with its hash."""
     file = place / "unnamed.pth"
@@ -41,11 +36,11 @@ def saved(content: object, name: str, place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def weights(library: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A resnet18 of torchvision's own making, as many classes as the data, no training."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        return saved(library.resnet18(num_classes=CLASSES).state_dict(), "resnet18", tmp_path_factory.mktemp("w"))
+        return saved(models.resnet18(num_classes=CLASSES).state_dict(), "resnet18", tmp_path_factory.mktemp("w"))
 
 
 def spec_of(file: Path, **changes: object) -> StudySpec:
@@ -68,7 +63,7 @@ def test_every_name_on_offer_has_a_network_and_the_other_way_round() -> None:
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_the_smallest_image_is_the_smallest_that_the_architecture_takes(library: Any, name: str) -> None:
+def test_the_smallest_image_is_the_smallest_that_the_architecture_takes(name: str) -> None:
     side = SMALLEST[name]
     with torch.device("meta"):
         model = new_model(name, (3, side, side), 5, seed=0, from_torchvision=True).eval()
@@ -81,7 +76,7 @@ def test_the_smallest_image_is_the_smallest_that_the_architecture_takes(library:
 
 
 @pytest.mark.parametrize("name", FROM_TORCHVISION)
-def test_grey_images_reach_the_first_convolution_as_they_are(library: Any, name: str) -> None:
+def test_grey_images_reach_the_first_convolution_as_they_are(name: str) -> None:
     side = SMALLEST[name]
     with torch.device("meta"):
         model = new_model(name, (1, side, side), 5, seed=0).eval()
@@ -109,14 +104,14 @@ def test_torchvision_is_not_imported_unless_one_of_its_networks_is_built() -> No
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
 
 
-def test_weights_of_as_many_classes_keep_their_head(library: Any, weights: Path) -> None:
+def test_weights_of_as_many_classes_keep_their_head(weights: Path) -> None:
     model = new_model("resnet18", (3, SIDE, SIDE), CLASSES, seed=0, from_torchvision=True)
     tensors = read_weights(weights)
     assert fit_weights(model, tensors, weights)
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
 
 
-def test_weights_of_other_classes_leave_the_new_head_as_it_was_drawn(library: Any, weights: Path) -> None:
+def test_weights_of_other_classes_leave_the_new_head_as_it_was_drawn(weights: Path) -> None:
     model = new_model("resnet18", (3, SIDE, SIDE), 3, seed=0, from_torchvision=True)
     drawn = model.fc.weight.clone()
     assert not fit_weights(model, read_weights(weights), weights)
@@ -124,7 +119,7 @@ def test_weights_of_other_classes_leave_the_new_head_as_it_was_drawn(library: An
     assert torch.equal(model.conv1.weight, read_weights(weights)["conv1.weight"])
 
 
-def test_a_grey_image_is_answered_as_the_same_image_in_three_channels(library: Any, weights: Path) -> None:
+def test_a_grey_image_is_answered_as_the_same_image_in_three_channels(weights: Path) -> None:
     grey, colour = (
         new_model("resnet18", (channels, SIDE, SIDE), CLASSES, seed=0, from_torchvision=True).eval()
         for channels in (1, 3)
@@ -136,8 +131,8 @@ def test_a_grey_image_is_answered_as_the_same_image_in_three_channels(library: A
         assert torch.allclose(grey(image), colour(image.expand(-1, 3, -1, -1)), atol=1e-4)
 
 
-def test_the_old_names_in_densenets_file_are_understood(library: Any, tmp_path: Path) -> None:
-    model = library.densenet121(num_classes=5)
+def test_the_old_names_in_densenets_file_are_understood(tmp_path: Path) -> None:
+    model = models.densenet121(num_classes=5)
     old = {
         name.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): tensor
         for name, tensor in model.state_dict().items()
@@ -160,7 +155,7 @@ def test_a_file_with_anything_but_tensors_is_refused(content: object, tmp_path: 
         read_weights(saved(content, "resnet18", tmp_path))
 
 
-def test_weights_of_another_architecture_are_refused(library: Any, weights: Path) -> None:
+def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
     with pytest.raises(InputError, match=r"--weights: .* does not fit the architecture: (Missing|size)"):
         fit_weights(
             new_model("resnet34", (3, 64, 64), 8, seed=0, from_torchvision=True), read_weights(weights), weights
@@ -176,13 +171,13 @@ def test_weights_of_another_architecture_are_refused(library: Any, weights: Path
     ],
 )
 def test_weights_that_cannot_be_are_refused_before_anything_is_loaded(
-    library: Any, weights: Path, changes: dict[str, object], says: str
+    weights: Path, changes: dict[str, object], says: str
 ) -> None:
     with pytest.raises(InputError, match=says):
         check_workload(spec_of(weights, **changes))
 
 
-def test_a_name_without_a_hash_is_refused(library: Any, weights: Path, tmp_path: Path) -> None:
+def test_a_name_without_a_hash_is_refused(weights: Path, tmp_path: Path) -> None:
     plain = tmp_path / "resnet18.pth"
     plain.write_bytes(weights.read_bytes())
     with pytest.raises(InputError, match=r"--weights: resnet18.pth does not carry its hash; name it .* SHA-256"):
@@ -190,7 +185,7 @@ def test_a_name_without_a_hash_is_refused(library: Any, weights: Path, tmp_path:
 
 
 def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_torchvision(
-    library: Any, weights: Path, tmp_path: Path
+    weights: Path, tmp_path: Path
 ) -> None:
     spec = spec_of(weights, data=str(write_images(tmp_path / "data", side=SIDE)))
     workload = load_workload(spec, cache_dir=tmp_path / "cache", progress=lambda *_: None)

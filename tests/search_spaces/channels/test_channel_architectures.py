@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision_ops  # noqa: F401 - torchvision imports only once its operators are declared
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision import models
 
 from objectives.networks import count_network_flops, flops_by_layer
 from objectives.size import count_parameters
@@ -32,7 +32,6 @@ ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image s
 
 
 def network(name: str) -> nn.Module:
-    models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):  # spares drawing a hundred million weights twice
         model = getattr(models, name)(weights=None, **ARCHITECTURES[name][2])
     model = model.to_empty(device="cpu").eval()
@@ -61,7 +60,6 @@ def test_half_the_channels_of_a_network_go_and_its_flops_are_as_torch_counts_the
 
 
 def test_an_auxiliary_head_that_evaluation_never_runs_is_left_alone() -> None:
-    models = pytest.importorskip("torchvision.models")
     model = models.inception_v3(weights=None, init_weights=False, aux_logits=True).eval()
     space = discover_channels(model, torch.rand(1, 3, 75, 75))
     assert len(space.groups) == 94
