@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_SHOWN = 200  # characters of a name in a message
+
 
 class OptimizerError(Exception):
     """Root of the optimizer's own errors."""
@@ -23,9 +25,17 @@ class UnknownNameError(InputError):
 
     def __init__(self, field: str, name: str, known: Iterable[str], *, remedy: str = "") -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4) or names
+        called = name[:LONGEST_SHOWN]
+        near = difflib.get_close_matches(called.lower(), names, n=3, cutoff=0.4) or names
         tail = f" {remedy}" if remedy else ""
-        super().__init__(field, f"unknown name {name!r}; did you mean {', '.join(map(repr, near))}?{tail}")
+        super().__init__(field, f"unknown name {called!r}; did you mean {', '.join(map(repr, near))}?{tail}")
+
+
+class BrokenSpecError(InputError):
+    """The stored settings of a study cannot be read."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__("study", f"its stored settings cannot be read ({field}: {reason}); delete it, or run it again")
 
 
 class NothingFeasibleError(OptimizerError):

@@ -40,7 +40,7 @@ def front_of(
     evaluated candidates are compared by their drops on the search examples. The two never meet in one comparison.
     A candidate for which an objective or a limited cost was not measured cannot be compared and stays out.
     """
-    spec = StudySpec.model_validate(dict(study.spec))
+    spec = StudySpec.stored(study.spec)
     epsilon = spec.epsilon if epsilon is None else epsilon
     objectives = tuple(objectives or spec.objectives)
     is_final = _is_verified(candidates) and epsilon <= spec.epsilon
@@ -154,7 +154,7 @@ def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Ca
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
-    spec = StudySpec.model_validate(dict(study.spec))
+    spec = StudySpec.stored(study.spec)
     return [*map(_viewer(study, candidates, spec.epsilon), filter(_has_drop, candidates))]
 
 

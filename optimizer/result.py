@@ -14,7 +14,7 @@ from studies.store import StudyStore
 
 def result_of(study: Study, store: StudyStore) -> RunResult:
     """Return what is known of a study so far; of a finished one the final front, of measured values only."""
-    spec = StudySpec.model_validate(dict(study.spec))
+    spec = StudySpec.stored(study.spec)
     candidates = store.candidates(study.id)
     shortlist = [candidate for candidate in candidates if candidate.shortlisted]
     front = front_of(study, candidates) if study.baseline else None

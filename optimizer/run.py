@@ -88,7 +88,7 @@ def resume(
     Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
     """
     found = store.study(name)
-    spec = StudySpec.model_validate(dict(found.spec))
+    spec = StudySpec.stored(found.spec)
     if epsilon is not None:
         if not spec.epsilon < epsilon < 1:
             raise InputError(

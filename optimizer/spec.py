@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from optimizer.bounds import STORED, AtMost, Examples, Name, Place, Tokens
+from optimizer.errors import BrokenSpecError
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
@@ -42,45 +45,60 @@ class Limits(Frozen):
 class StudySpec(Frozen):
     """One study: model × task × ε × objectives × search space × sampler × budget."""
 
-    model: str = Field(min_length=1, description="short name, hub id or local directory")
-    weights: str | None = Field(None, description="torchvision's own file of weights for an image network it has")
-    task: str = Field(min_length=1, description="a built-in or GLUE task, or any name together with `data`")
+    model: Place = Field(description="short name, hub id or local directory")
+    weights: Place | None = Field(None, description="torchvision's own file of weights for an image network it has")
+    task: Name = Field(description="a built-in or GLUE task, or any name together with `data`")
     epsilon: float = Field(ge=0, lt=1, description="tolerated drop, in the metric's unit (0.01 is one point)")
 
-    data: str | None = Field(None, description="directory of parquet, csv, tsv or jsonl splits, or a hub id")
-    text_columns: tuple[str, ...] | None = None
-    label_column: str | None = None
+    data: Place | None = Field(None, description="directory of parquet, csv, tsv or jsonl splits, or a hub id")
+    text_columns: Annotated[tuple[Name, ...], AtMost(16)] | None = None
+    label_column: Name | None = None
     metric: MetricName | None = Field(None, description="default: the task's own metric")
-    max_length: int = Field(128, ge=4, description="tokens; longer texts are cut")
+    max_length: Tokens = Field(128, ge=4, description="tokens; longer texts are cut")
 
     structure: StructureName = Field(
         "units", description="whole heads, neurons and channels, or single weights of an image network, under masks"
     )
-    epochs: int | None = Field(
+    epochs: Annotated[int, AtMost(100_000)] | None = Field(
         None, ge=2, description="of a masked candidate's training; default: as many as the dense network's"
     )
     objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
     reconstruct: bool = Field(default=True, description="solve the consumers of kept units anew by least squares")
-    keep: tuple[str, ...] = Field((), description="layers or groups that stay dense")
-    round_to: int = Field(8, ge=1, description="channels of an image network are kept in multiples of it")
+    keep: Annotated[tuple[Name, ...], AtMost(10_000)] = Field((), description="layers or groups that stay dense")
+    round_to: Annotated[int, AtMost(65_536)] = Field(
+        8, ge=1, description="channels of an image network are kept in multiples of it"
+    )
 
     sampler: SamplerName = "tpe"
-    trials: int = Field(100, ge=1, description="candidates, the ladder included")
-    timeout: float | None = Field(None, gt=0, description="seconds of search; none: until `trials`")
-    seed: int = Field(0, ge=0)
+    trials: Annotated[int, AtMost(1_000_000)] = Field(100, ge=1, description="candidates, the ladder included")
+    timeout: Annotated[float, AtMost(10**9)] | None = Field(
+        None, gt=0, description="seconds of search; none: until `trials`"
+    )
+    seed: Annotated[int, AtMost(2**63 - 1)] = Field(0, ge=0)
     recover: Literal["none", "finetune"] = "none"
 
-    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
-    sequence_length: int | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
-    threads: int | None = Field(None, ge=1, description="CPU threads; default: torch's own choice")
-    device: str = "cpu"
+    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536)], ...], AtMost(16)] = (1, 32)
+    sequence_length: Tokens | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
+    threads: Annotated[int, AtMost(1024)] | None = Field(
+        None, ge=1, description="CPU threads; default: torch's own choice"
+    )
+    device: Name = "cpu"
 
-    calibration_examples: int = Field(1024, ge=16)
-    search_examples: int | None = Field(None, ge=1)
-    verification_examples: int | None = Field(None, ge=1)
+    calibration_examples: Examples = Field(1024, ge=16)
+    search_examples: Examples | None = Field(None, ge=1)
+    verification_examples: Examples | None = Field(None, ge=1)
     allow_untrained: bool = False
+
+    @classmethod
+    def stored(cls, spec: Mapping[str, Any]) -> Self:  # Any: JSON data
+        """Return the spec of a stored study, whatever bounds were drawn since. Raises `BrokenSpecError`."""
+        try:
+            return cls.model_validate(dict(spec), context=STORED)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BrokenSpecError(".".join(map(str, first["loc"])), first["msg"]) from error
 
     @field_validator("epsilon")
     @classmethod
@@ -92,7 +110,7 @@ class StudySpec(Frozen):
     @field_validator("device")
     @classmethod
     def _device_is_a_name(cls, value: str) -> str:
-        if not re.fullmatch(r"cpu|cuda(:\d+)?|mps", value):
+        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?|mps", value):
             raise ValueError("must be cpu, cuda, cuda:N or mps")
         return value
 

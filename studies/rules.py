@@ -17,6 +17,9 @@ from studies.store import CandidateNotFoundError, StoreError, StudyExistsError, 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _LARGEST_ID_DIGITS = 9
+_LONGEST_SHOWN = (
+    200  # characters of a name in a message; longer ones are looked for among the known ones by their start
+)
 LARGEST_ID = 2**31 - 1  # of an INTEGER in PostgreSQL, which refuses to compare with more
 LARGEST_SEQUENCE = 2**63 - 1
 
@@ -35,7 +38,7 @@ def checked_slug(slug: str) -> str:
     """Return a study's name unchanged. Raises `StudySlugError` for one that could be an id or is hard to type."""
     if not could_be_slug(slug):
         raise StudySlugError(
-            f"study: the name {slug!r} cannot be used; take 1 to 80 of a-z, 0-9, '.', '_' and '-', "
+            f"study: the name {slug[:_LONGEST_SHOWN]!r} cannot be used; take 1 to 80 of a-z, 0-9, '.', '_' and '-', "
             "beginning with a letter or digit and not all digits"
         )
     return slug
@@ -49,7 +52,7 @@ def id_in(name: str) -> int | None:
 def json_data(value: object, *, field: str) -> Any:  # Any: JSON data
     """Return a deep copy of `value` as JSON gives it back (tuples become lists). Raises `StoreError` naming `field`."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False, default=_plain))
+        return readable_data(json.loads(json.dumps(value, allow_nan=False, default=_plain)))
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{field}: not JSON data ({error}); keep finite numbers, texts, lists and mappings") from error
 
@@ -72,7 +75,20 @@ def checked_measurement(measurement: Measurement) -> Measurement:
 
 def text_data(text: str) -> str:
     """Return `text` with what databases refuse (NUL, lone surrogates) written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return _without_surrogates(text).replace("\0", "\\x00")
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def readable_data(value: Any) -> Any:  # Any: JSON data
+    """Return JSON data with lone surrogates, which UTF-8 cannot hold, as escapes: it can be sent and printed."""
+    if isinstance(value, str):
+        return _without_surrogates(value)
+    if isinstance(value, dict):
+        return {_without_surrogates(name): readable_data(item) for name, item in value.items()}
+    return [readable_data(item) for item in value] if isinstance(value, list) else value
 
 
 def checked_outcome(outcome: Outcome, *, number: int, state: CandidateState) -> Outcome:
@@ -123,7 +139,7 @@ def study_exists(slug: str) -> StudyExistsError:
 
 def no_such_study(name: str | int, slugs: Iterable[str]) -> StudyNotFoundError:
     """Return the error for an unknown study, with the nearest names."""
-    known = sorted(slugs)
-    near = difflib.get_close_matches(str(name).lower(), known, n=3, cutoff=0.4) or known[:3]
+    known, called = sorted(slugs), str(name)[:_LONGEST_SHOWN]
+    near = difflib.get_close_matches(called.lower(), known, n=3, cutoff=0.4) or known[:3]
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else "there are no studies in this database yet"
-    return StudyNotFoundError(f"study: none is called {str(name)!r}; {hint}")
+    return StudyNotFoundError(f"study: none is called {called!r}; {hint}")

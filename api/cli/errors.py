@@ -14,7 +14,7 @@ from api.client.errors import (
     TooManyError,
     UnauthorizedError,
 )
-from optimizer.errors import InputError, MachineError, NothingFeasibleError
+from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFeasibleError
 from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import StoreUnusableError, StudyBusyError, StudyExistsError, StudyNotFoundError
 
@@ -69,6 +69,6 @@ def input_error(error: ValidationError) -> InputError:
         option = f"--max-{str(first['loc'][1]).replace('_', '-')}"
     else:
         option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
-    given = first.get("input")
+    given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")
-    return InputError(option, f"{text}, got {given!r}" if not isinstance(given, dict) else text)
+    return InputError(option, f"{text}, got {given}" if len(given) <= LONGEST_SHOWN else text)

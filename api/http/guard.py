@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.bodies import why_not_json
 from api.http.problems import problem
 from api.http.settings import Settings
 
 MOST_HEADERS, MOST_HEADER_BYTES = 100, 32 * 1024
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 WINDOW_S = 60.0
+MOST_DIGITS = 18  # of a length
 REMEMBERED = 10_000  # callers whose requests are counted
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -48,7 +50,7 @@ class Guard:
                 refusal = 408, f"a body must be here within {self._settings.body_timeout_s:g} s"
             else:
                 receive = _replayed(body or b"", receive)
-                refusal = self._too_large() if body is None else None
+                refusal = self._too_large() if body is None else _unlike_json(body)
         if refusal is None:
             await self._app(scope, receive, _marked(send))
             return
@@ -82,11 +84,11 @@ class Guard:
 
     def _refuse_change(self, headers: Headers, host: str) -> tuple[int, str] | None:
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _host_of(origin) != host.lower():
             return 403, f"a change must come from this server's own pages, not from {origin[:100]!r}"
         length = headers.get("content-length", "0")
-        if not length.isdigit():
-            return 400, "Content-Length is no number"
+        if not (length.isascii() and length.isdigit() and len(length) <= MOST_DIGITS):
+            return 400, "Content-Length is not a number"
         if int(length) > self._settings.max_body_bytes:
             return self._too_large()
         has_body = int(length) > 0 or "transfer-encoding" in headers
@@ -107,6 +109,18 @@ class Guard:
         if count >= self._settings.requests_per_minute:
             return 429, f"at most {self._settings.requests_per_minute} requests a minute are answered"
         return None
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # of brackets that do not match
+        return None
+
+
+def _unlike_json(body: bytes) -> tuple[int, str] | None:
+    why = why_not_json(body)
+    return (400, why) if why else None
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from optimizer.bounds import AtMost, Readable
+from optimizer.errors import BrokenSpecError
 from optimizer.spec import StudySpec
 from studies.jobs import Job
 from studies.records import Study, StudyState
@@ -24,7 +26,7 @@ class Page(BaseModel, Generic[Item]):
 class StudyRequest(StudySpec):
     """A new study: the fields of a spec, and how it is queued."""
 
-    name: str | None = Field(None, min_length=1, max_length=80, description="none: one is made of model and task")
+    name: Annotated[str, Readable(), AtMost(80)] | None = Field(None, description="none: one is made of model and task")
     priority: int = Field(0, ge=-10, le=10, description="studies of a higher one run first")
 
     model_config = ConfigDict(
@@ -54,6 +56,9 @@ class StudyView(BaseModel):
     state: StudyState
     spec: dict[str, Any]  # Any: JSON data, a StudySpec
     error: str | None
+    broken: str | None = Field(
+        None, description="why the stored settings cannot be read; nothing else works on it then"
+    )
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -68,11 +73,21 @@ class StudyView(BaseModel):
             state=study.state,
             spec=dict(study.spec),
             error=study.error,
+            broken=why_broken(study),
             revision=study.revision,
             created_at=study.created_at,
             updated_at=study.updated_at,
             seconds=dict(study.seconds),
         )
+
+
+def why_broken(study: Study) -> str | None:
+    """Say why the stored settings of a study cannot be read; None where they can."""
+    try:
+        StudySpec.stored(study.spec)
+    except BrokenSpecError as error:
+        return str(error)
+    return None
 
 
 class JobView(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from optimizer.errors import InputError, UnknownNameError
+from optimizer.errors import BrokenSpecError, InputError, UnknownNameError
 from studies.idempotency import IdempotencyConflictError
 from studies.jobs import JobNotFoundError
 from studies.keys import KeyNotFoundError
+from studies.rules import readable_data
 from studies.store import (
     CandidateNotFoundError,
     StoreError,
@@ -53,6 +54,7 @@ STATUS: Mapping[type[Exception], int] = {
     StudyExistsError: 409,
     StudyBusyError: 409,
     StudySlugError: 422,
+    BrokenSpecError: 409,
     InputError: 422,
     JobNotFoundError: 404,
     KeyNotFoundError: 404,
@@ -60,6 +62,7 @@ STATUS: Mapping[type[Exception], int] = {
     StoreUnusableError: 503,
     StoreError: 503,
 }
+MOST_ERRORS, MOST_NAME = 20, 200  # errors told at once, characters of a field's name; both may be the caller's
 log = logging.getLogger(__name__)
 
 
@@ -103,7 +106,9 @@ def problem(
 ) -> JSONResponse:
     """Return a problem as a response."""
     body = Problem(title=TITLES.get(status, "Error"), status=status, detail=detail, errors=errors or [])
-    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return JSONResponse(
+        readable_data(body.model_dump()), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {})
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own shape
@@ -131,9 +136,14 @@ async def _known(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     wrong = cast("RequestValidationError", error).errors()
-    found = [FieldError(field=".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), detail=e["msg"]) for e in wrong]
+    found = [_field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS]]
     is_json = any(e["type"] == "json_invalid" for e in wrong)
     return problem(400 if is_json else 422, "; ".join(f"{e.field}: {e.detail}" for e in found), errors=found)
+
+
+def _field_error(place: Sequence[str | int], message: str) -> FieldError:
+    field = ".".join(map(str, place[1:])) or str(place[0])
+    return FieldError(field=field[:MOST_NAME], detail=message.removeprefix("Value error, "))
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -84,7 +84,7 @@ def compare_studies(
 def one_study(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse:
     """Show a study, live."""
     result = result_of(study, state.service.store)
-    spec = StudySpec.model_validate(dict(study.spec))
+    spec = StudySpec.stored(study.spec)
     return page(
         "study.html",
         caller=caller,

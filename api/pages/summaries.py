@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from api.http.models import why_broken
 from api.http.state import State
 from api.pages.sparkline import best_so_far, step_path
 from optimizer.feasible import is_feasible
 from optimizer.fronts import front_of
 from optimizer.views import Measured
 from studies.records import Candidate, CandidateState, Study, Verdict
+from studies.store import StoreError
 
+log = logging.getLogger(__name__)
 HELD = (Verdict.CERTIFIED, Verdict.VERIFIED)
 
 
@@ -31,12 +35,22 @@ class Line:
 
     study: Study
     summary: Summary
+    broken: str | None = None  # why there is no summary
 
 
 def line_of(study: Study, state: State) -> Line:
-    """Return a study's line, computed once per revision."""
+    """Return a study's line, computed once per revision. A study that cannot be summed up is listed all the same."""
     key = ("summary", study.id, study.revision)
-    held = state.answers.get(key, lambda: _summary(study, state).model_dump_json().encode())
+    broken = why_broken(study)
+    if broken:
+        return Line(study, Summary(), broken)
+    try:
+        held = state.answers.get(key, lambda: _summary(study, state).model_dump_json().encode())
+    except StoreError:  # the database fails, not this study
+        raise
+    except Exception:  # one record of any kind must not take the list of all down
+        log.exception("study %d cannot be summed up", study.id)
+        return Line(study, Summary(), "its candidates cannot be read; the server's log says why")
     return Line(study, Summary.model_validate_json(held))
 
 

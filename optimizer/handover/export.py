@@ -52,7 +52,7 @@ def export_candidate(
         raise InputError("DIR", f"{directory} is not empty; name a new directory")
     candidate = _candidate(store, study, number)
     member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
-    spec = StudySpec.model_validate(dict(study.spec))
+    spec = StudySpec.stored(study.spec)
     given = Given(model=model, images=images)
     check_workload(spec, given)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)

@@ -13,7 +13,7 @@ from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
 from studies.merging import merged
 from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, Verification
-from studies.rules import checked_measurement, json_data, text_data
+from studies.rules import checked_measurement, json_data, readable_data, text_data
 from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
 
 Values = dict[str, Any]  # column → value
@@ -24,12 +24,12 @@ def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Seque
     return Study(
         id=row.id,
         slug=row.slug,
-        spec=row.spec,
+        spec=readable_data(row.spec),  # an older program stored texts as they came
         state=row.state,
         created_at=row.created_at,
         updated_at=row.updated_at,
         revision=row.revision,
-        context=row.context,
+        context=readable_data(row.context),
         seconds=seconds,
         baseline=tuple(map(measurement_record, baseline)),
         error=row.error,

@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from studies.events import CANDIDATE, STATE, StudyEvent
-from studies.rules import LARGEST_SEQUENCE, json_data, text_data, utc_now
+from studies.rules import LARGEST_SEQUENCE, json_data, readable_data, text_data, utc_now
 from studies.sql.database import Database
 from studies.sql.locks import hold
 from studies.sql.tables import CandidateRow, EventRow, StudyRow
@@ -88,5 +88,9 @@ def _from_the_end(skipped: int) -> Select[int]:
 
 def _record(row: Any) -> StudyEvent:  # Any: an `EventRow`, or a row of its columns
     return StudyEvent(
-        sequence=row.sequence, study_id=row.study_id, kind=row.kind, data=row.data, created_at=row.created_at
+        sequence=row.sequence,
+        study_id=row.study_id,
+        kind=row.kind,
+        data=readable_data(row.data),
+        created_at=row.created_at,
     )

@@ -30,9 +30,9 @@ def studies(
             "id": study.id,
             "study": study.study,
             "state": study.state.value,
-            "model": study.spec["model"],
-            "task": study.spec["task"],
-            "epsilon": study.spec["epsilon"],
+            "model": study.spec.get("model"),
+            "task": study.spec.get("task"),
+            "epsilon": study.spec.get("epsilon"),
             "created_at": study.created_at.isoformat(timespec="seconds"),
             "seconds": round(sum(study.seconds.values()), 1),
         }

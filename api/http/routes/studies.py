@@ -81,7 +81,7 @@ def read(name: str, state: Shared, caller: Reader) -> StudyView:
     return StudyView.of(study_for(state, caller, name))
 
 
-@router.get("/{name}/result", responses=responses(401, 403, 404, 422, 429))
+@router.get("/{name}/result", responses=responses(401, 403, 404, 409, 422, 429))
 def read_result(name: str, state: Shared, caller: Reader) -> RunResult:
     """Read a whole run, as `optimize show --json` prints it."""
     return result_of(study_for(state, caller, name), state.service.store)

@@ -1,0 +1,83 @@
+"""Bounds on what a study may name: checked where a spec comes in, not where it is read from the store."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sized
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+STORED = "stored"  # the validation context of what is read from the store
+UNREADABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories: control characters, surrogates, line separators
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """An upper bound on a number, on the characters of a text or on the entries of a collection."""
+
+    most: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: a type
+        """Check the bound after everything else."""
+        return core_schema.with_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """State the bound."""
+        found = handler(schema)
+        keyword = {"string": "maxLength", "array": "maxItems"}.get(str(found.get("type")), "maximum")
+        return {**found, keyword: self.most}
+
+    def _checked(self, value: Any, info: ValidationInfo) -> Any:  # Any: a number, a text or a collection
+        if info.context != STORED and (len(value) if isinstance(value, Sized) else value) > self.most:
+            raise ValueError(self._refusal(value))
+        return value
+
+    def _refusal(self, value: object) -> str:
+        if isinstance(value, str):
+            return f"at most {self.most} characters, not {len(value)}"
+        return f"at most {self.most} entries, not {len(value)}" if isinstance(value, Sized) else f"at most {self.most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A text that can be stored, sent and printed everywhere: no surrogate, no control character, not empty."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: a type
+        """Check the characters after everything else."""
+        return core_schema.with_info_after_validator_function(_readable, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """State what JSON Schema can say of it."""
+        return {**handler(schema), "minLength": 1}
+
+
+def _readable(text: str, info: ValidationInfo) -> str:
+    if info.context != STORED:
+        refuse_unreadable(text)
+    return text
+
+
+def refuse_unreadable(text: str) -> None:
+    """Raise `ValueError` for an empty text and for one with a character that cannot be stored or printed."""
+    if not text:
+        raise ValueError("must not be empty")
+    if text.isprintable():
+        return
+    for place, character in enumerate(text):
+        if unicodedata.category(character) in UNREADABLE:
+            raise ValueError(
+                f"character {place + 1} is U+{ord(character):04X}, which is no text; leave out control characters and "
+                "lone surrogates"
+            )
+
+
+Name = Annotated[str, Readable(), AtMost(300)]
+"""A name of a task, a column, a layer or a group."""
+Place = Annotated[str, Readable(), AtMost(4096)]
+"""A hub id or a path."""
+Examples = Annotated[int, AtMost(10**9)]
+Tokens = Annotated[int, AtMost(2**20)]

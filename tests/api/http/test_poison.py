@@ -1,0 +1,135 @@
+"""Poison: what one caller sends is refused before it is stored, and what is stored already stops nobody else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from studies.opening import open_service
+
+JSON = {"Content-Type": "application/json"}
+LISTINGS = ("/v1/studies", "/")
+UNREADABLE = [r"\ud83d", r"\u0000", r"\u0007", r"\u2028"]
+
+
+def body_of(place: object, **changes: object) -> str:
+    return json.dumps(place.request(**changes))
+
+
+@pytest.mark.parametrize("escape", UNREADABLE)
+@pytest.mark.parametrize("field", ["name", "model", "task", "data", "weights", "label_column", "keep", "text_columns"])
+def test_a_text_that_nobody_could_be_shown_is_refused_by_its_field(
+    field: str, escape: str, place: object, client: TestClient
+) -> None:
+    value = ["BAD"] if field in ("keep", "text_columns") else "BAD"
+    answer = client.post("/v1/studies", content=body_of(place, **{field: value}).replace("BAD", escape), headers=JSON)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"].split(".")[0] == field
+    assert client.get("/v1/studies").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", 2**63), ("seed", 2**64), ("trials", 10**6 + 1), ("threads", 10**5), ("keep", ["a"] * 10_001)],
+)
+def test_a_number_or_list_without_end_is_refused(field: str, value: object, place: object, client: TestClient) -> None:
+    assert client.post("/v1/studies", json=place.request(**{field: value})).status_code == 422
+    assert client.get("/v1/studies").json()["items"] == []
+
+
+def test_a_strange_name_of_a_field_is_refused_like_any_other(client: TestClient) -> None:
+    for name in (r"\ud83d", "x" * 100_000):
+        answer = client.post("/v1/studies", content=f'{{"{name}": 1}}', headers=JSON)
+        assert answer.status_code == 422
+        assert len(answer.text) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ('{"epsilon": 0.01, "epsilon": 0.5}', "'epsilon' is given twice"),
+        ('{"limits": {"flops_ratio": 0.1, "flops_ratio": 1}}', "'flops_ratio' is given twice"),
+        ('{"epsilon": NaN}', "NaN is not a number"),
+        ('{"epsilon": -Infinity}', "-Infinity is not a number"),
+        ('{"keep": ' + "[" * 40 + "]" * 40 + "}", "deep"),
+        ('{"trials": ' + "9" * 5000 + "}", "4300"),
+        ('{"trials": 1', "not JSON"),
+    ],
+)
+def test_json_that_could_be_read_in_two_ways_is_refused(body: str, why: str, client: TestClient) -> None:
+    answer = client.post("/v1/studies", content=body, headers=JSON)
+    assert (answer.status_code, why in answer.json()["detail"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("name", ["m" * 4000, "~nobody-of-this-name/x", "/" + "x" * 3000, "a/" + "b" * 3000])
+@pytest.mark.parametrize("field", ["model", "data", "weights"])
+def test_a_place_that_cannot_be_is_a_refusal(field: str, name: str, place: object, client: TestClient) -> None:
+    answer = client.post("/v1/studies", json=place.request(**{field: name}))
+    assert answer.status_code in (403, 404, 422), answer.text
+
+
+def test_an_origin_that_is_no_address_is_refused(client: TestClient) -> None:
+    for origin in ("http://[", "null", "http://127.0.0.1:8000@evil.example"):
+        assert client.post("/v1/studies", json={}, headers={"Origin": origin}).status_code == 403
+    assert client.post("/v1/studies", json={}, headers={"Origin": "http://127.0.0.1:8000"}).status_code == 422
+
+
+def spoil(storage: str, name: str, spec: object) -> None:
+    """Store what an older program let in."""
+    service = open_service(storage)
+    with service.database.write() as session:
+        session.execute(text("UPDATE studies SET spec = :spec WHERE slug = :name"), {"spec": spec, "name": name})
+    service.close()
+
+
+SPOILT = {
+    "a surrogate": '{"model": "m", "task": "t", "epsilon": 0.1, "keep": ["\\ud83d"]}',
+    "beyond a bound": '{"model": "m", "task": "t", "epsilon": 0.1, "trials": 99999999}',
+    "an unknown field": '{"model": "m", "task": "t", "epsilon": 0.1, "gone": 1}',
+    "nothing": "{}",
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_study_that_cannot_be_read_takes_no_listing_down(kind: str, place: object, client: TestClient) -> None:
+    for name in ("good", "spoilt"):
+        assert client.post("/v1/studies", json=place.request(name=name)).status_code == 201
+    spoil(place.settings.storage, "spoilt", SPOILT[kind])
+    items = {item["study"]: item for item in client.get("/v1/studies").json()["items"]}
+    assert set(items) == {"good", "spoilt"}
+    is_broken = kind in ("an unknown field", "nothing")
+    assert (items["good"]["broken"], items["spoilt"]["broken"] is not None) == (None, is_broken)
+    listed = client.get("/", headers={"Accept": "text/html"})
+    assert listed.status_code == 200
+    assert "good" in listed.text
+    for path in ("", "/events?follow=false", "/result", "/front", "/candidates"):
+        answer = client.get(f"/v1/studies/spoilt{path}")
+        assert answer.status_code < 500, (path, answer.text)
+        assert client.get(f"/v1/studies/good{path}").status_code < 500
+    assert client.get("/studies/spoilt", headers={"Accept": "text/html"}).status_code < 500
+    assert client.post("/v1/studies/spoilt/cancel").status_code == 202
+    assert client.delete("/v1/studies/spoilt").status_code == 204
+
+
+def test_events_with_a_surrogate_are_told(place: object, client: TestClient) -> None:
+    client.post("/v1/studies", json=place.request(name="s"))
+    service = open_service(place.settings.storage)
+    with service.database.write() as session:
+        session.execute(text("UPDATE events SET data = :data"), {"data": r'{"state": "queued", "error": "\ud83d"}'})
+    service.close()
+    answer = client.get("/v1/studies/s/events", params={"follow": "false"})
+    assert "\\\\ud83d" in answer.text
+
+
+def test_no_path_and_no_query_is_too_strange(client: TestClient) -> None:
+    assert client.get("/v1/studies", params={"search": "\0"}).status_code == 200
+    assert client.get("/v1/studies", params={"cursor": str(2**64)}).status_code == 422
+    for path in (str(2**63), str(2**64), "%00", "-1", "0", "%ff", "ünï", "a" * 5000, "..%2f..", "%f0%9f%98%80"):
+        for rest in ("", "/front", "/candidates", f"/candidates/{2**64}", "/hypervolume", "/recommendation"):
+            answer = client.get(f"/v1/studies/{path}{rest}")
+            assert answer.status_code in (404, 422), (path, rest, answer.text)
+        assert client.get(f"/v1/exports/{path}").status_code in (404, 422)
+        assert client.get(f"/studies/{path}", headers={"Accept": "text/html"}).status_code in (404, 422)
