@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+MOST_LISTED = 10
 
 LONGEST_SHOWN = 200  # characters of a name in a message
 
@@ -44,3 +46,9 @@ class NothingFeasibleError(OptimizerError):
 
 class MachineError(OptimizerError, RuntimeError):
     """The machine failed: out of disk, out of memory, a device that vanished."""
+
+
+def listed(names: Collection[object]) -> str:
+    """Return names for a message: the first ten, and how many more there are."""
+    shown = ", ".join(repr(name) for name, _ in zip(names, range(MOST_LISTED), strict=False))
+    return f"{shown} and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else shown

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.metrics import METRICS, Kind, Metric
+from objectives.metrics import Kind, Metric
 from optimizer.errors import InputError
 from optimizer.workloads.labels import check_permutation
 
@@ -16,30 +16,25 @@ from optimizer.workloads.labels import check_permutation
 def check_baseline(
     predictions: NDArray[Any], labels: NDArray[Any], metric: Metric, names: Mapping[int, str] | None
 ) -> None:
-    """Raise `InputError` for a model no better than the majority class, or for regression than a constant.
+    """Raise `InputError` for a model no better, by the study's metric, than the best constant answer.
 
     `predictions` and `labels`: `(n,)` of the dense model on the search examples; `names` are the model's label names,
     None where its head was trained here, on these very labels.
     """
-    if metric.kind is Kind.REGRESSION:
-        error, constant = float(np.mean((predictions - labels) ** 2)), float(np.var(labels))
-        value = metric.value(predictions, labels)
-        if value <= 0:
-            raise InputError(
-                "--model",
-                _refusal(f"{metric.name} {value:.3f}", f"a constant (error {constant:.3g}, its own {error:.3g})"),
-            )
-        return
-    if names is not None:
+    if metric.kind is Kind.CLASSIFICATION and names is not None:
         check_permutation(predictions, labels, names)
-    accuracy = METRICS["accuracy"].value(predictions, labels)
-    majority = float(np.unique(labels, return_counts=True)[1].max()) / len(labels)
-    if accuracy <= majority:
-        raise InputError("--model", _refusal(f"accuracy {accuracy:.3f}", f"always the same answer ({majority:.3f})"))
+    value, trivial = metric.value(predictions, labels), trivial_value(labels, metric)
+    if not value > trivial:
+        raise InputError(
+            "--model",
+            f"the dense model is no better than always giving the same answer ({trivial:.3f}): {metric.name} "
+            f"{value:.3f}. Check that it was trained for this task and that the labels fit, or use --allow-untrained "
+            "to continue anyway",
+        )
 
 
-def _refusal(got: str, guess: str) -> str:
-    return (
-        f"the dense model is no better than {guess}: {got}. Was it trained for this task, do the labels fit? "
-        "--allow-untrained goes on all the same"
-    )
+def trivial_value(labels: NDArray[Any], metric: Metric) -> float:
+    """Return the best metric that one answer to all examples reaches; a correlation with a constant counts as 0."""
+    if metric.kind is Kind.REGRESSION:
+        return 0.0
+    return max(metric.value(np.full_like(labels, answer), labels) for answer in np.unique(labels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,32 +10,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
 from optimizer.spec import StudySpec
 from optimizer.workloads import hub
+from optimizer.workloads.classes import Column, class_ids, class_names, label_column, scores
+from optimizer.workloads.files import read_file
+from optimizer.workloads.sheet import Sheet, sheet_of
+from optimizer.workloads.split_files import chosen_splits, is_place, split_files, split_named
 from optimizer.workloads.tasks import BUILT_IN, GLUE, Task
 
-READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
-    ".parquet": pd.read_parquet,
-    ".csv": pd.read_csv,
-    ".tsv": lambda path: pd.read_csv(path, sep="\t"),
-    ".jsonl": lambda path: pd.read_json(path, lines=True),
-}
-SPLIT_NAMES = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
 TEXT_GUESSES, LABEL_GUESSES = ("sentence", "text"), ("label", "labels")
-UNLABELLED = -1
 
 
 @dataclass(frozen=True)
 class Table:
     """One split. `texts`: per example one or two strings. `labels`: `(n,)` label ids, or floats for regression.
 
-    `names` are label names by id; empty for regression.
+    `names` are label names by id, of which the data have those `present`; both are empty for regression.
     """
 
     texts: tuple[tuple[str, ...], ...]
     labels: np.ndarray[Any, np.dtype[Any]]
     names: tuple[str, ...]
+    present: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -46,126 +43,113 @@ class Table:
         return replace(self, texts=tuple(self.texts[i] for i in indices), labels=self.labels[indices])
 
 
+@dataclass(frozen=True)
+class Data:
+    """The labelled splits by name: "train", "validation" and "test", those that there are."""
+
+    tables: Mapping[str, Table]
+    notes: tuple[str, ...] = ()
+
+
 def check_data(spec: StudySpec, task: Task) -> None:
     """Raise `InputError` for a data directory without splits; nothing is read, no hub is called."""
-    if spec.data is not None and (Path(spec.data).exists() or spec.data.count("/") != 1):
-        _split_files(Path(spec.data))
+    if spec.data is not None and is_place(spec.data):
+        split_files(Path(spec.data), task)
     if spec.data is None and task.name == BUILT_IN and spec.label_column not in (None, "label"):
         raise InputError("--label-column", f"the built-in task has column 'label', not {spec.label_column!r}")
 
 
-def read_splits(spec: StudySpec, task: Task) -> dict[str, Table]:
-    """Return the labelled splits by name: "train", "validation" and "test", those that there are.
+def read_splits(spec: StudySpec, task: Task) -> Data:
+    """Return the labelled splits. Rows without text or label are set aside, and counted in the notes.
 
-    Raises `InputError` for missing columns, unreadable files, empty splits and labels that are missing here and there.
+    Raises `InputError` for missing columns, unreadable files, empty splits, and values that are not texts or labels.
     """
-    frames = _frames(spec, task)
-    task = with_columns(task, next(iter(frames.values())))
-    names = _label_names(task, frames)
-    tables = {split: _table(frame, split, task, names) for split, frame in frames.items()}
-    labelled = {split: table for split, table in tables.items() if table is not None}
-    if not labelled:
-        raise InputError("--data", "no split is labelled; a study needs at least one that is")
-    return labelled
+    sheets, notes = _sheets(spec, task)
+    task = with_columns(task, next(iter(sheets.values())))
+    texts = {split: _texts(sheet, task) for split, sheet in sheets.items()}
+    columns = {split: label_column(sheet, task) for split, sheet in sheets.items()}
+    names = () if task.is_regression else class_names(task, columns)
+    tables: dict[str, Table] = {}
+    for split, sheet in sheets.items():
+        table, aside = _table(texts[split], columns[split], names, task)
+        notes += [*sheet.notes, *(f"{split}: {note}" for note in aside)]
+        if len(table):
+            tables[split] = table
+    if not tables:
+        raise InputError("--data", f"no split has labelled texts; {'; '.join(notes)}")
+    present = (
+        () if task.is_regression else tuple(np.unique(np.concatenate([t.labels for t in tables.values()])).tolist())
+    )
+    return Data({split: replace(table, present=present) for split, table in tables.items()}, tuple(notes))
 
 
-def with_columns(task: Task, frame: pd.DataFrame) -> Task:
+def with_columns(task: Task, sheet: Sheet) -> Task:
     """Return the task with its columns found in the data. Raises `InputError` listing the columns there are."""
-    texts = task.text_columns or tuple(name for name in TEXT_GUESSES if name in frame.columns)[:1]
-    label = task.label_column or next((name for name in LABEL_GUESSES if name in frame.columns), None)
-    there = ", ".join(map(repr, frame.columns))
-    missing = [name for name in texts if name not in frame.columns]
-    if not texts or missing:
-        what = f"no column {missing[0]!r}" if missing else "the text column cannot be guessed"
-        raise InputError("--text-columns", f"{what}; the data have {there}")
-    if label is None or label not in frame.columns:
-        what = f"no column {label!r}" if label else "the label column cannot be guessed"
-        raise InputError("--label-column", f"{what}; the data have {there}")
+    texts = task.text_columns or tuple(name for name in TEXT_GUESSES if name in sheet.columns)[:1]
+    label = task.label_column or next((name for name in LABEL_GUESSES if name in sheet.columns), None)
+    there = ", ".join(map(repr, sheet.columns))
+    if not texts:
+        raise InputError("--text-columns", f"the text column cannot be guessed; the data have {there}")
+    if label is None:
+        raise InputError("--label-column", f"the label column cannot be guessed; the data have {there}")
     return replace(task, text_columns=texts, label_column=label)
 
 
-def _frames(spec: StudySpec, task: Task) -> dict[str, pd.DataFrame]:
-    if spec.data is not None and (Path(spec.data).exists() or spec.data.count("/") != 1):
-        return {split: _read(path) for split, path in _split_files(Path(spec.data)).items()}
-    if spec.data is None and task.name == BUILT_IN:
+def _sheets(spec: StudySpec, task: Task) -> tuple[dict[str, Sheet], list[str]]:
+    if spec.data is not None and is_place(spec.data):
+        files, unread = split_files(Path(spec.data), task)
+        sheets = {split: read_file(path) for split, path in files.items()}
+    elif spec.data is None and task.name == BUILT_IN:
         from optimizer.workloads.phrases import phrases_tables
 
-        return phrases_tables()
-    return _from_hub(spec.data or GLUE, None if spec.data else task.subset, task)
+        sheets, unread = {split: _sheet_of_frame(split, frame) for split, frame in phrases_tables().items()}, ()
+    else:
+        sheets, unread = _from_hub(spec.data or GLUE, None if spec.data else task.subset, task)
+    for split, sheet in sheets.items():
+        if not sheet.size:
+            raise InputError("--data", f"split {split!r} is empty: {sheet.name} has no rows")
+    return sheets, [f"not read: {listed(unread)}"] if unread else []
 
 
-def _from_hub(repository: str, subset: str | None, task: Task) -> dict[str, pd.DataFrame]:
+def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
+    return sheet_of(name, {column: frame[column].tolist() for column in frame})
+
+
+def _from_hub(repository: str, subset: str | None, task: Task) -> tuple[dict[str, Sheet], tuple[str, ...]]:
     from datasets import load_dataset
 
     found = hub.call_hub("--data", repository, lambda: load_dataset(repository, subset))
-    wanted = {"train": "train", task.validation: "validation", "test": "test"}
-    frames: dict[str, pd.DataFrame] = {wanted[n]: found[n].to_pandas() for n in found if n in wanted}
-    return frames
+    chosen, unread = chosen_splits({name: split_named(name, task) for name in found})
+    sheets = {
+        split: sheet_of(f"split {name!r}", found[name].with_format("arrow")[:].to_pydict())
+        for split, name in chosen.items()
+    }
+    return sheets, unread
 
 
-def _split_files(directory: Path) -> dict[str, Path]:
-    """Return the file of each split: named after it, or alone in a folder that is."""
-    if not directory.is_dir():
-        raise InputError("--data", f"there is no directory {directory}; a hub id looks like owner/name")
-    found: dict[str, Path] = {}
-    for path in sorted(p for p in (*directory.iterdir(), *directory.glob("*/*")) if p.suffix in READERS):
-        split = SPLIT_NAMES.get(path.stem.lower()) or SPLIT_NAMES.get(path.parent.name.lower())
-        if split and split in found:
-            raise InputError("--data", f"two files for split {split!r}: {found[split]} and {path}; leave one")
-        if split:
-            found[split] = path
-    if not found:
-        kinds = ", ".join(READERS)
-        raise InputError("--data", f"{directory} holds no split; name files train, validation or test ({kinds})")
-    return found
+def _texts(sheet: Sheet, task: Task) -> list[tuple[str, ...] | None]:
+    """Return the texts of each row, None where one is missing or blank: `(n,)`."""
+    columns = [_text_column(sheet, name) for name in task.text_columns or ()]
+    return [tuple(row) if all(text and text.strip() for text in row) else None for row in zip(*columns, strict=True)]
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return READERS[path.suffix](path)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise InputError("--data", f"{path} cannot be read: {error}") from error
+def _text_column(sheet: Sheet, name: str) -> list[str]:
+    values = sheet.column(name, "--text-columns")
+    for row, value in enumerate(values):
+        if not isinstance(value, str | None):
+            kind = "a list" if isinstance(value, list | tuple) else f"{value!r:.80}"
+            raise InputError("--text-columns", f"{sheet.where(row, name)}: holds {kind}; write the text as a string")
+    return [value or "" for value in values]
 
 
-def _label_names(task: Task, frames: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
-    if task.is_regression:
-        return ()
-    values = pd.concat([frame[task.label_column] for frame in frames.values()]).dropna()
-    if pd.api.types.is_numeric_dtype(values):
-        classes = sorted({int(value) for value in values} - {UNLABELLED})
-        return task.labels or tuple(str(index) for index in range(max(classes, default=1) + 1))
-    known = sorted({str(value) for value in values})
-    if task.labels and not set(known) <= set(task.labels):
-        raise InputError("--label-column", f"labels {known} are not those of {task.name}: {list(task.labels)}")
-    return task.labels or tuple(known)
-
-
-def _table(frame: pd.DataFrame, split: str, task: Task, names: Sequence[str]) -> Table | None:
-    """Return a split's table, None where it is wholly unlabelled."""
-    column = frame[task.label_column]
-    if not len(frame):
-        raise InputError("--data", f"split {split!r} is empty")
-    missing = column.isna() | ((column == UNLABELLED) if not task.is_regression else False)
-    if missing.all():
-        return None
-    if missing.any():
-        raise InputError("--data", f"split {split!r} has no label in row {int(np.flatnonzero(missing)[0])}")
-    texts = tuple(tuple(str(text) for text in row) for row in frame[list(task.text_columns or ())].to_numpy())
-    return Table(texts, _labels(column, split, task, names), tuple(names))
-
-
-def _labels(column: pd.Series[Any], split: str, task: Task, names: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
-    if task.is_regression:
-        try:
-            return column.to_numpy(dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError("--label-column", f"split {split!r}: a regression needs numbers: {error}") from error
-    if pd.api.types.is_numeric_dtype(column):
-        labels = column.to_numpy()
-        unknown = sorted({value for value in labels if value != int(value) or not 0 <= value < len(names)})
-        if unknown:
-            raise InputError(
-                "--label-column", f"split {split!r} has label {unknown[0]}; known are 0 to {len(names) - 1}"
-            )
-        return labels.astype(np.int64)
-    return column.astype(str).map({name: index for index, name in enumerate(names)}).to_numpy(dtype=np.int64)
+def _table(
+    texts: list[tuple[str, ...] | None], column: Column, names: tuple[str, ...], task: Task
+) -> tuple[Table, list[str]]:
+    """Return a split's table, and what was set aside."""
+    labels = scores(column) if task.is_regression else class_ids(column, names)
+    blank = np.array([text is None for text in texts])
+    unlabelled = ~blank & np.array([label is None for label in column.labels])
+    kept = np.flatnonzero(~blank & ~unlabelled)
+    counts = {"a text": int(blank.sum()), "a label": int(unlabelled.sum())}
+    aside = [f"{n} of {len(texts)} rows without {what} were set aside" for what, n in counts.items() if n]
+    return Table(tuple(text for i in kept if (text := texts[i])), labels[kept], names), aside

@@ -92,6 +92,7 @@ def tokenise(
     max_length: int,
 ) -> Examples:
     """Return the examples of one or two texts each, cut to `max_length` tokens."""
+    cut = 0
     ids: list[NDArray[np.int64]] = []
     types: list[NDArray[np.int64]] = []
     for start in range(0, len(texts), TOKENISED_AT_ONCE):
@@ -99,6 +100,7 @@ def tokenise(
         columns = [[row[i] for row in some] for i in range(len(some[0]))]
         encoded = tokenizer(*columns, truncation=True, max_length=max_length)
         ids += [np.array(row, dtype=np.int64) for row in encoded["input_ids"]]
+        cut += _count_longer(tokenizer, columns, encoded["input_ids"], max_length)
         types += [np.array(row, dtype=np.int64) for row in encoded.get("token_type_ids", ())]
     return Examples(
         role=role,
@@ -107,5 +109,14 @@ def tokenise(
         hash=digest,
         pad_id=int(tokenizer.pad_token_id or 0),
         type_ids=tuple(types) or None,
-        cut=sum(len(row) >= max_length for row in ids),
+        cut=cut,
     )
+
+
+def _count_longer(tokenizer: Any, columns: list[list[str]], ids: Sequence[Sequence[int]], max_length: int) -> int:
+    """Return how many of the texts have more than `max_length` tokens; only those that fill it can."""
+    full = [row for row, tokens in enumerate(ids) if len(tokens) == max_length]
+    if not full:
+        return 0
+    whole = tokenizer(*[[column[row] for row in full] for column in columns], truncation=False, verbose=False)
+    return sum(len(tokens) > max_length for tokens in whole["input_ids"])

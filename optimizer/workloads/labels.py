@@ -3,62 +3,117 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import permutations
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
 
 MUCH_BETTER = 0.15  # accuracy gained by a permutation that is worth an error
-MOST_PERMUTED = 6  # classes; beyond that their permutations are too many to try
+UNKNOWN = -1  # stands for a class that the data name, but have no example of
 
 
-def label_map(data_names: Sequence[str], model_names: Mapping[int, str]) -> NDArray[np.int64]:
-    """Return the model's label id for each of the data's: `(classes,)`.
+def label_map(
+    data_names: Sequence[str], model_names: Mapping[int, str], present: Collection[int] | None = None
+) -> NDArray[np.int64]:
+    """Return the model's label id for each of the data's: `(classes,)`; -1 for an absent class unknown to the model.
 
-    Names are compared without case and punctuation. A checkpoint without names of its own (LABEL_0, …), or data whose
-    labels are numbers, map by number. Raises `InputError` where a label of the data is unknown to the model.
+    `present` are the ids of the classes that have examples; None means all. Names are mapped by name; if they differ
+    in case or in what joins their words, then without these, unless that makes two of them equal. Numbers that are no
+    names of the model are its label ids. A checkpoint without names of its own (LABEL_0, …) takes the data's order.
+    Raises `InputError` where a label of the data is unknown to the model.
     """
-    if len(model_names) < len(data_names):
+    ids = range(len(data_names)) if present is None else sorted(present)
+    names = [data_names[i] for i in ids]
+    if len(model_names) < len(names):
+        raise InputError("--model", f"has {len(model_names)} labels, the data have {len(names)}: {listed(names)}")
+    found = _by_name(names, model_names) or _by_number(names, model_names) or _in_order(ids, data_names, model_names)
+    if not found:
         raise InputError(
-            "--model", f"has {len(model_names)} labels, the data have {len(data_names)}: {list(data_names)}"
+            "--label-column",
+            f"the data's labels {listed(names)} are not those the model knows: {listed(model_names.values())}",
         )
-    by_name = {_plain(name): index for index, name in model_names.items()}
-    if all(_plain(name) in by_name for name in data_names):
-        return np.array([by_name[_plain(name)] for name in data_names], dtype=np.int64)
-    if all(re.fullmatch(r"label_?\d+", name.lower()) for name in model_names.values()) or all(
-        name.isdigit() for name in data_names
-    ):
-        return np.arange(len(data_names), dtype=np.int64)
-    raise InputError(
-        "--label-column",
-        f"the data's labels {list(data_names)} are not those the model knows: {list(model_names.values())}",
-    )
+    mapped = np.full(len(data_names), UNKNOWN, dtype=np.int64)
+    mapped[list(ids)] = found
+    return mapped
+
+
+def order_note(data_names: Sequence[str], model_names: Mapping[int, str]) -> tuple[str, ...]:
+    """Return what to say where the order of the labels is all that joins data and checkpoint."""
+    if _by_name(data_names, model_names) or not _is_unnamed(model_names) or all(map(_is_id, data_names)):
+        return ()
+    return (f"the checkpoint does not name its labels; they are taken to be {listed(data_names)}, in this order",)
 
 
 def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], names: Mapping[int, str]) -> None:
     """Raise `InputError` naming a permutation of the labels that fits the predictions much better."""
-    classes = sorted({*labels.tolist(), *predictions.tolist()})
-    if len(classes) > MOST_PERMUTED:
-        return
-    present = float((predictions == labels).mean())
-    scored = [
-        (float((np.array(p)[np.searchsorted(classes, labels)] == predictions).mean()), p) for p in permutations(classes)
-    ]
-    best, permutation = max(scored)
+    classes = np.union1d(labels, predictions)
+    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(counts, (np.searchsorted(classes, labels), np.searchsorted(classes, predictions)), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    present, best = counts.trace() / len(labels), counts[rows, columns].sum() / len(labels)
     if best >= present + MUCH_BETTER:
-        wanted = {
-            names.get(a, str(a)): names.get(b, str(b)) for a, b in zip(classes, permutation, strict=True) if a != b
-        }
+        name = [names.get(int(c), str(c)) for c in classes]
+        wanted = [f"{name[a]} → {name[b]}" for a, b in zip(rows, columns, strict=True) if a != b and counts[a, b]]
         raise InputError(
             "--label-column",
-            f"the labels seem permuted: accuracy is {present:.3f}, with {wanted} it would be {best:.3f}; "
+            f"the labels seem permuted: accuracy is {present:.3f}, with {listed(wanted)} it would be {best:.3f}; "
             "mend id2label in the checkpoint's config.json or the labels of the data",
         )
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _by_name(names: Sequence[str], model_names: Mapping[int, str]) -> list[int] | None:
+    """Return the model's id of each name, None unless every name stands for one of the model's and for no other."""
+    for spelling in SPELLINGS:
+        ids = {spelling(name): index for index, name in model_names.items()}
+        spelled = {spelling(name) for name in names}
+        if len(ids) == len(model_names) and len(spelled) == len(names) and spelled <= ids.keys():
+            return [ids[spelling(name)] for name in names]
+    return None
+
+
+def _by_number(names: Sequence[str], model_names: Mapping[int, str]) -> list[int] | None:
+    """Return the numbers that the names are, None unless they are numbers. Raises `InputError` for one too large."""
+    if not all(map(_is_id, names)):
+        return None
+    ids = [int(name) for name in names]
+    if all(index in model_names for index in ids):
+        return ids
+    raise InputError(
+        "--label-column",
+        f"the data's labels are {min(ids)} to {max(ids)}, the model's {min(model_names)} to {max(model_names)}; "
+        "subtract 1 where they are counted from 1, or let id2label in the checkpoint's config.json name them",
+    )
+
+
+def _in_order(ids: Sequence[int], data_names: Sequence[str], model_names: Mapping[int, str]) -> list[int] | None:
+    """Return the data's own ids, None unless the model has as many labels, and no names for them."""
+    return list(ids) if _is_unnamed(model_names) and len(data_names) == len(model_names) else None
+
+
+def _is_id(name: str) -> bool:
+    return re.fullmatch("[0-9]+", name) is not None
+
+
+def _is_unnamed(model_names: Mapping[int, str]) -> bool:
+    return all(re.fullmatch("label_?[0-9]+", name.lower()) for name in model_names.values())
+
+
+def _exact(name: str) -> str:
+    return name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _words(name: str) -> str:
+    """Return a name with its words joined in one way: "Not_Equivalent" is "not equivalent", but "C++" is not "C"."""
+    return re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", _folded(name).strip())
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (_exact, _folded, _words)

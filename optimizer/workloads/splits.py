@@ -11,7 +11,7 @@ A text found in two of them leaves train and calibration first, then search, ver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -45,12 +45,14 @@ def cut(
     calibration: int,
     search: int | None = None,
     verification: int | None = None,
+    notes: Sequence[str] = (),
 ) -> Splits:
     """Return the roles of the examples. Raises `InputError` where there are too few for the sizes asked for.
 
     `calibration` is an upper bound; `search` and `verification` are exact sizes, None takes what the rule gives.
+    `notes` are those of the data, kept before those of the cut.
     """
-    notes: list[str] = []
+    notes = list(notes)
     pool, wanted_search, held = _roles(tables, notes)
     held = _sized(held, verification, "--verification-examples")
     wanted_search, gone = _without(wanted_search, held)

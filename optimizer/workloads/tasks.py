@@ -28,6 +28,11 @@ class Task:
     validation: str = "validation"
     is_regression: bool = False
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the task is one of the table, whose labels and splits are known."""
+        return self.name in TASKS
+
 
 def _glue(name: str, texts: str, metric: str, labels: str, **more: object) -> Task:
     columns, names = tuple(texts.split()), tuple(labels.split())

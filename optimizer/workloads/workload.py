@@ -20,7 +20,7 @@ from optimizer.vision.names import is_of_images
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.data import Table, read_splits
 from optimizer.workloads.examples import AnyExamples, Examples, tokenise
-from optimizer.workloads.labels import label_map
+from optimizer.workloads.labels import label_map, order_note
 from optimizer.workloads.loading import hash_weights, load_checkpoint
 from optimizer.workloads.models import BUILT_IN, Checkpoint, inspect_checkpoint, locate
 from optimizer.workloads.names import check_names
@@ -83,8 +83,10 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         from optimizer.vision.workload import load_image_workload  # which knows this module
 
         return load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
+    data = read_splits(spec, resolve_task(spec))
     splits = cut(
-        read_splits(spec, resolve_task(spec)),
+        data.tables,
+        notes=data.notes,
         calibration=spec.calibration_examples,
         search=spec.search_examples,
         verification=spec.verification_examples,
@@ -124,7 +126,7 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
         sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
         weights_hash=hash_weights(model),
         device=device,
-        notes=(*splits.notes, *_cut_notes(roles)),
+        notes=(*splits.notes, *order_note(splits.search.names, names), *_cut_notes(roles)),
     )
 
 
@@ -139,7 +141,7 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress) -> Check
 
 
 def _examples(table: Table, role: str, tokenizer: Any, spec: StudySpec, names: dict[int, str] | None) -> Examples:
-    labels = table.labels if names is None else label_map(table.names, names)[table.labels]
+    labels = table.labels if names is None else label_map(table.names, names, table.present)[table.labels]
     return tokenise(tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=spec.max_length)
 
 

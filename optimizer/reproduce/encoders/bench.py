@@ -8,7 +8,7 @@ examples cut from train and kept out of training.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from optimizer.errors import InputError
 from optimizer.reproduce.encoders.records import EncoderKey
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings
-from optimizer.workloads.data import Table, read_splits
+from optimizer.workloads.data import Data, Table, read_splits
 from optimizer.workloads.examples import Examples
 from optimizer.workloads.head import with_trained_head
 from optimizer.workloads.loading import hash_weights
@@ -114,13 +114,14 @@ class Bench:
         return tell
 
 
-def _cut(tables: Mapping[str, Table], key: EncoderKey) -> Splits:
+def _cut(data: Data, key: EncoderKey) -> Splits:
+    tables = data.tables
     if not {"train", "validation"} <= tables.keys():
         raise InputError("--data", f"needs a train and a validation split with labels, got {', '.join(sorted(tables))}")
     roles = {"train": tables["train"], "test": tables["validation"]}  # what a study calls test is reported
     if "test" in tables:
         roles["validation"] = tables["test"]
-    splits = cut(roles, calibration=key.calibration_examples)
+    splits = cut(roles, calibration=key.calibration_examples, notes=data.notes)
     return replace(
         splits,
         train=_at_most(splits.train, key.train_examples),

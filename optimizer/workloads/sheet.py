@@ -1,0 +1,45 @@
+"""A sheet: the columns of one split exactly as its source holds them, and where each row stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optimizer.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One split as it was written. `read` returns the values of a column, `(size,)`; `lines`: `(size,)`, from 1.
+
+    `name` is that of the file or split. `notes` say how the file was read, where there was a choice.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    size: int
+    read: Callable[[str], Sequence[Any]]  # Any: whatever the source holds
+    lines: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str, field: str) -> Sequence[Any]:
+        """Return a column's values. Raises `InputError` for `field` unless the name stands there exactly once."""
+        match self.columns.count(name):
+            case 1:
+                return self.read(name)
+            case 0:
+                there = ", ".join(map(repr, self.columns))
+                raise InputError(field, f"no column {name!r} in {self.name}; the data have {there}")
+            case count:
+                raise InputError(field, f"{self.name} has {count} columns named {name!r}; rename all but one")
+
+    def where(self, row: int, column: str) -> str:
+        """Return the place of a value in words; rows count from 1, without the header."""
+        place = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+        return f"{self.name}, {place}, column {column!r}"
+
+
+def sheet_of(name: str, columns: Mapping[str, Sequence[Any]]) -> Sheet:
+    """Return the sheet of columns that are in memory."""
+    return Sheet(name=name, columns=tuple(columns), size=len(next(iter(columns.values()))), read=columns.__getitem__)

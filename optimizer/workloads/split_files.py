@@ -1,0 +1,78 @@
+"""Split files: which file of a directory is which split, and which are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from optimizer.errors import InputError, listed
+from optimizer.workloads.files import READERS
+from optimizer.workloads.tasks import Task
+
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*/[\w.-]+")
+WHOLE = re.compile(r"-00000-of-00001(-[0-9a-f]+)?$")  # how the hub's tools name a split that is one file
+
+
+def is_place(name: str) -> bool:
+    """Whether a name is that of a directory here, and not a hub id: it exists, or cannot be a hub id."""
+    return Path(name).exists() or not HUB_ID.fullmatch(name) or Path(name).suffix in READERS
+
+
+def split_files(directory: Path, task: Task) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the file of each split, named after it or alone in a folder that is, and the names of the other files.
+
+    Raises `InputError` for a directory without splits, or with two files for one.
+    """
+    if not directory.is_dir():
+        raise InputError("--data", _no_directory(directory))
+    files = {str(path.relative_to(directory)): path for path in _files(directory)}
+    chosen, unread = chosen_splits(
+        {name: _split_of(path, task) if path.suffix in READERS else None for name, path in files.items()}
+    )
+    if not chosen:
+        there = f"; it holds {listed(unread)}" if unread else ""
+        kinds = ", ".join(READERS)
+        raise InputError("--data", f"{directory} holds no split{there}. Name files train, validation or test ({kinds})")
+    return {split: files[name] for split, name in chosen.items()}, unread
+
+
+def chosen_splits(names: Mapping[str, str | None]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the one name of each split, and the names that are of none. Raises `InputError` for two of one split."""
+    chosen: dict[str, str] = {}
+    for name, split in names.items():
+        if split and chosen.setdefault(split, name) != name:
+            raise InputError("--data", f"two files for split {split!r}: {chosen[split]} and {name}; leave one")
+    return chosen, tuple(name for name, split in names.items() if split is None)
+
+
+def split_named(name: str, task: Task) -> str | None:
+    """Return the split that a file, folder or split of the hub is named after, None for any other name."""
+    plain = WHOLE.sub("", name.lower())
+    own = {task.validation: "validation", task.validation.replace("validation", "dev"): "validation"}
+    return {**SPLIT_NAMES, **own}.get(plain)
+
+
+def _split_of(path: Path, task: Task) -> str | None:
+    return split_named(path.stem, task) or split_named(path.parent.name, task)
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in (*directory.iterdir(), *directory.glob("*/*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+    )
+
+
+def _no_directory(place: Path) -> str:
+    if place.is_file():
+        return f"{place} is a file; give the directory that holds it, with files named train, validation or test"
+    return f"there is no directory {place}; a hub id looks like owner/name"
