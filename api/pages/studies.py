@@ -14,6 +14,7 @@ from api.http.problems import ProblemError
 from api.http.state import Shared
 from api.pages.candidate import detail_of
 from api.pages.form import sections
+from api.pages.picture import picture_of
 from api.pages.rendering import page
 from api.pages.summaries import line_of
 from optimizer.fronts import front_of, study_limits
@@ -29,6 +30,7 @@ MOST_COMPARED = 8
 ENDED = (StudyState.COMPLETE, StudyState.INTERRUPTED, StudyState.FAILED, StudyState.CANCELLED)
 Chosen = Annotated[StudyState | None, BeforeValidator(lambda given: given or None), Query(alias="state")]
 Part = Annotated[str, Query(max_length=80)]
+Epsilon = Annotated[float | None, BeforeValidator(lambda given: given or None), Query(ge=0, lt=1, allow_inf_nan=False)]
 Cursor = Annotated[int | None, Query(ge=0, le=2**53)]
 
 
@@ -81,10 +83,11 @@ def compare_studies(
 
 
 @router.get("/studies/{name}")
-def one_study(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse:
-    """Show a study, live."""
+def one_study(study: NamedStudy, state: Shared, caller: Reader, epsilon: Epsilon = None) -> HTMLResponse:
+    """Show a study, live; its front at its own ε or at another."""
     result = result_of(study, state.service.store)
     spec = StudySpec.stored(study.spec)
+    front = front_of(study, state.records.candidates(study), epsilon=epsilon) if study.baseline else None
     return page(
         "study.html",
         caller=caller,
@@ -92,8 +95,10 @@ def one_study(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse:
         study=study,
         spec=spec,
         result=result,
+        front=front,
+        picture=picture_of(state.records.members(study), front) if front else None,
         headline=headline(result) if study.baseline else None,
-        data={"result": result.model_dump(mode="json"), "limits": study_limits(spec), "revision": study.revision},
+        data={"result": result.model_dump(mode="json"), "limits": study_limits(spec), "epsilon": epsilon},
         is_ended=study.state in ENDED,
     )
 

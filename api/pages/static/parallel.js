@@ -3,20 +3,35 @@ import { AXES, known } from "./axes.js";
 import { verdictAt } from "./front.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = 272, TOP = 44, BOTTOM = 24, SIDE = 60;
+const HEIGHT = 272, TOP = 44, BOTTOM = 24, SIDE = 60, ROOM = 100; // an upright axis needs so much room for its name
+const ROW = 60, EDGE = 12;
 
+// Axes stand side by side where there is room, and lie one below the other where there is not.
 export function drawParallel(target, view, { choose, hover }) {
   const names = known(view.front.items.length ? view.front.items : view.members);
-  const width = Math.max(target.clientWidth, 130 * names.length);
-  const scales = names.map((name, i) => scaleOf(name, view, SIDE + (i * (width - 2 * SIDE)) / Math.max(1, names.length - 1)));
-  const svg = node("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": "Members of the front on all axes at once; the table below has the same figures" });
+  const width = target.clientWidth;
+  const place = width >= ROOM * names.length ? standing(width, names.length) : lying(width, names.length);
+  const scales = names.map((name, i) => scaleOf(name, view, place, i));
+  const svg = node("svg", { viewBox: `0 0 ${width} ${place.height}`, width, height: place.height, role: "img", "aria-label": "Members of the front on all axes at once; the table below has the same figures" });
   svg.append(node("path", { class: "background", d: view.members.map((m) => lineOf(m, scales)).join("") }));
-  for (const scale of scales) svg.append(...axisOf(scale));
   for (const member of view.front.items) svg.append(...memberOf(member, scales, view, choose, hover));
-  target.classList.add("scroll");
-  svg.setAttribute("width", width);
+  for (const scale of scales) svg.append(...axisOf(scale));
   target.replaceChildren(svg);
   highlight(target, view.chosen, "chosen");
+}
+
+function standing(width, axes) {
+  const across = (i) => SIDE + (i * (width - 2 * SIDE)) / Math.max(1, axes - 1);
+  const point = (i, share) => [across(i), HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)];
+  const texts = (i) => ({ title: [across(i), 12, "middle"], low: [across(i) + 6, HEIGHT - BOTTOM + 14, "start"], high: [across(i) + 6, TOP - 4, "start"] });
+  return { height: HEIGHT, point, texts };
+}
+
+function lying(width, axes) {
+  const down = (i) => 26 + i * ROW;
+  const point = (i, share) => [EDGE + share * (width - 2 * EDGE), down(i)];
+  const texts = (i) => ({ title: [3, down(i) - 10, "start"], low: [3, down(i) + 16, "start"], high: [width - 3, down(i) + 16, "end"] });
+  return { height: axes * ROW, point, texts };
 }
 
 export function highlight(target, candidate, kind) {
@@ -31,22 +46,20 @@ function node(name, attributes, text) {
 }
 
 // An axis spans the front and the dense model, so that the front is not pressed flat by hopeless candidates.
-function scaleOf(name, view, x) {
+function scaleOf(name, view, place, i) {
   const axis = AXES[name];
   const values = [...view.front.items.map(axis.of).filter((v) => v !== null), axis.dense(view.study.baseline)];
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const extent = high - low || 1;
-  const y = (value) => HEIGHT - BOTTOM - ((value - low) / extent) * (HEIGHT - TOP - BOTTOM);
-  return { name, x, low, high, of: axis.of, y: (value) => Math.max(TOP - 14, Math.min(HEIGHT - BOTTOM + 10, y(value))) };
+  const share = (value) => Math.max(-0.04, Math.min(1.04, (value - low) / (high - low || 1)));
+  return { name, low, high, of: axis.of, at: (value) => place.point(i, share(value)), texts: place.texts(i) };
 }
 
-function axisOf({ name, x, low, high }) {
+function axisOf({ name, low, high, at, texts }) {
   const short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
+  const text = ([x, y, anchor], shown, more = {}) => node("text", { x, y, "text-anchor": anchor, ...more }, shown);
   return [
-    node("path", { class: "axis", d: `M${x} ${TOP}V${HEIGHT - BOTTOM}` }),
-    node("text", { class: "title", x, y: 12, "text-anchor": "middle" }, name),
-    node("text", { x: x + 6, y: TOP - 4 }, short(high)),
-    node("text", { x: x + 6, y: HEIGHT - BOTTOM + 14 }, short(low)),
+    node("path", { class: "axis", d: `M${at(low).join(" ")}L${at(high).join(" ")}` }),
+    text(texts.title, name, { class: "title" }), text(texts.low, short(low)), text(texts.high, short(high)),
   ];
 }
 
@@ -55,7 +68,7 @@ function lineOf(member, scales) {
   for (const scale of scales) {
     const value = scale.of(member);
     if (value === null) { pen = "M"; continue; }
-    path += `${pen}${scale.x.toFixed(1)} ${scale.y(value).toFixed(1)}`;
+    path += pen + scale.at(value).map((x) => x.toFixed(1)).join(" ");
     pen = "L";
   }
   return path;

@@ -13,9 +13,9 @@ import { enlivenActions } from "./actions.js";
 
 const SETTLE_MS = 250, FRESH_MS = 1500;
 const at = (id) => document.getElementById(id);
-const { result, limits } = read("data");
+const { result, limits, epsilon: asked } = read("data");
 const path = `/studies/${encodeURIComponent(result.study)}`;
-const view = { study: result, members: [], epsilon: result.epsilon, front: { items: [], knee: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
+const view = { study: result, members: [], epsilon: asked ?? result.epsilon, front: { items: [], knee: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
 
 function refilter() {
   view.front = frontAt(view.members, view.study, limits, view.epsilon);
@@ -67,13 +67,21 @@ function describe(judged) {
   at("counts").textContent = parts.join(" · ");
 }
 
-function setEpsilon(value) {
-  if (!Number.isFinite(value) || value < 0 || value >= 1) return;
+// A slider's values are sums of steps in binary; ε is what a person would write.
+function setEpsilon(given) {
+  if (!Number.isFinite(given) || given < 0 || given >= 1) return;
+  const value = Number(given.toPrecision(6));
   view.epsilon = value;
   view.judged = new Map();
-  at("epsilon").value = value;
-  if (document.activeElement !== at("epsilon-number")) at("epsilon-number").value = Number(value.toPrecision(4));
+  showEpsilon();
+  history.replaceState(null, "", value === view.study.epsilon ? path : `${path}?${new URLSearchParams({ epsilon: value })}`);
   refilter();
+}
+
+function showEpsilon() {
+  at("epsilon").value = view.epsilon;
+  at("epsilon").setAttribute("aria-valuetext", view.epsilon);
+  if (document.activeElement !== at("epsilon-number")) at("epsilon-number").value = view.epsilon;
 }
 
 function hover(candidate) {
@@ -173,8 +181,8 @@ function refreshSoon() {
 function enlivenControls() {
   const slider = at("epsilon");
   const top = Math.min(0.999, Math.max(3 * result.epsilon, 0.01));
-  Object.assign(slider, { min: 0, max: top, step: top / 300, value: result.epsilon });
-  at("epsilon-number").value = result.epsilon;
+  Object.assign(slider, { min: 0, max: top, step: 10 ** Math.floor(Math.log10(top / 100)) });
+  showEpsilon();
   slider.addEventListener("input", () => setEpsilon(slider.valueAsNumber));
   at("epsilon-number").addEventListener("input", () => setEpsilon(at("epsilon-number").valueAsNumber));
   at("epsilon-reset").addEventListener("click", () => setEpsilon(result.epsilon));

@@ -12,15 +12,15 @@ function rowOf(member, view, ticked) {
   const box = element("input", { type: "checkbox", name: "candidate", value: member.candidate, "aria-label": `Compare candidate ${member.candidate}` });
   box.checked = ticked.has(String(member.candidate));
   const link = element("a", { href: `${view.path}/candidates/${member.candidate}`, text: `#${member.candidate}` });
-  const name = element("td", {}, link);
+  const name = element("td", { class: "first" }, link);
   if (member.candidate === view.front.knee) name.append(" ", element("span", { class: "tag", text: "knee" }));
   const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
-  const numbers = [
-    percent(member.flops_ratio), fixed(member.drop), fixed(member.verification?.drop), between(member.verification?.interval),
-    ratio(member.latency_ratio, member.latency[0]?.gain), ratio(member.energy_ratio, member.latency.every((l) => l.kernels !== "dense")), count(member.parameters),
-  ];
+  const numbers = {
+    "FLOPs": percent(member.flops_ratio), "Drop, search": fixed(member.drop), "Drop, verified": fixed(member.verification?.drop), "95 %": between(member.verification?.interval),
+    "Latency": ratio(member.latency_ratio, member.latency[0]?.gain), "Energy": ratio(member.energy_ratio, member.latency.every((l) => l.kernels !== "dense")), "Parameters": count(member.parameters),
+  };
   const badge = element("td", {}, element("span", { class: `badge ${verdict}`, text: verdict }));
-  const row = element("tr", {}, element("td", {}, box), name, badge, ...numbers.map((text) => element("td", { class: "number", text })));
+  const row = element("tr", {}, element("td", { class: "tick" }, box), name, badge, ...Object.entries(numbers).map(([label, text]) => element("td", { class: "number", "data-label": label, text })));
   row.classList.toggle("chosen", member.candidate === view.chosen);
   return row;
 }
