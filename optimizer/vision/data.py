@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.vision.parts import Labels, Part, Pixels, shrunk, stacked
+from optimizer.vision.decode import Pixels
+from optimizer.vision.image_labels import count_classes, labelled
+from optimizer.vision.parts import Labels, Part
+from optimizer.vision.pixels import read_pixels
 from optimizer.vision.sources import read_parts
-from optimizer.vision.tasks import IMAGE_TASKS, ImageTask, Shape
+from optimizer.vision.tasks import IMAGE_TASKS, Shape
 
 TEST_SHARE = 0.2  # where a data set comes in one part
 
@@ -36,7 +39,7 @@ class Normalisation:
     spread: tuple[float, ...]
 
     def __call__(self, pixels: Pixels, labels: Labels) -> Images:
-        """Return `(n, c, h, w)` bytes normalised, with their labels."""
+        """Return images `(n, c, h, w)` normalised, with their labels."""
         mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
         return Images(torch.from_numpy((pixels - mean) / spread), torch.from_numpy(labels))
 
@@ -54,7 +57,10 @@ class Normalisation:
 
 @dataclass(frozen=True, slots=True)
 class ImageData:
-    """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part."""
+    """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part.
+
+    `notes` say what was converted or set aside while it was read.
+    """
 
     name: str
     shape: Shape
@@ -63,6 +69,7 @@ class ImageData:
     test: Images
     normalisation: Normalisation
     validation: Images | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_images(
@@ -81,28 +88,30 @@ def load_images(
     part. What comes unsplit is split at random, stratified: a fifth for testing, and the task's share for validation.
     A data set without a labelled test part is tested on its validation part. `train_examples` and `test_examples`
     (which bounds the validation part too) take stratified subsets; splits and subsets are the same for the same
-    `seed`. Images larger than `largest` pixels, or than the task's own bound, are shrunk to it. Raises `InputError`
+    `seed`. Images larger than `largest` pixels, or than the task's own bound, are shrunk to it. What
+    was converted or set aside is counted in the notes. Raises `InputError`
     naming the option and what to do.
     """
     if name not in IMAGE_TASKS:
         raise UnknownNameError("--dataset", name, IMAGE_TASKS)
     task = IMAGE_TASKS[name]
-    parts = split(_labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
-    classes = _class_count(task, parts)
+    parts = split(labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
+    classes = count_classes(parts, task.classes)
     limits = {"train": train_examples, "validation": test_examples, "test": test_examples}
     chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
-    pixels = {kind: _read(kind, part, task, largest) for kind, part in chosen.items()}
-    channels = pixels["train"].shape[1]
+    pixels, remarks = read_pixels(chosen, task, largest)
+    channels, height, width = pixels["train"].shape[1:]
     normalise = normalisation.for_channels(channels) if normalisation else _normalisation(pixels["train"])
     images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
     return ImageData(
         name=name,
-        shape=_shape(pixels),
+        shape=(channels, height, width),
         classes=classes,
         train=images["train"],
         test=images["test"],
         validation=images.get("validation"),
         normalisation=normalise,
+        notes=(*dict.fromkeys(note for part in parts.values() for note in part.notes), *remarks),
     )
 
 
@@ -137,56 +146,12 @@ def _cut(part: Part, count: int, seed: int) -> tuple[Part, Part]:
     return part.chosen(chosen), part.chosen(np.setdiff1d(np.arange(len(part)), chosen))
 
 
-def _labelled(parts: dict[str, Part]) -> dict[str, Part]:
-    """Return the parts without those whose labels are all missing (−1), as in the test part of ImageNet."""
-    return {kind: part for kind, part in parts.items() if not (len(part) and (part.labels == -1).all())}
-
-
 def _subset(part: Part, count: int | None, seed: int) -> Part:
     if count is None or count >= len(part):
         return part
     if count < 1:
         raise InputError("examples", f"at least 1 image is needed, got {count}")
     return part.chosen(stratified_indices(part.labels, count, seed))
-
-
-def _read(kind: str, part: Part, task: ImageTask, largest: int | None) -> Pixels:
-    """Return the pixels of a part, shrunk. Raises `InputError` where the images are not what was named."""
-    side = min((bound for bound in (largest, task.largest) if bound), default=None)
-    images = []
-    for image in part.images():
-        channels, height, width = image.shape
-        wanted = (task.channels or channels, task.size or height, task.size or width)
-        if image.shape != wanted:
-            raise InputError("--data", f"{kind} images are {_words(image.shape)}, expected {_words(wanted)} (c×h×w)")
-        images.append(shrunk(image, side))
-    return stacked(images)
-
-
-def _shape(pixels: dict[str, Pixels]) -> Shape:
-    """Return the one shape `(c, h, w)` of all parts."""
-    wanted = pixels["train"].shape[1:]
-    for kind, found in pixels.items():
-        if found.shape[1:] != wanted:
-            raise InputError(
-                "--data", f"{kind} images are {_words(found.shape[1:])}, those of train {_words(wanted)} (c×h×w)"
-            )
-    channels, height, width = wanted
-    return channels, height, width
-
-
-def _class_count(task: ImageTask, parts: dict[str, Part]) -> int:
-    if not all(len(part) for part in parts.values()):
-        raise InputError("--data", "every part needs images, and too few are there to be split")
-    classes = task.classes or int(parts["train"].labels.max()) + 1
-    for kind, part in parts.items():
-        if part.labels.min() < 0 or part.labels.max() >= classes:
-            raise InputError("--data", f"{kind} labels must lie in 0 … {classes - 1}, got up to {part.labels.max()}")
-    return classes
-
-
-def _words(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
 
 
 def _normalisation(pixels: Pixels) -> Normalisation:

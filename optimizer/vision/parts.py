@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,73 +11,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InputError
+from optimizer.vision.decode import Decoded, decoded
 
-Pixels = NDArray[np.uint8]  # `(n, channels, height, width)`, or one image without n
 Labels = NDArray[np.int64]  # `(n,)`
 Indices = NDArray[np.intp]
+UNLABELLED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Labels `(n,)`, and a reader that yields the images `(c, h, w)` at given indices, in their order."""
+    """Labels `(n,)`, and a reader that yields the images at given indices, in their order; notes are for the user."""
 
     labels: Labels
-    read: Callable[[Indices], Iterator[Pixels]]
+    read: Callable[[Indices], Iterator[Decoded]]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def chosen(self, indices: Indices) -> Part:
         """Return the part of these images alone; nothing is read."""
-        return Part(self.labels[indices], lambda some: self.read(indices[some]))
+        return Part(self.labels[indices], lambda some: self.read(indices[some]), self.notes)
 
-    def images(self) -> Iterator[Pixels]:
+    def noted(self, *notes: str) -> Part:
+        """Return the part with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def images(self) -> Iterator[Decoded]:
         """Read every image."""
         return self.read(np.arange(len(self)))
 
 
-def of_arrays(images: NDArray[Any], labels: Labels) -> Part:  # Any: whatever the file holds, checked here
+def of_arrays(images: NDArray[Any], labels: Labels, name: str) -> Part:  # Any: whatever the file holds, checked here
     """Return a part of `(n, h, w)` or `(n, h, w, c)` bytes. Raises `InputError` for anything else."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         shape = "×".join(map(str, images.shape))
-        raise InputError("--data", f"images must be bytes of shape n×h×w or n×h×w×c, got {images.dtype} of {shape}")
+        raise InputError(
+            "--data", f"{name} must be bytes of shape n×h×w, n×h×w×1 or n×h×w×3, got {images.dtype} of {shape}"
+        )
     if len(images) != len(labels):
-        raise InputError("--data", f"{len(images)} images for {len(labels)} labels; they must be as many")
+        raise InputError("--data", f"{name} holds {len(images)} images for {len(labels)} labels")
     pixels = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    return Part(labels, lambda indices: iter(pixels[indices]))
+    return Part(labels, lambda indices: (Decoded(pixels[index], f"{name}[{index}]") for index in indices))
 
 
-def of_encoded(contents: Sequence[bytes | Path], labels: Labels) -> Part:
-    """Return a part of encoded images, in memory or in files."""
-    return Part(labels, lambda indices: (decoded(contents[index]) for index in indices))
-
-
-def decoded(content: bytes | Path) -> Pixels:
-    """Return an encoded image as `(c, h, w)`: grey images have one channel, all others three."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
-            pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise InputError("--data", f"an image cannot be read: {error}") from error
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def shrunk(image: Pixels, side: int | None) -> Pixels:
-    """Return an image larger than `side` at `side`×`side` (bilinear, its shape not kept), any other as it is."""
-    from PIL import Image
-
-    if side is None or max(image.shape[1:]) <= side:
-        return image
-    channels = [Image.fromarray(channel).resize((side, side), Image.Resampling.BILINEAR) for channel in image]
-    return np.stack([np.asarray(channel) for channel in channels])
-
-
-def stacked(images: Sequence[Pixels]) -> Pixels:
-    """Return images as one array. Raises `InputError` where their shapes differ."""
-    shapes = {image.shape for image in images}
-    if len(shapes) != 1:
-        some = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:3]) or "none"
-        raise InputError("--data", f"all images must have one shape, got {some}; resize them first")
-    return np.stack(images)
+def of_encoded(contents: Sequence[bytes | Path], labels: Labels, names: Sequence[str]) -> Part:
+    """Return a part of encoded images, in memory or in files, that errors call by their `names`."""
+    return Part(labels, lambda indices: (decoded(contents[index], names[index]) for index in indices))

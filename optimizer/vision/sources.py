@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InputError
+from optimizer.vision.decode import Decoded, decoded
 from optimizer.vision.image_files import PARTS, read_directory, read_npz
-from optimizer.vision.parts import Indices, Part, Pixels, decoded, of_arrays
+from optimizer.vision.image_labels import labels_of_column
+from optimizer.vision.image_tables import LABEL_COLUMN, encoded_cells
+from optimizer.vision.parts import Indices, Part, of_arrays
 from optimizer.vision.tasks import IMAGE_TASKS
 
 
@@ -33,7 +36,7 @@ def _digits() -> Part:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return of_arrays((digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64))
+    return of_arrays((digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(np.int64), "digits")
 
 
 def _from_medmnist(name: str) -> dict[str, Part]:
@@ -58,17 +61,21 @@ def _from_hub(name: str, repository: str) -> dict[str, Part]:
     splits = call_hub("--dataset", repository, lambda: load_dataset(repository))
     if "train" not in splits:
         raise InputError("--dataset", f"{repository} has no train part for {name}; download it and give --data DIR")
-    return {part: _of_rows(splits[part]) for part in PARTS if part in splits}
+    return {part: _of_rows(splits[part], part) for part in PARTS if part in splits}
 
 
-def _of_rows(rows: Any) -> Part:  # Any: `datasets` is untyped
+def _of_rows(rows: Any, part: str) -> Part:  # Any: `datasets` is untyped
     from datasets import Image
 
     image = "img" if "img" in rows.column_names else "image"
-    encoded = rows.cast_column(image, Image(decode=False))
+    encoded = rows.cast_column(image, Image(decode=False)).with_format("arrow")
 
-    def read(indices: Indices) -> Iterator[Pixels]:
-        cells = (encoded[int(index)][image] for index in indices)
-        return (decoded(cell["bytes"] or Path(cell["path"])) for cell in cells)
+    def read(indices: Indices) -> Iterator[Decoded]:
+        for index in indices:
+            (content,) = encoded_cells(encoded[[int(index)]].column(image), f"{part}: column {image}", None)
+            if content is None:
+                raise InputError("--data", f"{part}, row {index} holds no image")
+            yield decoded(content, f"{part}, row {index}")
 
-    return Part(np.asarray(rows["label"], dtype=np.int64), read)
+    labels = encoded.select_columns([LABEL_COLUMN])[:].column(LABEL_COLUMN)
+    return Part(labels_of_column(labels, f"{part}: column {LABEL_COLUMN}"), read)

@@ -73,7 +73,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         sequence_length=1,
         weights_hash=hash_weights(model),
         device=device,
-        notes=(*((CUT,) if dense.learning_rate else ()), *dense.notes, *family.notes),
+        notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *dense.notes, *family.notes),
     )
 
 
