@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 from objectives.racing import CHUNK
 from objectives.statistics import describe_power
-from optimizer.measure import LATENCY_S
 from optimizer.recover import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
@@ -67,7 +66,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
     passes = _preparing(spec, workload, tokens) + _searching(spec, workload, tokens)
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
-    seconds = passes * token_s + LATENCY_S * len(spec.batch_sizes)
+    seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes)
     search_s = _searching(spec, workload, tokens) * token_s
     if spec.timeout is not None:
         seconds -= max(0.0, search_s - spec.timeout)

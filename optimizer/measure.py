@@ -23,7 +23,6 @@ from objectives.size import measure_size
 from optimizer.families.family import Request
 
 DENSE = "dense"  # the key of the dense model
-LATENCY_S = 5.0  # per batch size, over all models: some ten rounds of a small encoder
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ def measure_models(
     batch_sizes: Sequence[int],
     threads: int | None,
     seed: int,
+    latency_s: float,
     progress: Callable[[int, int], None],
-    latency_s: float = LATENCY_S,
 ) -> Measurements:
     """Return the measured costs of every model; `models[DENSE]` is what the others are compared with.
 

@@ -81,6 +81,9 @@ class StudySpec(Frozen):
 
     batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536)], ...], AtMost(16)] = (1, 32)
     sequence_length: Tokens | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
+    measure_seconds: Annotated[float, AtMost(3600)] = Field(
+        5.0, gt=0, description="seconds of timing per batch size, over all models of the shortlist"
+    )
     threads: Annotated[int, AtMost(1024)] | None = Field(
         None, ge=1, description="CPU threads; default: torch's own choice"
     )

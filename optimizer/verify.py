@@ -72,6 +72,7 @@ class Verifier:
             batch_sizes=self.spec.batch_sizes,
             threads=self.spec.threads,
             seed=self.spec.seed,
+            latency_s=self.spec.measure_seconds,
             progress=report,
         )
         for candidate in shortlist:

@@ -49,6 +49,8 @@ class Cli:
             "1",
             "--calibration-examples",
             "64",
+            "--measure-seconds",
+            "0.2",
             "--threads",
             "1",
             *more,

@@ -85,6 +85,7 @@ def optimize(
     max_size_ratio: options.MaxSizeRatio = None,
     batch_sizes: options.BatchSizes = None,
     sequence_length: options.SequenceLength = None,
+    measure_seconds: options.MeasureSeconds = None,
     threads: options.Threads = None,
     device: options.Device = None,
     output: options.Output = None,

@@ -112,6 +112,10 @@ BatchSizes = Annotated[
 SequenceLength = Annotated[
     int | None, typer.Option(help="Tokens of a latency request; the task's median by default.", rich_help_panel=MEASURE)
 ]
+MeasureSeconds = Annotated[
+    float | None,
+    typer.Option(help="Seconds of timing per batch size, over all models; 5 by default.", rich_help_panel=MEASURE),
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", rich_help_panel=MEASURE)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps.", rich_help_panel=MEASURE)]
 Output = Annotated[Path | None, typer.Option(help="Also write the report to this HTML file.", rich_help_panel=OUTPUT)]

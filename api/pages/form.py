@@ -18,6 +18,7 @@ LABELS: Mapping[str, str] = {
     "reconstruct": "Reconstruct by least squares",
     "recover": "Recovery of the shortlist",
     "keep": "Stay dense",
+    "measure_seconds": "Seconds of timing",
     "threads": "CPU threads",
     "allow_untrained": "Accept a model without a trained head",
 }
@@ -29,6 +30,7 @@ HINTS: Mapping[str, str] = {
     "weights": "torchvision's own file, as resnet18-f37072fd.pth; none: the network is trained here",
     "keep": "layers or groups, separated by commas",
     "batch_sizes": "of the latency measurement, separated by commas",
+    "measure_seconds": "per batch size, over all models of the shortlist",
     "criterion": "how units are ranked",
     "structure": "units: heads, neurons, channels; weights: masks, of image networks only",
     "search_examples": "default: all there are",
@@ -50,7 +52,7 @@ SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
             "calibration_examples", "search_examples", "verification_examples",
         ),
     ),
-    ("Measuring", ("batch_sizes", "sequence_length", "threads", "device")),
+    ("Measuring", ("batch_sizes", "sequence_length", "measure_seconds", "threads", "device")),
 )  # fmt: skip
 OPEN = 2  # sections that are shown unfolded
 SUGGESTIONS: Mapping[str, Sequence[str]] = {

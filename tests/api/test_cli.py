@@ -145,6 +145,10 @@ def cli_output(cli: Cli, *arguments: str) -> bytes:
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "-0.1"], "--epsilon"),
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "1"], "--epsilon"),
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--trials", "0"], "--trials"),
+        (
+            ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--measure-seconds", "0"],
+            "--measure-seconds",
+        ),
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--sampler", "tpx"], "did you mean 'tpe'"),
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--metric", "acc"], "did you mean 'accuracy'"),
         (

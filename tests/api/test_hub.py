@@ -65,7 +65,19 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubStandIn]:
 
 def optimize(hub: HubStandIn, home: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     shared = ["--storage", f"sqlite:///{home}/s.sqlite", "--cache-dir", str(home / "cache"), "--epsilon", "0.3"]
-    small = ["--trials", "3", "--batch-size", "1", "--calibration-examples", "64", "--threads", "1", "--json"]
+    small = [
+        "--trials",
+        "3",
+        "--batch-size",
+        "1",
+        "--measure-seconds",
+        "0.2",
+        "--calibration-examples",
+        "64",
+        "--threads",
+        "1",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **hub.environment(home / "hf"), **changes}
     command = [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", *shared, *small, *arguments]
     return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)

@@ -42,6 +42,7 @@ def spec(assets: Path, **changes: object) -> StudySpec:
         "epsilon": 0.2,
         "trials": 12,
         "batch_sizes": (1, 4),
+        "measure_seconds": 0.2,
         "calibration_examples": 64,
         "threads": 1,
     }
@@ -178,6 +179,22 @@ def test_the_published_algorithm_runs_alone_and_slices(assets: Path, tmp_path: P
     assert {candidate.config.form for candidate in candidates} == {Form.SLICED}
     assert result.candidates_evaluated >= 2
     store.close()
+
+
+def test_little_time_to_measure_still_takes_six_rounds(assets: Path, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    asked = spec(assets, trials=2, batch_sizes=(1,), measure_seconds=1e-6)
+    optimize(asked, store=store, cache_dir=tmp_path / "cache")
+    taken = [m for candidate in store.candidates(1) for m in candidate.measurements if m.quantity == "latency"]
+    assert taken
+    assert {m.n for m in taken} == {6}
+    store.close()
+
+
+def test_a_spec_of_before_measures_for_five_seconds(assets: Path) -> None:
+    stored = spec(assets).model_dump(mode="json")
+    del stored["measure_seconds"]
+    assert StudySpec.model_validate(stored).measure_seconds == 5.0
 
 
 def test_steering_by_latency_and_energy_under_limits(assets: Path, tmp_path: Path) -> None:

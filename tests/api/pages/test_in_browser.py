@@ -26,7 +26,12 @@ def test_a_study_is_made_in_the_form_watched_to_its_end_and_its_front_looked_at(
     page.locator("#epsilon").fill("0.3")
     page.locator("#name").fill("made-here")
     page.locator("#trials").fill("6")
-    for name, value in {"data": fields["data"], "batch_sizes": "1", "calibration_examples": "32"}.items():
+    for name, value in {
+        "data": fields["data"],
+        "batch_sizes": "1",
+        "measure_seconds": "0.2",
+        "calibration_examples": "32",
+    }.items():
         control = page.locator(f"#{name}")
         for closed in page.locator(f"details:has(#{name}):not([open]) > summary").all():
             closed.click()

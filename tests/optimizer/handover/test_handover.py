@@ -85,6 +85,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, i
         epsilon=0.6,
         trials=6,
         batch_sizes=(1,),
+        measure_seconds=0.2,
         threads=1,
     )
     store = open_store(f"sqlite:///{root}/s.sqlite")
