@@ -1,4 +1,4 @@
-"""Run the project's own commands as a user would, each in a process of its own, and see what they take."""
+"""Run the project's own commands as a user would, each in a process of its own, and measure what they take."""
 
 from __future__ import annotations
 

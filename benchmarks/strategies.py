@@ -4,7 +4,7 @@
 
 Every strategy gets the same candidates, the same racing, the same choice of a shortlist and the same verification.
 What counts is the hypervolume of (drop / ε, FLOPs ratio) of the shortlist on the verification examples, which none of
-them saw. A config is evaluated once, whoever asks for it. The ladder alone proposes nothing at random: one figure.
+them saw. A config is evaluated once for all of them. The ladder alone is deterministic: one figure.
 """
 
 from __future__ import annotations

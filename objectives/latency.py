@@ -44,7 +44,7 @@ def interleaved_latency(
         runs: each must have finished its work when it returns (synchronise inside).
         rng: draws the orders.
         seconds: no further round is begun that would probably end past this budget, warm-up included.
-        min_rounds: rounds taken whatever they cost.
+        min_rounds: rounds taken even beyond the budget.
         max_rounds: rounds after which to stop with time left.
         clock: monotonic seconds.
 

@@ -1,7 +1,8 @@
 """A latency table: what blocks of each kind take at a few unit counts, summed into a proposal for a whole config.
 
-Blocks are timed alone, in one interleaved session together with the dense model. Whatever the blocks do not explain of
-the dense model is the base: embeddings, norms, the head. The table proposes; it never concludes.
+Blocks are timed alone, in one interleaved session together with the dense model. The part of the dense
+model's time that the blocks do not explain is the base: embeddings, norms, the head. The table proposes; it never
+concludes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
     def __torch_dispatch__(
         self,
-        func: Callable[..., Any],  # Any: an operator takes and returns whatever its schema says
+        func: Callable[..., Any],  # Any: an operator's schema decides what it takes and returns
         _types: Sequence[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
@@ -65,7 +65,7 @@ def _storages(values: object) -> list[torch.UntypedStorage]:
 
 
 def peak_memory_bytes(run: Callable[[], object], model: nn.Module) -> int:
-    """Return the bytes of the model's tensors plus the peak of what one `run` holds beside them.
+    """Return the bytes of the model's tensors plus the peak of what one `run` allocates in addition.
 
     Args:
         run: one forward pass of `model` on its device; called twice, first to warm up. What it returns is dropped.

@@ -1,6 +1,6 @@
 """FLOPs of any network by running it once: two per multiply-accumulate of every matrix product and convolution.
 
-Whatever multiplies matrices passes through a handful of torch functions, called by a layer or by the model's own code;
+Every matrix product passes through a handful of torch functions, called by a layer or by the model's own code;
 each has its law here, the same as torch's flop counter uses. The module that is running is charged.
 """
 

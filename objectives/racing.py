@@ -40,7 +40,7 @@ def race_order(
 
     Args:
         n: examples.
-        lengths: `(n,)` tokens; inside a chunk examples stand by length, which nearly spares the padding.
+        lengths: `(n,)` tokens; inside a chunk examples are sorted by length, which avoids most of the padding.
         seed: draws the order.
         chunk: the most examples between two looks.
         labels: `(n,)`; given, every chunk holds each label in its share of the whole, to about one example.
@@ -115,7 +115,7 @@ class Race:
         baseline, candidate = np.asarray(baseline_scores), np.asarray(candidate_scores)
         self._check(baseline, candidate)
         losses = baseline.astype(np.int64) - candidate.astype(np.int64)
-        log_wealth = self._bet(self._shuffle.permutation(losses))  # a chunk stands by length, not by chance
+        log_wealth = self._bet(self._shuffle.permutation(losses))  # a chunk is sorted by length, not at random
         self.seen += len(losses)
         self.lost += int((losses > 0).sum())
         self.gained += int((losses < 0).sum())
@@ -127,7 +127,7 @@ class Race:
     def _verdict(self, log_wealth: float) -> str | None:
         left = self._n - self.seen
         if self.lost - self.gained - min(left, self._gainable) > self._allowed:
-            return f"drop above {self._epsilon:g} whatever the {left} examples left would say"
+            return f"drop above {self._epsilon:g} whichever way the remaining {left} examples turn out"
         if log_wealth >= -math.log(self._error):
             return f"drop above {self._epsilon:g} after {self.seen} examples, with an error of at most {self._error:g}"
         return None

@@ -66,7 +66,7 @@ def compared(
     """Put every cost beside its ratio to that of `dense`.
 
     Args:
-        costs: measurements of one session; samples of round i stand at index i in all of them.
+        costs: measurements of one session; samples of round i have index i in all of them.
         dense: the key of the dense model. Its own ratio is exactly 1.
         summary: how the per-round ratios become one value and an interval.
 

@@ -1,4 +1,4 @@
-"""Sessions of timing: so few networks in turn that the processor's kernels of all of them stay compiled.
+"""Timing sessions: few enough networks in turn that the compiled kernels of all of them stay in the cache.
 
 oneDNN compiles a kernel for every shape of a convolution and keeps the latest 1024. A pass after more than that
 compiles all of its own again: twenty pruned ResNet-50 in turn take twice the time of each, which no user ever sees.

@@ -57,7 +57,7 @@ class DenseAnswers:
         return self.examples.subset(self.order[0])
 
     def divergence_of(self, answers: NDArray[np.float32]) -> float:
-        """Return the divergence of a model's answers on the screening examples. Raises `ValueError` for no numbers."""
+        """Return the divergence of answers on the screening examples. Raises `ValueError` for NaN or infinity."""
         return divergence(self.logits[self.order[0]], answers)
 
 
@@ -108,7 +108,7 @@ class Evaluator:
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
         try:
             outcome = self.evaluate_model(self._build(config), config, costs=costs)
-        except ValueError as error:  # answers that are no numbers: the model is broken, not the program
+        except ValueError as error:  # NaN or infinite answers: the model is broken, not the program
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
         return replace(outcome, seconds=self._clock() - started)
@@ -176,7 +176,7 @@ class Evaluator:
         )
 
     def _whole(self, model: nn.Module, known: tuple[Measurement, ...]) -> Outcome:
-        """Evaluate on all examples at once: the metric is no mean over examples, so there is nothing to race."""
+        """Evaluate on all examples at once: the metric is not a mean over examples and cannot be raced."""
         labels = self._labels
         predictions = predictions_of(predict(model, self._dense.examples))
         value = self._metric.value(predictions, labels)
@@ -213,5 +213,5 @@ def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> 
     """Return the per-example scores of a metric that has them. Raises `ValueError` for one that has not."""
     scores = metric.per_example(predictions, labels)
     if scores is None:
-        raise ValueError(f"{metric.name} is no mean of per-example scores")
+        raise ValueError(f"{metric.name} is not a mean of per-example scores")
     return scores

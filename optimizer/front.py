@@ -52,7 +52,7 @@ def knee(losses: ArrayLike) -> int:
     """Return the index of the front member that bulges furthest from the plane through the front's extremes.
 
     Axes are scaled so that the best value is 0 and the worst 1; the plane is then the one through the unit points, and
-    the member with the smallest sum of scaled losses lies furthest on its good side. Of equals the one nearest the
+    the member with the smallest sum of scaled losses is furthest on its good side. Of equals the one nearest the
     ideal point is taken, then the first. An axis on which all agree says nothing; of one member the knee is that
     member.
 

@@ -27,7 +27,7 @@ class CancelledError(Exception):
 
 
 class AbandonedError(Exception):
-    """Raised by a listener: somebody else runs the study by now. Nothing more is stored."""
+    """Raised by a listener: another process runs the study now. Nothing more is stored."""
 
 
 Listener = Callable[[Event], None]
@@ -66,7 +66,7 @@ class Stages:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Time a part of whatever is open."""
+        """Time a part of the current stage."""
         self._count()
         self._open.append(name)
         try:

@@ -132,5 +132,5 @@ def build_candidate(
 
 
 def weights_path(cache_dir: Path, slug: str, candidate: Candidate) -> Path:
-    """Return where the trained weights of a recovered candidate lie."""
+    """Return the path of a recovered candidate's trained weights."""
     return cache_dir / "recovered" / slug / f"{candidate.number}.safetensors"

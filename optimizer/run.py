@@ -80,11 +80,11 @@ def resume(
     model: nn.Module | None = None,
     images: ImageData | None = None,
 ) -> RunResult:
-    """Go on with a study where it was left; nothing that is stored is done again.
+    """Resume a study where it stopped; nothing that is stored is computed again.
 
     A `model` and `images` that `optimize` was given are given again; that they are the same is checked.
-    With a larger `epsilon` the study goes on at that one: candidates that were stopped and might be feasible there are
-    finished, and a new shortlist is chosen; who was verified stays verified.
+    With a larger `epsilon` the study resumes at that one: candidates that were stopped and might be feasible there are
+    finished, and a new shortlist is chosen; verified members stay verified.
     Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
     """
     found = store.study(name)

@@ -14,7 +14,7 @@ import numpy as np
 from studies.records import Candidate
 
 SIZE = 10
-WHERE_NONE_IS_FEASIBLE = 3  # the least violating that are verified all the same, so that the answer has figures
+WHERE_NONE_IS_FEASIBLE = 3  # the least violating are verified nevertheless, so that the answer has figures
 
 
 def choose_shortlist(

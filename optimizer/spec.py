@@ -65,7 +65,7 @@ class StudySpec(Frozen):
     objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
-    reconstruct: bool = Field(default=True, description="solve the consumers of kept units anew by least squares")
+    reconstruct: bool = Field(default=True, description="solve the consumers of kept units again by least squares")
     keep: Annotated[tuple[Name, ...], AtMost(10_000)] = Field((), description="layers or groups that stay dense")
     round_to: Annotated[int, AtMost(65_536)] = Field(
         8, ge=1, description="channels of an image network are kept in multiples of it"
@@ -119,7 +119,7 @@ class StudySpec(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _other_defaults(cls, data: Any) -> Any:  # Any: whatever the caller hands in
+    def _other_defaults(cls, data: Any) -> Any:  # Any: the caller's input
         if isinstance(data, Mapping) and data.get("structure") == "weights":
             return {**AS_MASKED, **data}
         if isinstance(data, Mapping) and data.get("sampler") == "iterative":

@@ -33,7 +33,7 @@ class Judgement:
 def judge(candidates: Sequence[Candidate], epsilon: float) -> dict[int, Judgement]:
     """Return candidate number -> judgement for every verified candidate of a shortlist.
 
-    Members of the shortlist that were not verified yet count in Holm's correction all the same.
+    Members of the shortlist that are not verified yet count in Holm's correction as well.
     """
     tried = [(c.number, c.verification) for c in candidates if c.verification is not None]
     bounds = [_bounds(verification, epsilon) for _, verification in tried]

@@ -128,7 +128,7 @@ class Verifier:
 
 
 def _under(measurement: Measurement, conditions: Conditions) -> Measurement:
-    """Return a measurement of a model's run with what is to say of how it ran."""
+    """Add the run's conditions to a measurement."""
     if measurement.quantity in ("parameters", "size"):
         return measurement
     return replace(measurement, conditions={**measurement.conditions, **conditions})

@@ -16,7 +16,7 @@ from typing import Self
 class Form(StrEnum):
     """How the kept units of a group become weights."""
 
-    RECONSTRUCTED = "reconstructed"  # the consumer is solved anew by least squares
+    RECONSTRUCTED = "reconstructed"  # the consumer is solved again by least squares
     SLICED = "sliced"  # the dense weights of the kept units, nothing else changed
     FINETUNED = "finetuned"  # reconstructed, then trained: a recovered model
     MASKED = "masked"  # the shapes stay; what is not kept is zero, under a recipe
@@ -28,7 +28,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How masks come about: when they are set, how the counts were spread over the layers, how much is swapped.
+    """How masks are made: when they are set, how the counts are spread over the layers, how much is swapped.
 
     `schedule` and `scope` are names of `search_spaces.schedules` and `search_spaces.masks`; `swap_share` is of the kept
     units after each epoch, None where the schedule swaps nothing.

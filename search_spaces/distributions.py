@@ -24,7 +24,7 @@ DIMENSIONS = ("first_ratio", "second_ratio", "temperature", "slope")  # ratios i
 
 
 class Classic(StrEnum):
-    """The five pruning distributions: who is pruned more."""
+    """The five pruning distributions: which layers are pruned more."""
 
     UNIFORM = "PD1"
     BOTTOM_UP = "PD2"  # lightly in the first layers, more in the deeper ones

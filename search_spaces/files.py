@@ -1,4 +1,4 @@
-"""Files and directories that are whole or absent, whoever else writes the same one and however the machine stops."""
+"""Files and directories that are whole or absent, under concurrent writers and after any crash."""
 
 from __future__ import annotations
 

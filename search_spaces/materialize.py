@@ -32,7 +32,7 @@ def materialize(
 ) -> Model:
     """Return the smaller model that `config` describes; `model` is left as it is.
 
-    With `share_weights` untouched layers keep the very tensors of `model`: cheap, for models that are only evaluated.
+    With `share_weights` untouched layers share the tensors of `model`: cheap, for models that are only evaluated.
     Without, the result owns all of its weights and may be trained. Form SLICED takes the dense weights of the kept
     units as they are; RECONSTRUCTED takes the consumer's weights as solved by the bank.
     Raises `ConfigError` when the config does not fit the groups.

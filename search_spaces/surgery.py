@@ -32,7 +32,7 @@ class Constant(nn.Module):
 
 
 class NoAttention(nn.Module):
-    """Stands where no head is left: hands the hidden states on to the constant, or adds it itself."""
+    """Takes the place of attention without heads: passes the hidden states to the constant, or adds it itself."""
 
     def __init__(self, output: Constant | None = None) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ def _empty_linear(dense: nn.Linear, inputs: int, outputs: int) -> nn.Linear:
 
 
 def _twin(module: Module) -> Module:
-    """Return a shallow copy: the same tensors and children in dictionaries of its own, so that its changes stay there.
+    """Return a shallow copy: the same tensors and children in its own dictionaries, so that changes stay local.
 
     A new layer would be initialised at random first, which takes longer than all the rest of a candidate's making.
     """

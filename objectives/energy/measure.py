@@ -101,7 +101,7 @@ def _joules_per_inference(work: Work, *, meter: EnergyMeter, window_s: float, cl
     finally:
         joules = meter.stop()
     if joules <= 0:
-        raise MeterError(f"{meter.source}: the counter did not move in {window_s} s; it is no use on this machine")
+        raise MeterError(f"{meter.source}: the counter did not move in {window_s} s; it cannot be used on this machine")
     return joules / (runs * work.inferences)
 
 

@@ -42,7 +42,7 @@ class EnergyMeter(Protocol):
 class CounterMeter:
     """A meter over counters that only grow, and start again from 0 at their range where they have one.
 
-    A window must be shorter than one whole range: a counter that came round twice looks as if it came round once.
+    A window must be shorter than one whole range: a counter that wrapped twice looks as if it wrapped once.
     """
 
     def __init__(

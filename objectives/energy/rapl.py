@@ -1,6 +1,6 @@
 """The CPU's own energy counters (RAPL), read from Linux's powercap tree: whole packages, nothing counted twice.
 
-Below a package lie zones that it includes (cores, uncore), and beside it may lie `psys`
+A package contains zones (cores, uncore) that its counter includes; next to it there may be `psys`
 and a memory-mapped copy of the package itself; summing all of them doubles the figure, so only packages are read.
 Reference: https://docs.kernel.org/power/powercap/powercap.html
 """

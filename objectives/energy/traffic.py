@@ -27,7 +27,7 @@ class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # tor
         self,
         func: torch._ops.OpOverload,
         _types: Sequence[type],
-        args: tuple[Any, ...] = (),  # Any: an operator takes and returns whatever its schema says
+        args: tuple[Any, ...] = (),  # Any: an operator's schema decides what it takes and returns
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run the operator and add its bytes."""

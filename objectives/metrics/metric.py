@@ -30,7 +30,7 @@ class Metric:
     """One metric of predictions `(n,)` against labels `(n,)`; higher is better.
 
     `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
-    per-example scores `(n,)` whose mean is the metric; None where the metric is no such mean, and so cannot be raced.
+    per-example scores `(n,)` whose mean is the metric; None where the metric is not such a mean and cannot be raced.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Metric:
         return self.weighted(predictions, labels, weights)
 
     def per_example(self, predictions: Array, labels: Array) -> FloatArray | None:
-        """Return the scores `(n,)`, 0 or 1, whose mean is the metric, or None where it is no such mean."""
+        """Return the scores `(n,)`, 0 or 1, whose mean is the metric, or None where the metric is not such a mean."""
         self._check(predictions, labels)
         return None if self.score is None else self.score(predictions, labels)
 

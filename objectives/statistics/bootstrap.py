@@ -1,4 +1,4 @@
-"""The drop of a metric that is no mean (F1, Matthews, correlations): a paired BCa bootstrap over stored predictions.
+"""The drop of a metric that is not a mean over examples (F1, Matthews, correlations): a paired BCa bootstrap.
 
 Examples alike in (label, dense answer, candidate's answer) are one row with a count, and a resample is a multinomial
 draw of counts that both models share. So 2,000 resamples are a few matrix products, for any number of examples.
@@ -54,7 +54,7 @@ class DropBootstrap:
         return Interval(lower=self.upper_at(tail), upper=self.upper_at(1 - tail), level=level)
 
     def upper_at(self, level: float) -> float:
-        """Return the bound under which the true drop lies with confidence `level`."""
+        """Return the upper bound of the true drop at confidence `level`."""
         shifted = self.bias + float(ndtri(level))
         share = float(ndtr(self.bias + shifted / _positive(1 - self.acceleration * shifted)))  # eq. 14.10
         rank = int(np.ceil(share * (len(self.resampled) + 1)))
@@ -113,7 +113,7 @@ class _Drops:
         return dense - self._metric.values(self._candidate, self._labels, weights)
 
     def resampled(self, resamples: int, rng: np.random.Generator) -> FloatArray:
-        """Return the drops `(resamples,)` of examples drawn anew."""
+        """Return the drops `(resamples,)` of resampled examples."""
         n, shares = int(self.counts.sum()), self.counts / self.counts.sum()
         blocks = _blocks(resamples, len(shares))
         return np.concatenate([self.of(rng.multinomial(n, shares, len(block)).astype(float)) for block in blocks])
@@ -129,7 +129,7 @@ def _blocks(rows: int, columns: int) -> list[NDArray[np.intp]]:
 
 
 def _bias(resampled: FloatArray, value: float) -> float:
-    """Return z₀ (eq. 14.14), ties counted half, kept finite where the value lies outside its own resamples."""
+    """Return z₀ (eq. 14.14), ties counted half, kept finite where the value is outside its own resamples."""
     below = (np.searchsorted(resampled, value, side="left") + np.searchsorted(resampled, value, side="right")) / 2
     total = len(resampled) + 1
     return float(ndtri(np.clip(below / (total - 1), 1 / total, 1 - 1 / total)))

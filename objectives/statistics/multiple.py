@@ -12,7 +12,7 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
     """Return p-values `(k,)` adjusted for all `k` questions; an adjusted one at or below 5 % is a certificate.
 
     The bound that is reported beside a verdict stays the member's own one-sided 95 % bound; only the verdict is
-    corrected. So a bound may lie within ε without a certificate, never the other way round.
+    corrected. So a bound may be within ε without a certificate, never the other way round.
 
     Reference: Holm 1979, https://www.jstor.org/stable/4615733.
     """

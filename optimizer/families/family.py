@@ -35,7 +35,7 @@ class Bank(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where the bank lies."""
+        """The directory of the bank."""
 
 
 class UnitBank(Bank, Protocol):

@@ -47,7 +47,7 @@ def report_html(result: RunResult, members: Sequence[Member]) -> str:
 
 
 def headline(result: RunResult) -> str:
-    """Return what came out, in one sentence."""
+    """Return the result in one sentence."""
     held = [m for m in result.front if m.verification is not None and m.verification.drop <= result.epsilon]
     if not result.front:
         return f"Nothing is feasible: no candidate kept its drop within {result.epsilon:g}."
@@ -79,6 +79,6 @@ def _saving(best: Member, result: RunResult) -> str:
 
 
 def _for_script(data: object) -> str:
-    """Return JSON that cannot end its script element, whatever the names in it are."""
+    """Return JSON that cannot end its script element, even if its names contain markup."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

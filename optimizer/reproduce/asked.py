@@ -1,4 +1,4 @@
-"""What can be asked of any preset, whatever kind of experiment it is."""
+"""What can be asked of any preset, of any kind of experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts as data: panels side by side with series of points, bars or lines; who draws them is another matter."""
+"""Charts as data: panels side by side with series of points, bars or lines; drawing is done elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Axes with their series. Bars at one place stand side by side; points bear the names of their series."""
+    """Axes with their series. Bars of one category are drawn side by side; points are labelled with their series."""
 
     kind: Kind
     title: str = ""

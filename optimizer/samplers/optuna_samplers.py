@@ -1,6 +1,6 @@
 """Optuna's samplers, TPE, NSGA-II and NSGA-III: a fresh sampler and a fresh study in memory for every ask.
 
-Optuna's living samplers draw from a generator that moves with every ask, so a killed study could not go on where it
+Optuna's living samplers draw from a generator that moves with every ask, so a killed study could not resume where it
 stood. Here each ask replays what was told into a new study and seeds a new sampler with the ask's own numbers.
 """
 
@@ -47,7 +47,7 @@ class OptunaSampler(ReplaySampler):
 
     @property
     def _attributes(self) -> dict[str, int]:
-        """What the sampler wants to find written on every trial."""
+        """The attributes that the sampler reads on every trial."""
         return {}
 
     def ask(self, number: int, attempt: int = 0) -> Point:
@@ -90,10 +90,10 @@ class TpeSampler(OptunaSampler):
 class GeneticSampler(OptunaSampler):
     """What NSGA-II and NSGA-III share: generations, and operators for real numbers and few candidates.
 
-    Optuna redraws a mutated coordinate with a second generator of the same seed: a fresh sampler would redraw the very
-    number that decided on the crossover. Polynomial mutation uses the one generator. BLX-α and a wide mutation search
-    further than the usual SBX(15) with PM(20), which a population of ten does not survive: over twenty seeds of the
-    tests' synthetic study they reach a hypervolume of 0.141, those 0.116, Optuna's uniform crossover 0.136.
+    Optuna redraws a mutated coordinate with a second generator of the same seed: a fresh sampler would redraw exactly
+    the number that decided on the crossover. Polynomial mutation uses the one generator. BLX-α and a wide mutation
+    search further than the usual SBX(15) with PM(20), which a population of ten does not survive: over twenty seeds of
+    the tests' synthetic study they reach a hypervolume of 0.141, those 0.116, Optuna's uniform crossover 0.136.
     """
 
     _kind: type[NSGAIISampler | NSGAIIISampler]

@@ -33,7 +33,7 @@ class Sampler(Protocol):
 
     `ask(number, attempt)` is a pure function of what the sampler was built with (dimensions, seed, budget), of
     everything told so far in the order it was told, and of its two arguments: two samplers told the same answer the
-    same, whatever either was asked before, and asking changes nothing. So a killed study goes on undisturbed.
+    same, regardless of earlier asks, and asking changes nothing. So a killed study resumes undisturbed.
     `attempt` counts the proposals for this number that were duplicates.
     """
 

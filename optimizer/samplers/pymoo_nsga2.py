@@ -1,7 +1,7 @@
 """pymoo's NSGA-II by its operators: a generation's children are a list that follows from the seed and its ancestors.
 
 pymoo's algorithm object lives through a whole run and is saved by pickling it. We call its parts instead, survival
-for the parents and mating for the children, on a population made anew from what was told.
+for the parents and mating for the children, on a population rebuilt from what was told.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PymooNsga2Sampler(ReplaySampler):
         )
 
     def ask(self, number: int, attempt: int = 0) -> Point:
-        """Return a child of the generation under way, or a uniform point while there are no parents."""
+        """Return a child of the current generation, or a uniform point while there are no parents."""
         if self._generation == 0:
             return self._problem.uniform(number, attempt)
         children = self._children(attempt)

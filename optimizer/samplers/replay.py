@@ -1,4 +1,4 @@
-"""Replay: what all samplers share, the list of told candidates that every ask starts from anew.
+"""Replay: what all samplers share, the list of told candidates from which every ask starts.
 
 A sampler keeps no other state. Chance comes from the study's seed and the numbers an ask is about, never from a
 generator that lives on, so what was asked before cannot matter.
@@ -70,17 +70,17 @@ class ReplaySampler(ABC):
         _check_vector("losses", told.losses, self._problem.objectives)
         _check_vector("violations", told.violations, self._problem.constraints)
         if not all(0 <= coordinate <= 1 for coordinate in told.point):
-            raise ValueError(f"point: every coordinate must lie in [0, 1], got {told.point}")
+            raise ValueError(f"point: every coordinate must be in [0, 1], got {told.point}")
         self._told.append(told)
 
     @property
     def _generation(self) -> int:
-        """The generation under way: one ends when as many candidates as a population holds were told."""
+        """The current generation: one ends when as many candidates as a population holds were told."""
         return len(self._told) // self._problem.population
 
     @property
     def _ancestors(self) -> Sequence[Told]:
-        """Everything told before the generation under way; its parents are the best of all these.
+        """Everything told before the current generation; its parents are the best of all these.
 
         So a ladder longer than a population is one first generation (what is left over joins the next one), and
         nothing good is ever forgotten.

@@ -1,1 +1,1 @@
-"""The search: who puts configs forward, in which order. A ladder of seeds, a sampler, then local refinement."""
+"""The search: what proposes configs, in which order. A ladder of seeds, a sampler, then local refinement."""

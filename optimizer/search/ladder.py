@@ -1,7 +1,7 @@
-"""The ladder: seeds that every study starts with, whatever its sampler.
+"""The ladder: seeds that every study starts with, under any sampler.
 
 Allocations by sensitivity at several budgets, the uniform ratio at the same ones, and the four tilted classic
-distributions: what a careful person would try first, and what shows a sampler the lie of the land.
+distributions: what a careful person would try first; they give the sampler an overview.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The proposer: ladder, then sampler, then refinement; never a config twice.
 
-`propose` is a pure function of the spec and the finished candidates in order, so a study that was killed goes on as
+`propose` is a pure function of the spec and the finished candidates in order, so a killed study resumes as
 if nothing had happened.
 """
 
@@ -44,7 +44,7 @@ class StagedProposer:
         self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next proposal; a stage that has nothing new hands over to the one after it."""
+        """Return the next proposal; a stage with nothing new passes to the next stage."""
         number = len(history)
         if number < len(self._ladder):
             return self._ladder[number]

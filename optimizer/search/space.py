@@ -17,7 +17,7 @@ BISECTIONS = 40  # of a budget: down to one part in a million million
 
 
 class SearchSpace(Protocol):
-    """What a search has to know of a space, whatever its configs are made of."""
+    """What the search needs from a space of configs of any kind."""
 
     @property
     def costs(self) -> Mapping[str, Cost]:

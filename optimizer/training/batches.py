@@ -1,4 +1,4 @@
-"""Batches for training: in random order, and yet with little padding, since only neighbours in length share one."""
+"""Batches for training: in random order and yet with little padding: a batch holds texts of similar length."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def finetune(
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
     answers. `progress` is told (steps done, of all). The global random state is left as found.
-    Raises `InputError` where there is nothing to train on, `MachineError` when the loss is no number.
+    Raises `InputError` where there is nothing to train on, `MachineError` when the loss is NaN or infinite.
     """
     if not len(train):
         raise InputError("--data", "no examples are left to train on; give a train split, or a larger one")

@@ -1,4 +1,4 @@
-"""Keep: a trained checkpoint in the cache, whole or not at all, whoever else is writing the same one."""
+"""Keep: a trained checkpoint in the cache, whole or not at all, even if another process writes the same one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: on
         with written_whole(place) as temporary, quiet_transformers():
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
-    except SafetensorError as error:  # what it raises for a full disk, and no OSError
+    except SafetensorError as error:  # raised for a full disk, in place of OSError
         remedy = "Free some space or choose another place with --cache-dir"
         raise OSError(f"cache-dir: cannot write {place}: {error}. {remedy}") from error
     except OSError:

@@ -35,13 +35,13 @@ class Learner:
         )
 
     def step(self, batch: dict[str, Tensor]) -> None:
-        """Learn from a batch of model inputs with their `labels`. Raises `MachineError` when the loss is no number."""
+        """Learn from a batch of model inputs with `labels`. Raises `MachineError` when the loss is NaN or infinite."""
         loss = self._loss(**batch)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), CLIP)
         if not torch.isfinite(loss.detach() + norm):
-            raise MachineError("the training loss is no number; use a lower learning rate, or check the weights")
+            raise MachineError("the training loss is NaN or infinite; use a lower learning rate, or check the weights")
         self._optimizer.step()
         self._schedule.step()
         self.steps += 1

@@ -1,4 +1,4 @@
-"""Randomness of a training: drawn from its own seed, so that the caller's random numbers go on as if none had run."""
+"""Randomness of a training: drawn from its own seed; the caller's random numbers continue as if no training had run."""
 
 from __future__ import annotations
 

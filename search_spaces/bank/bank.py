@@ -1,7 +1,7 @@
 """The layer bank: what materialize asks for, answered from disk, computed and kept when it is asked for first.
 
 Per group one file with moments, one with the ranking; per solved level one file. Nothing is computed twice, not even
-by a later study of the same model, whatever its ε.
+by a later study of the same model at any ε.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from search_spaces.units import columns_of
 class LayerBank:
     """Rankings and reconstructed weights of one dense model. Also the `Evidence` of its criterion.
 
-    `calibration()` yields the calibration batches anew at every call; `loss` is needed by gradient criteria only,
+    `calibration()` yields the calibration batches again at every call; `loss` is needed by gradient criteria only,
     `answers` by the moments.
     """
 

@@ -33,7 +33,7 @@ def write_entry(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[
 def read_entry(path: Path) -> dict[str, Tensor] | None:
     """Return the memory-mapped tensors of `path`, or None where there is no whole file.
 
-    A damaged file (cut off by a crash of the machine) counts as absent and is filled anew.
+    A damaged file (cut off by a crash of the machine) counts as absent and is filled again.
     """
     if not path.exists():
         return None

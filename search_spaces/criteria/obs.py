@@ -1,9 +1,9 @@
-"""Structured optimal brain surgeon: remove the unit whose loss the others can make up for best, again and again.
+"""Structured optimal brain surgeon: repeatedly remove the unit whose loss the others compensate best.
 
 With inputs of covariance C and weights W, removing the columns U of a unit and re-solving the others by least squares
 raises the squared error of the layer's output by tr(W_U (C⁻¹_UU)⁻¹ W_Uᵀ) (Hassibi & Stork 1993, eq. 5, for a block;
 Kurtić et al. 2023, ZipLM, eq. 3). Errors are taken in the metric G of the answers' curvature, G = L Lᵀ, by ranking LᵀW
-in the place of W: an error of the output that no answer feels costs nothing. Narrow units are removed some at a time
+in the place of W: an error of the output that changes no answer costs nothing. Narrow units are removed some at a time
 between updates: their order inside such a small batch decides nothing, and a blocked update costs a fraction of one by
 one.
 """

@@ -1,1 +1,1 @@
-"""Unstructured pruning: boolean masks over connections and filters, where they may lie, and what they really gain."""
+"""Unstructured pruning: boolean masks over connections and filters, their placement, and what they really gain."""

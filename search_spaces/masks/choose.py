@@ -1,4 +1,4 @@
-"""Choosing what a mask keeps: the weakest of given scores go, and weak units are swapped for others at random."""
+"""Choosing what a mask keeps: the lowest scores are removed, and weak units are swapped for others at random."""
 
 from __future__ import annotations
 

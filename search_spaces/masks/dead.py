@@ -45,7 +45,7 @@ def remove_dead_neurons(mlp: nn.Sequential) -> Removal:
 def without_dead_neurons(network: nn.Module) -> nn.Module:
     """Return `network` with every plain MLP inside it freed of its dead hidden neurons; other weights are shared.
 
-    Filters stay where they are: behind padding or a norm, what a filter without weights hands on is no constant.
+    Filters stay where they are: after padding or a norm, the output of a filter without weights is not constant.
     """
     smaller = share_structure(network)
     for path, module in network.named_modules():

@@ -14,7 +14,7 @@ from search_spaces.masks.layers import Layers, mask_shape, maskable_layers, weig
 
 
 class Masks:
-    """The masks of `model`, everything kept at first; layers whose every unit is kept cost nothing.
+    """The masks of `model`, everything kept at first; unpruned layers cost nothing.
 
     The model's weights may change in place, but must stay the same tensors on the same device.
     """
@@ -54,7 +54,7 @@ class Masks:
 
     @property
     def overall_sparsity(self) -> float:
-        """The share of all weights of all maskable layers that is removed, whatever a scope calls its ratio."""
+        """The share of all weights of all maskable layers that is removed, whichever ratio a scope defines."""
         return self.pruned_weights / sum(layer.weight.numel() for layer in self.layers.values())
 
     @property

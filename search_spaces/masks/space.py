@@ -1,6 +1,6 @@
 """The mask space: points of the unit cube become masked configs, which say the schedule and every layer's count.
 
-A scope only spreads a share over the layers. The counts that come of it are what a config holds and what is trained,
+A scope only spreads a share over the layers. A config holds the resulting counts, and these are trained,
 so its parameters are known before any training. `one-ranking` therefore ranks the weights that training begins with.
 """
 
@@ -26,7 +26,7 @@ from search_spaces.schedules.table import SCHEDULES, SWAPPING, TRAINED_FIRST, Sc
 Choice = TypeVar("Choice")
 SpreadName = ScopeName | Literal["2:4"]
 
-PATTERN: SpreadName = "2:4"  # its share is a half and its schedule one-shot, whatever the other coordinates say
+PATTERN: SpreadName = "2:4"  # its share is a half and its schedule one-shot, for any other coordinates
 ONE_SHOT: ScheduleName = "post-training"
 SHARES = (0.02, 0.9)  # of a layer's units that are kept, on a logarithmic axis: each halving takes an equal stretch
 SWAP_SHARES = (0.05, 0.5)
@@ -132,7 +132,7 @@ def _different_scopes(layers: Mapping[str, nn.Linear | nn.Conv2d]) -> list[Scope
 
 
 def _pick(choices: Sequence[Choice], place: float) -> Choice:
-    """Return the choice whose equal part of [0, 1] a coordinate lies in."""
+    """Return the choice whose equal part of [0, 1] contains a coordinate."""
     return choices[min(int(place * len(choices)), len(choices) - 1)]
 
 

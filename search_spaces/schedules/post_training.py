@@ -41,7 +41,7 @@ def prune_within(
     Args:
         masks: of the trained model; left at the ratio returned.
         target: its scope; its ratio is the highest that is tried.
-        drop: evaluates the model as it stands.
+        drop: evaluates the model as it is.
         epsilon: tolerated drop.
         step: of the ratio.
     """

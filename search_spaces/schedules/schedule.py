@@ -55,7 +55,7 @@ class SparseTraining:
             self._hold()
 
     def swap_weakest(self, *, signed: bool, share: float = SWAP_SHARE) -> None:
-        """Replace the weakest share of every pruned layer's kept units by others, drawn and initialised anew."""
+        """Replace the weakest share of every pruned layer's kept units by others, drawn and initialised at random."""
         changed, grown = {}, {}
         for name, layer in self.masks.layers.items():
             kept = self.masks.kept(name)
@@ -65,7 +65,7 @@ class SparseTraining:
             self._draw(self.masks.layers[name].weight, fresh)
 
     def forget_momentum(self) -> None:
-        """Drop all that the optimizer remembers, as for a training that begins anew."""
+        """Drop all that the optimizer remembers, as at the start of a training."""
         self._optimizer.state.clear()
         self._is_held = False
 

@@ -74,7 +74,7 @@ def test_counting_stops_for_certain_and_only_when_nothing_can_bring_the_drop_bac
     race = Race(10, 0.1, error=1e-12, gainable=1)
     assert not race.update([1, 1], [0, 0])  # lost 2, allowed 1, one example left may be gained
     assert race.update([0], [0])  # that one was not
-    assert race.reason == "drop above 0.1 whatever the 7 examples left would say"
+    assert race.reason == "drop above 0.1 whichever way the remaining 7 examples turn out"
     assert (race.seen, race.lost, race.gained, race.drop) == (3, 2, 0, 2 / 3)
 
 

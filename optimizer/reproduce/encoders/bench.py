@@ -1,7 +1,7 @@
 """The bench of one model and task: examples cut so that nothing is chosen on those reported, a dense model per run.
 
-What is reported is measured on the validation split, as published. Whatever is chosen (the epoch to keep, the p of
-step 5, the levels of this project's own way) is chosen on other examples: the test split where it is labelled, else
+What is reported is measured on the validation split, as published. All choices (the epoch to keep, the p of
+step 5, the levels of this project's own way) are made on other examples: the test split where it is labelled, else
 examples cut from train and kept out of training.
 """
 
@@ -74,7 +74,7 @@ class Bench:
     def workload(self, settings: FinetuneSettings) -> Workload:
         """Return the workload with its dense model, fine-tuned under these settings where it had no head.
 
-        What was fine-tuned before comes from the cache, so that a killed run goes on with the very same model.
+        What was fine-tuned before comes from the cache, so that a killed run resumes with exactly the same model.
         """
         if self.has_head:
             return self._untrained

@@ -73,18 +73,18 @@ def _on_conditions(rows: Sequence[EncoderRow], records: Sequence[EncoderRecord])
         f"{row.threads}; energy of one inference is {row.energy_source}, of {row.energy_device}."
     )
     if row.gpu_latency_s is None:
-        yield "GPU latency: not here, there is no CUDA device."
+        yield "GPU latency: not measured, there is no CUDA device."
     yield from dict.fromkeys(note for record in records for note in record.notes)
 
 
 def _on_the_dense_model(rows: Sequence[EncoderRow], records: Sequence[EncoderRecord]) -> Iterator[str]:
     dense, majority = rows[0], records[0].majority
     if dense.accuracy.mean <= majority:
-        yield f"The dense model is no better than always the same answer ({majority:.1%}): its rows tell nothing."
+        yield f"The dense model does not beat the majority class ({majority:.1%}): its rows are meaningless."
     if not records[0].dense_was_trained:
-        yield "The checkpoint came fine-tuned: runs differ in what is trained after pruning, and in nothing else."
+        yield "The checkpoint was fine-tuned already: runs differ only in the training after pruning."
     noise = [f"{row.configuration} {row.cpu_latency_change.mean:+.1%}" for row in rows if row.ratio.mean == 0]
-    yield f"CPU latency of models of the dense shape against dense: {', '.join(noise)}; such changes say nothing."
+    yield f"CPU latency of models of the dense shape against dense: {', '.join(noise)}; such changes are noise."
     for row in rows[1:]:
         if row.ratio.mean == 0:
             yield (
@@ -107,7 +107,7 @@ def _on_published(value: Published, rows: Sequence[EncoderRow]) -> Iterator[str]
         yield f"{what}not measured."
     elif value.metric in (*NEAR, *NEAR_SHARE):
         near = [label for label, mean in known if agrees(value.metric, value.value, mean)]
-        yield f"{what}{measured}: {'agrees at ' + ', '.join(near) if near else 'agrees at none'}."
+        yield f"{what}{measured}: {'agrees at ' + ', '.join(near) if near else 'agrees with none'}."
     else:
         yield f"{what}{measured}."
 
@@ -164,7 +164,7 @@ def _on_training(row: EncoderRow, before: float) -> str:
     """Say what the training after pruning did; that it did harm only beyond one standard error."""
     after = row.accuracy.mean
     harm = before - after > (after * (1 - after) / row.examples) ** 0.5
-    remark = " The training did harm: more examples or another rate may serve better." if harm else ""
+    remark = " The training reduced accuracy: more examples or another learning rate may help." if harm else ""
     return f" Before its training {row.configuration} had {before:.2%}, after it {after:.2%}.{remark}"
 
 

@@ -71,7 +71,7 @@ class Scale(_Frozen):
 
 
 class Published(_Frozen):
-    """A published value with the place where it stands; changes are fractions of the dense model's figure.
+    """A published value and its place in the paper; changes are fractions of the dense model's figure.
 
     `accuracy_change` alone is in points as a fraction. The values of a pruned model whose ratio the text does not give
     name every configuration that they may mean.

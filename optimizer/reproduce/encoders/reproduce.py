@@ -42,7 +42,7 @@ class EncoderReproduction(BaseModel):
 def reproduce_encoders(
     request: EncoderRequest, output: Path, *, cache_dir: Path, progress: Said = lambda _: None
 ) -> EncoderReproduction:
-    """Run a preset into `output`, which keeps finished runs so that a second call goes on where the first stopped."""
+    """Run a preset into `output`, which keeps finished runs so that a second call resumes where the first stopped."""
     output.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(output / "runs.jsonl", EncoderRecord)
     rows: list[EncoderRow] = []

@@ -35,7 +35,7 @@ class Difference(BaseModel):
 
 
 class EncoderPublished(BaseModel):
-    """A published value and where it stands."""
+    """A published value and its place in the paper."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -172,7 +172,7 @@ def _published(preset: EncoderPreset, record: EncoderRecord) -> tuple[EncoderPub
 
 
 def is_of(value: Published, dataset: str, model: str) -> bool:
-    """Return whether a published value is of this task and model, under whatever name the model goes."""
+    """Return whether a published value is of this task and model, under any of the model's names."""
     return dataset in value.datasets and model in {*value.models, *(SHORT_NAMES.get(name) for name in value.models)}
 
 

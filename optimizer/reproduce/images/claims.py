@@ -1,4 +1,4 @@
-"""What a paper says, each with the place where it stands: values of single rows, counts over rows, orders, the rest."""
+"""What a paper claims and where: values of single rows, counts over rows, orders, the rest."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from optimizer.reproduce.images.preset import Preset
 from optimizer.reproduce.images.rows import Row
 
 LAYER_WISE = "layer-wise"
-GAIN = 0.02  # of time; what is less lies in the noise
+GAIN = 0.02  # of time; smaller gains are within the noise
 
 
 def on_masks(preset: Preset, rows: Sequence[Row]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def measured(row: Row, metric: MetricName) -> float:
 
 
 def agrees(published: PublishedValue, value: float) -> bool:
-    """Return whether a value lies within the published bounds, or near the published value."""
+    """Return whether a value is within the published bounds, or near the published value."""
     if published.value is not None:
         near = QUANTITIES[published.metric].near
         share = 0.0 if near == POINTS_OFF else NEAR_SHARE * abs(published.value)
@@ -69,7 +69,7 @@ def agrees(published: PublishedValue, value: float) -> bool:
 
 
 def is_within(value: float, at_least: float | None, at_most: float | None) -> bool:
-    """Return whether a value lies within bounds, of which either may be open."""
+    """Return whether a value is within bounds, of which either may be open."""
     lowest = -math.inf if at_least is None else at_least
     return lowest <= value <= (math.inf if at_most is None else at_most)
 

@@ -36,7 +36,7 @@ class Reproduction(BaseModel):
 
 
 def reproduce(request: Request, output: Path, *, progress: Callable[[str], None] = lambda _: None) -> Reproduction:
-    """Run a preset into `output`, which keeps finished runs so that a second call goes on where the first stopped."""
+    """Run a preset into `output`, which keeps finished runs so that a second call resumes where the first stopped."""
     output.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(output / "runs.jsonl", RunRecord)
     parts = [

@@ -18,7 +18,7 @@ DENSE = "dense"
 
 
 class PublishedValue(BaseModel):
-    """A published value or bound, and where it stands."""
+    """A published value or bound, and its place in the paper."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -127,7 +127,7 @@ def test_sentences_compare_with_the_paper_and_with_our_way(done: EncoderReproduc
     assert f"published +2.80 ({table}); here p50 {100 * change:+.2f}" in said
     assert "FLOPs against dense: published -50.0 %" in said
     assert "published 48 B" not in said  # absolute figures are of bert-base alone
-    assert ("GPU latency: not here" in said) == (not torch.cuda.is_available())
+    assert ("GPU latency: not measured" in said) == (not torch.cuda.is_available())
     assert "Step 5 with no training inside its loop" in said
     assert "own-p50 (OBS and least squares, untrained, at equal FLOPs) minus p50" in said
 
