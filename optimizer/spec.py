@@ -20,6 +20,7 @@ StructureName = Literal["units", "weights"]
 MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
 
 
+MAX_LENGTH = 128  # tokens of a text where the study names no other number
 AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
 """Defaults of Algorithm 1."""
 AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
@@ -54,7 +55,9 @@ class StudySpec(Frozen):
     text_columns: Annotated[tuple[Name, ...], AtMost(16)] | None = None
     label_column: Name | None = None
     metric: MetricName | None = Field(None, description="default: the task's own metric")
-    max_length: Tokens = Field(128, ge=4, description="tokens; longer texts are cut")
+    max_length: Tokens = Field(
+        MAX_LENGTH, ge=4, description="tokens; longer texts are cut, at the latest at the model's own limit"
+    )
 
     structure: StructureName = Field(
         "units", description="whole heads, neurons and channels, or single weights of an image network, under masks"

@@ -10,7 +10,7 @@ from pathlib import Path
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.spec import StudySpec
 from optimizer.vision.tasks import IMAGE_TASKS
-from optimizer.workloads.models import check_directory
+from optimizer.workloads.saved import check_directory
 
 DEFINED_HERE = (
     "mlp-small", "mlp-medium", "vgg11", "vgg16", "vgg16-deep", "resnet18", "resnet34", "resnet50",

@@ -13,13 +13,12 @@ Fetched = TypeVar("Fetched")
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # never pickles, never code
 
 
-def fetch_model(repository: str, *, only_config: bool = False) -> Path:
+def fetch_model(repository: str) -> Path:
     """Return the local snapshot of a hub model, safetensors only. Raises `InputError` for `--model`."""
     from huggingface_hub import snapshot_download
 
-    patterns = ["config.json"] if only_config else list(MODEL_FILES)
     with _explained("--model", repository):
-        return Path(snapshot_download(repository, allow_patterns=patterns))
+        return Path(snapshot_download(repository, allow_patterns=list(MODEL_FILES)))
 
 
 @contextmanager

@@ -1,52 +1,80 @@
-"""Loading: a checked checkpoint becomes a model and a tokenizer; broken weights are refused by name."""
+"""Loading: a checked checkpoint becomes a model; broken weights are refused by name."""
 
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
 from optimizer.quiet import quiet_transformers
 from optimizer.torchvision_ops import admit_torchvision
-from optimizer.workloads.models import Checkpoint
+from optimizer.workloads.checkpoint import Checkpoint
+
+BODY = (".layer.", "embeddings.", "embeddings_project")
+IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
 
 
-def load_checkpoint(checkpoint: Checkpoint, *, outputs: int | None, device: torch.device) -> tuple[Any, Any]:
-    """Return the model in evaluation mode, float32, and its tokenizer (Any: one class per family).
+def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) -> Any:
+    """Return the model in evaluation mode, float32 (Any: one class per family).
 
-    `outputs` makes a new head of that size where the checkpoint has none. Raises `InputError` for weights that are no
-    numbers or do not fit.
+    Where the checkpoint has no head it gets a new one of so many `outputs`. Raises `InputError` for weights that hold
+    NaN, do not fit, are missing, or belong to layers that the configuration does not have.
     """
     admit_torchvision()
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    head = {} if outputs is None else {"num_labels": outputs}
     try:
         with quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(0)  # a new head, where there is none, is the same in every run
-            model = AutoModelForSequenceClassification.from_pretrained(
+            model, info = AutoModelForSequenceClassification.from_pretrained(
                 checkpoint.directory,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
-                **head,
+                num_labels=outputs,
+                output_loading_info=True,
             )
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("--model", f"{checkpoint.directory} cannot be loaded: {error}") from error
+    _check_complete(checkpoint, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
-    return model.to(device).eval(), tokenizer
+    if checkpoint.has_head:
+        model.config.id2label = checkpoint.label_names
+        model.config.label2id = {name: index for index, name in checkpoint.label_names.items()}
+    return model.to(device).eval()
 
 
 def check_finite(model: nn.Module) -> None:
-    """Raise `InputError` naming the first tensor that holds NaN or infinity."""
-    for name, tensor in model.named_parameters():
+    """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if not torch.isfinite(tensor).all():
             raise InputError("--model", f"tensor {name!r} holds NaN or infinity; the checkpoint is broken")
+
+
+def _check_complete(checkpoint: Checkpoint, missing: list[str], unexpected: list[str]) -> None:
+    """Raise `InputError` where the weights in the file and those of the architecture are not the same.
+
+    A head that is to be trained may be missing, the head of another task may be left over.
+    """
+    if lost := [name for name in missing if checkpoint.has_head or not _is_of_head(name)]:
+        raise InputError(
+            "--model", f"{checkpoint.directory} lacks the weights {listed(lost)}; save the whole model again"
+        )
+    if more := [name for name in unexpected if any(part in name for part in BODY) and not name.endswith(IDS)]:
+        raise InputError(
+            "--model",
+            f"{checkpoint.directory} holds weights that a {checkpoint.model_type} of its config.json does not have: "
+            f"{listed(more)}; the two must come from the same model",
+        )
+
+
+def _is_of_head(name: str) -> bool:
+    return "classifier" in name or "pooler" in name
 
 
 def hash_weights(model: nn.Module) -> str:

@@ -9,6 +9,7 @@ from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
 from optimizer.vision.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images
 from optimizer.vision.tasks import IMAGE_TASKS
+from optimizer.workloads.checkpoint import check_lengths
 from optimizer.workloads.data import check_data
 from optimizer.workloads.models import BUILT_IN, SHORT_NAMES, check_model_name
 from optimizer.workloads.tasks import TASKS, resolve_task
@@ -31,5 +32,6 @@ def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = 
     if spec.weights is not None:
         raise InputError("--weights", "is for image networks; a text encoder's directory holds its own weights")
     task = resolve_task(spec)
-    check_model_name(spec.model)
+    if checkpoint := check_model_name(spec.model):
+        check_lengths(checkpoint, spec)
     check_data(spec, task)

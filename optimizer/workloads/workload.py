@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,17 @@ from optimizer.spec import StudySpec
 from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.names import is_of_images
 from optimizer.workloads.baseline import check_baseline
+from optimizer.workloads.checkpoint import Checkpoint, check_lengths
 from optimizer.workloads.data import Table, read_splits
 from optimizer.workloads.examples import AnyExamples, Examples, tokenise
 from optimizer.workloads.labels import label_map, order_note
-from optimizer.workloads.loading import hash_weights, load_checkpoint
-from optimizer.workloads.models import BUILT_IN, Checkpoint, inspect_checkpoint, locate
+from optimizer.workloads.loading import hash_weights, load_model
+from optimizer.workloads.models import BUILT_IN, checked_checkpoint, locate
 from optimizer.workloads.names import check_names
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.splits import Splits, cut, table_hash
-from optimizer.workloads.tasks import resolve_task
+from optimizer.workloads.tasks import Task, resolve_task
+from optimizer.workloads.tokenizer import check_tokens, load_tokenizer
 
 Progress = Callable[[str, int, int], None]
 ROLES = ("calibration", "search", "verification")
@@ -98,20 +101,23 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
     """Load the model of a study of texts to go with examples that were cut already. Raises `InputError`."""
     task, device = resolve_task(spec), check_device(spec.device)
     checkpoint = checkpoint_of(spec, cache_dir, progress)
-    outputs = 1 if task.is_regression else len(splits.search.names)
-    model, tokenizer = load_checkpoint(checkpoint, outputs=None if checkpoint.has_head else outputs, device=device)
+    max_length, outputs = check_lengths(checkpoint, spec), _outputs(checkpoint, task, splits)
+    tokenizer = load_tokenizer(checkpoint)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
-    roles = {
-        role: _examples(getattr(splits, role), role, tokenizer, spec, names if not task.is_regression else None)
-        for role in ROLES
-    }
+    tokenised = partial(
+        _examples, tokenizer=tokenizer, max_length=max_length, names=None if task.is_regression else names
+    )
+    roles = {role: tokenised(getattr(splits, role), role) for role in ROLES}
+    check_tokens(roles.values(), tokenizer, checkpoint)
+    model = load_model(checkpoint, outputs=outputs, device=device)
     metric = METRICS[task.metric]
     if not checkpoint.has_head and not spec.allow_untrained:
         from optimizer.workloads.head import with_trained_head  # training is rare, and loads much
 
-        training = _examples(splits.train, "train", tokenizer, spec, names if not task.is_regression else None)
+        training = tokenised(splits.train, "train")
         model = with_trained_head(model, tokenizer, training, metric, cache_dir=cache_dir, progress=progress)
     search_logits = predict(model, roles["search"])
+    _check_answers(search_logits)
     if not spec.allow_untrained:
         own_names = names if checkpoint.has_head else None
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, own_names)
@@ -121,12 +127,17 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
         tokenizer=tokenizer,
         metric=metric,
         **roles,
-        train=lambda: _examples(splits.train, "train", tokenizer, spec, names if not task.is_regression else None),
+        train=lambda: tokenised(splits.train, "train"),
         search_logits=search_logits,
         sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
         weights_hash=hash_weights(model),
         device=device,
-        notes=(*splits.notes, *order_note(splits.search.names, names), *_cut_notes(roles)),
+        notes=(
+            *splits.notes,
+            *order_note(splits.search.names, names),
+            *checkpoint.notes,
+            *_cut_notes(roles),
+        ),
     )
 
 
@@ -135,14 +146,37 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress) -> Check
     if spec.model == BUILT_IN:
         from optimizer.training.phrases_mini import phrases_mini
 
-        return inspect_checkpoint(spec.model, phrases_mini(cache_dir, progress=progress))
+        return checked_checkpoint(spec.model, phrases_mini(cache_dir, progress=progress))
     progress(f"looking for {spec.model}", 0, 0)
-    return inspect_checkpoint(spec.model, locate(spec.model))
+    return checked_checkpoint(spec.model, locate(spec.model))
 
 
-def _examples(table: Table, role: str, tokenizer: Any, spec: StudySpec, names: dict[int, str] | None) -> Examples:
+def _outputs(checkpoint: Checkpoint, task: Task, splits: Splits) -> int:
+    """Return the outputs that the model has, or is to get. Raises `InputError` for a head of another kind of task."""
+    if not checkpoint.has_head:
+        return 1 if task.is_regression else len(splits.search.names)
+    answers, asked = ("scores", "classes") if checkpoint.is_regression else ("classes", "scores")
+    if checkpoint.is_regression != task.is_regression:
+        raise InputError(
+            "--model",
+            f"{checkpoint.name} answers with {answers} ({checkpoint.outputs} outputs), {task.metric} on task "
+            f"{task.name!r} needs {asked}; give a model of that kind, or another --metric",
+        )
+    return checkpoint.outputs
+
+
+def _examples(table: Table, role: str, *, tokenizer: Any, max_length: int, names: dict[int, str] | None) -> Examples:
     labels = table.labels if names is None else label_map(table.names, names, table.present)[table.labels]
-    return tokenise(tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=spec.max_length)
+    return tokenise(tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=max_length)
+
+
+def _check_answers(logits: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise InputError(
+            "--model",
+            f"answers {broken} of {len(logits)} search examples with NaN or infinity; the checkpoint is broken",
+        )
 
 
 def _cut_notes(roles: dict[str, Examples]) -> list[str]:
