@@ -6,13 +6,14 @@
     one split                   60 % search, 40 % verification, after calibration
 
 Calibration examples are as long as the search examples where there are enough to choose from.
-A text found in two of them leaves train and calibration first, then search, verification never.
+A text found in two of them leaves train and calibration first, then search, verification never. A text found twice in
+one of them is kept once, with the label that most of its copies have; case and spacing make no other text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from optimizer.errors import InputError
 from optimizer.workloads.data import Table
+from optimizer.workloads.repeats import distinct
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -53,7 +55,7 @@ def cut(
     `notes` are those of the data, kept before those of the cut.
     """
     notes = list(notes)
-    pool, wanted_search, held = _roles(tables, notes)
+    pool, wanted_search, held = _roles(_without_repeats(tables, notes), notes)
     held = _sized(held, verification, "--verification-examples")
     wanted_search, gone = _without(wanted_search, held)
     _note_removed(notes, "search", gone)
@@ -63,7 +65,7 @@ def cut(
     for role, table in (("train", pool), ("search", wanted_search), ("verification", held)):
         if not len(table):
             raise InputError("--data", f"no {role} example is left after cutting the splits")
-    chosen, rest = _alike(pool, wanted_search, min(calibration, len(pool)))
+    chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
 
 
@@ -97,6 +99,33 @@ def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table,
             notes.append(f"all examples come from one split ({only}): a checkpoint trained on it has seen them")
             return pool, search, held
     raise InputError("--data", f"cannot make search and verification examples of splits {sorted(tables)}")
+
+
+def _without_repeats(tables: Mapping[str, Table], notes: list[str]) -> dict[str, Table]:
+    """Return the tables that are searched and verified on with each text once; train, where it is none, as it is.
+
+    Calibration examples are drawn from all of train, so that they stay those of earlier studies of the same data.
+    """
+    is_pool = {"train", "validation"} <= tables.keys()
+    return {
+        split: table if split == "train" and is_pool else _once(table, split, notes)[0]
+        for split, table in tables.items()
+    }
+
+
+def _each_once(chosen: Table, rest: Table, notes: list[str]) -> tuple[Table, Table]:
+    """Return both with each text in one of them once, in `chosen` if it was there."""
+    both = replace(rest, texts=chosen.texts + rest.texts, labels=np.concatenate([chosen.labels, rest.labels]))
+    once, places = _once(both, "train", notes)
+    size = int(np.searchsorted(places, len(chosen)))
+    return once.take(np.arange(size)), once.take(np.arange(size, len(once)))
+
+
+def _once(table: Table, split: str, notes: list[str]) -> tuple[Table, IntArray]:
+    """Return the examples with each text once, and their places in `table`, ascending."""
+    found = distinct([_normal(texts) for texts in table.texts], table.labels)
+    notes.extend(found.notes(split))
+    return replace(table.take(found.kept), labels=found.labels), found.kept
 
 
 def divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:

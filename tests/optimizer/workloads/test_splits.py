@@ -97,3 +97,60 @@ def test_where_no_text_is_long_enough_the_longest_calibrate() -> None:
     like = Table((("y" * 500,),), np.zeros(1, int), ())
     splits = cut({"train": pool, "validation": like, "test": Table((("z",),), np.zeros(1, int), ())}, calibration=10)
     assert [len(texts[0]) for texts in splits.calibration.texts] == list(range(91, 101))
+
+
+def labelled(texts: list[str], labels: list[int]) -> Table:
+    return Table(tuple((text,) for text in texts), np.array(labels), ("0", "1"))
+
+
+def test_a_split_of_repeats_is_cut_into_its_distinct_texts() -> None:
+    once = table(1000)
+    splits = cut({"train": Table(once.texts * 5, np.tile(once.labels, 5), once.names)}, calibration=50)
+    roles = [splits.calibration, splits.search, splits.verification, splits.train]
+    assert sum(map(len, roles)) == len(set().union(*map(texts, roles))) == 1000
+    assert "train examples: 4000 repeats set aside" in splits.notes
+
+
+def test_copies_of_other_labels_are_outvoted_or_set_aside_in_every_role() -> None:
+    test = labelled(["a", " A", "a", "b", "B ", "c"], [1, 1, 0, 0, 1, 0])
+    validation = labelled(["d", "d", "e"], [0, 0, 1])
+    train = labelled(["f", "g", "F", "f", "h", "h"], [0, 1, 1, 1, 0, 1])
+    splits = cut({"train": train, "validation": validation, "test": test}, calibration=1)
+    assert dict(zip(splits.verification.texts, splits.verification.labels.tolist(), strict=True)) == {
+        ("a",): 1,
+        ("c",): 0,
+    }
+    assert splits.search.texts == (("d",), ("e",))
+    assert {text.lower() for (text,) in splits.calibration.texts + splits.train.texts} == {"f", "g"}
+    assert [*splits.calibration.labels, *splits.train.labels] == [1, 1]
+    assert sorted(splits.notes) == [
+        "test examples: 1 kept with the label that most of their copies have",
+        "test examples: 2 repeats set aside",
+        "test examples: 2 set aside because as many of their copies have another label",
+        "train examples: 1 kept with the label that most of their copies have",
+        "train examples: 2 repeats set aside",
+        "train examples: 2 set aside because as many of their copies have another label",
+        "validation examples: 1 repeats set aside",
+    ]
+
+
+def test_pairs_are_repeats_where_both_texts_are() -> None:
+    pairs = Table((("a", "b"), ("A", "b"), ("b", "a"), ("a", "c")), np.array([0, 0, 0, 0]), ("0", "1"))
+    splits = cut({"validation": table(20), "train": table(20, 50), "test": pairs}, calibration=5)
+    assert splits.verification.texts == (("a", "b"), ("b", "a"), ("a", "c"))
+
+
+GOLDEN = {
+    "three": ["89225d65", "4b97089b", "f8bffb9b", "99685998"],
+    "no validation": ["f03a2d70", "6d646823", "f8bffb9b", "6e1f6516"],
+    "no test": ["89225d65", "1f34154e", "e6f0c9b3", "99685998"],
+    "no train": ["4d2ab27a", "39cad551", "f8bffb9b", "e3b0c442"],
+    "one": ["cde136a9", "3494bde2", "9fa9fb8e", "80d56961"],
+}
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_the_roles_of_data_without_repeats_stay_those_of_earlier_studies(name: str) -> None:
+    splits = cut(SPLITS[name], calibration=50)
+    roles = (splits.calibration, splits.search, splits.verification, splits.train)
+    assert [table_hash(role)[:8] for role in roles] == GOLDEN[name]
