@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from studies.records import Candidate
+
+TITLES: Mapping[str, str] = {  # of the stages, in their order; an event of another stage is a remark
+    "load": "loading model and data",
+    "baseline": "dense model on the search examples",
+    "bank": "ranking units",
+    "sensitivity": "sensitivity of every group",
+    "tables": "latency of isolated blocks",
+    "search": "searching",
+    "recover": "recovering the shortlist",
+    "verify": "verifying the shortlist",
+    "measure": "measuring latency, energy, memory",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

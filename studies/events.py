@@ -39,6 +39,11 @@ class EventLog(Protocol):
     def after(self, sequence: int, *, limit: int, study_id: int | None = None) -> Sequence[StudyEvent]:
         """Return at most `limit` events of a greater sequence, ascending, of one study or of all."""
 
+    def recent(
+        self, study_id: int, *, limit: int, kind: str | None = None, before: int | None = None
+    ) -> Sequence[StudyEvent]:
+        """Return at most `limit` events of a study, newest first, of one kind and below a sequence where given."""
+
     def latest(self) -> int:
         """Return the greatest sequence that is kept, 0 where none is."""
 

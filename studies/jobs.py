@@ -2,7 +2,7 @@
 
 A worker claims a job for `lease_s` seconds and renews the lease while it works. One that is killed renews nothing, so
 its job goes to the next who asks, as often as the job allows. A study follows its run: queued while the job waits,
-failed or cancelled with it unless the study has ended by itself.
+running once a worker has it, failed or cancelled with it unless the study has ended by itself.
 """
 
 from __future__ import annotations

@@ -8,20 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from optimizer.progress import Event
+from optimizer.progress import TITLES, Event
 from studies.records import Candidate, CandidateState
-
-TITLES = {
-    "load": "loading model and data",
-    "baseline": "dense model on the search examples",
-    "bank": "ranking units",
-    "sensitivity": "sensitivity of every group",
-    "tables": "latency of isolated blocks",
-    "search": "searching",
-    "recover": "recovering the shortlist",
-    "verify": "verifying the shortlist",
-    "measure": "measuring latency, energy, memory",
-}
 
 
 class LiveProgress:

@@ -51,6 +51,8 @@ def when(moment: datetime) -> str:
 def duration(seconds: float) -> str:
     """Return a time that passed."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 

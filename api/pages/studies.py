@@ -16,6 +16,7 @@ from api.pages.candidate import detail_of
 from api.pages.form import sections
 from api.pages.picture import picture_of
 from api.pages.rendering import page
+from api.pages.standing import standing_of
 from api.pages.summaries import line_of
 from optimizer.fronts import front_of, study_limits
 from optimizer.report import headline
@@ -96,6 +97,7 @@ def one_study(study: NamedStudy, state: Shared, caller: Reader, epsilon: Epsilon
         spec=spec,
         result=result,
         front=front,
+        standing=standing_of(study, spec, state),
         picture=picture_of(state.records.members(study), front) if front else None,
         headline=headline(result) if study.baseline else None,
         data={"result": result.model_dump(mode="json"), "limits": study_limits(spec), "epsilon": epsilon},

@@ -8,7 +8,7 @@ from studies.records import StudyState, Verdict
 
 STATES: Mapping[StudyState, str] = {
     StudyState.QUEUED: "waits for a worker",
-    StudyState.RUNNING: "a worker is on it",
+    StudyState.RUNNING: "a worker has it",
     StudyState.INTERRUPTED: "stopped; it can go on where it was",
     StudyState.COMPLETE: "searched and verified",
     StudyState.FAILED: "ended with an error",

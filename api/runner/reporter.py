@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from optimizer.progress import Event
+from optimizer.progress import TITLES, Event
 from studies.events import STAGE, EventLog
 from studies.store import StoreError
 
@@ -15,21 +16,52 @@ log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """A listener. A new stage and its end are told at once, what lies between once a second."""
+    """A listener. A new stage and its end are told at once, what lies between once a second.
+
+    With each goes how long the stage has taken, and how long it will at the pace it had so far; in seconds.
+    """
 
     def __init__(self, events: EventLog, study_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._events, self._study_id, self._clock = events, study_id, clock
-        self._told: str | None = None
+        self._pace: Pace | None = None
         self._told_at = 0.0
 
     def __call__(self, event: Event) -> None:
         """Tell an event, if it is time. A database that is away is no reason to stop: the next event may reach it."""
         now = self._clock()
-        if event.stage == self._told and event.done != event.total and now - self._told_at < EVERY_S:
+        if self._pace is None or event.stage != self._pace.stage:
+            self._pace = Pace(event.stage, began=now, since=now, done=event.done, total=event.total)
+        elif event.total != self._pace.total:
+            self._pace = replace(self._pace, since=now, done=event.done, total=event.total)
+        elif event.done != event.total and now - self._told_at < EVERY_S:
             return
-        self._told, self._told_at = event.stage, now
-        data = {"stage": event.stage, "text": event.text, "done": event.done, "total": event.total}
+        self._told_at = now
+        data = {
+            "stage": event.stage,
+            "title": TITLES.get(event.stage),
+            "text": event.text,
+            "done": event.done,
+            "total": event.total,
+            "elapsed_s": round(now - self._pace.began, 1),
+            "left_s": self._pace.left(now, event),
+        }
         try:
             self._events.append(self._study_id, STAGE, data)
         except StoreError as error:
             log.warning("study %d: progress is not told: %s", self._study_id, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a stage began, and since when it has had so much to do: what was done by then says nothing of its pace."""
+
+    stage: str
+    began: float
+    since: float
+    done: int
+    total: int
+
+    def left(self, now: float, event: Event) -> float | None:
+        """Return the seconds that the rest will take, None before anything was done."""
+        done = event.done - self.done
+        return round((now - self.since) / done * (event.total - event.done), 1) if done > 0 else None

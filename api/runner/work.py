@@ -30,7 +30,7 @@ def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listene
             listener=listener,
         )
     except ValueError as error:  # refused before it was begun
-        if store.study(str(job.study_id)).state is StudyState.QUEUED:
+        if store.study(str(job.study_id)).state is StudyState.RUNNING:
             store.update_study(job.study_id, state=StudyState.FAILED, error=str(error))
         raise
 

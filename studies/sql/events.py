@@ -69,6 +69,18 @@ class SqlEventLog:
         with self._database.glance() as connection:
             return [_record(row) for row in connection.execute(following.order_by(EventRow.sequence).limit(limit))]
 
+    def recent(
+        self, study_id: int, *, limit: int, kind: str | None = None, before: int | None = None
+    ) -> Sequence[StudyEvent]:
+        """Return at most `limit` events of a study, newest first, of one kind and below a sequence where given."""
+        chosen = select(*EventRow.__table__.c).where(EventRow.study_id == study_id)
+        if kind is not None:
+            chosen = chosen.where(EventRow.kind == kind)
+        if before is not None:
+            chosen = chosen.where(EventRow.sequence < min(before, LARGEST_SEQUENCE))
+        with self._database.glance() as connection:
+            return [_record(row) for row in connection.execute(chosen.order_by(EventRow.sequence.desc()).limit(limit))]
+
     def latest(self) -> int:
         """Return the greatest sequence that is kept, 0 where none is."""
         with self._database.glance() as connection:

@@ -67,7 +67,9 @@ class SqlJobQueue:
                 return None
             leases.lend(row, worker, until=now + timedelta(seconds=lease_s), now=now)
             session.flush()
-            return job_record(row)
+            job = job_record(row)
+        self._begin(job, worker, now)
+        return job
 
     def heartbeat(self, job_id: int, worker: str, *, lease_s: float) -> Job:
         """Renew a lease; the job returned tells whether to stop (`cancel_requested`). Raises `JobLostError`."""
@@ -134,6 +136,15 @@ class SqlJobQueue:
         """Return how many jobs are queued."""
         with self._database.glance() as connection:
             return connection.scalar(select(func.count()).where(JobRow.state == JobState.QUEUED)) or 0
+
+    def _begin(self, job: Job, worker: str, now: datetime) -> None:
+        """Let the study that waited for a run be RUNNING: whoever looks sees that a worker has it."""
+        if job.kind not in leases.RUNS:
+            return
+        with self._database.write() as session:
+            study, _ = leases.held_job(session, job.id, worker)
+            if study.state is StudyState.QUEUED:
+                leases.move_study(session, study, StudyState.RUNNING, error=None, process=self._process, now=now)
 
     def _given_up(self, job_id: int, worker: str, change: Callable[[JobRow, datetime], None]) -> Job:
         """Change a job that its worker is done with, and let the study follow."""

@@ -13,3 +13,9 @@ export function element(name, { text, ...attributes } = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+// The words of the server, to the second.
+export function duration(seconds) {
+  const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor((whole % 3600) / 60);
+  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}

@@ -2,7 +2,6 @@
 import { ask, pages, read, Refusal, rendered } from "./api.js";
 import { chosen as chosenAxes, offer } from "./axes.js";
 import { enliven } from "./candidate.js";
-import { follow } from "./follow.js";
 import { frontAt } from "./front.js";
 import { redrawOnScheme } from "./plot.js";
 import { drawParallel, highlight } from "./parallel.js";
@@ -10,6 +9,7 @@ import { drawScatter } from "./scatter.js";
 import { drawTable } from "./table.js";
 import { drawVolume } from "./volume.js";
 import { enlivenActions } from "./actions.js";
+import { watch } from "./progress.js";
 
 const SETTLE_MS = 250, FRESH_MS = 1500;
 const at = (id) => document.getElementById(id);
@@ -129,7 +129,7 @@ function show(members) {
 
 async function refresh() {
   view.study = await ask(`/v1${path}/result`);
-  const parts = ["summary", "conditions"];
+  const parts = ["summary", "progress", "conditions"];
   for (const [i, part] of (await rendered(path, parts)).entries()) at(parts[i]).replaceWith(part);
   await load({ isFresh: true });
   if (view.study.baseline && view.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);
@@ -148,28 +148,6 @@ async function fetchSoon() {
     await load({ isFresh: false });
   }
   isFetching = false;
-}
-
-function listen() {
-  const told = (text, count = "") => {
-    if (at("stage").textContent !== text) at("announcer").textContent = text;
-    at("stage").textContent = text;
-    at("stage-count").textContent = count;
-  };
-  follow(`/v1${path}`, {
-    stage: ({ stage, done, total }) => {
-      at("progress").hidden = false;
-      told(stage, total ? `${done} of ${total}` : "");
-      if (total) Object.assign(at("bar"), { max: total, value: done });
-      else at("bar").removeAttribute("value");
-    },
-    candidate: fetchSoon,
-    state: (state) => {
-      at("progress").hidden = !["queued", "running"].includes(state);
-      told(state);
-      refreshSoon();
-    },
-  });
 }
 
 let changing = 0;
@@ -203,7 +181,7 @@ function enlivenControls() {
 
 enlivenControls();
 enlivenActions(path);
-if (["queued", "running"].includes(result.state)) listen();
+if (["queued", "running"].includes(result.state)) watch(path, { candidate: fetchSoon, state: refreshSoon });
 if (result.baseline) {
   await load({ isFresh: false });
   if (result.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);

@@ -9,6 +9,8 @@ from importlib.resources import files
 import pytest
 from served import Place
 
+from api.runner.reporter import Reporter
+from optimizer.progress import Event
 from studies.keys import Scope
 from studies.opening import open_service
 
@@ -198,3 +200,35 @@ def test_the_plots_come_from_the_vendored_bundle_as_it_was_published() -> None:
     script = VENDOR.joinpath("plotly-strict.min.js").read_bytes()
     assert hashlib.sha256(script).hexdigest() in VENDOR.joinpath("README.md").read_text(encoding="utf-8")
     assert b"strict" in script[:200]
+
+
+def test_a_study_that_a_worker_has_shows_its_stage_and_its_times(place: Place, open_page: Callable) -> None:
+    with place.client() as client:
+        client.submit(place.spec(), name="runs")
+        client.submit(place.spec(seed=1), name="waits")
+    service = open_service(place.settings.storage)
+    try:
+        job = service.jobs.claim("ann", lease_s=600)
+        now = [0.0]
+        tell = Reporter(service.events, job.study_id, clock=lambda: now[0])
+        for seconds, event in ((0, Event(stage="load")), (2, Event(stage="bank")), (90, Event(stage="bank"))):
+            now[0] += seconds
+            tell(event)
+        page = open_page(f"{place.url}/studies/runs")
+        text = page.locator("main").inner_text()
+        assert "queued" not in text
+        assert "ranking units" in page.locator("#stage").inner_text()
+        assert "for 1 min 3" in page.locator("#stage-time").inner_text()
+        assert "Worker ann" in text
+        assert page.locator(".stages .done").all_inner_texts() == [
+            "loading model and data",
+            "dense model on the search examples",
+        ]
+        for done in (3, 6):
+            now[0] += 60
+            tell(Event(stage="sensitivity", done=done, total=12))
+        page.locator("#stage-count", has_text="6 of 12").wait_for()
+        page.locator("#stage-time", has_text="about 1 min 59 s left").wait_for()
+        assert "waits for a worker" in open_page(f"{place.url}/studies/waits", java_script_enabled=False).content()
+    finally:
+        service.close()
