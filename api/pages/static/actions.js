@@ -4,15 +4,16 @@ import { ask } from "./api.js";
 export function enlivenActions(path) {
   const told = document.getElementById("action-error");
   document.addEventListener("click", async (event) => {
-    const action = event.target.closest("[data-action]")?.dataset.action;
+    const { action, epsilon } = event.target.closest("[data-action]")?.dataset ?? {};
     if (!action) return;
     told.textContent = "";
     try {
       if (action === "delete") await remove(path);
-      else await ask(`/v1${path}/${action}`, { method: "POST" });
+      else await ask(`/v1${path}/${action}`, { method: "POST", body: epsilon ? { epsilon: Number(epsilon) } : undefined });
       if (action !== "delete") location.reload();
     } catch (error) {
       told.textContent = error.message;
+      told.scrollIntoView({ block: "nearest" });
     }
   });
 }

@@ -62,9 +62,20 @@ async function judge() {
 
 function describe(judged) {
   const parts = [`${view.front.items.length} on the front at ε = ${Number(view.epsilon.toPrecision(4))}, of ${view.members.length} candidates`];
-  if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to tell; resuming with this ε finishes them`);
+  if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to tell`);
   if (judged?.unverified) parts.push(`${judged.unverified} of the front not verified`);
   at("counts").textContent = parts.join(" · ");
+  offerToWiden();
+}
+
+// Above its own ε a study that has ended can be resumed: what was stopped is finished, and a new shortlist verified.
+function offerToWiden() {
+  const { state, study, epsilon } = view.study, offer = at("widen");
+  offer.hidden = ["queued", "running"].includes(state) || view.epsilon <= epsilon;
+  offer.querySelector("button").dataset.epsilon = view.epsilon;
+  offer.querySelector("button").textContent = `Resume with ε = ${view.epsilon}`;
+  offer.querySelector("code").textContent = `optimize resume ${study} --epsilon ${view.epsilon}`;
+  offer.querySelector("[data-copy]").dataset.copy = "";
 }
 
 // A slider's values are sums of steps in binary; ε is what a person would write.

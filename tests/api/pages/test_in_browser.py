@@ -97,6 +97,27 @@ def test_a_candidate_is_opened_exported_and_downloaded(finished: Place, open_pag
     assert download.value.path().stat().st_size > 1000
 
 
+def test_a_complete_study_is_resumed_at_a_larger_epsilon(place: Place, open_page: Callable) -> None:
+    with place.client() as client:
+        client.submit(place.spec(epsilon=0.02), name="wider")
+    place.work()
+    page = open_page(f"{place.url}/studies/wider")
+    page.locator("#scatter .main-svg").first.wait_for()
+    resume = page.locator("#widen button.primary")
+    assert resume.is_hidden()
+    page.locator("#epsilon-number").fill("0.3")
+    assert "optimize resume wider --epsilon 0.3" in page.locator("#widen").inner_text()
+    page.get_by_role("button", name="Resume with ε = 0.3").click()
+    page.locator("#summary[data-state=queued]").wait_for()
+    with place.working():
+        page.locator("#summary[data-state=complete]").wait_for(timeout=60_000)
+    with place.client() as client:
+        assert client.study("wider").spec["epsilon"] == 0.3
+    assert "ε 0.3" in page.locator(".facts").inner_text()
+    page.locator("#counts", has_text="ε = 0.3").wait_for()
+    assert not page.locator("#widen").is_visible()
+
+
 def test_a_queued_study_is_cancelled_resumed_and_deleted(place: Place, open_page: Callable) -> None:
     with place.client() as client:
         client.submit(place.spec(), name="waits")
