@@ -24,7 +24,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     made = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     made.pre_tokenizer = Whitespace()
     made.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
@@ -68,20 +68,22 @@ def save_data(
     *,
     noise: float = 0.1,
     labels: tuple[str, ...] = LABELS,
+    pairs: bool = False,
 ) -> Path:
-    """Save splits labelled by the model itself, some labels changed, so that it is a good baseline."""
+    """Save splits labelled by the model itself, some labels changed, so that it is a good baseline.
+
+    With `pairs` each sentence has an `other`.
+    """
     from transformers import AutoModelForSequenceClassification
 
     directory.mkdir(parents=True, exist_ok=True)
     model = AutoModelForSequenceClassification.from_pretrained(model_directory).eval()
     encode = tokenizer()
     for seed, (split, n) in enumerate(sizes.items()):
-        texts = sentences(n, seed)
+        columns = {"sentence": sentences(n, seed)} | ({"other": sentences(n, seed + 50)} if pairs else {})
         with torch.inference_mode():
-            answers = model(**encode(texts, padding=True, return_tensors="pt")).logits.argmax(dim=1).numpy()
+            answers = model(**encode(*columns.values(), padding=True, return_tensors="pt")).logits.argmax(dim=1).numpy()
         rng = np.random.default_rng(seed)
         chosen = np.where(rng.random(n) < noise, rng.integers(0, len(labels), n), answers)
-        pd.DataFrame({"sentence": texts, "label": [labels[i] for i in chosen]}).to_csv(
-            directory / f"{split}.csv", index=False
-        )
+        pd.DataFrame({**columns, "label": [labels[i] for i in chosen]}).to_csv(directory / f"{split}.csv", index=False)
     return directory

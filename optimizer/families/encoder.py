@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 64
 CALIBRATION_TOKENS = 2048
+ONNX_CHECKED = 24  # examples whose answers a graph must give
 
 
 class EncoderFamily:
@@ -121,15 +123,10 @@ class EncoderFamily:
         return request_of(workload.sequence_length, int(workload.model.config.vocab_size), workload.device)
 
     def onnx_inputs(self, workload: Workload) -> OnnxInputs:
-        """Return requests of other batches and lengths, half of the last text padded; both are free."""
-        vocabulary = int(workload.model.config.vocab_size)
-
-        def padded(batch: int, length: int) -> dict[str, Tensor]:
-            inputs = request_of(length, vocabulary, workload.device, seed=batch)(batch)
-            inputs["attention_mask"][-1, length // 2 :] = 0
-            return inputs
-
-        return OnnxInputs(requests=[padded(2, 9), padded(1, 5), padded(3, 17)], free=("batch", "length"))
+        """Return batches of the search examples as the tokenizer gives them, padded; batch and length are free."""
+        return OnnxInputs(
+            requests=_requests_of(cast("Examples", workload.search), workload.device), free=("batch", "length")
+        )
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs of a request's length."""
@@ -144,6 +141,18 @@ class EncoderFamily:
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
         """Return the length in tokens."""
         return {"sequence_length": workload.sequence_length}
+
+
+def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Tensor]]:
+    """Return the shortest example beside the longest, then batches from all over the lengths, one example among them.
+
+    The first is what a graph is traced with: two rows of different lengths.
+    """
+    order = examples.lengths.argsort(kind="stable")
+    spread = order[np.linspace(0, len(order) - 1, ONNX_CHECKED).astype(int)]
+    chosen = [order[[0, -1]], *np.array_split(spread, 3), order[[len(order) // 2]]]
+    batches = [next(examples.subset(places).batches(batch_size=len(places), device=device)) for places in chosen]
+    return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
 
 
 def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:

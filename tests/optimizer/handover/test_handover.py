@@ -77,11 +77,12 @@ def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, int]:
     root = tmp_path_factory.mktemp("export")
     save_tiny(root / "model")
-    save_data(root / "data", root / "model", {"train": 200, "validation": 200, "test": 150})
+    save_data(root / "data", root / "model", {"train": 200, "validation": 200, "test": 150}, pairs=True)
     spec = StudySpec(
         model=str(root / "model"),
         task="colours",
         data=str(root / "data"),
+        text_columns=("sentence", "other"),
         epsilon=0.6,
         trials=6,
         batch_sizes=(1,),
@@ -109,14 +110,25 @@ def test_an_exported_candidate_runs_as_any_classifier_does(study: tuple[StudySto
     assert manifest.member.verdict.value in card
 
 
-def test_onnx_gives_equal_logits(study: tuple[StudyStore, Path, int], tmp_path: Path) -> None:
+def test_onnx_takes_the_pairs_that_the_tokenizer_gives_and_answers_as_torch_does(
+    study: tuple[StudyStore, Path, int], tmp_path: Path
+) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    store, root, number = study
-    export_candidate(store, store.study("s"), number, tmp_path / "out", cache_dir=root / "cache", as_onnx=True)
-    session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"), providers=["CPUExecutionProvider"])
-    inputs = {name: tensor.numpy() for name, tensor in texts().items()}
-    np.testing.assert_allclose(session.run(None, inputs)[0], logits(load_pruned(tmp_path / "out")).numpy(), atol=1e-4)
+    store, root, _ = study
+    found, place = store.study("s"), tmp_path / "out"
+    largest = max(store.candidates(found.id), key=lambda candidate: sum(candidate.config.as_dict().values()))
+    export_candidate(store, found, largest.number, place, cache_dir=root / "cache", as_onnx=True)
+    session = onnxruntime.InferenceSession(str(place / "model.onnx"), providers=["CPUExecutionProvider"])
+    given = AutoTokenizer.from_pretrained(place)(sentences(9, 1), sentences(9, 2), padding=True, return_tensors="pt")
+    assert {each.name for each in session.get_inputs()} == set(given)
+    model = load_pruned(place)
+    with torch.inference_mode():
+        wanted = model(**given).logits.numpy()
+        blind = model(given["input_ids"], given["attention_mask"]).logits.numpy()
+    (got,) = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
+    assert np.abs(blind - wanted).max() > 0.01  # what a graph without token types would miss
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
