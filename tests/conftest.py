@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share the cores: more threads only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+else:  # the hub's cache is empty at first, whatever the user has in theirs; workers inherit it
+    os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
+    atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 admit_torchvision()  # tests import transformers themselves
 

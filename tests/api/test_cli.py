@@ -1,11 +1,9 @@
-"""The command line as a user types it: whole processes, exit codes, what goes to which stream."""
+"""The command line as a user types it: exit codes, what goes to which stream."""
 
 from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,7 +25,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, object]]:
     cli = Cli(tmp_path_factory.mktemp("cli"), assets)
-    done = cli(*cli.study("--study", "first", "--json"))
+    done = cli(*cli.study("--study", "first", "--json"), process=True)
     assert done.returncode == 0, done.stderr
     return cli, json.loads(done.stdout)
 
@@ -47,7 +45,7 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
     assert set(promised.split()) <= set(member)
     assert set(member["verification"]) == {"n", "accuracy", "drop", "interval", "upper_95", "verdict"}
     assert set(member["latency"][0]) == {
-        "batch", "seconds", "ratio", "ratio_interval", "gain", "source", "kernels",
+        "batch", "seconds", "dense_seconds", "ratio", "ratio_interval", "gain", "source", "kernels",
     }  # fmt: skip
 
 
@@ -67,6 +65,14 @@ def test_every_reading_command_answers_in_words_and_in_json(finished: tuple[Cli,
     assert json.loads(cli("show", "first", "--json").stdout) == result
 
 
+def test_a_process_of_its_own_answers_and_refuses_alike(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, _ = finished
+    for arguments, code in ((["show", "first", "--json"], 0), (cli.study("--sampler", "tpx"), 2)):
+        here, there = cli(*arguments), cli(*arguments, process=True)
+        assert here.returncode == there.returncode == code
+        assert (here.stdout, here.stderr) == (there.stdout, there.stderr)
+
+
 def test_a_filtered_front_says_what_is_not_known(finished: tuple[Cli, dict[str, object]]) -> None:
     cli, _ = finished
     front = json.loads(cli("front", "first", "--epsilon", "0.5", "--objectives", "flops", "--json").stdout)
@@ -79,9 +85,12 @@ def test_a_filtered_front_says_what_is_not_known(finished: tuple[Cli, dict[str, 
 
 def test_storage_may_stand_on_either_side_but_run_options_may_not(finished: tuple[Cli, dict[str, object]]) -> None:
     cli, _ = finished
-    bare = [sys.executable, "-c", "from api.cli import main; main()"]
-    after = subprocess.run([*bare, "studies", *cli.shared[:2]], env=cli.environment, capture_output=True, check=False)
-    assert after.returncode == 0
+    before = cli("studies")
+    place = cli.shared
+    cli.shared = []
+    after = cli("studies", *place[:2])
+    cli.shared = place
+    assert (after.returncode, after.stdout) == (0, before.stdout)
     stray = cli("--seed", "3", "studies")
     assert stray.returncode == 2
     assert "--seed: belongs to a run" in stray.stderr
@@ -119,7 +128,7 @@ def test_nothing_feasible_shows_the_least_violating_and_exits_with_3(assets: Pat
 
 def test_an_interrupt_exits_with_130_and_resume_finishes(assets: Path, tmp_path: Path) -> None:
     cli = Cli(tmp_path, assets)
-    process = cli.start(*cli.study("--study", "s", trials=40))
+    process = cli.start(*cli.study("--study", "s", trials=25))
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and b'"items": [{' not in cli_output(cli, "studies"):
         time.sleep(0.1)

@@ -97,7 +97,15 @@ def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served,
         "hypervolume",
     ):
         assert here[name] == there[name], name
-    timed = ("latency", "latency_ratio", "energy_j", "energy_ratio", "energy_interval", "peak_memory_bytes")
+    timed = (
+        "latency",
+        "latency_ratio",
+        "energy_j",
+        "energy_dense_j",
+        "energy_ratio",
+        "energy_interval",
+        "peak_memory_bytes",
+    )
     fronts = [
         [{name: value for name, value in member.items() if name not in timed} for member in result["front"]]
         for result in (here, there)

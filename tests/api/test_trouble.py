@@ -45,7 +45,7 @@ def test_a_disk_that_fills_up_with_the_bank_costs_this_study_alone(
     assert cli(*cli.study("--study", "earlier", trials=3)).returncode == 0
     full = Cli(tmp_path, assets)
     full.shared[-1] = str(small_disk)
-    refused = full(*full.study("--study", "later", trials=3))
+    refused = full(*full.study("--study", "later", trials=3), process=True)  # it leaves nothing open there
     assert refused.returncode == 1, refused.stderr
     assert "no space is left on the disk" in refused.stderr
     assert "--cache-dir" in refused.stderr
@@ -91,8 +91,8 @@ def test_a_read_only_database_answers_and_takes_nothing(assets: Path, tmp_path: 
     if made.returncode:
         pytest.skip("a read-only file system cannot be mounted without root")
     try:
-        assert cli("show", "first").returncode == 0
-        refused = cli(*cli.study("--study", "second", trials=2))
+        assert cli("show", "first", process=True).returncode == 0
+        refused = cli(*cli.study("--study", "second", trials=2), process=True)  # it leaves nothing open there
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
     assert refused.returncode == 2, refused.stderr
