@@ -57,8 +57,12 @@ def _spread_answers(model: torch.nn.Module) -> None:
 
 
 def sentences(n: int, seed: int, words: int = 6) -> list[str]:
+    """Return different sentences of words that the tokenizer knows."""
     rng = np.random.default_rng(seed)
-    return [" ".join(rng.choice(WORDS, size=rng.integers(2, words + 1))) for _ in range(n)]
+    made: dict[str, None] = {}
+    while len(made) < n:
+        made[" ".join(rng.choice(WORDS, size=rng.integers(2, words + 1)))] = None
+    return list(made)
 
 
 def save_data(
