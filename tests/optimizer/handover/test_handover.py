@@ -77,6 +77,7 @@ def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, int]:
     root = tmp_path_factory.mktemp("export")
     save_tiny(root / "model")
+    tokenizer(gives_types=True).save_pretrained(root / "model")
     save_data(root / "data", root / "model", {"train": 200, "validation": 200, "test": 150}, pairs=True)
     spec = StudySpec(
         model=str(root / "model"),
@@ -121,7 +122,7 @@ def test_onnx_takes_the_pairs_that_the_tokenizer_gives_and_answers_as_torch_does
     export_candidate(store, found, largest.number, place, cache_dir=root / "cache", as_onnx=True)
     session = onnxruntime.InferenceSession(str(place / "model.onnx"), providers=["CPUExecutionProvider"])
     given = AutoTokenizer.from_pretrained(place)(sentences(9, 1), sentences(9, 2), padding=True, return_tensors="pt")
-    assert {each.name for each in session.get_inputs()} == set(given)
+    assert {each.name for each in session.get_inputs()} == set(given) == {*texts(), "token_type_ids"}
     model = load_pruned(place)
     with torch.inference_mode():
         wanted = model(**given).logits.numpy()
