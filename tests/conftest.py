@@ -29,6 +29,30 @@ settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 
 
+SLOWEST = (  # files start in this order, so that no worker is left alone with a long one at the end
+    "optimizer/test_phrases.py",
+    "api/runner/test_processes.py",
+    "api/test_remote.py",
+    "api/test_cli.py",
+    "api/test_trouble.py",
+    "api/test_hub.py",
+    "api/pages/",
+    "api/http/",
+    "optimizer/training/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the files that take longest run first."""
+    root = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(root).as_posix()
+        return next((i for i, slow in enumerate(SLOWEST) if path.startswith(slow)), len(SLOWEST))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def real_assets() -> Path:
     """The directory with a really fine-tuned model and its data; tests that want it are skipped without."""
