@@ -23,3 +23,16 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if had_bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep optuna from announcing the studies that it is handed only to be read."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -1,0 +1,94 @@
+"""Importance: the groups whose levels explain most of what candidates lost and cost.
+
+Two figures per group, from the candidates that a study evaluated whole: its share of the variance that a random forest
+over all levels explains (functional ANOVA, Hutter et al. 2014), and the rank correlation of its level alone. A search
+moves groups together, so neither is the effect of a group alone: a share can be a neighbour's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import IntDistribution
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from scipy.stats import spearmanr
+
+from optimizer.member import Member, View
+from optimizer.quiet import quiet_optuna
+
+LEAST, MOST = 20, 300  # candidates: of fewer a forest knows nothing, more only cost time
+METHOD = "share of variance by functional ANOVA of a random forest; rank correlation by Spearman"
+DROP = "drop"
+MEASURED_BY: Mapping[str, str] = {
+    DROP: "drop",
+    "flops": "flops",
+    "latency": "latency_ratio",
+    "energy": "energy_ratio",
+    "parameters": "parameters",
+    "size": "size_bytes",
+}
+
+
+class GroupImportance(View):
+    """How much the level of a group says of a quantity; `share` in [0, 1], all groups together 1."""
+
+    group: str
+    share: float
+    rank_correlation: float | None  # in [-1, 1], of the units kept; None where one of both never varies
+
+
+class Importance(View):
+    """The importance of all groups for one quantity, the greatest share first; none from too few candidates."""
+
+    quantity: str
+    n: int
+    method: str
+    groups: tuple[GroupImportance, ...]
+
+
+def importances(members: Sequence[Member], costs: Sequence[str], *, whole: int, seed: int = 0) -> list[Importance]:
+    """Return the importance of groups for the drop and for each cost, from members that saw `whole` examples."""
+    complete = [member for member in members if member.seen >= whole]
+    chosen = [complete[i] for i in np.linspace(0, len(complete) - 1, min(MOST, len(complete)), dtype=int)]
+    return [_importance(chosen, quantity, seed) for quantity in dict.fromkeys((DROP, *costs))]
+
+
+def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importance:
+    value = attrgetter(MEASURED_BY[quantity])
+    known = [member for member in members if value(member) is not None]
+    values = np.array([value(member) for member in known], dtype=np.float64)
+    levels = {name: np.array([m.config[name] for m in known]) for name in (known[0].config if known else ())}
+    varied = {name: level for name, level in levels.items() if np.ptp(level) > 0}
+    has_enough = len(known) >= LEAST and bool(varied) and np.ptp(values) > 0
+    shares = _shares(varied, values, seed) if has_enough else {}
+    groups = [
+        GroupImportance(group=name, share=shares.get(name, 0.0), rank_correlation=_correlation(level, values))
+        for name, level in levels.items()
+    ]
+    ranked = sorted(groups, key=lambda one: -one.share) if has_enough else []
+    return Importance(quantity=quantity, n=len(known), method=METHOD, groups=tuple(ranked))
+
+
+def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64], seed: int) -> Mapping[str, float]:
+    ranges = {name: IntDistribution(int(level.min()), int(level.max())) for name, level in levels.items()}
+    with quiet_optuna():
+        study = optuna.create_study()
+    study.add_trials(
+        [
+            optuna.trial.create_trial(
+                params={name: int(level[i]) for name, level in levels.items()}, distributions=ranges, value=float(value)
+            )
+            for i, value in enumerate(values)
+        ]
+    )
+    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
+
+
+def _correlation(level: NDArray[np.int_], values: NDArray[np.float64]) -> float | None:
+    if np.ptp(level) == 0 or np.ptp(values) == 0:
+        return None
+    return round(float(spearmanr(level, values).statistic), 4)
