@@ -39,8 +39,9 @@ from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import Workload, check_workload, load_workload
 from studies.records import Candidate, Study, StudyState
-from studies.store import StoreUnusableError, StudyStore
+from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore
 
+NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
 SEARCH_PARTS = ("search", "screen", "evaluate", "train")
 
 
@@ -66,6 +67,7 @@ def optimize(
     started = time.monotonic()
     workload = _load(spec, cache_dir, listener, given)
     created = store.create_study(slug, spec.model_dump(mode="json"))
+    store = store.under(created.claim)
     store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
     return _run(created, spec, workload, store, cache_dir, listener)
 
@@ -85,7 +87,8 @@ def resume(
     A `model` and `images` that `optimize` was given are given again; that they are the same is checked.
     With a larger `epsilon` the study resumes at that one: candidates that were stopped and might be feasible there are
     finished, and a new shortlist is chosen; verified members stay verified.
-    Raises `StudyNotFoundError`, `StudyBusyError`, and `InputError` when model or data are no longer the same.
+    Raises `StudyNotFoundError`, `StudyBusyError`, `InputError` when model or data are no longer the same, and
+    `StudyLostError` when another process has taken the study over.
     """
     found = store.study(name)
     spec = StudySpec.stored(found.spec)
@@ -101,6 +104,7 @@ def resume(
     workload = _load(spec, cache_dir, listener, given)
     refuse_other_data(found, workload)
     claimed = store.claim_study(found.id)
+    store = store.under(claimed.claim)
     if epsilon is not None:
         spec, claimed = _widen(claimed, spec, epsilon, store)
     return _run(claimed, spec, workload, store, cache_dir, listener)
@@ -139,7 +143,7 @@ def _run(
     except CancelledError:
         store.update_study(study.id, state=StudyState.CANCELLED)
         raise
-    except (AbandonedError, StoreUnusableError):  # not ours to write, or nowhere to write it
+    except NOT_ITS_FAULT:
         raise
     except Exception as error:
         store.update_study(study.id, state=StudyState.FAILED, error=f"{type(error).__name__}: {error}")

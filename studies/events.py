@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from studies.records import Claim
+
 STATE = "state"  # of the study; data: state, error
 CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
 STAGE = "stage"  # of its run, told by whoever runs it; data: stage, text, done, total
@@ -33,8 +35,11 @@ class EventLog(Protocol):
     A study's events go with the study. Every method is one short transaction.
     """
 
+    def under(self, claim: Claim) -> EventLog:
+        """Return this log for whoever has a claim: what it adds to that study is refused once the claim is void."""
+
     def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:
-        """Add an event. Raises `StudyNotFoundError`, and `StoreError` for what JSON cannot hold."""
+        """Add an event. Raises `StudyNotFoundError`, `StudyLostError`, and `StoreError` for what JSON cannot hold."""
 
     def after(self, sequence: int, *, limit: int, study_id: int | None = None) -> Sequence[StudyEvent]:
         """Return at most `limit` events of a greater sequence, ascending, of one study or of all."""

@@ -1,8 +1,9 @@
 """Work that waits for a worker: a queue whose jobs are lent out for a time and come back when the time runs out.
 
 A worker claims a job for `lease_s` seconds and renews the lease while it works. One that is killed renews nothing, so
-its job goes to the next who asks, as often as the job allows. A study follows its run: queued while the job waits,
-running once a worker has it, failed or cancelled with it unless the study has ended by itself.
+its job goes to the next who asks, as often in a row as the job allows without any progress of its study. A study
+follows its run: queued while the job waits, running once a worker has it, failed or cancelled with it unless the study
+has ended by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from studies.records import Claim
 from studies.store import StoreError
 
 MAX_ATTEMPTS = 3
@@ -46,7 +48,11 @@ class JobLostError(StoreError, RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A piece of work on a study. `attempts` counts the claims so far; `owner` is the id of an API key."""
+    """A piece of work on a study.
+
+    `attempts` counts how often it was lent out since its study last made progress; `owner` is the id of an API key;
+    `claims` are the study's as it was lent out.
+    """
 
     id: int
     study_id: int
@@ -65,6 +71,12 @@ class Job:
     created_at: datetime
     started_at: datetime | None  # of the first attempt
     finished_at: datetime | None
+    claims: int = 0
+
+    @property
+    def claim(self) -> Claim:
+        """The claim to the study that goes with the job while it is a worker's."""
+        return Claim(self.study_id, self.claims)
 
 
 class JobQueue(Protocol):

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from threading import RLock
 from typing import Any
 from uuid import uuid4
 
 from objectives.measurement import Measurement
 from studies.merging import merged
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Revision, Study, StudyState, Verification
+from studies.records import (
+    Candidate,
+    CandidateState,
+    Claim,
+    Outcome,
+    Proposal,
+    Revision,
+    Study,
+    StudyState,
+    Verification,
+)
 from studies.rules import (
     checked_measurement,
     checked_outcome,
@@ -29,6 +39,7 @@ from studies.rules import (
     no_such_study,
     not_of_this_study,
     refuse_repetition,
+    refuse_void,
     study_exists,
     text_data,
     utc_now,
@@ -55,8 +66,14 @@ class MemoryStore:
         self._kept: dict[int, _Kept] = {}
         self._study_of: dict[int, int] = {}  # candidate id → study id
         self._uses: set[tuple[str, str]] = set()
-        self._studies_made = 0
-        self._candidates_made = 0
+        self._study_ids, self._candidate_ids = count(1), count(1)
+        self._claim: Claim | None = None
+
+    def under(self, claim: Claim) -> MemoryStore:
+        """Return this store, nothing copied, for whoever has a claim."""
+        same = copy(self)
+        same._claim = claim
+        return same
 
     def create_study(
         self,
@@ -72,8 +89,7 @@ class MemoryStore:
         with self._lock:
             if slug in self._slugs():
                 raise study_exists(slug)
-            self._studies_made += 1
-            number = self._studies_made
+            number = next(self._study_ids)
             study = Study(id=number, slug=slug, spec=data, state=state, created_at=now, updated_at=now, owner=owner)
             self._kept[number] = _Kept(study)
             return deepcopy(study)
@@ -81,7 +97,8 @@ class MemoryStore:
     def claim_study(self, study_id: int) -> Study:
         """Mark a study RUNNING, its error forgotten; the only process that can see it already has it."""
         with self._changing(study_id) as kept:
-            kept.study = replace(kept.study, state=StudyState.RUNNING, error=None)
+            claims = kept.study.claims + (self._claim is None)
+            kept.study = replace(kept.study, state=StudyState.RUNNING, error=None, claims=claims)
         return self._copy(study_id)
 
     def study(self, name: str) -> Study:
@@ -144,6 +161,7 @@ class MemoryStore:
                 context={**old.context, **more_context},
                 seconds={**old.seconds, **more_seconds},
                 baseline=old.baseline if baseline is None else _copied(baseline),
+                claims=old.claims + (state not in (None, StudyState.RUNNING)),
             )
         return self._copy(study_id)
 
@@ -236,10 +254,10 @@ class MemoryStore:
         """Do nothing: there is nothing to release."""
 
     def _new_candidate(self, study: Study, number: int, proposal: Proposal) -> Candidate:
-        self._candidates_made += 1
-        self._study_of[self._candidates_made] = study.id
+        candidate_id = next(self._candidate_ids)
+        self._study_of[candidate_id] = study.id
         return Candidate(
-            id=self._candidates_made,
+            id=candidate_id,
             study_id=study.id,
             number=number,
             proposal=proposal,
@@ -270,6 +288,7 @@ class MemoryStore:
         """Give a study to change; the change is counted unless it fails, and then nothing may have changed."""
         with self._lock:
             kept = self._of(study_id)
+            refuse_void(self._claim, study_id, kept.study.claims)
             yield kept
             kept.study = replace(kept.study, revision=kept.study.revision + 1, updated_at=self._clock())
 

@@ -115,6 +115,13 @@ class Candidate:
         return self.proposal.config
 
 
+class Claim(NamedTuple):
+    """The right to write to a study. It is void once the study went to another, for then its `number` has grown."""
+
+    study_id: int
+    number: int
+
+
 class Revision(NamedTuple):
     """`latest` counts all writes to a study; `results` is the last that a front is computed from, or a later one."""
 
@@ -129,7 +136,8 @@ class Study:
 
     `spec` is the study's whole input as JSON data. `context` holds what a run found out and a resume relies on:
     conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage. `revision` counts the writes that
-    changed the study or anything of it; `owner` is the id of the API key that made it, if one did.
+    changed the study or anything of it; `owner` is the id of the API key that made it, if one did. `claims` grows
+    whenever the right to write to it goes to another process, or to none.
     """
 
     id: int
@@ -144,3 +152,9 @@ class Study:
     seconds: Mapping[str, float] = field(default_factory=dict)
     baseline: tuple[Measurement, ...] = ()
     error: str | None = None
+    claims: int = 0
+
+    @property
+    def claim(self) -> Claim:
+        """The claim of whoever runs the study now."""
+        return Claim(self.id, self.claims)

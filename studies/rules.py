@@ -12,8 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from objectives.measurement import Measurement
-from studies.records import CandidateState, Outcome, Verification
-from studies.store import CandidateNotFoundError, StoreError, StudyExistsError, StudyNotFoundError, StudySlugError
+from studies.records import CandidateState, Claim, Outcome, Verification
+from studies.store import (
+    CandidateNotFoundError,
+    StoreError,
+    StudyExistsError,
+    StudyLostError,
+    StudyNotFoundError,
+    StudySlugError,
+)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _LARGEST_ID_DIGITS = 9
@@ -135,6 +142,12 @@ def no_such_candidate(candidate_id: int) -> CandidateNotFoundError:
 def study_exists(slug: str) -> StudyExistsError:
     """Return the error for a name that is taken."""
     return StudyExistsError(f"study: {slug!r} exists already; resume it, or choose another name")
+
+
+def refuse_void(claim: Claim | None, study_id: int, claims: int) -> None:
+    """Raise `StudyLostError` where a claim is to this study and the study has gone to another."""
+    if claim is not None and claim.study_id == study_id and claim.number != claims:
+        raise StudyLostError(f"study {study_id}: another process has it by now; nothing more is written from here")
 
 
 def no_such_study(name: str | int, slugs: Iterable[str]) -> StudyNotFoundError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from objectives.measurement import Measurement
-from studies.records import Candidate, Outcome, Proposal, Revision, Study, StudyState, Verification
+from studies.records import Candidate, Claim, Outcome, Proposal, Revision, Study, StudyState, Verification
 
 
 class StoreError(Exception):
@@ -33,15 +33,30 @@ class StudyBusyError(StoreError, RuntimeError):
     """Another live process is running this study."""
 
 
-class StoreUnusableError(StoreError, ValueError):
-    """The database cannot be used as it is: corrupt, read-only, newer, unreachable. The text says what to do."""
+class StudyLostError(StoreError, RuntimeError):
+    """The study has gone to another process; whoever ran it stops and writes nothing more."""
+
+
+class StoreUnusableError(StoreError, RuntimeError):
+    """The database cannot be used as it is: corrupt, read-only, newer, replaced. The text says what to do."""
+
+
+class StoreUnavailableError(StoreError, RuntimeError):
+    """The database cannot serve now: unreachable, full, locked. Nothing of the call is kept; later it may be."""
 
 
 class StudyStore(Protocol):
     """Keeps studies. Every method is one short transaction; every record returned is a value, never a live row.
 
-    Writes raise `StoreUnusableError` where the database refuses them; a failed write leaves nothing half written.
+    Every method raises `StoreUnavailableError` while the database cannot serve, and `StoreUnusableError` where it never
+    will as it is; a failed write leaves nothing half written.
     """
+
+    def under(self, claim: Claim) -> StudyStore:
+        """Return this store for whoever has a claim: its writes to that study raise `StudyLostError` once it is void.
+
+        The check is part of each write's own transaction.
+        """
 
     def create_study(
         self,
@@ -57,7 +72,10 @@ class StudyStore(Protocol):
         """
 
     def claim_study(self, study_id: int) -> Study:
-        """Mark a study RUNNING by this process. Raises `StudyBusyError` while another live process runs it."""
+        """Mark a study RUNNING by this process; earlier claims become void, except the one that this store is under.
+
+        Raises `StudyBusyError` while another live process runs it.
+        """
 
     def study(self, name: str) -> Study:
         """Return a study by slug, or by id where `name` is all digits. Raises `StudyNotFoundError`."""

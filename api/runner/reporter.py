@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from optimizer.progress import TITLES, Event
 from studies.events import STAGE, EventLog
-from studies.store import StoreError
+from studies.store import StoreError, StudyLostError
 
 EVERY_S = 1.0
 log = logging.getLogger(__name__)
@@ -27,7 +27,10 @@ class Reporter:
         self._told_at = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Tell an event, if it is time. A database that is away is no reason to stop: the next event may reach it."""
+        """Tell an event, if it is time. A database that is away is no reason to stop: the next event may reach it.
+
+        Raises `StudyLostError` where the study is another worker's by now.
+        """
         now = self._clock()
         if self._pace is None or event.stage != self._pace.stage:
             self._pace = Pace(event.stage, began=now, since=now, done=event.done, total=event.total)
@@ -47,6 +50,8 @@ class Reporter:
         }
         try:
             self._events.append(self._study_id, STAGE, data)
+        except StudyLostError:
+            raise
         except StoreError as error:
             log.warning("study %d: progress is not told: %s", self._study_id, error)
 

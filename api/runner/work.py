@@ -18,8 +18,12 @@ REPORT = "report.html"
 
 
 def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener) -> None:
-    """Run the job's study from wherever it is to its end. A study that is refused ends FAILED with the reason."""
+    """Run the job's study from wherever it is to its end. A study that is refused ends FAILED with the reason.
+
+    Raises `StudyLostError` where the job is another worker's by now.
+    """
     epsilon = job.payload.get("epsilon")
+    store = store.under(job.claim)
     study = store.study(str(job.study_id))
     try:
         resume(

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from uuid import uuid4
@@ -18,9 +19,9 @@ from uuid import uuid4
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
 from optimizer.progress import AbandonedError, CancelledError, Event
-from studies.jobs import Job, JobKind, JobState
+from studies.jobs import Job, JobKind, JobLostError, JobState
 from studies.sql.service import SqlService
-from studies.store import StoreError, StoreUnusableError, StudyBusyError
+from studies.store import StoreError, StoreUnavailableError, StoreUnusableError, StudyBusyError, StudyLostError
 
 POLL_S = 1.0
 log = logging.getLogger(__name__)
@@ -47,46 +48,72 @@ class Worker:
     def run(self, *, until_idle: bool = False) -> None:
         """Take jobs until told to stop, or until there is none left."""
         while not self.stopping.is_set():
-            try:
-                job = self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
-                if job is not None:
-                    self._take(job)
-            except StoreError as error:  # a job in hand is taken up again when its lease runs out
-                log.warning("the database failed; trying again: %s", error)
-                job = None
-            if job is None and until_idle:
+            job = self._next()
+            if job is not None:
+                self._take(job)
+            elif until_idle:
                 return
-            if job is None:
+            else:
                 self.stopping.wait(POLL_S)
+
+    def _next(self) -> Job | None:
+        try:
+            return self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
+        except StoreError as error:
+            log.warning("the database failed; trying again: %s", error)
+            return None
 
     def _take(self, job: Job) -> None:
         log.info("job %d: %s of study %d, attempt %d", job.id, job.kind, job.study_id, job.attempts)
         with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s) as lease:
             try:
                 result = self._work(job, self._listener(job, lease))
-            except AbandonedError as error:
-                log.warning("%s", error)
+            except (AbandonedError, StudyLostError) as error:
+                log.info("job %d is left alone: %s", job.id, error)
+                self._give_back(job)
             except KeyboardInterrupt:
-                self.service.jobs.release(job.id, self.name)
                 self.stopping.set()
+                self._give_back(job)
             except StudyBusyError as error:
                 log.warning("job %d waits: %s", job.id, error)
-                self.service.jobs.release(job.id, self.name)
+                self._give_back(job)
                 self.stopping.wait(10 * POLL_S)
+            except (StoreUnavailableError, StoreUnusableError) as error:  # never the study's fault
+                log.warning("job %d waits for the database: %s", job.id, error)
+                self._give_back(job)
             except CancelledError:
-                self.service.jobs.finish(job.id, self.name, state=JobState.CANCELLED)
-            except StoreUnusableError:
-                raise
+                self._end(job, JobState.CANCELLED)
             except Exception as error:  # a worker outlives any study; the reason is kept with the job
                 log.exception("job %d failed", job.id)
-                self.service.jobs.finish(
-                    job.id, self.name, state=JobState.FAILED, error=f"{type(error).__name__}: {error}"
-                )
+                self._end(job, JobState.FAILED, error=f"{type(error).__name__}: {error}")
             else:
-                self.service.jobs.finish(job.id, self.name, state=JobState.DONE, result=result)
+                self._end(job, JobState.DONE, result=result)
+
+    def _give_back(self, job: Job) -> None:
+        self._tell(job, partial(self.service.jobs.release, job.id, self.name))
+
+    def _end(self, job: Job, state: JobState, *, error: str | None = None, result: object = None) -> None:
+        self._tell(job, partial(self.service.jobs.finish, job.id, self.name, state=state, error=error, result=result))
+
+    def _tell(self, job: Job, write: Callable[[], Job]) -> None:
+        """Write what became of a job, as soon as the database answers, unless the job is another's by now.
+
+        A worker that is told to stop tries once; the lease tells the rest.
+        """
+        while True:
+            try:
+                write()
+                return
+            except JobLostError as error:
+                log.info("%s", error)
+                return
+            except StoreError as error:
+                log.warning("job %d: what became of it is not written yet: %s", job.id, error)
+            if self.stopping.wait(POLL_S):
+                return
 
     def _listener(self, job: Job, lease: Lease) -> Callable[[Event], None]:
-        report = Reporter(self.service.events, job.study_id)
+        report = Reporter(self.service.events.under(job.claim), job.study_id)
 
         def listen(event: Event) -> None:
             lease.check(self.stopping)

@@ -34,6 +34,7 @@ def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Seque
         baseline=tuple(map(measurement_record, baseline)),
         error=row.error,
         owner=row.owner,
+        claims=row.claims,
     )
 
 

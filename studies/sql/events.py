@@ -17,6 +17,7 @@ from sqlalchemy import CursorResult, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from studies.events import CANDIDATE, STATE, StudyEvent
+from studies.records import Claim
 from studies.rules import LARGEST_SEQUENCE, json_data, readable_data, text_data, utc_now
 from studies.sql.database import Database
 from studies.sql.locks import hold
@@ -51,14 +52,21 @@ def append_candidate(session: Session, row: CandidateRow, *, now: datetime) -> N
 class SqlEventLog:
     """An `EventLog` in a SQL database."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, clock: Callable[[], datetime] = utc_now, claim: Claim | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._claim = claim
+
+    def under(self, claim: Claim) -> SqlEventLog:
+        """Return this log for whoever has a claim: what it adds to that study is refused once the claim is void."""
+        return SqlEventLog(self._database, clock=self._clock, claim=claim)
 
     def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:
-        """Add an event. Raises `StudyNotFoundError`, and `StoreError` for what JSON cannot hold."""
+        """Add an event. Raises `StudyNotFoundError`, `StudyLostError`, and `StoreError` for what JSON cannot hold."""
         with self._database.write() as session:
-            locked_study(session, study_id)
+            locked_study(session, study_id, self._claim)
             return _record(append_event(session, study_id, kind, data, now=self._clock()))
 
     def after(self, sequence: int, *, limit: int, study_id: int | None = None) -> Sequence[StudyEvent]:

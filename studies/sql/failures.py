@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from studies.store import StoreError, StoreUnusableError
+from studies.store import StoreError, StoreUnavailableError, StoreUnusableError
 
 _SQLITE: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
@@ -25,20 +25,23 @@ _SQLITE: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     ),
     (
         ("SQLITE_FULL", "SQLITE_IOERR"),
-        StoreError,
+        StoreUnavailableError,
         "the disk is full or failing; nothing of this write was kept. Free some space, then resume the study",
     ),
     (
         ("SQLITE_BUSY", "SQLITE_LOCKED"),
-        StoreError,
+        StoreUnavailableError,
         "another process keeps the database locked; stop it, then resume the study",
     ),
 )
 
+_UNANSWERED = "08"  # where there is no SQLSTATE no server has answered
 _POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
-    (("08", "28", "3D", "57P"), StoreUnusableError, "the server cannot be reached or refuses the login; check the URL"),
+    (("08", "57", "58"), StoreUnavailableError, "the server cannot be reached or refuses; check the URL, or start it"),
+    (("28", "3D"), StoreUnusableError, "the server refuses the login or has no such database; check the URL"),
     (("25006", "42501"), StoreUnusableError, "the login may not do this; use one that owns the database"),
-    (("53",), StoreError, "the server is short of disk, memory or connections; nothing of this write was kept"),
+    (("53",), StoreUnavailableError, "the server is short of disk, memory or connections; nothing of this was kept"),
+    (("40", "55"), StoreUnavailableError, "others held what this needed; nothing of it was kept, try again"),
 )
 
 
@@ -49,30 +52,29 @@ def shown(url: URL) -> str:
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn the database's errors inside the block into `StoreUnusableError` or `StoreError`, naming the URL.
+    """Turn the database's errors inside the block into those of the store.
 
-    The password, if the URL has one, stays out of the text.
+    `StoreUnavailableError` and `StoreUnusableError` name the URL, without the password if it has one.
     """
     try:
         yield
     except PoolTimeoutError as error:
-        raise StoreError(f"storage {shown(url)}: too many at once, no connection came free; try again") from error
+        text = f"storage {shown(url)}: too many at once, no connection came free; try again"
+        raise StoreUnavailableError(text) from error
     except (DBAPIError, sqlite3.Error) as error:  # the latter where SQLAlchemy lends its bare connection
         cause = error.orig if isinstance(error, DBAPIError) else error
         kind, remedy = _meaning(cause)
         said = str(cause).strip().partition("\n")[0]
-        raise kind(f"storage {shown(url)}: {remedy} ({said})") from error
+        place = "database" if kind is StoreError else f"storage {shown(url)}"  # a study keeps the former as its error
+        raise kind(f"{place}: {remedy} ({said})") from error
 
 
 def _meaning(cause: BaseException | None) -> tuple[type[StoreError], str]:
     if isinstance(cause, sqlite3.Error):
         code, table = getattr(cause, "sqlite_errorname", ""), _SQLITE
     else:
-        code, table = (
-            getattr(cause, "sqlstate", None) or "08",
-            _POSTGRESQL,
-        )  # without an SQLSTATE no server has answered
+        code, table = getattr(cause, "sqlstate", None) or _UNANSWERED, _POSTGRESQL
     for prefixes, kind, remedy in table:
         if code.startswith(prefixes):
             return kind, remedy
-    return StoreError, "the database refused; nothing of this write was kept"
+    return StoreError, "refused; nothing of this write was kept"

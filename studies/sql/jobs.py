@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
 from studies.ownership import QUIET, Owner
@@ -65,7 +66,7 @@ class SqlJobQueue:
             row = session.scalar(leases.next_job(per_owner))
             if row is None:
                 return None
-            leases.lend(row, worker, until=now + timedelta(seconds=lease_s), now=now)
+            leases.lend(session, row, worker, until=now + timedelta(seconds=lease_s), now=now)
             session.flush()
             job = job_record(row)
         self._begin(job, worker, now)
@@ -86,7 +87,7 @@ class SqlJobQueue:
             raise StoreError(f"job {job_id}: a job ends done, failed or cancelled, not {state}")
         data = json_data(result, field="result")
 
-        def finished(row: JobRow, now: datetime) -> None:
+        def finished(_: Session, row: JobRow, now: datetime) -> None:
             leases.end(row, state, error=error, now=now)
             row.result = data
 
@@ -95,9 +96,9 @@ class SqlJobQueue:
     def release(self, job_id: int, worker: str) -> Job:
         """Put a job back, the attempt not counted; one that was to be cancelled is. Raises `JobLostError`."""
 
-        def released(row: JobRow, now: datetime) -> None:
+        def released(session: Session, row: JobRow, now: datetime) -> None:
             row.attempts -= 1
-            leases.recover(row, now=now)
+            leases.recover(session, row, now=now)
 
         return self._given_up(job_id, worker, released)
 
@@ -146,12 +147,12 @@ class SqlJobQueue:
             if study.state is StudyState.QUEUED:
                 leases.move_study(session, study, StudyState.RUNNING, error=None, process=self._process, now=now)
 
-    def _given_up(self, job_id: int, worker: str, change: Callable[[JobRow, datetime], None]) -> Job:
+    def _given_up(self, job_id: int, worker: str, change: Callable[[Session, JobRow, datetime], None]) -> Job:
         """Change a job that its worker is done with, and let the study follow."""
         now = self._clock()
         with self._database.write() as session:
             study, row = leases.held_job(session, job_id, worker)
-            change(row, now)
+            change(session, row, now)
             quiet_for = now - study.updated_at
             leases.let_study_follow(session, study, row, process=self._process, quiet_for=quiet_for, now=now)
             session.flush()
@@ -175,5 +176,5 @@ class SqlJobQueue:
             study, row = pair
             if row.kind in leases.RUNS and writes.what_keeps_study(study, self._process, quiet_for=QUIET):
                 return
-            leases.recover(row, now=now)
+            leases.recover(session, row, now=now)
             leases.let_study_follow(session, study, row, process=self._process, quiet_for=QUIET, now=now)

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session, aliased
 
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobLostError, JobNotFoundError, JobState
 from studies.ownership import Owner
-from studies.records import StudyState
+from studies.records import CandidateState, StudyState
 from studies.rules import json_data, text_data
 from studies.sql import writes
 from studies.sql.events import append_state
-from studies.sql.tables import JobRow, StudyRow
+from studies.sql.tables import CandidateRow, JobRow, StageSecondsRow, StudyRow, VerificationRow
 
 RUNS = (JobKind.RUN, JobKind.RESUME)  # the kinds whose study follows them
 LIVE = (JobState.QUEUED, JobState.RUNNING)
@@ -94,11 +94,24 @@ def job_of(job: JobRow | None, worker: str) -> JobRow:
     return job
 
 
-def lend(job: JobRow, worker: str, *, until: datetime, now: datetime) -> None:
-    """Give a queued job to a worker."""
+def lend(session: Session, job: JobRow, worker: str, *, until: datetime, now: datetime) -> None:
+    """Give a queued job to a worker, with the claim to its study."""
     job.state, job.worker, job.lease_until = JobState.RUNNING, worker, until
     job.attempts += 1
     job.started_at = job.started_at or now
+    job.claims = session.scalar(select(StudyRow.claims).where(StudyRow.id == job.study_id)) or 0
+    job.progress = progress_of(session, job.study_id)
+
+
+def progress_of(session: Session, study_id: int) -> int:
+    """Count what a study has brought: stages that ended, candidates finished and verified."""
+    finished = (CandidateRow.study_id == study_id) & (CandidateRow.state != CandidateState.RUNNING)
+    counts = (
+        select(func.count()).where(StageSecondsRow.study_id == study_id),
+        select(func.count()).where(finished),
+        select(func.count()).join_from(VerificationRow, CandidateRow).where(CandidateRow.study_id == study_id),
+    )
+    return sum(session.scalar(each) or 0 for each in counts)
 
 
 def put_back(job: JobRow) -> None:
@@ -117,14 +130,19 @@ def is_lost(job: JobRow, now: datetime) -> bool:
     return job.state is JobState.RUNNING and job.lease_until is not None and job.lease_until <= now
 
 
-def recover(job: JobRow, *, now: datetime) -> None:
-    """Decide on a job that its worker left: cancelled where that was asked for, failed after its last attempt."""
+def recover(session: Session, job: JobRow, *, now: datetime) -> None:
+    """Decide on a job that its worker left: cancelled where that was asked for, failed after its last attempt.
+
+    Attempts count only in a row: those that brought a study forward are forgiven.
+    """
+    if job.kind in RUNS and progress_of(session, job.study_id) > job.progress:
+        job.attempts = 0
     if job.cancel_requested:
         end(job, JobState.CANCELLED, now=now)
     elif job.attempts >= job.max_attempts:
         error = (
-            f"the worker stopped answering {job.attempts} times, last {job.worker!r}; it was killed, perhaps for want "
-            "of memory: see its log, then resume the study"
+            f"the worker stopped answering {job.attempts} times without any progress, last {job.worker!r}; it was "
+            "killed, perhaps for want of memory: see its log, then resume the study"
         )
         end(job, JobState.FAILED, error=error, now=now)
     else:
@@ -148,12 +166,14 @@ def let_study_follow(
 def move_study(
     session: Session, study: StudyRow, state: StudyState, *, error: str | None, process: Owner, now: datetime
 ) -> None:
-    """Give a locked study a state, if it has another, as the last write of the transaction."""
-    if study.state is not state:
+    """Give a locked study a state, which makes earlier claims void, as the last write of the transaction.
+
+    Nothing else is changed of a study that is in this state already.
+    """
+    if writes.set_state(study, state, process):
         study.revision += 1
         study.updated_at = now
         study.error = error
-        writes.set_state(study, state, process)
         append_state(session, study, now=now)
 
 
@@ -184,4 +204,5 @@ def job_record(row: JobRow) -> Job:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        claims=row.claims,
     )

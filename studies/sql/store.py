@@ -14,7 +14,17 @@ from sqlalchemy import delete, func, select, true, update
 
 from objectives.measurement import Measurement
 from studies.ownership import Owner
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Revision, Study, StudyState, Verification
+from studies.records import (
+    Candidate,
+    CandidateState,
+    Claim,
+    Outcome,
+    Proposal,
+    Revision,
+    Study,
+    StudyState,
+    Verification,
+)
 from studies.rules import (
     checked_outcome,
     checked_verification,
@@ -45,7 +55,8 @@ from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, Verifica
 class SqlStore:
     """A `StudyStore` in a SQL database. Threads may share one; other processes open their own.
 
-    `clock` gives the current time in UTC; `owner` is the process on whose behalf studies are claimed.
+    `clock` gives the current time in UTC; `owner` is the process on whose behalf studies are claimed; writes to the
+    study of a `claim` are refused once it is void.
     """
 
     def __init__(
@@ -54,15 +65,21 @@ class SqlStore:
         *,
         clock: Callable[[], datetime] = utc_now,
         owner: Owner | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.database = database
         self._clock = clock
         self._owner = owner or Owner.of_this_process()
+        self._claim = claim
 
     @classmethod
     def open(cls, text: str, *, read_only: bool = False) -> Self:
         """Open a database, made or brought up to date unless `read_only`. Raises `StoreUnusableError`."""
         return cls(Database.open(text, read_only=read_only))
+
+    def under(self, claim: Claim) -> SqlStore:
+        """Return this store for whoever has a claim."""
+        return SqlStore(self.database, clock=self._clock, owner=self._owner, claim=claim)
 
     def create_study(
         self,
@@ -85,9 +102,10 @@ class SqlStore:
         """Mark a study RUNNING by this process, its error forgotten. Raises `StudyBusyError`."""
         now = self._clock()
         with self.database.write() as session:
-            writes.refuse_busy(writes.locked_study(session, study_id), self._owner, now=now)
-            row = writes.changed_study(session, study_id, now)
+            writes.refuse_busy(writes.locked_study(session, study_id, self._claim), self._owner, now=now)
+            row = writes.changed_study(session, study_id, now, claim=self._claim)
             row.error = None
+            row.claims += self._claim is None
             if writes.set_state(row, StudyState.RUNNING, self._owner):
                 append_state(session, row, now=now)
             session.flush()
@@ -142,7 +160,7 @@ class SqlStore:
         now = self._clock()
         with self.database.write() as session:
             is_result = context is not None or baseline is not None
-            row = writes.changed_study(session, study_id, now, is_result=is_result)
+            row = writes.changed_study(session, study_id, now, claim=self._claim, is_result=is_result)
             changes_state = state is not None and writes.set_state(row, state, self._owner)
             if error is not None:
                 row.error = text_data(error)
@@ -159,7 +177,7 @@ class SqlStore:
     def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
         """Replace the spec of a study and put these STOPPED candidates back to RUNNING."""
         with self.database.write() as session:
-            row = writes.changed_study(session, study_id, self._clock())
+            row = writes.changed_study(session, study_id, self._clock(), claim=self._claim)
             row.spec = json_data(spec, field="spec")
             stopped = select(CandidateRow).where(
                 CandidateRow.study_id == study_id, CandidateRow.state == CandidateState.STOPPED
@@ -189,7 +207,7 @@ class SqlStore:
         """
         now = self._clock()
         with self.database.write() as session:
-            study = writes.changed_study(session, study_id, now, is_result=False)
+            study = writes.changed_study(session, study_id, now, claim=self._claim, is_result=False)
             row = writes.same_config(session, study_id, proposal)
             if row is None:
                 row = writes.new_candidate(session, study, proposal, now=now)
@@ -202,7 +220,7 @@ class SqlStore:
         """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
         now = self._clock()
         with self.database.write() as session:
-            row = writes.changed_candidate(session, candidate_id, now)
+            row = writes.changed_candidate(session, candidate_id, now, claim=self._claim)
             checked_outcome(outcome, number=row.number, state=row.state)
             for column, value in outcome_values(outcome).items():
                 setattr(row, column, value)
@@ -217,13 +235,13 @@ class SqlStore:
         The outcome keeps its own measurements; `Candidate.measurements` shows the later of two equals.
         """
         with self.database.write() as session:
-            row = writes.changed_candidate(session, candidate_id, self._clock())
+            row = writes.changed_candidate(session, candidate_id, self._clock(), claim=self._claim)
             writes.merge_later_measurements(session, row, measurements)
 
     def shortlist(self, study_id: int, candidate_ids: Sequence[int]) -> None:
         """Fix the shortlist: exactly these candidates are marked. Raises `CandidateNotFoundError`."""
         with self.database.write() as session:
-            study = writes.changed_study(session, study_id, self._clock())
+            study = writes.changed_study(session, study_id, self._clock(), claim=self._claim)
             of_study = CandidateRow.study_id == study_id
             strange = set(candidate_ids) - set(session.scalars(select(CandidateRow.id).where(of_study)))
             if strange:
@@ -235,7 +253,7 @@ class SqlStore:
         """Record a candidate's verification, once, and count the study among the users of those examples."""
         now = self._clock()
         with self.database.write() as session:
-            row = writes.changed_candidate(session, candidate_id, now)
+            row = writes.changed_candidate(session, candidate_id, now, claim=self._claim)
             is_first = session.get(VerificationRow, candidate_id) is None
             checked_verification(verification, number=row.number, is_first=is_first)
             session.add(VerificationRow(candidate_id=candidate_id, **verification_values(verification)))

@@ -93,7 +93,8 @@ class Base(DeclarativeBase):
 class StudyRow(Base):
     """A study. `uid` names it for ever, also when its slug is given to another.
 
-    `owner_*` say which process runs it; `owner` is the id of the API key it was made for.
+    `owner_*` say which process runs it; `owner` is the id of the API key it was made for. `claims` grows whenever the
+    right to write to it goes to another process or to none: a write under an older number is refused.
     """
 
     __tablename__ = "studies"
@@ -114,6 +115,7 @@ class StudyRow(Base):
     owner_pid: Mapped[int | None]
     owner_started: Mapped[float | None]
     owner: Mapped[str | None] = mapped_column(Text)
+    claims: Mapped[int] = mapped_column(server_default="0")
 
 
 class CandidateRow(Base):
@@ -231,10 +233,13 @@ class EventRow(Base):
 
 
 class JobRow(Base):
-    """A job, and while it runs the worker that has it and until when."""
+    """A job, and while it runs the worker that has it and until when.
+
+    `claims` and `progress` are the study's as the job was last lent out.
+    """
 
     __tablename__ = "jobs"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - read by SQLAlchemy; ids are never used again
+    __table_args__ = (Index(None, "owner", "started_at"), {"sqlite_autoincrement": True})  # ids are never used again
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), index=True)
@@ -253,6 +258,8 @@ class JobRow(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    claims: Mapped[int] = mapped_column(server_default="0")
+    progress: Mapped[int] = mapped_column(server_default="0")
 
 
 class ApiKeyRow(Base):

@@ -14,25 +14,28 @@ from sqlalchemy.orm import Session
 from objectives.measurement import Measurement
 from studies.merging import merged
 from studies.ownership import Owner, what_keeps
-from studies.records import CandidateState, Proposal, StudyState
-from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, study_exists
+from studies.records import CandidateState, Claim, Proposal, StudyState
+from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, refuse_void, study_exists
 from studies.sql.convert import measurement_record, measurement_values, proposal_values
 from studies.sql.queries import slugs
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
 from studies.store import StudyBusyError
 
 
-def locked_study(session: Session, study_id: int) -> StudyRow:
-    """Return a study's row, locked until the transaction ends. Raises `StudyNotFoundError`."""
+def locked_study(session: Session, study_id: int, claim: Claim | None = None) -> StudyRow:
+    """Return a study's row, locked until the transaction ends. Raises `StudyNotFoundError`, `StudyLostError`."""
     row = session.get(StudyRow, study_id, with_for_update=True)
     if row is None:
         raise no_such_study(study_id, slugs(session))
+    refuse_void(claim, study_id, row.claims)
     return row
 
 
-def changed_study(session: Session, study_id: int, now: datetime, *, is_result: bool = True) -> StudyRow:
+def changed_study(
+    session: Session, study_id: int, now: datetime, *, claim: Claim | None, is_result: bool = True
+) -> StudyRow:
     """Return a study's row, locked, with this write counted, and whether it may change what a front is."""
-    row = locked_study(session, study_id)
+    row = locked_study(session, study_id, claim)
     row.revision += 1
     if is_result:
         row.results_revision = row.revision
@@ -40,12 +43,12 @@ def changed_study(session: Session, study_id: int, now: datetime, *, is_result: 
     return row
 
 
-def changed_candidate(session: Session, candidate_id: int, now: datetime) -> CandidateRow:
+def changed_candidate(session: Session, candidate_id: int, now: datetime, *, claim: Claim | None) -> CandidateRow:
     """Return a candidate's row, its study locked and the write counted. Raises `CandidateNotFoundError`."""
     study_id = session.scalar(select(CandidateRow.study_id).where(CandidateRow.id == candidate_id))
     if study_id is None:
         raise no_such_candidate(candidate_id)
-    study = changed_study(session, study_id, now)
+    study = changed_study(session, study_id, now, claim=claim)
     row = session.get_one(CandidateRow, candidate_id)  # read under the lock
     row.revision = study.revision
     return row
@@ -64,6 +67,7 @@ def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: S
         updated_at=now,
         context={},
         owner=owner,
+        claims=0,
     )
 
 
@@ -77,12 +81,16 @@ def add_study(session: Session, row: StudyRow) -> None:
 
 
 def set_state(row: StudyRow, state: StudyState, owner: Owner) -> bool:
-    """Give a study a state and return whether it is another; a running one belongs to `owner`, any other to nobody."""
+    """Give a study a state and return whether it is another; a running one belongs to `owner`, any other to nobody.
+
+    Of one that is nobody's all claims are void.
+    """
     changes, row.state = row.state is not state, state
     if state is StudyState.RUNNING:
         row.owner_host, row.owner_pid, row.owner_started = owner.host, owner.pid, owner.started
     else:
         row.owner_host = row.owner_pid = row.owner_started = None
+        row.claims += 1
     return changes
 
 

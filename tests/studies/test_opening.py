@@ -14,7 +14,7 @@ import pytest
 import store_examples as some
 
 from studies.opening import default_storage_url, open_store
-from studies.store import StoreError, StoreUnusableError
+from studies.store import StoreUnavailableError, StoreUnusableError
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def test_a_missing_driver_is_named_with_the_way_to_install_one() -> None:
 @pytest.mark.parametrize("read_only", [True, False])
 def test_an_unreachable_server_is_said_so_without_the_password(read_only: bool) -> None:
     pytest.importorskip("psycopg")
-    with pytest.raises(StoreUnusableError, match="cannot be reached") as caught:
+    with pytest.raises(StoreUnavailableError, match="cannot be reached") as caught:
         open_store("postgresql+psycopg://me:hunter2@localhost:1/x?password=hunter3", read_only=read_only)
     assert "hunter" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_while_writing_costs_only_the_candidate_in_flight(t
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     said = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     number, kind, text = said.split(" ", 2)
-    assert kind == StoreError.__name__
+    assert kind == StoreUnavailableError.__name__
     assert "the disk is full or failing; nothing of this write was kept" in text
     store = open_store(url)
     candidates = store.candidates(store.study("first").id)

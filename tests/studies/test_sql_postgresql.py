@@ -12,7 +12,7 @@ from store_contract import StoreContract
 from studies.opening import open_store
 from studies.sql.store import SqlStore
 from studies.sql.tables import Base
-from studies.store import StoreUnusableError
+from studies.store import StoreUnavailableError, StoreUnusableError
 
 
 @pytest.fixture
@@ -46,5 +46,5 @@ def test_a_reader_makes_no_tables_and_writes_nothing(database_url: str) -> None:
 
 
 def test_a_database_that_does_not_exist_is_named(database_url: str) -> None:
-    with pytest.raises(StoreUnusableError, match="nowhere"):
+    with pytest.raises(StoreUnavailableError, match="nowhere"):
         open_store(database_url.replace("/studies?", "/nowhere?"))
