@@ -18,6 +18,7 @@ from studies.store import (
     CandidateNotFoundError,
     StoreError,
     StudyExistsError,
+    StudyLostError,
     StudyNotFoundError,
     StudySlugError,
     StudyStore,
@@ -439,7 +440,48 @@ class RoundTripContract:
         assert store.candidates(study.id)[0].verification == verification
 
 
-class StoreContract(StudyContract, CandidateContract, RoundTripContract):
+class ClaimContract:
+    """Claims: whoever lost a study writes nothing more to it."""
+
+    @pytest.mark.parametrize("lost_to", ["another", "nobody"])
+    def test_no_write_gets_through_under_a_void_claim(self, store: StudyStore, lost_to: str) -> None:
+        study = store.create_study("first", {})
+        mine = store.under(study.claim)
+        stopped = mine.start_candidate(study.id, some.proposal(0))
+        mine.finish_candidate(stopped.id, Outcome(state=CandidateState.STOPPED, drop=0.2, seen=3))
+        candidate = mine.start_candidate(study.id, some.proposal(1))
+        if lost_to == "another":
+            store.claim_study(study.id)
+        else:
+            store.update_study(study.id, state=StudyState.QUEUED)
+        before = store.study("first"), store.candidates(study.id)
+        for write in (
+            lambda: mine.claim_study(study.id),
+            lambda: mine.update_study(study.id, state=StudyState.FAILED, error="mine"),
+            lambda: mine.update_study(study.id, add_seconds={"search": 1.0}),
+            lambda: mine.widen_study(study.id, {}, [stopped.id]),
+            lambda: mine.start_candidate(study.id, some.proposal(2)),
+            lambda: mine.finish_candidate(candidate.id, some.outcome()),
+            lambda: mine.add_measurements(candidate.id, [some.latency(1.0)]),
+            lambda: mine.shortlist(study.id, [candidate.id]),
+            lambda: mine.verify_candidate(candidate.id, some.verification()),
+        ):
+            with pytest.raises(StudyLostError, match="another process has it"):
+                write()
+        assert (store.study("first"), store.candidates(study.id)) == before
+
+    def test_a_claim_is_to_one_study_and_holds_while_nobody_else_claims_it(self, store: StudyStore) -> None:
+        first, second = store.create_study("first", {}), store.create_study("second", {})
+        mine = store.under(first.claim)
+        assert mine.claim_study(first.id).claim == first.claim
+        mine.update_study(second.id, state=StudyState.COMPLETE)
+        mine.finish_candidate(mine.start_candidate(first.id, some.proposal(1)).id, some.outcome())
+        assert mine.update_study(first.id, state=StudyState.COMPLETE).state is StudyState.COMPLETE
+        with pytest.raises(StudyLostError):
+            mine.update_study(first.id, state=StudyState.FAILED)
+
+
+class StoreContract(StudyContract, CandidateContract, RoundTripContract, ClaimContract):
     """Everything, and threads at once."""
 
     def test_threads_share_a_store_and_lose_nothing(self, store: StudyStore) -> None:

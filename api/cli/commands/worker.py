@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -51,6 +52,7 @@ def worker(
         lease_s=lease_seconds,
         per_owner=studies_per_key,
     )
+    _log_to_stderr()
     _stop_on_signals(made.stopping)
     if with_parent:
         Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -58,6 +60,11 @@ def worker(
         made.run(until_idle=until_idle)
     finally:
         service.close()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("api").setLevel(logging.INFO)
 
 
 def _stop_on_signals(stopping: Flag) -> None:
