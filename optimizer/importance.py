@@ -13,7 +13,7 @@ from operator import attrgetter
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import IntDistribution
+from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from scipy.stats import spearmanr
 
@@ -74,7 +74,9 @@ def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importan
 
 
 def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64], seed: int) -> Mapping[str, float]:
-    ranges = {name: IntDistribution(int(level.min()), int(level.max())) for name, level in levels.items()}
+    ranges: dict[str, BaseDistribution] = {
+        name: IntDistribution(int(level.min()), int(level.max())) for name, level in levels.items()
+    }
     with quiet_optuna():
         study = optuna.create_study()
     study.add_trials(

@@ -112,7 +112,7 @@ def _sheets(spec: StudySpec, task: Task) -> tuple[dict[str, Sheet], list[str]]:
 
 
 def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
-    return sheet_of(name, {column: frame[column].tolist() for column in frame})
+    return sheet_of(name, {str(column): frame[column].tolist() for column in frame})
 
 
 def _from_hub(repository: str, subset: str | None, task: Task) -> tuple[dict[str, Sheet], tuple[str, ...]]:
