@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import StreamingResponse
 
 from api.http.access import NamedStudy
 from api.http.problems import responses
-from api.http.state import Shared
+from api.http.state import Shared, State
+from studies.events import StudyEvent
 
 router = APIRouter(prefix="/v1", tags=["events"])
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
 
 
 @router.get(
     "/studies/{name}/events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     responses=responses(401, 403, 404, 422, 429),
 )
 async def events(
     study: NamedStudy,
     state: Shared,
     follow: Annotated[bool, Query(description="false: replay what there is, then end")] = True,  # noqa: FBT002
+    after: Annotated[int, Query(ge=0, le=2**53, description="the event to begin after")] = 0,
     last_event_id: Annotated[int, Header(ge=0, le=2**53)] = 0,
-) -> AsyncIterator[ServerSentEvent]:
-    """Follow a study from the event after `Last-Event-ID`; the stream ends when the study has."""
-    async for event in state.feed.of(study.id, after=last_event_id, follow=follow):
-        yield ServerSentEvent(id=str(event.sequence), event=event.kind, data=dict(event.data))
+) -> EventStream:
+    """Follow a study from the event after `Last-Event-ID` or `after`; the stream ends when the study has."""
+    return EventStream(_told(state, study.id, max(after, last_event_id), follow=follow), headers=UNBUFFERED)
+
+
+async def _told(state: State, study_id: int, after: int, *, follow: bool) -> AsyncIterator[bytes]:
+    async for part in state.feed.of(study_id, after=after, follow=follow):
+        yield _encoded(part)
+
+
+def _encoded(events: Sequence[StudyEvent]) -> bytes:
+    """Return events as they are sent; a comment where there are none, which keeps the connection open."""
+    texts = [f"id: {e.sequence}\nevent: {e.kind}\ndata: {json.dumps(dict(e.data))}\n\n" for e in events]
+    return "".join(texts).encode() or b": nothing happened\n\n"
