@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
@@ -83,9 +83,18 @@ def compare_studies(
     return page("compare.html", caller=caller, has_plots=True, rows=rows, data=data)
 
 
+def _latest_event(state: Shared) -> int:
+    return state.service.events.latest()
+
+
+LatestEvent = Annotated[int, Depends(_latest_event)]
+
+
 @router.get("/studies/{name}")
-def one_study(study: NamedStudy, state: Shared, caller: Reader, epsilon: Epsilon = None) -> HTMLResponse:
-    """Show a study, live; its front at its own ε or at another."""
+def one_study(
+    after: LatestEvent, study: NamedStudy, state: Shared, caller: Reader, epsilon: Epsilon = None
+) -> HTMLResponse:
+    """Show a study, live; its front at its own ε or at another. Its events are followed from before it was read."""
     result = result_of(study, state.service.store)
     spec = StudySpec.stored(study.spec)
     front = front_of(study, state.records.candidates(study), epsilon=epsilon) if study.baseline else None
@@ -100,7 +109,12 @@ def one_study(study: NamedStudy, state: Shared, caller: Reader, epsilon: Epsilon
         standing=standing_of(study, spec, state),
         picture=picture_of(state.records.members(study), front) if front else None,
         headline=headline(result) if study.baseline else None,
-        data={"result": result.model_dump(mode="json"), "limits": study_limits(spec), "epsilon": epsilon},
+        data={
+            "result": result.model_dump(mode="json"),
+            "limits": study_limits(spec),
+            "epsilon": epsilon,
+            "after": after,
+        },
         is_ended=study.state in ENDED,
     )
 

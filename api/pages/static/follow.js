@@ -2,8 +2,9 @@
 
 const FINAL = ["complete", "failed", "cancelled"];
 
-export function follow(path, { stage, candidate, state }) {
-  const source = new EventSource(`${path}/events`);
+// `after` is the last event that the page as rendered knows of.
+export function follow(path, after, { stage, candidate, state }) {
+  const source = new EventSource(`${path}/events?${new URLSearchParams({ after })}`);
   let last = null;
   source.addEventListener("stage", (event) => stage(JSON.parse(event.data)));
   source.addEventListener("candidate", (event) => candidate(JSON.parse(event.data)));

@@ -5,10 +5,10 @@ import { duration } from "./format.js";
 const at = (id) => document.getElementById(id);
 let told = { elapsed: null, left: null, at: performance.now() };
 
-export function watch(path, { candidate, state }) {
+export function watch(path, after, { candidate, state }) {
   remember(Number(at("stage-time").dataset.elapsed || NaN), Number(at("stage-time").dataset.left || NaN));
   setInterval(showTime, 1000);
-  follow(`/v1${path}`, {
+  follow(`/v1${path}`, after, {
     candidate,
     state: (now) => {
       at("announcer").textContent = now;

@@ -13,7 +13,7 @@ import { watch } from "./progress.js";
 
 const SETTLE_MS = 250, FRESH_MS = 1500;
 const at = (id) => document.getElementById(id);
-const { result, limits, epsilon: asked } = read("data");
+const { result, limits, epsilon: asked, after } = read("data");
 const path = `/studies/${encodeURIComponent(result.study)}`;
 const view = { study: result, members: [], epsilon: asked ?? result.epsilon, front: { items: [], knee: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
 
@@ -192,7 +192,7 @@ function enlivenControls() {
 
 enlivenControls();
 enlivenActions(path);
-if (["queued", "running"].includes(result.state)) watch(path, { candidate: fetchSoon, state: refreshSoon });
+if (["queued", "running"].includes(result.state)) watch(path, after, { candidate: fetchSoon, state: refreshSoon });
 if (result.baseline) {
   await load({ isFresh: false });
   if (result.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);

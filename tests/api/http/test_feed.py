@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import event as listening
 
 from api.http import feed as module
@@ -35,7 +38,7 @@ def study_of(service: SqlService, events: int) -> int:
 
 
 class Held:
-    """An event log whose named looks wait until they are let go."""
+    """An event log that waits, before or after the named looks, until it is let go."""
 
     def __init__(self, service: SqlService, *names: str) -> None:
         self._events, self._names = service.events, names
@@ -49,11 +52,15 @@ class Held:
         return self._slowly(name, lambda: self._events.after(sequence, limit=limit, study_id=study_id))
 
     def _slowly(self, name: str, look: Callable[[], object]) -> object:
+        self._wait_if(f"{name} before")
         found = look()
-        if name in self._names:
+        self._wait_if(f"{name} after")
+        return found
+
+    def _wait_if(self, moment: str) -> None:
+        if moment in self._names:
             self.waiting.set()
             assert self.go.wait(10)
-        return found
 
 
 async def heard(feed: Feed, study_id: int, until: int, after: int = 0) -> list[int]:
@@ -61,7 +68,7 @@ async def heard(feed: Feed, study_id: int, until: int, after: int = 0) -> list[i
     found: list[int] = []
 
     async def listen() -> None:
-        async for e in feed.of(study_id, after=after, follow=True):
+        async for part in feed.of(study_id, after=after, follow=True):
             found.extend(event.sequence for event in part)
 
     task = asyncio.create_task(listen())
@@ -74,7 +81,10 @@ async def heard(feed: Feed, study_id: int, until: int, after: int = 0) -> list[i
     return found
 
 
-@pytest.mark.parametrize("slow", [("latest",), ("poll",), ("replay",), ("latest", "replay")], ids="+".join)
+MOMENTS = [f"{look} {when}" for look in ("latest", "poll", "replay") for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("slow", [*((moment,) for moment in MOMENTS), ("latest before", "replay after")], ids="+".join)
 def test_no_event_is_lost_or_doubled_whichever_look_is_slow(slow: tuple[str, ...], service: SqlService) -> None:
     study = study_of(service, 5)
 
@@ -83,6 +93,7 @@ def test_no_event_is_lost_or_doubled_whichever_look_is_slow(slow: tuple[str, ...
         feed = Feed(log, service.has_study)
         listener = asyncio.create_task(heard(feed, study, 8))
         assert await asyncio.to_thread(log.waiting.wait, 10)
+        await asyncio.sleep(0.1)  # whatever does not wait for the slow look is done
         for number in range(3):
             await asyncio.to_thread(service.events.append, study, "stage", {"done": number})
         await asyncio.sleep(0.05)
@@ -102,7 +113,7 @@ def test_a_listener_that_falls_behind_reads_the_log_again(service: SqlService, m
         feed = Feed(service.events, service.has_study)
         found: list[int] = []
         async with asyncio.timeout(20):
-            async for e in feed.of(study, after=0, follow=True):
+            async for part in feed.of(study, after=0, follow=True):
                 for _ in range(5 if not found else 0):
                     await asyncio.to_thread(service.events.append, study, "stage", {})
                     await asyncio.sleep(0.05)  # each is a part of its own, for which there is no room
@@ -148,3 +159,18 @@ def test_a_replay_is_one_read_and_one_part_however_many_listen(service: SqlServi
     plan = "EXPLAIN QUERY PLAN " + statements[0].replace("?", "1")
     with service.database.glance() as connection:
         assert "USING INDEX ix_events_study_id_sequence" in str(connection.exec_driver_sql(plan).all())
+
+
+def test_a_page_is_followed_from_the_state_it_was_rendered_with(place: object, client: TestClient) -> None:
+    client.post("/v1/studies", json=place.request(name="s"))
+    service = open_service(place.settings.storage)
+    study = service.store.study("s").id
+    service.events.append(study, "stage", {"stage": "load"})
+    text = client.get("/studies/s").text
+    after = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])["after"]
+    assert after == service.events.latest()
+    service.events.append(study, "stage", {"stage": "bank"})
+    for start in ({"params": {"after": after}}, {"headers": {"Last-Event-ID": str(after)}}):
+        told = client.get("/v1/studies/s/events?follow=false", **start).text
+        assert (told.count("event:"), '"bank"' in told) == (1, True)
+    service.close()
