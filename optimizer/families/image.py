@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from optimizer.vision.examples import PIXELS
 from optimizer.vision.network import Network
 
 if TYPE_CHECKING:
+    from optimizer.vision.examples import ImageExamples
     from optimizer.workloads.workload import Workload
 
 
@@ -40,9 +41,10 @@ class ImageFamily:
         return make
 
     def onnx_inputs(self, workload: Workload) -> OnnxInputs:
-        """Return requests of other batches; the batch is free."""
-        make = self.request(workload)
-        return OnnxInputs(requests=[make(batch) for batch in (2, 1, 5)], free=("batch",))
+        """Return batches of the search images, of other sizes than each other; the batch is free."""
+        images = cast("ImageExamples", workload.search).pixels.to(workload.device)
+        chosen = (torch.arange(size) % len(images) for size in (2, 1, 5))
+        return OnnxInputs(requests=[{PIXELS: images[some]} for some in chosen], free=("batch",))
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return the FLOPs of one image."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optimizer.training.cutting import in_batches
 from optimizer.workloads.examples import AnyExamples
 
 BLOCK = 50  # batches sorted by length together: little padding, and still nearly random
@@ -18,10 +19,10 @@ def shuffled_batches(
 ) -> Iterator[dict[str, Tensor]]:
     """Yield every example once: blocks of random examples, by length inside a block, batches in random order."""
     order = rng.permutation(len(train))
-    batches = []
-    for start in range(0, len(order), batch_size * BLOCK):
-        block = order[start : start + batch_size * BLOCK]
-        block = block[np.argsort(train.lengths[block], kind="stable")]
-        batches += [block[i : i + batch_size] for i in range(0, len(block), batch_size)]
+    batches = [
+        batch
+        for block in in_batches(order, batch_size * BLOCK)
+        for batch in in_batches(block[np.argsort(train.lengths[block], kind="stable")], batch_size)
+    ]
     for index in rng.permutation(len(batches)):
-        yield from train.batches(batch_size=batch_size, device=device, order=batches[index])
+        yield from train.batches(batch_size=len(batches[index]), device=device, order=batches[index])

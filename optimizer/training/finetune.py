@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from objectives.metrics import Metric
 from optimizer.errors import InputError
 from optimizer.training.batches import shuffled_batches
+from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import own_randomness
 from optimizer.workloads.examples import AnyExamples
@@ -65,7 +66,7 @@ def finetune(
     if not len(train):
         raise InputError("--data", "no examples are left to train on; give a train split, or a larger one")
     started = time.monotonic()
-    total = settings.epochs * math.ceil(len(train) / settings.batch_size)
+    total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = Learner(
         model,
         teacher=teacher,

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optimizer.training.cutting import in_batches
+
 PIXELS = "pixel_values"  # the argument that every image classifier here takes
 
 
@@ -44,11 +46,13 @@ class ImageExamples:
     def batches(
         self, *, batch_size: int, device: torch.device | str = "cpu", order: NDArray[np.integer[Any]] | None = None
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield model inputs with their labels, in their own order unless an `order` `(n,)` is given."""
-        places = torch.from_numpy(np.arange(len(self)) if order is None else np.asarray(order, dtype=np.intp))
+        """Yield model inputs with their labels, in their own order unless an `order` `(n,)` is given.
+
+        No batch holds a lone image, unless there is only one: a lone last one joins the batch before it.
+        """
+        places = np.arange(len(self)) if order is None else np.asarray(order, dtype=np.intp)
         labels = torch.from_numpy(self.labels)
-        for start in range(0, len(places), batch_size):
-            some = places[start : start + batch_size]
+        for some in map(torch.from_numpy, in_batches(places, batch_size)):
             yield {PIXELS: self.pixels[some].to(device), "labels": labels[some].to(device)}
 
 

@@ -55,10 +55,9 @@ class Network(BaseModel):
         return ImageClassifier(into() if into else self._net()).eval()
 
     def channels_of(self, model: nn.Module) -> ChannelSpace:
-        """Return what can be pruned of it. Raises `UnprunableModelError`."""
-        return discover_channels(
-            model, {PIXELS: torch.zeros(2, *self.shape, device=device_of(model))}, round_to=self.round_to
-        )
+        """Return what can be pruned of it, proven on two random images. Raises `UnprunableModelError`."""
+        images = torch.randn(2, *self.shape, generator=torch.Generator().manual_seed(0))
+        return discover_channels(model, {PIXELS: images.to(device_of(model))}, round_to=self.round_to)
 
     def pruned(self, kept: dict[str, int], into: Make | None = None) -> nn.Module:
         """Return a network that keeps so many units of each group, its weights still to be loaded.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from optimizer.vision.network import Source
 from optimizer.vision.tasks import Shape
 from optimizer.vision.weights import fit_weights, read_weights
 from optimizer.workloads.loading import check_finite
+from search_spaces.encoders import UnprunableModelError
+from search_spaces.soundness import check_own_weights, check_sound
 
 FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
 TRAINED_ELSEWHERE = (
@@ -170,11 +173,13 @@ class GivenModule:
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return a copy. Raises `InputError` unless it is of float32 and gives one logit per class."""
+        _check_sound(lambda: check_own_weights(self.module))
         net = copy.deepcopy(self.module).cpu().eval()
         if other := sorted(name for name, tensor in net.named_parameters() if tensor.dtype != torch.float32):
             raise InputError("model", f"parameter {other[0]!r} is not of float32; give model.float()")
-        check_finite(net)
-        _check_answer(net, shape, classes)
+        images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        _check_answer(net, images, classes)
+        _check_sound(lambda: check_sound(net, images))
         return Dense(net=net, source="module", learning_rate=None, notes=(TRAINED_ELSEWHERE,))
 
 
@@ -183,12 +188,21 @@ def _json(config: Any) -> dict[str, Any]:  # Any: untyped
     return found
 
 
-def _check_answer(net: nn.Module, shape: Shape, classes: int) -> None:
+def _check_sound(check: Callable[[], None]) -> None:
+    try:
+        check()
+    except UnprunableModelError as error:
+        raise InputError("model", str(error)) from error
+
+
+def _check_answer(net: nn.Module, images: torch.Tensor, classes: int) -> None:
     try:
         with torch.inference_mode():
-            answer = ImageClassifier(net)(torch.zeros(2, *shape)).logits
+            answer = ImageClassifier(net)(images).logits
     except Exception as error:  # foreign forward code raises whatever it likes
-        raise InputError("model", f"cannot take images of {shape} ({type(error).__name__}: {error})") from error
+        raise InputError(
+            "model", f"cannot take images of {tuple(images.shape[1:])} ({type(error).__name__}: {error})"
+        ) from error
     if not isinstance(answer, torch.Tensor) or answer.shape != (2, classes):
         got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise InputError("model", f"must answer two images with logits of shape (2, {classes}), got {got}")

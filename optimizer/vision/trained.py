@@ -57,8 +57,6 @@ def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExa
     order = np.random.default_rng(seed).permutation(len(pool))
     held = min(HELD_OUT, len(pool) // 10)
     learnt = order[held : held + TRAINED_ON]
-    if len(learnt) % BATCH == 1:
-        learnt = learnt[:-1]  # a batch norm over one position refuses a batch of one image
     return pool.subset(learnt), pool.subset(order[:held])
 
 

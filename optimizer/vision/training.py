@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from objectives.measurement import Measurement
 from optimizer.errors import InputError, MachineError
+from optimizer.training.cutting import batch_count, in_batches
 from optimizer.training.randomness import own_randomness
 from optimizer.vision.data import Images
 from optimizer.vision.energy import StepCost, count_step, learn, metered
@@ -116,14 +117,15 @@ class _Training:
         self._sparse, self._images, self._settings = sparse, images, settings
         self._schedule, self._optimizer = schedule, optimizer
         self._device = device_of(sparse.model)
-        self.steps = math.ceil(len(images) / settings.batch_size)
+        self.steps = batch_count(len(images), settings.batch_size)
 
     def epoch(self, number: int) -> tuple[float, float]:
         """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
         model = self._sparse.model.train()
         total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
-        for chosen in torch.split(torch.randperm(len(self._images)), self._settings.batch_size):
-            loss, correct = learn(model, self._optimizer, *self._batch(chosen))
+        order = torch.randperm(len(self._images)).numpy()
+        for chosen in in_batches(order, self._settings.batch_size):
+            loss, correct = learn(model, self._optimizer, *self._batch(torch.from_numpy(chosen)))
             total += loss
             right += correct
             self._sparse.keep_masks()

@@ -41,6 +41,7 @@ def fit_weights(model: nn.Module, weights: dict[str, Tensor], file: Path) -> boo
     Raises `InputError` for weights of another architecture.
     """
     own = model.state_dict()
+    _check_kinds(own, weights, file)
     stem, head = f"{stem_of(model)}.weight", head_of(model)
     fitted = dict(weights)
     if stem in fitted and own[stem].shape[1] == 1:
@@ -54,6 +55,14 @@ def fit_weights(model: nn.Module, weights: dict[str, Tensor], file: Path) -> boo
         first = str(error).strip().split("\n")[1].strip()
         raise InputError("--weights", f"{file.name} does not fit the architecture: {first}") from error
     return keeps_head
+
+
+def _check_kinds(own: dict[str, Tensor], weights: dict[str, Tensor], file: Path) -> None:
+    for name, tensor in weights.items():
+        if name in own and own[name].is_floating_point() != tensor.is_floating_point():
+            raise InputError(
+                "--weights", f"{file.name}: {name} is of {tensor.dtype}; give weights that are not quantised"
+            )
 
 
 def _check_hash(file: Path) -> None:

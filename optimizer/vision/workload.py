@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-import numpy as np
-import torch
-
 from objectives.metrics import METRICS
-from optimizer.errors import InputError
 from optimizer.families.masked import image_family
 from optimizer.spec import StudySpec
 from optimizer.vision.classifier import ImageClassifier
-from optimizer.vision.data import ImageData, Images, load_images, stratified_indices
-from optimizer.vision.examples import ImageExamples, image_examples
+from optimizer.vision.data import ImageData, load_images
 from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.network import Network
 from optimizer.vision.origins import Origin, origin_of
+from optimizer.vision.roles import roles_of
 from optimizer.vision.trained import train_once
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.loading import hash_weights
 from optimizer.workloads.predict import predict, predictions_of
 from optimizer.workloads.workload import Progress, Workload, check_device
 
-SEARCH_FROM_TRAIN = 2000  # images, at most a fifth of train
 CUT = "search examples were cut from train and kept out of the training"
 
 
@@ -46,7 +41,8 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         spread=data.normalisation.spread,
     )
     model = ImageClassifier(dense.net).to(device).eval()
-    roles, rest = _roles(data, spec)
+    roles = roles_of(data, spec)
+    rest = roles.rest
     family = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
@@ -58,56 +54,33 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             folder=cache_dir / "trained",
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
-    search_logits = predict(model, roles["search"])
+    search_logits = predict(model, roles.search)
     metric = METRICS["accuracy"]
     if not spec.allow_untrained:
-        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, None)
+        own_names: dict[int, str] | None = (
+            {} if dense.learning_rate is None else None
+        )  # a class is called by its number
+        check_baseline(predictions_of(search_logits), roles.search.labels, metric, own_names)
     return Workload(
         family=family,
         model=model,
         tokenizer=None,
         metric=metric,
-        **roles,
+        calibration=roles.calibration,
+        search=roles.search,
+        verification=roles.verification,
         train=lambda: rest,
         search_logits=search_logits,
         sequence_length=1,
         weights_hash=hash_weights(model),
         device=device,
-        notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *dense.notes, *family.notes),
+        notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
     )
 
 
 def _named_images(spec: StudySpec, origin: Origin) -> ImageData:
     directory = None if spec.data is None else Path(spec.data)
     return load_images(spec.task, directory=directory, normalisation=origin.normalisation)
-
-
-def _roles(data: ImageData, spec: StudySpec) -> tuple[dict[str, ImageExamples], ImageExamples]:
-    """Return calibration, search and verification examples, and what of train is left to train on."""
-    labels = data.train.labels.numpy()
-    wanted = spec.search_examples or min(SEARCH_FROM_TRAIN, len(labels) // 5)
-    _check_size("--search-examples", wanted, len(labels) // 2)
-    _check_size("--verification-examples", spec.verification_examples or 0, len(data.test))
-    searched = stratified_indices(labels, wanted, 0)
-    pool = np.setdiff1d(np.arange(len(labels)), searched)
-    calibrating = pool[stratified_indices(labels[pool], min(spec.calibration_examples, len(pool) // 2), 0)]
-    held = stratified_indices(data.test.labels.numpy(), spec.verification_examples or len(data.test), 0)
-    roles = {
-        "calibration": _examples("calibration", data.train, calibrating),
-        "search": _examples("search", data.train, searched),
-        "verification": _examples("verification", data.test, held),
-    }
-    return roles, _examples("train", data.train, pool)
-
-
-def _examples(role: str, images: Images, indices: np.ndarray[tuple[int], np.dtype[np.intp]]) -> ImageExamples:
-    chosen = torch.from_numpy(indices)
-    return image_examples(role, images.pixels[chosen], images.labels[chosen].numpy())
-
-
-def _check_size(option: str, wanted: int, most: int) -> None:
-    if wanted > most:
-        raise InputError(option, f"asks for {wanted} images, but {most} can be given")
 
 
 def _told(progress: Progress, text: str) -> Callable[[int, int], None]:

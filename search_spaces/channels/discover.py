@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.channels.dependencies import CannotFollowError, Dependencies, OutputError
-from search_spaces.channels.inputs import Inputs, answers
+from search_spaces.channels.inputs import Inputs, agree, answers
 from search_spaces.channels.layers import row_dim, side_sizes, weight_of
 from search_spaces.channels.materialize import slice_channels
 from search_spaces.channels.space import Axis, ChannelSpace, Link, Side
 from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import Group, GroupKind, channel_levels
+from search_spaces.soundness import check_own_weights, check_sound
 from search_spaces.surgery import share_structure
 
 ROUND_TO = 8
 NOT_THE_SAME = "without some of its channels the model does not run, or computes something else"
-TOLERANCE = 1e-3  # of the largest output: what float32 may lose in a deep network when sums are taken in another order
 
 
 def discover_channels(
@@ -31,10 +31,11 @@ def discover_channels(
     `ignored` keep their outputs, as the model keeps its own. What cannot follow its channels stays dense: grouped
     convolutions other than depthwise ones, attention, recurrent layers, and every group whose smaller network would
     not run or would not compute what the dense one computes without those channels.
-    Raises `UnprunableModelError` for a model that cannot be traced, for one in which nothing can be pruned and for an
-    ignored path that names no layer.
+    Raises `UnprunableModelError` for a model that cannot be traced, that is not sound (`search_spaces.soundness`) or in
+    which nothing can be pruned, and for an ignored path that names no layer.
     """
     _check_paths(model, ignored)
+    check_own_weights(model)
     found, dense = _found(model, example_inputs, ignored)
     space = _space(model, found, round_to)
     if not _holds(model, space, example_inputs):
@@ -72,6 +73,7 @@ def _found(
 ) -> tuple[dict[str, tuple[Link, ...]], dict[str, str]]:
     """Return the links of every group by the path of the layer that leads it, and why other layers lead none."""
     dependencies = Dependencies(model, example_inputs)
+    check_sound(model, example_inputs)
     found: dict[str, tuple[Link, ...]] = {}
     dense: dict[str, str] = {}
     led: set[str] = set()  # layers whose outputs belong to a group already
@@ -157,12 +159,7 @@ def _holds(model: nn.Module, space: ChannelSpace, example_inputs: Inputs) -> boo
             output.shape for output in _answers(share_structure(model), example_inputs)
         ]
     masked = _answers(_unread(model, space, kept), example_inputs)
-    return all(_agree(*pair) for pair in zip(small, masked, strict=True))
-
-
-def _agree(small: Tensor, masked: Tensor) -> bool:
-    tolerance = max(TOLERANCE, 16 * torch.finfo(masked.dtype).eps)
-    return small.shape == masked.shape and bool((small - masked).abs().max() <= tolerance * masked.abs().max())
+    return all(agree(*pair) for pair in zip(small, masked, strict=True))
 
 
 def _mixes(model: nn.Module, link: Link) -> bool:

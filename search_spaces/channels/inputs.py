@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+TOLERANCE = 1e-3  # of the largest output: what float32 may lose in a deep network when sums are taken in another order
 Inputs = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
 
@@ -24,6 +26,12 @@ def answers(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     if not found:
         raise TypeError(f"the model returned a {type(outputs).__name__} without a tensor")
     return found
+
+
+def agree(one: Tensor, other: Tensor) -> bool:
+    """Return whether two answers are the same, but for the order in which sums were taken."""
+    tolerance = max(TOLERANCE, 16 * torch.finfo(other.dtype).eps)
+    return one.shape == other.shape and bool((one - other).abs().max() <= tolerance * other.abs().max())
 
 
 def _tensors(outputs: object) -> Iterator[Tensor]:

@@ -8,6 +8,7 @@ import torch
 from toy_examples import toy_examples
 
 from optimizer.training.batches import shuffled_batches
+from optimizer.training.cutting import batch_count
 from optimizer.workloads.examples import Examples
 
 CPU = torch.device("cpu")
@@ -29,8 +30,8 @@ def places(examples: Examples, *, batch_size: int, seed: int = 0) -> list[list[i
 def test_every_example_comes_once(n: int, batch_size: int) -> None:
     found = places(numbered(n), batch_size=batch_size)
     assert sorted(chain.from_iterable(found)) == list(range(n))
-    assert len(found) == -(-n // batch_size)
-    assert max(map(len, found)) <= batch_size
+    assert len(found) == batch_count(n, batch_size)
+    assert max(map(len, found)) <= batch_size + (n % batch_size == 1)  # none is left alone
 
 
 def test_two_epochs_of_one_generator_differ_and_a_seed_repeats() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from optimizer import ImageData, Images, Normalisation, StudySpec, load_images, load_pruned, optimize, resume
 from optimizer.errors import InputError, UnknownNameError
@@ -85,6 +88,34 @@ class Detached(nn.Module):
         return self.head(self.body(images.flatten(1)).relu()).detach()
 
 
+class Noisy(nn.Module):
+    """Its dropout drops in evaluation mode, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(64, 16), nn.Linear(16, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(nn.functional.dropout(self.body(images.flatten(1)).relu()))
+
+
+def normed(norm: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A network with a weight that is computed from others; it was called, so that the weight has a history."""
+    flatten, hidden, relu, head = net()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        network = nn.Sequential(flatten, norm(hidden), relu, head)
+    network(torch.zeros(2, 1, 8, 8))
+    return network
+
+
+def with_nan_in_a_buffer() -> nn.Module:
+    norm = nn.BatchNorm1d(32)
+    norm.running_mean[3] = torch.nan
+    flatten, hidden, relu, head = net()
+    return nn.Sequential(flatten, hidden, norm, relu, head)
+
+
 class Attending(nn.Module):
     def __init__(self, *, hidden: bool) -> None:
         super().__init__()
@@ -121,6 +152,16 @@ class Mixed(nn.Module):
         ),
         (nn.Sequential(nn.Linear(63, 10)), "model: cannot take images of"),
         (nn.Sequential(*net()).double(), r"model: parameter .* give model\.float\(\)"),
+        (Noisy(), r"model: .*differs between two runs in evaluation mode; .*training=self\.training"),
+        (with_nan_in_a_buffer(), r"model: tensor '2\.running_mean' holds NaN"),
+        (normed(parametrizations.weight_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
+        (normed(parametrizations.spectral_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
+        (normed(nn.utils.weight_norm), r"model: 1: its weight is computed .*remove_weight_norm\(layer"),
+        (normed(nn.utils.spectral_norm), r"model: 1: its weight is computed .*remove_spectral_norm\(layer"),
+        (
+            normed(lambda layer: nn.utils.prune.l1_unstructured(layer, "weight", amount=0.5)),
+            r"model: 1: its weight is computed .*prune\.remove\(layer",
+        ),
     ],
 )
 def test_networks_that_cannot_be_pruned_are_refused_with_the_layer_and_the_remedy(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from optimizer import load_pruned
 from optimizer.errors import InputError, UnknownNameError
@@ -13,9 +15,11 @@ from optimizer.handover.export import export_candidate
 from optimizer.prepare import study_bank, study_groups
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
+from optimizer.vision.data import load_images
+from optimizer.vision.given import Given
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import check_workload, load_workload
-from search_spaces.config import Form
+from search_spaces.config import Config, Form
 from studies.opening import open_store
 from studies.records import Verdict
 from studies.sql.store import SqlStore
@@ -138,3 +142,18 @@ def test_latency_and_energy_steer_a_network_by_a_table_that_is_kept(tmp_path: Pa
     before = table.stat().st_mtime_ns
     optimize(spec.model_copy(update={"seed": 1}), store=store, cache_dir=tmp_path, study="again")
     assert table.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("examples", [65, 129])
+def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 8, 8), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 10))
+    spec = spec_of(calibration_examples=examples, allow_untrained=True)
+    given = Given(model=network.eval(), images=load_images("digits"))
+    workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None, given=given)
+    groups = study_groups(spec, workload)
+    bank = study_bank(spec, workload, groups, tmp_path)
+    config = Config.of({groups[0].name: 4}, form=Form.RECONSTRUCTED)
+    small = workload.family.materialize(workload, groups, config, bank, share_weights=False)
+    assert len(workload.calibration) == examples
+    assert np.isfinite(predict(small, workload.search)).all()

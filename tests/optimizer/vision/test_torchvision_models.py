@@ -200,3 +200,10 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
     small: Any = network.pruned(kept)
     assert small.net.conv1.kernel_size == (7, 7)
     assert small.net.conv1.out_channels == kept["net.conv1"] < 64
+
+
+def test_quantised_weights_are_not_taken_for_floats(weights: Path) -> None:
+    model = new_model("resnet18", (3, SIDE, SIDE), CLASSES, seed=0, from_torchvision=True)
+    tensors = {**read_weights(weights), "layer1.0.conv1.weight": torch.ones(64, 64, 3, 3, dtype=torch.int8)}
+    with pytest.raises(InputError, match=r"--weights: .*: layer1\.0\.conv1\.weight is of torch\.int8"):
+        fit_weights(model, tensors, weights)
