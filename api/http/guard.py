@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Network
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -98,7 +99,7 @@ class Guard:
         return None
 
     def _refuse_rate(self, scope: Scope) -> tuple[int, str] | None:
-        who = str((scope.get("client") or ("",))[0])  # not the key: whoever guesses keys has many
+        who = _network_of(str((scope.get("client") or ("",))[0]))  # not the key: whoever guesses keys has many
         now = self._clock()
         began, count = self._counts.pop(who, (now, 0))
         if now - began >= WINDOW_S:
@@ -109,6 +110,14 @@ class Guard:
         if count >= self._settings.requests_per_minute:
             return 429, f"at most {self._settings.requests_per_minute} requests a minute are answered"
         return None
+
+
+def _network_of(address: str) -> str:
+    """Return what a caller can change at will no part of: an IPv4 address, the first 64 bits of an IPv6 one."""
+    try:
+        return str(IPv6Network((address, 64), strict=False))
+    except ValueError:
+        return address
 
 
 def _host_of(origin: str) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +16,13 @@ from api.cli.context import AsJson, CacheDir, Storage, shared_of
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from api.http.settings import Settings
 
 
 GRACE_S = 3
+OTHER_FILES = 100  # that a server opens beside its connections: database, exports, logs
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +45,13 @@ def serve(
     requests_per_minute: Annotated[
         int, typer.Option(min=1, help="Requests of one address that are answered in a minute.")
     ] = 1200,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy whose X-Forwarded-For names the caller; may repeat."),
+    ] = None,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Connections held at once; more are answered 503.")
+    ] = 1000,
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
@@ -52,7 +63,7 @@ def serve(
     import uvicorn
 
     from api.http.app import create_app
-    from api.http.protocol import BoundedProtocol
+    from api.http.protocol import bounded
     from api.http.settings import LOOPBACK, Settings
     from api.runner.pool import Pool
     from studies.opening import open_service
@@ -87,7 +98,10 @@ def serve(
             port=port,
             log_level="info",
             access_log=False,
-            http=BoundedProtocol,
+            http=bounded(most_connections=_room_for(max_connections, shared.messages)),
+            ws="none",
+            proxy_headers=bool(trusted_proxy),
+            forwarded_allow_ips=_networks(trusted_proxy or ()),
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_S,  # listeners to events would stay for ever
         )
@@ -108,6 +122,28 @@ def _worker_arguments(settings: Settings) -> list[str]:
         "--lease-seconds",
         str(settings.lease_s),
     ]
+
+
+def _networks(proxies: Sequence[str]) -> list[str]:
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise InputError("--trusted-proxy", f"{error}; give 10.0.0.7 or 10.0.0.0/24") from error
+    return list(proxies)
+
+
+def _room_for(connections: int, messages: Console) -> int:
+    """Return how many connections can be held, after asking the system for as many files as it lets one open."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = connections if hard == resource.RLIM_INFINITY else min(connections, max(1, hard - OTHER_FILES))
+    if room < connections:
+        messages.print(f"the limit of {hard} open files leaves room for {room} connections; raise it with ulimit -n")
+    return room
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.access import Caller, Reader, Writer, study_for
+from api.http.downloads import Download
 from api.http.models import JobView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
@@ -58,10 +58,10 @@ def read(job: int, state: Shared, caller: Reader) -> JobView:
 
 @router.get(
     "/exports/{job}/files/{name}",
-    response_class=FileResponse,
-    responses={206: {"description": "A range"}, **responses(401, 403, 404, 416, 422, 429)},
+    response_class=Download,
+    responses={206: {"description": "A range"}, **responses(400, 401, 403, 404, 416, 422, 429)},
 )
-def download(job: int, name: str, state: Shared, caller: Reader) -> FileResponse:
+def download(job: int, name: str, state: Shared, caller: Reader) -> Download:
     """Download a file of an export; `Range` is honoured."""
     found = _export(state, caller, job)
     if found.result is None or name not in found.result["files"]:
@@ -70,7 +70,7 @@ def download(job: int, name: str, state: Shared, caller: Reader) -> FileResponse
     path = (root / str(found.result["folder"]) / name).resolve()
     if not path.is_relative_to(root) or not path.is_file():
         raise ProblemError(404, f"{name!r} is no longer kept; export the candidate again")
-    return FileResponse(path, filename=Path(name).name)
+    return Download(path, filename=Path(name).name)
 
 
 def _export(state: State, caller: Caller, number: int) -> Job:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from api.http.protocol import MOST_OVERHEAD, BoundedProtocol
+from api.http.protocol import MOST_OVERHEAD, bounded
 
+MOST = 8
 PIECE = b"a" * 4096
 ENDLESS = {
     "a request line": (b"GET /", PIECE),
@@ -29,6 +30,11 @@ async def length_of_body(scope: dict, receive: object, send: object) -> None:
         message = await receive()
         more = message.get("more_body", False)
         body += len(message.get("body", b""))
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for more in [True] * 200 + [False]:
+            await send({"type": "http.response.body", "body": b"z" * 10**6, "more_body": more})
+        return
     answer = str(body).encode()
     headers = [(b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -40,7 +46,12 @@ def port() -> Iterator[int]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(length_of_body, http=BoundedProtocol, log_level="critical", lifespan="off")
+            uvicorn.Config(
+                length_of_body,
+                http=bounded(head_s=0.5, message_s=0.7, write_s=0.5, most_connections=MOST),
+                log_level="critical",
+                lifespan="off",
+            )
         )
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -73,3 +84,52 @@ def test_bodies_may_be_long_and_connections_live_long(port: int) -> None:
             while not answer.endswith(str(len(body)).encode()):
                 answer += connection.recv(4096)
             assert answer.startswith(b"HTTP/1.1 200")
+
+
+UNFINISHED = {
+    "nothing": b"",
+    "half a request line": b"GET /",
+    "half a head": b"GET / HTTP/1.1\r\nHost: x\r\n",
+    "half a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12",
+    "half a chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12",
+    "empty lines": b"\r\n",
+    "a request and half the next": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+def test_what_is_left_unfinished_is_not_waited_for(port: int, what: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(UNFINISHED[what])
+        while connection.recv(4096):
+            pass  # to the end of the stream, within the time-out
+
+
+def test_a_client_that_reads_nothing_is_let_go(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1.5)
+        got = 0
+        with pytest.raises(OSError, match="reset"):
+            while part := connection.recv(10**6):
+                got += len(part)
+        assert got < 200 * 10**6
+
+
+def test_too_many_connections_are_told_and_noted(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(MOST)]
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as one_more:
+            assert b"503" in one_more.recv(4096)
+        assert "8 connections" in caplog.text or "9 connections" in caplog.text
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_what_is_no_http_is_a_problem(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"hello\r\n\r\n")
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
