@@ -7,7 +7,7 @@ length, a JSON header and the tensors themselves (https://github.com/huggingface
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -29,7 +29,12 @@ _TYPES: Mapping[torch.dtype, str] = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+WrittenAs = Callable[[str, torch.Tensor], torch.dtype]  # the type in which a tensor of that name is written
 _ORDER = {dtype: rank for rank, dtype in enumerate(_TYPES)}
+
+
+def _as_it_is(_name: str, tensor: torch.Tensor) -> torch.dtype:
+    return tensor.dtype
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -37,22 +42,22 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def size_bytes(model: nn.Module) -> int:
+def size_bytes(model: nn.Module, written_as: WrittenAs = _as_it_is) -> int:
     """Return the length of the model's safetensors file. Raises `ValueError` for a type that such a file lacks."""
-    tensors = _unique_tensors(model)
+    tensors = {name: tensor.to("meta", written_as(name, tensor)) for name, tensor in _unique_tensors(model).items()}
     unknown = sorted({str(tensor.dtype) for tensor in tensors.values()} - {str(dtype) for dtype in _TYPES})
     if unknown:
         raise ValueError(f"size: tensors of type {', '.join(unknown)} cannot be counted; known are {[*_TYPES]}")
     return 8 + _header_bytes(tensors) + sum(tensor.nbytes for tensor in tensors.values())
 
 
-def measure_size(model: nn.Module) -> tuple[Measurement, Measurement]:
-    """Return the measurements "parameters" and "size" (bytes on disk)."""
+def measure_size(model: nn.Module, written_as: WrittenAs = _as_it_is) -> tuple[Measurement, Measurement]:
+    """Return the measurements "parameters" and "size" (bytes on disk, each tensor in the type it is written as)."""
     return (
         Measurement(quantity="parameters", value=count_parameters(model), unit="parameters", source=Source.COUNTED),
         Measurement(
             quantity="size",
-            value=size_bytes(model),
+            value=size_bytes(model, written_as),
             unit="bytes",
             source=Source.COUNTED,
             conditions={"format": "safetensors"},

@@ -78,6 +78,7 @@ class Recovery:
             workload, self.prepared.groups, parent.config, self.prepared.bank, share_weights=False
         )
         training = self._train(model)
+        model.load_state_dict(workload.family.tensors(model))  # what a file of it would hold
         tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
         write_entry(weights_path(self.cache_dir, self.study.slug, candidate), tensors)
         outcome = self.prepared.evaluator.evaluate_model(model, config)

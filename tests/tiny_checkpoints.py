@@ -84,11 +84,11 @@ def save_data(
 
     With `pairs` each sentence has an `other`.
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     directory.mkdir(parents=True, exist_ok=True)
     model = AutoModelForSequenceClassification.from_pretrained(model_directory).eval()
-    encode = tokenizer()
+    encode = AutoTokenizer.from_pretrained(model_directory)
     for seed, (split, n) in enumerate(sizes.items()):
         columns = {"sentence": sentences(n, seed)} | ({"other": sentences(n, seed + 50)} if pairs else {})
         with torch.inference_mode():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -17,6 +19,7 @@ from objectives.size import count_parameters, measure_size, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.families.answers import contrasts, summed_loss
 from optimizer.families.family import Bank, Execution, Request
+from optimizer.families.storage import Storage
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.latency.proposed import add_proposed_costs
@@ -40,8 +43,11 @@ CALIBRATION_TOKENS = 2048
 ONNX_CHECKED = 24  # examples whose answers a graph must give
 
 
+@dataclass(frozen=True)
 class EncoderFamily:
-    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT."""
+    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT; `storage` says in which types its models are written."""
+
+    storage: Storage = field(default_factory=Storage)
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
         """Return heads and neurons of every layer."""
@@ -66,6 +72,7 @@ class EncoderFamily:
             calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=workload.device),
             loss=summed_loss,
             answers=contrasts,
+            rounded=self.storage.rounded,
         )
 
     def materialize(
@@ -86,12 +93,11 @@ class EncoderFamily:
         """Return FLOPs, parameters and size, which add up over groups."""
         model = workload.model
         parameters = parameters_cost(model, groups, count_parameters(model))
-        bytes_each = next(model.parameters()).element_size()
-        per_unit = {g.name: bytes_each * (parameters.levels[g.name][g.units] / g.units) for g in groups}
+        per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
         return {
             "flops": flops_cost(model, groups, workload.search.lengths, self.flops(workload, model)),
             "parameters": parameters,
-            "size": linear_cost(groups, per_unit, float(size_bytes(model))),
+            "size": linear_cost(groups, per_unit, float(size_bytes(model, self.storage.dtype))),
         }
 
     def with_proposed_costs(
@@ -112,7 +118,7 @@ class EncoderFamily:
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
         """Return the parameters and the length of the file."""
-        return measure_size(model)
+        return measure_size(model, self.storage.dtype)
 
     def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
         """Return the encoder as it is: it is smaller, and its kernels are dense."""
@@ -132,15 +138,25 @@ class EncoderFamily:
         """Return the FLOPs of a request's length."""
         return count_flops(model, [workload.sequence_length])
 
+    def tensors(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors in the types of the checkpoint."""
+        return self.storage.tensors(model)
+
     def save(self, workload: Workload, place: Path) -> str:
         """Write configuration and tokenizer."""
-        workload.model.config.save_pretrained(place)
+        config = copy(workload.model.config)
+        config.dtype = self.storage.name
+        config.save_pretrained(place)
         workload.tokenizer.save_pretrained(place)
         return str(workload.model.config.model_type)
 
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
         """Return the length in tokens."""
         return {"sequence_length": workload.sequence_length}
+
+    def _bytes_each(self, model: nn.Module, group: Group) -> int:
+        name = f"{group.consumers[0]}.weight"
+        return self.storage.dtype(name, model.get_parameter(name)).itemsize
 
 
 def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Tensor]]:

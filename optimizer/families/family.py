@@ -97,6 +97,9 @@ class Family(Protocol):
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return a model's FLOPs of one inference of such a request."""
 
+    def tensors(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return what is written of a model: its tensors by name, in the types of the file."""
+
     def save(self, workload: Workload, place: Path) -> str:
         """Write to a directory what it takes, beside weights and manifest, to load a model; return the kind's name."""
 

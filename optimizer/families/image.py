@@ -54,6 +54,10 @@ class ImageFamily:
         """Return the shape of an image, channels first."""
         return {"image": "×".join(map(str, self._shape))}
 
+    def tensors(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors as they are."""
+        return {name: tensor.detach() for name, tensor in model.state_dict().items()}
+
     def save(self, workload: Workload, place: Path) -> str:
         """Write what the network is built from."""
         self._network.save(place)

@@ -12,7 +12,7 @@ VERDICTS = {
     Verdict.UNVERIFIED: "unverified: this candidate was never tried on the verification examples",
 }
 
-TEXTS = ("library_name: transformers", "tags: [structured-pruning, text-classification]")
+TEXTS = ("library_name: pruning-optimizer", "tags: [structured-pruning, text-classification]")
 IMAGES = ("tags: [structured-pruning, image-classification]",)
 MASKED = ("tags: [unstructured-pruning, image-classification]",)
 USE_TEXTS = (
@@ -30,8 +30,8 @@ USE_IMAGES = (
 )
 
 
-def model_card(member: Member, result: RunResult) -> str:
-    """Return the card as Markdown."""
+def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -> str:
+    """Return the card as Markdown; `dtype` is that of the file, None where none is written."""
     verified, is_of_images = member.verification, "image" in result.conditions
     lines = [
         "---",
@@ -58,6 +58,7 @@ def model_card(member: Member, result: RunResult) -> str:
         )
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [
+        *([] if dtype is None else [f"The weights are stored as {dtype}; sizes are those of files in that type."]),
         f"Measured under: {conditions}.",
         "",
         "```python",

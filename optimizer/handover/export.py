@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from optimizer.errors import InputError, MachineError
 from optimizer.fronts import members_of
@@ -61,11 +63,16 @@ def export_candidate(
     bank = study_bank(spec, workload, groups, cache_dir)
     small: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in small.state_dict().items()}
+        written = workload.family.tensors(small)
+        tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
         kind = workload.family.save(workload, place)
+        dense_size = next(round(m.value) for m in workload.family.sizes(workload.model) if m.quantity == "size")
+        if candidate.config.form is not Form.MASKED:  # whose size is that of its smallest storage
+            member = member.model_copy(update={"size_bytes": (place / WEIGHTS).stat().st_size})
         sparsity = zeros_by_layer(small) if candidate.config.form is Form.MASKED else None
-        _describe(place, study, spec, member, store=store, candidate=candidate, model_type=kind, sparsity=sparsity)
+        shapes = {"model_type": kind, "sparsity": sparsity, "dtype": _dtype(tensors), "dense_size_bytes": dense_size}
+        _describe(place, study, spec, member, store=store, candidate=candidate, shapes=shapes)
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
@@ -91,17 +98,18 @@ def _describe(
     *,
     store: StudyStore,
     candidate: Candidate,
-    model_type: str,
-    sparsity: dict[str, float] | None,
+    shapes: dict[str, Any],  # Any: fields of the manifest of several kinds
 ) -> None:
     kept = candidate.config.as_dict()
     layers = range(sum(name.endswith(".heads") for name in kept))
     result = result_of(study, store)
+    if result.baseline:
+        dense = result.baseline.model_copy(update={"size_bytes": shapes["dense_size_bytes"]})
+        result = result.model_copy(update={"baseline": dense})
     manifest = Manifest(
-        model_type=model_type,
+        **shapes,
         config=kept,
         form=candidate.config.form.value,
-        sparsity=sparsity,
         layers=tuple(LayerShape(heads=kept[f"layer.{i}.heads"], neurons=kept[f"layer.{i}.neurons"]) for i in layers),
         weights_sha256=file_hash(place / WEIGHTS),
         study=study.slug,
@@ -111,7 +119,15 @@ def _describe(
         member=member,
     )
     (place / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    (place / "README.md").write_text(model_card(member, result), encoding="utf-8")
+    (place / "README.md").write_text(model_card(member, result, dtype=manifest.dtype), encoding="utf-8")
+
+
+def _dtype(tensors: Mapping[str, Tensor]) -> str:
+    """Return the type of most bytes, such as `float16`."""
+    sizes: Counter[torch.dtype] = Counter()
+    for tensor in tensors.values():
+        sizes[tensor.dtype] += tensor.nbytes
+    return str(max(sizes, key=sizes.__getitem__)).removeprefix("torch.")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def load_pruned(
 ) -> Any:  # Any: a transformers class
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
+    A text encoder's weights become float32, whatever their type in the file, as the study computed with them.
     That is `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
     normalisation stands in `network.json`. A network that was given to `optimize` as a module is made by `into`, dense
     and with whatever weights; it is then shrunk, filled, and returned as `.net`. Raises `InputError` for a directory
@@ -43,6 +44,8 @@ def load_pruned(
         raise InputError("into", "is for networks that were given as modules; leave it out")
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
+        if network is None:
+            tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
         model: Any = _encoder(place, manifest) if network is None else _network(network, manifest, tensors, into)
         model.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, SafetensorError) as error:
@@ -62,6 +65,7 @@ def _encoder(place: Path, manifest: Manifest) -> Any:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+    config.dtype = torch.float32
     with torch.device("meta"):  # the dense weights are never allocated
         model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))

@@ -12,7 +12,7 @@ from optimizer.errors import InputError
 from optimizer.member import Member
 
 FILE = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 has neither dtype nor dense_size_bytes; its weights are float32
 
 
 class LayerShape(BaseModel):
@@ -36,6 +36,8 @@ class Manifest(BaseModel):
     sparsity: dict[str, float] | None = None  # of masked weights: layer -> share of zeros in the tensors written
     layers: tuple[LayerShape, ...]
     weights_sha256: str
+    dtype: str = "float32"  # of most weights in the file
+    dense_size_bytes: int | None = None  # what the dense model takes in the same types
     study: str
     task: str
     metric: str

@@ -15,6 +15,7 @@ from objectives.metrics import METRICS, Metric
 from optimizer.errors import InputError
 from optimizer.families.encoder import EncoderFamily
 from optimizer.families.family import Family
+from optimizer.families.storage import Storage
 from optimizer.spec import StudySpec
 from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.names import is_of_images
@@ -109,6 +110,7 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
     )
     roles = {role: tokenised(getattr(splits, role), role) for role in ROLES}
     check_tokens(roles.values(), tokenizer, checkpoint)
+    storage = Storage.of(checkpoint)
     model = load_model(checkpoint, outputs=outputs, device=device)
     metric = METRICS[task.metric]
     if not checkpoint.has_head and not spec.allow_untrained:
@@ -122,7 +124,7 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
         own_names = names if checkpoint.has_head else None
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, own_names)
     return Workload(
-        family=EncoderFamily(),
+        family=EncoderFamily(storage),
         model=model,
         tokenizer=tokenizer,
         metric=metric,
@@ -136,6 +138,7 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
             *splits.notes,
             *order_note(splits.search.names, names),
             *checkpoint.notes,
+            *storage.notes,
             *_cut_notes(roles),
         ),
     )

@@ -28,6 +28,7 @@ class LayerBank:
 
     `calibration()` yields the calibration batches again at every call; `loss` is needed by gradient criteria only,
     `answers` by the moments.
+    `rounded` returns the tensor of a name with the values that the file of a model will hold.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class LayerBank:
         calibration: Callable[[], Iterable[Batch]],
         loss: Loss,
         answers: Answers,
+        rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
     ) -> None:
         self.folder = root / key.digest
         self._model, self._groups, self._criterion = model, groups, criterion
         self._calibration, self._loss, self._answers = calibration, loss, answers
+        self._rounded = rounded
         self._moments: dict[str, Moments] = {}
         self._gradients: dict[str, MaskGradients] = {}
         self._orders: dict[str, Tensor] = {}
@@ -85,7 +88,7 @@ class LayerBank:
             if entry is None:
                 write_entry(path, self._solve(group, level))
                 entry = read_entry(path) or self._solve(group, level)
-            self._solved[group.name, level] = entry["weight"], entry["bias"]
+            self._solved[group.name, level] = self._written(group, "weight", entry), self._written(group, "bias", entry)
         return self._solved[group.name, level]
 
     def producer_weights(self, group: Group) -> list[Tensor]:
@@ -132,6 +135,9 @@ class LayerBank:
                     "curvature": moments.curvature,
                 },
             )
+
+    def _written(self, group: Group, part: str, entry: Mapping[str, Tensor]) -> Tensor:
+        return self._rounded(f"{group.consumers[0]}.{part}", entry[part])
 
     def _solve(self, group: Group, level: int) -> dict[str, Tensor]:
         consumer = self._linear(group.consumers[0])

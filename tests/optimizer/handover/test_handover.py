@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from prunable_models import bank_of
-from safetensors.torch import save_file
-from tiny_checkpoints import save_data, save_tiny, sentences, tokenizer
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import LABELS, save_data, save_tiny, sentences, tokenizer
 from tiny_encoders import FAMILIES
 from transformers import AutoTokenizer, pipeline
 
@@ -69,7 +71,8 @@ def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
         epsilon=0.01,
         member=MEMBER,
     )
-    (place / FILE).write_text(manifest.model_dump_json())
+    as_exported_before = manifest.model_dump(mode="json", exclude={"dtype", "dense_size_bytes"}) | {"schema_version": 1}
+    (place / FILE).write_text(json.dumps(as_exported_before))
     torch.testing.assert_close(logits(load_pruned(place)), logits(small), atol=1e-6, rtol=0)
 
 
@@ -166,3 +169,48 @@ def test_damaged_exports_are_refused(study: tuple[StudyStore, Path, int], tmp_pa
     (place / FILE).unlink()
     with pytest.raises(InputError, match=r"has no manifest\.json"):
         load_pruned(place)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_an_export_keeps_the_checkpoints_type_and_its_figures_are_those_of_the_file(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    save_tiny(tmp_path / "model")
+    save_data(tmp_path / "data", tmp_path / "model", {"validation": 120, "test": 100})
+    halve(tmp_path / "model", dtype)
+    spec = StudySpec(
+        model=str(tmp_path / "model"),
+        task="colours",
+        data=str(tmp_path / "data"),
+        epsilon=0.6,
+        trials=3,
+        batch_sizes=(1,),
+        threads=1,
+        measure_seconds=0.2,
+    )
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(spec, store=store, cache_dir=tmp_path / "cache", study="s")
+    number, place = result.front[-1].candidate, tmp_path / "out"
+    export_candidate(store, store.study("s"), number, place, cache_dir=tmp_path / "cache")
+    stored, manifest = load_file(place / WEIGHTS), read_manifest(place)
+    floats = {tensor.dtype for tensor in stored.values() if tensor.is_floating_point()}
+    assert floats == {dtype}
+    assert (
+        json.loads((place / "config.json").read_text())["dtype"] == manifest.dtype == str(dtype).removeprefix("torch.")
+    )
+    assert (place / WEIGHTS).stat().st_size == manifest.member.size_bytes == result.front[-1].size_bytes
+    assert (tmp_path / "model" / WEIGHTS).stat().st_size == manifest.dense_size_bytes == result.baseline.size_bytes
+    assert manifest.dtype in (place / "README.md").read_text()
+    candidate = next(c for c in store.candidates(store.study("s").id) if c.number == number)
+    labels = pd.read_csv(tmp_path / "data" / "test.csv")
+    given = tokenizer()(labels["sentence"].tolist(), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        answers = load_pruned(place)(**given).logits.argmax(dim=1).numpy()
+    accuracy = float(np.mean([LABELS[answer] for answer in answers] == labels["label"]))
+    assert candidate.verification is not None
+    assert accuracy == pytest.approx(candidate.verification.metric)
+
+
+def halve(place: Path, dtype: torch.dtype) -> None:
+    tensors = {name: tensor.to(dtype) for name, tensor in load_file(place / WEIGHTS).items()}
+    save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
