@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from objectives.racing import CHUNK
 from objectives.statistics import describe_power
+from optimizer.prepare import check_loaded
 from optimizer.recover import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
@@ -56,6 +57,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     """Check a spec, load its workload, time the dense model on a few examples. Raises `InputError`."""
     check_workload(spec)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
+    check_loaded(spec, workload)
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
     )

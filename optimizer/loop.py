@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from optimizer.search.proposer import Proposer
@@ -20,9 +20,13 @@ class Budget:
     timeout_s: float | None = None
     spent_s: float = 0.0
 
-    def is_spent(self, candidates: int, elapsed_s: float) -> bool:
-        """Whether the next candidate would go over the budget."""
-        return candidates >= self.trials or (self.timeout_s is not None and self.spent_s + elapsed_s >= self.timeout_s)
+    def has_trials(self, candidates: int) -> bool:
+        """Whether another candidate may follow so many."""
+        return candidates < self.trials
+
+    def has_time(self, elapsed_s: float) -> bool:
+        """Whether the next candidate may begin after so many seconds of this run."""
+        return self.timeout_s is None or self.spent_s + elapsed_s < self.timeout_s
 
 
 def search(
@@ -34,8 +38,10 @@ def search(
     budget: Budget,
     on_finished: Callable[[Candidate], None],
     clock: Callable[[], float] = time.monotonic,
-) -> Sequence[Candidate]:
-    """Evaluate proposals until the budget is spent or nothing is left to propose; return all candidates in order.
+) -> str | None:
+    """Evaluate proposals until the budget is spent or nothing is left to propose.
+
+    Returns why it ended before its trials were spent, None if it did not.
 
     Every finished candidate is in the store before the next one is proposed, so a kill costs at most the one in flight;
     a candidate found in flight is finished first.
@@ -46,12 +52,14 @@ def search(
         finished = store.finish_candidate(candidate.id, evaluate(candidate.config))
         known[known.index(candidate)] = finished
         on_finished(finished)
-    while not budget.is_spent(len(known), clock() - started):
+    while budget.has_trials(len(known)):
+        if not budget.has_time(clock() - started):
+            return f"the search ended after {len(known)} of {budget.trials} trials: {budget.timeout_s:g} s were spent"
         proposal = proposer.propose(known)
         if proposal is None:
-            break
+            return f"the search ended after {len(known)} of {budget.trials} trials: {proposer.exhausted}"
         candidate = store.start_candidate(study_id, proposal)
         finished = store.finish_candidate(candidate.id, evaluate(proposal.config))
         known.append(finished)
         on_finished(finished)
-    return known
+    return None

@@ -120,6 +120,7 @@ class RunResult(View):
     schema_version: int = SCHEMA_VERSION
     study: str
     state: str
+    error: str | None = None  # why it failed or stopped
     model: str
     task: str
     epsilon: float

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 
 from optimizer.spec import StudySpec
+from studies.rules import checked_slug
 from studies.store import StudyExistsError, StudyStore
 
 
@@ -17,7 +18,11 @@ def fresh_slug(spec: StudySpec, store: StudyStore) -> str:
 
 
 def free_slug(name: str, store: StudyStore) -> str:
-    """Return `name` if no study has it yet. Raises `StudyExistsError` naming `resume`, before anything is loaded."""
+    """Return `name` if a study can have it and none has it yet.
+
+    Raises `StudySlugError` saying which it can have, `StudyExistsError` naming `resume`, before anything is loaded.
+    """
+    checked_slug(name)
     if any(study.slug == name for study in store.studies()):
         raise StudyExistsError(f"study {name!r} exists already; `optimize resume {name}` goes on with it")
     return name

@@ -17,6 +17,7 @@ from optimizer.evaluate import Counted, DenseAnswers, Evaluator, flops_measureme
 from optimizer.families.family import Bank, UnitBank
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
+from optimizer.limits import refuse_unreachable
 from optimizer.progress import Stages
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
@@ -81,6 +82,7 @@ def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stag
     costs = workload.family.costs(workload, groups)
     with stages.stage("tables"):
         costs = workload.family.with_proposed_costs(costs, spec, workload, groups=groups, cache_dir=cache_dir)
+    refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, harms, study_limits(spec))
     evaluator = _evaluator(spec, workload, space, build, dense)
     refiner = Refiner(
@@ -129,6 +131,13 @@ def _evaluator(
         seed=spec.seed,
         counted=counted,
     )
+
+
+def check_loaded(spec: StudySpec, workload: Workload) -> None:
+    """Raise `InputError` for what only a loaded model can tell is wrong: layers to keep, limits that none can keep."""
+    groups, limits = study_groups(spec, workload), study_limits(spec)
+    if limits:
+        refuse_unreachable(limits, workload.family.costs(workload, groups), groups)
 
 
 def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from studies.records import Candidate
 
+STUDY = "study"  # the stage that tells a new study's name, as its text, once it is stored
 TITLES: Mapping[str, str] = {  # of the stages, in their order; an event of another stage is a remark
     "load": "loading model and data",
     "baseline": "dense model on the search examples",

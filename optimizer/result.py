@@ -22,6 +22,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
     return RunResult(
         study=study.slug,
         state=study.state.value,
+        error=study.error,
         model=spec.model,
         task=spec.task,
         epsilon=spec.epsilon,
@@ -29,7 +30,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         metric=study.context.get("metric", spec.metric or ""),
         objectives=spec.objectives,
         conditions=dict(study.context.get("conditions", {})),
-        notes=tuple(study.context.get("notes", ())),
+        notes=_notes(study),
         baseline=baseline_view(study, study.context["metric"]) if study.baseline else None,
         front=front.items if front else (),
         shortlist_size=len(shortlist),
@@ -41,6 +42,12 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         stopped_early=_stopped_early(candidates, hashes.get("search", {}).get("n", 0)),
         seconds=dict(study.seconds),
     )
+
+
+def _notes(study: Study) -> tuple[str, ...]:
+    """Return what the data and the search left to say."""
+    ended = study.context.get("search_ended")
+    return (*study.context.get("notes", ()), *([ended] if ended else []))
 
 
 def _stopped_early(candidates: Sequence[Candidate], n: int) -> StoppedEarly:

@@ -24,8 +24,8 @@ from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import free_slug, fresh_slug
-from optimizer.prepare import Prepared, prepare, study_groups
-from optimizer.progress import AbandonedError, CancelledError, Event, Listener, Stages, ignore
+from optimizer.prepare import Prepared, check_loaded, prepare
+from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recover import Recovery
 from optimizer.result import result_of
 from optimizer.samplers import make_sampler
@@ -39,7 +39,7 @@ from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import Workload, check_workload, load_workload
 from studies.records import Candidate, Study, StudyState
-from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore
+from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
 
 NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
 SEARCH_PARTS = ("search", "screen", "evaluate", "train")
@@ -63,11 +63,12 @@ def optimize(
     """
     given = Given(model=model, images=images)
     check_workload(spec, given)
-    slug = free_slug(study, store) if study else fresh_slug(spec, store)
+    slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
     workload = _load(spec, cache_dir, listener, given)
-    created = store.create_study(slug, spec.model_dump(mode="json"))
+    created = _create(spec, slug, store)
     store = store.under(created.claim)
+    listener(Event(stage=STUDY, text=created.slug))
     store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
     return _run(created, spec, workload, store, cache_dir, listener)
 
@@ -110,6 +111,16 @@ def resume(
     return _run(claimed, spec, workload, store, cache_dir, listener)
 
 
+def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
+    """Store a new study; without a `slug` under a fresh name, made again where another process took it meanwhile."""
+    while True:
+        try:
+            return store.create_study(slug or fresh_slug(spec, store), spec.model_dump(mode="json"))
+        except StudyExistsError:
+            if slug is not None:
+                raise
+
+
 def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Workload:
     """Load the workload, and refuse what only a loaded model can tell is wrong."""
     if spec.threads:
@@ -120,7 +131,7 @@ def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) ->
         given=given,
         progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
     )
-    study_groups(spec, workload)
+    check_loaded(spec, workload)
     return workload
 
 
@@ -218,7 +229,7 @@ class StudyRun:
             spent_s=sum(self._store.study(str(self._study.id)).seconds.get(part, 0.0) for part in SEARCH_PARTS),
         )
         with self._stages.stage("search"):
-            search(
+            ended = search(
                 study_id=self._study.id,
                 store=self._store,
                 proposer=self._proposer(prepared),
@@ -226,6 +237,9 @@ class StudyRun:
                 budget=budget,
                 on_finished=self._announce,
             )
+        self._store.update_study(self._study.id, context={"search_ended": ended})
+        if ended:
+            self._stages.tell(Event(stage="ended", text=ended))
 
     def _announce(self, candidate: Candidate) -> None:
         done, total = candidate.number + 1, self._spec.trials

@@ -19,6 +19,14 @@ def default_storage_url() -> str:
     return f"sqlite:///{(Path(user_data_dir(APPLICATION, appauthor=False)) / 'studies.sqlite').as_posix()}"
 
 
+def shown_url(url: str) -> str:
+    """Return a database's URL as it may be shown: without its password."""
+    from studies.sql.engine import parsed_url
+    from studies.sql.failures import shown
+
+    return shown(parsed_url(url))
+
+
 def open_store(url: str, *, read_only: bool = False) -> SqlStore:
     """Open the database of a URL: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`.
 

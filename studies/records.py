@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
+from studies.ownership import Owner
 
 
 class StudyState(StrEnum):
@@ -153,6 +154,7 @@ class Study:
     baseline: tuple[Measurement, ...] = ()
     error: str | None = None
     claims: int = 0
+    process: Owner | None = None  # the one that runs it, or ran it until it was killed
 
     @property
     def claim(self) -> Claim:

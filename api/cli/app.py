@@ -29,6 +29,7 @@ from api.cli.commands import (
 from api.cli.commands.run import run_study
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
 from api.cli.errors import SUCCESS, exit_code, in_words
+from api.cli.letters import spell_out_unknown_letters
 from api.cli.spec_options import spec_from
 from optimizer.errors import InputError
 
@@ -113,6 +114,7 @@ def optimize(
 def run() -> int:
     """Run the command line and return the exit code."""
     _quiet_libraries()
+    spell_out_unknown_letters()
     try:
         app()
     except SystemExit as leave:

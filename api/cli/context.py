@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import platformdirs
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from api.cli.local import LocalStudies
+from api.cli import letters
+from api.cli.local import LocalStudies, default_cache_dir
 from api.cli.sources import Studies
 from optimizer.errors import InputError
 from studies.opening import default_storage_url
@@ -88,7 +87,7 @@ class Shared:
     def answer(self, value: BaseModel | dict[str, Any]) -> None:
         """Print one JSON object on standard output."""
         data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        sys.stdout.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(letters.as_json(data) + "\n")
 
 
 def _console(*, stderr: bool) -> Console:
@@ -134,8 +133,3 @@ def _server(options: Mapping[str, Any]) -> Server | None:
     if options.get("api_key"):
         raise InputError("--api-key", f"is for a server; name it with --server URL or in {SERVER_VARIABLE}")
     return None
-
-
-def default_cache_dir() -> Path:
-    """Return where banks, tables and trained checkpoints are kept unless `--cache-dir` says otherwise."""
-    return Path(platformdirs.user_cache_dir("pruning-optimizer"))

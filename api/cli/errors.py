@@ -16,7 +16,15 @@ from api.client.errors import (
 )
 from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFeasibleError
 from studies.keys import KeyExistsError, KeyNotFoundError
-from studies.store import StoreUnusableError, StudyBusyError, StudyExistsError, StudyNotFoundError
+from studies.store import (
+    CandidateNotFoundError,
+    StoreError,
+    StoreUnusableError,
+    StudyBusyError,
+    StudyExistsError,
+    StudyNotFoundError,
+    StudySlugError,
+)
 
 SUCCESS, MACHINE_FAILURE, BAD_INPUT, NOTHING_FEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -24,8 +32,11 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     InputError: BAD_INPUT,
     StudyNotFoundError: BAD_INPUT,
     StudyExistsError: BAD_INPUT,
+    StudySlugError: BAD_INPUT,
+    CandidateNotFoundError: BAD_INPUT,
     StudyBusyError: BAD_INPUT,
     StoreUnusableError: BAD_INPUT,
+    StoreError: MACHINE_FAILURE,
     KeyExistsError: BAD_INPUT,
     KeyNotFoundError: BAD_INPUT,
     NothingFeasibleError: NOTHING_FEASIBLE,

@@ -1,30 +1,34 @@
-"""Live progress on standard error: stage, how far, best so far, time left."""
+"""Live progress on standard error: stage, how far, time left, smallest candidate so far; as much as the width takes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
-from optimizer.progress import TITLES, Event
-from studies.records import Candidate, CandidateState
+from api.cli.render import in_flops
+from optimizer.progress import STUDY, TITLES, Event
+from studies.records import Candidate
+
+WITH_BEST, WITH_BAR = 76, 104  # columns of a terminal from which on these are shown
 
 
 class LiveProgress:
-    """A listener that draws one bar per stage; `interrupted` is said to whoever presses Ctrl-C meanwhile."""
+    """A listener that draws one line per stage.
 
-    def __init__(self, console: Console, *, interrupted: str) -> None:
-        self._console, self._interrupted = console, interrupted
-        self._progress = Progress(
-            TextColumn("{task.description:<36}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[best]}"),
-            console=console,
-        )
+    `interrupted` makes the sentence for whoever presses Ctrl-C from the study's name, None before it was stored.
+    A candidate is called smallest if its drop is within `epsilon`.
+    """
+
+    def __init__(
+        self, console: Console, *, epsilon: float, interrupted: Callable[[str | None], str], study: str | None = None
+    ) -> None:
+        self._console, self._epsilon, self._interrupted, self._study = console, epsilon, interrupted, study
+        self._progress = Progress(*_columns(console.width), console=console)
         self._tasks: dict[str, TaskID] = {}
         self._best: float | None = None
 
@@ -37,30 +41,62 @@ class LiveProgress:
     ) -> None:
         self._progress.stop()
         if kind is KeyboardInterrupt:
-            self._console.print(self._interrupted, highlight=False, markup=False)
+            self._say(self._interrupted(self._study))
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
-        if event.stage not in TITLES:
-            self._console.print(event.text, highlight=False, markup=False)
-            return
-        description = event.text or TITLES[event.stage]
-        task = self._tasks.get(event.stage)
-        if task is None:
-            task = self._tasks[event.stage] = self._progress.add_task(description, total=event.total or None, best="")
-        if event.candidate is not None:
-            self._note_candidate(event.candidate)
-        best = "" if self._best is None or event.stage != "search" else f"smallest within ε: {self._best:.3g} FLOPs"
-        self._progress.update(task, description=description, completed=event.done, total=event.total or None, best=best)
+        if event.stage == STUDY:
+            self._study = event.text
+            self._say(f"study {event.text}")
+        elif event.stage in TITLES:
+            self._draw(event)
+        else:
+            self._say(event.text)
 
     def note(self, flops: float | None) -> None:
         """Remember the FLOPs of a candidate within ε if they are the fewest so far."""
         if flops is not None:
             self._best = flops if self._best is None else min(self._best, flops)
 
-    def _note_candidate(self, candidate: Candidate) -> None:
-        """Note a candidate that was evaluated whole: those over ε are stopped on the way."""
-        from optimizer.views import Measured  # brings scipy, which whoever only lists studies should not wait for
+    def _draw(self, event: Event) -> None:
+        if event.candidate is not None:
+            self._note_candidate(event.candidate)
+        shown = {
+            "description": event.text or TITLES[event.stage],
+            "total": event.total or None,
+            "completed": event.done,
+            "count": f"{event.done}/{event.total}" if event.total else "",
+            "best": f"least within ε: {in_flops(self._best)} FLOPs"
+            if self._best is not None and event.stage == "search"
+            else "",
+        }
+        if event.stage in self._tasks:
+            self._progress.update(self._tasks[event.stage], **shown)
+        else:
+            self._tasks[event.stage] = self._progress.add_task(**shown)
 
-        if candidate.state is CandidateState.COMPLETE:
+    def _least(self) -> str:
+        return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"
+
+    def _note_candidate(self, candidate: Candidate) -> None:
+        from optimizer.feasible import is_feasible  # bring scipy, which whoever only lists studies should not wait for
+        from optimizer.views import Measured
+
+        if is_feasible(candidate, self._epsilon):
             self.note(Measured(candidate.measurements).value("flops"))
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return what fits: count and time left always, the title shortened where it must be."""
+    fixed = Column(no_wrap=True)
+    room = 36 if width >= WITH_BEST else max(8, width - len(" 1000/1000 0:00:00"))
+    return [
+        TextColumn(f"{{task.description:<{room}.{room}}}", table_column=fixed, markup=False),
+        *([BarColumn(bar_width=20)] if width >= WITH_BAR else []),
+        TextColumn("{task.fields[count]:>7}", table_column=fixed),
+        TimeRemainingColumn(compact=True, table_column=fixed),
+        *([TextColumn("{task.fields[best]}", table_column=fixed)] if width >= WITH_BEST else []),
+    ]

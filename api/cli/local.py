@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
 from rich.console import Console
 
 from api.cli.live import LiveProgress
@@ -14,51 +16,69 @@ from api.cli.sources import Format
 from api.http.models import StudyView
 from optimizer.errors import InputError
 from optimizer.member import FrontResult, Member, RunResult
+from optimizer.names import free_slug
 from optimizer.spec import CostName, StudySpec
-from studies.opening import open_service, open_store
-from studies.records import StudyState
-from studies.store import StudyStore
+from optimizer.workloads.names import check_names
+from studies.opening import default_storage_url, open_service, open_store, shown_url
+from studies.records import Study, StudyState
+from studies.standing import as_it_stands, why_busy
+from studies.store import StudyBusyError, StudyStore
 
-INTERRUPTED = "Interrupted. What was evaluated is stored; `optimize resume STUDY` goes on."
+
+def default_cache_dir() -> Path:
+    """Return where banks, tables and trained checkpoints are kept unless `--cache-dir` says otherwise."""
+    return Path(platformdirs.user_cache_dir("pruning-optimizer"))
 
 
 @dataclass(frozen=True)
 class LocalStudies:
-    """`api.cli.sources.Studies` over a database. What brings torch is imported by the method that needs it."""
+    """`api.cli.sources.Studies` over a database. What brings torch is imported by the method that needs it.
+
+    Names are looked at before that import, which takes seconds.
+    """
 
     storage: str
     cache_dir: Path
 
     def run(self, spec: StudySpec, *, name: str | None, console: Console) -> RunResult:
         """Run a new study here."""
-        from optimizer.run import optimize
+        check_names(spec)
+        with self._store() as store:
+            slug = None if name is None else free_slug(name, store)
+            from optimizer.run import optimize
 
-        with self._store() as store, LiveProgress(console, interrupted=INTERRUPTED) as live:
-            return optimize(spec, store=store, cache_dir=self.cache_dir, study=name, listener=live)
+            with LiveProgress(console, epsilon=spec.epsilon, interrupted=self._interrupted) as live:
+                return optimize(spec, store=store, cache_dir=self.cache_dir, study=slug, listener=live)
 
     def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
-        """Go on with a study here."""
-        from optimizer.run import resume
+        """Resume a study here."""
+        with self._store() as store:
+            found = store.study(name)
+            if why := why_busy(found):
+                raise StudyBusyError(f"study {found.slug!r}: {why}")
+            from optimizer.run import resume
 
-        with self._store() as store, LiveProgress(console, interrupted=INTERRUPTED) as live:
-            return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
+            within = float(found.spec["epsilon"]) if epsilon is None else epsilon
+            said = self._interrupted
+            with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
+                return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
 
     def studies(self) -> Sequence[StudyView]:
         """Return all studies, newest first."""
         with self._store(read_only=True) as store:
-            return [StudyView.of(study) for study in store.studies()]
+            return [StudyView.of(as_it_stands(study)) for study in store.studies()]
 
     def study(self, name: str) -> StudyView:
         """Return a study as it stands."""
         with self._store(read_only=True) as store:
-            return StudyView.of(store.study(name))
+            return StudyView.of(as_it_stands(store.study(name)))
 
     def result(self, name: str) -> RunResult:
         """Return a whole run, as far as it is."""
         from optimizer.result import result_of
 
         with self._store(read_only=True) as store:
-            return result_of(store.study(name), store)
+            return result_of(as_it_stands(store.study(name)), store)
 
     def members(self, name: str) -> Sequence[Member]:
         """Return all evaluated candidates."""
@@ -82,7 +102,7 @@ class LocalStudies:
         with self._store(read_only=True) as store:
             study = store.study(name)
             if not study.baseline:
-                raise InputError("study", f"{study.slug!r} has no baseline yet; `optimize resume {study.slug}` goes on")
+                raise InputError("study", self._without_baseline(study))
             candidates = store.candidates(study.id)
             return front_of(study, candidates, epsilon=epsilon, objectives=objectives, limits=limits or None)
 
@@ -99,7 +119,7 @@ class LocalStudies:
         with closing(open_service(self.storage)) as service:
             study = service.store.study(name)
             if not service.jobs.request_cancel(study.id):
-                raise InputError("study", _nothing_to_cancel(study.slug, study.state))
+                raise InputError("study", self._nothing_to_cancel(as_it_stands(study)))
             return StudyView.of(service.store.study(str(study.id)))
 
     def delete(self, name: str) -> None:
@@ -112,8 +132,25 @@ class LocalStudies:
         with closing(open_store(self.storage, read_only=read_only)) as store:
             yield store
 
+    def _interrupted(self, slug: str | None) -> str:
+        """Say what an interrupt leaves; the study has no name yet before it is stored."""
+        if slug is None:
+            return "Interrupted before the study began; nothing is stored."
+        return f"Interrupted. What was evaluated is stored; `{self._resume(slug)}` continues it."
 
-def _nothing_to_cancel(slug: str, state: StudyState) -> str:
-    if state is StudyState.RUNNING:
-        return f"{slug!r} runs in a command of its own, not in a worker; press Ctrl-C there"
-    return f"{slug!r} is {state}; there is nothing to cancel"
+    def _resume(self, slug: str) -> str:
+        """Return the command that resumes a study, as it can be typed."""
+        places = [] if self.storage == default_storage_url() else ["--storage", shown_url(self.storage)]
+        places += [] if self.cache_dir == default_cache_dir() else ["--cache-dir", str(self.cache_dir)]
+        return shlex.join(["optimize", "resume", slug, *places])
+
+    def _without_baseline(self, study: Study) -> str:
+        state = as_it_stands(study).state
+        return f"{study.slug!r} is {state} and has no baseline yet; `{self._resume(study.slug)}` continues it"
+
+    def _nothing_to_cancel(self, study: Study) -> str:
+        if study.state is StudyState.RUNNING:
+            return f"{study.slug!r} runs in a command of its own, not in a worker; press Ctrl-C there"
+        if study.state is StudyState.INTERRUPTED:
+            return f"{study.slug!r} is not running; `{self._resume(study.slug)}` continues it"
+        return f"{study.slug!r} is {study.state}; there is nothing to cancel"

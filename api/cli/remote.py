@@ -81,9 +81,10 @@ class RemoteStudies:
     def _follow(self, study: StudyView, console: Console) -> RunResult:
         """Show how a study goes until it ends. Raises `InputError` for one that was refused before it began."""
         name = study.study
-        interrupted = f"Study {name} goes on at {self._url}; `optimize cancel {name} --server {self._url}` stops it."
+        interrupted = f"Study {name} continues at {self._url}; `optimize cancel {name} --server {self._url}` stops it."
         console.print(f"study {name} is {study.state} at {self._url}", highlight=False, markup=False)
-        with LiveProgress(console, interrupted=interrupted) as live:
+        epsilon = float(study.spec["epsilon"])
+        with LiveProgress(console, epsilon=epsilon, interrupted=lambda _: interrupted) as live:
             listener = RemoteListener(live, lambda: self._smallest_within(name))
             try:
                 return self._client.wait(name, listener=listener)

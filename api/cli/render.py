@@ -58,11 +58,11 @@ def _print_members(
     costs = _empty_table("", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size")
     if baseline is not None:
         quality.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3)
-        costs.add_row("dense", _flops(baseline.flops), *_costs(baseline))
+        costs.add_row("dense", in_flops(baseline.flops), *_costs(baseline))
     for member in members:
         name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
         quality.add_row(name, *_quality(member), *([member.recipe.words] if member.recipe else []))
-        costs.add_row(name, f"{_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member))
+        costs.add_row(name, f"{in_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member))
     console.print(quality)
     console.print()
     console.print(costs)
@@ -177,7 +177,8 @@ def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.{3 if seconds < 1e-3 else 1}f} ms"
 
 
-def _flops(value: float) -> str:
+def in_flops(value: float) -> str:
+    """Return a number of FLOPs as it is shown."""
     return f"{value / 1e9:.3f} G" if value >= 1e8 else _count(value)
 
 

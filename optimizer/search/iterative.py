@@ -32,6 +32,11 @@ class IterativeProposer:
         config = pruned_config(self._groups, tenths / 10)
         return Proposal(config=config, origin=Origin.ITERATIVE, coordinates=(tenths / 10,))
 
+    @property
+    def exhausted(self) -> str:
+        """Why there is nothing left."""
+        return "the iterative algorithm stops at the ratio where ε breaks"
+
 
 def next_tenths(held: Mapping[int, bool]) -> int | None:
     """Return the next p in tenths, given which of them held ε; None when p can be neither raised nor lowered."""

@@ -25,6 +25,10 @@ class Proposer(Protocol):
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal given all finished candidates in order, or None when there is nothing left."""
 
+    @property
+    def exhausted(self) -> str:
+        """Why there is nothing left, once there is not."""
+
 
 class StagedProposer:
     """Ladder (`seeds`), sampler and refinement, in this order."""
@@ -50,9 +54,15 @@ class StagedProposer:
             return self._ladder[number]
         has_refined = any(candidate.proposal.origin is Origin.REFINE for candidate in history)
         if number < self._refine_from and not has_refined:
-            proposal = self._sample(history)
-            if proposal is not None:
-                return proposal
+            return self._sample(history) or self._refine(history)
+        return self._refine(history) or self._sample(history)
+
+    @property
+    def exhausted(self) -> str:
+        """Why there is nothing left."""
+        return "neither sampler nor refinement found a config within the limits that is new"
+
+    def _refine(self, history: Sequence[Candidate]) -> Proposal | None:
         return self._refiner.propose(history) if self._refiner else None
 
     def _sample(self, history: Sequence[Candidate]) -> Proposal | None:

@@ -35,11 +35,13 @@ class Refiner:
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal, or None when no parent has an untried neighbour."""
         tried = {self._space.dense, *(candidate.config for candidate in history)}
-        for step, parent in enumerate(self._parents(history), start=len(history)):
-            allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs["flops"].dense
-            config = self._best_neighbour(parent.config, tried, allowance)
-            if config is not None:
-                return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
+        parents = self._parents(history)
+        for turn in range(len(ALLOWANCES)):  # few parents: each may have neighbours under another allowance alone
+            for step, parent in enumerate(parents, start=len(history) + turn):
+                allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs["flops"].dense
+                config = self._best_neighbour(parent.config, tried, allowance)
+                if config is not None:
+                    return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
         return None
 
     def _best_neighbour(self, config: Config, tried: set[Config], allowance: float) -> Config | None:

@@ -51,14 +51,6 @@ class Data:
     notes: tuple[str, ...] = ()
 
 
-def check_data(spec: StudySpec, task: Task) -> None:
-    """Raise `InputError` for a data directory without splits; nothing is read, no hub is called."""
-    if spec.data is not None and is_place(spec.data):
-        split_files(Path(spec.data), task)
-    if spec.data is None and task.name == BUILT_IN and spec.label_column not in (None, "label"):
-        raise InputError("--label-column", f"the built-in task has column 'label', not {spec.label_column!r}")
-
-
 def read_splits(spec: StudySpec, task: Task) -> Data:
     """Return the labelled splits. Rows without text or label are set aside, and counted in the notes.
 

@@ -10,8 +10,8 @@ from optimizer.structure import check_structure
 from optimizer.vision.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images
 from optimizer.vision.tasks import IMAGE_TASKS
 from optimizer.workloads.checkpoint import check_lengths
-from optimizer.workloads.data import check_data
 from optimizer.workloads.models import BUILT_IN, SHORT_NAMES, check_model_name
+from optimizer.workloads.split_files import check_data
 from optimizer.workloads.tasks import TASKS, resolve_task
 
 MODELS: Mapping[str, str | None] = {BUILT_IN: None, **SHORT_NAMES, **dict.fromkeys(IMAGE_MODEL_NAMES)}

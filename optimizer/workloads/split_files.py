@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optimizer.errors import InputError, listed
+from optimizer.spec import StudySpec
 from optimizer.workloads.files import READERS
-from optimizer.workloads.tasks import Task
+from optimizer.workloads.tasks import BUILT_IN, Task
 
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -24,6 +25,14 @@ WHOLE = re.compile(r"-00000-of-00001(-[0-9a-f]+)?$")  # how the hub's tools name
 def is_place(name: str) -> bool:
     """Whether a name is that of a directory here, and not a hub id: it exists, or cannot be a hub id."""
     return Path(name).exists() or not HUB_ID.fullmatch(name) or Path(name).suffix in READERS
+
+
+def check_data(spec: StudySpec, task: Task) -> None:
+    """Raise `InputError` for a data directory without splits; nothing is read, no hub is called."""
+    if spec.data is not None and is_place(spec.data):
+        split_files(Path(spec.data), task)
+    if spec.data is None and task.name == BUILT_IN and spec.label_column not in (None, "label"):
+        raise InputError("--label-column", f"the built-in task has column 'label', not {spec.label_column!r}")
 
 
 def split_files(directory: Path, task: Task) -> tuple[dict[str, Path], tuple[str, ...]]:

@@ -12,6 +12,7 @@ from typing import Any
 from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
 from studies.merging import merged
+from studies.ownership import Owner
 from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
 from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
@@ -35,7 +36,15 @@ def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Seque
         error=row.error,
         owner=row.owner,
         claims=row.claims,
+        process=owner_of(row),
     )
+
+
+def owner_of(row: StudyRow) -> Owner | None:
+    """Return the process that runs a study, alive or not."""
+    if row.owner_host is None or row.owner_pid is None or row.owner_started is None:
+        return None
+    return Owner(host=row.owner_host, pid=row.owner_pid, started=row.owner_started)
 
 
 def candidate_record(

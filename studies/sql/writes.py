@@ -16,7 +16,7 @@ from studies.merging import merged
 from studies.ownership import Owner, what_keeps
 from studies.records import CandidateState, Claim, Proposal, StudyState
 from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, refuse_void, study_exists
-from studies.sql.convert import measurement_record, measurement_values, proposal_values
+from studies.sql.convert import measurement_record, measurement_values, owner_of, proposal_values
 from studies.sql.queries import slugs
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
 from studies.store import StudyBusyError
@@ -92,13 +92,6 @@ def set_state(row: StudyRow, state: StudyState, owner: Owner) -> bool:
         row.owner_host = row.owner_pid = row.owner_started = None
         row.claims += 1
     return changes
-
-
-def owner_of(row: StudyRow) -> Owner | None:
-    """Return the process that runs a study, alive or not."""
-    if row.owner_host is None or row.owner_pid is None or row.owner_started is None:
-        return None
-    return Owner(host=row.owner_host, pid=row.owner_pid, started=row.owner_started)
 
 
 def what_keeps_study(row: StudyRow, process: Owner, *, quiet_for: timedelta) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 from search_space_fixture import candidate, groups, harm, space
 
+from optimizer.errors import InputError
 from optimizer.feasible import is_feasible
+from optimizer.limits import least_ratio, refuse_unreachable
 from optimizer.loop import Budget, search
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
@@ -200,8 +203,58 @@ def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in
     assert [c.config for c in stored] == [c.config for c in run(staged(), TRIALS)][:12]
 
 
-def test_a_budget_of_time_ends_the_search() -> None:
-    assert Budget(trials=10, timeout_s=5.0).is_spent(1, 6.0)
-    assert Budget(trials=10, timeout_s=5.0, spent_s=4.0).is_spent(1, 2.0)
-    assert not Budget(trials=10, timeout_s=5.0).is_spent(1, 4.0)
-    assert Budget(trials=10).is_spent(10, 0.0)
+def searched(proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0) -> tuple[str | None, int]:
+    """Return why a search ended early, and after how many candidates."""
+    store, ticks = MemoryStore(), count()
+    study = store.create_study("s", {})
+    ended = search(
+        study_id=study.id,
+        store=store,
+        proposer=proposer,
+        evaluate=outcome_of,
+        budget=budget,
+        on_finished=lambda _: None,
+        clock=lambda: next(ticks) * seconds_each,
+    )
+    return ended, len(store.candidates(study.id))
+
+
+def test_a_search_that_ends_before_its_trials_says_why() -> None:
+    assert searched(staged(), Budget(trials=12)) == (None, 12)
+    ended, candidates = searched(staged(), Budget(trials=12, timeout_s=5.0, spent_s=1.0), seconds_each=1.0)
+    assert candidates < 12
+    assert ended == f"the search ended after {candidates} of 12 trials: 5 s were spent"
+    ended, candidates = searched(staged(limits={"flops": 1e-9}), Budget(trials=12))
+    assert (ended or "").startswith(f"the search ended after {candidates} of 12 trials: neither sampler")
+    ended, candidates = searched(IterativeProposer(groups(), lambda _: True), Budget(trials=12))
+    assert ended == f"the search ended after {candidates} of 12 trials: the iterative algorithm stops at the ratio " + (
+        "where ε breaks"
+    )
+
+
+def test_a_parent_with_neighbours_under_one_allowance_alone_is_refined() -> None:
+    of = space()
+    nearly_nothing = Config.of({g.name: int(g.name == "layer.0.heads") for g in groups()}, of.form)
+    parent = candidate(0, Proposal(config=nearly_nothing, origin=Origin.USER))
+    found = Refiner(of, divergence_of=harm, is_feasible=feasible).propose([parent])
+    assert found is not None
+    assert found.parent == 0
+
+
+def test_the_sampler_takes_over_where_refinement_is_dry() -> None:
+    class Dry:
+        def propose(self, history: Sequence[Candidate]) -> None:
+            return None
+
+    proposer = staged()
+    proposer._refiner = Dry()  # type: ignore[assignment]
+    origins = [c.proposal.origin for c in run(proposer, TRIALS)]
+    assert origins == [Origin.LADDER] * (TRIALS // 3) + [Origin.SAMPLER] * (TRIALS - TRIALS // 3)
+
+
+def test_limits_that_no_config_keeps_are_refused_with_the_least_possible_ratio() -> None:
+    of = space()
+    least = least_ratio(of.costs["flops"], groups())
+    refuse_unreachable({"flops": least, "energy": 1e-9}, of.costs, groups())
+    with pytest.raises(InputError, match=rf"--max-flops-ratio: no config is within .* ratio is {least:.4g}"):
+        refuse_unreachable({"flops": least / 2}, of.costs, groups())

@@ -10,6 +10,7 @@ from api.cli.sources import Studies
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.member import RunResult
 from optimizer.spec import StudySpec
+from optimizer.workloads.names import check_names
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
@@ -27,7 +28,8 @@ def _estimate(spec: StudySpec, shared: Shared) -> None:
         raise InputError(
             "--dry-run", f"estimates for this machine, not for --server {shared.server.url}; leave one of them out"
         )
-    from optimizer.estimate import estimate  # brings torch, which a mistyped option should not wait for
+    check_names(spec)
+    from optimizer.estimate import estimate  # brings torch, which a mistyped name should not wait for
 
     report = estimate(spec, cache_dir=shared.cache_dir)
     if shared.as_json:

@@ -8,7 +8,8 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
-from optimizer.workloads.data import Table, check_data, read_splits
+from optimizer.workloads.data import Table, read_splits
+from optimizer.workloads.split_files import check_data
 from optimizer.workloads.tasks import TASKS, resolve_task
 
 FRAME = pd.DataFrame({"sentence": ["a b", "c", "d e f", "g"], "label": [0, 1, 1, 0]})

@@ -1,0 +1,215 @@
+"""What a person sees at the terminal: names checked before anything heavy, plain refusals, every width and encoding."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ROOT
+from rich.console import Console
+from stored_studies import put_study
+
+from api.cli.app import run
+from api.cli.live import LiveProgress
+from optimizer.progress import STUDY, Event
+from search_spaces.config import Config
+from studies.opening import open_store
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+
+KNOWN = ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01"]
+
+
+class Typed:
+    """Types commands in this process: returns the exit code, keeps what went to which stream."""
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url, self._capsys, self._patch = f"sqlite:///{root}/s.sqlite", capsys, monkeypatch
+        self._shared = ["--storage", self.url, "--cache-dir", str(root / "cache")]
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        self._patch.setattr(sys, "argv", ["optimize", *self._shared, *arguments])
+        code = run()
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def put(self, slug: str, **study: Any) -> None:
+        with closing(open_store(self.url)) as store:
+            put_study(store, slug, **study)
+
+
+@pytest.fixture
+def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
+    return Typed(tmp_path, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
+        (["--model", "bert-base", "--task", "sst3", "--epsilon", "0.01"], "did you mean 'sst2'"),
+        ([*KNOWN, "--data", "/nowhere/at/all"], "there is no directory"),
+        ([*KNOWN, "--study", "No Spaces"], "the name 'No Spaces' cannot be used"),
+        ([*KNOWN, "--study", "taken"], "optimize resume taken"),
+        ([*KNOWN, "--storage", "sqlite:////proc/nowhere/s.sqlite"], "cannot be made"),
+        ([*KNOWN, "--storage", "mysql://here"], "storage: "),
+        ([*KNOWN, "--config", "/nowhere.toml"], "--config: cannot read"),
+        ([*KNOWN, "--output", "/nowhere/report.html"], "--output: there is no directory /nowhere"),
+        ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
+        ([*KNOWN, "--no-such-option"], "No such option"),
+        (["resume", "taken"], "is running it"),
+        (["resume", "nothing"], "none is called 'nothing'"),
+        (["--help"], "Usage"),
+        (["--version"], "pruning-optimizer"),
+        (["studies"], "taken"),
+    ],
+)
+def test_names_are_checked_before_anything_heavy_is_imported(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/s.sqlite"
+    with closing(open_store(url)) as store:
+        put_study(store, "taken")
+        at_storage = [] if "--storage" in arguments else ["--storage", url]
+        heavy = "torch transformers pandas optuna plotly scipy sklearn datasets pyarrow fastapi"
+        code = f"""
+import sys
+from api.cli.app import run
+code = run()
+heavy = sorted(set({heavy.split()}) & set(sys.modules))
+sys.exit(f"imports {{heavy}}" if heavy else code)
+"""
+        command = [sys.executable, "-c", code, *at_storage, *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300", "NO_COLOR": "1"}
+        done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+        assert len(store.studies()) == 1
+    assert done.returncode == (0 if arguments[-1] in ("--help", "--version", "studies") else 2), done.stderr
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_letters_that_an_encoding_lacks_are_spelled_out(encoding: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.sqlite"
+    with closing(open_store(url)) as store:
+        put_study(store, "first", candidates=[(0.01, 0.5), (0.02, 0.4)])
+        store.update_study(store.study("first").id, context={"notes": ["负面 is a label"]})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    for arguments, text in ((["show", "first"], "epsilon = 0.05"), (["show", "first", "--json"], r"\u8d1f\u9762")):
+        command = [sys.executable, "-c", "from api.cli import main; main()", "--storage", url, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert text in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--threads", "100000"), ("--trials", "1e9"), ("--trials", "1000000000"), ("--seed", str(2**63)),
+        ("--seed", "-1"), ("--timeout", "nan"), ("--timeout", "1e400"), ("--batch-size", "0"), ("--max-length", "-3"),
+        ("--calibration-examples", "9" * 30), ("--round-to", "9" * 30), ("--max-flops-ratio", "inf"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_bounds_is_refused_by_its_option(option: str, value: str, typed: Typed) -> None:
+    assert typed(*KNOWN, option, value) == 2
+    assert option in typed.err
+    assert len(typed.err) < 700
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_count_and_time_left_are_seen_at_every_width(width: int) -> None:
+    console = Console(force_terminal=True, width=width, record=True, stderr=True, _environ={})
+    with LiveProgress(console, epsilon=0.05, interrupted=str) as live:
+        live(Event(stage="search", done=1, total=250))
+        live(Event(stage="search", done=37, total=250, candidate=evaluated(drop=0.04)))
+    shown = console.export_text().splitlines()
+    assert any(re.search(r"37/250 +-?-?[\d:-]+", line) for line in shown), shown
+    assert all(len(line.rstrip()) <= width for line in shown)
+    assert (width < 76) or any("least within ε: 1.000 G FLOPs" in line for line in shown)
+
+
+def test_a_candidate_over_epsilon_is_not_called_least_within_it() -> None:
+    console = Console(force_terminal=True, width=120, record=True, stderr=True, _environ={})
+    with LiveProgress(console, epsilon=0.05, interrupted=str) as live:
+        live(Event(stage="search", done=37, total=250, candidate=evaluated(drop=0.06)))
+    assert "least within" not in console.export_text()
+
+
+def evaluated(*, drop: float) -> Candidate:
+    from stored_studies import figure
+
+    outcome = Outcome(state=CandidateState.COMPLETE, drop=drop, seen=200)
+    proposal = Proposal(config=Config.of({"layer.0.heads": 1}), origin=Origin.LADDER)
+    return Candidate(
+        id=1, study_id=1, number=36, proposal=proposal, state=CandidateState.COMPLETE, outcome=outcome,
+        measurements=(figure("flops", 1e9),),
+    )  # fmt: skip
+
+
+def test_an_interrupt_names_the_study_and_where_it_is(tmp_path: Path) -> None:
+    from api.cli.local import LocalStudies
+
+    here = LocalStudies(f"sqlite:///{tmp_path}/s.sqlite", tmp_path / "a cache")
+    console = Console(record=True, width=400, stderr=True)
+
+    def interrupted(*events: Event) -> str:
+        with (
+            pytest.raises(KeyboardInterrupt),
+            LiveProgress(console, epsilon=0.1, interrupted=here._interrupted) as live,
+        ):
+            for event in events:
+                live(event)
+            raise KeyboardInterrupt
+        return console.export_text()
+
+    assert "nothing is stored" in interrupted()
+    said = interrupted(Event(stage=STUDY, text="mine-1"))
+    assert f"optimize resume mine-1 --storage sqlite:///{tmp_path}/s.sqlite --cache-dir '{tmp_path}/a cache'" in said
+
+
+def test_a_killed_study_is_interrupted_for_whoever_looks(tmp_path: Path, typed: Typed) -> None:
+    code = f"""
+import sys, time
+from studies.opening import open_store
+open_store({typed.url!r}).create_study("killed", {{"model": "m", "task": "sst2", "epsilon": 0.1}})
+print("made", flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "made\n"
+    assert typed("studies") == 0
+    assert "running" in typed.out
+    assert typed("cancel", "killed") == 2
+    assert "press Ctrl-C there" in typed.err
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert typed("studies") == 0
+    assert "interrupted" in typed.out
+    assert typed("show", "killed") == 0
+    assert "stopped without a word" in typed.out
+    assert "optimize resume killed" in typed.out
+    assert typed("cancel", "killed") == 2
+    assert "optimize resume killed" in typed.err
+
+
+def test_a_locked_database_is_one_sentence(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlite3
+
+    monkeypatch.setattr("studies.sql.engine.BUSY_TIMEOUT_S", 0.05)
+    typed.put("first")
+    with closing(sqlite3.connect(typed.url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        assert typed("delete", "first", "--yes") == 1
+    assert time.monotonic() - started < 20
+    assert "another process keeps the database locked" in typed.err
+    assert "Traceback" not in typed.err
