@@ -64,7 +64,7 @@ class Arena:
             evaluate=self._evaluate,
             budget=Budget(trials=self.spec.trials),
             on_finished=lambda _candidate: None,
-        )
+        ).candidates
         chosen = choose_shortlist(
             candidates, is_feasible=self.is_feasible, cost_of=self._flops, epsilon=self.spec.epsilon
         )
@@ -114,6 +114,11 @@ class LadderAlone:
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next seed."""
         return self._seeds[len(history)] if len(history) < len(self._seeds) else None
+
+    @property
+    def exhausted(self) -> str:
+        """Why there is nothing left."""
+        return "the ladder has no further seed"
 
 
 def staged(arena: Arena, sampler: str, seed: int, *, refine: bool) -> Proposer:

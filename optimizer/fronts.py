@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.emptiness import why_empty
 from optimizer.errors import InputError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
@@ -49,15 +50,17 @@ def front_of(
 
     view = _viewer(study, candidates, epsilon)
 
-    def within(pool: Iterable[Candidate]) -> list[Member]:
-        return [member for member in map(view, pool) if _is_within(member, baseline, allowed)]
+    def kept(members: Iterable[Member]) -> list[Member]:
+        return [member for member in members if _is_within(member, baseline, allowed)]
 
     pool = [c for c in candidates if _has_drop(c) and (c.shortlisted or not is_final)]
-    feasible = within(c for c in pool if is_feasible(c, epsilon))
+    within = [view(c) for c in pool if is_feasible(c, epsilon)]
+    feasible = kept(within)
     axes = Axes(baseline, objectives, by_verification=is_final)
     comparable = [member for member in feasible if axes.can_compare(member)]
     on_front = non_dominated(axes.losses(comparable))
     front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.flops_ratio)
+    ratios = [{cost: _ratio(member, baseline, cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
         study=study.slug,
         epsilon=epsilon,
@@ -67,7 +70,8 @@ def front_of(
         hypervolume=_hypervolume(front, axes, epsilon),
         undecided=sum(is_undecided(c, epsilon, spec.epsilon) for c in candidates),
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
-        least_violating=() if feasible else _least_violating(within(pool)),
+        least_violating=() if feasible else _least_violating(kept(map(view, pool))),
+        why_empty=None if front else why_empty(pool or candidates, ratios, epsilon=epsilon, limits=allowed),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from optimizer.search.proposer import Proposer
@@ -29,6 +29,14 @@ class Budget:
         return self.timeout_s is None or self.spent_s + elapsed_s < self.timeout_s
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """All candidates in order, and why the search ended before its trials were spent, None if it did not."""
+
+    candidates: Sequence[Candidate]
+    ended: str | None = None
+
+
 def search(
     *,
     study_id: int,
@@ -38,10 +46,8 @@ def search(
     budget: Budget,
     on_finished: Callable[[Candidate], None],
     clock: Callable[[], float] = time.monotonic,
-) -> str | None:
+) -> Searched:
     """Evaluate proposals until the budget is spent or nothing is left to propose.
-
-    Returns why it ended before its trials were spent, None if it did not.
 
     Every finished candidate is in the store before the next one is proposed, so a kill costs at most the one in flight;
     a candidate found in flight is finished first.
@@ -54,12 +60,16 @@ def search(
         on_finished(finished)
     while budget.has_trials(len(known)):
         if not budget.has_time(clock() - started):
-            return f"the search ended after {len(known)} of {budget.trials} trials: {budget.timeout_s:g} s were spent"
+            return Searched(known, f"{_short(known, budget)}: {budget.timeout_s:g} s were spent")
         proposal = proposer.propose(known)
         if proposal is None:
-            return f"the search ended after {len(known)} of {budget.trials} trials: {proposer.exhausted}"
+            return Searched(known, f"{_short(known, budget)}: {proposer.exhausted}")
         candidate = store.start_candidate(study_id, proposal)
         finished = store.finish_candidate(candidate.id, evaluate(proposal.config))
         known.append(finished)
         on_finished(finished)
-    return None
+    return Searched(known)
+
+
+def _short(candidates: Sequence[Candidate], budget: Budget) -> str:
+    return f"the search ended after {len(candidates)} of {budget.trials} trials"

@@ -136,6 +136,7 @@ class RunResult(View):
     knee: int | None  # candidate number
     hypervolume: float | None
     least_violating: tuple[Member, ...]
+    why_empty: str | None = None  # what keeps the front from having members, and what would help
     candidates_evaluated: int
     stopped_early: StoppedEarly
     seconds: dict[str, float]
@@ -154,3 +155,4 @@ class FrontResult(View):
     undecided: int  # stopped candidates that might be feasible at this ε; resuming with it finishes them
     unverified: int  # members of this front without a verification
     least_violating: tuple[Member, ...]
+    why_empty: str | None = None  # what keeps the front from having members, and what would help

@@ -38,6 +38,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         knee=front.knee if front else None,
         hypervolume=front.hypervolume if front else None,
         least_violating=front.least_violating if front else (),
+        why_empty=front.why_empty if front else "the dense model has not been measured yet",
         candidates_evaluated=sum(candidate.state is not CandidateState.RUNNING for candidate in candidates),
         stopped_early=_stopped_early(candidates, hashes.get("search", {}).get("n", 0)),
         seconds=dict(study.seconds),

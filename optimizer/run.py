@@ -229,7 +229,7 @@ class StudyRun:
             spent_s=sum(self._store.study(str(self._study.id)).seconds.get(part, 0.0) for part in SEARCH_PARTS),
         )
         with self._stages.stage("search"):
-            ended = search(
+            found = search(
                 study_id=self._study.id,
                 store=self._store,
                 proposer=self._proposer(prepared),
@@ -237,9 +237,9 @@ class StudyRun:
                 budget=budget,
                 on_finished=self._announce,
             )
-        self._store.update_study(self._study.id, context={"search_ended": ended})
-        if ended:
-            self._stages.tell(Event(stage="ended", text=ended))
+        self._store.update_study(self._study.id, context={"search_ended": found.ended})
+        if found.ended:
+            self._stages.tell(Event(stage="ended", text=found.ended))
 
     def _announce(self, candidate: Candidate) -> None:
         done, total = candidate.number + 1, self._spec.trials

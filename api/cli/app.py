@@ -35,7 +35,7 @@ from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
 OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that no server is asked for
-NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "ctx")
+NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "version", "ctx")
 
 app = typer.Typer(
     name="optimize",
@@ -90,6 +90,7 @@ def optimize(
     threads: options.Threads = None,
     device: options.Device = None,
     output: options.Output = None,
+    version: options.Version = False,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,

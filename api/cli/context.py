@@ -90,6 +90,18 @@ class Shared:
         sys.stdout.write(letters.as_json(data) + "\n")
 
 
+def check_output(file: Path | None) -> None:
+    """Raise `InputError` for a file that cannot be written, before anything is computed for it."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise InputError("--output", f"{file} is a directory; name a file in it")
+    if not file.absolute().parent.is_dir():
+        raise InputError("--output", f"there is no directory {file.parent}; make it, or name another file")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise InputError("--output", f"{file} cannot be written; name a file where you may write")
+
+
 def _console(*, stderr: bool) -> Console:
     """Return a console; a file or a pipe gets wide lines rather than the 80 columns of an unknown terminal."""
     console = Console(stderr=stderr)

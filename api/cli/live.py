@@ -61,19 +61,16 @@ class LiveProgress:
     def _draw(self, event: Event) -> None:
         if event.candidate is not None:
             self._note_candidate(event.candidate)
-        shown = {
-            "description": event.text or TITLES[event.stage],
-            "total": event.total or None,
-            "completed": event.done,
-            "count": f"{event.done}/{event.total}" if event.total else "",
-            "best": f"least within ε: {in_flops(self._best)} FLOPs"
-            if self._best is not None and event.stage == "search"
-            else "",
-        }
-        if event.stage in self._tasks:
-            self._progress.update(self._tasks[event.stage], **shown)
-        else:
-            self._tasks[event.stage] = self._progress.add_task(**shown)
+        if event.stage not in self._tasks:
+            self._tasks[event.stage] = self._progress.add_task("", total=event.total or None, count="", best="")
+        self._progress.update(
+            self._tasks[event.stage],
+            description=event.text or TITLES[event.stage],
+            total=event.total or None,
+            completed=event.done,
+            count=f"{event.done}/{event.total}" if event.total else "",
+            best=self._least() if event.stage == "search" else "",
+        )
 
     def _least(self) -> str:
         return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"

@@ -15,6 +15,7 @@ from api.cli.live import LiveProgress
 from api.cli.sources import Format
 from api.http.models import StudyView
 from optimizer.errors import InputError
+from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.names import free_slug
 from optimizer.spec import CostName, StudySpec
@@ -108,10 +109,12 @@ class LocalStudies:
 
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Write a candidate."""
-        from optimizer.handover.export import export_candidate
-
         with self._store(read_only=True) as store:
-            study, as_onnx = store.study(name), format == "onnx"
+            study, as_onnx = as_it_stands(store.study(name)), format == "onnx"
+            exportable(store.candidates(study.id), study, candidate)
+            refuse_filled(directory)
+            from optimizer.handover.export import export_candidate
+
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
 
     def cancel(self, name: str) -> StudyView:
@@ -136,21 +139,21 @@ class LocalStudies:
         """Say what an interrupt leaves; the study has no name yet before it is stored."""
         if slug is None:
             return "Interrupted before the study began; nothing is stored."
-        return f"Interrupted. What was evaluated is stored; `{self._resume(slug)}` continues it."
+        return f"Interrupted. What was evaluated is stored; `{self.resume_command(slug)}` continues it."
 
-    def _resume(self, slug: str) -> str:
-        """Return the command that resumes a study, as it can be typed."""
+    def resume_command(self, slug: str) -> str:
+        """Return the command that resumes a study, as it can be typed here."""
         places = [] if self.storage == default_storage_url() else ["--storage", shown_url(self.storage)]
         places += [] if self.cache_dir == default_cache_dir() else ["--cache-dir", str(self.cache_dir)]
         return shlex.join(["optimize", "resume", slug, *places])
 
     def _without_baseline(self, study: Study) -> str:
         state = as_it_stands(study).state
-        return f"{study.slug!r} is {state} and has no baseline yet; `{self._resume(study.slug)}` continues it"
+        return f"{study.slug!r} is {state} and has no baseline yet; `{self.resume_command(study.slug)}` continues it"
 
     def _nothing_to_cancel(self, study: Study) -> str:
         if study.state is StudyState.RUNNING:
             return f"{study.slug!r} runs in a command of its own, not in a worker; press Ctrl-C there"
         if study.state is StudyState.INTERRUPTED:
-            return f"{study.slug!r} is not running; `{self._resume(study.slug)}` continues it"
+            return f"{study.slug!r} is not running; `{self.resume_command(study.slug)}` continues it"
         return f"{study.slug!r} is {study.state}; there is nothing to cancel"

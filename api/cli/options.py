@@ -1,5 +1,6 @@
 """The options of a run, one alias each: its type, its flag where that is not the name, its help."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,13 @@ MODEL, DATA, SPACE, SEARCH, MEASURE, OUTPUT = (
     "Measuring",
     "Output",
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - click hands the option's value in
+    if wanted:
+        typer.echo(f"pruning-optimizer {version('pruning-optimizer')}")
+        raise typer.Exit
+
 
 Model = Annotated[str | None, typer.Option(help="Short name, hub id or local directory.", rich_help_panel=MODEL)]
 Weights = Annotated[
@@ -119,3 +127,6 @@ MeasureSeconds = Annotated[
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", rich_help_panel=MEASURE)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps.", rich_help_panel=MEASURE)]
 Output = Annotated[Path | None, typer.Option(help="Also write the report to this HTML file.", rich_help_panel=OUTPUT)]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]

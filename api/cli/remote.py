@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -77,6 +78,10 @@ class RemoteStudies:
     def delete(self, name: str) -> None:
         """Delete a study."""
         self._client.delete(name)
+
+    def resume_command(self, slug: str) -> str:
+        """Return the command that resumes a study, as it can be typed here."""
+        return shlex.join(["optimize", "resume", slug, "--server", self._url])
 
     def _follow(self, study: StudyView, console: Console) -> RunResult:
         """Show how a study goes until it ends. Raises `InputError` for one that was refused before it began."""

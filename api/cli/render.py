@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
-from studies.records import Verdict
+from studies.records import StudyState, Verdict
 
 COLOURS = {
     Verdict.CERTIFIED: "green",
@@ -21,32 +22,52 @@ NO_GAIN = "no gain"
 ABSENT = "–"
 
 
-def print_result(result: RunResult, console: Console) -> None:
-    """Print the front beside the dense model, the knee as the published table shows it, and what it all cost."""
-    console.print(f"\n[bold]{result.study}[/]: {result.model} on {result.task}, ε = {result.epsilon:g} {result.metric}")
+def print_result(result: RunResult, console: Console, *, resume: str) -> None:
+    """Print how a study stands: its front beside the dense model, the knee as published, and what it all cost.
+
+    `resume` is the command that continues it.
+    """
+    head = f"\n[bold]{result.study}[/]: {escape(result.model)} on {escape(result.task)}, ε = {result.epsilon:g}"
+    console.print(f"{head} {result.metric}")
+    if result.state != StudyState.COMPLETE:
+        console.print(f"{_standing(result, resume)}\n", style="yellow", highlight=False, markup=False)
     if result.front:
         _print_members(result.front, result.baseline, result.metric, console, knee=result.knee)
         _print_knee(result, console)
     else:
-        console.print("[bold red]Nothing is feasible.[/] The least violating candidates:")
-        _print_members(result.least_violating, result.baseline, result.metric, console)
+        _print_least(result.least_violating, result.baseline, result.metric, console)
     _print_terms(result, console)
 
 
-def print_front(result: FrontResult, console: Console) -> None:
-    """Print a filtered front and what is not known at its ε."""
+def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
+    """Print a filtered front and what is not known at its ε. `resume` is the command that continues the study."""
     console.print(f"\n[bold]{result.study}[/]: front at ε = {result.epsilon:g} over {', '.join(result.objectives)}")
-    members = result.items or result.least_violating
-    if not result.items:
-        console.print("[bold red]Nothing is feasible here.[/] The least violating candidates:")
-    _print_members(members, None, "metric", console, knee=result.knee)
+    if result.items:
+        _print_members(result.items, None, "metric", console, knee=result.knee)
+    else:
+        _print_least(result.least_violating, None, "metric", console)
     if result.undecided:
         console.print(
             f"{result.undecided} stopped candidates are undecided at this ε; "
-            f"`optimize resume {result.study} --epsilon {result.epsilon:g}` finishes them."
-        )
+            f"`{resume} --epsilon {result.epsilon:g}` finishes them.",
+            highlight=False, markup=False,
+        )  # fmt: skip
     if result.unverified:
         console.print(f"{result.unverified} of {len(result.items)} members are unverified.")
+
+
+def _standing(result: RunResult, resume: str) -> str:
+    """Say where an unfinished study stands and what continues it."""
+    reason = f" ({result.error})" if result.error else ""
+    following = "" if result.state in (StudyState.RUNNING, StudyState.QUEUED) else f"; `{resume}` continues it"
+    return f"{result.state}{reason}{following}"
+
+
+def _print_least(members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console) -> None:
+    """Print the least violating candidates of an empty front, if there are any."""
+    if members:
+        console.print("[bold red]The front is empty.[/] The least violating candidates:")
+        _print_members(members, baseline, metric, console)
 
 
 def _print_members(
@@ -144,27 +165,41 @@ def _print_knee(result: RunResult, console: Console) -> None:
 
 
 def _compared(before: float, after: float, form: str) -> tuple[str, str, str]:
-    return form.format(before), form.format(after), f"{(after - before) / before:+.1%}"
+    change = f"{(after - before) / before:+.1%}" if before else ABSENT
+    return form.format(before), form.format(after), change
 
 
 def _print_terms(result: RunResult, console: Console) -> None:
     """Print under which terms the figures hold: examples, uses, bounds, time."""
     examples = result.conditions.get("examples", {})
     parts = [f"{role} {record['n']}" for role, record in examples.items() if isinstance(record, dict)]
-    console.print(f"examples: {', '.join(parts)}; shortlist of {result.shortlist_size}, verified once", highlight=False)
+    if parts:
+        console.print(f"examples: {', '.join(parts)}; {_shortlist(result)}", highlight=False)
     if result.verification_uses > 1:
         console.print(f"[yellow]{result.verification_uses} studies have verified on these examples by now.[/]")
     stopped = result.stopped_early
-    console.print(
-        f"{result.candidates_evaluated} candidates, {stopped.candidates} stopped early "
-        f"({stopped.examples_saved:.0%} of the search examples saved)"
-        + (f"; hypervolume {result.hypervolume:.4f}" if result.hypervolume is not None else ""),
-        highlight=False,
-    )
+    if result.candidates_evaluated:
+        console.print(
+            f"{_counted(result.candidates_evaluated, 'candidate')}, {stopped.candidates} stopped early "
+            f"({stopped.examples_saved:.0%} of the search examples saved)"
+            + (f"; hypervolume {result.hypervolume:.4f}" if result.hypervolume is not None else ""),
+            highlight=False,
+        )
     for note in result.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items() if seconds >= 0.5)
-    console.print(f"time: {times}\n", highlight=False)
+    console.print(f"time: {times}\n" if times else "", highlight=False)
+
+
+def _shortlist(result: RunResult) -> str:
+    if not result.shortlist_size:
+        return "nothing verified yet"
+    is_verified = all(member.verification for member in (*result.front, *result.least_violating))
+    return f"shortlist of {result.shortlist_size}, {'verified once' if is_verified else 'not verified yet'}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _with_bounds(value: float | None, bounds: tuple[float, float] | None, *, digits: int = 4) -> str:

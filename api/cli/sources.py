@@ -52,5 +52,8 @@ class Studies(Protocol):
     def cancel(self, name: str) -> StudyView:
         """Cancel what waits, and have what runs stop. Raises an error where there is nothing to cancel."""
 
+    def resume_command(self, slug: str) -> str:
+        """Return the command that resumes a study, as it can be typed here."""
+
     def delete(self, name: str) -> None:
         """Delete a study with all that belongs to it."""

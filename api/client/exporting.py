@@ -16,7 +16,8 @@ from api.client.errors import ExportFailedError, UnavailableError, UnexpectedAns
 from api.client.patience import Patience
 from api.client.plans import Open, Pause, Plan
 from api.http.models import JobView
-from optimizer.errors import InputError, MachineError
+from optimizer.errors import MachineError
+from optimizer.handover.exportable import refuse_filled
 from search_spaces.files import written_whole
 from studies.jobs import JobState
 
@@ -28,8 +29,7 @@ def exported(name: str, candidate: int, directory: Path, *, format: str, patienc
 
     Raises `InputError` for a directory with something in it, `ExportFailedError`, `ApiError`, `UnreachableError`.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError("DIR", f"{directory} is not empty; name a new directory")
+    refuse_filled(directory)
     body = {"candidate": candidate, "format": format}
     call = Call(method="POST", path=path_to("studies", name, "exports"), body=body)
     job = yield from _ended(parsed((yield from answered(call, patience)), JobView), patience)

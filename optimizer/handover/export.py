@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from optimizer.errors import InputError, MachineError
+from optimizer.errors import MachineError
 from optimizer.fronts import members_of
 from optimizer.handover.card import model_card
+from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash
 from optimizer.member import Member
@@ -30,7 +31,7 @@ from optimizer.workloads.workload import check_workload, load_workload
 from search_spaces.config import Form
 from search_spaces.files import written_whole
 from search_spaces.masks.layers import zeros_by_layer
-from studies.records import Candidate, CandidateState, Study
+from studies.records import Candidate, Study
 from studies.store import StudyStore
 
 
@@ -50,9 +51,8 @@ def export_candidate(
     A `model` and `images` that the study was given are given again. Raises `InputError` for an unknown candidate, a
     directory with something in it, or a model that has changed.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError("DIR", f"{directory} is not empty; name a new directory")
-    candidate = _candidate(store, study, number)
+    refuse_filled(directory)
+    candidate = exportable(store.candidates(study.id), study, number)
     member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
     spec = StudySpec.stored(study.spec)
     given = Given(model=model, images=images)
@@ -78,16 +78,6 @@ def export_candidate(
 
             write_onnx(small, place, workload.family.onnx_inputs(workload))
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
-
-
-def _candidate(store: StudyStore, study: Study, number: int) -> Candidate:
-    found = {candidate.number: candidate for candidate in store.candidates(study.id)}
-    whole = [n for n, candidate in found.items() if candidate.state is CandidateState.COMPLETE]
-    if number not in whole:
-        why = f"is {found[number].state.value}, it has no whole evaluation" if number in found else "does not exist"
-        names = ", ".join(map(str, whole[:20]))
-        raise InputError("CANDIDATE", f"{number} {why}; {study.slug!r} has {names}")
-    return found[number]
 
 
 def _describe(

@@ -9,20 +9,22 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import ROOT
 from rich.console import Console
-from stored_studies import put_study
+from stored_studies import figure, put_study
 
 from api.cli.app import run
 from api.cli.live import LiveProgress
+from objectives.measurement import Interval
 from optimizer.progress import STUDY, Event
 from search_spaces.config import Config
 from studies.opening import open_store
-from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, StudyState, Verification
 
 KNOWN = ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01"]
 
@@ -31,7 +33,8 @@ class Typed:
     """Types commands in this process: returns the exit code, keeps what went to which stream."""
 
     def __init__(self, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.url, self._capsys, self._patch = f"sqlite:///{root}/s.sqlite", capsys, monkeypatch
+        self.root, self.url = root, f"sqlite:///{root}/s.sqlite"
+        self._capsys, self._patch = capsys, monkeypatch
         self._shared = ["--storage", self.url, "--cache-dir", str(root / "cache")]
         self.out = self.err = ""
 
@@ -126,7 +129,7 @@ def test_a_number_out_of_bounds_is_refused_by_its_option(option: str, value: str
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_count_and_time_left_are_seen_at_every_width(width: int) -> None:
-    console = Console(force_terminal=True, width=width, record=True, stderr=True, _environ={})
+    console = Console(file=StringIO(), width=width, record=True)
     with LiveProgress(console, epsilon=0.05, interrupted=str) as live:
         live(Event(stage="search", done=1, total=250))
         live(Event(stage="search", done=37, total=250, candidate=evaluated(drop=0.04)))
@@ -137,15 +140,13 @@ def test_count_and_time_left_are_seen_at_every_width(width: int) -> None:
 
 
 def test_a_candidate_over_epsilon_is_not_called_least_within_it() -> None:
-    console = Console(force_terminal=True, width=120, record=True, stderr=True, _environ={})
+    console = Console(file=StringIO(), width=120, record=True)
     with LiveProgress(console, epsilon=0.05, interrupted=str) as live:
         live(Event(stage="search", done=37, total=250, candidate=evaluated(drop=0.06)))
     assert "least within" not in console.export_text()
 
 
 def evaluated(*, drop: float) -> Candidate:
-    from stored_studies import figure
-
     outcome = Outcome(state=CandidateState.COMPLETE, drop=drop, seen=200)
     proposal = Proposal(config=Config.of({"layer.0.heads": 1}), origin=Origin.LADDER)
     return Candidate(
@@ -158,7 +159,7 @@ def test_an_interrupt_names_the_study_and_where_it_is(tmp_path: Path) -> None:
     from api.cli.local import LocalStudies
 
     here = LocalStudies(f"sqlite:///{tmp_path}/s.sqlite", tmp_path / "a cache")
-    console = Console(record=True, width=400, stderr=True)
+    console = Console(file=StringIO(), record=True, width=400)
 
     def interrupted(*events: Event) -> str:
         with (
@@ -199,6 +200,60 @@ time.sleep(60)
     assert "optimize resume killed" in typed.out
     assert typed("cancel", "killed") == 2
     assert "optimize resume killed" in typed.err
+
+
+def test_a_study_without_candidates_says_where_it_stands(typed: Typed) -> None:
+    typed.put("begun")
+    typed.put("loading", has_baseline=False)
+    with closing(open_store(typed.url)) as store:
+        store.update_study(store.study("begun").id, state=StudyState.INTERRUPTED)
+    assert typed("show", "begun") == 0
+    assert "interrupted; `optimize resume begun" in typed.out
+    assert "no candidate has been evaluated" in typed.err
+    for absent in ("feasible", "verified once", "verdict", "time:"):
+        assert absent not in typed.out
+    assert typed("show", "loading") == 0
+    assert "the dense model has not been measured yet" in typed.err
+    assert typed("export", "begun", "0", "there") == 2
+    assert "'begun' is interrupted and has no candidate that was evaluated whole" in typed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--epsilon", "0"], "no candidate kept its drop within 0, the least was 0.0100"),
+        (["--max-flops-ratio", "0.0001"], "--max-flops-ratio is 0.0001, the least is 0.5"),
+        (["--objectives", "energy"], "energy was not measured on any candidate within ε"),
+        (["--max-latency-ratio", "0.9"], "latency was not measured on any candidate within ε"),
+    ],
+)
+def test_an_empty_front_exits_with_3_and_says_what_stands_in_the_way(
+    arguments: list[str], reason: str, typed: Typed
+) -> None:
+    typed.put("first", candidates=[(0.01, 0.6), (0.02, 0.5), (0.3, 0.1)])
+    assert typed("front", "first", *arguments, "--json") == 3
+    assert reason in typed.err
+    assert typed("front", "first", *arguments) == 3
+    assert reason in typed.err
+    assert ("verdict" in typed.out) == (arguments[0] == "--epsilon")  # the least violating candidates, if there are any
+    assert typed("front", "first") == 0
+    assert typed("front", "first", "--max-flops-ratio", "nan") == 2
+
+
+def test_a_metric_of_zero_has_no_relative_change(typed: Typed) -> None:
+    typed.put("useless", candidates=[(0.0, 0.5)], dense=0.0, metric="matthews")
+    with closing(open_store(typed.url)) as store:
+        study = store.study("useless")
+        store.update_study(study.id, baseline=[*study.baseline, figure("verification_matthews", 0.0)])
+        (only,) = store.candidates(study.id)
+        store.shortlist(study.id, [only.id])
+        verification = Verification(
+            examples="v", n=200, metric=0.0, drop=0.0, interval=Interval(lower=0.0, upper=0.0), lost=0, gained=0
+        )
+        store.verify_candidate(only.id, verification)
+    assert typed("show", "useless") == 0
+    assert "matthews (n = 200, verification)" in typed.out
+    assert typed("report", "useless", "--output", str(typed.root / "report.html")) == 0
 
 
 def test_a_locked_database_is_one_sentence(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

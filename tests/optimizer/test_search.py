@@ -207,7 +207,7 @@ def searched(proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0) -
     """Return why a search ended early, and after how many candidates."""
     store, ticks = MemoryStore(), count()
     study = store.create_study("s", {})
-    ended = search(
+    found = search(
         study_id=study.id,
         store=store,
         proposer=proposer,
@@ -216,7 +216,7 @@ def searched(proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0) -
         on_finished=lambda _: None,
         clock=lambda: next(ticks) * seconds_each,
     )
-    return ended, len(store.candidates(study.id))
+    return found.ended, len(found.candidates)
 
 
 def test_a_search_that_ends_before_its_trials_says_why() -> None:

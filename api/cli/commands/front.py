@@ -8,7 +8,7 @@ import typer
 
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
 from api.cli.render import print_front
-from optimizer.errors import InputError, UnknownNameError
+from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.spec import CostName
 
 Limit = Annotated[float | None, typer.Option(help="Upper limit, of the dense model's; unmeasured members stay out.")]
@@ -47,12 +47,18 @@ def front(
         "size": max_size_ratio,
     }
     limits = {cost: limit for cost, limit in given.items() if limit is not None}
+    for cost, limit in limits.items():
+        if not 0 < limit <= 1:
+            raise InputError(f"--max-{cost}-ratio", f"must be above 0 and at most 1, got {limit:g}")
     with shared.studies() as known:
         result = known.front(study, epsilon=epsilon, objectives=_costs(objectives), limits=limits)
+        resume = known.resume_command(result.study)
     if shared.as_json:
         shared.answer(result)
     else:
-        print_front(result, shared.console)
+        print_front(result, shared.console, resume=resume)
+    if not result.items:
+        raise NothingFeasibleError(f"the front of {result.study!r} is empty: {result.why_empty}")
 
 
 def _costs(text: str | None) -> list[CostName] | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, check_output, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -26,11 +26,12 @@ def report(
     api_key: ApiKey = None,
 ) -> None:
     """Write a self-contained HTML report of a study."""
-    from optimizer.report import write_report
-
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    check_output(output)
     with shared.studies() as known:
         result = known.result(study)
+        from optimizer.report import write_report  # brings plotly, which a mistyped name should not wait for
+
         write_report(result, known.members(study), output)
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": result.study, "report": str(output)})

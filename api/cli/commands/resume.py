@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.commands.run import hand_over
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, check_output, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +31,7 @@ def resume(
 ) -> None:
     """Go on with a study; nothing that is stored is evaluated again."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    check_output(output)
     with shared.studies() as known:
         result = known.resume(study, epsilon=epsilon, console=shared.messages)
         hand_over(result, known, shared, output)

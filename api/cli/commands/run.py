@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.cli.context import Shared
+from api.cli.context import Shared, check_output
 from api.cli.render import print_result
 from api.cli.sources import Studies
 from optimizer.errors import InputError, NothingFeasibleError
@@ -15,6 +15,7 @@ from optimizer.workloads.names import check_names
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
     """Run a new study, or only check and estimate it."""
+    check_output(output)
     if dry_run:
         return _estimate(spec, shared)
     with shared.studies() as known:
@@ -48,9 +49,6 @@ def hand_over(result: RunResult, known: Studies, shared: Shared, output: Path | 
     if shared.as_json:
         shared.answer(result)
     else:
-        print_result(result, shared.console)
+        print_result(result, shared.console, resume=known.resume_command(result.study))
     if not result.front:
-        raise NothingFeasibleError(
-            f"nothing is feasible: no candidate kept its drop within {result.epsilon:g}; "
-            "the least violating ones are shown. Allow a larger --epsilon or more --trials"
-        )
+        raise NothingFeasibleError(f"nothing is feasible: {result.why_empty}")

@@ -26,7 +26,10 @@ def show(
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         result = known.result(study)
+        resume = known.resume_command(result.study)
     if shared.as_json:
         shared.answer(result)
     else:
-        print_result(result, shared.console)
+        print_result(result, shared.console, resume=resume)
+        if result.why_empty:
+            shared.messages.print(f"The front is empty: {result.why_empty}", highlight=False, markup=False)

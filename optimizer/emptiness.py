@@ -1,0 +1,47 @@
+"""Emptiness: why a front has no members, in words that name what stands in the way and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from studies.records import Candidate, CandidateState
+
+Ratios = Mapping[str, float | None]  # cost -> ratio to the dense model's, None where it was not measured
+
+
+def why_empty(
+    candidates: Sequence[Candidate], within: Sequence[Ratios], *, epsilon: float, limits: Mapping[str, float]
+) -> str:
+    """Return why no candidate is on a front.
+
+    `within` has the cost ratios of every candidate whose drop is within `epsilon`: of the objectives and the limits.
+    """
+    drops = [c.outcome.drop for c in candidates if c.outcome is not None and c.outcome.drop is not None]
+    if not drops:
+        return _nothing_evaluated(candidates)
+    if not within:
+        return (
+            f"no candidate kept its drop within {epsilon:g}, the least was {min(drops):.4f}; "
+            "allow a larger --epsilon or more --trials"
+        )
+    measured = [ratios for ratios in within if None not in ratios.values()]
+    if not measured:
+        unmeasured = sorted({cost for ratios in within for cost, ratio in ratios.items() if ratio is None})
+        was = "was" if len(unmeasured) == 1 else "were"
+        return f"{' and '.join(unmeasured)} {was} not measured on any candidate within ε; choose by costs that were"
+    told = [f"--max-{c}-ratio is {limit:g}, the least is {_least(measured, c):.4g}" for c, limit in limits.items()]
+    return f"no candidate within ε keeps every limit: {'; '.join(told)}"
+
+
+def _nothing_evaluated(candidates: Sequence[Candidate]) -> str:
+    finished = [candidate for candidate in candidates if candidate.state is not CandidateState.RUNNING]
+    failed = [c.outcome.reason for c in finished if c.outcome and c.state is CandidateState.FAILED]
+    if failed:
+        return f"no candidate could be evaluated: {failed[-1]}"
+    if finished:
+        return f"all {len(finished)} candidates were over a limit on their costs; loosen it, or allow more --trials"
+    return "no candidate has been evaluated"
+
+
+def _least(measured: Sequence[Ratios], cost: str) -> float:
+    return min(ratio for ratios in measured if (ratio := ratios[cost]) is not None)
