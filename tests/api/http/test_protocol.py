@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -110,7 +111,7 @@ def test_a_client_that_reads_nothing_is_let_go(port: int) -> None:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(1.5)
         got = 0
-        with pytest.raises(OSError, match="reset"):
+        with suppress(OSError):  # some systems say that the connection was reset
             while part := connection.recv(10**6):
                 got += len(part)
         assert got < 200 * 10**6
