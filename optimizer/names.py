@@ -10,11 +10,14 @@ from studies.rules import checked_slug
 from studies.store import StudyExistsError, StudyStore
 
 
-def fresh_slug(spec: StudySpec, store: StudyStore) -> str:
-    """Return `model-task-N` with the smallest N >= 1 that no study has yet."""
-    stem = re.sub(r"[^a-z0-9]+", "-", f"{PurePath(spec.model).name}-{spec.task}".lower()).strip("-")[:60] or "study"
+def fresh_slug(spec: StudySpec, store: StudyStore, *, suffix: str = "") -> str:
+    """Return `model-task-N` and `suffix`, with the smallest N >= 1 that no study has yet."""
+    longest = min(60, 72 - len(suffix))
+    stem = (
+        re.sub(r"[^a-z0-9]+", "-", f"{PurePath(spec.model).name}-{spec.task}".lower()).strip("-")[:longest] or "study"
+    )
     taken = {study.slug for study in store.studies()}
-    return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}") not in taken)
+    return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}{suffix}") not in taken)
 
 
 def free_slug(name: str, store: StudyStore) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from studies.store import StoreError
 
+ALL = "all"  # owners: every one there is and will be
 PREFIX = "opk_"  # lets people, and scanners for leaked secrets, tell what it is
 
 
@@ -36,11 +37,15 @@ class KeyNotFoundError(StoreError, LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key without its secret. `last_used_at` is right to a few minutes."""
+    """A key without its secret. `owners` are the ids of the keys whose studies it may read beside its own, or `ALL`.
+
+    `last_used_at` is right to a few minutes.
+    """
 
     id: str
     name: str
     scopes: frozenset[Scope]
+    owners: frozenset[str] = frozenset()
     created_at: datetime
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
@@ -49,8 +54,11 @@ class ApiKey:
 class KeyRing(Protocol):
     """Keeps API keys."""
 
-    def add(self, name: str, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
-        """Make a key; its secret is returned here and never again. Raises `KeyExistsError`, `StoreError`."""
+    def add(self, name: str, scopes: Iterable[Scope], *, owners: Iterable[str] = ()) -> tuple[ApiKey, str]:
+        """Make a key; its secret is returned here and never again.
+
+        `owners` are names or ids of keys, or `ALL`. Raises `KeyExistsError`, `KeyNotFoundError`, `StoreError`.
+        """
 
     def find(self, secret: str) -> ApiKey | None:
         """Return the key of a secret; None for an unknown or revoked one."""

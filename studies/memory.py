@@ -5,7 +5,7 @@ Records go in and come out as deep copies, so that nobody changes what is kept b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
@@ -123,7 +123,7 @@ class MemoryStore:
         after: int | None,
         limit: int,
         state: StudyState | None = None,
-        owner: str | None = None,
+        owners: Collection[str] | None = None,
         search: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
@@ -132,7 +132,7 @@ class MemoryStore:
             for study in self.studies()
             if (after is None or study.id < after)
             and (state is None or study.state is state)
-            and (owner is None or study.owner == owner)
+            and (owners is None or study.owner in owners)
             and (search is None or search.lower() in study.slug)
         )
         return list(islice(fitting, limit))

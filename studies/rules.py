@@ -22,7 +22,7 @@ from studies.store import (
     StudySlugError,
 )
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_SLUG = re.compile(r"(?=.{1,80}$)[a-z0-9][a-z0-9._-]*(@[A-Za-z0-9][A-Za-z0-9._@-]*)?")
 _LARGEST_ID_DIGITS = 9
 _LONGEST_SHOWN = (
     200  # characters of a name in a message; longer ones are looked for among the known ones by their start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from objectives.measurement import Measurement
@@ -89,12 +89,12 @@ class StudyStore(Protocol):
         after: int | None,
         limit: int,
         state: StudyState | None = None,
-        owner: str | None = None,
+        owners: Collection[str] | None = None,
         search: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies, newest first, from below the id `after` on (None: from the newest on).
 
-        Only those in `state`, of `owner`, and with `search` in their slug, where these are given.
+        Only those in `state`, of one of `owners`, and with `search` in their slug, where these are given.
         """
 
     def revision(self, name: str) -> Revision:

@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from api.http.problems import ProblemError
 from api.http.state import Shared, State
-from studies.keys import Scope
+from studies.keys import ALL, Scope
 from studies.records import Study
+from studies.rules import checked_slug
 
 INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have the right to it
     Scope.READ: frozenset(Scope),
@@ -21,6 +22,7 @@ INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
 COOKIE = "optimize_key"  # holds the key of a browser that logged in; no script can read it
+LONGEST_NAME, LONGEST_HANDLE = 80, 40  # characters of a study's full name, and of what stands behind its '@'
 bearer = HTTPBearer(auto_error=False, description="An API key, as `optimize keys add` prints it once.")
 
 
@@ -30,15 +32,46 @@ class Caller:
 
     key: str | None
     scopes: frozenset[Scope]
+    owners: frozenset[str] = frozenset()
+    handle: str | None = None
 
     @property
-    def sees_all(self) -> bool:
-        """Whether studies of others are shown."""
+    def is_master(self) -> bool:
+        """Whether the studies of others are the caller's as well."""
         return self.key is None or Scope.ADMIN in self.scopes
 
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """The ids of the keys whose studies are shown; None: of all."""
+        return None if self.key is None or self.is_master or ALL in self.owners else self.owners | {self.key}
+
     def may_see(self, study: Study) -> bool:
-        """Whether the study is the caller's own, or the caller sees all."""
-        return self.sees_all or study.owner == self.key
+        """Whether the study is shown to the caller."""
+        return self.seen is None or study.owner in self.seen
+
+    def may_change(self, study: Study) -> bool:
+        """Whether the study is the caller's own, or all are."""
+        return self.is_master or study.owner == self.key
+
+    def full_name(self, name: str) -> str:
+        """Return the name that a study of the caller's is stored under: nobody else's can be in its way.
+
+        Raises `StudySlugError`, and `ProblemError` 422 for one that is too long or reads like a full name.
+        """
+        full = f"{checked_slug(name)}{self.suffix}"
+        if "@" in name or len(full) > LONGEST_NAME:
+            most = LONGEST_NAME - len(self.suffix)
+            raise ProblemError(422, f"name: take at most {most} characters, and no '@'", field="name")
+        return full
+
+    @property
+    def suffix(self) -> str:
+        """What follows a name in the full name of a study of the caller's."""
+        return f"@{self.handle}" if self.handle else ""
+
+    def readings(self, name: str) -> tuple[str, ...]:
+        """Return the full names that a name may mean, the caller's own first."""
+        return (f"{name}{self.suffix}", name) if self.suffix else (name,)
 
 
 EVERYBODY = Caller(None, frozenset(Scope))
@@ -51,7 +84,8 @@ async def caller_of(state: State, secret: str | None) -> Caller:
     key = await run_in_threadpool(state.service.keys.find, secret) if secret else None
     if key is None:
         raise ProblemError(401, "give a valid API key as a bearer token", headers={"WWW-Authenticate": "Bearer"})
-    return Caller(key.id, key.scopes)
+    handle = key.name if len(key.name) <= LONGEST_HANDLE else key.id
+    return Caller(key.id, key.scopes, key.owners, handle)
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
@@ -84,12 +118,21 @@ def _named(name: str, state: Shared, caller: Reader) -> Study:
     return study_for(state, caller, name)
 
 
-def study_for(state: State, caller: Caller, name: str) -> Study:
-    """Return a study by name or number. Others' studies do not exist for the caller: 404, as for an unknown one."""
-    study = state.service.store.study(name)
-    if not caller.may_see(study):
-        raise ProblemError(404, f"there is no study {name!r}")
-    return study
+def study_for(state: State, caller: Caller, name: str, *, changes: bool = False) -> Study:
+    """Return a study by name, full name or number; with `changes`, to change it.
+
+    Raises `ProblemError`: 404 for one that the caller is not shown, word for word as for one that there is not, and 403
+    for one that the caller may only read. Who is shown everything is told similar names as well.
+    """
+    for full_name in caller.readings(name):
+        study = state.service.find(full_name)
+        if study is not None and caller.may_see(study):
+            if changes and not caller.may_change(study):
+                raise ProblemError(403, f"study {name!r} is another key's; yours may only read it")
+            return study
+    if caller.seen is None:
+        return state.service.store.study(name)  # raises with the nearest names
+    raise ProblemError(404, f"there is no study {name[:LONGEST_NAME]!r}")
 
 
 NamedStudy = Annotated[Study, Depends(_named)]

@@ -40,9 +40,8 @@ def list_of_studies(
     state: Shared, caller: Reader, study_state: Chosen = None, search: Part = "", cursor: Cursor = None
 ) -> HTMLResponse:
     """List studies, newest first, with what each has found."""
-    owner = None if caller.sees_all else caller.key
     found = state.service.store.page(
-        after=cursor, limit=AT_ONCE + 1, state=study_state, owner=owner, search=search or None
+        after=cursor, limit=AT_ONCE + 1, state=study_state, owners=caller.seen, search=search or None
     )
     shown = found[:AT_ONCE]
     return page(

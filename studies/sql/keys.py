@@ -12,8 +12,9 @@ from uuid import uuid4
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from studies.keys import ApiKey, KeyExistsError, KeyNotFoundError, Scope, digest, new_secret
+from studies.keys import ALL, ApiKey, KeyExistsError, KeyNotFoundError, Scope, digest, new_secret
 from studies.rules import text_data, utc_now
 from studies.sql.database import Database
 from studies.sql.tables import ApiKeyRow
@@ -31,8 +32,11 @@ class SqlKeyRing:
         self._database = database
         self._clock = clock
 
-    def add(self, name: str, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
-        """Make a key; its secret is returned here and never again. Raises `KeyExistsError`, `StoreError`."""
+    def add(self, name: str, scopes: Iterable[Scope], *, owners: Iterable[str] = ()) -> tuple[ApiKey, str]:
+        """Make a key; its secret is returned here and never again.
+
+        `owners` are names or ids of keys, or `ALL`. Raises `KeyExistsError`, `KeyNotFoundError`, `StoreError`.
+        """
         secret = new_secret()
         row = ApiKeyRow(
             id=uuid4().hex[:16],
@@ -42,6 +46,7 @@ class SqlKeyRing:
             created_at=self._clock(),
         )
         with self._database.write() as session:
+            row.owners = sorted({owner if owner == ALL else _named(session, owner).id for owner in owners}) or None
             session.add(row)
             try:
                 session.flush()
@@ -63,12 +68,8 @@ class SqlKeyRing:
 
     def revoke(self, name_or_id: str) -> ApiKey:
         """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
-        named = text_data(name_or_id)
-        is_meant = or_(ApiKeyRow.name == named, ApiKeyRow.id == named)
         with self._database.write() as session:
-            row = session.scalar(select(ApiKeyRow).where(is_meant).with_for_update())
-            if row is None:
-                raise KeyNotFoundError(f"key: none has the name or id {name_or_id!r}; list them to see those there are")
+            row = _named(session, name_or_id)
             row.revoked_at = row.revoked_at or self._clock()
             return _record(row)
 
@@ -93,8 +94,17 @@ class SqlKeyRing:
             _LOG.warning("the use of key %s was not noted: %s", key.id, error)
 
 
+def _named(session: Session, name_or_id: str) -> ApiKeyRow:
+    named = text_data(name_or_id)
+    is_meant = or_(ApiKeyRow.name == named, ApiKeyRow.id == named)
+    row = session.scalar(select(ApiKeyRow).where(is_meant).with_for_update())
+    if row is None:
+        raise KeyNotFoundError(f"key: none has the name or id {name_or_id!r}; list them to see those there are")
+    return row
+
+
 def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == ALL:
         raise StoreError(
             f"name: {name!r} cannot name a key; take 1 to 80 letters, digits, '.', '_', '@' and '-', "
             "beginning with a letter or digit"
@@ -117,6 +127,7 @@ def _record(row: Any) -> ApiKey:  # Any: an `ApiKeyRow`, or a row of its columns
         id=row.id,
         name=row.name,
         scopes=frozenset(map(Scope, row.scopes)),
+        owners=frozenset(row.owners or ()),
         created_at=row.created_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,

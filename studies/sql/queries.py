@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
@@ -36,13 +37,15 @@ def study_records(session: Session, condition: Condition, *, limit: int | None =
     return [study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in rows]
 
 
-def page_condition(*, after: int | None, state: StudyState | None, owner: str | None, search: str | None) -> Condition:
-    """Return what selects the studies below an id, in a state, of an owner, with a text in their slug, where given."""
+def page_condition(
+    *, after: int | None, state: StudyState | None, owners: Collection[str] | None, search: str | None
+) -> Condition:
+    """Return what selects studies below an id, in a state, of some owners, with a text in their slug, where given."""
     return and_(
         true(),
         *([] if after is None else [StudyRow.id < min(after, LARGEST_ID)]),
         *([] if state is None else [StudyRow.state == state]),
-        *([] if owner is None else [StudyRow.owner == owner]),
+        *([] if owners is None else [StudyRow.owner.in_(owners)]),
         *([] if search is None else [StudyRow.slug.contains(text_data(search.lower()), autoescape=True)]),
     )
 

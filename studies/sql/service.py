@@ -21,7 +21,7 @@ from studies.sql.events import SqlEventLog, append_state
 from studies.sql.idempotency import SqlIdempotency, answer_to, hold_key, keep_answer
 from studies.sql.jobs import SqlJobQueue
 from studies.sql.keys import SqlKeyRing
-from studies.sql.queries import study_by_id
+from studies.sql.queries import is_named, study_by_id, study_records
 from studies.sql.reader import CandidateReader
 from studies.sql.revisions import Revisions
 from studies.sql.store import SqlStore
@@ -99,6 +99,11 @@ class SqlService:
             job = leases.new_job(session, study_id, JobKind.RESUME, payload, priority=priority, owner=owner, now=now)
             leases.move_study(session, study, StudyState.QUEUED, error=None, process=self._process, now=now)
             return leases.job_record(job)
+
+    def find(self, name: str) -> Study | None:
+        """Return a study by slug or id, None where there is none; it takes as long either way."""
+        with self.database.read() as session:
+            return next(iter(study_records(session, is_named(name))), None)
 
     def has_study(self, study_id: int) -> bool:
         """Whether the study is there, or may be: while the database is away nobody knows better."""

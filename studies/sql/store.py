@@ -6,7 +6,7 @@ other and its revision counts them; a read takes a fixed number of queries, howe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -130,11 +130,11 @@ class SqlStore:
         after: int | None,
         limit: int,
         state: StudyState | None = None,
-        owner: str | None = None,
+        owners: Collection[str] | None = None,
         search: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
-        fitting = page_condition(after=after, state=state, owner=owner, search=search)
+        fitting = page_condition(after=after, state=state, owners=owners, search=search)
         with self.database.read() as session:
             return study_records(session, fitting, limit=limit)
 

@@ -263,7 +263,7 @@ class JobRow(Base):
 
 
 class ApiKeyRow(Base):
-    """An API key; `digest` is the SHA-256 of its secret."""
+    """An API key; `digest` is the SHA-256 of its secret, `owners` the ids of the keys whose studies it reads too."""
 
     __tablename__ = "api_keys"
 
@@ -271,6 +271,7 @@ class ApiKeyRow(Base):
     name: Mapped[str] = mapped_column(String(80), unique=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     scopes: Mapped[JsonData]
+    owners: Mapped[JsonData | None]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]

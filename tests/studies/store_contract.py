@@ -165,11 +165,13 @@ class StudyContract:
             return [study.slug for study in store.page(after=None, limit=9, **wanted)]
 
         assert names(state=StudyState.QUEUED) == ["minilm.sst2", "bert_tiny.sst2"]
-        assert names(owner="a") == ["minilm.sst2", "bert-base.sst2"]
+        assert names(owners={"a", "b"}) == ["minilm.sst2", "bert_tiny.sst2", "bert-base.sst2"]
+        assert names(owners=()) == []
+        assert names(owners={"a"}) == ["minilm.sst2", "bert-base.sst2"]
         assert names(search="BERT") == ["bert_tiny.sst2", "bert-base.sst2"]
         assert names(search="_") == ["bert_tiny.sst2"]
-        assert names(search="%") == names(search="\0") == names(owner="c") == []
-        assert names(owner="a", state=StudyState.QUEUED, search="sst2") == ["minilm.sst2"]
+        assert names(search="%") == names(search="\0") == names(owners={"c"}) == []
+        assert names(owners={"a"}, state=StudyState.QUEUED, search="sst2") == ["minilm.sst2"]
 
     def test_a_page_shows_whole_studies(self, store: StudyStore) -> None:
         for slug in ("first", "second"):

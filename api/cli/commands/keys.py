@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
-    scopes: Annotated[str, typer.Option(help="read, write, admin; separated by commas.")] = "read,write",
+    scopes: Annotated[str, typer.Option("--scopes", "--scope", help="read, write, admin; separated by commas.")] = (
+        "read,write"
+    ),
+    owners: Annotated[
+        str | None, typer.Option(help="Keys whose studies it reads as well, separated by commas, or all.")
+    ] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -37,10 +42,13 @@ def add(
             raise UnknownNameError("--scopes", scope, SCOPES)
     if not wanted:
         raise InputError("--scopes", "name at least one of read, write, admin")
+    others = [part for part in (owners or "").split(",") if part]
+    if wanted == {Scope.READ} and not others:
+        raise InputError("--owners", "a key that only reads makes no studies; say whose it reads, or all")
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     service = open_service(shared.storage)
     try:
-        key, secret = service.keys.add(name, map(Scope, wanted))
+        key, secret = service.keys.add(name, map(Scope, wanted), owners=others)
     finally:
         service.close()
     if shared.as_json:
@@ -63,6 +71,7 @@ def list_keys(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir =
                 "id": key.id,
                 "name": key.name,
                 "scopes": sorted(key.scopes),
+                "owners": sorted(key.owners),
                 "created_at": key.created_at.isoformat(),
                 "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
                 "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,

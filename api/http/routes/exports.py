@@ -13,7 +13,7 @@ from api.http.downloads import Download
 from api.http.models import JobView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
-from studies.jobs import Job, JobKind
+from studies.jobs import Job, JobKind, JobNotFoundError
 from studies.records import CandidateState
 
 router = APIRouter(prefix="/v1", tags=["exports"])
@@ -35,7 +35,7 @@ class ExportRequest(BaseModel):
 )
 def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, response: Response) -> JobView:
     """Have a candidate written as weights, tokenizer, manifest and model card, or as ONNX."""
-    study = study_for(state, caller, name)
+    study = study_for(state, caller, name, changes=True)
     states = {candidate.number: candidate.state for candidate in state.records.candidates(study)}
     if request.candidate not in states:
         raise ProblemError(404, f"study {study.slug!r} has no candidate {request.candidate}", field="candidate")
@@ -74,10 +74,12 @@ def download(job: int, name: str, state: Shared, caller: Reader) -> Download:
 
 
 def _export(state: State, caller: Caller, number: int) -> Job:
-    if not 0 < number < 2**53:
+    """Return an export of a study that the caller is shown; of all others there is none."""
+    try:
+        job = state.service.jobs.job(number) if 0 < number < 2**31 else None
+    except JobNotFoundError:
+        job = None
+    study = state.service.find(str(job.study_id)) if job and job.kind is JobKind.EXPORT else None
+    if job is None or study is None or not caller.may_see(study):
         raise ProblemError(404, f"there is no export {number}")
-    job = state.service.jobs.job(number)
-    if job.kind is not JobKind.EXPORT:
-        raise ProblemError(404, f"there is no export {number}")
-    study_for(state, caller, str(job.study_id))
     return job

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.http.access import Reader, Writer, study_for
+from api.http.access import Caller, Reader, Writer, study_for
 from api.http.admission import admit
 from api.http.models import JobView, Page, ResumeRequest, StudyRequest, StudyView
 from api.http.problems import ProblemError, responses
@@ -21,6 +21,7 @@ from optimizer.names import fresh_slug
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from studies.records import Study, StudyState
+from studies.rules import study_exists
 from studies.store import StudyExistsError
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
@@ -45,16 +46,24 @@ def submit(
         idempotency_key=idempotency_key,
         request_hash=sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest(),
     )
-    study = submitted(request.name) if request.name else _under_fresh_name(submitted, spec, state)
+    study = submitted(_free(request.name, state, caller)) if request.name else _fresh(submitted, spec, state, caller)
     response.headers["Location"] = f"/v1/studies/{study.slug}"
     return StudyView.of(study)
 
 
-def _under_fresh_name(submitted: Callable[[str], Study], spec: StudySpec, state: State) -> Study:
+def _free(name: str, state: State, caller: Caller) -> str:
+    """Return the full name of a new study. Raises for a name that an older study of the caller's has without it."""
+    older = state.service.find(name) if caller.suffix else None
+    if older is not None and older.owner == caller.key:
+        raise study_exists(name)
+    return caller.full_name(name)
+
+
+def _fresh(submitted: Callable[[str], Study], spec: StudySpec, state: State, caller: Caller) -> Study:
     """Submit under a name that is free. Of two requests at once one may find its name taken, and takes the next."""
     while True:
         try:
-            return submitted(fresh_slug(spec, state.service.store))
+            return submitted(fresh_slug(spec, state.service.store, suffix=caller.suffix))
         except StudyExistsError:
             log.info("a fresh name was taken meanwhile; trying the next")
 
@@ -69,8 +78,9 @@ def list_studies(
     limit: Limit = 50,
 ) -> Page[StudyView]:
     """List studies, newest first."""
-    owner = None if caller.sees_all else caller.key
-    found = state.service.store.page(after=cursor, limit=limit + 1, state=study_state, owner=owner, search=search)
+    found = state.service.store.page(
+        after=cursor, limit=limit + 1, state=study_state, owners=caller.seen, search=search
+    )
     items = [StudyView.of(study) for study in found[:limit]]
     return Page(items=items, next=str(items[-1].id) if len(found) > limit else None)
 
@@ -90,7 +100,7 @@ def read_result(name: str, state: Shared, caller: Reader) -> RunResult:
 @router.post("/{name}/cancel", status_code=202, responses=responses(401, 403, 404, 409, 415, 422, 429))
 def cancel(name: str, state: Shared, caller: Writer) -> StudyView:
     """Cancel a study. A running one stops after the candidate in flight at the latest; what it found stays."""
-    study = study_for(state, caller, name)
+    study = study_for(state, caller, name, changes=True)
     if not state.service.jobs.request_cancel(study.id):
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; there is nothing to cancel")
     return StudyView.of(state.service.store.study(str(study.id)))
@@ -99,7 +109,7 @@ def cancel(name: str, state: Shared, caller: Writer) -> StudyView:
 @router.post("/{name}/resume", status_code=202, responses=responses(400, 401, 403, 404, 409, 415, 422, 429))
 def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | None = None) -> JobView:
     """Go on with a study that was stopped, or with a complete one at a larger ε."""
-    study = study_for(state, caller, name)
+    study = study_for(state, caller, name, changes=True)
     epsilon = request.epsilon if request else None
     if study.state not in GOES_ON or (study.state is StudyState.COMPLETE and epsilon is None):
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; only a larger epsilon could add to it")
@@ -111,7 +121,7 @@ def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | No
 @router.delete("/{name}", status_code=204, responses=responses(401, 403, 404, 409, 422, 429))
 def delete(name: str, state: Shared, caller: Writer) -> None:
     """Delete a study with all that belongs to it."""
-    study = study_for(state, caller, name)
+    study = study_for(state, caller, name, changes=True)
     if study.state in (StudyState.RUNNING, StudyState.QUEUED):
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; cancel it first")
     state.service.store.delete_study(study.id)

@@ -160,7 +160,7 @@ def test_keys_decide_who_may_do_and_see_what(place: object) -> None:
         first = ask("ann", "GET", "/v1/studies/hers/events?follow=false")
         assert first.status_code == 200
         for who, status in (("ann", 409), ("bob", 404)):  # no tag opens what the key does not
-            headers = {"Authorization": f"Bearer {secrets[who]}", "If-None-Match": tag_of(service, "hers")}
+            headers = {"Authorization": f"Bearer {secrets[who]}", "If-None-Match": tag_of(service, "hers@ann")}
             expected = 304 if who == "ann" else status
             assert client.get("/v1/studies/hers/front", headers=headers).status_code == expected
         assert client.get("/v1/studies/hers/front", headers={"If-None-Match": "*"}).status_code == 401
