@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from api.http.problems import ProblemError
 from api.http.settings import Settings
+from api.places import OUTSIDE, is_below, local_places, looks_like_a_path, resolved
 from optimizer.spec import StudySpec
 from optimizer.workloads.names import MODELS, check_names
 
 LONGEST_HUB_ID = 96  # of the hub's own rule
 
 
-def admit(spec: StudySpec, settings: Settings) -> None:
-    """Raise `ProblemError` 403 for a path outside the roots or a hub id that is not allowed.
+def admit(spec: StudySpec, settings: Settings) -> StudySpec:
+    """Return the spec with the real path of whatever it names here, so that no link of today matters later.
 
-    Raises `UnknownNameError` and `InputError` for names and directories that cannot work.
+    Raises `ProblemError` 403 for a path outside the roots or a hub id that is not allowed, `UnknownNameError` and
+    `InputError` for names and directories that cannot work.
     """
     if spec.model not in MODELS:
         _admit_place("model", spec.model, settings)
@@ -25,39 +25,22 @@ def admit(spec: StudySpec, settings: Settings) -> None:
         _admit_path("weights", spec.weights, settings)
     if spec.data is not None:
         _admit_place("data", spec.data, settings)
+    spec = spec.model_copy(update={field: str(resolved(name)) for field, name in local_places(spec).items()})
     check_names(spec)
+    return spec
 
 
 def _admit_place(field: str, name: str, settings: Settings) -> None:
-    if _looks_like_a_path(name):
+    if looks_like_a_path(name):
         _admit_path(field, name, settings)
     elif "/" in name:
         _admit_hub_id(field, name, settings)
 
 
-def _looks_like_a_path(name: str) -> bool:
-    """Whether a name is no hub id, which is one slash between plain words, or would be found here all the same."""
-    parts = name.split("/")
-    is_plain = len(parts) <= 2 and not name.startswith(("/", ".", "~")) and not {"", ".."} & {*parts}
-    return not is_plain or "\\" in name or _resolved(name) is None or Path(name).exists()
-
-
-def _resolved(name: str) -> Path | None:
-    """Return where a path leads; None for one that no file can have, as of a user that there is not."""
-    try:
-        place = Path(name).expanduser().resolve()
-        place.exists()
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return place
-
-
 def _admit_path(field: str, name: str, settings: Settings) -> None:
-    place = _resolved(name)
-    if place is None or not any(place.is_relative_to(root.resolve()) for root in settings.roots):
-        raise ProblemError(
-            403, f"{field}: local paths must lie below a directory that the operator allows (--allow-path)", field=field
-        )
+    place = resolved(name)
+    if place is None or not is_below(place, settings.roots):
+        raise ProblemError(403, f"{field}: {OUTSIDE}", field=field)
 
 
 def _admit_hub_id(field: str, name: str, settings: Settings) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from api.places import Places
 from optimizer.fronts import members_of
 from optimizer.handover.export import export_candidate
 from optimizer.progress import Listener
 from optimizer.report import write_report
 from optimizer.result import result_of
 from optimizer.run import resume
+from optimizer.spec import StudySpec
 from studies.jobs import Job
 from studies.records import StudyState
 from studies.store import StudyStore
@@ -17,7 +20,9 @@ from studies.store import StudyStore
 REPORT = "report.html"
 
 
-def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener) -> None:
+def run_study(
+    job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener, roots: Sequence[Path] | None = None
+) -> None:
     """Run the job's study from wherever it is to its end. A study that is refused ends FAILED with the reason.
 
     Raises `StudyLostError` where the job is another worker's by now.
@@ -26,6 +31,8 @@ def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listene
     store = store.under(job.claim)
     study = store.study(str(job.study_id))
     try:
+        if roots is not None:
+            listener = Places(StudySpec.stored(study.spec), roots).watched(listener)
         resume(
             study.slug,
             store=store,
@@ -39,10 +46,13 @@ def run_study(job: Job, store: StudyStore, *, cache_dir: Path, listener: Listene
         raise
 
 
-def export(job: Job, store: StudyStore, *, cache_dir: Path, artifacts: Path) -> dict[str, object]:
+def export(
+    job: Job, store: StudyStore, *, cache_dir: Path, artifacts: Path, roots: Sequence[Path] | None = None
+) -> dict[str, object]:
     """Write a candidate and its study's report below `artifacts`; return the names of the files in the job's folder."""
     folder = artifacts / f"job-{job.id}-{job.attempts}"  # a killed attempt leaves its own behind
     study = store.study(str(job.study_id))
+    places = None if roots is None else Places(StudySpec.stored(study.spec), roots)
     written = export_candidate(
         store,
         study,
@@ -51,5 +61,7 @@ def export(job: Job, store: StudyStore, *, cache_dir: Path, artifacts: Path) -> 
         cache_dir=cache_dir,
         as_onnx=job.payload["format"] == "onnx",
     )
+    if places is not None:
+        places.check()
     write_report(result_of(study, store), members_of(study, store.candidates(study.id)), folder / REPORT)
     return {"folder": folder.name, "files": [*(path.name for path in written), REPORT]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ class Worker:
     artifacts: Path
     lease_s: float = 30.0
     per_owner: int | None = None
+    roots: Sequence[Path] | None = None  # local models and data lie below one of these; None: anywhere
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
 
@@ -125,6 +126,6 @@ class Worker:
         from api.runner.work import export, run_study  # torch is loaded when there is something to do
 
         if job.kind is JobKind.EXPORT:
-            return export(job, self.service.store, cache_dir=self.cache_dir, artifacts=self.artifacts)
-        run_study(job, self.service.store, cache_dir=self.cache_dir, listener=listener)
+            return export(job, self.service.store, cache_dir=self.cache_dir, artifacts=self.artifacts, roots=self.roots)
+        run_study(job, self.service.store, cache_dir=self.cache_dir, listener=listener, roots=self.roots)
         return None

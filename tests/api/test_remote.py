@@ -248,7 +248,7 @@ def test_cancel_here_calls_off_what_waits(tmp_path: Path, served: Served) -> Non
 
 def test_a_key_is_needed_where_there_are_keys(tmp_path: Path, served: Served) -> None:
     """The last of this module: from the first key on, nobody is answered without one."""
-    secret = served.local("keys", "add", "alice", "--scopes", "read", "--owners", "all").stdout.strip()
+    secret = served.local("keys", "add", "alice").stdout.strip()
     without = served.remote("studies")
     assert without.returncode == 2
     assert "OPTIMIZE_API_KEY" in without.stderr

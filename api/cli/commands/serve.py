@@ -6,12 +6,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.commands.worker import Artifacts, LeaseSeconds, StudiesPerKey
+from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
 from optimizer.errors import InputError
 
@@ -37,9 +36,7 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 where others run `optimize worker`.")] = 1,
-    allow_path: Annotated[
-        list[Path] | None, typer.Option(help="Directory below which local models and data may lie; may repeat.")
-    ] = None,
+    allow_path: AllowPath = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="Name this server answers for; may repeat.")] = None,
     allow_hub: Annotated[list[str] | None, typer.Option(help="Hub id or owner that may be named; may repeat.")] = None,
     requests_per_minute: Annotated[
@@ -121,6 +118,7 @@ def _worker_arguments(settings: Settings) -> list[str]:
         str(settings.studies_per_key),
         "--lease-seconds",
         str(settings.lease_s),
+        *(part for root in settings.roots for part in ("--allow-path", str(root))),
     ]
 
 

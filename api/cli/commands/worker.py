@@ -21,6 +21,9 @@ Artifacts = Annotated[
 ]
 LeaseSeconds = Annotated[float, typer.Option(min=1, help="A silent worker's job is taken over after it.")]
 StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at once.")]
+AllowPath = Annotated[
+    list[Path] | None, typer.Option(help="Directory below which local models and data may lie; may repeat.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +36,7 @@ def worker(
     artifacts: Artifacts = None,
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
+    allow_path: AllowPath = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", help="Die with the process that started it.")] = False,
     storage: Storage = None,
@@ -51,6 +55,7 @@ def worker(
         artifacts=artifacts or shared.cache_dir / "artifacts",
         lease_s=lease_seconds,
         per_owner=studies_per_key,
+        roots=tuple(allow_path or ()),
     )
     _log_to_stderr()
     _stop_on_signals(made.stopping)

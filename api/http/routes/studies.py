@@ -36,8 +36,7 @@ def submit(
     request: StudyRequest, state: Shared, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None
 ) -> StudyView:
     """Submit a study. It is queued; a worker fetches model and data and runs it."""
-    spec = request.spec()
-    admit(spec, state.settings)
+    spec = admit(request.spec(), state.settings)
     submitted = partial(
         state.service.submit,
         spec=spec.model_dump(mode="json"),

@@ -49,7 +49,9 @@ class Place:
     def work(self) -> None:
         service = open_service(self.settings.storage)
         try:
-            Worker(service, self.settings.cache_dir, self.settings.artifacts).run(until_idle=True)
+            Worker(service, self.settings.cache_dir, self.settings.artifacts, roots=self.settings.roots).run(
+                until_idle=True
+            )
         finally:
             service.close()
 
