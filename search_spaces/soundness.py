@@ -36,7 +36,7 @@ def check_own_weights(model: nn.Module) -> None:
     """Raise `UnprunableModelError` naming the first layer whose weight torch computes from other tensors."""
     for path, module in model.named_modules():
         if parametrize.is_parametrized(module):
-            name = next(iter(module.parametrizations))  # type: ignore[arg-type]  # a ModuleDict
+            name = next(iter(module.parametrizations))
             raise _computed(path, name, f'torch.nn.utils.parametrize.remove_parametrizations(layer, "{name}")')
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, prune.BasePruningMethod):

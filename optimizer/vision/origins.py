@@ -22,12 +22,15 @@ from optimizer.vision.data import Normalisation
 from optimizer.vision.models import new_model
 from optimizer.vision.names import IMAGE_MODEL_NAMES
 from optimizer.vision.network import Source
+from optimizer.vision.processor import processor_normalisation
 from optimizer.vision.tasks import Shape
 from optimizer.vision.weights import fit_weights, read_weights
 from optimizer.workloads.loading import check_finite
+from optimizer.workloads.weights import check_float, stored_tensors
 from search_spaces.encoders import UnprunableModelError
 from search_spaces.soundness import check_own_weights, check_sound
 
+FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors
 FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
 TRAINED_ELSEWHERE = (
     "the network came trained: where its training saw the search or verification images, drops on them look smaller "
@@ -100,9 +103,11 @@ class WeightsFile:
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; where the file has another number of classes, with a new head, to be fine-tuned."""
         net = new_model(self.name, shape, classes, seed=0, from_torchvision=True)
-        keeps_head = fit_weights(net, read_weights(self.file), self.file)
+        weights = read_weights(self.file)
+        keeps_head = fit_weights(net, weights, self.file)
         check_finite(net)
-        notes = _notes(self.file.name, keeps_head=keeps_head)
+        types = {str(t.dtype).removeprefix("torch.") for t in weights.values() if t.is_floating_point()}
+        notes = (*_notes(self.file.name, keeps_head=keeps_head), *_about_types(types))
         if max(shape[1:]) < 224:
             notes = (*notes, f"the weights were trained on 224 pixels or more, these images have {max(shape[1:])}")
         return Dense(net=net, source="torchvision", learning_rate=None if keeps_head else FINE_TUNING, notes=notes)
@@ -117,21 +122,15 @@ class SavedModel:
     @property
     def normalisation(self) -> Normalisation | None:
         """What its image processor says, None where it says nothing."""
-        file = self.directory / "preprocessor_config.json"
-        try:
-            said = json.loads(file.read_text(encoding="utf-8"))
-            mean, spread = ([255 * float(value) for value in said[key]] for key in ("image_mean", "image_std"))
-        except (FileNotFoundError, KeyError):
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError("--model", f"{file} cannot be read: {error}") from error
-        return Normalisation(tuple(mean), tuple(spread))
+        return processor_normalisation(self.directory)
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; where it has another number of classes, with a new head, to be fine-tuned."""
         admit_torchvision()
         from transformers import AutoModelForImageClassification
 
+        stored = stored_tensors(self.directory)
+        check_float(stored)
         try:
             with quiet_transformers(), own_randomness(0, torch.device("cpu")):
                 known: Any = AutoModelForImageClassification  # untyped
@@ -159,7 +158,10 @@ class SavedModel:
             net=net,
             source="transformers",
             learning_rate=FINE_TUNING if absent else None,
-            notes=_notes(self.directory.name, keeps_head=not absent),
+            notes=(
+                *_notes(self.directory.name, keeps_head=not absent),
+                *_about_types({FLOAT_NAMES[t.dtype] for t in stored.values() if t.dtype in FLOAT_NAMES}),
+            ),
             config={name: value for name, value in _json(net.config).items() if name != "_name_or_path"},
         )
 
@@ -181,6 +183,13 @@ class GivenModule:
         _check_answer(net, images, classes)
         _check_sound(lambda: check_sound(net, images))
         return Dense(net=net, source="module", learning_rate=None, notes=(TRAINED_ELSEWHERE,))
+
+
+def _about_types(names: set[str]) -> tuple[str, ...]:
+    """Return what to say of weights that are not of float32."""
+    if others := sorted(names - {"float32"}):
+        return (f"weights of {', '.join(others)} are computed with, and written, in float32",)
+    return ()
 
 
 def _json(config: Any) -> dict[str, Any]:  # Any: untyped

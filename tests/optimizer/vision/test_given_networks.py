@@ -6,6 +6,7 @@ import copy
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,19 @@ def test_what_is_given_is_not_named_as_well(tmp_path: Path) -> None:
         spec = SPEC.model_copy(update={option: str(tmp_path)})
         with pytest.raises(InputError, match=f"--{option}: .* leave it out"):
             optimize(spec, store=store, cache_dir=tmp_path, model=nn.Sequential(*net()), images=load_images("digits"))
+
+
+def test_labels_in_another_order_than_the_network_learnt_are_pointed_out(tmp_path: Path) -> None:
+    images = load_images("digits")
+    pixels = images.train.pixels.flatten(1)
+    means = torch.stack([pixels[images.train.labels == label].mean(dim=0) for label in range(10)])
+    nearest = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Linear(64, 10))
+    nearest.load_state_dict(
+        {"1.weight": torch.eye(64), "1.bias": torch.zeros(64), "2.weight": 2 * means, "2.bias": -means.square().sum(1)}
+    )
+    order = torch.tensor([0, 1, 3, 4, 5, 6, 7, 8, 9, 2])  # that of "0", "1", "10", "2", …
+    permuted = replace(images, train=Images(images.train.pixels, order[images.train.labels]))
+    spec = SPEC.model_copy(update={"allow_untrained": False})
+    load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None, given=Given(model=nearest, images=images))
+    with pytest.raises(InputError, match="the labels seem permuted"):
+        load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None, given=Given(model=nearest, images=permuted))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from bright_corners import CLASSES, write_images
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageClassification, ConvNextConfig, PreTrainedConfig, ResNetConfig
 
 from optimizer import load_pruned
@@ -16,6 +17,7 @@ from optimizer.handover.export import export_candidate
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from optimizer.vision.network import read_network
+from optimizer.vision.origins import SavedModel
 from optimizer.workloads.predict import predict
 from optimizer.workloads.workload import check_workload, load_workload
 from studies.opening import open_store
@@ -109,3 +111,35 @@ def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Pat
     (model / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
     with pytest.raises(InputError, match="'vit' are not supported; families are resnet, convnext"):
         check_workload(spec_of(model, data))
+
+
+@pytest.mark.parametrize(
+    ("said", "mean", "spread"),
+    [
+        ({"rescale_factor": 1 / 127.5}, 0.5 * 127.5, 0.25 * 127.5),
+        ({"do_rescale": False}, 0.5, 0.25),
+        ({"do_normalize": False}, 0.0, 255.0),
+    ],
+)
+def test_images_are_normalised_as_the_processor_says(
+    said: dict[str, object], mean: float, spread: float, tmp_path: Path
+) -> None:
+    file = save("resnet", tmp_path / "m") / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    found = SavedModel(tmp_path / "m").normalisation
+    assert found is not None
+    assert (found.mean[0], found.spread[0]) == pytest.approx((mean, spread))
+
+
+def test_types_of_weights_are_said_and_quantised_ones_refused(tmp_path: Path) -> None:
+    place = save("resnet", tmp_path / "m")
+    tensors = load_file(place / "model.safetensors")
+    save_file(
+        {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}, place / "model.safetensors"
+    )
+    dense = SavedModel(place).dense((3, SIDE, SIDE), CLASSES)
+    assert "weights of float16 are computed with, and written, in float32" in dense.notes
+    name = "classifier.1.weight"
+    save_file({**tensors, name: tensors[name].to(torch.int8)}, place / "model.safetensors")
+    with pytest.raises(InputError, match=r"--model: tensor 'classifier\.1\.weight' is stored as I8"):
+        SavedModel(place).dense((3, SIDE, SIDE), CLASSES)
