@@ -11,6 +11,7 @@ from typing import Any
 PUBLIC = {
     "optimize": "optimizer.run",
     "resume": "optimizer.run",
+    "recommend": "optimizer.recommendation",
     "export_candidate": "optimizer.handover.export",
     "load_pruned": "optimizer.handover.loading",
     "StudySpec": "optimizer.spec",
@@ -22,7 +23,7 @@ PUBLIC = {
 
 __all__ = [
     "ImageData", "Images", "Normalisation", "StudySpec",
-    "export_candidate", "load_images", "load_pruned", "optimize", "resume",
+    "export_candidate", "load_images", "load_pruned", "optimize", "recommend", "resume",
 ]  # fmt: skip
 
 

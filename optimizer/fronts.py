@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.emptiness import why_empty
-from optimizer.errors import InputError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
 from optimizer.member import FrontResult, Member
@@ -45,22 +44,21 @@ def front_of(
     epsilon = spec.epsilon if epsilon is None else epsilon
     objectives = tuple(objectives or spec.objectives)
     is_final = _is_verified(candidates) and epsilon <= spec.epsilon
-    baseline = Measured(study.baseline)
     allowed = study_limits(spec) if limits is None else limits
 
     view = _viewer(study, candidates, epsilon)
 
     def kept(members: Iterable[Member]) -> list[Member]:
-        return [member for member in members if _is_within(member, baseline, allowed)]
+        return [member for member in members if _is_within(member, allowed)]
 
     pool = [c for c in candidates if _has_drop(c) and (c.shortlisted or not is_final)]
     within = [view(c) for c in pool if is_feasible(c, epsilon)]
     feasible = kept(within)
-    axes = Axes(baseline, objectives, by_verification=is_final)
+    axes = Axes(objectives, by_verification=is_final)
     comparable = [member for member in feasible if axes.can_compare(member)]
     on_front = non_dominated(axes.losses(comparable))
     front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.flops_ratio)
-    ratios = [{cost: _ratio(member, baseline, cost) for cost in (*objectives, *allowed)} for member in within]
+    ratios = [{cost: member.ratio(cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
         study=study.slug,
         epsilon=epsilon,
@@ -79,7 +77,6 @@ def front_of(
 class Axes:
     """What dominance compares: the drop, then the ratios of the costs to the dense model's."""
 
-    baseline: Measured
     objectives: Sequence[str]
     by_verification: bool
 
@@ -95,7 +92,7 @@ class Axes:
     def _coordinates(self, member: Member) -> list[float | None]:
         verified = member.verification.drop if member.verification else None
         drop = verified if self.by_verification else member.drop
-        return [drop, *(_ratio(member, self.baseline, cost) for cost in self.objectives)]
+        return [drop, *(member.ratio(cost) for cost in self.objectives)]
 
 
 def study_limits(spec: StudySpec) -> Limits:
@@ -103,25 +100,9 @@ def study_limits(spec: StudySpec) -> Limits:
     return {name.removesuffix("_ratio"): limit for name, limit in spec.limits.model_dump().items() if limit}
 
 
-def _ratio(member: Member, baseline: Measured, cost: str) -> float | None:
-    """Return a member's cost as a ratio to the dense model's, None where it was not measured."""
-    match cost:
-        case "flops":
-            return member.flops_ratio
-        case "latency":
-            return member.latency_ratio
-        case "energy":
-            return member.energy_ratio
-        case "parameters":
-            return member.parameters / baseline.required("parameters")
-        case "size":
-            return member.size_bytes / baseline.required("size")
-    raise InputError("objectives", f"unknown cost {cost!r}")
-
-
-def _is_within(member: Member, baseline: Measured, limits: Limits) -> bool:
+def _is_within(member: Member, limits: Limits) -> bool:
     """Whether every limited cost was measured and keeps its limit: what was not measured cannot be claimed."""
-    ratios = {cost: _ratio(member, baseline, cost) for cost in limits}
+    ratios = {cost: member.ratio(cost) for cost in limits}
     return all(ratio is not None and ratio <= limits[cost] for cost, ratio in ratios.items())
 
 

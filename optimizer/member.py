@@ -92,9 +92,16 @@ class Member(Costs):
     flops_ratio: float
     latency_ratio: float | None = None  # of the first batch
     energy_ratio: float | None = None
+    parameters_ratio: float | None = None
+    size_ratio: float | None = None
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
+
+    def ratio(self, cost: str) -> float | None:
+        """Return a cost as a ratio to the dense model's, None where it was not measured."""
+        found: float | None = getattr(self, f"{cost}_ratio")
+        return found
 
     @property
     def saves_work(self) -> bool:

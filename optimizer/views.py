@@ -81,6 +81,8 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         flops_ratio=measured.required("flops") / baseline.required("flops"),
         latency_ratio=next((view.ratio for view in measured.latencies()), None),
         energy_ratio=measured.value("energy_ratio"),
+        parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
+        size_ratio=measured.required("size") / baseline.required("size"),
         divergence=measured.value("divergence"),
         training_seconds=measured.value("training_time"),
         training_energy_j=measured.value("training_energy"),

@@ -18,6 +18,7 @@ from api.cli.commands import (
     export,
     front,
     keys,
+    recommend,
     report,
     reproduce,
     resume,
@@ -150,5 +151,20 @@ def _quiet_libraries() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
 
 
-for module in (studies, show, front, resume, cancel, report, export, delete, cache, serve, worker, keys, reproduce):
+for module in (
+    studies,
+    show,
+    front,
+    recommend,
+    resume,
+    cancel,
+    report,
+    export,
+    delete,
+    cache,
+    serve,
+    worker,
+    keys,
+    reproduce,
+):
     module.register(app)

@@ -59,7 +59,7 @@ class LocalStudies:
                 raise StudyBusyError(f"study {found.slug!r}: {why}")
             from optimizer.run import resume
 
-            within = float(found.spec["epsilon"]) if epsilon is None else epsilon
+            within = StudySpec.stored(found.spec).epsilon if epsilon is None else epsilon
             said = self._interrupted
             with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
                 return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)

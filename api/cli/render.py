@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
+from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
 
 COLOURS = {
@@ -68,6 +70,16 @@ def _print_least(members: Sequence[Member], baseline: Baseline | None, metric: s
     if members:
         console.print("[bold red]The front is empty.[/] The least violating candidates:")
         _print_members(members, baseline, metric, console)
+
+
+def member_in_words(member: Member) -> str:
+    """Return a member's drop, verdict and costs as ratios to the dense model's, in one line."""
+    costs = [f"{cost} ×{ratio:.3f}" for cost in get_args(CostName) if (ratio := member.ratio(cost)) is not None]
+    verified = member.verification
+    drop = f"drop {member.drop:.4f} on {member.seen} search examples" if member.drop is not None else "drop unknown"
+    if verified:
+        drop = f"drop {verified.drop:.4f} on {verified.n} verification examples"
+    return f"{drop}, {member.verdict.value}; {', '.join(costs)}"
 
 
 def _print_members(

@@ -16,8 +16,8 @@ from api.client.service import Service
 from api.http.models import JobView, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
-from api.http.routes.recommendations import Recommendation, Rule
 from optimizer.member import FrontResult, Member, RunResult
+from optimizer.recommendation import Recommendation, Rule
 from optimizer.spec import CostName, StudySpec
 from studies.records import StudyState
 

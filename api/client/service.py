@@ -22,8 +22,8 @@ from api.client.plans import Emit, Plan, heard
 from api.http.models import JobView, Page, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, Models, Names, TaskOffer, Tasks
-from api.http.routes.recommendations import Recommendation, Rule
 from optimizer.member import FrontResult, Member, RunResult
+from optimizer.recommendation import Recommendation, Rule
 from optimizer.spec import CostName, StudySpec
 from studies.records import StudyState
 

@@ -37,21 +37,16 @@ def front(
 ) -> None:
     """Filter what is stored of a study."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
-    if epsilon is not None and not 0 <= epsilon < 1:
-        raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
-    given = {
-        "flops": max_flops_ratio,
-        "latency": max_latency_ratio,
-        "energy": max_energy_ratio,
-        "parameters": max_parameters_ratio,
-        "size": max_size_ratio,
-    }
-    limits = {cost: limit for cost, limit in given.items() if limit is not None}
-    for cost, limit in limits.items():
-        if not 0 < limit <= 1:
-            raise InputError(f"--max-{cost}-ratio", f"must be above 0 and at most 1, got {limit:g}")
+    limits = checked_limits(
+        flops=max_flops_ratio,
+        latency=max_latency_ratio,
+        energy=max_energy_ratio,
+        parameters=max_parameters_ratio,
+        size=max_size_ratio,
+    )
+    chosen, costs = checked_epsilon(epsilon), costs_named("--objectives", objectives)
     with shared.studies() as known:
-        result = known.front(study, epsilon=epsilon, objectives=_costs(objectives), limits=limits)
+        result = known.front(study, epsilon=chosen, objectives=costs, limits=limits)
         resume = known.resume_command(result.study)
     if shared.as_json:
         shared.answer(result)
@@ -61,9 +56,26 @@ def front(
         raise NothingFeasibleError(f"the front of {result.study!r} is empty: {result.why_empty}")
 
 
-def _costs(text: str | None) -> list[CostName] | None:
+def checked_epsilon(epsilon: float | None) -> float | None:
+    """Return ε. Raises `InputError` for one that no study can have."""
+    if epsilon is not None and not 0 <= epsilon < 1:
+        raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
+    return epsilon
+
+
+def checked_limits(**given: float | None) -> dict[str, float]:
+    """Return the limits that are given, by cost. Raises `InputError` for one that is no ratio."""
+    limits = {cost: limit for cost, limit in given.items() if limit is not None}
+    for cost, limit in limits.items():
+        if not 0 < limit <= 1:
+            raise InputError(f"--max-{cost}-ratio", f"must be above 0 and at most 1, got {limit:g}")
+    return limits
+
+
+def costs_named(option: str, text: str | None) -> list[CostName] | None:
+    """Return the costs in a text that separates them by commas, None where it names none. Raises `UnknownNameError`."""
     names = [name for name in (text or "").split(",") if name]
     for name in names:
         if name not in get_args(CostName):
-            raise UnknownNameError("--objectives", name, get_args(CostName))
+            raise UnknownNameError(option, name, get_args(CostName))
     return cast("list[CostName]", names) or None

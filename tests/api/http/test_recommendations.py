@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from contextlib import closing
+
 import pytest
 from fastapi.testclient import TestClient
+
+from api.cli.app import run
+from optimizer import recommend
+from optimizer.fronts import front_of
+from studies.opening import open_store
 
 COSTS = ("flops_ratio", "latency_ratio", "energy_ratio")
 
@@ -63,6 +72,34 @@ def test_a_weight_that_is_none_is_refused_by_name(weight: str, client: TestClien
     answer = client.get("/v1/studies/first/recommendation", params={"rule": "weights", "weight": weight})
     assert answer.status_code == 422
     assert "weight" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "typed", "ways"),
+    [
+        ("knee", {}, [], {}),
+        ("weights", {"weight": ["drop:1", "parameters:3"]}, ["--weight", "drop:1", "--weight", "parameters:3"],
+         {"weights": {"drop": 1.0, "parameters": 3.0}}),
+        ("lexicographic", {"order": ["size", "flops"]}, ["--order", "size,flops"], {"order": ["size", "flops"]}),
+        ("budget", {"max_drop": 0.3}, ["--max-drop", "0.3"], {"max_drop": 0.3}),
+    ],
+)  # fmt: skip
+def test_service_command_line_and_python_recommend_the_same(
+    rule: str, asked: dict, typed: list[str], ways: dict, done: tuple,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    place, client = done
+    over_http = client.get("/v1/studies/first/recommendation", params={"rule": rule, **asked}).json()
+    url = place.settings.storage
+    monkeypatch.setattr(
+        sys, "argv", ["optimize", "--storage", url, "recommend", "first", "--rule", rule, *typed, "--json"]
+    )
+    assert run() == 0
+    assert json.loads(capsys.readouterr().out) == over_http
+    with closing(open_store(url, read_only=True)) as store:
+        study = store.study("first")
+        in_python = recommend(front_of(study, store.candidates(study.id)), rule, **ways)
+    assert in_python.model_dump(mode="json") == over_http
 
 
 def test_a_filter_that_leaves_nothing_says_so(client: TestClient) -> None:

@@ -1,0 +1,165 @@
+"""Recommend: one member of a front, chosen by a rule that the answer says in words.
+
+Every cost is a ratio to the dense model's, as on the front. Drops are those on the verification examples where every
+member was verified, those on the search examples otherwise: the two never meet in one comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import get_args
+
+import numpy as np
+from pydantic import BaseModel
+
+from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
+from optimizer.front import knee as knee_of
+from optimizer.member import FrontResult, Member, RunResult
+from optimizer.spec import CostName
+from studies.records import Verdict
+
+COSTS: tuple[CostName, ...] = get_args(CostName)
+DROP = "drop"
+EQUAL_WEIGHTS: Mapping[str, float] = {DROP: 1.0, "flops": 1.0}
+
+
+class Rule(StrEnum):
+    """How a member is chosen."""
+
+    KNEE = "knee"
+    WEIGHTS = "weights"
+    LEXICOGRAPHIC = "lexicographic"
+    BUDGET = "budget"
+
+
+class Recommendation(BaseModel):
+    """The member, and why it is this one."""
+
+    rule: Rule
+    member: Member
+    reason: str
+
+
+class UnmeasuredError(InputError):
+    """A cost that was not measured on every member cannot choose among them."""
+
+
+def recommend(
+    front: FrontResult | RunResult,
+    rule: Rule | str = Rule.KNEE,
+    *,
+    weights: Mapping[str, float] | None = None,
+    order: Sequence[str] | None = None,
+    max_drop: float | None = None,
+) -> Recommendation:
+    """Recommend one member of a front; members that verification refuted are passed over.
+
+    Args:
+        front: a study's result, or its front under a filter.
+        rule: `knee`; `weights`, the smallest weighted sum; `lexicographic`, the least of the first cost, then of the
+            next; `budget`, the fewest FLOPs within a drop.
+        weights: for `weights`: of the drop in units of ε and of costs as ratios to the dense model's; both 1 for drop
+            and FLOPs by default.
+        order: for `lexicographic`: costs, most important first; FLOPs by default.
+        max_drop: for `budget`: in the metric's unit, ε by default.
+
+    Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist,
+    `UnmeasuredError` for a cost that was not measured on every member.
+    """
+    if rule not in list(Rule):
+        raise UnknownNameError("rule", str(rule), [one.value for one in Rule])
+    members = front.items if isinstance(front, FrontResult) else front.front
+    choice = Choice([m for m in members if m.verdict is not Verdict.REFUTED], front)
+    if not choice.members:
+        raise NothingFeasibleError(
+            f"no member of {front.study!r} is left to recommend; loosen the filter or raise epsilon"
+        )
+    match Rule(rule):
+        case Rule.KNEE:
+            member, reason = choice.knee()
+        case Rule.WEIGHTS:
+            member, reason = choice.weighted(checked_weights(weights or EQUAL_WEIGHTS))
+        case Rule.LEXICOGRAPHIC:
+            member, reason = choice.lexicographic(order or ["flops"])
+        case Rule.BUDGET:
+            member, reason = choice.within_budget(front.epsilon if max_drop is None else max_drop)
+    return Recommendation(rule=Rule(rule), member=member, reason=f"candidate {member.candidate} {reason}")
+
+
+def parsed_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Return weights from texts such as `drop:2`. Raises `InputError`."""
+    weights: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition(":")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise InputError("weight", f"{text!r} is not NAME:NUMBER, such as drop:2") from None
+    return checked_weights(weights)
+
+
+def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights. Raises `InputError` unless they are finite, not negative, and of the drop or of costs."""
+    for name, weight in weights.items():
+        if name not in (DROP, *COSTS):
+            raise InputError("weight", f"{name!r} is none of {', '.join((DROP, *COSTS))}")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise InputError("weight", f"{name}:{weight} must be a finite number of at least 0")
+    return dict(weights)
+
+
+class Choice:
+    """The members of a front that may be recommended, and each rule's answer with its reason."""
+
+    def __init__(self, members: Sequence[Member], front: FrontResult | RunResult) -> None:
+        self.members, self._front = members, front
+        self._is_verified = all(member.verification for member in members)
+
+    def knee(self) -> tuple[Member, str]:
+        """Return the front's own knee, or that of the members left where it is not among them."""
+        own = [member for member in self.members if member.candidate == self._front.knee]
+        losses = [[self._drop(m), *(self._cost(m, cost) for cost in self._front.objectives)] for m in self.members]
+        member = own[0] if own else self.members[knee_of(np.array(losses))]
+        return member, "is the knee of the front: it bulges furthest between the cheapest and the most accurate member"
+
+    def weighted(self, weights: Mapping[str, float]) -> tuple[Member, str]:
+        """Return the member of the smallest weighted sum."""
+        scale = self._front.epsilon or 1.0
+
+        def loss(member: Member) -> float:
+            drop = weights.get(DROP, 0.0) * self._drop(member) / scale
+            return drop + sum(w * self._cost(member, name) for name, w in weights.items() if name != DROP)
+
+        said = " + ".join(f"{weight:g} × {name}" for name, weight in weights.items())
+        unit = "in units of ε" if self._front.epsilon else "as it is"
+        reason = f"has the smallest {said} (drop {unit}, costs as ratios to the dense model's)"
+        return self._least(lambda member: (loss(member),)), reason
+
+    def lexicographic(self, order: Sequence[str]) -> tuple[Member, str]:
+        """Return the member of the least first cost, of equals that of the least next one, then of the least drop."""
+        member = self._least(lambda m: (*(self._cost(m, name) for name in order), self._drop(m)))
+        return member, f"has the least {', then '.join((*order, DROP))}"
+
+    def within_budget(self, max_drop: float) -> tuple[Member, str]:
+        """Return the member of the fewest FLOPs whose drop is within the budget."""
+        if not any(self._drop(member) <= max_drop for member in self.members):
+            least = min(map(self._drop, self.members))
+            raise NothingFeasibleError(f"no member's drop is within {max_drop:g}; the least is {least:.4f}")
+        member = self._least(lambda m: (self._drop(m) > max_drop, m.flops_ratio))
+        return member, f"has the fewest FLOPs among those whose drop is within {max_drop:g}"
+
+    def _least(self, loss: Callable[[Member], tuple[float, ...]]) -> Member:
+        return min(self.members, key=lambda member: (*loss(member), member.candidate))
+
+    def _drop(self, member: Member) -> float:
+        found = member.verification.drop if self._is_verified and member.verification else member.drop
+        return math.inf if found is None else found
+
+    def _cost(self, member: Member, name: str) -> float:
+        if name not in COSTS:
+            raise InputError("order", f"{name!r} is none of {', '.join(COSTS)}")
+        if any(each.ratio(name) is None for each in self.members):
+            raise UnmeasuredError(name, "was not measured on every member; choose by flops, parameters or size")
+        return float(member.ratio(name) or 0.0)

@@ -1,0 +1,61 @@
+"""Recommendations: every rule on a front whose members are known, with every cost as a ratio to the dense model's."""
+
+from __future__ import annotations
+
+import pytest
+from stored_studies import put_study
+
+from optimizer import recommend
+from optimizer.errors import InputError, NothingFeasibleError
+from optimizer.fronts import front_of
+from optimizer.member import FrontResult
+from optimizer.recommendation import UnmeasuredError, parsed_weights
+from studies.memory import MemoryStore
+
+MEMBERS = [(0.0, 0.9), (0.01, 0.5), (0.04, 0.4)]
+
+
+@pytest.fixture
+def front() -> FrontResult:
+    store = MemoryStore()
+    study = put_study(store, "s", candidates=MEMBERS)
+    return front_of(study, store.candidates(study.id))
+
+
+def test_the_knee_is_the_fronts_own_and_says_so(front: FrontResult) -> None:
+    found = recommend(front)
+    assert found.member.candidate == front.knee == 1
+    assert found.reason.startswith("candidate 1 is the knee of the front")
+
+
+@pytest.mark.parametrize("cost", ["flops", "parameters", "size"])
+def test_weights_add_drops_in_units_of_epsilon_and_ratios_to_the_dense_model(cost: str, front: FrontResult) -> None:
+    for weight in (0.1, 0.5, 1.0, 2.0, 4.0, 8.0):
+        sums = [drop / 0.05 + weight * ratio for drop, ratio in MEMBERS]
+        found = recommend(front, "weights", weights={"drop": 1.0, cost: weight})
+        assert found.member.candidate == sums.index(min(sums))
+    assert f"8 × {cost}" in found.reason
+
+
+def test_an_order_and_a_budget(front: FrontResult) -> None:
+    assert recommend(front, "lexicographic", order=["size", "flops"]).member.candidate == 2
+    assert recommend(front, "budget", max_drop=0.02).member.candidate == 1
+    with pytest.raises(NothingFeasibleError, match=r"within -1; the least is 0\.0000"):
+        recommend(front, "budget", max_drop=-1)
+
+
+def test_the_knee_of_what_a_filter_leaves_is_its_own(front: FrontResult) -> None:
+    left = front.model_copy(update={"items": front.items[:1]})
+    assert recommend(left).member == front.items[0]
+    with pytest.raises(NothingFeasibleError, match="no member of 's' is left"):
+        recommend(front.model_copy(update={"items": ()}))
+
+
+def test_what_cannot_choose_is_refused_by_name(front: FrontResult) -> None:
+    with pytest.raises(UnmeasuredError, match="energy: was not measured"):
+        recommend(front, "lexicographic", order=["energy"])
+    with pytest.raises(InputError, match=r"rule: .*'knee'"):
+        recommend(front, "knie")
+    for text in ("flops", "flops:x", "flops:-1", "speed:1", "flops:nan"):
+        with pytest.raises(InputError, match="weight"):
+            parsed_weights([text])
