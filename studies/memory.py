@@ -30,8 +30,10 @@ from studies.records import (
 )
 from studies.rules import (
     checked_measurement,
+    checked_note,
     checked_outcome,
     checked_slug,
+    checked_tags,
     checked_verification,
     id_in,
     json_data,
@@ -125,6 +127,7 @@ class MemoryStore:
         state: StudyState | None = None,
         owners: Collection[str] | None = None,
         search: str | None = None,
+        tag: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
         fitting = (
@@ -134,6 +137,7 @@ class MemoryStore:
             and (state is None or study.state is state)
             and (owners is None or study.owner in owners)
             and (search is None or search.lower() in study.slug)
+            and (tag is None or tag in study.tags)
         )
         return list(islice(fitting, limit))
 
@@ -162,6 +166,17 @@ class MemoryStore:
                 seconds={**old.seconds, **more_seconds},
                 baseline=old.baseline if baseline is None else _copied(baseline),
                 claims=old.claims + (state not in (None, StudyState.RUNNING)),
+            )
+        return self._copy(study_id)
+
+    def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
+        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
+        with self._changing(study_id) as kept:
+            old = kept.study
+            kept.study = replace(
+                old,
+                tags=old.tags if tags is None else checked_tags(tags),
+                note=old.note if note is None else checked_note(note),
             )
         return self._copy(study_id)
 

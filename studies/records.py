@@ -12,6 +12,8 @@ from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
 from studies.ownership import Owner
 
+LONGEST_TAG, MOST_TAGS, LONGEST_NOTE = 40, 20, 10_000  # characters, tags of a study, characters
+
 
 class StudyState(StrEnum):
     """Where a study stands."""
@@ -138,7 +140,8 @@ class Study:
     `spec` is the study's whole input as JSON data. `context` holds what a run found out and a resume relies on:
     conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage. `revision` counts the writes that
     changed the study or anything of it; `owner` is the id of the API key that made it, if one did. `claims` grows
-    whenever the right to write to it goes to another process, or to none.
+    whenever the right to write to it goes to another process, or to none. `tags`, in their order of letters, and `note`
+    are what people say of it.
     """
 
     id: int
@@ -155,6 +158,8 @@ class Study:
     error: str | None = None
     claims: int = 0
     process: Owner | None = None  # the one that runs it, or ran it until it was killed
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def claim(self) -> Claim:

@@ -91,10 +91,11 @@ class StudyStore(Protocol):
         state: StudyState | None = None,
         owners: Collection[str] | None = None,
         search: str | None = None,
+        tag: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies, newest first, from below the id `after` on (None: from the newest on).
 
-        Only those in `state`, of one of `owners`, and with `search` in their slug, where these are given.
+        Only those in `state`, of one of `owners`, with `search` in their slug and with this tag, where these are given.
         """
 
     def revision(self, name: str) -> Revision:
@@ -111,6 +112,9 @@ class StudyStore(Protocol):
         baseline: Sequence[Measurement] | None = None,
     ) -> Study:
         """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
+
+    def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
+        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
 
     def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
         """Replace the spec of a study, of a larger ε, and put these STOPPED candidates back to RUNNING.

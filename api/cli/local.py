@@ -64,10 +64,11 @@ class LocalStudies:
             with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
                 return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
 
-    def studies(self) -> Sequence[StudyView]:
-        """Return all studies, newest first."""
+    def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
+        """Return all studies, newest first; those of one tag where it is given."""
         with self._store(read_only=True) as store:
-            return [StudyView.of(as_it_stands(study)) for study in store.studies()]
+            found = store.studies()
+            return [StudyView.of(as_it_stands(study)) for study in found if tag is None or tag in study.tags]
 
     def study(self, name: str) -> StudyView:
         """Return a study as it stands."""
@@ -116,6 +117,11 @@ class LocalStudies:
             from optimizer.handover.export import export_candidate
 
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
+
+    def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
+        """Replace what is given of a study's tags and note."""
+        with self._store() as store:
+            return StudyView.of(store.label_study(store.study(name).id, tags=tags, note=note))
 
     def cancel(self, name: str) -> StudyView:
         """Cancel a queued study, and have the worker of a running one stop. Raises `InputError` for any other."""

@@ -39,9 +39,9 @@ class RemoteStudies:
         self._client.resume(name, epsilon=epsilon)
         return self._follow(self._client.study(name), console)
 
-    def studies(self) -> Sequence[StudyView]:
-        """Return all studies, newest first."""
-        return list(self._client.studies())
+    def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
+        """Return all studies, newest first; those of one tag where it is given."""
+        return list(self._client.studies(tag=tag))
 
     def study(self, name: str) -> StudyView:
         """Return a study as it stands."""
@@ -70,6 +70,10 @@ class RemoteStudies:
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Have a candidate written there and fetch it."""
         return self._client.export(name, candidate, directory, format=format)
+
+    def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
+        """Replace what is given of a study's tags and note."""
+        return self._client.label(name, tags=tags, note=note)
 
     def cancel(self, name: str) -> StudyView:
         """Cancel a study."""

@@ -24,8 +24,8 @@ class Studies(Protocol):
     def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
         """Go on with a study, showing on the console how it goes."""
 
-    def studies(self) -> Sequence[StudyView]:
-        """Return all studies, newest first."""
+    def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
+        """Return all studies, newest first; those of one tag where it is given."""
 
     def study(self, name: str) -> StudyView:
         """Return a study as it stands."""
@@ -48,6 +48,9 @@ class Studies(Protocol):
 
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Write a candidate to a new or empty directory; return its files."""
+
+    def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
+        """Replace what is given of a study's tags and note."""
 
     def cancel(self, name: str) -> StudyView:
         """Cancel what waits, and have what runs stop. Raises an error where there is nothing to cancel."""

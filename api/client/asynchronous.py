@@ -60,9 +60,11 @@ class AsyncClient:
         """Return a study as it stands."""
         return await self._run(self._service.study(name))
 
-    def studies(self, *, state: StudyState | None = None, search: str | None = None) -> AsyncIterator[StudyView]:
+    def studies(
+        self, *, state: StudyState | None = None, search: str | None = None, tag: str | None = None
+    ) -> AsyncIterator[StudyView]:
         """Yield the studies, newest first; `search` is part of a name."""
-        return self._items(self._service.studies(state=state, search=search))
+        return self._items(self._service.studies(state=state, search=search, tag=tag))
 
     async def result(self, name: str) -> RunResult:
         """Return a whole run, as far as it is."""
@@ -110,6 +112,10 @@ class AsyncClient:
         Raises `StudyFailedError`, `StudyCancelledError`.
         """
         return await self._run(self._service.wait(name, listener))
+
+    async def label(self, name: str, *, tags: Sequence[str] | None = None, note: str | None = None) -> StudyView:
+        """Replace what is given of a study's tags and note."""
+        return await self._run(self._service.label(name, tags=tags, note=note))
 
     async def cancel(self, name: str) -> StudyView:
         """Cancel a study. A running one stops after the candidate in flight at the latest."""

@@ -58,9 +58,11 @@ class Client:
         """Return a study as it stands."""
         return self._run(self._service.study(name))
 
-    def studies(self, *, state: StudyState | None = None, search: str | None = None) -> Iterator[StudyView]:
+    def studies(
+        self, *, state: StudyState | None = None, search: str | None = None, tag: str | None = None
+    ) -> Iterator[StudyView]:
         """Yield the studies, newest first; `search` is part of a name."""
-        return self._items(self._service.studies(state=state, search=search))
+        return self._items(self._service.studies(state=state, search=search, tag=tag))
 
     def result(self, name: str) -> RunResult:
         """Return a whole run, as far as it is."""
@@ -108,6 +110,10 @@ class Client:
         Raises `StudyFailedError`, `StudyCancelledError`.
         """
         return self._run(self._service.wait(name, listener))
+
+    def label(self, name: str, *, tags: Sequence[str] | None = None, note: str | None = None) -> StudyView:
+        """Replace what is given of a study's tags and note."""
+        return self._run(self._service.label(name, tags=tags, note=note))
 
     def cancel(self, name: str) -> StudyView:
         """Cancel a study. A running one stops after the candidate in flight at the latest."""

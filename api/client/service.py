@@ -52,9 +52,10 @@ class Service:
         """Read a study."""
         return self._read(Call(path=path_to("studies", name)), StudyView)
 
-    def studies(self, *, state: StudyState | None, search: str | None) -> Plan[None]:
+    def studies(self, *, state: StudyState | None, search: str | None, tag: str | None) -> Plan[None]:
         """Emit the studies, newest first."""
-        return self._items(Call(path=path_to("studies"), query={"state": state, "search": search}), Page[StudyView])
+        query: Query = {"state": state, "search": search, "tag": tag}
+        return self._items(Call(path=path_to("studies"), query=query), Page[StudyView])
 
     def result(self, name: str) -> Plan[RunResult]:
         """Read a whole run."""
@@ -118,6 +119,11 @@ class Service:
         if study.state is StudyState.CANCELLED:
             raise StudyCancelledError(f"study {study.study!r} was cancelled; resume it to go on", study)
         return (yield from self.result(name))
+
+    def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> Plan[StudyView]:
+        """Replace tags and note of a study."""
+        body = {"tags": None if tags is None else list(tags), "note": note}
+        return self._read(Call(method="PATCH", path=path_to("studies", name), body=body), StudyView)
 
     def cancel(self, name: str) -> Plan[StudyView]:
         """Cancel a study."""

@@ -11,7 +11,7 @@ from optimizer.bounds import AtMost, Readable
 from optimizer.errors import BrokenSpecError
 from optimizer.spec import StudySpec
 from studies.jobs import Job
-from studies.records import Study, StudyState
+from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Study, StudyState
 
 Item = TypeVar("Item")
 
@@ -48,6 +48,15 @@ class ResumeRequest(BaseModel):
     epsilon: float | None = Field(None, gt=0, lt=1, description="a larger ε than the study's own")
 
 
+class LabelsRequest(BaseModel):
+    """What people say of a study; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"tags": ["paper"], "note": "the one"}]})
+
+    tags: Annotated[tuple[Annotated[str, Readable(), AtMost(LONGEST_TAG)], ...], AtMost(MOST_TAGS)] | None = None
+    note: Annotated[str, AtMost(LONGEST_NOTE)] | None = None
+
+
 class StudyView(BaseModel):
     """A study without its candidates."""
 
@@ -63,6 +72,8 @@ class StudyView(BaseModel):
     created_at: datetime
     updated_at: datetime
     seconds: dict[str, float]
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @classmethod
     def of(cls, study: Study) -> StudyView:
@@ -78,6 +89,8 @@ class StudyView(BaseModel):
             created_at=study.created_at,
             updated_at=study.updated_at,
             seconds=dict(study.seconds),
+            tags=study.tags,
+            note=study.note,
         )
 
 

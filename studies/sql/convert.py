@@ -20,8 +20,10 @@ from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, Verificat
 Values = dict[str, Any]  # column → value
 
 
-def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Sequence[MeasurementRow]) -> Study:
-    """Return a study's record from its row, its seconds by stage and its baseline's rows."""
+def study_record(
+    row: StudyRow, *, seconds: Mapping[str, float], baseline: Sequence[MeasurementRow], tags: Sequence[str]
+) -> Study:
+    """Return a study's record from its row, its seconds by stage, its baseline's rows and its tags."""
     return Study(
         id=row.id,
         slug=row.slug,
@@ -37,6 +39,8 @@ def study_record(row: StudyRow, *, seconds: Mapping[str, float], baseline: Seque
         owner=row.owner,
         claims=row.claims,
         process=owner_of(row),
+        tags=tuple(tags),
+        note=row.note,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading records: three queries for any number of studies, three for any number of candidates."""
+"""Reading records: four queries for any number of studies, three for any number of candidates."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
 from studies.sql.convert import candidate_record, study_record
-from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationRow
+from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
 
 Condition = ColumnElement[bool]
 
 
 _SECONDS = select(StageSecondsRow).where(StageSecondsRow.study_id.in_(bindparam("ids", expanding=True)))
+_TAGS = select(TagRow).where(TagRow.study_id.in_(bindparam("ids", expanding=True))).order_by(TagRow.tag)
 _BASELINES = (
     select(MeasurementRow)
     .where(MeasurementRow.candidate_id.is_(None), MeasurementRow.study_id.in_(bindparam("ids", expanding=True)))
@@ -34,19 +35,28 @@ def study_records(session: Session, condition: Condition, *, limit: int | None =
     baselines: defaultdict[int, list[MeasurementRow]] = defaultdict(list)
     for measurement in session.scalars(_BASELINES, ids):
         baselines[measurement.study_id].append(measurement)
-    return [study_record(row, seconds=seconds[row.id], baseline=baselines[row.id]) for row in rows]
+    tags: defaultdict[int, list[str]] = defaultdict(list)
+    for tag in session.scalars(_TAGS, ids):
+        tags[tag.study_id].append(tag.tag)
+    return [study_record(row, seconds=seconds[row.id], baseline=baselines[row.id], tags=tags[row.id]) for row in rows]
 
 
 def page_condition(
-    *, after: int | None, state: StudyState | None, owners: Collection[str] | None, search: str | None
+    *,
+    after: int | None,
+    state: StudyState | None,
+    owners: Collection[str] | None,
+    search: str | None,
+    tag: str | None,
 ) -> Condition:
-    """Return what selects studies below an id, in a state, of some owners, with a text in their slug, where given."""
+    """Return what selects studies below an id, in a state, of some owners, with a text in their slug, with a tag."""
     return and_(
         true(),
         *([] if after is None else [StudyRow.id < min(after, LARGEST_ID)]),
         *([] if state is None else [StudyRow.state == state]),
         *([] if owners is None else [StudyRow.owner.in_(owners)]),
         *([] if search is None else [StudyRow.slug.contains(text_data(search.lower()), autoescape=True)]),
+        *([] if tag is None else [StudyRow.id.in_(select(TagRow.study_id).where(TagRow.tag == text_data(tag)))]),
     )
 
 

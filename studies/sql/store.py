@@ -26,7 +26,9 @@ from studies.records import (
     Verification,
 )
 from studies.rules import (
+    checked_note,
     checked_outcome,
+    checked_tags,
     checked_verification,
     json_data,
     no_such_study,
@@ -132,9 +134,10 @@ class SqlStore:
         state: StudyState | None = None,
         owners: Collection[str] | None = None,
         search: str | None = None,
+        tag: str | None = None,
     ) -> Sequence[Study]:
         """Return at most `limit` studies that fit, newest first, from below the id `after` on."""
-        fitting = page_condition(after=after, state=state, owners=owners, search=search)
+        fitting = page_condition(after=after, state=state, owners=owners, search=search, tag=tag)
         with self.database.read() as session:
             return study_records(session, fitting, limit=limit)
 
@@ -171,6 +174,17 @@ class SqlStore:
                 writes.replace_baseline(session, study_id, baseline)
             if changes_state:
                 append_state(session, row, now=now)
+            session.flush()
+            return study_by_id(session, study_id)
+
+    def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
+        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
+        with self.database.write() as session:
+            row = writes.changed_study(session, study_id, self._clock(), claim=self._claim, is_result=False)
+            if tags is not None:
+                writes.replace_tags(session, study_id, checked_tags(tags))
+            if note is not None:
+                row.note = checked_note(note)
             session.flush()
             return study_by_id(session, study_id)
 

@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeDecorator
 
 from objectives.measurement import Source
 from studies.jobs import JobKind, JobState
-from studies.records import CandidateState, Origin, StudyState
+from studies.records import LONGEST_TAG, CandidateState, Origin, StudyState
 
 JsonData = Any  # whatever JSON holds; `studies.rules.json_data` has looked at it before it comes here
 
@@ -116,6 +116,26 @@ class StudyRow(Base):
     owner_started: Mapped[float | None]
     owner: Mapped[str | None] = mapped_column(Text)
     claims: Mapped[int] = mapped_column(server_default="0")
+    note: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class TagRow(Base):
+    """A word that people put on a study, to find it by."""
+
+    __tablename__ = "study_tags"
+
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
+    tag: Mapped[str] = mapped_column(String(LONGEST_TAG), primary_key=True, index=True)
+
+
+class WorkerRow(Base):
+    """A worker that said it was there."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class CandidateRow(Base):

@@ -18,7 +18,7 @@ from studies.records import CandidateState, Claim, Proposal, StudyState
 from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, refuse_void, study_exists
 from studies.sql.convert import measurement_record, measurement_values, owner_of, proposal_values
 from studies.sql.queries import slugs
-from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, VerificationUseRow
+from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationUseRow
 from studies.store import StudyBusyError
 
 
@@ -68,6 +68,7 @@ def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: S
         context={},
         owner=owner,
         claims=0,
+        note="",
     )
 
 
@@ -115,6 +116,12 @@ def add_seconds(session: Session, study_id: int, seconds: Mapping[str, float]) -
             row = StageSecondsRow(study_id=study_id, stage=stage, seconds=0.0)
             session.add(row)
         row.seconds += float(more)
+
+
+def replace_tags(session: Session, study_id: int, tags: Iterable[str]) -> None:
+    """Make these the study's tags."""
+    session.execute(delete(TagRow).where(TagRow.study_id == study_id))
+    session.add_all(TagRow(study_id=study_id, tag=tag) for tag in tags)
 
 
 def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measurement]) -> None:

@@ -109,6 +109,31 @@ class StudyContract:
         assert (study.state, store.study("first").state) == (state, state)
         assert store.claim_study(study.id).state is StudyState.RUNNING
 
+    def test_a_study_is_labelled_and_found_by_its_tag(self, store: StudyStore) -> None:
+        first, second = store.create_study("first", {}), store.create_study("second", {})
+        assert (first.tags, first.note) == ((), "")
+        store.label_study(first.id, tags=["paper", "a", "paper"], note="worth\na look")
+        labelled = store.label_study(second.id, tags=["paper"])
+        assert (labelled.tags, labelled.note, labelled.revision) == (("paper",), "", 1)
+        assert store.study("first") == store.studies()[1]
+        assert (store.study("first").tags, store.study("first").note) == (("a", "paper"), "worth\na look")
+        assert [study.slug for study in store.page(after=None, limit=9, tag="paper")] == ["second", "first"]
+        assert [study.slug for study in store.page(after=None, limit=9, tag="a")] == ["first"]
+        assert store.page(after=None, limit=9, tag="pape") == []
+        assert store.label_study(first.id, note="").tags == ("a", "paper")
+        assert store.label_study(first.id, tags=[]).tags == ()
+        store.delete_study(second.id)
+        assert store.page(after=None, limit=9, tag="paper") == []
+
+    @pytest.mark.parametrize(
+        "labels", [{"tags": ["t" * 41]}, {"tags": [" "]}, {"tags": [*"abcdefghijklmnopqrstu"]}, {"note": "n" * 10_001}]
+    )
+    def test_labels_that_cannot_be_kept_are_refused(self, store: StudyStore, labels: dict) -> None:
+        study = store.create_study("first", {})
+        with pytest.raises(StoreError, match=f"{next(iter(labels))}: at most"):
+            store.label_study(study.id, **labels)
+        assert store.study("first") == study
+
     def test_a_revision_is_found_by_name_and_by_id(self, store: StudyStore) -> None:
         study = store.create_study("first", {})
         assert store.revision("first") == store.revision(str(study.id)) == Revision(study.id, 0, 0)

@@ -29,7 +29,7 @@ revision = "9999"
 down_revision = "0005"
 
 def upgrade():
-    op.add_column("studies", sa.Column("note", sa.Text()))
+    op.add_column("studies", sa.Column("remark", sa.Text()))
 '''
 FIRST_STUDY = """
 INSERT INTO studies (slug, uid, spec, state, revision, created_at, updated_at, context)
@@ -107,7 +107,7 @@ def test_an_older_database_is_upgraded_by_a_writer_and_refused_to_a_reader(tmp_p
     store = open_store(f"sqlite:///{path}")
     assert store.study("first") == study
     store.close()
-    assert "note" in columns(path)
+    assert "remark" in columns(path)
 
 
 def test_a_database_of_the_first_version_keeps_its_studies_and_serves(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_progra
         with pytest.raises(RuntimeError, match="broken off"):
             open_store(f"sqlite:///{path}")
         patch.undo()
-    assert "note" not in columns(path)
+    assert "remark" not in columns(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
         assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]

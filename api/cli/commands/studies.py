@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
@@ -15,6 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def studies(
     ctx: typer.Context,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only those with this tag.")] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -24,7 +27,7 @@ def studies(
     """List the studies, newest first."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
-        found = known.studies()
+        found = known.studies(tag=tag)
     rows = [
         {
             "id": study.id,
@@ -35,13 +38,15 @@ def studies(
             "epsilon": study.spec.get("epsilon"),
             "created_at": study.created_at.isoformat(timespec="seconds"),
             "seconds": round(sum(study.seconds.values()), 1),
+            "tags": list(study.tags),
         }
         for study in found
     ]
     if shared.as_json:
         return shared.answer({"schema_version": 1, "items": rows})
-    table = Table("id", "study", "state", "model", "task", "ε", "created", "seconds", box=None)
+    table = Table("id", "study", "state", "model", "task", "ε", "created", "seconds", "tags", box=None)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    shared.console.print(table if rows else "No study is stored yet.")
+        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+    nothing = "No study is stored yet." if tag is None else f"No study has the tag {tag!r}."
+    shared.console.print(table if rows else nothing)
     return None

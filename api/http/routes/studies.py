@@ -13,14 +13,14 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api.http.access import Caller, Reader, Writer, study_for
 from api.http.admission import admit
-from api.http.models import JobView, Page, ResumeRequest, StudyRequest, StudyView
+from api.http.models import JobView, LabelsRequest, Page, ResumeRequest, StudyRequest, StudyView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from optimizer.member import RunResult
 from optimizer.names import fresh_slug
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
-from studies.records import Study, StudyState
+from studies.records import LONGEST_TAG, Study, StudyState
 from studies.rules import study_exists
 from studies.store import StudyExistsError
 
@@ -73,12 +73,13 @@ def list_studies(
     caller: Reader,
     study_state: Annotated[StudyState | None, Query(alias="state")] = None,
     search: Annotated[str | None, Query(max_length=80, description="part of a name")] = None,
+    tag: Annotated[str | None, Query(max_length=LONGEST_TAG)] = None,
     cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Limit = 50,
 ) -> Page[StudyView]:
     """List studies, newest first."""
     found = state.service.store.page(
-        after=cursor, limit=limit + 1, state=study_state, owners=caller.seen, search=search
+        after=cursor, limit=limit + 1, state=study_state, owners=caller.seen, search=search, tag=tag
     )
     items = [StudyView.of(study) for study in found[:limit]]
     return Page(items=items, next=str(items[-1].id) if len(found) > limit else None)
@@ -88,6 +89,13 @@ def list_studies(
 def read(name: str, state: Shared, caller: Reader) -> StudyView:
     """Read a study by name or number."""
     return StudyView.of(study_for(state, caller, name))
+
+
+@router.patch("/{name}", responses=responses(400, 401, 403, 404, 413, 415, 422, 429))
+def label(name: str, request: LabelsRequest, state: Shared, caller: Writer) -> StudyView:
+    """Replace what is given of a study's tags and note."""
+    study = study_for(state, caller, name)
+    return StudyView.of(state.service.store.label_study(study.id, tags=request.tags, note=request.note))
 
 
 @router.get("/{name}/result", responses=responses(401, 403, 404, 409, 422, 429))

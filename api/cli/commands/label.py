@@ -1,0 +1,44 @@
+"""`optimize label`: tags and a note on a study, to find it by and to remember why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from optimizer.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("label")(label)
+
+
+def label(
+    ctx: typer.Context,
+    study: StudyName,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag; repeat for several. They replace all.")] = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
+    note: Annotated[str | None, typer.Option("--note", help="A note; it replaces the one before.")] = None,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Put tags and a note on a study."""
+    if tag and no_tags:
+        raise InputError("--no-tags", "takes all tags away, --tag sets some; leave one of them out")
+    tags = [] if no_tags else tag or None
+    if tags is None and note is None:
+        raise InputError("--tag", "name a tag or a --note, or say --no-tags")
+    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
+    with shared.studies() as known:
+        labelled = known.label(study, tags=tags, note=note)
+    if shared.as_json:
+        return shared.answer(labelled)
+    shared.console.print(f"{labelled.study}: {', '.join(labelled.tags) or 'no tags'}", highlight=False, markup=False)
+    if labelled.note:
+        shared.console.print(labelled.note, highlight=False, markup=False)
+    return None
