@@ -170,7 +170,7 @@ class MemoryStore:
         return self._copy(study_id)
 
     def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
-        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
+        """Replace what is given of a study's tags and note. Raises `LabelError` for those that cannot be kept."""
         with self._changing(study_id) as kept:
             old = kept.study
             kept.study = replace(

@@ -15,6 +15,7 @@ from objectives.measurement import Measurement
 from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, CandidateState, Claim, Outcome, Verification
 from studies.store import (
     CandidateNotFoundError,
+    LabelError,
     StoreError,
     StudyExistsError,
     StudyLostError,
@@ -52,18 +53,18 @@ def checked_slug(slug: str) -> str:
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags, each once, in their order of letters. Raises `StoreError` for too many, empty or too long ones."""
+    """Return tags, each once, in their order of letters. Raises `LabelError` for too many, empty or too long ones."""
     found = sorted({text_data(tag).strip() for tag in tags})
     if len(found) > MOST_TAGS or not all(1 <= len(tag) <= LONGEST_TAG for tag in found):
-        raise StoreError(f"tags: at most {MOST_TAGS}, of 1 to {LONGEST_TAG} characters each")
+        raise LabelError(f"tags: at most {MOST_TAGS}, of 1 to {LONGEST_TAG} characters each")
     return tuple(found)
 
 
 def checked_note(note: str) -> str:
-    """Return a note. Raises `StoreError` for too long a one."""
+    """Return a note. Raises `LabelError` for too long a one."""
     text = text_data(note).strip()
     if len(text) > LONGEST_NOTE:
-        raise StoreError(f"note: at most {LONGEST_NOTE} characters, not {len(text)}")
+        raise LabelError(f"note: at most {LONGEST_NOTE} characters, not {len(text)}")
     return text
 
 

@@ -25,6 +25,10 @@ class StudySlugError(StoreError, ValueError):
     """A name that a study cannot take. The text says which it can."""
 
 
+class LabelError(StoreError, ValueError):
+    """Tags or a note that cannot be kept. The text says which can."""
+
+
 class CandidateNotFoundError(StoreError, LookupError):
     """No candidate has this id."""
 
@@ -114,7 +118,7 @@ class StudyStore(Protocol):
         """Change what is given: `context` keys are merged, `add_seconds` is added by stage, `baseline` replaces."""
 
     def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
-        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
+        """Replace what is given of a study's tags and note. Raises `LabelError` for those that cannot be kept."""
 
     def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
         """Replace the spec of a study, of a larger ε, and put these STOPPED candidates back to RUNNING.

@@ -19,6 +19,7 @@ from studies.keys import KeyNotFoundError
 from studies.rules import readable_data
 from studies.store import (
     CandidateNotFoundError,
+    LabelError,
     StoreError,
     StoreUnusableError,
     StudyBusyError,
@@ -54,6 +55,7 @@ STATUS: Mapping[type[Exception], int] = {
     StudyExistsError: 409,
     StudyBusyError: 409,
     StudySlugError: 422,
+    LabelError: 422,
     BrokenSpecError: 409,
     InputError: 422,
     JobNotFoundError: 404,

@@ -37,11 +37,21 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**53)]
 
 @router.get("/")
 def list_of_studies(
-    state: Shared, caller: Reader, study_state: Chosen = None, search: Part = "", cursor: Cursor = None
+    state: Shared,
+    caller: Reader,
+    study_state: Chosen = None,
+    search: Part = "",
+    tag: Part = "",
+    cursor: Cursor = None,
 ) -> HTMLResponse:
     """List studies, newest first, with what each has found."""
     found = state.service.store.page(
-        after=cursor, limit=AT_ONCE + 1, state=study_state, owners=caller.seen, search=search or None
+        after=cursor,
+        limit=AT_ONCE + 1,
+        state=study_state,
+        owners=caller.seen,
+        search=search or None,
+        tag=tag or None,
     )
     shown = found[:AT_ONCE]
     return page(
@@ -52,6 +62,7 @@ def list_of_studies(
         is_newest=cursor is None,
         chosen=study_state,
         search=search,
+        tag=tag,
     )
 
 

@@ -40,7 +40,7 @@ def study_record(
         claims=row.claims,
         process=owner_of(row),
         tags=tuple(tags),
-        note=row.note,
+        note=row.note or "",
     )
 
 

@@ -178,7 +178,7 @@ class SqlStore:
             return study_by_id(session, study_id)
 
     def label_study(self, study_id: int, *, tags: Sequence[str] | None = None, note: str | None = None) -> Study:
-        """Replace what is given of a study's tags and note. Raises `StoreError` for those that cannot be kept."""
+        """Replace what is given of a study's tags and note. Raises `LabelError` for those that cannot be kept."""
         with self.database.write() as session:
             row = writes.changed_study(session, study_id, self._clock(), claim=self._claim, is_result=False)
             if tags is not None:

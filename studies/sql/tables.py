@@ -116,7 +116,7 @@ class StudyRow(Base):
     owner_started: Mapped[float | None]
     owner: Mapped[str | None] = mapped_column(Text)
     claims: Mapped[int] = mapped_column(server_default="0")
-    note: Mapped[str] = mapped_column(Text, server_default="")
+    note: Mapped[str | None] = mapped_column(Text)
 
 
 class TagRow(Base):

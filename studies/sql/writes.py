@@ -68,7 +68,6 @@ def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: S
         context={},
         owner=owner,
         claims=0,
-        note="",
     )
 
 

@@ -96,6 +96,18 @@ def test_storage_may_stand_on_either_side_but_run_options_may_not(finished: tupl
     assert "--seed: belongs to a run" in stray.stderr
 
 
+def test_a_study_is_labelled_and_listed_by_its_tag(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, _ = finished
+    labelled = cli("label", "first", "--tag", "paper", "--tag", "a", "--note", "the [one]")
+    assert "first: a, paper\nthe [one]" in labelled.stdout
+    listed = json.loads(cli("studies", "--tag", "paper", "--json").stdout)["items"]
+    assert [(row["study"], row["tags"]) for row in listed] == [("first", ["a", "paper"])]
+    assert "No study has the tag 'pape'" in cli("studies", "--tag", "pape").stdout
+    assert json.loads(cli("label", "first", "--no-tags", "--json").stdout)["note"] == "the [one]"
+    for refused in ([], ["--tag", ""], ["--tag", "a", "--no-tags"], ["--tag", "t" * 41]):
+        assert cli("label", "first", *refused).returncode == 2
+
+
 def test_a_taken_name_names_resume(finished: tuple[Cli, dict[str, object]]) -> None:
     cli, _ = finished
     again = cli(*cli.study("--study", "first"))

@@ -16,6 +16,7 @@ from search_spaces.config import Config, Form
 from studies.records import CandidateState, Origin, Outcome, Proposal, Revision, StudyState, Verification
 from studies.store import (
     CandidateNotFoundError,
+    LabelError,
     StoreError,
     StudyExistsError,
     StudyLostError,
@@ -130,7 +131,7 @@ class StudyContract:
     )
     def test_labels_that_cannot_be_kept_are_refused(self, store: StudyStore, labels: dict) -> None:
         study = store.create_study("first", {})
-        with pytest.raises(StoreError, match=f"{next(iter(labels))}: at most"):
+        with pytest.raises(LabelError, match=f"{next(iter(labels))}: at most"):
             store.label_study(study.id, **labels)
         assert store.study("first") == study
 

@@ -18,6 +18,20 @@ export function enlivenActions(path) {
   });
 }
 
+export function enlivenLabels(path) {
+  document.getElementById("labels").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const told = document.getElementById("action-error"), value = (id) => document.getElementById(id).value;
+    const tags = value("tags").split(",").map((tag) => tag.trim()).filter(Boolean);
+    try {
+      await ask(`/v1${path}`, { method: "PATCH", body: { tags, note: value("note") } });
+      location.reload();
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  });
+}
+
 async function remove(path) {
   const dialog = document.getElementById("confirm");
   dialog.showModal();

@@ -8,7 +8,7 @@ import { drawParallel, highlight } from "./parallel.js";
 import { drawScatter } from "./scatter.js";
 import { drawTable } from "./table.js";
 import { drawVolume } from "./volume.js";
-import { enlivenActions } from "./actions.js";
+import { enlivenActions, enlivenLabels } from "./actions.js";
 import { watch } from "./progress.js";
 
 const SETTLE_MS = 250, FRESH_MS = 1500;
@@ -192,6 +192,7 @@ function enlivenControls() {
 
 enlivenControls();
 enlivenActions(path);
+enlivenLabels(path);
 if (["queued", "running"].includes(result.state)) watch(path, after, { candidate: fetchSoon, state: refreshSoon });
 if (result.baseline) {
   await load({ isFresh: false });

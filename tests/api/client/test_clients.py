@@ -141,6 +141,15 @@ def test_a_study_is_cancelled_resumed_and_deleted(place) -> None:
         assert list(client.studies()) == []
 
 
+def test_a_study_is_labelled_and_found_by_its_tag(place) -> None:
+    with place.client() as client:
+        client.submit(place.spec(), name="s")
+        assert client.label("s", tags=["paper"]).tags == ("paper",)
+        assert client.label("s", note="why").tags == ("paper",)
+        assert [study.note for study in client.studies(tag="paper")] == ["why"]
+        assert list(client.studies(tag="pap")) == []
+
+
 def test_a_study_that_fails_says_why(place) -> None:
     with place.client() as client:
         client.submit(place.spec(keep=["layer.77"]), name="s")

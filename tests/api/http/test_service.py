@@ -171,3 +171,22 @@ def test_whoever_follows_a_study_that_is_deleted_is_let_go(
     assert read_events(client, "/v1/studies/s/events")  # returns
     deletion.join()
     service.close()
+
+
+def test_a_study_is_labelled_in_part_and_found_by_its_tag(place: object, client: TestClient) -> None:
+    for name in ("one", "two"):
+        client.post("/v1/studies", json=place.request(name=name))
+    assert client.patch("/v1/studies/one", json={"tags": ["b", "a"]}).json()["tags"] == ["a", "b"]
+    assert client.patch("/v1/studies/one", json={"note": "why"}).json()["tags"] == ["a", "b"]
+    read = client.get("/v1/studies/one").json()
+    assert (read["tags"], read["note"]) == (["a", "b"], "why")
+    assert [study["study"] for study in client.get("/v1/studies?tag=a").json()["items"]] == ["one"]
+    for refused in (
+        {"tags": [""]},
+        {"tags": [" "]},
+        {"tags": ["x" * 41]},
+        {"tags": [str(n) for n in range(21)]},
+        {"notes": "why"},
+    ):
+        assert client.patch("/v1/studies/one", json=refused).status_code == 422
+    assert client.patch("/v1/studies/none", json={"note": ""}).status_code == 404

@@ -154,6 +154,21 @@ def test_what_a_candidate_keeps_is_shown_out_of_the_dense_models_units(finished:
     assert f"{candidate.config[heads]} of {dense[heads]}" in page.locator(".layers tbody tr").first.inner_text()
 
 
+def test_a_study_is_tagged_and_noted_and_the_list_is_filtered_by_the_tag(place: Place, open_page: Callable) -> None:
+    with place.client() as client:
+        client.submit(place.spec(), name="one")
+        client.submit(place.spec(seed=1), name="other")
+    page = open_page(f"{place.url}/studies/one")
+    page.get_by_text("Tags and note").click()
+    page.locator("#tags").fill("paper, second try")
+    page.locator("#note").fill("<b>why</b>\nwe did it")
+    page.get_by_role("button", name="Save").click()
+    page.locator(".note", has_text="<b>why</b>").wait_for()
+    page.get_by_role("link", name="second try").click()
+    page.wait_for_url("**/?tag=second*")
+    assert page.locator("#studies .name").all_inner_texts() == ["one"]
+
+
 def test_two_candidates_stand_side_by_side(finished: Place, open_page: Callable) -> None:
     page = open_page(f"{finished.url}/studies/first/compare?candidate=1&candidate=2")
     text = page.locator("main").inner_text()

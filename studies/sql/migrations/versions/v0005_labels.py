@@ -13,14 +13,12 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column and the tables."""
-    op.add_column("studies", sa.Column("note", sa.Text(), nullable=False, server_default=""))
+    op.add_column("studies", sa.Column("note", sa.Text(), nullable=True))
     op.create_table(
         "study_tags",
         sa.Column("study_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("tag", sa.String(length=40), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["study_id"], ["studies.id"], name="fk_study_tags_study_id_studies", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name="fk_study_tags_study_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("study_id", "tag", name="pk_study_tags"),
     )
     op.create_index("ix_study_tags_tag", "study_tags", ["tag"])
