@@ -18,6 +18,7 @@ from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFea
 from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import (
     CandidateNotFoundError,
+    LabelError,
     StoreError,
     StoreUnusableError,
     StudyBusyError,
@@ -33,6 +34,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     StudyNotFoundError: BAD_INPUT,
     StudyExistsError: BAD_INPUT,
     StudySlugError: BAD_INPUT,
+    LabelError: BAD_INPUT,
     CandidateNotFoundError: BAD_INPUT,
     StudyBusyError: BAD_INPUT,
     StoreUnusableError: BAD_INPUT,
