@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from optimizer.errors import InputError
@@ -22,16 +23,26 @@ class Given:
 
     def __post_init__(self) -> None:
         if self.images is not None:
-            for part in (self.images.train, self.images.test):
-                _check(part.pixels, part.labels, self.images)
+            for part in (self.images.train, self.images.test, self.images.validation):
+                if part is not None:
+                    _check(part.pixels, part.labels, self.images)
 
 
 NOTHING = Given()
 
 
 def _check(pixels: Tensor, labels: Tensor, data: ImageData) -> None:
-    if pixels.shape != (len(labels), *data.shape) or not pixels.is_floating_point():
-        wanted = "×".join(map(str, ("n", *data.shape)))
-        raise InputError("images", f"need floats of shape {wanted} for n labels, got {tuple(pixels.shape)}")
-    if labels.is_floating_point() or not len(labels) or labels.min() < 0 or labels.max() >= data.classes:
+    if pixels.shape != (len(labels), *data.shape) or pixels.dtype != torch.float32:
+        wanted, kind = "×".join(map(str, ("n", *data.shape))), str(pixels.dtype).removeprefix("torch.")
+        raise InputError("images", f"need float32 of shape {wanted} for n labels, got {kind} {tuple(pixels.shape)}")
+    broken = (~pixels.isfinite()).flatten(1).any(dim=1).nonzero().flatten()
+    if len(broken):
+        raise InputError("images", f"{len(broken)} hold NaN or infinity, the first at {int(broken[0])}; leave them out")
+    if (
+        labels.is_floating_point()
+        or labels.ndim != 1
+        or not len(labels)
+        or labels.min() < 0
+        or labels.max() >= data.classes
+    ):
         raise InputError("images", f"labels must be whole numbers from 0 to {data.classes - 1}")

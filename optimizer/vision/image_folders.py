@@ -69,14 +69,22 @@ def _below(place: Path, root: Path) -> _Files:
         folders[:] = sorted(set(folders) - {*hidden, *masks})
         _check_links([here / name for name in folders], root)
         seen = [here / name for name in sorted(names) if not name.startswith(".")]
-        images = [path for path in seen if path.suffix.lower() in image_suffixes()]
+        images, others = _parted(seen)
         if here == place and images:
             raise InputError("--data", f"{images[0].relative_to(root)} stands in no class folder; move or remove it")
         files.images.extend(images)
         files.leave("hidden files and folders", [here / name for name in hidden])
         files.leave("folders of masks", [here / name for name in masks])
-        files.leave("files that are no images", [path for path in seen if path not in set(images)])
+        files.leave("files that are no images", others)
     return files
+
+
+def _parted(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the images, and the other files."""
+    kinds: tuple[list[Path], list[Path]] = [], []
+    for path in files:
+        kinds[path.suffix.lower() not in image_suffixes()].append(path)
+    return kinds
 
 
 def _refuse(error: OSError) -> None:

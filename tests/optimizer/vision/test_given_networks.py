@@ -184,8 +184,10 @@ def test_a_layer_that_cannot_be_pruned_stays_dense_and_is_named(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"shape": (1, 4, 5)}, "images: need floats of shape n×1×4×5"),
-        ({"classes": 2}, "images: labels must be whole numbers from 0 to 1"),
+        ({"shape": (1, 4, 5)}, "images: need float32 of shape n×1×4×5"),
+        ({"train": Images(torch.zeros(6, 1, 4, 4).double(), torch.zeros(6).long())}, "need float32 .* got float64"),
+        ({"test": Images(torch.full((6, 1, 4, 4), torch.nan), torch.zeros(6).long())}, "6 hold NaN .* the first at 0"),
+        ({"classes": 2}, "images: labels must be one whole number per image, from 0 to 1"),
     ],
 )
 def test_images_that_do_not_fit_what_they_say_are_refused(changes: dict[str, Any], says: str) -> None:
