@@ -18,7 +18,7 @@ from torch import nn
 from objectives.device import describe_device
 from objectives.measurement import Measurement, Source
 from objectives.statistics import describe_power
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
@@ -38,6 +38,7 @@ from optimizer.verify import Verifier
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
 from optimizer.workloads.workload import Workload, check_workload, load_workload
+from search_spaces.damping import strained_in
 from studies.records import Candidate, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
 
@@ -175,6 +176,7 @@ class StudyRun:
         self._record_workload(workload)
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
+        self._record_strain(prepared)
         self._search(prepared)
         self._verify(prepared)
 
@@ -219,6 +221,16 @@ class StudyRun:
         power = describe_power(len(prepared.workload.verification.labels), self._spec.epsilon)
         self._store.update_study(self._study.id, context={"power": power, "dense_config": space.dense.as_dict()})
         self._stages.tell(Event(stage="power", text=power))
+
+    def _record_strain(self, prepared: Prepared) -> None:
+        """Say whose weights the calibration examples could tell too little of."""
+        if strained := strained_in(prepared.bank.folder):
+            note = (
+                f"the calibration examples are too few or too alike for {listed(strained)}: their weights are solved "
+                "with more damping, so nearer to the dense ones. Raise --calibration-examples"
+            )
+            self._store.update_study(self._study.id, context={"notes": [*prepared.workload.notes, note]})
+            self._stages.tell(Event(stage="bank", text=note))
 
     def _search(self, prepared: Prepared) -> None:
         if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):

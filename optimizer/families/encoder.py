@@ -27,7 +27,7 @@ from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
 from search_spaces.config import Config
 from search_spaces.criteria import CRITERIA
-from search_spaces.criteria.obs import DAMPING
+from search_spaces.damping import DAMPING
 from search_spaces.encoders import discover_groups
 from search_spaces.groups import Group
 from search_spaces.materialize import materialize

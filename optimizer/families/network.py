@@ -32,7 +32,7 @@ from search_spaces.channels.materialize import materialize_channels, slice_chann
 from search_spaces.channels.recalibrate import recalibrate
 from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config, Form
-from search_spaces.criteria.obs import DAMPING
+from search_spaces.damping import DAMPING
 from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import Group
 

@@ -19,6 +19,7 @@ from search_spaces.bank.moments import collect_moments
 from search_spaces.bank.passes import Answers, Batch, Loss
 from search_spaces.bank.solve import reconstruct
 from search_spaces.criteria.evidence import Criterion, MaskGradients, Moments
+from search_spaces.damping import mark_strained
 from search_spaces.groups import Group
 from search_spaces.units import columns_of
 
@@ -126,6 +127,7 @@ class LayerBank:
     def _collect_moments(self) -> None:
         collected = collect_moments(self._model, self._groups, self._calibration(), self._answers)
         for name, moments in collected.items():
+            mark_strained(self.folder, name, moments.covariance)
             write_entry(
                 self._moments_path(name),
                 {

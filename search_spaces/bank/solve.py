@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.criteria.evidence import Moments
-from search_spaces.criteria.obs import damped
+from search_spaces.damping import factorised
 
 
 def reconstruct(weight: Tensor, bias: Tensor, moments: Moments, columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,8 +19,7 @@ def reconstruct(weight: Tensor, bias: Tensor, moments: Moments, columns: Tensor)
     mean = moments.mean.to(weight.dtype)
     if len(columns) == 0:
         return weight[:, :0].clone(), bias + weight @ mean
-    covariance = moments.covariance.double()
-    across = weight.double() @ damped(covariance)[:, columns]  # the damping keeps the solution near the dense weights
-    factor = torch.linalg.cholesky(damped(covariance)[columns][:, columns])
+    covariance, factor, _ = factorised(moments.covariance, columns)
+    across = weight.double() @ covariance[:, columns]  # the damping keeps the solution near the dense weights
     solved = torch.cholesky_solve(across.T, factor).T.to(weight.dtype)
     return solved, bias + weight @ mean - solved @ mean[columns]

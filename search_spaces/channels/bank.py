@@ -24,6 +24,7 @@ from search_spaces.channels.reading import Reading, read_weight, taps_of
 from search_spaces.channels.solve import Refit, refit_reader
 from search_spaces.channels.space import Axis, ChannelSpace, Link
 from search_spaces.criteria.evidence import MaskGradients
+from search_spaces.damping import mark_strained
 from search_spaces.groups import Group
 
 CHANNEL_SOLVER = 1  # raise when evidence, ranking or solve change what they compute
@@ -165,6 +166,7 @@ class ChannelBank(Generic[Batch]):
         for name, gradients in collected.gradients.items():
             write_entry(self._gradients_path(name), {"absolute": gradients.absolute, "squared": gradients.squared})
         for path, reading in collected.readings.items():
+            mark_strained(self.folder, path, reading.covariance)
             norm = torch.tensor(list((reading.norm or "").encode()), dtype=torch.uint8)
             moments = {"mean": reading.mean, "covariance": reading.covariance, "felt": reading.felt, "norm": norm}
             write_entry(self._moments_path(path), moments)

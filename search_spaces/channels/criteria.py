@@ -11,8 +11,8 @@ from torch import Tensor
 
 from search_spaces.criteria.evidence import Criterion, Evidence, MaskGradients, by_score
 from search_spaces.criteria.gradient import Fisher, Taylor
-from search_spaces.criteria.obs import DAMPING, damped
 from search_spaces.criteria.shuffled import Shuffled
+from search_spaces.damping import DAMPING, factorised
 from search_spaces.groups import Group
 
 
@@ -127,7 +127,7 @@ class _Rest:
 
     @classmethod
     def of(cls, reader: Reader) -> _Rest:
-        return cls(reader.gram.double(), torch.linalg.inv(damped(reader.covariance)), reader.owner)
+        return cls(reader.gram.double(), torch.linalg.inv(factorised(reader.covariance)[0]), reader.owner)
 
     def losses(self, units: int) -> Tensor:
         each = self.gram.diagonal() / self.inverse.diagonal()

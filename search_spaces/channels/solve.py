@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.channels.reading import Reading, as_weight, read_weight
-from search_spaces.criteria.obs import damped
+from search_spaces.damping import factorised
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,7 @@ def refit_reader(layer: nn.Module, reading: Reading, columns: Tensor, *, taps: i
     stays[columns.cpu() // taps] = True
     kept, removed = stays.nonzero().flatten(), (~stays).nonzero().flatten()
     takes_shift = not getattr(layer, "transposed", False) and (layer.bias is not None or reading.norm is not None)
-    moments = damped(reading.covariance if takes_shift else reading.raw)
-    factor = torch.linalg.cholesky(moments[kept][:, kept])
+    moments, factor, _ = factorised(reading.covariance if takes_shift else reading.raw, kept)
     across = torch.cholesky_solve(moments[kept][:, removed], factor).T.to(weight.dtype)  # (removed, kept)
     lost = weight[:, removed]
     solved = weight[:, kept] + torch.einsum("ort,rk->okt", lost, across)

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from search_spaces.criteria.evidence import Evidence
+from search_spaces.damping import DAMPING, factorised
 from search_spaces.groups import Group
 from search_spaces.units import columns_of
-
-DAMPING = 1e-2  # of the mean variance; keeps C invertible when tokens are few or neurons are dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class OptimalBrainSurgeon:
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return the units in reverse order of their removal."""
         moments = evidence.moments(group)
-        inverse = torch.linalg.inv(damped(moments.covariance))
-        felt = torch.linalg.cholesky(damped(moments.curvature)).T
+        inverse = torch.linalg.inv(factorised(moments.covariance)[0])
+        felt = factorised(moments.curvature)[1].T
         weight = felt @ evidence.consumer_weight(group).to(inverse.dtype)
         removed: list[Tensor] = []
         alive = torch.arange(group.units, device=weight.device)
@@ -53,13 +52,6 @@ class OptimalBrainSurgeon:
             alive = alive[stays]
         removed.append(alive[_losses(weight, inverse, group.unit_size).argsort(stable=True)])
         return torch.cat(removed).flip(0)
-
-
-def damped(matrix: Tensor) -> Tensor:
-    """Return the matrix in float64 with `DAMPING` of its mean diagonal added to the diagonal: `(d, d)`."""
-    exact = matrix.double()
-    mean = exact.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
-    return exact + DAMPING * mean * torch.eye(len(exact), dtype=exact.dtype, device=exact.device)
 
 
 def _losses(weight: Tensor, inverse: Tensor, size: int) -> Tensor:
