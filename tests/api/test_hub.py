@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,24 @@ from hub_stand_in import HubStandIn
 from tiny_checkpoints import save_data, save_tiny
 
 ROOT = Path(__file__).parents[2]
+PATHS = (str(ROOT), str(ROOT / "tests"))
+SMALL = (
+    "--epsilon", "0.3", "--trials", "3", "--batch-size", "1", "--measure-seconds", "0.2",
+    "--calibration-examples", "64", "--threads", "1", "--json",
+)  # fmt: skip
+REFUSED = (
+    (("--model", "someone/nowhere", "--task", "sst2"), "the hub has no 'someone/nowhere'"),
+    (("--model", "someone/gated", "--task", "sst2"), "gated"),
+    (("--model", "someone/pickled", "--task", "sst2"), "safetensors"),
+    (("--model", "someone/tiny", "--task", "mine", "--data", "someone/nothing"), "someone/nothing"),
+)
+IN_TURN = """
+import json, os, sys
+from pathlib import Path
+from command_line import run_here
+done = [run_here(each, environment=dict(os.environ), directory=Path.cwd()) for each in json.loads(sys.argv[1])]
+json.dump([(each.returncode, each.stdout, each.stderr) for each in done], sys.stdout)
+"""
 SIZES = {"train": 300, "validation": 260, "test": 240}
 CARD = """---
 configs:
@@ -63,29 +81,32 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubStandIn]:
         yield made
 
 
-def optimize(hub: HubStandIn, home: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    shared = ["--storage", f"sqlite:///{home}/s.sqlite", "--cache-dir", str(home / "cache"), "--epsilon", "0.3"]
-    small = [
-        "--trials",
-        "3",
-        "--batch-size",
-        "1",
-        "--measure-seconds",
-        "0.2",
-        "--calibration-examples",
-        "64",
-        "--threads",
-        "1",
-        "--json",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **hub.environment(home / "hf"), **changes}
-    command = [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", *shared, *small, *arguments]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+def optimize(
+    hub: HubStandIn, home: Path, *commands: Sequence[str], **changes: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands one after the other in one new process, which finds the hub where its environment says."""
+    shared = ["--storage", f"sqlite:///{home}/s.sqlite", "--cache-dir", str(home / "cache"), *SMALL]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), **hub.environment(home / "hf"), **changes}
+    whole = [[*shared, *arguments] for arguments in commands]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IN_TURN, json.dumps(whole)],
+        env=environment,
+        cwd=home,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    return [subprocess.CompletedProcess([], *each) for each in json.loads(done.stdout)]
+
+
+@pytest.fixture(scope="module")
+def refused(hub: HubStandIn, tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.CompletedProcess[str]]:
+    return optimize(hub, tmp_path_factory.mktemp("refused"), *(arguments for arguments, _ in REFUSED))
 
 
 def test_a_model_and_a_glue_task_come_from_the_hub_and_then_from_its_cache(hub: HubStandIn, tmp_path: Path) -> None:
     asked = ("--model", "someone/tiny", "--task", "sst2", "--allow-untrained")
-    first = optimize(hub, tmp_path, *asked)
+    [first] = optimize(hub, tmp_path, asked)
     assert first.returncode == 0, first.stderr
     result = json.loads(first.stdout)
     assert result["candidates_evaluated"] == 3
@@ -93,43 +114,33 @@ def test_a_model_and_a_glue_task_come_from_the_hub_and_then_from_its_cache(hub: 
     assert examples["search"]["n"] + examples["verification"]["n"] <= SIZES["validation"]
     assert any("model.safetensors" in request for request in hub.requests)
     assert not any("pytorch_model.bin" in request and "resolve" in request for request in hub.requests)
-    again = optimize(hub, tmp_path, *asked, HF_HUB_OFFLINE="1")
+    [again] = optimize(hub, tmp_path, asked, HF_HUB_OFFLINE="1")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["conditions"]["examples"] == examples
 
 
 def test_data_of_someone_else_come_from_the_hub(hub: HubStandIn, tmp_path: Path) -> None:
     model = str(hub.root / "models" / "someone" / "tiny")
-    found = optimize(
-        hub, tmp_path, "--model", model, "--task", "mine", "--data", "someone/colours", "--allow-untrained"
-    )
+    asked = ("--model", model, "--task", "mine", "--data", "someone/colours", "--allow-untrained")
+    [found] = optimize(hub, tmp_path, asked)
     assert found.returncode == 2, found.stdout  # the model's labels are others: said by name
     assert "red" in found.stderr
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--model", "someone/nowhere", "--task", "sst2"), "the hub has no 'someone/nowhere'"),
-        (("--model", "someone/gated", "--task", "sst2"), "gated"),
-        (("--model", "someone/pickled", "--task", "sst2"), "safetensors"),
-        (("--model", "someone/tiny", "--task", "mine", "--data", "someone/nothing"), "someone/nothing"),
-    ],
-)
-def test_what_the_hub_refuses_is_said_in_one_line(
-    hub: HubStandIn, tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
-    refused = optimize(hub, tmp_path, *arguments)
-    assert refused.returncode == 2, refused.stderr
-    assert said in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert refused.stdout == ""
+@pytest.mark.parametrize("which", range(len(REFUSED)), ids=[said for _, said in REFUSED])
+def test_what_the_hub_refuses_is_said_in_one_line(which: int, refused: list[subprocess.CompletedProcess[str]]) -> None:
+    answer, (_, said) = refused[which], REFUSED[which]
+    assert answer.returncode == 2, answer.stderr
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout == ""
 
 
 def test_a_hub_that_does_not_answer_is_told_with_a_remedy(tmp_path: Path, hub: HubStandIn) -> None:
+    asked = ("--model", "bert-base", "--task", "sst2")
     for environment in ({"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}):
-        refused = optimize(hub, tmp_path, "--model", "bert-base", "--task", "sst2", **environment)
+        [refused] = optimize(hub, tmp_path, asked, **environment)
         assert refused.returncode == 2
         assert "the hub cannot be reached" in refused.stderr
         assert "directory" in refused.stderr

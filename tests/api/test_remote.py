@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -221,13 +219,13 @@ def test_a_server_that_is_not_there_exits_with_1(tmp_path: Path, served: Served)
 
 
 def test_the_environment_names_the_server_and_what_is_typed_wins(served: Served) -> None:
-    bare = [sys.executable, "-c", "from api.cli import main; main()", "studies", "--json"]
-    environment = {**os.environ, **served.local.environment, "OPTIMIZE_SERVER": served.remote.url}
-    there = subprocess.run(bare, env=environment, capture_output=True, text=True, check=False)
-    environment["OPTIMIZE_SERVER"] = "http://127.0.0.1:9"
-    here = subprocess.run([*bare, *served.local.shared], env=environment, capture_output=True, text=True, check=False)
-    assert there.returncode == here.returncode == 0, there.stderr + here.stderr
-    assert there.stdout == here.stdout
+    bare, here = (Cli(served.local.root, served.local.assets) for _ in range(2))
+    bare.shared = []
+    bare.environment["OPTIMIZE_SERVER"] = served.remote.url
+    here.environment["OPTIMIZE_SERVER"] = "http://127.0.0.1:9"
+    answers = [cli("studies", "--json") for cli in (bare, here)]
+    assert [answer.returncode for answer in answers] == [0, 0], [answer.stderr for answer in answers]
+    assert answers[0].stdout == answers[1].stdout
 
 
 def test_cancel_here_calls_off_what_waits(tmp_path: Path, served: Served) -> None:
