@@ -230,7 +230,7 @@ class StudyRun:
                 "with more damping, so nearer to the dense ones. Raise --calibration-examples"
             )
             self._store.update_study(self._study.id, context={"notes": [*prepared.workload.notes, note]})
-            self._stages.tell(Event(stage="bank", text=note))
+            self._stages.tell(Event(stage="note", text=note))
 
     def _search(self, prepared: Prepared) -> None:
         if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_checkpoints import save_data, save_tiny
 
 from optimizer.errors import InputError
@@ -19,6 +21,7 @@ from optimizer.progress import Event
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from search_spaces.config import Form
+from search_spaces.damping import mark_strained
 from studies.opening import open_store
 from studies.records import CandidateState, Origin, StudyState, Verdict
 from studies.store import StudyExistsError
@@ -96,6 +99,21 @@ def test_the_listener_hears_every_candidate_and_the_power(finished: tuple[Path, 
     numbers = [event.candidate.number for event in events if event.candidate is not None]
     assert numbers == list(range(12))
     assert any("can be certified" in event.text for event in events)
+
+
+def test_a_bank_of_too_few_calibration_examples_is_said_by_every_study_that_uses_it(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]], tmp_path: Path
+) -> None:
+    root, _, _ = finished
+    (bank,) = (root / "cache" / "banks").iterdir()
+    cache = shutil.copytree(root / "cache", tmp_path / "cache")
+    mark_strained(cache / "banks" / bank.name, "layer.1.heads", -1e-9 * torch.eye(3))
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    heard: list[Event] = []
+    result = optimize(spec(assets, trials=2), store=store, cache_dir=cache, listener=heard.append)
+    store.close()
+    (note,) = [note for note in result.notes if "too few or too alike for 'layer.1.heads'" in note]
+    assert note in [event.text for event in heard]
 
 
 def test_a_complete_study_is_read_back_the_same_and_resuming_it_does_nothing(
