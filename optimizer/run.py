@@ -37,6 +37,7 @@ from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
+from optimizer.workloads.names import with_absolute_paths
 from optimizer.workloads.workload import Workload, check_workload, load_workload
 from search_spaces.damping import strained_in
 from studies.records import Candidate, Study, StudyState
@@ -64,6 +65,7 @@ def optimize(
     """
     given = Given(model=model, images=images)
     check_workload(spec, given)
+    spec = with_absolute_paths(spec)
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
     workload = _load(spec, cache_dir, listener, given)

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,11 @@ def class_names(task: Task, columns: Mapping[str, Column]) -> tuple[str, ...]:
             _check_ids(column, task)
         _check_spellings(spellings)
         return task.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
-    if task.labels and not spellings <= set(task.labels):
-        raise InputError(
-            FIELD, f"labels {listed(sorted(spellings))} are not those of {task.name}: {listed(task.labels)}"
-        )
+    if not task.labels:
+        _check_common(columns)
+    elif not spellings <= set(task.labels):
+        known = listed(task.labels)
+        raise InputError(FIELD, f"labels {listed(sorted(spellings))} are not those of {task.name}: {known}")
     return task.labels or tuple(sorted(spellings))
 
 
@@ -139,6 +141,15 @@ def _check_spellings(spellings: set[str]) -> None:
         other = seen.setdefault(_id(spelling), spelling)
         if other != spelling:
             raise InputError(FIELD, f"labels {other!r} and {spelling!r} are the same number; spell it in one way")
+
+
+def _check_common(columns: Mapping[str, Column]) -> None:
+    """Raise `InputError` for two splits without a common name, which spell the same classes differently."""
+    names = {column.sheet.name: {label for label in column.labels if label is not None} for column in columns.values()}
+    for one, other in combinations([split for split, found in names.items() if found], 2):
+        if not names[one] & names[other]:
+            ones, others = listed(sorted(names[one])), listed(sorted(names[other]))
+            raise InputError(FIELD, f"{one} has labels {ones}, {other} has {others}; name the classes alike in both")
 
 
 def _is_number(label: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,8 +24,14 @@ BYTE_ORDER_MARKS: Mapping[bytes, str] = {  # UTF-32 first: its mark begins with 
 
 def read_file(path: Path) -> Sheet:
     """Return a file's sheet. Raises `InputError` for a file that is damaged or can be read in more than one way."""
-    try:
+    with _explained(path):
         return READERS[path.suffix](path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -55,12 +62,13 @@ def _read_parquet(path: Path) -> Sheet:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(path)
-    return Sheet(
-        name=str(path),
-        columns=tuple(file.schema_arrow.names),
-        size=file.metadata.num_rows,
-        read=lambda column: file.read([column]).column(column).to_pylist(),
-    )
+
+    def read(column: str) -> list[Any]:
+        with _explained(path):
+            values: list[Any] = file.read([column]).column(column).to_pylist()
+        return values
+
+    return Sheet(name=str(path), columns=tuple(file.schema_arrow.names), size=file.metadata.num_rows, read=read)
 
 
 def _read_jsonl(path: Path) -> Sheet:

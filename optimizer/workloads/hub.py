@@ -40,7 +40,10 @@ def _explained(field: str, repository: str) -> Iterator[None]:
             field, f"{repository!r} is gated; accept its terms on the hub and run `hf auth login`"
         ) from error
     except RepositoryNotFoundError as error:
-        raise InputError(field, f"the hub has no {repository!r}, or it is private; check the name") from error
+        raise InputError(
+            field,
+            f"the hub has no {repository!r}, or it is private, and no directory here has that name; check the name",
+        ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, HTTPError, OSError) as error:
         raise InputError(field, unreachable(repository)) from error
 
@@ -48,8 +51,8 @@ def _explained(field: str, repository: str) -> Iterator[None]:
 def unreachable(repository: str) -> str:
     """Return what to do when the hub cannot be reached."""
     return (
-        f"the hub cannot be reached for {repository!r} and it is not in the local cache; download it where there is a "
-        "network and give its directory instead, or set HF_HOME to a cache that holds it"
+        f"the hub cannot be reached for {repository!r}, which is neither a directory here nor in the local cache; "
+        "download it where there is a network and give its directory instead, or set HF_HOME to a cache that holds it"
     )
 
 

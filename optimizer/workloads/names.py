@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -35,3 +36,13 @@ def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = 
     if checkpoint := check_model_name(spec.model):
         check_lengths(checkpoint, spec)
     check_data(spec, task)
+
+
+def with_absolute_paths(spec: StudySpec) -> StudySpec:
+    """Return the spec with the files and directories of this machine that it names as absolute paths.
+
+    A study that stores them can be resumed from any directory.
+    """
+    named = {"model": spec.model, "weights": spec.weights, "data": spec.data}
+    here = {field: name for field, name in named.items() if name and name not in MODELS and Path(name).exists()}
+    return spec.model_copy(update={field: str(Path(name).absolute()) for field, name in here.items()})

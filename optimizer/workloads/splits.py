@@ -197,4 +197,5 @@ def _normal(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _note_removed(notes: list[str], role: str, count: int) -> None:
     if count:
-        notes.append(f"{count} {role} examples stand in the examples they must not know and were left out")
+        others = "verification" if role == "search" else "search or verification"
+        notes.append(f"{role} examples: {count} set aside because their text is among the {others} examples")

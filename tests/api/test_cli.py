@@ -242,7 +242,7 @@ def test_broken_checkpoints_are_refused(kind: str, assets: Path, tmp_path: Path)
         "pickles": "save_pretrained",
         "nothing": "has no model.safetensors",
         "damaged": "damaged",
-        "own code": "own code",
+        "own code": "code of its own",
         "nan": "'classifier.bias' holds NaN",
     }
     assert wanted[kind] in done.stderr.replace("\n", " ")

@@ -239,10 +239,13 @@ def test_recovered_models_are_candidates_of_their_own(assets: Path, tmp_path: Pa
     store.close()
 
 
-def test_other_data_under_the_same_path_are_refused_on_resume(assets: Path, tmp_path: Path) -> None:
+def test_other_data_under_the_same_path_are_refused_on_resume_from_any_directory(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     save_data(tmp_path / "data", assets / "model", SIZES)
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
-    given = spec(assets, data=str(tmp_path / "data"), trials=3)
+    given = spec(assets, data="data", trials=3)
 
     def interrupt(event: Event) -> None:
         if event.candidate is not None:
@@ -251,6 +254,8 @@ def test_other_data_under_the_same_path_are_refused_on_resume(assets: Path, tmp_
     with pytest.raises(KeyboardInterrupt):
         optimize(given, store=store, cache_dir=tmp_path / "cache", study="s", listener=interrupt)
     assert store.study("s").state is StudyState.INTERRUPTED
+    assert store.study("s").spec["data"] == str(tmp_path / "data")
+    monkeypatch.chdir(assets)
     save_data(tmp_path / "data", assets / "model", {**SIZES, "test": 239})
     with pytest.raises(InputError, match="verification changed since 's' began"):
         resume("s", store=store, cache_dir=tmp_path / "cache")

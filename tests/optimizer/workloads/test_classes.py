@@ -81,3 +81,13 @@ def test_scores_are_finite_numbers() -> None:
     for value in ("high", "nan", "1e999"):
         with pytest.raises(InputError, match=r"row 2.*a regression needs numbers"):
             scores(label_column(sheet_of("train", {"label": ["1", value]}), OWN))
+
+
+def test_splits_that_spell_their_classes_differently_are_refused() -> None:
+    for train, test in ((["ham", "spam"], ["0", "1"]), (["True", "False"], [True, False])):
+        columns = {
+            split: label_column(sheet_of(split, {"label": labels}), OWN)
+            for split, labels in (("train", train), ("test", test))
+        }
+        with pytest.raises(InputError, match=r"train has labels .* test has .*; name the classes alike in both"):
+            class_names(OWN, columns)

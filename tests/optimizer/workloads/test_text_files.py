@@ -163,3 +163,13 @@ def test_every_string_type_of_parquet_reads_the_same(kind: pa.DataType, tmp_path
     values = pa.array(["a", None, "a"]).cast(pa.string()).dictionary_encode().cast(pa.string()).cast(kind)
     parquet.write_table(pa.table({"text": values}), tmp_path / "train.parquet")
     assert texts(read_file(tmp_path / "train.parquet")) == ["a", None, "a"]
+
+
+def test_parquet_that_is_damaged_behind_its_header_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    parquet.write_table(pa.table({"text": [f"text {i}" for i in range(5000)]}), path)
+    content = bytearray(path.read_bytes())
+    content[4:2000] = bytes(1996)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"train\.parquet cannot be read"):
+        read_file(path).column("text", "--text-columns")

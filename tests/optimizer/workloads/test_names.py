@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optimizer.spec import StudySpec
+from optimizer.workloads.names import with_absolute_paths
+
+
+def test_what_is_on_this_machine_becomes_absolute_and_names_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "data", "bert-base"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "weights.pth").touch()
+    given = StudySpec(model="mine", weights="weights.pth", data="./data", task="t", epsilon=0)
+    found = with_absolute_paths(given)
+    assert (found.model, found.weights, found.data) == tuple(
+        str(tmp_path / name) for name in ("mine", "weights.pth", "data")
+    )
+    assert with_absolute_paths(found) == found
+    for model, data in (("bert-base", "owner/name"), ("owner/name", None), ("resnet18", "nowhere")):
+        named = StudySpec(model=model, data=data, task="t", epsilon=0)
+        assert with_absolute_paths(named) == named
