@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ class Pool:
     """Keeps `size` workers alive until closed. `arguments` are those of `optimize worker`."""
 
     def __init__(self, size: int, arguments: Sequence[str]) -> None:
-        self._command = [sys.executable, "-c", COMMAND, "worker", *arguments, "--with-parent"]
+        self._command = [sys.executable, "-c", COMMAND, "worker", *arguments, "--with-parent", str(os.getpid())]
         self._closing = Flag()
         self._threads = [Thread(target=self._keep_alive, name=f"worker {i}") for i in range(size)]
 

@@ -87,8 +87,8 @@ def serve(
         shared.messages.print("no API keys: this machine alone is answered, and may do everything")
     pool = Pool(workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
-    pool.start()
     try:
+        pool.start()
         uvicorn.run(
             create_app(settings),
             host=host,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import time
 from pathlib import Path
 from threading import Event as Flag
-from threading import Thread
 from typing import Annotated
 
 import typer
 
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
 
-PARENT_POLL_S = 1.0
 Artifacts = Annotated[
     Path | None, typer.Option("--artifacts", help="Where exported models are kept; below --cache-dir by default.")
 ]
@@ -38,12 +34,18 @@ def worker(
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
-    with_parent: Annotated[bool, typer.Option("--with-parent", help="Die with the process that started it.")] = False,
+    with_parent: Annotated[
+        int | None, typer.Option("--with-parent", metavar="PID", help="End with this process, which started it.")
+    ] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Run queued studies, one after the other, until told to stop."""
+    from api.runner.parent import end_with
+
+    if with_parent is not None:
+        end_with(with_parent)
     from api.runner.worker import Worker
     from studies.opening import open_service
 
@@ -59,8 +61,6 @@ def worker(
     )
     _log_to_stderr()
     _stop_on_signals(made.stopping)
-    if with_parent:
-        Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         made.run(until_idle=until_idle)
     finally:
@@ -81,10 +81,3 @@ def _stop_on_signals(stopping: Flag) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-
-def _die_with_parent(parent: int) -> None:
-    """End this process when its parent is gone: an orphan would go on where nobody can stop it."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_S)
-    os.kill(os.getpid(), signal.SIGKILL)

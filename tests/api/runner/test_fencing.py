@@ -23,7 +23,15 @@ from studies.sql.service import SqlService
 SIZES = {"train": 200, "validation": 160, "test": 140}
 TRIALS = 30
 PATIENCE_S = 120.0
-AS_HOST = "import socket; socket.gethostname = lambda: {host!r}; from api.cli import main; main()"
+AS_HOST = """
+import socket
+from api.runner import lease
+socket.gethostname = lambda: {host!r}
+lease.BEAT_S, lease.BEATS = {beat_s}, 2 / {beat_s}  # a lease lasts two seconds here
+from api.cli import main
+main()
+"""
+NEVER_S = 600.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -41,14 +49,14 @@ def service(url: str) -> Iterator[SqlService]:
 
 
 class Host:
-    """A worker on a host of this name."""
+    """A worker on a host of this name, which renews its lease every `beat_s` seconds."""
 
-    def __init__(self, cli: Cli, url: str, name: str) -> None:
+    def __init__(self, cli: Cli, url: str, name: str, beat_s: float) -> None:
         self.log = cli.root / f"{name}.log"
         options = ["--storage", url, "--cache-dir", str(cli.root / "cache"), "worker", "--lease-seconds", "2"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", AS_HOST.format(host=name), *options],
+                [sys.executable, "-W", "ignore", "-c", AS_HOST.format(host=name, beat_s=beat_s), *options],
                 env=cli.environment,
                 cwd=cli.root,
                 stderr=log,
@@ -61,13 +69,13 @@ class Host:
 
 
 @pytest.fixture
-def on_host(tmp_path: Path, url: str) -> Iterator[Callable[[str], Host]]:
+def on_host(tmp_path: Path, url: str) -> Iterator[Callable[..., Host]]:
     save_tiny(tmp_path / "model")
     save_data(tmp_path / "data", tmp_path / "model", SIZES)
     hosts: list[Host] = []
 
-    def start(name: str) -> Host:
-        hosts.append(Host(Cli(tmp_path, tmp_path), url, name))
+    def start(name: str, *, beat_s: float) -> Host:
+        hosts.append(Host(Cli(tmp_path, tmp_path), url, name, beat_s))
         return hosts[-1]
 
     yield start
@@ -106,7 +114,7 @@ def freeze(host: Host, service: SqlService) -> None:
 
 
 def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
-    service: SqlService, on_host: Callable[[str], Host], tmp_path: Path
+    service: SqlService, on_host: Callable[..., Host], tmp_path: Path
 ) -> None:
     spec = StudySpec(
         model=str(tmp_path / "model"),
@@ -119,10 +127,10 @@ def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
         threads=1,
     )
     study = service.submit("s", spec.model_dump(mode="json"))
-    first = on_host("first")
+    first = on_host("first", beat_s=NEVER_S)  # only a write can tell it that its lease is gone
     wait_until(lambda: len(finished(service)) >= 10)
     freeze(first, service)
-    second = on_host("second")
+    second = on_host("second", beat_s=0.5)
     has_it = lambda: (service.jobs.jobs(study.id)[0].worker or "").startswith("second")  # noqa: E731
     wait_until(lambda: has_it() and service.store.study("s").state is StudyState.RUNNING)
     first.process.send_signal(signal.SIGCONT)

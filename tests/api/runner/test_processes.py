@@ -148,6 +148,17 @@ def test_a_killed_server_takes_its_workers_along_and_the_next_goes_on(start: Cal
     assert second.finished("s") == dict.fromkeys(range(TRIALS), 1)
 
 
+def test_a_server_killed_while_its_worker_still_starts_leaves_no_orphan(tmp_path: Path, assets: Path) -> None:
+    cli = Cli(tmp_path, assets)
+    server = subprocess.Popen(cli.command("serve", "--port", str(free_port())), env=cli.environment, cwd=cli.root)
+    children = psutil.Process(server.pid).children
+    wait_until(lambda: bool(children()))
+    orphans = children()
+    server.kill()
+    server.wait()
+    wait_until(lambda: not any(map(runs, orphans)))
+
+
 def runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 

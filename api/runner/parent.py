@@ -1,0 +1,36 @@
+"""The parent: a worker ends with the server that started it, however and whenever that ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from threading import Thread
+
+PARENT_POLL_S = 1.0
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with(parent: int) -> None:
+    """Have this process killed when its parent, of this pid, is gone: an orphan would run where nobody can stop it.
+
+    The pid is handed over by the parent, so that one which died before this was called is missed at once: whoever
+    adopts an orphan is older than its parent, and has another.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _end_if_orphaned(parent)
+    Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while True:
+        time.sleep(PARENT_POLL_S)
+        _end_if_orphaned(parent)
+
+
+def _end_if_orphaned(parent: int) -> None:
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
