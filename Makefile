@@ -8,7 +8,7 @@ TASK ?= $(if $(DATA),sst2,phrases)
 EPSILON ?= 0.01
 WORKLOAD = --model "$(MODEL)" --task "$(TASK)" --epsilon $(EPSILON) $(if $(DATA),--data "$(DATA)")
 
-.PHONY: install demo test lint types bench bench-search bench-large bench-service clean
+.PHONY: install demo test lint types bench bench-search bench-large bench-together bench-service clean
 
 install: $(READY)
 
@@ -30,6 +30,9 @@ bench-search: $(READY)
 
 bench-large: $(READY)
 	$(BIN)/python -m benchmarks.large $(WORKLOAD)
+
+bench-together: $(READY)
+	$(BIN)/python -m benchmarks.together $(WORKLOAD)
 
 bench-service: $(READY)
 	$(BIN)/python -m benchmarks.service

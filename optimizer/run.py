@@ -8,6 +8,7 @@ verify     the shortlist, fixed first, then verified once and measured
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from pathlib import Path
@@ -200,6 +201,7 @@ class StudyRun:
             "batch_sizes": list(self._spec.batch_sizes),
             **workload.family.conditions(workload),
             "structure": self._spec.structure,
+            "wait_policy": os.environ.get("OMP_WAIT_POLICY", "the library's own").lower(),
             "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
             "torch": torch.__version__,
             "python": platform.python_version(),

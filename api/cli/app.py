@@ -118,6 +118,7 @@ def run() -> int:
     """Run the command line and return the exit code."""
     _quiet_libraries()
     spell_out_unknown_letters()
+    _share_cores()
     try:
         app()
     except SystemExit as leave:
@@ -143,6 +144,14 @@ def _refuse_stray_options(command: str, given: Mapping[str, Any]) -> None:
         raise InputError(option, f"belongs to a run, not to `optimize {command}`; leave one of them out")
     if "server" in given and command in OF_THIS_MACHINE:
         raise InputError("--server", f"does not go with `optimize {command}`, which is about this machine")
+
+
+def _share_cores() -> None:
+    """Let idle threads sleep unless the user chose otherwise: those that spin take the cores from other studies.
+
+    OpenMP reads this once, when torch is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _quiet_libraries() -> None:

@@ -21,6 +21,7 @@ from studies.store import (
     CandidateNotFoundError,
     LabelError,
     StoreError,
+    StoreUnavailableError,
     StoreUnusableError,
     StudyBusyError,
     StudyExistsError,
@@ -61,8 +62,13 @@ STATUS: Mapping[type[Exception], int] = {
     JobNotFoundError: 404,
     KeyNotFoundError: 404,
     IdempotencyConflictError: 409,
+    StoreUnavailableError: 503,
     StoreUnusableError: 503,
     StoreError: 503,
+}
+FOR_THE_LOG: Mapping[type[Exception], str] = {  # what these say is for whoever runs the server: it names the storage
+    StoreUnavailableError: "the database does not answer; nothing of this request was kept, try again later",
+    StoreUnusableError: "the database cannot be used; nothing of this request was kept, the server's log says why",
 }
 MOST_ERRORS, MOST_NAME = 20, 200  # errors told at once, characters of a field's name; both may be the caller's
 log = logging.getLogger(__name__)
@@ -155,6 +161,9 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if type(error) in FOR_THE_LOG:
+        log.error("%s", error)
+        return problem(status, FOR_THE_LOG[type(error)])
     field = getattr(error, "field", None)
     errors = [FieldError(field=str(field).removeprefix("--"), detail=str(error))] if field else []
     return problem(status, str(error), errors=errors)

@@ -21,6 +21,7 @@ class Pool:
 
     def __init__(self, size: int, arguments: Sequence[str]) -> None:
         self._command = [sys.executable, "-c", COMMAND, "worker", *arguments, "--with-parent", str(os.getpid())]
+        self._environment = {**_share_of_cores(size), **os.environ}  # what the user set stays
         self._closing = Flag()
         self._threads = [Thread(target=self._keep_alive, name=f"worker {i}") for i in range(size)]
 
@@ -37,7 +38,7 @@ class Pool:
 
     def _keep_alive(self) -> None:
         while not self._closing.is_set():
-            process = subprocess.Popen(self._command)
+            process = subprocess.Popen(self._command, env=self._environment)
             while process.poll() is None and not self._closing.is_set():
                 self._closing.wait(RESTART_S / 4)
             if self._closing.is_set():
@@ -45,6 +46,12 @@ class Pool:
             else:
                 log.warning("worker %d ended with %d and is started again", process.pid, process.returncode)
                 self._closing.wait(RESTART_S)
+
+
+def _share_of_cores(size: int) -> dict[str, str]:
+    """Return the environment in which one of so many workers has its share of this machine's cores as threads."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores // size))} if size > 1 else {}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from api.places import Places
 from optimizer.fronts import members_of
@@ -33,17 +36,28 @@ def run_study(
     try:
         if roots is not None:
             listener = Places(StudySpec.stored(study.spec), roots).watched(listener)
-        resume(
-            study.slug,
-            store=store,
-            cache_dir=cache_dir,
-            epsilon=None if epsilon is None or epsilon <= study.spec["epsilon"] else epsilon,
-            listener=listener,
-        )
+        with _threads_of_its_own():
+            resume(
+                study.slug,
+                store=store,
+                cache_dir=cache_dir,
+                epsilon=None if epsilon is None or epsilon <= study.spec["epsilon"] else epsilon,
+                listener=listener,
+            )
     except ValueError as error:  # refused before it was begun
         if store.study(str(job.study_id)).state is StudyState.RUNNING:
             store.update_study(job.study_id, state=StudyState.FAILED, error=str(error))
         raise
+
+
+@contextmanager
+def _threads_of_its_own() -> Iterator[None]:
+    """Keep the number of threads that a study asks for from the next study."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def export(

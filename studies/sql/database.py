@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.orm import Session
 
-from studies.sql.engine import glancing, is_sqlite, new_engine, parsed_url, reading, writing
+from studies.sql.engine import database_file, glancing, is_sqlite, new_engine, parsed_url, reading, writing
 from studies.sql.failures import explained, shown
 from studies.sql.schema import check_readable, make_usable
 from studies.store import StoreUnusableError
@@ -25,6 +25,8 @@ class Database:
         self._writing = writing(engine)
         self._glancing = glancing(engine)
         self._read_only = read_only
+        self._file = database_file(url) if is_sqlite(url) else None
+        self._identity = self._look()
 
     @classmethod
     def open(cls, text: str, *, read_only: bool = False, connections: int = 5) -> Self:
@@ -50,6 +52,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Give a transaction that sees one snapshot and writes nothing."""
+        self.refuse_replaced()
         with explained(self.url), Session(self._reading) as session, session.begin():
             yield session
 
@@ -58,14 +61,35 @@ class Database:
         """Give a transaction that is kept whole or not at all. Raises `StoreUnusableError` if opened for reading."""
         if self._read_only:
             raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
+        self.refuse_replaced()
         with explained(self.url), Session(self._writing) as session, session.begin():
             yield session
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """Give a connection for a single SELECT, which needs no transaction around it and so no round trips for one."""
+        self.refuse_replaced()
         with explained(self.url), self._glancing.connect() as connection:
             yield connection
+
+    def refuse_replaced(self) -> None:
+        """Raise `StoreUnusableError` where another file, or none, is now where the open one was.
+
+        What is written to a deleted file is lost when it is closed, without any error.
+        """
+        if self._look() != self._identity:
+            raise StoreUnusableError(
+                f"storage {shown(self.url)}: the file was deleted or replaced while it was open; put it back, or start "
+                "this program again to use what is there now"
+            )
+
+    def _look(self) -> tuple[int, int] | None:
+        """Return which file is at the path: its device and inode."""
+        try:
+            found = None if self._file is None else self._file.stat()
+        except FileNotFoundError:
+            found = None
+        return None if found is None else (found.st_dev, found.st_ino)
 
     def close(self) -> None:
         """Release all connections."""

@@ -19,6 +19,7 @@ from studies.store import StoreUnusableError
 
 BUSY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
+IDLE_IN_TRANSACTION_S = 60  # after it the locks of a frozen process are let go
 _FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 
 
@@ -93,7 +94,15 @@ def _server_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
     if read_only:
         options["options"] = "-c default_transaction_read_only=on"
-    return create_engine(url, pool_size=connections, pool_pre_ping=True, connect_args=options)
+    engine = create_engine(url, pool_size=connections, pool_pre_ping=True, connect_args=options)
+    event.listen(engine, "connect", _set_up_server)
+    return engine
+
+
+def _set_up_server(connection: Any, _record: object) -> None:  # Any: the driver's own connection
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_S * 1000}")
+    connection.commit()
 
 
 def _sqlite_engine(url: URL, *, read_only: bool, connections: int) -> Engine:

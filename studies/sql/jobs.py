@@ -45,7 +45,7 @@ class SqlJobQueue:
         owner: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> Job:
-        """Add a job. The greater `priority` goes first. Raises `StudyNotFoundError`."""
+        """Add a job. Of its owner's jobs the greater `priority` goes first. Raises `StudyNotFoundError`."""
         now = self._clock()
         with self._database.write() as session:
             writes.locked_study(session, study_id)
@@ -54,7 +54,7 @@ class SqlJobQueue:
             return job_record(row)
 
     def claim(self, worker: str, *, lease_s: float, per_owner: int | None = None) -> Job | None:
-        """Lend out the job of highest priority, of equals the oldest; None where nothing may start now."""
+        """Lend out the job whose turn it is among owners, then by priority and age; None where nothing may start."""
         for job_id in self._lost():
             self._recover(job_id)
         if not self.waiting():  # so that idle workers, who ask often, never wait for a writer

@@ -59,13 +59,20 @@ def new_job(
 
 
 def next_job(per_owner: int | None) -> Select[JobRow]:
-    """Return the query for the job that may start first; one that another transaction holds is passed over."""
+    """Return the query for the job that may start first; one that another transaction holds is passed over.
+
+    Owners take turns: the one who has fewest jobs running, of equals the one who was served longest ago. Priority and
+    age decide among the jobs of one owner alone, so that nobody can keep others waiting.
+    """
     other = aliased(JobRow)
-    running = select(func.count()).where(other.owner == JobRow.owner, other.state == JobState.RUNNING)
+    same_owner = func.coalesce(other.owner, "") == func.coalesce(JobRow.owner, "")
+    running = select(func.count()).where(same_owner, other.state == JobState.RUNNING).scalar_subquery()
+    served = select(func.max(other.started_at)).where(same_owner).scalar_subquery()
     may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED]
     if per_owner is not None:
-        may_start.append(or_(JobRow.owner.is_(None), running.scalar_subquery() < per_owner))
-    first = select(JobRow).where(*may_start).order_by(JobRow.priority.desc(), JobRow.id).limit(1)
+        may_start.append(or_(JobRow.owner.is_(None), running < per_owner))
+    turn = (running, served.asc().nulls_first(), JobRow.priority.desc(), JobRow.id)
+    first = select(JobRow).where(*may_start).order_by(*turn).limit(1)
     return first.with_for_update(skip_locked=True, of=JobRow)
 
 

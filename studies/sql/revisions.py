@@ -48,6 +48,7 @@ class Revisions:
                 self._watching = None
 
     def _forget_what_may_have_changed(self) -> None:
+        self._database.refuse_replaced()
         with explained(self._database.url):
             if self._watching is None:
                 self._watching = self._database.engine.raw_connection()

@@ -119,3 +119,22 @@ def test_a_job_given_back_is_no_attempt_and_its_claim_is_void(here: SqlService) 
         with pytest.raises(StudyLostError):
             mine.update_study(study.id, state=StudyState.FAILED)
         assert here.store.study("s").state is StudyState.QUEUED
+
+
+def test_owners_take_turns_and_priority_orders_the_jobs_of_one(here: SqlService, clock: Clock) -> None:
+    for number, (owner, priority) in enumerate([("greedy", 9)] * 4 + [("modest", 0), ("greedy", 10), (None, 0)]):
+        here.submit(f"s-{number}", {}, owner=owner, priority=priority)
+    served: list[int] = []
+    for _ in range(7):
+        clock.move(seconds=1)
+        job = lent(here, "mine")
+        served.append(job.study_id)
+        here.jobs.finish(job.id, "mine", state=JobState.DONE)
+    assert served == [6, 5, 7, 1, 2, 3, 4]
+
+
+def test_who_has_fewest_running_comes_first(here: SqlService, clock: Clock) -> None:
+    for owner in ("first", "first", "first", "second", "second"):
+        here.submit(f"s-{clock().second}", {}, owner=owner)
+        clock.move(seconds=1)
+    assert [lent(here, f"w{number}").owner for number in range(5)] == ["first", "second", "first", "second", "first"]
