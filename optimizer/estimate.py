@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from objectives.racing import CHUNK
-from objectives.statistics import describe_power
+from optimizer.power import what_can_be_concluded
 from optimizer.prepare import check_loaded
 from optimizer.recover import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
@@ -77,7 +77,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         groups=len(workload.family.groups(workload)),
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
-        power=describe_power(len(workload.verification), spec.epsilon),
+        power=what_can_be_concluded(len(workload.verification), spec.epsilon, workload.metric),
         notes=workload.notes,
     )
 

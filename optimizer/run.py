@@ -18,13 +18,13 @@ from torch import nn
 
 from objectives.device import describe_device
 from objectives.measurement import Measurement, Source
-from objectives.statistics import describe_power
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import free_slug, fresh_slug
+from optimizer.power import what_can_be_concluded
 from optimizer.prepare import Prepared, check_loaded, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recover import Recovery
@@ -222,7 +222,7 @@ class StudyRun:
         known = {quality.quantity, *space.costs, *(cost.quantity for cost in costs)}
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
-        power = describe_power(len(prepared.workload.verification.labels), self._spec.epsilon)
+        power = what_can_be_concluded(len(prepared.workload.verification), self._spec.epsilon, metric)
         self._store.update_study(self._study.id, context={"power": power, "dense_config": space.dense.as_dict()})
         self._stages.tell(Event(stage="power", text=power))
 

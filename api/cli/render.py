@@ -22,6 +22,7 @@ COLOURS = {
 }
 NO_GAIN = "no gain"
 ABSENT = "–"
+NARROWEST_TABLE = 72  # columns
 
 
 def print_result(result: RunResult, console: Console, *, resume: str) -> None:
@@ -87,25 +88,37 @@ def _print_members(
 ) -> None:
     """Print two tables: how good the members are, and what they cost."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
-    quality = _empty_table("", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe)
-    costs = _empty_table("", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size")
+    quality = [["", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe]]
+    costs = [["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size"]]
     if baseline is not None:
-        quality.add_row("dense", f"{baseline.accuracy:.4f}", *[ABSENT] * 3)
-        costs.add_row("dense", in_flops(baseline.flops), *_costs(baseline))
+        quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(recipe))])
+        costs.append(["dense", in_flops(baseline.flops), *_costs(baseline)])
     for member in members:
         name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
-        quality.add_row(name, *_quality(member), *([member.recipe.words] if member.recipe else []))
-        costs.add_row(name, f"{in_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member))
-    console.print(quality)
+        trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
+        quality.append([name, *_quality(member), *trained])
+        costs.append([name, f"{in_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member)])
+    _print_rows(quality, console)
     console.print()
-    console.print(costs)
+    _print_rows(costs, console)
 
 
-def _empty_table(*titles: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in titles:
-        table.add_column(title, justify="left" if title in ("", "verdict", "trained by") else "right", overflow="fold")
-    return table
+def _print_rows(rows: Sequence[Sequence[str]], console: Console) -> None:
+    """Print rows below their titles as a table, or one cell a line where a table would break its words."""
+    titles, *others = rows
+    if console.width >= NARROWEST_TABLE:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for title in titles:
+            is_text = title in ("", "verdict", "trained by")
+            table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+        for row in others:
+            table.add_row(*row)
+        return console.print(table)
+    for name, *cells in others:
+        console.print(f"[bold]{name}[/]")
+        for title, cell in zip(titles[1:], cells, strict=True):
+            console.print(f"  {title}: {cell}", highlight=False)
+    return None
 
 
 def _latency_titles(members: Sequence[Member], baseline: Baseline | None) -> list[str]:

@@ -1,0 +1,16 @@
+"""What verification can conclude, said of metrics that count examples and of those that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectives.metrics import METRICS
+from optimizer.power import what_can_be_concluded
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_discordant_examples_are_spoken_of_where_the_metric_counts_them(name: str) -> None:
+    said = what_can_be_concluded(1821, 0.01, METRICS[name])
+    assert ("discordant" in said) == METRICS[name].is_mean
+    assert ("not certified" in said) != METRICS[name].is_mean
+    assert "n=1,821" in said
