@@ -55,7 +55,7 @@ def test_every_reading_command_answers_in_words_and_in_json(finished: tuple[Cli,
         ["studies"],
         ["show", "first"],
         ["show", "1"],
-        ["front", "first", "--epsilon", "0.1"],
+        ["front", "first", "--epsilon", "0.5"],
         ["cache", "list"],
     ):
         words, data = cli(*arguments), cli(*arguments, "--json")

@@ -112,7 +112,7 @@ def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served,
     assert not list(served.remote.root.glob("*.sqlite"))
 
 
-@pytest.mark.parametrize("arguments", [["studies"], ["show", "first"], ["front", "first", "--epsilon", "0.1"]])
+@pytest.mark.parametrize("arguments", [["studies"], ["show", "first"], ["front", "first", "--epsilon", "0.5"]])
 def test_every_reading_command_answers_alike(finished: tuple[Served, dict[str, object]], arguments: list[str]) -> None:
     served, _ = finished
     for more in ([], ["--json"]):

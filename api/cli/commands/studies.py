@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared_of
@@ -45,8 +46,9 @@ def studies(
     if shared.as_json:
         return shared.answer({"schema_version": 1, "items": rows})
     table = Table("id", "study", "state", "model", "task", "ε", "created", "seconds", "tags", box=None)
-    for row in rows:
-        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+    for row, study in zip(rows, found, strict=True):
+        shown = {**row, "created_at": f"{study.created_at:%Y-%m-%d %H:%M}", "tags": ", ".join(study.tags)}
+        table.add_row(*(escape(str(value)) for value in shown.values()))
     nothing = "No study is stored yet." if tag is None else f"No study has the tag {tag!r}."
-    shared.console.print(table if rows else nothing)
+    shared.console.print(table if rows else nothing, markup=False)
     return None
