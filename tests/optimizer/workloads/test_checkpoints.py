@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import LABELS, save_tiny, tokenizer
+from tiny_checkpoints import LABELS, save_tiny, sentences, tokenizer
 from tiny_encoders import FAMILIES
 from transformers import BertModel
 
@@ -20,6 +21,7 @@ from optimizer.workloads.checkpoint import Checkpoint, check_lengths
 from optimizer.workloads.examples import tokenise
 from optimizer.workloads.loading import load_model
 from optimizer.workloads.models import checked_checkpoint
+from optimizer.workloads.predict import predict
 from optimizer.workloads.tokenizer import check_tokens, load_tokenizer
 
 CPU = torch.device("cpu")
@@ -73,6 +75,29 @@ def test_a_sharded_checkpoint_is_read_whole(tmp_path: Path) -> None:
     whole = load_model(checked(save_tiny(tmp_path)), outputs=3, device=CPU).state_dict()
     parts = load_model(checked(shard(tmp_path)), outputs=3, device=CPU).state_dict()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_names_of_the_first_checkpoints_are_those_of_today(tmp_path: Path) -> None:
+    today = load_model(checked(save_tiny(tmp_path)), outputs=3, device=CPU).state_dict()
+
+    def age(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in tensors if "LayerNorm" in name]:
+            tensors[name.replace("weight", "gamma").replace("bias", "beta")] = tensors.pop(name)
+        tensors["bert.embeddings.position_ids"] = torch.arange(70)[None]
+
+    aged = load_model(checked(change_weights(tmp_path, age)), outputs=3, device=CPU).state_dict()
+    assert all(torch.equal(today[name], aged[name]) for name in today)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_a_pad_token_batches_answer_as_single_texts_do(family: str, tmp_path: Path) -> None:
+    path = save_tiny(tmp_path, family) / "tokenizer_config.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "pad_token"}))
+    found = checked(tmp_path)
+    texts = [(text,) for text in sentences(40, seed=3)]
+    examples = tokenise(load_tokenizer(found), texts, np.zeros(40), role="search", digest="", max_length=60)
+    model = load_model(found, outputs=3, device=CPU)
+    np.testing.assert_allclose(predict(model, examples), predict(model, examples, batch_size=1), atol=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
