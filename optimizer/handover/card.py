@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from optimizer.member import Member, RunResult
 from studies.records import Verdict
 
@@ -30,6 +32,11 @@ USE_IMAGES = (
 )
 
 
+def _public(model: str) -> str:
+    """Return a model's name for others: of a path on this machine only the last part."""
+    return PurePath(model).name if PurePath(model).is_absolute() else model
+
+
 def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -> str:
     """Return the card as Markdown; `dtype` is that of the file, None where none is written."""
     verified, is_of_images = member.verification, "image" in result.conditions
@@ -37,7 +44,7 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         "---",
         *(MASKED if member.recipe else IMAGES if is_of_images else TEXTS),
         "---",
-        f"# {result.model} pruned for {result.task}",
+        f"# {_public(result.model)} pruned for {result.task}",
         "",
         f"Candidate {member.candidate} of study `{result.study}`, ε = {result.epsilon:g} ({result.metric}).",
         "",

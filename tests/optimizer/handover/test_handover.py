@@ -110,6 +110,7 @@ def test_an_exported_candidate_runs_as_any_classifier_does(study: tuple[StudySto
     assert manifest.member.candidate == number
     assert [layer.heads for layer in manifest.layers] == [manifest.config[f"layer.{i}.heads"] for i in range(2)]
     card = (tmp_path / "out" / "README.md").read_text()
+    assert "\n# model pruned for" in card  # where it was on this machine is nobody's business
     assert "load_pruned" in card
     assert manifest.member.verdict.value in card
 
