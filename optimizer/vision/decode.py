@@ -78,16 +78,16 @@ def _read(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # whose further pictures are previews and depth maps of the first
         raise ValueError(f"it has {frames} frames; keep one")
-    remarks = ["first picture of several (MPO)"] if frames > 1 else []
+    remarks = ["taken from the first picture of several (MPO)"] if frames > 1 else []
     if ";16" in str(image.tile[:1]) and image.mode in (*GREY, *EXACT_COLOUR):
-        remarks.append("16-bit colours reduced to 8 bits")
+        remarks.append("in 16-bit colours reduced to 8 bits")
     if image.getexif().get(ORIENTATION, 1) in range(2, 9):
         ImageOps.exif_transpose(image, in_place=True)
         remarks.append("turned upright as their EXIF says")
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return np.asarray(image).astype(np.float32) / np.float32(FROM_16_TO_8_BITS), (
             *remarks,
-            "16 bits scaled to 0…255",
+            "of 16 bits scaled to 0…255",
         )
     return _of_bytes(image), (*remarks, *_about_colours(image.mode))
 

@@ -55,7 +55,7 @@ def _about_unread(directory: Path, used: set[Path]) -> tuple[str, ...]:
     places = {directory, *(path.parent for path in used if path.parent != directory)}
     there = sorted(path for place in places for path in place.iterdir() if not path.name.startswith("."))
     unread = [path for path in there if path not in used and path not in places]
-    return (f"{len(unread)} files and folders not read: {listed(unread, directory)}",) if unread else ()
+    return (f"files and folders not read: {listed(unread, directory)}",) if unread else ()
 
 
 def _parquet(directory: Path) -> Found:

@@ -51,13 +51,13 @@ class _Files:
             self.left.setdefault(reason, []).extend(paths)
 
     def notes(self, part: str, root: Path) -> tuple[str, ...]:
-        return tuple(f"{part}: {len(paths)} {why} not read: {listed(paths, root)}" for why, paths in self.left.items())
+        return tuple(f"{part}: {why} not read: {listed(paths, root)}" for why, paths in self.left.items())
 
 
 def listed(paths: Sequence[Path], root: Path) -> str:
-    """Return the first paths, seen from `root`, in words."""
+    """Return how many paths there are, and the first ones as seen from `root`, in words."""
     some = ", ".join(str(path.relative_to(root)) for path in paths[:NAMED])
-    return some if len(paths) <= NAMED else f"{some}, …"
+    return f"{len(paths)} ({some}{', …' * (len(paths) > NAMED)})"
 
 
 def _below(place: Path, root: Path) -> _Files:
@@ -75,7 +75,7 @@ def _below(place: Path, root: Path) -> _Files:
         files.images.extend(images)
         files.leave("hidden files and folders", [here / name for name in hidden])
         files.leave("folders of masks", [here / name for name in masks])
-        files.leave("files that are no images", others)
+        files.leave("files other than images", others)
     return files
 
 

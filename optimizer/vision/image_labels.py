@@ -51,7 +51,7 @@ def labelled(parts: Mapping[str, Part]) -> dict[str, Part]:
             unused.append(f"{kind} has no labels and is not used")
         elif count := int(missing.sum()):
             found[kind] = part.chosen(np.flatnonzero(~missing)).noted(
-                f"{kind} images: {count} set aside without a label"
+                f"{kind} images without a label set aside: {count}"
             )
         else:
             found[kind] = part

@@ -34,7 +34,8 @@ def read_tables(files: Sequence[Path], root: Path) -> Part:
     there = np.array([index for index, content in enumerate(contents) if content is not None], dtype=np.intp)
     part = of_encoded([content or b"" for content in contents], np.concatenate(labels), names).chosen(there)
     missing = [name for name, content in zip(names, contents, strict=True) if content is None]
-    return part.noted(f"{len(missing)} rows set aside without an image, the first in {missing[0]}") if missing else part
+    note = f"rows without an image set aside: {len(missing)}"
+    return part.noted(f"{note}, the first in {missing[0]}") if missing else part
 
 
 def _read(file: Path, root: Path) -> tuple[list[bytes | Path | None], Labels]:

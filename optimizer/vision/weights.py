@@ -27,8 +27,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError("--weights", f"{file.name} is no file of weights alone: {reason}") from error
+        reason = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+        raise InputError("--weights", f"{file.name} is not a file of weights alone ({reason})") from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise InputError("--weights", f"{file.name} must hold a state dict: tensors by name, and nothing else")
     return {OLD_DENSENET.sub(r"\1\2", name): value for name, value in found.items() if not name.startswith(AUXILIARY)}

@@ -34,7 +34,7 @@ def big_endian() -> Image.Image:
 def test_sixteen_bits_keep_all_their_steps(kind: str) -> None:
     found = decoded(saved(Image.fromarray(SIXTEEN), kind), "deep")
     np.testing.assert_allclose(found.pixels[0] * 257, SIXTEEN, atol=0.01)
-    assert found.remarks == ("16 bits scaled to 0…255",)
+    assert found.remarks == ("of 16 bits scaled to 0…255",)
 
 
 def test_the_order_of_bytes_does_not_matter() -> None:
@@ -78,7 +78,7 @@ def test_a_picture_stands_as_its_exif_says(image: Image.Image) -> None:
 
 def test_the_first_picture_of_a_camera_file_is_the_picture() -> None:
     found = decoded(saved(Image.fromarray(COLOURS), "MPO", save_all=True, append_images=[OTHER]), "photo")
-    assert found.remarks == ("first picture of several (MPO)",)
+    assert found.remarks == ("taken from the first picture of several (MPO)",)
     assert np.array_equal(found.pixels, decoded(saved(Image.fromarray(COLOURS), "JPEG"), "photo").pixels)
 
 
@@ -94,7 +94,7 @@ def png(side: int, *, bits: int, colour: int, rows: bytes) -> bytes:
 
 def test_colours_of_sixteen_bits_are_counted_as_reduced() -> None:
     rows = b"".join(b"\0" + (np.arange(12, dtype=">u2") * 5000).tobytes() for _ in range(4))
-    assert decoded(png(4, bits=16, colour=2, rows=rows), "deep").remarks == ("16-bit colours reduced to 8 bits",)
+    assert decoded(png(4, bits=16, colour=2, rows=rows), "deep").remarks == ("in 16-bit colours reduced to 8 bits",)
 
 
 def with_alpha(mode: str) -> Image.Image:

@@ -49,9 +49,9 @@ def test_hidden_folders_are_no_classes_and_what_is_not_read_is_noted(tmp_path: P
     data = read(tmp_path)
     assert (data.classes, len(data.train)) == (2, 4)
     assert data.notes == (
-        "train: 1 hidden files and folders not read: train/.ipynb_checkpoints",
-        "train: 1 files that are no images not read: train/ok/notes.txt",
-        "1 files and folders not read: extra",
+        "train: hidden files and folders not read: 1 (train/.ipynb_checkpoints)",
+        "train: files other than images not read: 1 (train/ok/notes.txt)",
+        "files and folders not read: 1 (extra)",
     )
 
 
@@ -68,7 +68,7 @@ def test_greys_beside_colours_become_three_equal_channels(tmp_path: Path) -> Non
     Image.fromarray(RNG.integers(0, 256, (28, 28, 3), dtype=np.uint8)).save(tmp_path / "test" / "ok" / "9.png")
     data = read(tmp_path)
     assert data.shape == (3, 28, 28)
-    assert data.notes == ("images grey, given three equal channels beside images in colour: 8",)
+    assert data.notes == ("images in grey given three equal channels beside images in colour: 8",)
 
 
 def test_sixteen_bits_are_no_black_and_white(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_sixteen_bits_are_no_black_and_white(tmp_path: Path) -> None:
             folder(tmp_path / part / name, images=deep)
     data = read(tmp_path)
     assert len(np.unique(data.train.pixels.numpy())) > 1000
-    assert data.notes == ("images 16 bits scaled to 0…255: 8",)
+    assert data.notes == ("images of 16 bits scaled to 0…255: 8",)
 
 
 def test_classes_that_are_numbers_are_labelled_by_value(tmp_path: Path) -> None:
@@ -196,6 +196,6 @@ def test_rows_without_image_or_label_are_set_aside_and_counted(tmp_path: Path) -
     data = read(tmp_path)
     assert (len(data.train), data.classes) == (10, 4)
     assert data.notes == (
-        "2 rows set aside without an image, the first in train.parquet, row 12",
-        "train images: 2 set aside without a label",
+        "rows without an image set aside: 2, the first in train.parquet, row 12",
+        "train images without a label set aside: 2",
     )

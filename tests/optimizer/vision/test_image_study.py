@@ -157,3 +157,10 @@ def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples:
     small = workload.family.materialize(workload, groups, config, bank, share_weights=False)
     assert len(workload.calibration) == examples
     assert np.isfinite(predict(small, workload.search)).all()
+
+
+def test_graphs_are_checked_on_images_of_the_task(tmp_path: Path) -> None:
+    workload = load_workload(spec_of(allow_untrained=True), cache_dir=tmp_path, progress=lambda *_: None)
+    requests = workload.family.onnx_inputs(workload).requests
+    assert [len(request["pixel_values"]) for request in requests] == [2, 1, 5]
+    assert all(torch.equal(r["pixel_values"], workload.search.pixels[: len(r["pixel_values"])]) for r in requests)

@@ -152,7 +152,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(weights: Path, tmp_pat
 
 @pytest.mark.parametrize("content", [nn.Linear(2, 2), {"state_dict": {"a": torch.zeros(1)}}, [torch.zeros(1)]])
 def test_a_file_with_anything_but_tensors_is_refused(content: object, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--weights: .*(no file of weights alone|must hold a state dict)"):
+    with pytest.raises(InputError, match=r"--weights: .*(not a file of weights alone|must hold a state dict)"):
         read_weights(saved(content, "resnet18", tmp_path))
 
 
