@@ -8,7 +8,7 @@ has ended by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -126,6 +126,12 @@ class JobQueue(Protocol):
 
     def jobs(self, study_id: int) -> Sequence[Job]:
         """Return the jobs of a study, oldest first."""
+
+    def exports(self, *, after: int | None, limit: int, owners: Collection[str] | None) -> Sequence[Job]:
+        """Return at most `limit` exports, newest first, from below the id `after` on.
+
+        Only those of studies of some owners, where these are given.
+        """
 
     def waiting(self) -> int:
         """Return how many jobs are queued."""

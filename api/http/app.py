@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
         service = open_service(settings.storage)
         feed = Feed(service.events, service.has_study)
         app.state.shared = State(settings, service, feed)
-        upkeep = asyncio.create_task(keep_tidy(service.events, settings))
+        upkeep = asyncio.create_task(keep_tidy(service.events, service.jobs, settings))
         try:
             yield
         finally:

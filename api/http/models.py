@@ -27,7 +27,7 @@ class StudyRequest(StudySpec):
     """A new study: the fields of a spec, and how it is queued."""
 
     name: Annotated[str, Readable(), AtMost(80)] | None = Field(None, description="none: one is made of model and task")
-    priority: int = Field(0, ge=-10, le=10, description="studies of a higher one run first")
+    priority: int = Field(0, ge=-10, le=10, description="of one key's studies those of a higher one run first")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -112,9 +112,10 @@ class JobView(BaseModel):
     attempts: int
     error: str | None
     result: dict[str, Any] | None  # Any: JSON data
+    expires_at: datetime | None = Field(None, description="from when the files of an export are kept no longer")
 
     @classmethod
-    def of(cls, job: Job) -> JobView:
+    def of(cls, job: Job, *, expires_at: datetime | None = None) -> JobView:
         """Return the view of a stored job."""
         return cls(
             id=job.id,
@@ -123,4 +124,5 @@ class JobView(BaseModel):
             attempts=job.attempts,
             error=job.error,
             result=dict(job.result) if job.result else None,
+            expires_at=expires_at,
         )

@@ -26,4 +26,5 @@ class Settings(BaseModel):
     body_timeout_s: float = Field(default=30.0, gt=0, description="for a body that is sent slowly")
     requests_per_minute: int = Field(default=1200, ge=1, description="of one address")
     event_retention_s: float = 30 * 24 * 3600.0
+    export_retention_s: float = Field(default=30 * 24 * 3600.0, gt=0, description="for exported models")
     lease_s: float = 30.0

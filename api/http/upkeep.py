@@ -1,4 +1,4 @@
-"""Upkeep: events that are too old to be asked for are deleted, now and then."""
+"""Upkeep: events that are too old to be asked for are deleted, and exports whose time is over, now and then."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.concurrency import run_in_threadpool
 
+from api.http.kept import remove_expired
 from api.http.settings import Settings
 from studies.events import EventLog
+from studies.jobs import JobQueue
 from studies.store import StoreError
 
 EVERY_S = 3600.0
@@ -17,13 +19,18 @@ KEPT_ALWAYS = 1000  # so that a listener who was away on a quiet server misses n
 log = logging.getLogger(__name__)
 
 
-async def keep_tidy(events: EventLog, settings: Settings) -> None:
-    """Delete old events every hour, for ever."""
+async def keep_tidy(events: EventLog, jobs: JobQueue, settings: Settings) -> None:
+    """Tidy every hour, for ever."""
     while True:
-        too_old = datetime.now(UTC) - timedelta(seconds=settings.event_retention_s)
         try:
-            gone = await run_in_threadpool(events.prune, older_than=too_old, keep_last=KEPT_ALWAYS)
-            log.info("%d old events deleted", gone)
-        except StoreError as error:
-            log.warning("old events are not deleted: %s", error)
+            await run_in_threadpool(_tidy, events, jobs, settings)
+        except (StoreError, OSError) as error:
+            log.warning("old events and exports are not all deleted: %s", error)
         await asyncio.sleep(EVERY_S)
+
+
+def _tidy(events: EventLog, jobs: JobQueue, settings: Settings) -> None:
+    too_old = datetime.now(UTC) - timedelta(seconds=settings.event_retention_s)
+    gone = events.prune(older_than=too_old, keep_last=KEPT_ALWAYS)
+    exports = remove_expired(jobs, settings.artifacts, kept_s=settings.export_retention_s)
+    log.info("%d old events and %d exports deleted", gone, exports)

@@ -6,7 +6,7 @@ other. A job whose lease ran out is dealt with by whoever claims next, each in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from studies.sql import leases, writes
 from studies.sql.database import Database
 from studies.sql.leases import job_record
 from studies.sql.locks import hold
-from studies.sql.tables import JobRow
+from studies.sql.tables import JobRow, StudyRow
 from studies.store import StoreError
 
 
@@ -132,6 +132,16 @@ class SqlJobQueue:
         of_study = select(JobRow).where(JobRow.study_id == study_id).order_by(JobRow.id)
         with self._database.read() as session:
             return list(map(job_record, session.scalars(of_study)))
+
+    def exports(self, *, after: int | None, limit: int, owners: Collection[str] | None) -> Sequence[Job]:
+        """Return at most `limit` exports of studies of some owners (None: all), newest first, below the id `after`."""
+        found = select(JobRow).where(JobRow.kind == JobKind.EXPORT).order_by(JobRow.id.desc()).limit(limit)
+        if after is not None:
+            found = found.where(JobRow.id < min(after, LARGEST_ID))
+        if owners is not None:
+            found = found.join(StudyRow, StudyRow.id == JobRow.study_id).where(StudyRow.owner.in_(owners))
+        with self._database.read() as session:
+            return list(map(job_record, session.scalars(found)))
 
     def waiting(self) -> int:
         """Return how many jobs are queued."""

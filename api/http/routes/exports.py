@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.access import Caller, Reader, Writer, study_for
 from api.http.downloads import Download
-from api.http.models import JobView
+from api.http.kept import expires_at
+from api.http.models import JobView, Page
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from studies.jobs import Job, JobKind, JobNotFoundError
@@ -50,10 +51,23 @@ def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, res
     return JobView.of(job)
 
 
+@router.get("/exports", responses=responses(400, 401, 403, 422, 429))
+def list_exports(
+    state: Shared,
+    caller: Reader,
+    cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page[JobView]:
+    """List exports, newest first, with the moment from which their files are kept no longer."""
+    found = state.service.jobs.exports(after=cursor, limit=limit + 1, owners=caller.seen)
+    items = [_view(state, job) for job in found[:limit]]
+    return Page(items=items, next=str(items[-1].id) if len(found) > limit else None)
+
+
 @router.get("/exports/{job}", responses=responses(401, 403, 404, 422, 429))
 def read(job: int, state: Shared, caller: Reader) -> JobView:
     """Read how far an export is; a finished one names its files."""
-    return JobView.of(_export(state, caller, job))
+    return _view(state, _export(state, caller, job))
 
 
 @router.get(
@@ -71,6 +85,10 @@ def download(job: int, name: str, state: Shared, caller: Reader) -> Download:
     if not path.is_relative_to(root) or not path.is_file():
         raise ProblemError(404, f"{name!r} is no longer kept; export the candidate again")
     return Download(path, filename=Path(name).name)
+
+
+def _view(state: State, job: Job) -> JobView:
+    return JobView.of(job, expires_at=expires_at(job, state.settings.export_retention_s))
 
 
 def _export(state: State, caller: Caller, number: int) -> Job:

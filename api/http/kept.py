@@ -1,0 +1,53 @@
+"""What exports leave on the disk: one folder for each attempt, kept for a time, removed with its study or after it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from studies.jobs import Job, JobNotFoundError, JobQueue, JobState
+
+_FOLDER = re.compile(r"job-(\d{1,9})-\d+")
+_LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
+
+
+def remove_exports(jobs: Iterable[Job], artifacts: Path) -> None:
+    """Remove the folders of these jobs."""
+    for job in jobs:
+        for folder in artifacts.glob(f"job-{job.id}-*"):
+            shutil.rmtree(folder)
+
+
+def remove_expired(jobs: JobQueue, artifacts: Path, *, kept_s: float) -> int:
+    """Remove the folders whose time is over; return how many went.
+
+    A folder of no job that is known, or of a killed attempt, is kept as long from when it was last written.
+    """
+    gone = [path for path in artifacts.glob("*") if _is_over(path, jobs, kept_s)]
+    for path in gone:
+        shutil.rmtree(path)
+    return len(gone)
+
+
+def expires_at(job: Job, kept_s: float) -> datetime | None:
+    """Return the moment from which what a job wrote is kept no longer, None for one that wrote nothing."""
+    has_files = job.state is JobState.DONE and job.result is not None and job.finished_at is not None
+    return job.finished_at + timedelta(seconds=kept_s) if has_files and job.finished_at else None
+
+
+def _is_over(path: Path, jobs: JobQueue, kept_s: float) -> bool:
+    named = _FOLDER.fullmatch(path.name)
+    if named is None and _LEFTOVER.fullmatch(path.name) is None:
+        return False
+    try:
+        job = jobs.job(int(named[1])) if named else None
+    except JobNotFoundError:
+        job = None
+    until = None if job is None or job.result is None or job.result["folder"] != path.name else expires_at(job, kept_s)
+    if until is None:
+        return time.time() - path.stat().st_mtime > kept_s
+    return datetime.now(UTC) >= until
