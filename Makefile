@@ -44,7 +44,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
