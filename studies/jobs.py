@@ -133,5 +133,8 @@ class JobQueue(Protocol):
         Only those of studies of some owners, where these are given.
         """
 
+    def live(self) -> Sequence[Job]:
+        """Return all jobs that run, then all that wait, in the order in which they may start."""
+
     def waiting(self) -> int:
         """Return how many jobs are queued."""

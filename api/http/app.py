@@ -12,7 +12,18 @@ from api.http.conditional import Held
 from api.http.feed import Feed
 from api.http.guard import Guard
 from api.http.problems import handle_problems
-from api.http.routes import candidates, catalogue, events, exports, fronts, health, importance, recommendations, studies
+from api.http.routes import (
+    candidates,
+    catalogue,
+    events,
+    exports,
+    fronts,
+    health,
+    importance,
+    queue,
+    recommendations,
+    studies,
+)
 from api.http.settings import Settings
 from api.http.state import State
 from api.http.upkeep import keep_tidy
@@ -46,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
     )
-    for module in (fronts, studies, recommendations, candidates, events, exports, importance, catalogue, health):
+    for module in (fronts, studies, recommendations, candidates, events, exports, importance, queue, catalogue, health):
         app.include_router(module.router)
     handle_problems(app)
     add_pages(app)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from api.pages import login, parts, studies
+from api.pages import login, parts, queue, studies
 from api.pages.refusals import show_refusals_as_pages
 
 
@@ -15,6 +15,7 @@ def add_pages(app: FastAPI) -> None:
     """Give an app its pages. Its handlers of errors must be set by now."""
     app.include_router(studies.router)
     app.include_router(parts.router)
+    app.include_router(queue.router)
     app.include_router(login.router)
     app.mount("/static", StaticFiles(directory=str(files("api.pages").joinpath("static"))), name="static")
     show_refusals_as_pages(app)

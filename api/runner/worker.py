@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,7 @@ from studies.sql.service import SqlService
 from studies.store import StoreError, StoreUnavailableError, StoreUnusableError, StudyBusyError, StudyLostError
 
 POLL_S = 1.0
+SAYING_S = 10.0  # between two words of an idle worker that it is there
 log = logging.getLogger(__name__)
 Work = Callable[[Job, Callable[[Event], None]], dict[str, object] | None]
 
@@ -45,20 +47,33 @@ class Worker:
     roots: Sequence[Path] | None = None  # local models and data lie below one of these; None: anywhere
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
+    _said_at: float = float("-inf")
 
     def run(self, *, until_idle: bool = False) -> None:
         """Take jobs until told to stop, or until there is none left."""
-        while not self.stopping.is_set():
-            job = self._next()
-            if job is not None:
-                self._take(job)
-            elif until_idle:
-                return
-            else:
-                self.stopping.wait(POLL_S)
+        try:
+            while not self.stopping.is_set():
+                job = self._next()
+                if job is not None:
+                    self._take(job)
+                elif until_idle:
+                    return
+                else:
+                    self.stopping.wait(POLL_S)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
+            self.service.workers.gone(self.name)
+        except StoreError as error:
+            log.warning("the database failed; this worker is listed for a while: %s", error)
 
     def _next(self) -> Job | None:
         try:
+            if time.monotonic() - self._said_at >= SAYING_S:
+                self.service.workers.seen(self.name)
+                self._said_at = time.monotonic()
             return self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
         except StoreError as error:
             log.warning("the database failed; trying again: %s", error)

@@ -143,6 +143,13 @@ class SqlJobQueue:
         with self._database.read() as session:
             return list(map(job_record, session.scalars(found)))
 
+    def live(self) -> Sequence[Job]:
+        """Return all jobs that run, then all that wait, in the order in which they may start."""
+        live = select(JobRow).where(JobRow.state.in_(leases.LIVE)).order_by(JobRow.priority.desc(), JobRow.id)
+        with self._database.read() as session:
+            jobs = list(map(job_record, session.scalars(live)))
+        return sorted(jobs, key=lambda job: job.state is JobState.QUEUED)
+
     def waiting(self) -> int:
         """Return how many jobs are queued."""
         with self._database.glance() as connection:

@@ -26,6 +26,7 @@ from studies.sql.reader import CandidateReader
 from studies.sql.revisions import Revisions
 from studies.sql.store import SqlStore
 from studies.sql.tables import JobRow, StudyRow
+from studies.sql.workers import SqlWorkers
 from studies.store import StoreError, StudyBusyError, StudyNotFoundError
 
 CONNECTIONS = 30  # kept open: with those opened at need, as many as a server answers requests at once
@@ -47,6 +48,7 @@ class SqlService:
         self.events = SqlEventLog(database, clock=clock)
         self.revisions = Revisions(database, self.store)
         self.jobs = SqlJobQueue(database, clock=clock, process=self._process)
+        self.workers = SqlWorkers(database, clock=clock)
         self.keys = SqlKeyRing(database, clock=clock)
         self.idempotency = SqlIdempotency(database, clock=clock)
 

@@ -95,7 +95,7 @@ def read(name: str, state: Shared, caller: Reader) -> StudyView:
 @router.patch("/{name}", responses=responses(400, 401, 403, 404, 413, 415, 422, 429))
 def label(name: str, request: LabelsRequest, state: Shared, caller: Writer) -> StudyView:
     """Replace what is given of a study's tags and note."""
-    study = study_for(state, caller, name)
+    study = study_for(state, caller, name, changes=True)
     return StudyView.of(state.service.store.label_study(study.id, tags=request.tags, note=request.note))
 
 
