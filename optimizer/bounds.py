@@ -7,11 +7,12 @@ from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 STORED = "stored"  # the validation context of what is read from the store
+PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"  # the same for JSON Schema
 UNREADABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories: control characters, surrogates, line separators
 
 
@@ -29,6 +30,8 @@ class AtMost:
         """State the bound."""
         found = handler(schema)
         keyword = {"string": "maxLength", "array": "maxItems"}.get(str(found.get("type")), "maximum")
+        if found.get("type") == "integer" and self.most >= 2**53:  # which a float, as some read numbers, cannot tell
+            return {**found, "exclusiveMaximum": self.most + 1}
         return {**found, keyword: self.most}
 
     def _checked(self, value: Any, info: ValidationInfo) -> Any:  # Any: a number, a text or a collection
@@ -52,7 +55,7 @@ class Readable:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """State what JSON Schema can say of it."""
-        return {**handler(schema), "minLength": 1}
+        return {**handler(schema), "minLength": 1, "pattern": PATTERN}
 
 
 def _readable(text: str, info: ValidationInfo) -> str:
@@ -79,5 +82,4 @@ Name = Annotated[str, Readable(), AtMost(300)]
 """A name of a task, a column, a layer or a group."""
 Place = Annotated[str, Readable(), AtMost(4096)]
 """A hub id or a path."""
-Examples = Annotated[int, AtMost(10**9)]
-Tokens = Annotated[int, AtMost(2**20)]
+Examples = Annotated[int, Field(ge=1), AtMost(10**9)]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from optimizer.bounds import STORED, AtMost, Examples, Name, Place, Tokens
+from optimizer.bounds import STORED, AtMost, Examples, Name, Place
 from optimizer.errors import BrokenSpecError
 
 Ratio = Annotated[float, Field(gt=0, le=1)]
@@ -17,6 +17,8 @@ SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterati
 CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
+DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
+EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
 MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
 
 
@@ -55,46 +57,52 @@ class StudySpec(Frozen):
     text_columns: Annotated[tuple[Name, ...], AtMost(16)] | None = None
     label_column: Name | None = None
     metric: MetricName | None = Field(None, description="default: the task's own metric")
-    max_length: Tokens = Field(
-        MAX_LENGTH, ge=4, description="tokens; longer texts are cut, at the latest at the model's own limit"
+    max_length: Annotated[int, Field(ge=4), AtMost(2**20)] = Field(
+        MAX_LENGTH, description="tokens; longer texts are cut, at the latest at the model's own limit"
     )
 
     structure: StructureName = Field(
         "units", description="whole heads, neurons and channels, or single weights of an image network, under masks"
     )
-    epochs: Annotated[int, AtMost(100_000)] | None = Field(
-        None, ge=2, description="of a masked candidate's training; default: as many as the dense network's"
+    epochs: Annotated[int, Field(ge=2), AtMost(100_000)] | None = Field(
+        None, description="of a masked candidate's training; default: as many as the dense network's"
     )
-    objectives: tuple[CostName, ...] = Field(("flops",), description="costs that steer the search beside the drop")
+    objectives: tuple[CostName, ...] = Field(
+        ("flops",), description="costs that steer the search beside the drop", json_schema_extra=EACH_ONCE
+    )
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
     reconstruct: bool = Field(default=True, description="solve the consumers of kept units again by least squares")
-    keep: Annotated[tuple[Name, ...], AtMost(10_000)] = Field((), description="layers or groups that stay dense")
-    round_to: Annotated[int, AtMost(65_536)] = Field(
-        8, ge=1, description="channels of an image network are kept in multiples of it"
+    keep: Annotated[tuple[Name, ...], AtMost(1000)] = Field((), description="layers or groups that stay dense")
+    round_to: Annotated[int, Field(ge=1), AtMost(65_536)] = Field(
+        8, description="channels of an image network are kept in multiples of it"
     )
 
     sampler: SamplerName = "tpe"
-    trials: Annotated[int, AtMost(1_000_000)] = Field(100, ge=1, description="candidates, the ladder included")
-    timeout: Annotated[float, AtMost(10**9)] | None = Field(
-        None, gt=0, description="seconds of search; none: until `trials`"
+    trials: Annotated[int, Field(ge=1), AtMost(1_000_000)] = Field(100, description="candidates, the ladder included")
+    timeout: Annotated[float, Field(gt=0), AtMost(10**9)] | None = Field(
+        None, description="seconds of search; none: until `trials`"
     )
-    seed: Annotated[int, AtMost(2**63 - 1)] = Field(0, ge=0)
+    seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1)] = 0
     recover: Literal["none", "finetune"] = "none"
 
-    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536)], ...], AtMost(16)] = (1, 32)
-    sequence_length: Tokens | None = Field(None, ge=2, description="tokens of a latency request; default: the median")
-    measure_seconds: Annotated[float, AtMost(3600)] = Field(
-        5.0, gt=0, description="seconds of timing per batch size, over all models of the shortlist"
+    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536)], ...], AtMost(16)] = Field(
+        (1, 32), json_schema_extra=EACH_ONCE
     )
-    threads: Annotated[int, AtMost(1024)] | None = Field(
-        None, ge=1, description="CPU threads; default: torch's own choice"
+    sequence_length: Annotated[int, Field(ge=2), AtMost(2**20)] | None = Field(
+        None, description="tokens of a latency request; default: the median"
     )
-    device: Name = "cpu"
+    measure_seconds: Annotated[float, Field(gt=0), AtMost(3600)] = Field(
+        5.0, description="seconds of timing per batch size, over all models of the shortlist"
+    )
+    threads: Annotated[int, Field(ge=1), AtMost(1024)] | None = Field(
+        None, description="CPU threads; default: torch's own choice"
+    )
+    device: Name = Field("cpu", json_schema_extra={"pattern": f"^({DEVICE})$"})
 
-    calibration_examples: Examples = Field(1024, ge=16)
-    search_examples: Examples | None = Field(None, ge=1)
-    verification_examples: Examples | None = Field(None, ge=1)
+    calibration_examples: Annotated[int, Field(ge=16), AtMost(10**9)] = 1024
+    search_examples: Examples | None = None
+    verification_examples: Examples | None = None
     allow_untrained: bool = False
 
     @classmethod
@@ -116,7 +124,7 @@ class StudySpec(Frozen):
     @field_validator("device")
     @classmethod
     def _device_is_a_name(cls, value: str) -> str:
-        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?|mps", value):
+        if not re.fullmatch(DEVICE, value):
             raise ValueError("must be cpu, cuda, cuda:N or mps")
         return value
 

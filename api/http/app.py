@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.http import description
 from api.http.conditional import Held
 from api.http.feed import Feed
 from api.http.guard import Guard
@@ -54,9 +55,11 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version="1",
         lifespan=lifespan,
+        openapi_url=None,  # `api.http.description` answers
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
     )
+    app.include_router(description.router)
     for module in (fronts, studies, recommendations, candidates, events, exports, importance, queue, catalogue, health):
         app.include_router(module.router)
     handle_problems(app)

@@ -14,6 +14,7 @@ from studies.jobs import Job
 from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Study, StudyState
 
 Item = TypeVar("Item")
+SLUG = "^([0-9]*[a-z]|[0-9]+[._-])[a-z0-9._-]*$"  # for JSON Schema; the store says it in words
 
 
 class Page(BaseModel, Generic[Item]):
@@ -26,7 +27,9 @@ class Page(BaseModel, Generic[Item]):
 class StudyRequest(StudySpec):
     """A new study: the fields of a spec, and how it is queued."""
 
-    name: Annotated[str, Readable(), AtMost(80)] | None = Field(None, description="none: one is made of model and task")
+    name: Annotated[str, Readable(), AtMost(80), Field(json_schema_extra={"pattern": SLUG})] | None = Field(
+        None, description="none: one is made of model and task"
+    )
     priority: int = Field(0, ge=-10, le=10, description="of one key's studies those of a higher one run first")
 
     model_config = ConfigDict(

@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from optimizer.errors import BrokenSpecError, InputError, UnknownNameError
 from studies.idempotency import IdempotencyConflictError
@@ -70,6 +72,7 @@ FOR_THE_LOG: Mapping[type[Exception], str] = {  # what these say is for whoever 
     StoreUnavailableError: "the database does not answer; nothing of this request was kept, try again later",
     StoreUnusableError: "the database cannot be used; nothing of this request was kept, the server's log says why",
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MOST_ERRORS, MOST_NAME = 20, 200  # errors told at once, characters of a field's name; both may be the caller's
 log = logging.getLogger(__name__)
 
@@ -154,9 +157,21 @@ def _field_error(place: Sequence[str | int], message: str) -> FieldError:
     return FieldError(field=field[:MOST_NAME], detail=message.removeprefix("Value error, "))
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     refusal = cast("HTTPException", error)
-    return problem(refusal.status_code, str(refusal.detail), headers=refusal.headers)
+    headers = dict(refusal.headers or {})
+    if refusal.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(refusal.status_code, str(refusal.detail), headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of all routes of a path; Starlette names those of the first alone."""
+    return {method for method in METHODS if _is_served({**request.scope, "method": method}, request.app.routes)}
+
+
+def _is_served(scope: Scope, routes: Sequence[BaseRoute]) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:

@@ -51,7 +51,7 @@ def list_candidates(
     max_drop: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     cursor: Annotated[int, Query(ge=0, le=2**53, description="how many to pass over")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    accept: Annotated[str, Header()] = JSON,
+    accept: Annotated[str, Header(include_in_schema=False)] = JSON,
 ) -> Response:
     """List candidates. As CSV or Parquet (by `Accept`) all of them come at once, without paging."""
     media = _media(accept)

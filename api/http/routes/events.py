@@ -15,19 +15,19 @@ from api.http.state import Shared, State
 from studies.events import StudyEvent
 
 router = APIRouter(prefix="/v1", tags=["events"])
+EVENT_STREAM = "text/event-stream"
+EVENT = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "required": ["id", "event", "data"],
+}
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events."""
-
-    media_type = "text/event-stream"
 
 
 @router.get(
     "/studies/{name}/events",
-    response_class=EventStream,
-    responses=responses(401, 403, 404, 422, 429),
+    response_class=StreamingResponse,
+    responses={200: {"content": {EVENT_STREAM: {"itemSchema": EVENT}}}} | responses(401, 403, 404, 422, 429),
 )
 async def events(
     study: NamedStudy,
@@ -35,9 +35,10 @@ async def events(
     follow: Annotated[bool, Query(description="false: replay what there is, then end")] = True,  # noqa: FBT002
     after: Annotated[int, Query(ge=0, le=2**53, description="the event to begin after")] = 0,
     last_event_id: Annotated[int, Header(ge=0, le=2**53)] = 0,
-) -> EventStream:
+) -> StreamingResponse:
     """Follow a study from the event after `Last-Event-ID` or `after`; the stream ends when the study has."""
-    return EventStream(_told(state, study.id, max(after, last_event_id), follow=follow), headers=UNBUFFERED)
+    told = _told(state, study.id, max(after, last_event_id), follow=follow)
+    return StreamingResponse(told, headers=UNBUFFERED, media_type=EVENT_STREAM)
 
 
 async def _told(state: State, study_id: int, after: int, *, follow: bool) -> AsyncIterator[bytes]:
