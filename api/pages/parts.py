@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator
 
 from api.http.access import NamedStudy, Reader
+from api.http.kept import expires_at
 from api.http.routes.importance import importances_of
 from api.http.state import Shared
 from api.pages.log import lines_of
@@ -91,7 +92,8 @@ def importance(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse
 def exports(study: NamedStudy, state: Shared, caller: Reader) -> HTMLResponse:
     """List the exports of a study, newest first."""
     jobs = [job for job in reversed(state.service.jobs.jobs(study.id)) if job.kind is JobKind.EXPORT]
-    return page("exports.html", caller=caller, study=study, exports=jobs)
+    kept_until = {job.id: expires_at(job, state.settings.export_retention_s) for job in jobs}
+    return page("exports.html", caller=caller, study=study, exports=jobs, kept_until=kept_until)
 
 
 @router.get("/studies/{name}/log")
