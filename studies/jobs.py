@@ -94,14 +94,16 @@ class JobQueue(Protocol):
     ) -> Job:
         """Add a job. Of its owner's jobs the greater `priority` goes first. Raises `StudyNotFoundError`."""
 
-    def claim(self, worker: str, *, lease_s: float, per_owner: int | None = None) -> Job | None:
+    def claim(
+        self, worker: str, *, lease_s: float, per_owner: int | None = None, kinds: Collection[JobKind] = tuple(JobKind)
+    ) -> Job | None:
         """Lend out the job whose turn it is; None where nothing may start now.
 
         Owners take turns: the one with fewest jobs running comes first, of equals the one served longest ago. Among the
         jobs of one owner the greater priority goes first, of equals the oldest.
-        At most `per_owner` jobs of one owner run at a time; jobs of nobody are not limited. A job whose lease ran out
-        waits again, or has failed when that was its last attempt, or is cancelled where that was asked for; one whose
-        study a live process of this host still runs stays as it is.
+        At most `per_owner` jobs of these kinds of one owner run at a time; jobs of nobody are not limited.
+        A job whose lease ran out waits again, or has failed when that was its last attempt, or is cancelled where that
+        was asked for; one whose study a live process of this host still runs stays as it is.
         """
 
     def heartbeat(self, job_id: int, worker: str, *, lease_s: float) -> Job:

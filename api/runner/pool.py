@@ -17,13 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class Pool:
-    """Keeps `size` workers alive until closed. `arguments` are those of `optimize worker`."""
+    """Keeps `size` workers for studies alive until closed, and one for exports, which wait for no study.
+
+    `arguments` are those of `optimize worker`.
+    """
 
     def __init__(self, size: int, arguments: Sequence[str]) -> None:
         self._command = [sys.executable, "-c", COMMAND, "worker", *arguments, "--with-parent", str(os.getpid())]
         self._environment = {**_share_of_cores(size), **os.environ}  # what the user set stays
         self._closing = Flag()
-        self._threads = [Thread(target=self._keep_alive, name=f"worker {i}") for i in range(size)]
+        kinds = [*["studies"] * size, *["exports"] * (size > 0)]
+        self._threads = [
+            Thread(target=self._keep_alive, args=(kind,), name=f"{kind} {i}") for i, kind in enumerate(kinds)
+        ]
 
     def start(self) -> None:
         """Start the workers."""
@@ -36,9 +42,9 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, kind: str) -> None:
         while not self._closing.is_set():
-            process = subprocess.Popen(self._command, env=self._environment)
+            process = subprocess.Popen([*self._command, "--only", kind], env=self._environment)
             while process.poll() is None and not self._closing.is_set():
                 self._closing.wait(RESTART_S / 4)
             if self._closing.is_set():

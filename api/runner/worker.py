@@ -44,6 +44,7 @@ class Worker:
     artifacts: Path
     lease_s: float = 30.0
     per_owner: int | None = None
+    kinds: Sequence[JobKind] = tuple(JobKind)
     roots: Sequence[Path] | None = None  # local models and data lie below one of these; None: anywhere
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
@@ -74,7 +75,7 @@ class Worker:
             if time.monotonic() - self._said_at >= SAYING_S:
                 self.service.workers.seen(self.name)
                 self._said_at = time.monotonic()
-            return self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner)
+            return self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner, kinds=self.kinds)
         except StoreError as error:
             log.warning("the database failed; trying again: %s", error)
             return None

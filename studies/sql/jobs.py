@@ -53,7 +53,9 @@ class SqlJobQueue:
             row.max_attempts = max_attempts
             return job_record(row)
 
-    def claim(self, worker: str, *, lease_s: float, per_owner: int | None = None) -> Job | None:
+    def claim(
+        self, worker: str, *, lease_s: float, per_owner: int | None = None, kinds: Collection[JobKind] = tuple(JobKind)
+    ) -> Job | None:
         """Lend out the job whose turn it is among owners, then by priority and age; None where nothing may start."""
         for job_id in self._lost():
             self._recover(job_id)
@@ -63,7 +65,7 @@ class SqlJobQueue:
         with self._database.write() as session:
             if per_owner is not None:
                 hold(session, "claims")  # two who count at once would both find room
-            row = session.scalar(leases.next_job(per_owner))
+            row = session.scalar(leases.next_job(per_owner, kinds))
             if row is None:
                 return None
             leases.lend(session, row, worker, until=now + timedelta(seconds=lease_s), now=now)

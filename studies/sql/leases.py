@@ -6,7 +6,7 @@ the event that tells of the study comes last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -58,17 +58,17 @@ def new_job(
     return row
 
 
-def next_job(per_owner: int | None) -> Select[JobRow]:
+def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[JobRow]:
     """Return the query for the job that may start first; one that another transaction holds is passed over.
 
     Owners take turns: the one who has fewest jobs running, of equals the one who was served longest ago. Priority and
     age decide among the jobs of one owner alone, so that nobody can keep others waiting.
     """
     other = aliased(JobRow)
-    same_owner = func.coalesce(other.owner, "") == func.coalesce(JobRow.owner, "")
+    same_owner = (func.coalesce(other.owner, "") == func.coalesce(JobRow.owner, "")) & other.kind.in_(kinds)
     running = select(func.count()).where(same_owner, other.state == JobState.RUNNING).scalar_subquery()
     served = select(func.max(other.started_at)).where(same_owner).scalar_subquery()
-    may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED]
+    may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED, JobRow.kind.in_(kinds)]
     if per_owner is not None:
         may_start.append(or_(JobRow.owner.is_(None), running < per_owner))
     turn = (running, served.asc().nulls_first(), JobRow.priority.desc(), JobRow.id)

@@ -8,7 +8,7 @@ import pytest
 import store_examples as some
 from service_examples import ELSEWHERE, Clock
 
-from studies.jobs import Job, JobLostError, JobState
+from studies.jobs import Job, JobKind, JobLostError, JobState
 from studies.records import StudyState
 from studies.sql.database import Database
 from studies.sql.service import SqlService
@@ -138,3 +138,14 @@ def test_who_has_fewest_running_comes_first(here: SqlService, clock: Clock) -> N
         here.submit(f"s-{clock().second}", {}, owner=owner)
         clock.move(seconds=1)
     assert [lent(here, f"w{number}").owner for number in range(5)] == ["first", "second", "first", "second", "first"]
+
+
+def test_an_export_waits_for_no_study_where_a_worker_takes_exports_alone(here: SqlService) -> None:
+    waiting = here.submit("waiting", {}, owner="mine")
+    here.submit("running", {}, owner="mine")
+    here.jobs.enqueue(waiting.id, JobKind.EXPORT, {"candidate": 1}, owner="mine")
+    runs = (JobKind.RUN, JobKind.RESUME)
+    assert here.jobs.claim("studies", lease_s=LEASE_S, per_owner=1, kinds=runs) is not None
+    assert here.jobs.claim("more studies", lease_s=LEASE_S, per_owner=1, kinds=runs) is None
+    export = here.jobs.claim("exports", lease_s=LEASE_S, per_owner=1, kinds=(JobKind.EXPORT,))
+    assert export is not None and export.kind is JobKind.EXPORT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from studies.jobs import JobKind
 
 Artifacts = Annotated[
     Path | None, typer.Option("--artifacts", help="Where exported models are kept; below --cache-dir by default.")
@@ -20,6 +22,17 @@ StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key 
 AllowPath = Annotated[
     list[Path] | None, typer.Option(help="Directory below which local models and data may lie; may repeat.")
 ]
+
+
+class Only(StrEnum):
+    """What a worker takes."""
+
+    STUDIES = "studies"
+    EXPORTS = "exports"
+
+
+OF_ALL = tuple(JobKind)
+KINDS = {Only.STUDIES: (JobKind.RUN, JobKind.RESUME), Only.EXPORTS: (JobKind.EXPORT,)}
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +47,9 @@ def worker(
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
+    only: Annotated[
+        Only | None, typer.Option("--only", help="Take no other jobs: an export then waits for no study.")
+    ] = None,
     with_parent: Annotated[
         int | None, typer.Option("--with-parent", metavar="PID", help="End with this process, which started it.")
     ] = None,
@@ -58,6 +74,7 @@ def worker(
         lease_s=lease_seconds,
         per_owner=studies_per_key,
         roots=tuple(allow_path or ()),
+        kinds=OF_ALL if only is None else KINDS[only],
     )
     _log_to_stderr()
     _stop_on_signals(made.stopping)

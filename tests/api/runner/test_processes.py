@@ -83,7 +83,8 @@ class Server:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+        """Return the workers for studies; beside them runs one for exports."""
+        return [each for each in psutil.Process(self.process.pid).children() if "studies" in each.cmdline()]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
