@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from asyncio import Transport
-from typing import ClassVar
+from asyncio import TimerHandle, Transport
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -28,7 +28,8 @@ class BoundedProtocol(HttpToolsProtocol):
     most_connections: ClassVar[int] = 1000
     _told_at: ClassVar[float] = float("-inf")
     _overhead = 0
-    _reading = _writing = None  # timers
+    _reading: TimerHandle | None = None
+    _writing: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a head, or turn the client away where there are too many."""
@@ -115,4 +116,4 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def bounded(**limits: float) -> type[BoundedProtocol]:
     """Return the protocol with other limits, by name."""
-    return type("Bounded", (BoundedProtocol,), limits)
+    return cast("type[BoundedProtocol]", type("Bounded", (BoundedProtocol,), limits))
