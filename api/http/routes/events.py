@@ -27,7 +27,10 @@ UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 @router.get(
     "/studies/{name}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {EVENT_STREAM: {"itemSchema": EVENT}}}} | responses(401, 403, 404, 422, 429),
+    responses={
+        200: {"content": {EVENT_STREAM: {"itemSchema": EVENT}}},
+        **responses(401, 403, 404, 422, 429),
+    },
 )
 async def events(
     study: NamedStudy,
