@@ -1,4 +1,4 @@
-"""The command line's tree: `optimize --model …` runs a study; its subcommands look at what is stored."""
+"""The command line's tree: `optimize --model …` runs a study; its subcommands work with stored studies."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from api.cli.spec_options import spec_from
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
-OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that no server is asked for
+OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that work on this machine only
 NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "version", "ctx")
 
 app = typer.Typer(
     name="optimize",
-    help="Find every pruned version of a trained model worth having, within an accuracy tolerance, and verify it.",
+    help="Find the pruned versions of a trained model worth having, within an accuracy tolerance, and verify them.",
     no_args_is_help=True,
     invoke_without_command=True,
     add_completion=False,
@@ -99,7 +99,7 @@ def optimize(
     server: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Find every pruned version of a trained model worth having, within an accuracy tolerance, and verify it."""
+    """Find the pruned versions of a trained model worth having, within an accuracy tolerance, and verify them."""
     given = {name: ctx.params[name] for name in ctx.params if _was_given(ctx, name)}
     if ctx.invoked_subcommand is not None:
         _refuse_stray_options(ctx.invoked_subcommand, given)
@@ -141,13 +141,13 @@ def _refuse_stray_options(command: str, given: Mapping[str, Any]) -> None:
     stray = [name for name in given if name not in SHARED]
     if stray:
         option = f"--{stray[0].replace('_', '-')}"
-        raise InputError(option, f"belongs to a run, not to `optimize {command}`; leave one of them out")
+        raise InputError(option, f"is an option of a run, not of `optimize {command}`; remove one of them")
     if "server" in given and command in OF_THIS_MACHINE:
-        raise InputError("--server", f"does not go with `optimize {command}`, which is about this machine")
+        raise InputError("--server", f"cannot be combined with `optimize {command}`, which works on this machine")
 
 
 def _share_cores() -> None:
-    """Let idle threads sleep unless the user chose otherwise: those that spin take the cores from other studies.
+    """Let idle threads sleep unless the user chose otherwise: spinning threads take the cores from other studies.
 
     OpenMP reads this once, when torch is loaded.
     """

@@ -1,4 +1,4 @@
-"""What every command shares: where studies are stored, where caches lie, and how to answer."""
+"""What every command shares: the database, the cache directory and the form of its output."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ Storage = Annotated[
     str | None, typer.Option("--storage", help="Database URL of the studies; SQLite in your data directory by default.")
 ]
 CacheDir = Annotated[
-    Path | None, typer.Option("--cache-dir", help="Where layer banks, tables and trained checkpoints are kept.")
+    Path | None, typer.Option("--cache-dir", help="Directory of layer banks, tables and trained checkpoints.")
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object on standard output, everything else on standard error.")
 ]
 ServerUrl = Annotated[
     str | None,
-    typer.Option("--server", help="URL of a server whose studies are meant; $OPTIMIZE_SERVER unless --storage is."),
+    typer.Option("--server", help="URL of a server whose studies to use; $OPTIMIZE_SERVER sets it too."),
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option("--api-key", help="Key for the server; $OPTIMIZE_API_KEY is the better place, others see arguments."),
+    typer.Option("--api-key", help="API key for the server; $OPTIMIZE_API_KEY keeps it out of the process list."),
 ]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name or number of a study.")]
 
 
 PIPE_WIDTH = 140
 SERVER_VARIABLE, API_KEY_VARIABLE = "OPTIMIZE_SERVER", "OPTIMIZE_API_KEY"
-HERE_ALONE = ("storage", "cache_dir")  # what a server has of its own
+HERE_ALONE = ("storage", "cache_dir")  # a server has its own
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that is asked instead of this machine."""
+    """A server that runs the commands instead of this machine."""
 
     url: str
     api_key: str | None = field(repr=False)
@@ -55,7 +55,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Shared:
-    """The options that may stand before or after a command's name. `server` is None where this machine does it."""
+    """The options that may stand before or after a command's name. `server` is None for commands on this machine."""
 
     storage: str
     cache_dir: Path
@@ -69,12 +69,12 @@ class Shared:
 
     @property
     def messages(self) -> Console:
-        """Where progress and remarks go: always standard error."""
+        """Where progress and messages go: always standard error."""
         return _console(stderr=True)
 
     @contextmanager
     def studies(self) -> Iterator[Studies]:
-        """Yield the studies that one command is about."""
+        """Yield the studies that a command works on."""
         if self.server is None:
             yield LocalStudies(self.storage, self.cache_dir)
             return
@@ -95,11 +95,11 @@ def check_output(file: Path | None) -> None:
     if file is None:
         return
     if file.is_dir():
-        raise InputError("--output", f"{file} is a directory; name a file in it")
+        raise InputError("--output", f"{file} is a directory; give a file")
     if not file.absolute().parent.is_dir():
-        raise InputError("--output", f"there is no directory {file.parent}; make it, or name another file")
+        raise InputError("--output", f"the directory {file.parent} does not exist; create it or give another file")
     if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
-        raise InputError("--output", f"{file} cannot be written; name a file where you may write")
+        raise InputError("--output", f"{file} cannot be written; give a file that you may write")
 
 
 def _console(*, stderr: bool) -> Console:
@@ -134,14 +134,14 @@ def shared_of(
 
 
 def _server(options: Mapping[str, Any]) -> Server | None:
-    """Return the server that is named, by option or environment. What is typed wins over the environment."""
+    """Return the server given by option or environment. Options override the environment."""
     given = options.get("server")
     here = next((f"--{name.replace('_', '-')}" for name in HERE_ALONE if options.get(name)), None)
     if given and here:
-        raise InputError(here, f"belongs to this machine, --server {given} to another; leave one of them out")
+        raise InputError(here, f"applies to this machine, --server {given} to another; remove one of them")
     url = given or (None if here else os.environ.get(SERVER_VARIABLE))
     if url:
         return Server(url, options.get("api_key") or os.environ.get(API_KEY_VARIABLE) or None)
     if options.get("api_key"):
-        raise InputError("--api-key", f"is for a server; name it with --server URL or in {SERVER_VARIABLE}")
+        raise InputError("--api-key", f"needs a server; set --server URL or {SERVER_VARIABLE}")
     return None

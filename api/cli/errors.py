@@ -52,8 +52,8 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     MemoryError: MACHINE_FAILURE,
 }
 
-REMEDIES: Mapping[type[BaseException], str] = {  # beside what the error says itself
-    UnauthorizedError: "set OPTIMIZE_API_KEY; `optimize keys add NAME` makes a key at the server",
+REMEDIES: Mapping[type[BaseException], str] = {  # added to the error's own message
+    UnauthorizedError: "set OPTIMIZE_API_KEY; `optimize keys add NAME` on the server creates a key",
 }
 
 OPTIONS: Mapping[str, str] = {  # fields of the spec whose option is not simply the field with dashes

@@ -1,4 +1,4 @@
-"""Live progress on standard error: stage, how far, time left, smallest candidate so far; as much as the width takes."""
+"""Live progress on standard error: stage, count, time left, smallest candidate so far; as much as the width allows."""
 
 from __future__ import annotations
 

@@ -65,18 +65,18 @@ class LocalStudies:
                 return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
 
     def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
-        """Return all studies, newest first; those of one tag where it is given."""
+        """Return all studies, newest first; with `tag` only those that have it."""
         with self._store(read_only=True) as store:
             found = store.studies()
             return [StudyView.of(as_it_stands(study)) for study in found if tag is None or tag in study.tags]
 
     def study(self, name: str) -> StudyView:
-        """Return a study as it stands."""
+        """Return a study with its current state."""
         with self._store(read_only=True) as store:
             return StudyView.of(as_it_stands(store.study(name)))
 
     def result(self, name: str) -> RunResult:
-        """Return a whole run, as far as it is."""
+        """Return the result so far."""
         from optimizer.result import result_of
 
         with self._store(read_only=True) as store:
@@ -98,7 +98,7 @@ class LocalStudies:
         objectives: Sequence[CostName] | None,
         limits: Mapping[str, float],
     ) -> FrontResult:
-        """Return the front of what is stored. Raises `InputError` before the dense model was measured."""
+        """Return the front of the stored candidates. Raises `InputError` before the dense model was measured."""
         from optimizer.fronts import front_of
 
         with self._store(read_only=True) as store:
@@ -119,12 +119,12 @@ class LocalStudies:
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
-        """Replace what is given of a study's tags and note."""
+        """Replace a study's tags or note; None keeps them."""
         with self._store() as store:
             return StudyView.of(store.label_study(store.study(name).id, tags=tags, note=note))
 
     def cancel(self, name: str) -> StudyView:
-        """Cancel a queued study, and have the worker of a running one stop. Raises `InputError` for any other."""
+        """Cancel a queued study, or tell the worker of a running one to stop. Raises `InputError` for any other."""
         with closing(open_service(self.storage)) as service:
             study = service.store.study(name)
             if not service.jobs.request_cancel(study.id):
@@ -142,10 +142,10 @@ class LocalStudies:
             yield store
 
     def _interrupted(self, slug: str | None) -> str:
-        """Say what an interrupt leaves; the study has no name yet before it is stored."""
+        """Say what is stored after an interrupt; a study that is not stored yet has no name."""
         if slug is None:
-            return "Interrupted before the study began; nothing is stored."
-        return f"Interrupted. What was evaluated is stored; `{self.resume_command(slug)}` continues it."
+            return "Interrupted before the study started; nothing is stored."
+        return f"Interrupted. All evaluated candidates are stored; `{self.resume_command(slug)}` resumes the study."
 
     def resume_command(self, slug: str) -> str:
         """Return the command that resumes a study, as it can be typed here."""
@@ -155,11 +155,11 @@ class LocalStudies:
 
     def _without_baseline(self, study: Study) -> str:
         state = as_it_stands(study).state
-        return f"{study.slug!r} is {state} and has no baseline yet; `{self.resume_command(study.slug)}` continues it"
+        return f"{study.slug!r} is {state} and has no baseline yet; `{self.resume_command(study.slug)}` resumes it"
 
     def _nothing_to_cancel(self, study: Study) -> str:
         if study.state is StudyState.RUNNING:
-            return f"{study.slug!r} runs in a command of its own, not in a worker; press Ctrl-C there"
+            return f"{study.slug!r} runs in another `optimize` command, not in a worker; press Ctrl-C there"
         if study.state is StudyState.INTERRUPTED:
-            return f"{study.slug!r} is not running; `{self.resume_command(study.slug)}` continues it"
+            return f"{study.slug!r} is not running; `{self.resume_command(study.slug)}` resumes it"
         return f"{study.slug!r} is {study.state}; there is nothing to cancel"

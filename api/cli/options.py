@@ -25,7 +25,9 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - click hands the opti
 Model = Annotated[str | None, typer.Option(help="Short name, hub id or local directory.", rich_help_panel=MODEL)]
 Weights = Annotated[
     str | None,
-    typer.Option(help="torchvision's weights for an image network, as resnet18-f37072fd.pth.", rich_help_panel=MODEL),
+    typer.Option(
+        help="torchvision's weights file for an image network, such as resnet18-f37072fd.pth.", rich_help_panel=MODEL
+    ),
 ]
 Task = Annotated[
     str | None,
@@ -33,7 +35,8 @@ Task = Annotated[
 ]
 Epsilon = Annotated[float | None, typer.Option(help="Tolerated drop: 0.01 is one point.", rich_help_panel=MODEL)]
 Config = Annotated[
-    Path | None, typer.Option(help="TOML file with the fields of a study; options win over it.", rich_help_panel=MODEL)
+    Path | None,
+    typer.Option(help="TOML file with the fields of a study; options take precedence.", rich_help_panel=MODEL),
 ]
 Study = Annotated[str | None, typer.Option(help="Name of the new study.", rich_help_panel=MODEL)]
 DryRun = Annotated[
@@ -47,30 +50,32 @@ TextColumns = Annotated[
 ]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of labels.", rich_help_panel=DATA)]
 Metric = Annotated[str | None, typer.Option(help="accuracy, f1, matthews, pearson or spearman.", rich_help_panel=DATA)]
-MaxLength = Annotated[int | None, typer.Option(help="Tokens; longer texts are cut.", rich_help_panel=DATA)]
+MaxLength = Annotated[
+    int | None, typer.Option(help="Tokens per text; longer texts are truncated.", rich_help_panel=DATA)
+]
 CalibrationExamples = Annotated[
     int | None, typer.Option(help="Training examples that rank and reconstruct.", rich_help_panel=DATA)
 ]
 SearchExamples = Annotated[
-    int | None, typer.Option(help="Examples that candidates are searched on.", rich_help_panel=DATA)
+    int | None, typer.Option(help="Examples that evaluate the candidates of the search.", rich_help_panel=DATA)
 ]
 VerificationExamples = Annotated[
-    int | None, typer.Option(help="Examples that the shortlist is verified on, once.", rich_help_panel=DATA)
+    int | None, typer.Option(help="Examples that verify the shortlist, once.", rich_help_panel=DATA)
 ]
 AllowUntrained = Annotated[
     bool | None,
     typer.Option(
-        "--allow-untrained", help="Accept a model no better than guessing; train nothing.", rich_help_panel=DATA
+        "--allow-untrained", help="Accept a model that is no better than guessing; train nothing.", rich_help_panel=DATA
     ),
 ]
 Structure = Annotated[
     str | None,
-    typer.Option(help="units: heads, neurons, channels; weights: masks, of image networks.", rich_help_panel=SPACE),
+    typer.Option(help="units: heads, neurons, channels; weights: masks over an image network.", rich_help_panel=SPACE),
 ]
 Epochs = Annotated[
     int | None,
     typer.Option(
-        min=2, help="Of a masked candidate's training; as many as the dense network's.", rich_help_panel=SPACE
+        min=2, help="Training epochs of a masked candidate; the dense network's by default.", rich_help_panel=SPACE
     ),
 ]
 Criterion = Annotated[
@@ -80,12 +85,12 @@ Criterion = Annotated[
 Reconstruct = Annotated[
     bool | None,
     typer.Option(
-        "--reconstruct/--no-reconstruct", help="Solve the layers behind removed units anew.", rich_help_panel=SPACE
+        "--reconstruct/--no-reconstruct", help="Solve the layers that read pruned units again.", rich_help_panel=SPACE
     ),
 ]
 RoundTo = Annotated[
     int | None,
-    typer.Option(min=1, rich_help_panel=SPACE, help="Image networks: keep channels in multiples of it (8)."),
+    typer.Option(min=1, rich_help_panel=SPACE, help="Image networks: keep channels in multiples of this number (8)."),
 ]
 Keep = Annotated[
     list[str] | None,
@@ -93,15 +98,15 @@ Keep = Annotated[
 ]
 Objectives = Annotated[
     list[str] | None,
-    typer.Option(help="Costs that steer: flops, latency, energy, parameters, size.", rich_help_panel=SEARCH),
+    typer.Option(help="Costs to minimize: flops, latency, energy, parameters, size.", rich_help_panel=SEARCH),
 ]
 Sampler = Annotated[
     str | None, typer.Option(help="tpe, random, nsga2, nsga3, pymoo-nsga2 or iterative.", rich_help_panel=SEARCH)
 ]
-Trials = Annotated[int | None, typer.Option(help="Candidates, the ladder included.", rich_help_panel=SEARCH)]
+Trials = Annotated[int | None, typer.Option(help="Number of candidates, including the ladder.", rich_help_panel=SEARCH)]
 Timeout = Annotated[float | None, typer.Option(help="Seconds of search.", rich_help_panel=SEARCH)]
-Seed = Annotated[int | None, typer.Option(help="Seed of all that is random.", rich_help_panel=SEARCH)]
-Recover = Annotated[str | None, typer.Option(help="none, or finetune the shortlist.", rich_help_panel=SEARCH)]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.", rich_help_panel=SEARCH)]
+Recover = Annotated[str | None, typer.Option(help="none, or finetune: train the shortlist.", rich_help_panel=SEARCH)]
 MaxFlopsRatio = Annotated[float | None, typer.Option(help="Upper limit, of the dense model's.", rich_help_panel=SEARCH)]
 MaxLatencyRatio = Annotated[
     float | None, typer.Option(help="Upper limit, of the dense model's.", rich_help_panel=SEARCH)
@@ -122,7 +127,7 @@ SequenceLength = Annotated[
 ]
 MeasureSeconds = Annotated[
     float | None,
-    typer.Option(help="Seconds of timing per batch size, over all models; 5 by default.", rich_help_panel=MEASURE),
+    typer.Option(help="Seconds of timing per batch size, over all models (5).", rich_help_panel=MEASURE),
 ]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", rich_help_panel=MEASURE)]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps.", rich_help_panel=MEASURE)]

@@ -26,9 +26,9 @@ NARROWEST_TABLE = 72  # columns
 
 
 def print_result(result: RunResult, console: Console, *, resume: str) -> None:
-    """Print how a study stands: its front beside the dense model, the knee as published, and what it all cost.
+    """Print a result: the front next to the dense model, the knee in the published form, and the time spent.
 
-    `resume` is the command that continues it.
+    `resume` is the command that resumes the study.
     """
     head = f"\n[bold]{result.study}[/]: {escape(result.model)} on {escape(result.task)}, ε = {result.epsilon:g}"
     console.print(f"{head} {result.metric}")
@@ -43,7 +43,7 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
 
 
 def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
-    """Print a filtered front and what is not known at its ε. `resume` is the command that continues the study."""
+    """Print a filtered front and what is unknown at its ε. `resume` is the command that resumes the study."""
     console.print(f"\n[bold]{result.study}[/]: front at ε = {result.epsilon:g} over {', '.join(result.objectives)}")
     if result.items:
         _print_members(result.items, None, "metric", console, knee=result.knee)
@@ -60,9 +60,9 @@ def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
 
 
 def _standing(result: RunResult, resume: str) -> str:
-    """Say where an unfinished study stands and what continues it."""
+    """Return the state of an unfinished study and the command that resumes it."""
     reason = f" ({result.error})" if result.error else ""
-    following = "" if result.state in (StudyState.RUNNING, StudyState.QUEUED) else f"; `{resume}` continues it"
+    following = "" if result.state in (StudyState.RUNNING, StudyState.QUEUED) else f"; `{resume}` resumes it"
     return f"{result.state}{reason}{following}"
 
 
@@ -86,7 +86,7 @@ def member_in_words(member: Member) -> str:
 def _print_members(
     members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console, *, knee: int | None = None
 ) -> None:
-    """Print two tables: how good the members are, and what they cost."""
+    """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe]]
     costs = [["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size"]]
@@ -104,7 +104,7 @@ def _print_members(
 
 
 def _print_rows(rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Print rows below their titles as a table, or one cell a line where a table would break its words."""
+    """Print rows below their titles as a table, or one cell per line on a console too narrow for a table."""
     titles, *others = rows
     if console.width >= NARROWEST_TABLE:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -195,13 +195,13 @@ def _compared(before: float, after: float, form: str) -> tuple[str, str, str]:
 
 
 def _print_terms(result: RunResult, console: Console) -> None:
-    """Print under which terms the figures hold: examples, uses, bounds, time."""
+    """Print the conditions of the figures: examples, uses, bounds, time."""
     examples = result.conditions.get("examples", {})
     parts = [f"{role} {record['n']}" for role, record in examples.items() if isinstance(record, dict)]
     if parts:
         console.print(f"examples: {', '.join(parts)}; {_shortlist(result)}", highlight=False)
     if result.verification_uses > 1:
-        console.print(f"[yellow]{result.verification_uses} studies have verified on these examples by now.[/]")
+        console.print(f"[yellow]{result.verification_uses} studies have verified on these examples so far.[/]")
     stopped = result.stopped_early
     if result.candidates_evaluated:
         console.print(
@@ -238,7 +238,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def in_flops(value: float) -> str:
-    """Return a number of FLOPs as it is shown."""
+    """Return a number of FLOPs as the tables show it."""
     return f"{value / 1e9:.3f} G" if value >= 1e8 else _count(value)
 
 

@@ -16,22 +16,22 @@ Format = Literal["safetensors", "onnx"]
 
 
 class Studies(Protocol):
-    """What every command needs of a place that keeps studies, which are given by name or number."""
+    """What every command needs from a store of studies; studies are given by name or number."""
 
     def run(self, spec: StudySpec, *, name: str | None, console: Console) -> RunResult:
-        """Run a new study, showing on the console how it goes."""
+        """Run a new study and show its progress on the console."""
 
     def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
-        """Go on with a study, showing on the console how it goes."""
+        """Resume a study and show its progress on the console."""
 
     def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
-        """Return all studies, newest first; those of one tag where it is given."""
+        """Return all studies, newest first; with `tag` only those that have it."""
 
     def study(self, name: str) -> StudyView:
-        """Return a study as it stands."""
+        """Return a study with its current state."""
 
     def result(self, name: str) -> RunResult:
-        """Return a whole run, as far as it is."""
+        """Return the result so far."""
 
     def members(self, name: str) -> Sequence[Member]:
         """Return all evaluated candidates; none before the dense model was measured."""
@@ -44,19 +44,19 @@ class Studies(Protocol):
         objectives: Sequence[CostName] | None,
         limits: Mapping[str, float],
     ) -> FrontResult:
-        """Return the front of what is stored; without `limits` those of the study hold."""
+        """Return the front of the stored candidates; without `limits` the study's own apply."""
 
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Write a candidate to a new or empty directory; return its files."""
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
-        """Replace what is given of a study's tags and note."""
+        """Replace a study's tags or note; None keeps them."""
 
     def cancel(self, name: str) -> StudyView:
-        """Cancel what waits, and have what runs stop. Raises an error where there is nothing to cancel."""
+        """Cancel a waiting study, or stop a running one. Raises an error if there is nothing to cancel."""
 
     def resume_command(self, slug: str) -> str:
         """Return the command that resumes a study, as it can be typed here."""
 
     def delete(self, name: str) -> None:
-        """Delete a study with all that belongs to it."""
+        """Delete a study and everything that belongs to it."""

@@ -29,7 +29,7 @@ def spec_from(options: Mapping[str, Any], config: Path | None) -> StudySpec:
     fields = {**(_read_toml(config) if config else {}), **_fields(options)}
     for name in ("model", "task", "epsilon"):
         if name not in fields:
-            raise InputError(f"--{name}", "is needed; see `optimize --help`")
+            raise InputError(f"--{name}", "is required; see `optimize --help`")
     _check_choices(fields)
     try:
         return StudySpec.model_validate(fields)

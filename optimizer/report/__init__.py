@@ -1,6 +1,6 @@
-"""The report: a study as one HTML file that needs nothing else, neither network nor server.
+"""The report: a study as one self-contained HTML file.
 
-`page.html` is the frame, `page.css` its looks, `page.js` draws; plotly's own script is put in whole.
+`page.html` is the frame, `page.css` the style, `page.js` draws; plotly's whole script is embedded.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from search_spaces.files import written_whole
 
 
 def write_report(result: RunResult, members: Sequence[Member], path: Path) -> None:
-    """Write the report of a study, wholly or not at all. `members` are all evaluated candidates.
+    """Write the report of a study, completely or not at all. `members` are all evaluated candidates.
 
-    Raises `MachineError` where the place cannot be written.
+    Raises `MachineError` if the file cannot be written.
     """
     html = report_html(result, members)
     try:
         with written_whole(path) as temporary:
             temporary.write_text(html, encoding="utf-8")
     except OSError as error:
-        raise MachineError(f"--output: cannot write {path}: {error.strerror}; name another place") from error
+        raise MachineError(f"--output: cannot write {path}: {error.strerror}; give another file") from error
 
 
 def report_html(result: RunResult, members: Sequence[Member]) -> str:
     """Return the report as one HTML text."""
-    from plotly.offline import get_plotlyjs  # four megabytes of script, read when a report is written
+    from plotly.offline import get_plotlyjs  # four megabytes of script, read only when a report is written
 
     here = files("optimizer.report")
     data = {"result": result.model_dump(mode="json"), "members": [m.model_dump(mode="json") for m in members]}
@@ -50,13 +50,13 @@ def headline(result: RunResult) -> str:
     """Return the result in one sentence."""
     held = [m for m in result.front if m.verification is not None and m.verification.drop <= result.epsilon]
     if not result.front:
-        return f"Nothing is feasible: no candidate kept its drop within {result.epsilon:g}."
+        return f"Nothing is feasible: no candidate has a drop within {result.epsilon:g}."
     if not held:
-        return f"No member of the front held its drop within {result.epsilon:g} on the verification examples."
+        return f"No member of the front has a drop within {result.epsilon:g} on the verification examples."
     best = min(held, key=lambda member: member.parameters if member.recipe else member.flops_ratio)
     checked = best.verification
     if checked is None:
-        raise ValueError("a member that held was verified")
+        raise ValueError("a member whose drop held was verified")
     return (
         f"{_saving(best, result)}; "
         f"its {result.metric} dropped by {checked.drop:.4f} "
@@ -67,7 +67,7 @@ def headline(result: RunResult) -> str:
 
 
 def _saving(best: Member, result: RunResult) -> str:
-    """Return what a member needs; of masked weights, which no kernel need notice, also whether it is any faster."""
+    """Return what a member needs; for masked weights, which kernels may ignore, also whether it is faster."""
     if best.recipe is None or result.baseline is None:
         return f"Candidate #{best.candidate} needs {best.flops_ratio:.0%} of the dense model's FLOPs"
     gains = [f"×{each.ratio:.2f} ({each.kernels})" if each.gain else "no gain" for each in best.latency]

@@ -93,7 +93,7 @@ def test_storage_may_stand_on_either_side_but_run_options_may_not(finished: tupl
     assert (after.returncode, after.stdout) == (0, before.stdout)
     stray = cli("--seed", "3", "studies")
     assert stray.returncode == 2
-    assert "--seed: belongs to a run" in stray.stderr
+    assert "--seed: is an option of a run" in stray.stderr
 
 
 def test_a_study_is_labelled_and_listed_by_its_tag(finished: tuple[Cli, dict[str, object]]) -> None:
@@ -185,7 +185,7 @@ def cli_output(cli: Cli, *arguments: str) -> bytes:
             "--max-flops-ratio",
         ),
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01"], "the hub cannot be reached"),
-        (["--task", "sst2", "--epsilon", "0.01"], "--model: is needed"),
+        (["--task", "sst2", "--epsilon", "0.01"], "--model: is required"),
         (["front", "nothing"], "there is no such database"),
         (["export", "nothing", "0", "there", "--format", "onxx"], "did you mean 'onnx'"),
         (["--no-such-option"], "No such option"),

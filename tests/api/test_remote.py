@@ -186,9 +186,9 @@ def test_nothing_feasible_exits_with_3_there_too(served: Served) -> None:
     [
         (["show", "nothing"], "none is called 'nothing'"),
         (["front", "first", "--objectives", "flop"], "did you mean 'flops'"),
-        (["show", "first", "--storage", "sqlite:///x"], "--storage: belongs to this machine, --server http"),
-        (["show", "first", "--cache-dir", "x"], "--cache-dir: belongs to this machine, --server http"),
-        (["serve"], "--server: does not go with `optimize serve`"),
+        (["show", "first", "--storage", "sqlite:///x"], "--storage: applies to this machine, --server http"),
+        (["show", "first", "--cache-dir", "x"], "--cache-dir: applies to this machine, --server http"),
+        (["serve"], "--server: cannot be combined with `optimize serve`"),
         (["show", "first", "--server", "localhost"], "write it as http://HOST:PORT"),
         (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
         (["--model", "/etc", "--task", "x", "--epsilon", "0.1", "--data", "/etc"], "--allow-path"),
@@ -256,7 +256,7 @@ def test_a_key_is_needed_where_there_are_keys(tmp_path: Path, served: Served) ->
     assert json.loads(served.remote("studies", "--json", "--api-key", secret).stdout)["items"] == []
     stray = served.local("studies", "--api-key", secret)
     assert stray.returncode == 2
-    assert "--api-key: is for a server" in stray.stderr
+    assert "--api-key: needs a server" in stray.stderr
 
 
 def state_of(served: Served, name: str) -> str | None:

@@ -66,7 +66,7 @@ def test_names_cannot_break_out_of_the_page() -> None:
     ("front", "words"),
     [
         ((), "Nothing is feasible"),
-        ((member(0, Verdict.REFUTED),), "No member of the front held"),
+        ((member(0, Verdict.REFUTED),), "No member of the front has a drop"),
         (
             (member(0, Verdict.REFUTED), member(1, Verdict.CERTIFIED), member(2, Verdict.VERIFIED)),
             "Candidate #1 needs 50%",

@@ -19,7 +19,7 @@ DAY_S = 86_400.0
 
 def register(app: typer.Typer) -> None:
     """Put the command on the tree."""
-    cache = typer.Typer(help="Look after the cache.", no_args_is_help=True)
+    cache = typer.Typer(help="List and clear the cache.", no_args_is_help=True)
     cache.command("list")(list_entries)
     cache.command("prune")(prune)
     app.add_typer(cache, name="cache")
@@ -28,19 +28,21 @@ def register(app: typer.Typer) -> None:
 def list_entries(
     ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False
 ) -> None:
-    """List what is kept, with its size and age."""
+    """List the entries with their size and age."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     _answer(shared, _entries(shared.cache_dir))
 
 
 def prune(
     ctx: typer.Context,
-    unused_days: Annotated[float, typer.Option(help="Remove what was not written for so many days.")] = 30.0,
+    unused_days: Annotated[
+        float, typer.Option(help="Remove entries that were last written this many days ago or earlier.")
+    ] = 30.0,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old entries; what a study needs again is computed anew."""
+    """Remove old entries; what a study needs again is computed again."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
     for entry in old:
@@ -70,4 +72,4 @@ def _answer(shared: Shared, entries: list[dict[str, str | int | float]]) -> None
     table = Table("kind", "size", "days", "path", box=None)
     for entry in entries:
         table.add_row(str(entry["kind"]), decimal(int(entry["bytes"])), str(entry["days"]), str(entry["path"]))
-    return shared.console.print(table if entries else f"Nothing in {shared.cache_dir}.")
+    return shared.console.print(table if entries else f"{shared.cache_dir} contains no entries.")

@@ -22,7 +22,7 @@ def cancel(
     server: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Cancel a study of a worker: a queued one at once, a running one after its candidate; what it found stays."""
+    """Cancel a worker's study: at once if queued, after the current candidate if running. Its candidates are kept."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         found = known.cancel(study)
@@ -31,4 +31,4 @@ def cancel(
     elif found.state is StudyState.CANCELLED:
         shared.console.print(f"cancelled {found.study}", highlight=False)
     else:
-        shared.console.print(f"{found.study} stops after the candidate in flight", highlight=False)
+        shared.console.print(f"{found.study} stops after the current candidate", highlight=False)

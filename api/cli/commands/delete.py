@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def delete(
     ctx: typer.Context,
     study: StudyName,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without confirmation.")] = False,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -29,8 +29,8 @@ def delete(
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         name = known.study(study).study
-        if not yes and (shared.as_json or not typer.confirm(f"Delete study {name!r} for good?", err=True)):
-            raise InputError("--yes", f"{name!r} was not deleted; say --yes to delete it without being asked")
+        if not yes and (shared.as_json or not typer.confirm(f"Delete study {name!r} permanently?", err=True)):
+            raise InputError("--yes", f"{name!r} was not deleted; use --yes to delete it without confirmation")
         known.delete(name)
     if shared.as_json:
         shared.answer({"schema_version": 1, "deleted": name})

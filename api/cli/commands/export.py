@@ -22,7 +22,7 @@ def export(
     study: StudyName,
     candidate: Annotated[int, typer.Argument(metavar="CANDIDATE", help="Number of the candidate in the study.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty directory.")],
-    format: Annotated[str, typer.Option(help="safetensors, or onnx.")] = "safetensors",
+    format: Annotated[str, typer.Option(help="safetensors or onnx.")] = "safetensors",
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,

@@ -23,7 +23,7 @@ def front(
     ctx: typer.Context,
     study: StudyName,
     epsilon: Annotated[float | None, typer.Option(help="Tolerated drop; the study's own by default.")] = None,
-    objectives: Annotated[str | None, typer.Option(help="Costs beside the drop, separated by commas.")] = None,
+    objectives: Annotated[str | None, typer.Option(help="Costs to compare with the drop, separated by commas.")] = None,
     max_flops_ratio: Limit = None,
     max_latency_ratio: Limit = None,
     max_energy_ratio: Limit = None,
@@ -35,7 +35,7 @@ def front(
     server: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Filter what is stored of a study."""
+    """Filter a study's stored candidates."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     limits = checked_limits(
         flops=max_flops_ratio,

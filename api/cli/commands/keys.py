@@ -22,18 +22,18 @@ def register(app: typer.Typer) -> None:
 @keys_app.command("add")
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key's owner.")],
     scopes: Annotated[str, typer.Option("--scopes", "--scope", help="read, write, admin; separated by commas.")] = (
         "read,write"
     ),
     owners: Annotated[
-        str | None, typer.Option(help="Keys whose studies it reads as well, separated by commas, or all.")
+        str | None, typer.Option(help="Owners whose studies the key may also read, separated by commas, or all.")
     ] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print its secret, once. From then on the service answers nobody without a key."""
+    """Create a key and print its secret once. From then on the service requires a key."""
     from studies.opening import open_service
 
     wanted = frozenset(part for part in scopes.split(",") if part)
@@ -41,10 +41,13 @@ def add(
         if scope not in SCOPES:
             raise UnknownNameError("--scopes", scope, SCOPES)
     if not wanted:
-        raise InputError("--scopes", "name at least one of read, write, admin")
+        raise InputError("--scopes", "give at least one of read, write, admin")
     others = [part for part in (owners or "").split(",") if part]
     if wanted == {Scope.READ} and not others:
-        raise InputError("--owners", "a key that only reads makes no studies; say whose it reads, or all")
+        raise InputError(
+            "--owners",
+            "a key with scope read alone has no studies of its own; give the owners that it may read, or all",
+        )
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     service = open_service(shared.storage)
     try:
@@ -55,7 +58,9 @@ def add(
         shared.answer({"schema_version": 1, "id": key.id, "name": key.name, "scopes": sorted(wanted), "secret": secret})
     else:
         shared.console.print(secret, highlight=False)
-        shared.messages.print(f"key {key.id} of {key.name!r} ({', '.join(sorted(wanted))}); it is not shown again")
+        shared.messages.print(
+            f"key {key.id} of {key.name!r} ({', '.join(sorted(wanted))}); store it now, it is shown only once"
+        )
 
 
 @keys_app.command("list")

@@ -18,9 +18,11 @@ def register(app: typer.Typer) -> None:
 def label(
     ctx: typer.Context,
     study: StudyName,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag; repeat for several. They replace all.")] = None,
-    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
-    note: Annotated[str | None, typer.Option("--note", help="A note; it replaces the one before.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="A tag; may repeat. The tags replace the previous ones.")
+    ] = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Remove all tags.")] = False,
+    note: Annotated[str | None, typer.Option("--note", help="A note; it replaces the previous one.")] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -29,10 +31,10 @@ def label(
 ) -> None:
     """Put tags and a note on a study."""
     if tag and no_tags:
-        raise InputError("--no-tags", "takes all tags away, --tag sets some; leave one of them out")
+        raise InputError("--no-tags", "removes all tags and --tag sets some; remove one of them")
     tags = [] if no_tags else tag or None
     if tags is None and note is None:
-        raise InputError("--tag", "name a tag or a --note, or say --no-tags")
+        raise InputError("--tag", "give --tag, --note or --no-tags")
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         labelled = known.label(study, tags=tags, note=note)

@@ -25,14 +25,14 @@ def recommend(
     ] = "knee",
     weight: Annotated[
         list[str] | None,
-        typer.Option(help="For weights: NAME:NUMBER of drop, in units of ε, or of a cost, as a ratio; may repeat."),
+        typer.Option(help="For weights: NAME:NUMBER; drop counts in units of ε, a cost as a ratio; may repeat."),
     ] = None,
     order: Annotated[
         str | None, typer.Option(help="For lexicographic: costs separated by commas, most important first.")
     ] = None,
     max_drop: Annotated[float | None, typer.Option(help="For budget: the largest drop; ε by default.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Tolerated drop; the study's own by default.")] = None,
-    objectives: Annotated[str | None, typer.Option(help="Costs beside the drop, separated by commas.")] = None,
+    objectives: Annotated[str | None, typer.Option(help="Costs to compare with the drop, separated by commas.")] = None,
     max_flops_ratio: Limit = None,
     max_latency_ratio: Limit = None,
     max_energy_ratio: Limit = None,

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def report(
     ctx: typer.Context,
     study: StudyName,
-    output: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,

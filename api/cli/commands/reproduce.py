@@ -27,11 +27,13 @@ def reproduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The preset, such as mlp-layerwise.")],
     scale: Annotated[str, typer.Option(help="quick: minutes on two cores; paper: as published.")] = "quick",
     dataset: Annotated[
-        str | None, typer.Option(help="One data set of the preset, or a stand-in: digits, fashion_mnist; phrases.")
+        str | None, typer.Option(help="One data set of the preset, or a stand-in: digits, fashion_mnist or phrases.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Directory with its files; the hub without it.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of the data set's files; from the hub by default.")
+    ] = None,
     model: Annotated[
-        str | None, typer.Option(help="One model of the preset; of texts any name, hub id or directory.")
+        str | None, typer.Option(help="One model of the preset; for texts any name, hub id or directory.")
     ] = None,
     runs: Annotated[int | None, typer.Option(help="Runs per configuration, each with its own seed.")] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for runs, tables and figures.")] = None,
@@ -93,7 +95,7 @@ def _encoder_table(found: EncoderReproduction) -> Table:
             f"{row.mcc.mean:.3f}",
             f"{row.flops_change.mean:+.1%}",
             f"{row.cpu_latency_change.mean:+.1%}",
-            "not here" if gpu is None else f"{gpu.mean:+.1%}",
+            "no GPU" if gpu is None else f"{gpu.mean:+.1%}",
             f"{row.energy_change.mean:+.1%} ({row.energy_source})",
             str(row.runs),
         )

@@ -1,4 +1,4 @@
-"""`optimize resume`: go on with a study where it was left."""
+"""`optimize resume`: resume a study where it stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resume(
     ctx: typer.Context,
     study: StudyName,
     epsilon: Annotated[
-        float | None, typer.Option(help="A larger ε: what was stopped and might be feasible there is finished.")
+        float | None, typer.Option(help="A larger ε; stopped candidates that may be feasible there are finished.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the report to this HTML file.")] = None,
     storage: Storage = None,
@@ -29,7 +29,7 @@ def resume(
     server: ServerUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Go on with a study; nothing that is stored is evaluated again."""
+    """Resume a study; stored candidates are not evaluated again."""
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     check_output(output)
     with shared.studies() as known:

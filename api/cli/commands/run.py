@@ -1,4 +1,4 @@
-"""`optimize --model …`: run a study, show how it goes, print what it found."""
+"""`optimize --model …`: run a study, show its progress, print its result."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bo
 
 
 def _estimate(spec: StudySpec, shared: Shared) -> None:
-    """Print what a study would take on this machine. Raises `InputError` where a server is to run it."""
+    """Print an estimate of a study's time on this machine. Raises `InputError` with `--server`."""
     if shared.server is not None:
         raise InputError(
-            "--dry-run", f"estimates for this machine, not for --server {shared.server.url}; leave one of them out"
+            "--dry-run", f"estimates for this machine, not for --server {shared.server.url}; remove one of them"
         )
     check_names(spec)
     from optimizer.estimate import estimate  # brings torch, which a mistyped name should not wait for
@@ -40,7 +40,7 @@ def _estimate(spec: StudySpec, shared: Shared) -> None:
 
 
 def hand_over(result: RunResult, known: Studies, shared: Shared, output: Path | None) -> None:
-    """Print a result and write its report where one is wanted. Raises `NothingFeasibleError`, exit code 3."""
+    """Print a result and write the report if `output` is given. Raises `NothingFeasibleError`, exit code 3."""
     if output is not None:
         from optimizer.report import write_report
 

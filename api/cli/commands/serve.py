@@ -31,24 +31,22 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback only with API keys.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; addresses other than loopback require an API key.")
+    ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 where others run `optimize worker`.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0 if you run `optimize worker` yourself.")] = 1,
     allow_path: AllowPath = None,
-    allow_host: Annotated[list[str] | None, typer.Option(help="Name this server answers for; may repeat.")] = None,
-    allow_hub: Annotated[list[str] | None, typer.Option(help="Hub id or owner that may be named; may repeat.")] = None,
-    requests_per_minute: Annotated[
-        int, typer.Option(min=1, help="Requests of one address that are answered in a minute.")
-    ] = 1200,
+    allow_host: Annotated[list[str] | None, typer.Option(help="Host name this server answers for; may repeat.")] = None,
+    allow_hub: Annotated[
+        list[str] | None, typer.Option(help="Hub id or owner that requests may name; may repeat.")
+    ] = None,
+    requests_per_minute: Annotated[int, typer.Option(min=1, help="Requests answered per address and minute.")] = 1200,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(help="Address or network of a proxy whose X-Forwarded-For names the caller; may repeat."),
     ] = None,
-    max_connections: Annotated[
-        int, typer.Option(min=1, help="Connections held at once; more are answered 503.")
-    ] = 1000,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections open at once; further ones get 503.")] = 1000,
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
@@ -56,7 +54,7 @@ def serve(
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve studies and fronts over HTTP, and run what is submitted."""
+    """Serve studies and fronts over HTTP, and run submitted studies."""
     import uvicorn
 
     from api.http.app import create_app
@@ -82,9 +80,11 @@ def serve(
     has_keys = service.keys.any()
     service.close()
     if not has_keys and not _is_loopback(host):
-        raise InputError("--host", f"{host} can be reached by others; make a key first with `optimize keys add NAME`")
+        raise InputError(
+            "--host", f"{host} can be reached from other machines; first create a key with `optimize keys add NAME`"
+        )
     if not has_keys:
-        shared.messages.print("no API keys: this machine alone is answered, and may do everything")
+        shared.messages.print("no API keys: only this machine can connect, and may do everything")
     pool = Pool(workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     try:
@@ -140,7 +140,7 @@ def _room_for(connections: int, messages: Console) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     room = connections if hard == resource.RLIM_INFINITY else min(connections, max(1, hard - OTHER_FILES))
     if room < connections:
-        messages.print(f"the limit of {hard} open files leaves room for {room} connections; raise it with ulimit -n")
+        messages.print(f"the limit of {hard} open files allows {room} connections; raise it with ulimit -n")
     return room
 
 

@@ -1,4 +1,4 @@
-"""`optimize show`: a study as it stands, finished or not."""
+"""`optimize show`: a study's current result, finished or not."""
 
 from __future__ import annotations
 

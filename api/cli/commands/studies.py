@@ -1,4 +1,4 @@
-"""`optimize studies`: what is stored."""
+"""`optimize studies`: the stored studies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def studies(
     ctx: typer.Context,
-    tag: Annotated[str | None, typer.Option("--tag", help="Only those with this tag.")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="List only studies with this tag.")] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,

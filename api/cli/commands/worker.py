@@ -15,12 +15,14 @@ from api.cli.context import AsJson, CacheDir, Storage, shared_of
 from studies.jobs import JobKind
 
 Artifacts = Annotated[
-    Path | None, typer.Option("--artifacts", help="Where exported models are kept; below --cache-dir by default.")
+    Path | None, typer.Option("--artifacts", help="Directory of exported models; in --cache-dir by default.")
 ]
-LeaseSeconds = Annotated[float, typer.Option(min=1, help="A silent worker's job is taken over after it.")]
-StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at once.")]
+LeaseSeconds = Annotated[
+    float, typer.Option(min=1, help="Seconds after which another worker takes over a silent worker's job.")
+]
+StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at the same time.")]
 AllowPath = Annotated[
-    list[Path] | None, typer.Option(help="Directory below which local models and data may lie; may repeat.")
+    list[Path] | None, typer.Option(help="Directory whose local models and data are accepted; may repeat.")
 ]
 
 
@@ -46,18 +48,17 @@ def worker(
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
-    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is queued.")] = False,
-    only: Annotated[
-        Only | None, typer.Option("--only", help="Take no other jobs: an export then waits for no study.")
-    ] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when the queue is empty.")] = False,
+    only: Annotated[Only | None, typer.Option("--only", help="Take only these jobs: studies or exports.")] = None,
     with_parent: Annotated[
-        int | None, typer.Option("--with-parent", metavar="PID", help="End with this process, which started it.")
+        int | None,
+        typer.Option("--with-parent", metavar="PID", help="Exit together with this process, which started the worker."),
     ] = None,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run queued studies, one after the other, until told to stop."""
+    """Run queued studies, one after the other, until stopped."""
     from api.runner.parent import end_with
 
     if with_parent is not None:
