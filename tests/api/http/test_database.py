@@ -118,7 +118,8 @@ def test_a_full_disk_is_unavailable_and_what_was_stored_stays(place: Any, small_
                 ballast.write(b"\0" * 4096)
         answers = [client.post("/v1/studies", json=place.request(name=f"n{i}")) for i in range(20)]
         assert answers[-1].status_code == 503, answers[-1].text
-        assert "disk" in answers[-1].json()["detail"]
+        assert "nothing of this request was kept" in answers[-1].json()["detail"]
+        assert str(small_disk) not in answers[-1].text
         accepted = {f"n{i}" for i, answer in enumerate(answers) if answer.status_code == 201}
         assert {answer.status_code for answer in answers} <= {201, 503}
         (small_disk / "ballast").unlink()

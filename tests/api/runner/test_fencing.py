@@ -21,7 +21,7 @@ from studies.records import StudyState
 from studies.sql.service import SqlService
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
-TRIALS = 30
+TRIALS = 16
 PATIENCE_S = 120.0
 AS_HOST = """
 import socket
@@ -54,6 +54,7 @@ class Host:
     def __init__(self, cli: Cli, url: str, name: str, beat_s: float) -> None:
         self.log = cli.root / f"{name}.log"
         options = ["--storage", url, "--cache-dir", str(cli.root / "cache"), "worker", "--lease-seconds", "2"]
+        options += ["--allow-path", str(cli.root)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-c", AS_HOST.format(host=name, beat_s=beat_s), *options],
@@ -125,10 +126,11 @@ def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
         batch_sizes=(1,),
         calibration_examples=32,
         threads=1,
+        measure_seconds=0.2,
     )
     study = service.submit("s", spec.model_dump(mode="json"))
     first = on_host("first", beat_s=NEVER_S)  # only a write can tell it that its lease is gone
-    wait_until(lambda: len(finished(service)) >= 10)
+    wait_until(lambda: len(finished(service)) >= 5)
     freeze(first, service)
     second = on_host("second", beat_s=0.5)
     has_it = lambda: (service.jobs.jobs(study.id)[0].worker or "").startswith("second")  # noqa: E731

@@ -164,7 +164,9 @@ def runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(start: Callable[..., Server]) -> None:
+def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(
+    start: Callable[..., Server], assets: Path
+) -> None:
     first = start()
     first.submit("s")
     wait_until(lambda: len(first.finished("s")) >= 6)
@@ -174,7 +176,10 @@ def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(start: C
     second = start("--workers", "0")
     assert second.state("s") == "queued"
     done = subprocess.run(
-        second.cli.command("worker", "--until-idle"), env=second.cli.environment, cwd=second.cli.root, check=False
+        second.cli.command("worker", "--until-idle", "--allow-path", str(assets)),
+        env=second.cli.environment,
+        cwd=second.cli.root,
+        check=False,
     )
     assert done.returncode == 0
     assert second.state("s") == "complete"
