@@ -1,4 +1,4 @@
-"""Bounds on what a study may name: checked where a spec comes in, not where it is read from the store."""
+"""Bounds on the names, numbers and lists of a spec: checked when a spec is submitted, skipped for stored specs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Validati
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-STORED = "stored"  # the validation context of what is read from the store
+STORED = "stored"  # the validation context of stored specs
 PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"  # the same for JSON Schema
 UNREADABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories: control characters, surrogates, line separators
 
@@ -30,7 +30,7 @@ class AtMost:
         """State the bound."""
         found = handler(schema)
         keyword = {"string": "maxLength", "array": "maxItems"}.get(str(found.get("type")), "maximum")
-        if found.get("type") == "integer" and self.most >= 2**53:  # which a float, as some read numbers, cannot tell
+        if found.get("type") == "integer" and self.most >= 2**53:  # not exact as a float
             return {**found, "exclusiveMaximum": self.most + 1}
         return {**found, keyword: self.most}
 
@@ -54,7 +54,7 @@ class Readable:
         return core_schema.with_info_after_validator_function(_readable, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """State what JSON Schema can say of it."""
+        """Add the length bounds to the JSON Schema."""
         return {**handler(schema), "minLength": 1, "pattern": PATTERN}
 
 
@@ -73,8 +73,8 @@ def refuse_unreadable(text: str) -> None:
     for place, character in enumerate(text):
         if unicodedata.category(character) in UNREADABLE:
             raise ValueError(
-                f"character {place + 1} is U+{ord(character):04X}, which is no text; leave out control characters and "
-                "lone surrogates"
+                f"character {place + 1} is U+{ord(character):04X}, which cannot be stored or printed; "
+                "remove control characters and lone surrogates"
             )
 
 

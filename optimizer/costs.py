@@ -1,4 +1,4 @@
-"""Costs of a config, priced without building its model; those of a text encoder add up over its groups."""
+"""Costs of a config, computed without building its model; costs of a text encoder are sums over its groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search_spaces.groups import Group, GroupKind
 
 
 class Cost(Protocol):
-    """A cost of a config, in a unit of its own. Additive ones are exact per level; others only as a whole."""
+    """A cost of a config, in its own unit. Additive costs are exact per level; others are exact only per config."""
 
     @property
     def dense(self) -> float:
@@ -29,12 +29,12 @@ class Cost(Protocol):
         """Return the cost as a ratio to the dense model's."""
 
     def of_levels(self, group: Group) -> FloatArray:
-        """Return what each of the group's levels costs, all other groups dense: `(levels,)`, up to a constant."""
+        """Return the cost of each of the group's levels with all other groups dense: `(levels,)`, up to a constant."""
 
 
 @dataclass(frozen=True)
 class AdditiveCost:
-    """A cost of a config: `fixed` plus, for every group, the entry of its level."""
+    """A cost of a config: `fixed` plus one entry per group, looked up by the group's level."""
 
     fixed: float
     levels: Mapping[str, Mapping[int, float]]  # group -> level -> cost in the cost's own unit
@@ -122,6 +122,6 @@ class WeightedSum:
         return self.total(config) / self.dense
 
     def of_levels(self, group: Group) -> FloatArray:
-        """Return what each of the group's levels costs, all other groups dense, up to a constant: `(levels,)`."""
+        """Return the cost of each of the group's levels with all other groups dense, up to a constant: `(levels,)`."""
         levels = [weight * cost.of_levels(group) for weight, cost in self._parts]
         return np.asarray(np.sum(levels, axis=0))

@@ -1,4 +1,4 @@
-"""Emptiness: why a front has no members, in words that name what stands in the way and what would help."""
+"""Emptiness: why a front has no members: the obstacle and the remedy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ def why_empty(
 ) -> str:
     """Return why no candidate is on a front.
 
-    `within` has the cost ratios of every candidate whose drop is within `epsilon`: of the objectives and the limits.
+    `within` contains, for every candidate whose drop is within `epsilon`, the ratios of objectives and limited costs.
     """
     drops = [c.outcome.drop for c in candidates if c.outcome is not None and c.outcome.drop is not None]
     if not drops:
         return _nothing_evaluated(candidates)
     if not within:
         return (
-            f"no candidate kept its drop within {epsilon:g}, the least was {min(drops):.4f}; "
+            f"no candidate kept its drop within {epsilon:g}; the smallest drop was {min(drops):.4f}; "
             "allow a larger --epsilon or more --trials"
         )
     measured = [ratios for ratios in within if None not in ratios.values()]
     if not measured:
         unmeasured = sorted({cost for ratios in within for cost, ratio in ratios.items() if ratio is None})
         was = "was" if len(unmeasured) == 1 else "were"
-        return f"{' and '.join(unmeasured)} {was} not measured on any candidate within ε; choose by costs that were"
-    told = [f"--max-{c}-ratio is {limit:g}, the least is {_least(measured, c):.4g}" for c, limit in limits.items()]
-    return f"no candidate within ε keeps every limit: {'; '.join(told)}"
+        return f"{' and '.join(unmeasured)} {was} not measured on any candidate within ε; choose measured costs"
+    told = [f"--max-{c}-ratio is {limit:g}, the lowest is {_least(measured, c):.4g}" for c, limit in limits.items()]
+    return f"no candidate within ε is within every limit: {'; '.join(told)}"
 
 
 def _nothing_evaluated(candidates: Sequence[Candidate]) -> str:
@@ -39,7 +39,7 @@ def _nothing_evaluated(candidates: Sequence[Candidate]) -> str:
     if failed:
         return f"no candidate could be evaluated: {failed[-1]}"
     if finished:
-        return f"all {len(finished)} candidates were over a limit on their costs; loosen it, or allow more --trials"
+        return f"all {len(finished)} candidates exceeded a cost limit; loosen the limit or allow more --trials"
     return "no candidate has been evaluated"
 
 

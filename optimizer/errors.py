@@ -1,4 +1,4 @@
-"""What the optimizer refuses: input that cannot work, each error naming the field and the remedy."""
+"""Errors of the optimizer. Each error about input names the field and the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OptimizerError(Exception):
 
 
 class InputError(OptimizerError, ValueError):
-    """The user's input cannot work. `field` is the option or column at fault; the text says what to do instead."""
+    """Invalid input. `field` is the option or column at fault; the text says what to do instead."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -23,7 +23,7 @@ class InputError(OptimizerError, ValueError):
 
 
 class UnknownNameError(InputError):
-    """A name that is not on offer; the text gives the nearest ones."""
+    """An unknown name; the text suggests the closest known names."""
 
     def __init__(self, field: str, name: str, known: Iterable[str], *, remedy: str = "") -> None:
         names = sorted(known)

@@ -1,4 +1,4 @@
-"""Estimate: what a study would take, from a check of everything and a few timed batches. Nothing is stored."""
+"""Estimate: check a spec completely and predict a study's duration from a few timed batches. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from optimizer.families.masked import MaskedFamily
 
 TIMED_EXAMPLES = 128
-MEAN_COST = 0.5  # of a candidate's evaluation to the dense model's: smaller models, some of them stopped early
-BANK_PASSES = 6  # over the calibration examples: moments, ranking and solves, by measurement on small encoders
-SPREAD = 2.0  # an estimate is good to a factor of this
+MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
+BANK_PASSES = 6  # passes over the calibration examples for moments, ranking and solves, measured on small encoders
+SPREAD = 2.0  # the true time is within this factor of the estimate
 
 
 class Estimate(BaseModel):
-    """What a study would work on, and the seconds it would probably take."""
+    """The groups and examples of a study, and its expected seconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +54,7 @@ class Estimate(BaseModel):
 
 
 def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
-    """Check a spec, load its workload, time the dense model on a few examples. Raises `InputError`."""
+    """Check a spec, load its workload and time the dense model on a few examples. Raises `InputError`."""
     check_workload(spec)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
     check_loaded(spec, workload)
@@ -83,7 +83,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
 
 
 def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
-    """Return the tokens, or images, that pass before the search."""
+    """Return the number of tokens or images processed before the search."""
     if spec.structure == "weights":
         return 0.0
     groups = len(workload.family.groups(workload))
@@ -91,7 +91,7 @@ def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float])
 
 
 def _searching(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
-    """Return the tokens, or images, that pass in the search; a training step counts as three forward passes."""
+    """Return the number of tokens or images processed in the search; a training step counts as three forward passes."""
     if spec.structure == "weights":
         training = cast("MaskedFamily", workload.family).training
         return spec.trials * (BACKWARD * training.settings.epochs * len(training.images) + tokens["search"])

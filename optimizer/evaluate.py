@@ -1,7 +1,8 @@
-"""Evaluate: one config's answers to the search's questions, the cheapest question first.
+"""Evaluate one config in stages, cheapest first.
 
-Costs by the tables, limits, the divergence of the model's answers on a few examples, then the metric by racing
-against the dense model: a candidate that cannot come back under ε is stopped. A candidate that fails is a result.
+The stages are: costs from the tables, limits, the divergence of the model's answers on a few examples, and the metric
+by racing against the dense model. A candidate whose drop can no longer fall within ε is stopped. A failed candidate is
+recorded as a result.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
 
 @dataclass(frozen=True)
 class DenseAnswers:
-    """The search examples in the order that every candidate meets them, with the dense model's answers.
+    """The search examples in the order in which every candidate sees them, with the dense model's answers.
 
-    The first part of the order, the screening examples, also tells the divergence, for which no label is read: a
-    candidate's answers there are asked for once and serve both. Search examples, and not calibration examples: on
-    texts that it was trained on a model's answers are saturated, and allocating by their divergence costs a third more
-    divergence on unseen ones at the same FLOPs.
+    The first part of the order, the screening examples, also gives the divergence, which needs no labels: a
+    candidate's answers there are computed once and used for both. Divergences are taken on search examples because a
+    model's answers are saturated on texts that it was trained on: allocating by the divergence on calibration
+    examples costs a third more divergence on unseen texts at the same FLOPs.
     """
 
     examples: AnyExamples
@@ -48,7 +49,7 @@ class DenseAnswers:
 
     @classmethod
     def on(cls, examples: AnyExamples, logits: NDArray[np.float32]) -> DenseAnswers:
-        """Return the answers with the order, which is the same for every study of these examples."""
+        """Return the answers with their order, which is the same for every study of these examples."""
         return cls(examples, logits, race_order(len(examples), examples.lengths, seed=0, labels=examples.labels))
 
     @cached_property
@@ -65,9 +66,9 @@ Counted = Callable[[Config, nn.Module], tuple[Measurement, ...]]
 
 
 class Evaluator:
-    """Evaluates configs of one study. Models come from `build`, which returns a new smaller model for a config.
+    """Evaluates configs of one study. `build` returns a new smaller model for a config.
 
-    `counted` adds what no table knows before the model is there.
+    `counted` adds costs that are known only once the model is built.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Evaluator:
         return self._metric.value(self._dense_predictions, self._labels)
 
     def divergence_of(self, config: Config) -> float:
-        """Return the divergence of the config's answers on the screening examples; each config is asked once."""
+        """Return the divergence of the config's answers on the screening examples; each config is run once."""
         if config not in self._screened:
             self._screened[config] = predict(self._build(config), self._dense.screening)
         return self._dense.divergence_of(self._screened[config])
@@ -108,7 +109,7 @@ class Evaluator:
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
         try:
             outcome = self.evaluate_model(self._build(config), config, costs=costs)
-        except ValueError as error:  # NaN or infinite answers: the model is broken, not the program
+        except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
         return replace(outcome, seconds=self._clock() - started)
@@ -116,7 +117,7 @@ class Evaluator:
     def evaluate_model(
         self, model: nn.Module, config: Config, *, costs: tuple[Measurement, ...] | None = None
     ) -> Outcome:
-        """Return the outcome of a model that stands for `config`. Raises `ValueError` on non-finite answers."""
+        """Return the outcome of `config` evaluated on its model. Raises `ValueError` for NaN or infinite answers."""
         costs = self._costs(config) if costs is None else costs
         if config not in self._screened:
             self._screened[config] = predict(model, self._dense.screening)
@@ -201,7 +202,7 @@ class Evaluator:
 
 
 def flops_measurement(value: float) -> Measurement:
-    """Return FLOPs of one inference, counted on the model itself."""
+    """Return FLOPs per inference, counted on the model itself."""
     return Measurement(quantity="flops", value=value, unit=UNITS["flops"], source=Source.COUNTED)
 
 
@@ -210,7 +211,7 @@ def _divergence_measurement(value: float, n: int) -> Measurement:
 
 
 def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the per-example scores of a metric that has them. Raises `ValueError` for one that has not."""
+    """Return the per-example scores of a metric. Raises `ValueError` for a metric without per-example scores."""
     scores = metric.per_example(predictions, labels)
     if scores is None:
         raise ValueError(f"{metric.name} is not a mean of per-example scores")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from objectives.statistics import paired_drop_interval, within_epsilon
 from studies.records import Candidate, CandidateState
 
-CERTAIN = 0.98  # two-sided: a stopped candidate is decided where 99 % say that it stays above ε
+CERTAIN = 0.98  # two-sided: a stopped candidate is ruled out where its 99 % interval is above ε
 
 
 def is_feasible(candidate: Candidate, epsilon: float) -> bool:

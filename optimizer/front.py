@@ -1,4 +1,4 @@
-"""The front: who dominates whom, how much a front covers, and its knee.
+"""The front: dominance, hypervolume and knee.
 
 All functions take losses as arrays: rows are candidates, columns are axes, lower is better on each. Dominance and
 hypervolume are exact and computed by moocore.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
-_DIGITS = 12  # compromises closer than this are equal: the rest is rounding
+_DIGITS = 12  # sums closer than this are equal up to rounding
 
 
 def non_dominated(losses: ArrayLike) -> NDArray[np.bool_]:
@@ -49,12 +49,12 @@ def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
 
 
 def knee(losses: ArrayLike) -> int:
-    """Return the index of the front member that bulges furthest from the plane through the front's extremes.
+    """Return the index of the knee: the member furthest from the plane through the front's extremes.
 
     Axes are scaled so that the best value is 0 and the worst 1; the plane is then the one through the unit points, and
-    the member with the smallest sum of scaled losses is furthest on its good side. Of equals the one nearest the
-    ideal point is taken, then the first. An axis on which all agree says nothing; of one member the knee is that
-    member.
+    the member with the smallest sum of scaled losses is furthest on its good side. Ties go to the member nearest the
+    ideal point, then to the first. An axis on which all members are equal is ignored; the knee of a single member is
+    that member.
 
     Args:
         losses: `(n, m)` of a front, finite, n >= 1.

@@ -1,6 +1,6 @@
-"""Fronts of a study: what is stored, cut at an ε and at limits, and what of it nothing else dominates.
+"""Fronts of a study: the stored candidates within an ε and limits that no other candidate dominates.
 
-A stored study answers for any ε, other objectives and other limits without measuring anything again.
+A stored study gives fronts for any ε, other objectives and other limits without new measurements.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def front_of(
     objectives: Sequence[str] | None = None,
     limits: Limits | None = None,
 ) -> FrontResult:
-    """Return the front of what is stored at `epsilon` and under `limits`, both the study's own unless given.
+    """Return the front of the stored candidates at `epsilon` and under `limits`, by default the study's own.
 
-    Up to the study's own ε a verified study answers with its shortlist alone: then dominance compares measured costs
-    and drops on the verification examples, which nobody was selected by. Above it, or before verification, all
-    evaluated candidates are compared by their drops on the search examples. The two never meet in one comparison.
-    A candidate for which an objective or a limited cost was not measured cannot be compared and stays out.
+    Up to the study's own ε the front of a verified study is taken from its shortlist: dominance compares measured costs
+    and drops on the verification examples, which took no part in the selection. Above that ε, or before verification,
+    all evaluated candidates are compared by their drops on the search examples. The two kinds of drop are never
+    compared with each other. A candidate for which an objective or a limited cost was not measured is left out.
     """
     spec = StudySpec.stored(study.spec)
     epsilon = spec.epsilon if epsilon is None else epsilon
@@ -75,7 +75,7 @@ def front_of(
 
 @dataclass(frozen=True)
 class Axes:
-    """What dominance compares: the drop, then the ratios of the costs to the dense model's."""
+    """The coordinates that dominance compares: the drop, then each cost as a ratio to the dense model's."""
 
     objectives: Sequence[str]
     by_verification: bool
@@ -101,19 +101,19 @@ def study_limits(spec: StudySpec) -> Limits:
 
 
 def _is_within(member: Member, limits: Limits) -> bool:
-    """Whether every limited cost was measured and keeps its limit: what was not measured cannot be claimed."""
+    """Whether every limited cost was measured and is within its limit."""
     ratios = {cost: member.ratio(cost) for cost in limits}
     return all(ratio is not None and ratio <= limits[cost] for cost, ratio in ratios.items())
 
 
 def _knee(front: Sequence[Member], axes: Axes) -> int | None:
-    """Return the knee's candidate number: among members that verification did not refute, if there are any."""
+    """Return the knee's candidate number, chosen among members that verification did not refute if there are any."""
     standing = [member for member in front if member.verdict is not Verdict.REFUTED] or list(front)
     return standing[knee(axes.losses(standing))].candidate if standing else None
 
 
 def _hypervolume(front: Sequence[Member], axes: Axes, epsilon: float) -> float | None:
-    """Return the exact volume of (drop / ε, cost ratios) below the reference point of all ones; none for ε = 0."""
+    """Return the exact hypervolume of (drop / ε, cost ratios) up to the reference point of all ones; None for ε = 0."""
     if epsilon == 0:
         return None
     losses = axes.losses(front)
@@ -131,7 +131,7 @@ def _has_drop(candidate: Candidate) -> bool:
 
 
 def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Callable[[Candidate], Member]:
-    """Return what gives the view of a candidate with a drop, be it an estimate, judged at `epsilon` among all."""
+    """Return a function that gives the view of a candidate with a drop or an estimate of it, judged at `epsilon`."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
     judgements = judge([c for c in candidates if c.shortlisted], epsilon)
     return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))

@@ -1,8 +1,8 @@
-"""Importance: the groups whose levels explain most of what candidates lost and cost.
+"""Importance: the groups whose levels explain most of the candidates' drops and costs.
 
-Two figures per group, from the candidates that a study evaluated whole: its share of the variance that a random forest
+Two figures per group, from the fully evaluated candidates of a study: its share of the variance that a random forest
 over all levels explains (functional ANOVA, Hutter et al. 2014), and the rank correlation of its level alone. A search
-moves groups together, so neither is the effect of a group alone: a share can be a neighbour's.
+changes groups together, so both figures can contain the effect of a correlated group.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from optimizer.member import Member, View
 from optimizer.quiet import quiet_optuna
 
-LEAST, MOST = 20, 300  # candidates: of fewer a forest knows nothing, more only cost time
+LEAST, MOST = 20, 300  # candidates: with fewer a forest learns nothing, and more only take time
 METHOD = "share of variance by functional ANOVA of a random forest; rank correlation by Spearman"
 DROP = "drop"
 MEASURED_BY: Mapping[str, str] = {
@@ -34,15 +34,15 @@ MEASURED_BY: Mapping[str, str] = {
 
 
 class GroupImportance(View):
-    """How much the level of a group says of a quantity; `share` in [0, 1], all groups together 1."""
+    """How much the level of a group explains a quantity; `share` in [0, 1], and the shares of all groups sum to 1."""
 
     group: str
     share: float
-    rank_correlation: float | None  # in [-1, 1], of the units kept; None where one of both never varies
+    rank_correlation: float | None  # in [-1, 1], with the number of units kept; None where either is constant
 
 
 class Importance(View):
-    """The importance of all groups for one quantity, the greatest share first; none from too few candidates."""
+    """The importance of all groups for one quantity, largest share first; empty with too few candidates."""
 
     quantity: str
     n: int

@@ -1,4 +1,4 @@
-"""Limits on costs: refused before the search where not even the cheapest config keeps one."""
+"""Limits on costs: refused before the search where even the cheapest config exceeds one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from search_spaces.groups import Group
 
 
 def refuse_unreachable(limits: Mapping[str, float], costs: Mapping[str, Cost], groups: Sequence[Group]) -> None:
-    """Raise `InputError` for a limit, a ratio to the dense model, that no config keeps; it names the least possible.
+    """Raise `InputError` for a limit, a ratio to the dense model, that every config exceeds; it names the lowest ratio.
 
-    Costs that are not known beforehand are passed over.
+    Costs that are known only after measurement are skipped.
     """
     for name, limit in limits.items():
         if name in costs and (least := least_ratio(costs[name], groups)) > limit:
             raise InputError(
                 f"--max-{name}-ratio",
-                f"no config is within {limit:g}: with every group at its cheapest the ratio is {least:.4g}. "
+                f"no config is within {limit:g}: with every group at its cheapest level the ratio is {least:.4g}. "
                 f"Give at least {math.ceil(least * 1e4) / 1e4:g}",
             )
 
 
 def least_ratio(cost: Cost, groups: Sequence[Group]) -> float:
-    """Return the cost, as a ratio to the dense model's, of the config that has every group at its cheapest level."""
+    """Return the lowest ratio to the dense model's cost: that of the config with every group at its cheapest level."""
     return cost.ratio(Config.of({g.name: g.levels[int(cost.of_levels(g).argmin())] for g in groups}))

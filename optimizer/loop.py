@@ -1,4 +1,4 @@
-"""The loop: the life of a candidate, again and again, until the budget is spent."""
+"""The loop: propose, evaluate and store candidates until the budget is spent."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from studies.store import StudyStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much may be searched: candidates, and seconds of which `spent_s` went before a resume."""
+    """The budget of a search: candidates and seconds; `spent_s` are the seconds used before a resume."""
 
     trials: int
     timeout_s: float | None = None
     spent_s: float = 0.0
 
     def has_trials(self, candidates: int) -> bool:
-        """Whether another candidate may follow so many."""
+        """Whether another candidate may follow this many."""
         return candidates < self.trials
 
     def has_time(self, elapsed_s: float) -> bool:
-        """Whether the next candidate may begin after so many seconds of this run."""
+        """Whether the next candidate may begin after this many seconds of this run."""
         return self.timeout_s is None or self.spent_s + elapsed_s < self.timeout_s
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """All candidates in order, and why the search ended before its trials were spent, None if it did not."""
+    """All candidates in order, and why the search ended before its last trial; None if every trial was used."""
 
     candidates: Sequence[Candidate]
     ended: str | None = None
@@ -47,10 +47,10 @@ def search(
     on_finished: Callable[[Candidate], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Searched:
-    """Evaluate proposals until the budget is spent or nothing is left to propose.
+    """Evaluate proposals until the budget is spent or the proposer is exhausted.
 
-    Every finished candidate is in the store before the next one is proposed, so a kill costs at most the one in flight;
-    a candidate found in flight is finished first.
+    Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidate in flight.
+    A candidate that an earlier run left in flight is finished first.
     """
     started = clock()
     known = list(store.candidates(study_id))
@@ -60,7 +60,7 @@ def search(
         on_finished(finished)
     while budget.has_trials(len(known)):
         if not budget.has_time(clock() - started):
-            return Searched(known, f"{_short(known, budget)}: {budget.timeout_s:g} s were spent")
+            return Searched(known, f"{_short(known, budget)}: the timeout of {budget.timeout_s:g} s was reached")
         proposal = proposer.propose(known)
         if proposal is None:
             return Searched(known, f"{_short(known, budget)}: {proposer.exhausted}")

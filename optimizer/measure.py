@@ -1,6 +1,6 @@
-"""Measure: what the shortlist really costs, every extracted model beside the dense one, in the same rounds.
+"""Measure the real costs of the shortlist: every extracted model and the dense model, timed in the same rounds.
 
-Latency at every batch size, energy per inference at the first, peak memory of one pass, size on disk.
+Latency at every batch size, energy per inference at the first batch size, peak memory of one pass, size on disk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DENSE = "dense"  # the key of the dense model
 
 @dataclass(frozen=True)
 class Asked:
-    """What the models are asked while they are measured: requests of one shape, and what that shape implies."""
+    """The requests on which models are measured: one shape, and what follows from it."""
 
     request: Request
     flops: Callable[[nn.Module], float]  # of one inference
@@ -48,9 +48,9 @@ def measure_models(
     latency_s: float,
     progress: Callable[[int, int], None],
 ) -> Measurements:
-    """Return the measured costs of every model; `models[DENSE]` is what the others are compared with.
+    """Return the measured costs of every model; `models[DENSE]` is the reference for the ratios.
 
-    `latency_s` are the seconds of timing per batch size, over all models.
+    `latency_s` is the number of seconds of timing per batch size, over all models.
     """
     rng = np.random.default_rng(seed)
     taken: dict[Hashable, list[Measurement]] = {key: [] for key in models}

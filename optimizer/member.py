@@ -1,4 +1,4 @@
-"""What a study hands out: one model of a member, of the baseline and of a whole run, for every front door alike."""
+"""JSON views of a study: a member, the baseline and a whole run, shared by command line, HTTP and Python."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class View(BaseModel):
 
 
 class VerificationView(View):
-    """A member on the verification examples. Drops and bounds in the metric's unit, positive is worse."""
+    """A member's figures on the verification examples. Drops and bounds are in the metric's unit; positive is worse."""
 
     n: int
     accuracy: float
     drop: float
     interval: tuple[float, float]  # paired, two-sided 95 %
-    upper_95: float | None  # paired, one-sided 95 %, of this member alone; None where the metric has no valid bound
+    upper_95: float | None  # paired, one-sided 95 %, for this member alone; None where the metric has no valid bound
     verdict: Verdict
 
 
 class LatencyView(View):
-    """Latency of one batch size on the extracted model, and its ratio to the dense model of the same rounds."""
+    """Latency of the extracted model at one batch size, and its ratio to the dense model in the same rounds."""
 
     batch: int
     seconds: float
     dense_seconds: float | None = None  # of the dense model in the same rounds
     ratio: float
     ratio_interval: tuple[float, float] | None
-    gain: bool  # false where the interval reaches 1, and where nothing that costs time was left out
+    gain: bool  # False where the interval of the ratio contains 1 or the kernels do as much work as the dense model's
     source: str
-    kernels: str | None = None  # of a masked member: dense, dead neurons removed, compressed rows
+    kernels: str | None = None  # for a masked member: dense, dead neurons removed, compressed rows
 
 
 class Costs(View):
-    """What a model costs; the figures that have not been measured are None."""
+    """The costs of a model; figures that have not been measured are None."""
 
     flops: float
     parameters: int
@@ -61,13 +61,13 @@ class Baseline(Costs):
 
     accuracy: float
     n: int
-    config: dict[str, int] | None = None  # units of every group; None of a study that did not store them
+    config: dict[str, int] | None = None  # units of every group; None for older studies, which did not store them
     verification_accuracy: float | None = None
     verification_n: int | None = None
 
 
 class RecipeView(View):
-    """How a masked candidate was trained; `swap_share` is of the kept units after each epoch."""
+    """How a masked candidate was trained; `swap_share` is the share of kept units that changed in each epoch."""
 
     schedule: str
     scope: str
@@ -76,7 +76,7 @@ class RecipeView(View):
 
 
 class Member(Costs):
-    """A candidate as it is handed out. `accuracy` is the task's metric, on the search examples."""
+    """The view of a candidate. `accuracy` is the task's metric on the search examples."""
 
     candidate: int
     config: dict[str, int]
@@ -105,12 +105,12 @@ class Member(Costs):
 
     @property
     def saves_work(self) -> bool:
-        """Whether its kernels leave anything out: those of a masked member may be the dense model's."""
+        """Whether its kernels skip pruned weights: a masked member may run on the dense model's kernels."""
         return all(view.kernels != DENSE_KERNELS for view in self.latency)
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict, `unverified` where the member was never tried on the verification examples."""
+        """The verdict; `unverified` where the member was never run on the verification examples."""
         return self.verification.verdict if self.verification else Verdict.UNVERIFIED
 
 
@@ -150,7 +150,7 @@ class RunResult(View):
 
 
 class FrontResult(View):
-    """What is stored of a study, filtered by another ε, other objectives or other limits."""
+    """The stored candidates of a study, filtered by another ε, other objectives or other limits."""
 
     schema_version: int = SCHEMA_VERSION
     study: str
@@ -159,7 +159,7 @@ class FrontResult(View):
     items: tuple[Member, ...]
     knee: int | None
     hypervolume: float | None
-    undecided: int  # stopped candidates that might be feasible at this ε; resuming with it finishes them
-    unverified: int  # members of this front without a verification
+    undecided: int  # stopped candidates that might be feasible at this ε; resuming with this ε finishes them
+    unverified: int  # unverified members of this front
     least_violating: tuple[Member, ...]
     why_empty: str | None = None  # what keeps the front from having members, and what would help

@@ -1,4 +1,4 @@
-"""Names: a fresh slug for a study that was given none."""
+"""Names: a new slug for a study without a name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def fresh_slug(spec: StudySpec, store: StudyStore, *, suffix: str = "") -> str:
 
 
 def free_slug(name: str, store: StudyStore) -> str:
-    """Return `name` if a study can have it and none has it yet.
+    """Return `name` if it is valid and free.
 
-    Raises `StudySlugError` saying which it can have, `StudyExistsError` naming `resume`, before anything is loaded.
+    Raises `StudySlugError` stating the valid names, `StudyExistsError` naming `resume`, before anything is loaded.
     """
     checked_slug(name)
     if any(study.slug == name for study in store.studies()):
-        raise StudyExistsError(f"study {name!r} exists already; `optimize resume {name}` goes on with it")
+        raise StudyExistsError(f"study {name!r} already exists; `optimize resume {name}` continues it")
     return name

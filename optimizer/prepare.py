@@ -1,4 +1,4 @@
-"""Prepare: everything that is computed once per model and reused: groups, rankings, sensitivities, costs."""
+"""Prepare what is computed once per model and reused: groups, rankings, sensitivities, costs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the search works with."""
+    """The inputs of the search."""
 
     workload: Workload
     groups: tuple[Group, ...]
@@ -47,14 +47,14 @@ class Prepared:
     evaluator: Evaluator
 
     build: Callable[[Config], nn.Module]  # a model of a config, sharing untouched weights with the dense one
-    ladder: Callable[[int], list[Proposal]]  # the seeds of a study of so many candidates
-    refiner: Refiner | None  # None where a search ends with its sampler
+    ladder: Callable[[int], list[Proposal]]  # the initial configs for a study of this many candidates
+    refiner: Refiner | None  # None where the sampler is the whole search
 
 
 def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
-    """Return everything the search needs, computing what no earlier study of this model left in the cache.
+    """Return everything the search needs, computing what the cache of this model does not contain yet.
 
-    Raises `InputError` for a `keep` entry that names no layer.
+    Raises `InputError` for a `keep` entry that matches no layer.
     """
     if spec.structure == "weights":
         return _prepare_weights(spec, workload, cache_dir=cache_dir, stages=stages)
@@ -134,14 +134,14 @@ def _evaluator(
 
 
 def check_loaded(spec: StudySpec, workload: Workload) -> None:
-    """Raise `InputError` for what only a loaded model can tell is wrong: layers to keep, limits that none can keep."""
+    """Raise `InputError` for faults that only a loaded model shows: unknown layers to keep, limits that are too low."""
     groups, limits = study_groups(spec, workload), study_limits(spec)
     if limits:
         refuse_unreachable(limits, workload.family.costs(workload, groups), groups)
 
 
 def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:
-    """Return the model's groups, those that the spec keeps dense frozen. Raises `InputError` for `keep`."""
+    """Return the model's groups; groups in `keep` are frozen. Raises `InputError` for an unknown `keep` entry."""
     groups = workload.family.groups(workload)
     try:
         return freeze(groups, frozen_groups(groups, spec.keep))

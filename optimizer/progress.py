@@ -1,4 +1,4 @@
-"""Progress: what a run tells its listener, and how its time is itemised."""
+"""Progress: the events of a run and its time per stage."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from studies.records import Candidate
 
-STUDY = "study"  # the stage that tells a new study's name, as its text, once it is stored
-TITLES: Mapping[str, str] = {  # of the stages, in their order; an event of another stage is a remark
+STUDY = "study"  # the stage whose text is a new study's name, once it is stored
+TITLES: Mapping[str, str] = {  # titles of the stages, in their order; an event of another stage is a remark
     "load": "loading model and data",
     "baseline": "dense model on the search examples",
     "bank": "ranking units",
@@ -26,7 +26,7 @@ TITLES: Mapping[str, str] = {  # of the stages, in their order; an event of anot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A step of a run: `done` of `total` parts of a stage; `candidate` is the one that just finished, if any."""
+    """A step of a run: `done` of `total` parts of a stage; `candidate` has just finished, if given."""
 
     stage: str
     done: int = 0
@@ -36,7 +36,7 @@ class Event:
 
 
 class CancelledError(Exception):
-    """Raised by a listener: the run was called off. What is stored stays."""
+    """Raised by a listener: the run was cancelled. Everything stored is kept."""
 
 
 class AbandonedError(Exception):
@@ -49,14 +49,14 @@ Result = TypeVar("Result")
 
 
 def ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore the event."""
 
 
 class Stages:
-    """Times the stages of a run and the parts inside them, and tells the listener.
+    """Times the stages of a run and the parts inside them, and notifies the listener.
 
-    Every second is counted once, for the innermost part that is open: the seconds of a stage are without its parts',
-    so all together are the time of the run. They go to `record` as the outermost ends, even if it fails.
+    Every second is counted once, for the innermost open part: the seconds of a stage exclude those of its parts, so
+    all seconds sum to the time of the run. They are passed to `record` when the outermost stage ends, even if it fails.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Stages:
                 self._record(seconds)
 
     def timed(self, name: str, function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
-        """Return the function, its calls timed as a part."""
+        """Return the function with its calls timed as a part."""
 
         def call(argument: Argument) -> Result:
             with self.part(name):

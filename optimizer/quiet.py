@@ -1,4 +1,4 @@
-"""Quiet: libraries that would write between our lines."""
+"""Quiet: suppress the output of libraries that would appear between our lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from drawing bars and listing the weights of a new head between our lines."""
+    """Keep transformers from printing progress bars and the weights of a new head."""
     import transformers.utils.logging
 
     logging: Any = transformers.utils.logging  # untyped
@@ -27,7 +27,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep optuna from announcing the studies that it is handed only to be read."""
+    """Keep optuna from announcing the studies that are only read through it."""
     import optuna
 
     level = optuna.logging.get_verbosity()

@@ -1,7 +1,7 @@
-"""Recommend: one member of a front, chosen by a rule that the answer says in words.
+"""Recommend one member of a front by a rule; the answer states the reason in words.
 
 Every cost is a ratio to the dense model's, as on the front. Drops are those on the verification examples where every
-member was verified, those on the search examples otherwise: the two never meet in one comparison.
+member was verified, and those on the search examples otherwise: the two kinds are never compared with each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EQUAL_WEIGHTS: Mapping[str, float] = {DROP: 1.0, "flops": 1.0}
 
 
 class Rule(StrEnum):
-    """How a member is chosen."""
+    """The rule that chooses a member."""
 
     KNEE = "knee"
     WEIGHTS = "weights"
@@ -35,7 +35,7 @@ class Rule(StrEnum):
 
 
 class Recommendation(BaseModel):
-    """The member, and why it is this one."""
+    """The chosen member and the reason."""
 
     rule: Rule
     member: Member
@@ -43,7 +43,7 @@ class Recommendation(BaseModel):
 
 
 class UnmeasuredError(InputError):
-    """A cost that was not measured on every member cannot choose among them."""
+    """A rule needs a cost that was not measured on every member."""
 
 
 def recommend(
@@ -54,7 +54,7 @@ def recommend(
     order: Sequence[str] | None = None,
     max_drop: float | None = None,
 ) -> Recommendation:
-    """Recommend one member of a front; members that verification refuted are passed over.
+    """Recommend one member of a front; refuted members are excluded.
 
     Args:
         front: a study's result, or its front under a filter.
@@ -74,7 +74,7 @@ def recommend(
     choice = Choice([m for m in members if m.verdict is not Verdict.REFUTED], front)
     if not choice.members:
         raise NothingFeasibleError(
-            f"no member of {front.study!r} is left to recommend; loosen the filter or raise epsilon"
+            f"the front of {front.study!r} has no member to recommend; loosen the filter or raise epsilon"
         )
     match Rule(rule):
         case Rule.KNEE:
@@ -118,14 +118,14 @@ class Choice:
         self._is_verified = all(member.verification for member in members)
 
     def knee(self) -> tuple[Member, str]:
-        """Return the front's own knee, or that of the members left where it is not among them."""
+        """Return the front's knee, or the knee of the remaining members if the front's knee was excluded."""
         own = [member for member in self.members if member.candidate == self._front.knee]
         losses = [[self._drop(m), *(self._cost(m, cost) for cost in self._front.objectives)] for m in self.members]
         member = own[0] if own else self.members[knee_of(np.array(losses))]
-        return member, "is the knee of the front: it bulges furthest between the cheapest and the most accurate member"
+        return member, "is the knee of the front: it is furthest from the plane through the front's extremes"
 
     def weighted(self, weights: Mapping[str, float]) -> tuple[Member, str]:
-        """Return the member of the smallest weighted sum."""
+        """Return the member with the smallest weighted sum."""
         scale = self._front.epsilon or 1.0
 
         def loss(member: Member) -> float:
@@ -138,15 +138,15 @@ class Choice:
         return self._least(lambda member: (loss(member),)), reason
 
     def lexicographic(self, order: Sequence[str]) -> tuple[Member, str]:
-        """Return the member of the least first cost, of equals that of the least next one, then of the least drop."""
+        """Return the member with the lowest first cost; ties are broken by the next cost, then by the drop."""
         member = self._least(lambda m: (*(self._cost(m, name) for name in order), self._drop(m)))
-        return member, f"has the least {', then '.join((*order, DROP))}"
+        return member, f"has the lowest {', then '.join((*order, DROP))}"
 
     def within_budget(self, max_drop: float) -> tuple[Member, str]:
-        """Return the member of the fewest FLOPs whose drop is within the budget."""
+        """Return the member with the fewest FLOPs whose drop is within the budget."""
         if not any(self._drop(member) <= max_drop for member in self.members):
             least = min(map(self._drop, self.members))
-            raise NothingFeasibleError(f"no member's drop is within {max_drop:g}; the least is {least:.4f}")
+            raise NothingFeasibleError(f"no member's drop is within {max_drop:g}; the smallest drop is {least:.4f}")
         member = self._least(lambda m: (self._drop(m) > max_drop, m.flops_ratio))
         return member, f"has the fewest FLOPs among those whose drop is within {max_drop:g}"
 

@@ -1,7 +1,7 @@
-"""Recover: train the shortlisted models a little, with the dense model as teacher. Each becomes a candidate of its own.
+"""Recover: fine-tune the shortlisted models with the dense model as teacher. Each result is a new candidate.
 
-A recovered candidate has its parent's counts in form FINETUNED, trained weights of its own in the cache, and the time
-and energy of its training among its measurements. It is verified like any other.
+A recovered candidate has its parent's counts in form FINETUNED, its own trained weights in the cache, and the time
+and energy of its training among its measurements. It is verified like any other candidate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from search_spaces.groups import Group
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 
-HELD_OUT_SHARE = 0.05  # of train, for early stopping
+HELD_OUT_SHARE = 0.05  # share of train, for early stopping
 HELD_OUT_MOST = 1000
 BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 
@@ -43,7 +43,7 @@ class Recovery:
     cache_dir: Path
 
     def build(self, candidate: Candidate) -> nn.Module:
-        """Return the candidate's model; of a recovered one with the weights that its training left."""
+        """Return the candidate's model; a recovered candidate gets its trained weights."""
         prepared = self.prepared
         return build_candidate(
             candidate,
@@ -55,7 +55,7 @@ class Recovery:
         )
 
     def recover(self, parents: Sequence[Candidate], report: Callable[[int, int], None]) -> list[Candidate]:
-        """Train every parent and return the recovered candidates that were evaluated whole, cheapest first."""
+        """Train every parent and return the fully evaluated recovered candidates, cheapest first."""
         recovered = []
         for done, parent in enumerate(parents):
             report(done, len(parents))
@@ -64,7 +64,7 @@ class Recovery:
         return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
 
     def _known(self, parent: Candidate) -> Candidate | None:
-        """Return the recovered candidate that a run before an interrupt left."""
+        """Return the recovered candidate that the run stored before an interrupt."""
         wanted = parent.config.in_form(Form.FINETUNED)
         finished = [c for c in self.store.candidates(self.study.id) if c.state is not CandidateState.RUNNING]
         return next((c for c in finished if c.config == wanted), None)
@@ -98,7 +98,7 @@ class Recovery:
         )
 
     def _with_training(self, outcome: Outcome, model: nn.Module, training: TrainingResult) -> Outcome:
-        """Add what the training took: seconds measured, joules modelled from its arithmetic and its time."""
+        """Add the cost of the training: measured seconds, and joules modelled from its arithmetic and time."""
         workload = self.prepared.workload
         examples = training.steps * FinetuneSettings().batch_size
         joules = modelled_energy(
@@ -126,7 +126,7 @@ def build_candidate(
         return workload.family.materialize(workload, groups, candidate.config, bank, share_weights=True)
     path = weights_path(cache_dir, slug, candidate)
     if not path.exists():
-        raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are not at {path}")
+        raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
     model = workload.family.outline(workload, groups, candidate.config)
     model.load_state_dict(load_file(path), assign=True)
     return model.eval()

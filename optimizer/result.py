@@ -13,7 +13,7 @@ from studies.store import StudyStore
 
 
 def result_of(study: Study, store: StudyStore) -> RunResult:
-    """Return what is known of a study so far; of a finished one the final front, of measured values only."""
+    """Return the current result of a study; for a finished study the final front, from measured values only."""
     spec = StudySpec.stored(study.spec)
     candidates = store.candidates(study.id)
     shortlist = [candidate for candidate in candidates if candidate.shortlisted]
@@ -46,7 +46,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
 
 
 def _notes(study: Study) -> tuple[str, ...]:
-    """Return what the data and the search left to say."""
+    """Return the notes on the data and the search."""
     ended = study.context.get("search_ended")
     return (*study.context.get("notes", ()), *([ended] if ended else []))
 

@@ -1,4 +1,4 @@
-"""Run: a study from its spec to its verified front. Every front door calls `optimize` or `resume`, and nothing else.
+"""Run a study from its spec to its verified front. Command line, HTTP and Python call only `optimize` and `resume`.
 
 workload   load model and task, refuse a broken baseline
 prepare    groups, rankings, sensitivities, cost tables
@@ -58,11 +58,11 @@ def optimize(
     model: nn.Module | None = None,
     images: ImageData | None = None,
 ) -> RunResult:
-    """Run a new study and return its result; `study` names it, otherwise a fresh name is made.
+    """Run a new study and return its result; without `study`, a name is generated.
 
     A trained `model` `(n, c, h, w)` -> logits and `images` take the place of those that the spec names; its `model`
-    and `task` are then mere names. Raises `InputError` for input that cannot work, before anything is stored;
-    `StudyExistsError` for a taken name. An interrupt leaves the study INTERRUPTED, to be resumed.
+    and `task` are then only labels. Raises `InputError` for invalid input, before anything is stored;
+    `StudyExistsError` for a taken name. An interrupt leaves the study INTERRUPTED; `resume` continues it.
     """
     given = Given(model=model, images=images)
     check_workload(spec, given)
@@ -87,13 +87,13 @@ def resume(
     model: nn.Module | None = None,
     images: ImageData | None = None,
 ) -> RunResult:
-    """Resume a study where it stopped; nothing that is stored is computed again.
+    """Resume a study where it stopped; stored results are reused.
 
-    A `model` and `images` that `optimize` was given are given again; that they are the same is checked.
-    With a larger `epsilon` the study resumes at that one: candidates that were stopped and might be feasible there are
-    finished, and a new shortlist is chosen; verified members stay verified.
-    Raises `StudyNotFoundError`, `StudyBusyError`, `InputError` when model or data are no longer the same, and
-    `StudyLostError` when another process has taken the study over.
+    Pass the `model` and `images` that `optimize` was given again; they must be the same.
+    A larger `epsilon` replaces the study's own: stopped candidates that might be feasible at it are finished, and a
+    new shortlist is chosen; verified members stay verified.
+    Raises `StudyNotFoundError`, `StudyBusyError`, `InputError` when model or data have changed, and
+    `StudyLostError` when another process has taken over the study.
     """
     found = store.study(name)
     spec = StudySpec.stored(found.spec)
@@ -116,7 +116,7 @@ def resume(
 
 
 def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
-    """Store a new study; without a `slug` under a fresh name, made again where another process took it meanwhile."""
+    """Store a new study. Without a `slug`, generate a name, again if another process has taken it meanwhile."""
     while True:
         try:
             return store.create_study(slug or fresh_slug(spec, store), spec.model_dump(mode="json"))
@@ -126,7 +126,7 @@ def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
 
 
 def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Workload:
-    """Load the workload, and refuse what only a loaded model can tell is wrong."""
+    """Load the workload and refuse faults that only a loaded model shows."""
     if spec.threads:
         torch.set_num_threads(spec.threads)
     workload = load_workload(
@@ -175,7 +175,7 @@ class StudyRun:
         self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
 
     def run(self, workload: Workload) -> None:
-        """Run what is left of the study."""
+        """Run the remaining stages of the study."""
         self._record_workload(workload)
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
@@ -227,11 +227,11 @@ class StudyRun:
         self._stages.tell(Event(stage="power", text=power))
 
     def _record_strain(self, prepared: Prepared) -> None:
-        """Say whose weights the calibration examples could tell too little of."""
+        """Note the layers whose weights were solved with more damping."""
         if strained := strained_in(prepared.bank.folder):
             note = (
-                f"the calibration examples are too few or too alike for {listed(strained)}: their weights are solved "
-                "with more damping, so nearer to the dense ones. Raise --calibration-examples"
+                f"the calibration examples are too few or too similar for {listed(strained)}: their weights are solved "
+                "with more damping and stay closer to the dense weights. Raise --calibration-examples"
             )
             self._store.update_study(self._study.id, context={"notes": [*prepared.workload.notes, note]})
             self._stages.tell(Event(stage="note", text=note))
@@ -310,12 +310,12 @@ class StudyRun:
 
 
 def fingerprints(workload: Workload) -> dict[str, str]:
-    """Return the hashes of the weights and of the examples of each role."""
+    """Return the hashes of the weights and of each role's examples."""
     return {"weights": workload.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
 
 
 def refuse_other_data(study: Study, workload: Workload) -> None:
-    """Raise `InputError` when a resumed study would mix figures of different models or data."""
+    """Raise `InputError` when resuming would mix figures of different models or data."""
     now = fingerprints(workload)
     known = study.context.get("fingerprints", now)
     changed = sorted(name for name in now if known.get(name) != now[name])
@@ -324,9 +324,9 @@ def refuse_other_data(study: Study, workload: Workload) -> None:
 
 
 class Worth:
-    """What a candidate was worth to a sampler: drop and cost ratios, and how far it is from ε and the limits.
+    """What a sampler is told of a candidate: drop and cost ratios, and the violations of ε and the limits.
 
-    Violations are scaled by ε or by the limit, so that none drowns the others.
+    Violations are scaled by ε or by the limit, so that they are comparable.
     """
 
     def __init__(self, spec: StudySpec, prepared: Prepared) -> None:
@@ -339,7 +339,7 @@ class Worth:
         return 1 + len(self._space.limits)
 
     def __call__(self, candidate: Candidate) -> Told | None:
-        """Return what the sampler is told, None for candidates outside its space or without a drop."""
+        """Return the sampler's feedback; None for candidates outside its space or without a drop."""
         outcome, point = candidate.outcome, candidate.proposal.coordinates
         if outcome is None or outcome.drop is None or point is None:
             return None

@@ -1,6 +1,6 @@
-"""Sensitivity: what each group costs the model's answers at each of its levels, all other groups dense.
+"""Sensitivity: how far each level of a group changes the model's answers while all other groups are dense.
 
-A level is one short pass over a few examples, so few levels are measured, where they tell most: first the
+Each level takes one short pass over a few examples. Only the most informative levels are measured: first the
 removed block and a middle level of every group, then, over all groups together, the middle of the widest gap. The
 rest is interpolated, monotone and in logarithms, since divergences span four powers of ten.
 """
@@ -20,7 +20,7 @@ from search_spaces.files import written_whole
 from search_spaces.groups import Group
 
 PASSES_PER_GROUP = 4
-RUINOUS = 0.1  # divergences above it all mean "not this level"; their differences are not worth a pass
+RUINOUS = 0.1  # above this a level is unusable; differences between such divergences are not worth a pass
 FLOOR = 1e-5  # keeps logarithms finite; smaller divergences are noise
 
 Measured = dict[int, float]  # level -> divergence
@@ -33,7 +33,7 @@ def measure_sensitivity(
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[str, Measured]:
-    """Return the measured divergences by group name and level; the dense level has 0 and costs no pass."""
+    """Return the measured divergences by group name and level; the dense level is 0 and needs no pass."""
     prunable = [group for group in groups if len(group.levels) > 1]
     total = sum(min(PASSES_PER_GROUP, len(group.levels) - 1) for group in prunable)
     measured: dict[str, Measured] = {group.name: {group.units: 0.0} for group in groups}
@@ -52,9 +52,9 @@ def measure_sensitivity(
 
 
 def remembered(path: Path, divergence_of: Pass) -> Pass:
-    """Return passes that keep each divergence in a file, and take from it what an earlier run has measured.
+    """Return passes that keep each divergence in a file and reuse the divergences that an earlier run measured.
 
-    What is asked next follows from what was answered, so an interrupted table resumes where it stopped.
+    The next level follows from the divergences so far, so an interrupted table resumes where it stopped.
     """
     kept: dict[str, Measured] = {}
     if path.exists():

@@ -1,8 +1,8 @@
-"""The shortlist: the few candidates that get verified, fixed before any verification example is touched.
+"""The shortlist: the few candidates to verify, fixed before any verification example is used.
 
-Feasible candidates on the front or near it, spread over a cost. Within a stretch of it the candidate most likely to
-hold comes first: a drop that is a standard error inside ε, then the smaller divergence, which is measured without
-labels and so has not been selected by the luck of the search examples.
+Feasible candidates on or near the front, spread over a cost. Within each stretch of the cost the candidate most likely
+to be verified comes first: one whose drop is a standard error inside ε, then the one with the smaller divergence, which
+is measured without labels and so is not selected by the luck of the search examples.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from studies.records import Candidate
 
 SIZE = 10
-WHERE_NONE_IS_FEASIBLE = 3  # the least violating are verified nevertheless, so that the answer has figures
+WHERE_NONE_IS_FEASIBLE = 3  # verified nevertheless, so that the result has figures
 
 
 def choose_shortlist(
@@ -25,7 +25,7 @@ def choose_shortlist(
     epsilon: float,
     size: int = SIZE,
 ) -> list[Candidate]:
-    """Return at most `size` candidates, cheapest first by `cost_of`; the least violating few where none is feasible."""
+    """Return at most `size` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible."""
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
@@ -39,9 +39,9 @@ def choose_shortlist(
 
 
 def standard_error(candidate: Candidate) -> float:
-    """Return the standard error of the drop on the search examples; 0 where it is not known.
+    """Return the standard error of the drop on the search examples; 0 where it is unknown.
 
-    Of a paired difference of proportions: sqrt(lost + gained − (lost − gained)²/n) / n.
+    It is that of a paired difference of proportions: sqrt(lost + gained − (lost − gained)²/n) / n.
     """
     outcome = candidate.outcome
     if outcome is None or outcome.lost is None or outcome.gained is None or not outcome.seen:
@@ -55,7 +55,7 @@ def _stretches(
 ) -> list[list[Candidate]]:
     """Cut the span from the cheapest feasible candidate to the dense model into stretches of equal ratio.
 
-    So the cheap end, where a candidate is worth most and most likely to be refuted, gets most of the places.
+    The cheap end gets most of the places: its candidates save most and are most likely to be refuted.
     """
     prices = np.array([cost_of(candidate) for candidate in feasible])
     edges = np.geomspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]

@@ -1,4 +1,4 @@
-"""The whole input of a study, frozen: what to prune, on which task, within which ε, how to search and for how long."""
+"""The frozen input of a study: model, task, ε, objectives, search and budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Sch
 MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
 
 
-MAX_LENGTH = 128  # tokens of a text where the study names no other number
+MAX_LENGTH = 128  # tokens per text, by default
 AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
 """Defaults of Algorithm 1."""
 AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
@@ -49,7 +49,7 @@ class StudySpec(Frozen):
     """One study: model × task × ε × objectives × search space × sampler × budget."""
 
     model: Place = Field(description="short name, hub id or local directory")
-    weights: Place | None = Field(None, description="torchvision's own file of weights for an image network it has")
+    weights: Place | None = Field(None, description="torchvision's weight file for one of its image networks")
     task: Name = Field(description="a built-in or GLUE task, or any name together with `data`")
     epsilon: float = Field(ge=0, lt=1, description="tolerated drop, in the metric's unit (0.01 is one point)")
 
@@ -58,30 +58,30 @@ class StudySpec(Frozen):
     label_column: Name | None = None
     metric: MetricName | None = Field(None, description="default: the task's own metric")
     max_length: Annotated[int, Field(ge=4), AtMost(2**20)] = Field(
-        MAX_LENGTH, description="tokens; longer texts are cut, at the latest at the model's own limit"
+        MAX_LENGTH, description="tokens; longer texts are truncated to this length or to the model's own limit"
     )
 
     structure: StructureName = Field(
-        "units", description="whole heads, neurons and channels, or single weights of an image network, under masks"
+        "units", description="units (heads, neurons, channels) or weights (single weights of an image network)"
     )
     epochs: Annotated[int, Field(ge=2), AtMost(100_000)] | None = Field(
-        None, description="of a masked candidate's training; default: as many as the dense network's"
+        None, description="of a masked candidate's training; default: as many as for the dense network"
     )
     objectives: tuple[CostName, ...] = Field(
-        ("flops",), description="costs that steer the search beside the drop", json_schema_extra=EACH_ONCE
+        ("flops",), description="costs that the search minimizes in addition to the drop", json_schema_extra=EACH_ONCE
     )
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
-    reconstruct: bool = Field(default=True, description="solve the consumers of kept units again by least squares")
+    reconstruct: bool = Field(default=True, description="solve the layers after pruned units again by least squares")
     keep: Annotated[tuple[Name, ...], AtMost(1000)] = Field((), description="layers or groups that stay dense")
     round_to: Annotated[int, Field(ge=1), AtMost(65_536)] = Field(
-        8, description="channels of an image network are kept in multiples of it"
+        8, description="channels of an image network are kept in multiples of this"
     )
 
     sampler: SamplerName = "tpe"
-    trials: Annotated[int, Field(ge=1), AtMost(1_000_000)] = Field(100, description="candidates, the ladder included")
+    trials: Annotated[int, Field(ge=1), AtMost(1_000_000)] = Field(100, description="candidates, including the ladder")
     timeout: Annotated[float, Field(gt=0), AtMost(10**9)] | None = Field(
-        None, description="seconds of search; none: until `trials`"
+        None, description="seconds of search; without it the search runs all `trials`"
     )
     seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1)] = 0
     recover: Literal["none", "finetune"] = "none"
@@ -107,7 +107,7 @@ class StudySpec(Frozen):
 
     @classmethod
     def stored(cls, spec: Mapping[str, Any]) -> Self:  # Any: JSON data
-        """Return the spec of a stored study, whatever bounds were drawn since. Raises `BrokenSpecError`."""
+        """Return the spec of a stored study, without applying the bounds for new specs. Raises `BrokenSpecError`."""
         try:
             return cls.model_validate(dict(spec), context=STORED)
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What a study of masked weights cannot be asked, said before anything is loaded. Loads nothing."""
+"""Refuse options that masked weights do not support, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ KNOWN_BEFOREHAND = ("parameters", "size")
 
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
-    """Raise `InputError` for what does not go with the structure that a spec prunes."""
+    """Raise `InputError` for options that the spec's structure does not support."""
     if spec.structure == "units":
-        _refuse(spec.epochs is not None, "--epochs", "is for --structure weights, where every candidate is trained")
+        _refuse(spec.epochs is not None, "--epochs", "needs --structure weights, where every candidate is trained")
         return
     _refuse(
         not is_of_images,
         "--structure",
-        "'weights' is for image networks; a text encoder is pruned by heads and neurons: take units",
+        "'weights' is for image networks; use 'units' for a text encoder, which is pruned by heads and neurons",
     )
     _refuse(
         spec.sampler == "iterative",
         "--sampler",
-        "'iterative' removes whole units; with --structure weights take tpe, nsga2, nsga3, pymoo-nsga2 or random",
+        "'iterative' removes whole units; with --structure weights use tpe, nsga2, nsga3, pymoo-nsga2 or random",
     )
-    _refuse(spec.recover != "none", "--recover", "every masked candidate is trained already; leave it at none")
+    _refuse(spec.recover != "none", "--recover", "every masked candidate is already trained; use none")
     chosen = {"--criterion": spec.criterion, "--reconstruct": spec.reconstruct}
     for option, value in chosen.items():
         default = AS_MASKED[option.removeprefix("--")]
-        _refuse(value != default, option, "does not go with masks: each schedule ranks by magnitude. Leave it out")
+        _refuse(value != default, option, "is not supported with masks: every schedule ranks by magnitude. Omit it")
     _check_costs(spec)
 
 
@@ -38,8 +38,8 @@ def _check_costs(spec: StudySpec) -> None:
         _refuse(
             bool(unknown),
             option,
-            f"{' and '.join(unknown)} of a masked network cannot be known before it is trained, for that depends on "
-            "which neurons die; steer by parameters or size, and filter with `optimize front` afterwards",
+            f"{' and '.join(unknown)} of a masked network cannot be computed before its training, which decides which "
+            "neurons die; use parameters or size, and filter with `optimize front` afterwards",
         )
 
 

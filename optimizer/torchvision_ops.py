@@ -1,7 +1,7 @@
-"""torchvision beside a torch of another build: it can be imported, and so can transformers, which imports it.
+"""Make torchvision, and transformers which imports it, importable with a torch of another build.
 
-PyPI's torchvision is compiled for CUDA. Beside a CPU build of torch its library of operators cannot be loaded, and the
-import fails where it describes two of them to torch. No network here calls one, so declaring the two is enough.
+PyPI's torchvision is compiled for CUDA. With a CPU build of torch its operator library cannot be loaded, and the
+import fails where it describes two operators to torch. No network here calls them, so declaring both is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DESCRIBED = (
 
 @cache  # the declared operators live as long as the returned library
 def admit_torchvision() -> Any:  # Any: a library, or None where none is needed
-    """Declare what an installed torchvision describes but cannot load; call it before transformers is imported."""
+    """Declare the operators that an installed torchvision cannot load; call it before transformers is imported."""
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None or _loads(Path(spec.origin).parent):
         return None

@@ -1,7 +1,7 @@
-"""Trim: give freed memory back to the system between candidates.
+"""Trim: return freed memory to the system between candidates.
 
-Every candidate's layers have other sizes, so glibc's heap fragments: over a hundred candidates a study that needs
-0.8 GB grows to 2.7 GB. A trim costs milliseconds and keeps it where it belongs.
+Every candidate's layers have different sizes, so glibc's heap fragments: over a hundred candidates a study that needs
+0.8 GB grows to 2.7 GB. A trim takes milliseconds and prevents this growth.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Verdicts: what the verification of a shortlist says at a given ε.
+"""Verdicts: the conclusions from the verification of a shortlist at a given ε.
 
-A verdict is derived, never stored: at another ε the same figures are judged again. `certified` needs the one-sided
+A verdict is computed on demand: at another ε the same figures are judged again. `certified` needs the one-sided
 95 % bound to hold for all certified members at once, so p-values are corrected over the whole shortlist (Holm 1979).
 Only a metric that counts correct answers has such a bound here: with F1, Matthews' correlation, Pearson or Spearman a
-member is `verified` at most. A bootstrap knows nothing of errors that it never saw: in simulated studies of 60 examples
+member is `verified` at most. A bootstrap ignores errors outside its sample: in simulated studies of 60 examples
 (F1, true drop 0.029, ε = 0.01, ten members) it certified 69 % of the members.
 """
 
@@ -33,7 +33,7 @@ class Judgement:
 def judge(candidates: Sequence[Candidate], epsilon: float) -> dict[int, Judgement]:
     """Return candidate number -> judgement for every verified candidate of a shortlist.
 
-    Members of the shortlist that are not verified yet count in Holm's correction as well.
+    Members of the shortlist that are not verified yet also count in Holm's correction.
     """
     tried = [(c.number, c.verification) for c in candidates if c.verification is not None]
     bounds = [_bounds(verification, epsilon) for _, verification in tried]

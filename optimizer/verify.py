@@ -1,4 +1,4 @@
-"""Verify: the shortlist on the verification examples, each member once, and what all of them really cost."""
+"""Verify: run each shortlisted member once on the verification examples, and measure the costs of all members."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Build = Callable[[Candidate], nn.Module]
 
 @dataclass(frozen=True)
 class Verifier:
-    """Verifies and measures the shortlist of one study. What is stored already is not done again."""
+    """Verifies and measures the shortlist of one study. Stored results are reused."""
 
     study: Study
     store: StudyStore
@@ -38,7 +38,7 @@ class Verifier:
     build: Build
 
     def verify(self, shortlist: Sequence[Candidate], report: Report) -> None:
-        """Put every member that was not verified yet before the verification examples."""
+        """Run every unverified member on the verification examples."""
         waiting = [candidate for candidate in shortlist if candidate.verification is None]
         if not waiting:
             return
@@ -53,7 +53,7 @@ class Verifier:
         self._add_to_baseline([self._dense_quality(dense)])
 
     def measure(self, shortlist: Sequence[Candidate], report: Report) -> None:
-        """Measure latency, energy, memory and size of all members beside the dense model, in the same rounds."""
+        """Measure latency, energy, memory and size of all members and the dense model in the same rounds."""
         if all(any(m.quantity == "latency_ratio" for m in candidate.measurements) for candidate in shortlist):
             return
         family, workload = self.workload.family, self.workload
@@ -65,7 +65,7 @@ class Verifier:
             family.conditions(workload),
             sizes=lambda key, model: family.sizes(extracted.get(key, model)),
         )
-        # a copy of the dense model, as every candidate is one: Python finds what a fresh copy holds a little faster
+        # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster
         taken = measure_models(
             {DENSE: share_structure(workload.model), **{key: execution.model for key, execution in executed.items()}},
             asked,
@@ -137,7 +137,7 @@ def _under(measurement: Measurement, conditions: Conditions) -> Measurement:
 def _changes(
     metric: Metric, dense: NDArray[np.generic], predictions: NDArray[np.generic], labels: NDArray[np.generic]
 ) -> tuple[int | None, int | None]:
-    """Return how many examples the candidate lost and gained, where the metric is a mean of 0/1 scores."""
+    """Return how many examples the candidate lost and gained; None unless the metric is a mean of 0/1 scores."""
     before, after = metric.per_example(dense, labels), metric.per_example(predictions, labels)
     if before is None or after is None:
         return None, None

@@ -1,4 +1,4 @@
-"""Views: records of the store turned into what is handed out."""
+"""Views: stored records converted to the JSON views."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from studies.records import Candidate, Study
 
 
 class Measured:
-    """Measurements looked up by quantity; of equal quantities the last one counts, so measured beats proposed."""
+    """Measurements looked up by quantity; the last one counts, so measured values replace proposed ones."""
 
     def __init__(self, measurements: Iterable[Measurement]) -> None:
         self._all = tuple(measurements)

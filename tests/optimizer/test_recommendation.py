@@ -40,7 +40,7 @@ def test_weights_add_drops_in_units_of_epsilon_and_ratios_to_the_dense_model(cos
 def test_an_order_and_a_budget(front: FrontResult) -> None:
     assert recommend(front, "lexicographic", order=["size", "flops"]).member.candidate == 2
     assert recommend(front, "budget", max_drop=0.02).member.candidate == 1
-    with pytest.raises(NothingFeasibleError, match=r"within -1; the least is 0\.0000"):
+    with pytest.raises(NothingFeasibleError, match=r"within -1; the smallest drop is 0\.0000"):
         recommend(front, "budget", max_drop=-1)
 
 

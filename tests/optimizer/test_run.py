@@ -112,7 +112,7 @@ def test_a_bank_of_too_few_calibration_examples_is_said_by_every_study_that_uses
     heard: list[Event] = []
     result = optimize(spec(assets, trials=2), store=store, cache_dir=cache, listener=heard.append)
     store.close()
-    (note,) = [note for note in result.notes if "too few or too alike for 'layer.1.heads'" in note]
+    (note,) = [note for note in result.notes if "too few or too similar for 'layer.1.heads'" in note]
     assert note in [event.text for event in heard]
 
 

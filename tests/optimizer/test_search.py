@@ -223,7 +223,7 @@ def test_a_search_that_ends_before_its_trials_says_why() -> None:
     assert searched(staged(), Budget(trials=12)) == (None, 12)
     ended, candidates = searched(staged(), Budget(trials=12, timeout_s=5.0, spent_s=1.0), seconds_each=1.0)
     assert candidates < 12
-    assert ended == f"the search ended after {candidates} of 12 trials: 5 s were spent"
+    assert ended == f"the search ended after {candidates} of 12 trials: the timeout of 5 s was reached"
     ended, candidates = searched(staged(limits={"flops": 1e-9}), Budget(trials=12))
     assert (ended or "").startswith(f"the search ended after {candidates} of 12 trials: neither sampler")
     ended, candidates = searched(IterativeProposer(groups(), lambda _: True), Budget(trials=12))

@@ -320,9 +320,9 @@ def test_an_estimate_counts_the_trainings(cache: Path) -> None:
     [
         ({"model": "phrases-mini", "task": "phrases"}, "--structure: 'weights' is for image networks"),
         ({"sampler": "iterative"}, "--sampler: 'iterative' removes whole units"),
-        ({"recover": "finetune"}, "--recover: every masked candidate is trained"),
-        ({"criterion": "obs"}, "--criterion: does not go with masks"),
-        ({"objectives": ("flops",)}, "--objectives: flops of a masked network cannot be known"),
+        ({"recover": "finetune"}, "--recover: every masked candidate is already trained"),
+        ({"criterion": "obs"}, "--criterion: is not supported with masks"),
+        ({"objectives": ("flops",)}, "--objectives: flops of a masked network cannot be computed"),
         ({"objectives": ("parameters", "latency")}, "--objectives: latency of"),
         ({"limits": {"energy_ratio": 0.5}}, "limits: energy of"),
         ({"structure": "units"}, "--epochs: is for --structure weights"),
