@@ -1,1 +1,1 @@
-"""Families: what the optimizer has to know of a kind of model, one file per kind."""
+"""Families: what the optimizer needs to know about a kind of model, one file per kind."""

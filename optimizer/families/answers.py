@@ -1,4 +1,4 @@
-"""Answers: what is differentiated when units are ranked, from logits that every family gives alike."""
+"""Answers: the functions of the logits that are differentiated to rank units, shared by all families."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def summed_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def contrasts(model: nn.Module, batch: Batch) -> Tensor:
-    """Return what the logits tell apart: orthonormal contrasts `(batch, classes - 1)`, or a regression's one output.
+    """Return orthonormal contrasts of the logits `(batch, classes - 1)`, or a regression's one output.
 
-    A softmax does not see what all logits have in common, so no gradient should be spent on it.
+    A softmax ignores the common part of all logits; contrasts leave it out of the gradients.
     """
     logits = _logits(model, batch)
     classes = logits.shape[1]

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 64
 CALIBRATION_TOKENS = 2048
-ONNX_CHECKED = 24  # examples whose answers a graph must give
+ONNX_CHECKED = 24  # examples on which a graph is checked
 
 
 @dataclass(frozen=True)
 class EncoderFamily:
-    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT; `storage` says in which types its models are written."""
+    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT; `storage` holds the types in which its models are written."""
 
     storage: Storage = field(default_factory=Storage)
 
@@ -84,13 +84,13 @@ class EncoderFamily:
         return small
 
     def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
-        """Return an encoder of a config's shapes."""
+        """Return an encoder with a config's shapes."""
         model = share_structure(workload.model)
         shrink(model, groups, config)
         return model
 
     def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
-        """Return FLOPs, parameters and size, which add up over groups."""
+        """Return FLOPs, parameters and size, which are additive over groups."""
         model = workload.model
         parameters = parameters_cost(model, groups, count_parameters(model))
         per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
@@ -109,7 +109,7 @@ class EncoderFamily:
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
-        """Return the costs with latency and energy by a table of isolated blocks."""
+        """Return the costs with latency and energy from a table of isolated blocks."""
         return add_proposed_costs(costs, spec, workload, partial(block_latency, spec, workload, groups, cache_dir))
 
     def flops(self, workload: Workload, model: nn.Module) -> float:
@@ -117,25 +117,25 @@ class EncoderFamily:
         return count_flops(model, workload.search.lengths)
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
-        """Return the parameters and the length of the file."""
+        """Return the number of parameters and the bytes of the file."""
         return measure_size(model, self.storage.dtype)
 
     def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
-        """Return the encoder as it is: it is smaller, and its kernels are dense."""
+        """Return the encoder unchanged: it is smaller and runs on dense kernels."""
         return Execution(model, {})
 
     def request(self, workload: Workload) -> Request:
-        """Return a maker of requests of random tokens."""
+        """Return a function that makes requests of random tokens."""
         return request_of(workload.sequence_length, int(workload.model.config.vocab_size), workload.device)
 
     def onnx_inputs(self, workload: Workload) -> OnnxInputs:
-        """Return batches of the search examples as the tokenizer gives them, padded; batch and length are free."""
+        """Return padded batches of search examples with the tokenizer's inputs; batch and length are dynamic."""
         return OnnxInputs(
             requests=_requests_of(cast("Examples", workload.search), workload.device), free=("batch", "length")
         )
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
-        """Return the FLOPs of a request's length."""
+        """Return the FLOPs at the request's length."""
         return count_flops(model, [workload.sequence_length])
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
@@ -160,9 +160,9 @@ class EncoderFamily:
 
 
 def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Tensor]]:
-    """Return the shortest example beside the longest, then batches from all over the lengths, one example among them.
+    """Return the shortest example with the longest, then batches of all lengths, including a batch of one example.
 
-    The first is what a graph is traced with: two rows of different lengths.
+    The first batch is for tracing a graph: two rows of different lengths.
     """
     order = examples.lengths.argsort(kind="stable")
     spread = order[np.linspace(0, len(order) - 1, ONNX_CHECKED).astype(int)]
@@ -172,7 +172,7 @@ def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Ten
 
 
 def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:
-    """Return a maker of requests of `length` random tokens: times depend on shapes, not on what the text says."""
+    """Return a function that makes requests of `length` random tokens: times depend on shapes alone."""
 
     def make(batch: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -183,5 +183,5 @@ def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int 
 
 
 def _calibration_batch(examples: Examples) -> int:
-    """Return how many examples go through the model at once: a backward pass holds what every layer made of them."""
+    """Return the batch size: a backward pass holds the outputs of every layer for the whole batch."""
     return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // int(examples.lengths.max())))

@@ -1,4 +1,4 @@
-"""A family: how a kind of model is taken apart, put together, priced and asked. All else of a study is the same."""
+"""A family: how to prune, rebuild, cost and run one kind of model. The rest of a study is the same for all kinds."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Request = Callable[[int], dict[str, Tensor]]  # batch -> the inputs of one laten
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A model as it runs, and what to say of how: its kernels, where there was a choice."""
+    """A model in the form in which it runs, and the name of its kernels where there was a choice."""
 
     model: nn.Module
     conditions: Mapping[str, JsonScalar]
 
 
 class Bank(Protocol):
-    """What is computed once of one dense model and reused, on disk below `folder`."""
+    """Results that are computed once per dense model and reused, on disk below `folder`."""
 
     @property
     def folder(self) -> Path:
@@ -45,14 +45,14 @@ class UnitBank(Bank, Protocol):
         """Rank the units of every group."""
 
     def fill_levels(self, levels: Mapping[str, int]) -> None:
-        """Solve what a config with these counts, by group name, needs."""
+        """Solve the weights that a config with these counts, by group name, needs."""
 
 
 class Family(Protocol):
     """One kind of model."""
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
-        """Return what can be pruned, first layer first."""
+        """Return the groups that can be pruned, first layer first."""
 
     def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
         """Return the layer bank of the workload's model, criterion and calibration examples."""
@@ -60,13 +60,13 @@ class Family(Protocol):
     def materialize(
         self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
     ) -> nn.Module:
-        """Return the smaller model of a config; with `share_weights` untouched layers are those of the dense one."""
+        """Return the smaller model of a config; `share_weights`: it shares untouched layers with the dense model."""
 
     def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
-        """Return a model of a config's shapes whose weights are still to be assigned."""
+        """Return a model with a config's shapes, before its weights are assigned."""
 
     def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
-        """Return the costs that are known exactly beforehand: "parameters", "size", and "flops" where they are."""
+        """Return the costs known exactly before a model is built: "parameters", "size" and, where known, "flops"."""
 
     def with_proposed_costs(
         self,
@@ -89,19 +89,19 @@ class Family(Protocol):
         """Return a model in the form in which it runs fastest on this device."""
 
     def request(self, workload: Workload) -> Request:
-        """Return a maker of the requests that latency, energy and memory are measured on."""
+        """Return a function that makes the requests for measuring latency, energy and memory."""
 
     def onnx_inputs(self, workload: Workload) -> OnnxInputs:
-        """Return what an ONNX graph of such a model is traced with and checked on."""
+        """Return the examples with which an ONNX graph of such a model is traced and checked."""
 
     def request_flops(self, workload: Workload, model: nn.Module) -> float:
         """Return a model's FLOPs of one inference of such a request."""
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return what is written of a model: its tensors by name, in the types of the file."""
+        """Return the tensors to write, by name, in the types of the file."""
 
     def save(self, workload: Workload, place: Path) -> str:
-        """Write to a directory what it takes, beside weights and manifest, to load a model; return the kind's name."""
+        """Write the files that loading needs in addition to weights and manifest; return the kind's name."""
 
     def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
-        """Return what the figures of such a request hold for, beside device, threads and batch."""
+        """Return the conditions of such a request in addition to device, threads and batch."""

@@ -1,4 +1,4 @@
-"""What all families of image networks share: requests of images, FLOPs of one image, and how a network is kept."""
+"""The shared part of all image families: requests of images, FLOPs of one image, and how a network is saved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ImageFamily:
-    """The part of `Family` that depends on the images alone, not on what is pruned."""
+    """The part of `Family` that depends on the images alone."""
 
     def __init__(self, network: Network) -> None:
         self._network, self._shape = network, network.shape
@@ -32,7 +32,7 @@ class ImageFamily:
         return count_network_flops(model, self.example(model))
 
     def request(self, workload: Workload) -> Request:
-        """Return a maker of requests of random images."""
+        """Return a function that makes requests of random images."""
 
         def make(batch: int) -> dict[str, Tensor]:
             generator = torch.Generator().manual_seed(0)
@@ -41,7 +41,7 @@ class ImageFamily:
         return make
 
     def onnx_inputs(self, workload: Workload) -> OnnxInputs:
-        """Return batches of the search images, of other sizes than each other; the batch is free."""
+        """Return batches of search images with different batch sizes; the batch dimension is dynamic."""
         images = cast("ImageExamples", workload.search).pixels.to(workload.device)
         chosen = (torch.arange(size) % len(images) for size in (2, 1, 5))
         return OnnxInputs(requests=[{PIXELS: images[some]} for some in chosen], free=("batch",))
@@ -55,11 +55,11 @@ class ImageFamily:
         return {"image": "×".join(map(str, self._shape))}
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the tensors as they are."""
+        """Return the tensors unchanged."""
         return {name: tensor.detach() for name, tensor in model.state_dict().items()}
 
     def save(self, workload: Workload, place: Path) -> str:
-        """Write what the network is built from."""
+        """Write the description from which the network is built."""
         self._network.save(place)
         return self._network.name
 

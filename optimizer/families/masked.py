@@ -1,4 +1,4 @@
-"""Masked image networks: weights instead of units, trained under a recipe; dead neurons removed, fastest kernels."""
+"""Masked image networks: single weights are pruned by a training recipe, dead neurons removed, fastest kernels used."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from optimizer.workloads.workload import Workload
 
 CONTROL = "control"
-REMOVED_ENOUGH = 0.9  # of the parameters left: copies of one network differ by some 5 %, which would drown less
+REMOVED_ENOUGH = 0.9  # of the parameters kept: copies of one network differ by some 5 %, more than a smaller gain
 CHOICE_S = 2.0  # of rounds in which the forms of one network are compared
 
 
 def image_family(
     spec: StudySpec, network: Network, model: ImageClassifier, pool: ImageExamples, *, learning_rate: float | None
 ) -> NetworkFamily | MaskedFamily:
-    """Return the family that a spec's structure asks for, of a network as it is before it is trained on the pool.
+    """Return the family for a spec's structure; the network is not yet trained on the pool.
 
-    `learning_rate` is that of its training, None of a network that came trained. Raises `InputError`.
+    `learning_rate` is that of its training; None for a network that was already trained. Raises `InputError`.
     """
     if spec.structure == "units":
         return NetworkFamily.of(network, model)
@@ -54,7 +54,7 @@ def image_family(
 
 
 class MaskedFamily(ImageFamily):
-    """`Family` of image networks that lose single weights and filters; `training` is that of every candidate."""
+    """`Family` of image networks pruned by single weights and filters; every candidate is trained with `training`."""
 
     def __init__(self, network: Network, training: MaskTraining) -> None:
         super().__init__(network)
@@ -62,13 +62,14 @@ class MaskedFamily(ImageFamily):
         self.notes = (
             f"every masked candidate but a one-shot one is trained for {training.settings.epochs} epochs on the "
             f"{len(training.images)} images that the dense network learns from",
-            "drops hold what this training does without masks as well: Adam at a constant rate, and more epochs where "
-            "gradual pruning goes on from the trained network; on a weak baseline they flatter",
+            "the drop also includes the effect of retraining without masks: Adam at a constant rate, and more epochs "
+            "where gradual pruning starts from the trained network; with an undertrained baseline it looks better than "
+            "it is",
             "sizes are those of the smallest storage; a file of dense tensors is larger",
         )
 
     def groups(self, workload: Workload) -> tuple[Group, ...]:
-        """Return the layers that can be masked. Raises `InputError` for a network that has none."""
+        """Return the layers that can be masked. Raises `InputError` for a network without any."""
         try:
             return mask_groups(workload.model)
         except MaskError as error:
@@ -92,11 +93,11 @@ class MaskedFamily(ImageFamily):
         return without_dead_neurons(cast("TrainedNetworks", bank).network_of(config))
 
     def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
-        """Return a network of the dense one's shapes, which masks leave as they are."""
+        """Return a network with the dense network's shapes, which masks keep."""
         return share_structure(workload.model)
 
     def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
-        """Return parameters that are kept, and size in the smallest storage; FLOPs depend on which neurons die."""
+        """Return the kept parameters and the size in the smallest storage; FLOPs depend on which neurons die."""
         model: nn.Module = workload.model
         layers = maskable_layers(model)
         per_unit = {group.name: float(weights_per_unit(layers[group.name])) for group in groups}
@@ -120,20 +121,20 @@ class MaskedFamily(ImageFamily):
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
-        """Return the costs: nothing else is known before training."""
+        """Return the costs unchanged: latency and energy are unknown before training."""
         return dict(costs)
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
-        """Return the parameters without zeros, and the bytes of their smallest storage."""
+        """Return the number of nonzero parameters and the bytes of their smallest storage."""
         return measure_sparse_size(model)
 
     def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
-        """Return the network in the fastest form that beats dense kernels at the first batch size, else in these.
+        """Return the network in the fastest form that beats dense kernels at the first batch size, else in dense ones.
 
-        A form beats them where the interval of its ratio lies below 1 and below that of a control, a copy of the dense
-        network: copies differ by where their weights lie in memory. The rounds that decide are not those that are
-        reported, for the fastest of several flatters itself. Zeros cost dense kernels what weights cost, so these are
-        timed on the dense network.
+        A form beats dense kernels where the interval of its ratio is below 1 and below that of a control, a copy of the
+        dense network: copies differ by the memory addresses of their weights. The form is chosen in rounds that are not
+        reported, because the fastest of several looks too good in the rounds that chose it. Dense kernels take the same
+        time for zeros as for weights, so they are timed on the dense network.
         """
         forms = _smaller_forms(workload.model, model)
         if not forms:
@@ -154,7 +155,7 @@ class MaskedFamily(ImageFamily):
 
 
 def _smaller_forms(dense: nn.Module, model: nn.Module) -> dict[str, nn.Module]:
-    """Return the forms that leave something out, where the network has lost enough for them."""
+    """Return the forms that skip pruned weights, where the network is sparse enough for them."""
     forms: dict[str, nn.Module] = {}
     if count_parameters(model) < REMOVED_ENOUGH * count_parameters(dense):
         forms[REMOVED] = model

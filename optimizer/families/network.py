@@ -1,4 +1,4 @@
-"""Image networks: channels and neurons by their dependency graph, costs of whole configs, requests of images."""
+"""Image networks: channels and neurons from the dependency graph, costs of whole configs, requests of images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel,
 
 
 class NetworkFamily(ImageFamily):
-    """`Family` of image networks that lose channels and neurons; `space` is that of the dense one."""
+    """`Family` of image networks pruned by channels and neurons; `space` is that of the dense network."""
 
     def __init__(self, network: Network, space: ChannelSpace) -> None:
         super().__init__(network)
@@ -53,9 +53,9 @@ class NetworkFamily(ImageFamily):
 
     @classmethod
     def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
-        """Find out what can be pruned of a network.
+        """Find the prunable groups of a network.
 
-        Raises `InputError` naming the layer that cannot be followed, or whose arithmetic cannot be counted.
+        Raises `InputError` naming the layer that cannot be traced or whose arithmetic cannot be counted.
         """
         try:
             family = cls(network, network.channels_of(model))
@@ -63,12 +63,12 @@ class NetworkFamily(ImageFamily):
         except UnprunableModelError as error:
             raise InputError("--model", str(error)) from error
         except UncountableModelError as error:
-            raise InputError("--model", f"{error}; make it of linear layers, convolutions and matmul") from error
+            raise InputError("--model", f"{error}; build it from linear layers, convolutions and matmul") from error
         return family
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which hidden layers stay dense, and why."""
+        """The hidden layers that stay dense, with the reasons."""
         reasons = "; ".join(f"{path} ({reason})" for path, reason in self.space.dense.items())
         return (f"layers that stay dense: {reasons}",) if reasons else ()
 
@@ -100,14 +100,14 @@ class NetworkFamily(ImageFamily):
     def materialize(
         self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
     ) -> nn.Module:
-        """Return the smaller network, its batch norms measured anew unless weights are merely sliced."""
+        """Return the smaller network; its batch norms are recalibrated unless weights are only sliced."""
         source = cast("ChannelBank[Mapping[str, Tensor]]", bank)
         model: nn.Module = workload.model
         small = materialize_channels(model, self.space, config, source, share_weights=share_weights)
         return small if config.form is Form.SLICED else recalibrate(small, _recalibration(workload))
 
     def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
-        """Return a network of a config's shapes."""
+        """Return a network with a config's shapes."""
         levels = config.as_dict()
         kept = {g.name: torch.arange(levels[g.name]) for g in self.space.groups if levels[g.name] < g.units}
         model: nn.Module = workload.model
@@ -124,11 +124,11 @@ class NetworkFamily(ImageFamily):
         }
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
-        """Return the parameters and the length of the file."""
+        """Return the number of parameters and the bytes of the file."""
         return measure_size(model)
 
     def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
-        """Return the network as it is: it is smaller, and its kernels are dense."""
+        """Return the network unchanged: it is smaller and runs on dense kernels."""
         return Execution(model, {})
 
     def with_proposed_costs(
@@ -140,12 +140,12 @@ class NetworkFamily(ImageFamily):
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
-        """Return the costs with latency and energy by a table of the network's layers."""
+        """Return the costs with latency and energy from a table of the network's layers."""
         return add_proposed_costs(costs, spec, workload, partial(layer_latency, spec, workload, self.space, cache_dir))
 
 
 class Bytes:
-    """The size in bytes of a network: its parameters, and what does not shrink."""
+    """The size of a network in bytes: its parameters and a constant part."""
 
     def __init__(self, parameters: Cost, dense: float, bytes_each: int) -> None:
         self._parameters, self.dense, self._each = parameters, dense, bytes_each
@@ -159,7 +159,7 @@ class Bytes:
         return self.total(config) / self.dense
 
     def of_levels(self, group: Group) -> FloatArray:
-        """Return what each of the group's levels costs, all other groups dense, up to a constant: `(levels,)`."""
+        """Return the cost of each of the group's levels with all other groups dense, up to a constant: `(levels,)`."""
         return self._each * self._parameters.of_levels(group)
 
 

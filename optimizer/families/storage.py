@@ -1,7 +1,7 @@
-"""Storage: the types in which an encoder's weights are written, those of the checkpoint that they came from.
+"""Storage: the types in which an encoder's weights are written, the same as in its checkpoint.
 
-Everything is computed in float32. What is written is rounded, so a model that was solved or trained is rounded as soon
-as it is made: its figures are those of its file.
+Everything is computed in float32. Files are rounded, so a model is rounded as soon as it is solved or trained: its
+figures hold for its file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 
 @dataclass(frozen=True)
 class Storage:
-    """The type of most tensors, and by name those of another."""
+    """The type of most tensors, and by name the types of the others."""
 
     usual: torch.dtype = torch.float32
     others: Mapping[str, torch.dtype] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Storage:
-        """Return the types of a checkpoint; one without a head is trained here, in float32."""
+        """Return the types of a checkpoint; a checkpoint without a head is trained here, in float32."""
         if not checkpoint.has_head:
             return cls()
         types = {name: DTYPES[t.dtype] for name, t in checkpoint.tensors.items() if t.dtype in DTYPES}
@@ -35,7 +35,7 @@ class Storage:
 
     @property
     def name(self) -> str:
-        """The usual type as torch calls it, such as `float16`."""
+        """torch's name of the usual type, such as `float16`."""
         return str(self.usual).removeprefix("torch.")
 
     def dtype(self, name: str, tensor: Tensor) -> torch.dtype:
@@ -43,16 +43,16 @@ class Storage:
         return self.others.get(name, self.usual) if tensor.is_floating_point() else tensor.dtype
 
     def rounded(self, name: str, tensor: Tensor) -> Tensor:
-        """Return a tensor with the values that its file can hold."""
+        """Return a tensor rounded to the values that its file can hold."""
         return tensor.to(self.dtype(name, tensor)).to(tensor.dtype)
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return what is written of a model."""
+        """Return the tensors as they are written."""
         return {name: tensor.detach().to(self.dtype(name, tensor)) for name, tensor in model.state_dict().items()}
 
     @property
     def notes(self) -> list[str]:
-        """What there is to say where the types are not those of the computation."""
+        """Notes where the stored types differ from float32."""
         if self.usual is torch.float32:
             return []
         return [

@@ -1,1 +1,1 @@
-"""Handing over: a candidate written as a model that runs elsewhere, and read back."""
+"""Export a candidate as a model that runs elsewhere, and load it again."""

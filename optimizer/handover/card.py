@@ -1,4 +1,4 @@
-"""The model card: the figures of an exported model in words, with their conditions."""
+"""The model card: the figures of an exported model with their conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VERDICTS = {
     Verdict.CERTIFIED: "certified: the 95 % upper bound of the drop, corrected over the shortlist, is within ε",
     Verdict.VERIFIED: "verified: the drop observed on the verification examples is within ε",
     Verdict.REFUTED: "refuted: the drop observed on the verification examples is above ε",
-    Verdict.UNVERIFIED: "unverified: this candidate was never tried on the verification examples",
+    Verdict.UNVERIFIED: "unverified: this candidate was never run on the verification examples",
 }
 
 TEXTS = ("library_name: pruning-optimizer", "tags: [structured-pruning, text-classification]")
@@ -33,12 +33,12 @@ USE_IMAGES = (
 
 
 def _public(model: str) -> str:
-    """Return a model's name for others: of a path on this machine only the last part."""
+    """Return a model's public name: a hub id as it is, the last part of a local path."""
     return PurePath(model).name if PurePath(model).is_absolute() else model
 
 
 def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -> str:
-    """Return the card as Markdown; `dtype` is that of the file, None where none is written."""
+    """Return the card as Markdown; `dtype` is that of the file, None without a file."""
     verified, is_of_images = member.verification, "image" in result.conditions
     lines = [
         "---",
@@ -80,8 +80,8 @@ def _about_masks(member: Member) -> list[str]:
     if member.recipe is None:
         return []
     return [
-        f"Masked weights: {member.recipe.words}. The tensors are dense, with zeros; hidden neurons that died are gone. "
-        "Parameters do not count the zeros, and the size is that of the smallest storage, not of the file.",
+        f"Masked weights: {member.recipe.words}. The tensors are dense, with zeros; dead hidden neurons are removed. "
+        "Parameters exclude the zeros; the size is that of the smallest storage, so the file is larger.",
         "",
     ]
 

@@ -1,4 +1,4 @@
-"""Export: a stored candidate becomes a directory that runs elsewhere, written wholly or not at all."""
+"""Export: write a stored candidate to a directory that runs elsewhere, atomically."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def export_candidate(
 ) -> tuple[Path, ...]:
     """Write a candidate's weights, tokenizer, manifest and card to a new or empty directory; return the files.
 
-    A `model` and `images` that the study was given are given again. Raises `InputError` for an unknown candidate, a
-    directory with something in it, or a model that has changed.
+    Pass the `model` and `images` that the study was given again. Raises `InputError` for an unknown candidate, a
+    directory that is not empty, or a model that has changed.
     """
     refuse_filled(directory)
     candidate = exportable(store.candidates(study.id), study, number)
@@ -68,7 +68,7 @@ def export_candidate(
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
         kind = workload.family.save(workload, place)
         dense_size = next(round(m.value) for m in workload.family.sizes(workload.model) if m.quantity == "size")
-        if candidate.config.form is not Form.MASKED:  # whose size is that of its smallest storage
+        if candidate.config.form is not Form.MASKED:  # its size is that of the smallest storage
             member = member.model_copy(update={"size_bytes": (place / WEIGHTS).stat().st_size})
         sparsity = zeros_by_layer(small) if candidate.config.form is Form.MASKED else None
         shapes = {"model_type": kind, "sparsity": sparsity, "dtype": _dtype(tensors), "dense_size_bytes": dense_size}
@@ -113,7 +113,7 @@ def _describe(
 
 
 def _dtype(tensors: Mapping[str, Tensor]) -> str:
-    """Return the type of most bytes, such as `float16`."""
+    """Return the type that most bytes have, such as `float16`."""
     sizes: Counter[torch.dtype] = Counter()
     for tensor in tensors.values():
         sizes[tensor.dtype] += tensor.nbytes
@@ -122,10 +122,12 @@ def _dtype(tensors: Mapping[str, Tensor]) -> str:
 
 @contextmanager
 def _whole(directory: Path) -> Iterator[Path]:
-    """Yield a temporary sibling that becomes `directory` at the end; nothing is left of it if anything fails."""
+    """Yield a temporary sibling that becomes `directory` at the end and is removed if anything fails."""
     try:
         with written_whole(directory) as temporary:
             temporary.mkdir()
             yield temporary
     except (OSError, SafetensorError) as error:
-        raise MachineError(f"DIR: cannot write {directory}: {error}. Free some space or name another place") from error
+        raise MachineError(
+            f"DIR: cannot write {directory}: {error}. Free some space or choose another place"
+        ) from error

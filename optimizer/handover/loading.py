@@ -1,4 +1,4 @@
-"""Loading an exported model: shapes from the manifest, weights from safetensors; no pickle, no code of others."""
+"""Load an exported model: shapes from the manifest, weights from safetensors; neither pickles nor foreign code."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def load_pruned(
 ) -> Any:  # Any: a transformers class
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
-    A text encoder's weights become float32, whatever their type in the file, as the study computed with them.
-    That is `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
-    normalisation stands in `network.json`. A network that was given to `optimize` as a module is made by `into`, dense
-    and with whatever weights; it is then shrunk, filled, and returned as `.net`. Raises `InputError` for a directory
-    that is no exported model, or whose files do not belong together.
+    Call `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
+    normalisation is in `network.json`. A text encoder's weights are converted to float32, as in the study. For a
+    network that was given to `optimize` as a module, `into` makes the dense network, with any weights; it is then
+    shrunk, filled, and returned as `.net`. Raises `InputError` for a directory without an exported model, or with
+    files that do not belong together.
     """
     place = Path(directory)
     manifest = read_manifest(place)
@@ -41,7 +41,7 @@ def load_pruned(
         raise InputError("directory", f"{place / WEIGHTS} is not the file that was exported; export it again")
     network = read_network(place)
     if network is None and into is not None:
-        raise InputError("into", "is for networks that were given as modules; leave it out")
+        raise InputError("into", "is only for networks that were given as modules; omit it")
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
         if network is None:
@@ -73,7 +73,7 @@ def _encoder(place: Path, manifest: Manifest) -> Any:
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:
-    """Fill buffers that are never saved: position and token type ids, which follow from the configuration."""
+    """Fill buffers that are never saved: position and token type ids, derived from the configuration."""
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.device.type == "meta":

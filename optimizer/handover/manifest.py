@@ -1,4 +1,4 @@
-"""The manifest: what an exported model looks like inside, and the figures it was handed over with."""
+"""The manifest: the shapes and figures of an exported model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 2  # 1 has neither dtype nor dense_size_bytes; its weights are 
 
 
 class LayerShape(BaseModel):
-    """What one encoder layer keeps."""
+    """The units that one encoder layer keeps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,19 +25,19 @@ class LayerShape(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Per-layer shapes, the hash of the weights, and the member as every front door shows it."""
+    """Per-layer shapes, the hash of the weights, and the member's view."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     model_type: str
-    config: dict[str, int]  # group -> units kept, what the loader builds from
+    config: dict[str, int]  # group -> units kept, from which the loader builds the model
     form: str
     sparsity: dict[str, float] | None = None  # of masked weights: layer -> share of zeros in the tensors written
     layers: tuple[LayerShape, ...]
     weights_sha256: str
     dtype: str = "float32"  # of most weights in the file
-    dense_size_bytes: int | None = None  # what the dense model takes in the same types
+    dense_size_bytes: int | None = None  # size of the dense model in the same types
     study: str
     task: str
     metric: str
@@ -46,7 +46,7 @@ class Manifest(BaseModel):
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Return the manifest of an exported model. Raises `InputError` for anything else."""
+    """Return the manifest of an exported model. Raises `InputError` if it is missing, damaged or newer."""
     path = directory / FILE
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

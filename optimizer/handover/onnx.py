@@ -1,4 +1,4 @@
-"""ONNX: the pruned model as a graph that onnxruntime runs, checked against torch before it is handed over."""
+"""ONNX: write the pruned model as a graph, and check onnxruntime's logits against torch's."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ ABSOLUTE, RELATIVE = 1e-4, 1e-4  # tolerated differences of logits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxInputs:
-    """What a graph is traced with, the first of `requests`, and checked on, the others, of other sizes.
+    """Requests of different sizes: a graph is traced with the first and checked on the others.
 
-    `free` names the first dimensions of every input, which stay open in the graph.
+    `free` names the first dimensions of every input, which are dynamic in the graph.
     """
 
     requests: Sequence[dict[str, Tensor]]
@@ -45,8 +45,8 @@ class _Logits(nn.Module):
 def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
     """Write `model.onnx` and check that onnxruntime gives torch's logits.
 
-    Raises `InputError` where the onnx extra is not installed or the model cannot be traced, `MachineError` where the
-    two disagree.
+    Raises `InputError` where the onnx extra is missing or the model cannot be traced, `MachineError` where the logits
+    differ.
     """
     try:
         import onnxruntime
@@ -71,7 +71,7 @@ def _trace(model: nn.Module, path: Path, inputs: OnnxInputs) -> None:
     request: dict[str, Any] = inputs.requests[0]
     free = {index: torch.export.Dim(name) for index, name in enumerate(inputs.free)}
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter speaks of its own future
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         try:
             torch.onnx.export(
                 _Logits(model, tuple(request)),

@@ -1,4 +1,4 @@
-"""Proposed latency and energy: tables of parts of a model timed alone, built once per device and request, and kept.
+"""Proposed latency and energy: tables of parts of a model timed alone, built once per device and request, and cached.
 
-They steer the search where latency or energy is an objective or a limit; the truth is measured on the shortlist.
+The search uses them where latency or energy is an objective or a limit; real values are measured on the shortlist.
 """

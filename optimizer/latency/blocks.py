@@ -31,7 +31,7 @@ SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense unit
 
 
 def block_latency(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path) -> Cost:
-    """Return the seconds of a request, the sum of its blocks and a base."""
+    """Return the seconds of a request: the sum of its blocks and a base."""
     request = {
         "batch": spec.batch_sizes[0],
         "length": workload.sequence_length,
@@ -78,7 +78,7 @@ def _build(workload: Workload, groups: tuple[Group, ...], *, batch: int, length:
 
 
 def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
-    """Return the first layer with `units` of one kind and nothing of the other; times do not depend on weights."""
+    """Return the first layer with `units` of one kind and without the other; times are independent of the weights."""
     small = share_structure(model)
     first = [group for group in discover_groups(model) if group.layer == 0]
     shrink(small, first, Config.of({group.name: units if group.kind is kind else 0 for group in first}, Form.SLICED))

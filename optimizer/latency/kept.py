@@ -18,7 +18,7 @@ Table = TypeVar("Table", bound=BaseModel)
 def kept_table(
     kind: type[Table], holds_for: Mapping[str, object], cache_dir: Path, build: Callable[[], Table]
 ) -> Table:
-    """Return the table that was kept for `holds_for` (JSON data), or build and keep it."""
+    """Return the cached table for the conditions `holds_for` (JSON data), or build and cache it."""
     key = sha256(json.dumps(dict(holds_for), sort_keys=True).encode()).hexdigest()[:24]
     path = cache_dir / "latency" / f"{key}.json"
     if path.exists():

@@ -1,8 +1,8 @@
 """Proposed latency of an image network: its layers timed alone at a few widths, calibrated by whole narrow networks.
 
 A convolution's time depends on the channels that it reads and on those that it writes, so every layer has a grid over
-its sides, linear in between. What the layers leave unexplained, activations and additions, moves with them: the sum
-over the layers is turned into seconds of the whole by networks of uniform width, timed too.
+both sides, linear in between. Activations and additions are not timed alone. Their time grows with the layers', so the
+sum over the layers is calibrated to seconds of the whole network by timed networks of uniform width.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optimizer.spec import StudySpec
     from optimizer.workloads.workload import Workload
 
-SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; no powers of two, whose kernels are faster than those of other widths
+SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
 LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0
 Counts = Mapping[Side, int]
 
@@ -61,7 +61,7 @@ class LayerTimes(BaseModel):
 
 
 class LayerTable(BaseModel):
-    """Layers by path, and whole networks: the sum over their layers, ascending, beside the seconds they took."""
+    """Layers by path, and whole networks: the sums over their layers, ascending, with the seconds they took."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -70,7 +70,7 @@ class LayerTable(BaseModel):
     whole: tuple[float, ...]
 
     def predict(self, kept: Counts) -> float:
-        """Return the seconds of a network with so many entries of every side."""
+        """Return the seconds of a network with these numbers of entries per side."""
         return float(np.interp(sum_of_layers(self.layers, kept), self.sums, self.whole))
 
 
@@ -80,7 +80,7 @@ def sum_of_layers(layers: Mapping[str, LayerTimes], kept: Counts) -> float:
 
 
 class LayerLatency:
-    """The seconds of a config by a table; a `Cost`."""
+    """The seconds of a config from a table; a `Cost`."""
 
     def __init__(self, space: ChannelSpace, table: LayerTable) -> None:
         self._space, self._table = space, table
@@ -91,7 +91,7 @@ class LayerLatency:
         return self._table.predict(self._space.kept_counts(config))
 
     def ratio(self, config: Config) -> float:
-        """Return them as a ratio to the dense network's."""
+        """Return the seconds as a ratio to the dense network's."""
         return self.total(config) / self.dense
 
     def of_levels(self, group: Group) -> FloatArray:
@@ -126,12 +126,12 @@ def _build(workload: Workload, space: ChannelSpace, *, batch: int, threads: int)
         runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}
         samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=WHOLE_SECONDS)
     pairs = [(sum_of_layers(layers, kept), float(np.median(samples[index]))) for index, kept in enumerate(widths)]
-    sums, whole = zip(*sorted(pairs), strict=True)  # tiny networks differ by less than the noise
+    sums, whole = zip(*sorted(pairs), strict=True)  # differences between tiny networks are below the noise
     return LayerTable(layers=layers, sums=sums, whole=whole)
 
 
 def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Tensor]) -> dict[str, LayerTimes]:
-    """Time every layer that can lose entries at the `widths` that it has in whole networks, ascending."""
+    """Time every prunable layer at the `widths` that it has in whole networks, ascending."""
     sides: dict[str, dict[Axis, list[int]]] = {}
     for path, axis in widths[-1]:
         if axis is not Axis.PARAMETER:
@@ -152,9 +152,9 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
 def _inputs(
     model: nn.Module, paths: Iterable[str], request: Mapping[str, Tensor]
 ) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return the shape of what every layer reads in a pass, the first time, and how often it is called.
+    """Return the input shape of every layer at its first call in a pass, and the number of its calls.
 
-    A layer that is called by keywords is left out, as one that is never called: the whole networks stand for it.
+    A layer that is called by keywords, or never, is left out: the whole networks account for its time.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     calls: Counter[str] = Counter()
@@ -181,7 +181,7 @@ def _time(layer: nn.Module, counts: Mapping[Axis, list[int]], shape: tuple[int, 
 
 
 def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> Run:
-    """Return a run of the layer with its first entries of each side; times do not depend on which."""
+    """Return a function that runs the layer with its first entries of each side; times are the same for any entries."""
     small, sizes, sides = share_structure(layer), side_sizes(layer), list(shape)
     shrink_layer(small, {axis: torch.arange(count) for axis, count in kept.items() if count < sizes[axis]})
     for axis in kept.keys() & {Axis.COLUMNS, Axis.CHANNELS}:
@@ -199,9 +199,9 @@ def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> 
 
 
 def _channel_dim(layer: nn.Module, shape: tuple[int, ...]) -> int | None:
-    """Return where in its input a layer's channels lie; None where its shape leaves that open.
+    """Return the input dimension of a layer's channels; None where its shape is ambiguous.
 
-    Layer norms of images, all derived from the plain one, may have them first or last.
+    Layer norms of images, subclasses of the plain one, may have channels first or last.
     """
     if isinstance(layer, nn.Linear) or type(layer) is nn.LayerNorm:
         return -1

@@ -1,4 +1,4 @@
-"""The costs that a latency table proposes, added where a study asks for them: latency, and energy from it."""
+"""Costs from a latency table, added where a study needs them: latency, and energy modelled from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_proposed_costs(
 ) -> dict[str, Cost]:
     """Return the costs with "latency" and "energy" added where the spec's objectives or limits ask for them.
 
-    `latency` builds or reads the table; it is called only if asked for.
+    `latency` builds or reads the table; it is called only where needed.
     """
     wanted = {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
     if not wanted & {"latency", "energy"}:
@@ -33,7 +33,7 @@ def add_proposed_costs(
 
 
 def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, workload: Workload) -> Cost:
-    """Price energy per inference: arithmetic, one reading of the weights per request, static power over its time."""
+    """Energy per inference: arithmetic, one read of the weights per request, static power over its time."""
     model, batch = ENERGY_MODELS[workload.device.type], spec.batch_sizes[0]
     threads = 1 if workload.device.type == "cuda" else threads_of(spec)
     return WeightedSum(

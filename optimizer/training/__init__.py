@@ -1,1 +1,1 @@
-"""Training: the one training loop, used to fine-tune a head, to recover a pruned model and to make the built-in one."""
+"""Training: the training loop for fine-tuning a head, recovering a pruned model and making the built-in model."""

@@ -1,4 +1,4 @@
-"""Batches for training: in random order and yet with little padding: a batch holds texts of similar length."""
+"""Batches for training: in random order but with little padding, since a batch contains texts of similar length."""
 
 from __future__ import annotations
 

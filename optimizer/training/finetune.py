@@ -1,4 +1,4 @@
-"""Fine-tuning: AdamW, a linear schedule, an early stop on held-out examples, a dense teacher where there is one.
+"""Fine-tuning: AdamW, a linear schedule, early stopping on held-out examples and, optionally, a dense teacher.
 
 The one training loop of the project: it trains heads, recovers pruned models, and makes the built-in model.
 """
@@ -25,7 +25,7 @@ from optimizer.workloads.predict import predict, predictions_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSettings:
-    """How to train; by default with the usual figures for BERT on GLUE (Devlin et al. 2019, appendix A.3)."""
+    """The settings of a training; the defaults are usual for BERT on GLUE (Devlin et al. 2019, appendix A.3)."""
 
     learning_rate: float = 2e-5
     batch_size: int = 16
@@ -38,7 +38,7 @@ class FinetuneSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What a training did. `best` is the held-out metric of the weights kept, None without held-out examples."""
+    """The record of a training. `best` is the held-out metric of the weights kept, None without held-out examples."""
 
     epochs: int
     steps: int
@@ -60,8 +60,8 @@ def finetune(
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
-    answers. `progress` is told (steps done, of all). The global random state is left as found.
-    Raises `InputError` where there is nothing to train on, `MachineError` when the loss is NaN or infinite.
+    answers. `progress` receives (steps done, all steps). The global random state is unchanged.
+    Raises `InputError` without training examples, `MachineError` when the loss is NaN or infinite.
     """
     if not len(train):
         raise InputError("--data", "no examples are left to train on; give a train split, or a larger one")
@@ -99,7 +99,7 @@ def finetune(
 
 @dataclass
 class _BestEpoch:
-    """Remembers the weights of the epoch with the highest held-out metric, the first of equals."""
+    """Remembers the weights of the first epoch with the highest held-out metric."""
 
     model: nn.Module
     patience: int

@@ -1,4 +1,4 @@
-"""Keep: a trained checkpoint in the cache, whole or not at all, even if another process writes the same one."""
+"""Save a trained checkpoint in the cache atomically, even if another process writes the same one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search_spaces.files import written_whole
 def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: one transformers class per family
     """Save model and tokenizer as directory `place`.
 
-    Where another process was quicker its checkpoint stays. Raises `OSError` where the disk refuses.
+    If another process was faster, its checkpoint is kept. Raises `OSError` where the disk refuses.
     """
     try:
         with written_whole(place) as temporary, quiet_transformers():

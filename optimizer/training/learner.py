@@ -1,4 +1,4 @@
-"""Learner: one optimizer step per batch, against the labels and, where there is a teacher, against its answers too."""
+"""Learner: one optimizer step per batch, against the labels and, with a teacher, against its answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLIP = 1.0  # of the gradient's norm
 class Learner:
     """Trains `model` in place for `total` steps with AdamW, and counts the `steps` taken.
 
-    `warmup` is a share of all steps; weights of matrices decay, biases and norms do not.
+    `warmup` is a share of all steps; weight decay applies to matrices only, not to biases and norms.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Learner:
 
 
 def linear_schedule(step: int, *, total: int, warmup: float) -> float:
-    """Return the share of the learning rate at a step from 0: up over the warm-up, then down to nothing."""
+    """Return the share of the learning rate at a step from 0: rising over the warm-up, then falling to 0."""
     rising = max(1, round(total * warmup))
     return (step + 1) / rising if step < rising else max(0.0, (total - step) / max(1, total - rising))
 

@@ -1,4 +1,4 @@
-"""`phrases-mini`: the built-in model, a small BERT trained from scratch on the built-in task at first use, and kept."""
+"""`phrases-mini`: the built-in model, a small BERT trained on the built-in task at first use and cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHAPE: dict[str, Any] = {  # Any: arguments of several types
     "num_attention_heads": 8,
     "intermediate_size": 512,
     "max_position_embeddings": 64,
-    "initializer_range": 0.05,  # at the usual 0.02 so narrow a model hardly starts to learn
+    "initializer_range": 0.05,  # with the usual 0.02 such a narrow model hardly learns
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
@@ -35,7 +35,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) -> Path:
     """Return the directory of the trained checkpoint, training it where the cache has none.
 
-    A killed training leaves nothing; of two that run at once either's result is as good.
+    A killed training leaves no files; two concurrent trainings give equivalent results.
     """
     kept = cache_dir / "checkpoints" / NAME
     if kept.is_dir():
@@ -46,7 +46,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
     finetune(
         model,
         _examples(table, tokenizer),
-        held_out=None,  # validation and test stay unseen: studies search and verify on them
+        held_out=None,  # validation and test are excluded: studies search and verify on them
         metric=METRICS["accuracy"],
         settings=SETTINGS,
         progress=lambda done, total: progress("training phrases-mini, once", done, total),

@@ -1,4 +1,4 @@
-"""Randomness of a training: drawn from its own seed; the caller's random numbers continue as if no training had run."""
+"""Randomness of a training: it has its own seed and leaves the caller's random state unchanged."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw from `seed` inside, on the CPU and on the kind of `device`; give the global states back as they were."""
+    """Use `seed` inside, on the CPU and on the kind of `device`; restore the global states afterwards."""
     if device.type == "cpu":
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach accelerators not given back
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed also seeds accelerators
             yield
         return
     accelerators = range(torch.get_device_module(device).device_count())

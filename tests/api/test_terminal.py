@@ -215,7 +215,7 @@ def test_a_study_without_candidates_says_where_it_stands(typed: Typed) -> None:
     assert typed("show", "loading") == 0
     assert "the dense model has not been measured yet" in typed.err
     assert typed("export", "begun", "0", "there") == 2
-    assert "'begun' is interrupted and has no candidate that was evaluated whole" in typed.err
+    assert "'begun' is interrupted and has no fully evaluated candidate" in typed.err
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_an_order_and_a_budget(front: FrontResult) -> None:
 def test_the_knee_of_what_a_filter_leaves_is_its_own(front: FrontResult) -> None:
     left = front.model_copy(update={"items": front.items[:1]})
     assert recommend(left).member == front.items[0]
-    with pytest.raises(NothingFeasibleError, match="no member of 's' is left"):
+    with pytest.raises(NothingFeasibleError, match="the front of 's' has no member to recommend"):
         recommend(front.model_copy(update={"items": ()}))
 
 

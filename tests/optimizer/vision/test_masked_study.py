@@ -325,7 +325,7 @@ def test_an_estimate_counts_the_trainings(cache: Path) -> None:
         ({"objectives": ("flops",)}, "--objectives: flops of a masked network cannot be computed"),
         ({"objectives": ("parameters", "latency")}, "--objectives: latency of"),
         ({"limits": {"energy_ratio": 0.5}}, "limits: energy of"),
-        ({"structure": "units"}, "--epochs: is for --structure weights"),
+        ({"structure": "units"}, "--epochs: needs --structure weights"),
     ],
 )
 def test_what_cannot_be_asked_of_masks_is_refused_before_anything_is_loaded(
