@@ -21,7 +21,7 @@ def why_empty(
         return _nothing_evaluated(candidates)
     if not within:
         return (
-            f"no candidate kept its drop within {epsilon:g}; the smallest drop was {min(drops):.4f}; "
+            f"no candidate has a drop within {epsilon:g}; the smallest drop was {min(drops):.4f}; "
             "allow a larger --epsilon or more --trials"
         )
     measured = [ratios for ratios in within if None not in ratios.values()]

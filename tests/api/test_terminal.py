@@ -221,7 +221,7 @@ def test_a_study_without_candidates_says_where_it_stands(typed: Typed) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--epsilon", "0"], "no candidate kept its drop within 0; the smallest drop was 0.0100"),
+        (["--epsilon", "0"], "no candidate has a drop within 0; the smallest drop was 0.0100"),
         (["--max-flops-ratio", "0.0001"], "--max-flops-ratio is 0.0001, the lowest is 0.5"),
         (["--objectives", "energy"], "energy was not measured on any candidate within ε"),
         (["--max-latency-ratio", "0.9"], "latency was not measured on any candidate within ε"),
