@@ -15,6 +15,7 @@ from studies.records import Claim
 
 STATE = "state"  # of the study; data: state, error
 CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
+TORN = "torn"  # stands for one that cannot be read; data: error
 STAGE = "stage"  # of its run, told by whoever runs it; data: stage, text, done, total
 
 

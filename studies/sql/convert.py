@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
 from studies.merging import merged
 from studies.ownership import Owner
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, Verification
+from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
 from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
 
 Values = dict[str, Any]  # column → value
+UNKNOWN = datetime.fromtimestamp(0, UTC)
 
 
 def study_record(
     row: StudyRow, *, seconds: Mapping[str, float], baseline: Sequence[MeasurementRow], tags: Sequence[str]
 ) -> Study:
     """Return a study's record from its row, its seconds by stage, its baseline's rows and its tags."""
+    if not isinstance(row.spec, Mapping) or not isinstance(row.context, Mapping):
+        raise TypeError("its settings and what it found out must be objects")
     return Study(
         id=row.id,
         slug=row.slug,
@@ -41,6 +45,21 @@ def study_record(
         process=owner_of(row),
         tags=tuple(tags),
         note=row.note or "",
+    )
+
+
+def torn_study(row: Any, why: str) -> Study:  # Any: the columns that are read
+    """Return what stands for a study whose record is torn."""
+    return Study(
+        id=row.id,
+        slug=row.slug,
+        spec={},
+        state=StudyState.FAILED,
+        created_at=UNKNOWN,
+        updated_at=UNKNOWN,
+        revision=row.revision,
+        owner=row.owner,
+        error=why,
     )
 
 

@@ -13,15 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, delete, func, select
+from sqlalchemy import CursorResult, Select, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
-from studies.events import CANDIDATE, STATE, StudyEvent
+from studies.events import CANDIDATE, STATE, TORN, StudyEvent
 from studies.records import Claim
 from studies.rules import LARGEST_SEQUENCE, json_data, readable_data, text_data, utc_now
+from studies.sql.convert import UNKNOWN
 from studies.sql.database import Database
 from studies.sql.locks import hold
 from studies.sql.tables import CandidateRow, EventRow, StudyRow
+from studies.sql.torn import readable
 from studies.sql.writes import locked_study
 
 
@@ -74,8 +76,7 @@ class SqlEventLog:
         following = select(*EventRow.__table__.c).where(EventRow.sequence > min(sequence, LARGEST_SEQUENCE))
         if study_id is not None:
             following = following.where(EventRow.study_id == study_id)
-        with self._database.glance() as connection:
-            return [_record(row) for row in connection.execute(following.order_by(EventRow.sequence).limit(limit))]
+        return self._read(following.order_by(EventRow.sequence).limit(limit))
 
     def recent(
         self, study_id: int, *, limit: int, kind: str | None = None, before: int | None = None
@@ -86,8 +87,7 @@ class SqlEventLog:
             chosen = chosen.where(EventRow.kind == kind)
         if before is not None:
             chosen = chosen.where(EventRow.sequence < min(before, LARGEST_SEQUENCE))
-        with self._database.glance() as connection:
-            return [_record(row) for row in connection.execute(chosen.order_by(EventRow.sequence.desc()).limit(limit))]
+        return self._read(chosen.order_by(EventRow.sequence.desc()).limit(limit))
 
     def latest(self) -> int:
         """Return the greatest sequence that is kept, 0 where none is."""
@@ -101,12 +101,31 @@ class SqlEventLog:
             gone = session.execute(delete(EventRow).where(EventRow.created_at < older_than, may_go))
             return gone.rowcount if isinstance(gone, CursorResult) else 0
 
+    def _read(self, chosen: Select[Any]) -> list[StudyEvent]:  # Any: the columns of an event
+        """Return the events of a query, one of the kind "torn" in place of each that cannot be read."""
+        with self._database.glance() as connection:
+            return readable(
+                lambda: [_record(row) for row in connection.execute(chosen)],
+                lambda: connection.execute(chosen.with_only_columns(EventRow.sequence, EventRow.study_id)),
+                lambda row: [_record(connection.execute(_EVENT, {"sequence": row.sequence}).one())],
+                _torn,
+            )
+
+
+_EVENT = select(*EventRow.__table__.c).where(EventRow.sequence == bindparam("sequence"))
+
+
+def _torn(row: Any, why: str) -> StudyEvent:  # Any: the columns that are read
+    return StudyEvent(sequence=row.sequence, study_id=row.study_id, kind=TORN, data={"error": why}, created_at=UNKNOWN)
+
 
 def _from_the_end(skipped: int) -> Select[int]:
     return select(EventRow.sequence).order_by(EventRow.sequence.desc()).offset(skipped).limit(1)
 
 
 def _record(row: Any) -> StudyEvent:  # Any: an `EventRow`, or a row of its columns
+    if not isinstance(row.data, Mapping):
+        raise TypeError("what happened must be an object")
     return StudyEvent(
         sequence=row.sequence,
         study_id=row.study_id,

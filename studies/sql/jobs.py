@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
@@ -22,6 +22,7 @@ from studies.sql.database import Database
 from studies.sql.leases import job_record
 from studies.sql.locks import hold
 from studies.sql.tables import JobRow, StudyRow
+from studies.sql.torn import readable
 from studies.store import StoreError
 
 
@@ -132,8 +133,7 @@ class SqlJobQueue:
     def jobs(self, study_id: int) -> Sequence[Job]:
         """Return the jobs of a study, oldest first."""
         of_study = select(JobRow).where(JobRow.study_id == study_id).order_by(JobRow.id)
-        with self._database.read() as session:
-            return list(map(job_record, session.scalars(of_study)))
+        return self._read(of_study)
 
     def exports(self, *, after: int | None, limit: int, owners: Collection[str] | None) -> Sequence[Job]:
         """Return at most `limit` exports of studies of some owners (None: all), newest first, below the id `after`."""
@@ -142,20 +142,27 @@ class SqlJobQueue:
             found = found.where(JobRow.id < min(after, LARGEST_ID))
         if owners is not None:
             found = found.join(StudyRow, StudyRow.id == JobRow.study_id).where(StudyRow.owner.in_(owners))
-        with self._database.read() as session:
-            return list(map(job_record, session.scalars(found)))
+        return self._read(found)
 
     def live(self) -> Sequence[Job]:
         """Return all jobs that run, then all that wait, in the order in which they may start."""
         live = select(JobRow).where(JobRow.state.in_(leases.LIVE)).order_by(JobRow.priority.desc(), JobRow.id)
-        with self._database.read() as session:
-            jobs = list(map(job_record, session.scalars(live)))
-        return sorted(jobs, key=lambda job: job.state is JobState.QUEUED)
+        return sorted(self._read(live), key=lambda job: job.state is JobState.QUEUED)
 
     def waiting(self) -> int:
         """Return how many jobs are queued."""
         with self._database.glance() as connection:
             return connection.scalar(select(func.count()).where(JobRow.state == JobState.QUEUED)) or 0
+
+    def _read(self, chosen: Select[JobRow]) -> list[Job]:
+        """Return the jobs of a query; in place of a torn one stands a failed one."""
+        with self._database.read() as session:
+            return readable(
+                lambda: list(map(job_record, session.scalars(chosen))),
+                lambda: session.execute(chosen.with_only_columns(JobRow.id, JobRow.study_id, JobRow.owner)).all(),
+                lambda row: [job_record(session.get_one(JobRow, row.id))],
+                leases.torn_job,
+            )
 
     def _begin(self, job: Job, worker: str, now: datetime) -> None:
         """Let the study that waited for a run be RUNNING: whoever looks sees that a worker has it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -17,6 +18,7 @@ from studies.ownership import Owner
 from studies.records import CandidateState, StudyState
 from studies.rules import json_data, text_data
 from studies.sql import writes
+from studies.sql.convert import UNKNOWN
 from studies.sql.events import append_state
 from studies.sql.tables import CandidateRow, JobRow, StageSecondsRow, StudyRow, VerificationRow
 
@@ -212,4 +214,27 @@ def job_record(row: JobRow) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         claims=row.claims,
+    )
+
+
+def torn_job(row: Any, why: str) -> Job:  # Any: the columns that are read
+    """Return what stands for a job whose record is torn."""
+    return Job(
+        id=row.id,
+        study_id=row.study_id,
+        kind=JobKind.EXPORT,
+        payload={},
+        state=JobState.FAILED,
+        priority=0,
+        owner=row.owner,
+        attempts=0,
+        max_attempts=0,
+        worker=None,
+        lease_until=None,
+        cancel_requested=False,
+        error=why,
+        result=None,
+        created_at=UNKNOWN,
+        started_at=None,
+        finished_at=None,
     )

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
-from studies.sql.convert import candidate_record, study_record
+from studies.sql.convert import candidate_record, study_record, torn_study
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
+from studies.sql.torn import readable
 
 Condition = ColumnElement[bool]
 
@@ -26,7 +27,20 @@ _BASELINES = (
 
 
 def study_records(session: Session, condition: Condition, *, limit: int | None = None) -> list[Study]:
-    """Return the studies, at most `limit`, that a condition on `StudyRow` selects, newest first."""
+    """Return the studies, at most `limit`, that a condition on `StudyRow` selects, newest first.
+
+    In place of one whose record is torn stands a failed one without settings, which says so.
+    """
+    named = select(StudyRow.id, StudyRow.slug, StudyRow.owner, StudyRow.revision).where(condition)
+    return readable(
+        lambda: _study_records(session, condition, limit),
+        lambda: session.execute(named.order_by(StudyRow.id.desc()).limit(limit)).all(),
+        lambda row: _study_records(session, StudyRow.id == row.id, 1),
+        torn_study,
+    )
+
+
+def _study_records(session: Session, condition: Condition, limit: int | None) -> list[Study]:
     rows = session.scalars(select(StudyRow).where(condition).order_by(StudyRow.id.desc()).limit(limit)).all()
     ids = {"ids": [row.id for row in rows]}
     seconds: defaultdict[int, dict[str, float]] = defaultdict(dict)

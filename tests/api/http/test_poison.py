@@ -114,6 +114,46 @@ def test_a_study_that_cannot_be_read_takes_no_listing_down(kind: str, place: obj
     assert client.delete("/v1/studies/spoilt").status_code == 204
 
 
+TORN = {
+    "settings": "UPDATE studies SET spec = '{' WHERE slug = 'torn'",
+    "settings of a list": "UPDATE studies SET spec = '[1]' WHERE slug = 'torn'",
+    "context": "UPDATE studies SET context = '[' WHERE slug = 'torn'",
+    "state": "UPDATE studies SET state = 'later' WHERE slug = 'torn'",
+    "moment": "UPDATE studies SET created_at = 'soon' WHERE slug = 'torn'",
+    "baseline": "INSERT INTO measurements (study_id, later, quantity, value, unit, source, n, conditions, samples)"
+    " VALUES (2, 0, 'flops', 1, 'FLOPs', 'guessed', 1, '{}', '[]')",
+    "job": "UPDATE jobs SET payload = '{' WHERE study_id = 2",
+    "kind of job": "UPDATE jobs SET kind = 'later' WHERE study_id = 2",
+    "export": "INSERT INTO jobs (study_id, kind, payload, state, priority, attempts, max_attempts, cancel_requested,"
+    " claims, progress, created_at) VALUES (2, 'export', '{', 'queued', 0, 0, 3, 0, 0, 0, '2026-01-01 00:00:00')",
+    "event": "UPDATE events SET data = '{' WHERE study_id = 2",
+    "event of a list": "UPDATE events SET data = '[]' WHERE study_id = 2",
+}
+
+
+@pytest.mark.parametrize("kind", TORN)
+def test_a_record_that_is_torn_takes_nobody_elses_down(kind: str, place: object, client: TestClient) -> None:
+    for name in ("before", "torn", "after"):
+        client.post("/v1/studies", json=place.request(name=name))
+    service = open_service(place.settings.storage)
+    with service.database.write() as session:
+        session.execute(text(TORN[kind]))
+    heard = [event.study_id for event in service.events.after(0, limit=10)]
+    service.close()
+    assert heard == [1, 2, 3]
+    items = {item["study"]: item for item in client.get("/v1/studies").json()["items"]}
+    assert list(items) == ["after", "torn", "before"]
+    is_of_the_study = kind in ("settings", "settings of a list", "context", "state", "moment", "baseline")
+    assert ("cannot be read" in (items["torn"]["error"] or "")) == is_of_the_study
+    assert len(client.get("/v1/queue").json()["jobs"]) >= 3
+    assert client.get("/v1/exports").status_code == 200
+    for path in ("/", "/queue", "/studies/torn", "/studies/torn/log", "/studies/torn/exports"):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert answer.status_code < 500, path
+    for path in ("", "/events?follow=false", "/result", "/front", "/candidates"):
+        assert client.get(f"/v1/studies/torn{path}").status_code < 500, path
+
+
 def test_events_with_a_surrogate_are_told(place: object, client: TestClient) -> None:
     client.post("/v1/studies", json=place.request(name="s"))
     service = open_service(place.settings.storage)
