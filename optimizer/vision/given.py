@@ -37,7 +37,7 @@ def _check(pixels: Tensor, labels: Tensor, data: ImageData) -> None:
         raise InputError("images", f"need float32 of shape {wanted} for n labels, got {kind} {tuple(pixels.shape)}")
     broken = (~pixels.isfinite()).flatten(1).any(dim=1).nonzero().flatten()
     if len(broken):
-        raise InputError("images", f"{len(broken)} hold NaN or infinity, the first at {int(broken[0])}; leave them out")
+        raise InputError("images", f"{len(broken)} contain NaN or infinity, the first at {int(broken[0])}; remove them")
     is_one_each = labels.ndim == 1 and not labels.is_floating_point() and len(labels)
     if not is_one_each or labels.min() < 0 or labels.max() >= data.classes:
         raise InputError("images", f"labels must be one whole number per image, from 0 to {data.classes - 1}")

@@ -71,7 +71,7 @@ def _below(place: Path, root: Path) -> _Files:
         seen = [here / name for name in sorted(names) if not name.startswith(".")]
         images, others = _parted(seen)
         if here == place and images:
-            raise InputError("--data", f"{images[0].relative_to(root)} stands in no class folder; move or remove it")
+            raise InputError("--data", f"{images[0].relative_to(root)} is outside the class folders; move or remove it")
         files.images.extend(images)
         files.leave("hidden files and folders", [here / name for name in hidden])
         files.leave("folders of masks", [here / name for name in masks])

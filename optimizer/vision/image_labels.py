@@ -66,7 +66,7 @@ def count_classes(parts: Mapping[str, Part], classes: int | None) -> int:
     Raises `InputError` for labels outside of them.
     """
     if not all(len(part) for part in parts.values()):
-        raise InputError("--data", "every part needs images, and too few are there to be split")
+        raise InputError("--data", "every part needs images, and there are too few to split")
     everything = np.concatenate([part.labels for part in parts.values()])
     least, most = int(everything.min()), int(everything.max())
     if least == 1 and most == (classes or most):

@@ -129,7 +129,7 @@ class TrainedNetworks:
         target = Target(scope="per-layer", ratios={name: 1 - kept[name] / units[name] for name in units})
         try:
             trained = train(net, self._training.images, self._training.settings, schedule=schedule, target=target)
-        except MachineError as error:  # a loss that is no number: this candidate failed, not the machine
+        except MachineError as error:  # the loss is NaN or infinite: only this candidate fails
             raise ValueError(str(error)) from error
         return {
             "seconds": repr(sum(epoch.seconds for epoch in trained.epochs)),

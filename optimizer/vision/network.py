@@ -114,5 +114,5 @@ def _of_transformers(config: dict[str, Any]) -> nn.Module:
 
 def _about_into(name: str, *, is_needed: bool) -> str:
     if is_needed:
-        return f"{name!r} is a module of your own; say how it is made: load_pruned(DIR, into=lambda: MyNetwork(…))"
+        return f"{name!r} is your own module; pass its constructor: load_pruned(DIR, into=lambda: MyNetwork(…))"
     return f"{name!r} is built from its manifest; leave it out"

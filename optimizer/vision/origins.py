@@ -33,7 +33,7 @@ from search_spaces.soundness import check_own_weights, check_sound
 FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors
 FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
 TRAINED_ELSEWHERE = (
-    "the network came trained: where its training saw the search or verification images, drops on them look smaller "
+    "the network was already trained: if its training used search or verification images, drops on them look smaller "
     "than they are"
 )
 IMAGENET = Normalisation(

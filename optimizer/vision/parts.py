@@ -1,4 +1,4 @@
-"""A part of an image data set, not read yet: its labels are known, its pixels are read for the images that are used."""
+"""A part of an image data set: its labels are loaded, its pixels are read only for the images that are used."""
 
 from __future__ import annotations
 

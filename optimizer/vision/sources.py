@@ -29,7 +29,8 @@ def read_parts(name: str, directory: Path | None) -> dict[str, Part]:
         return _from_hub(name, task.hub)
     if task.is_medical and find_spec("medmnist"):
         return _from_medmnist(name)
-    raise InputError("--data", f"{name} must be fetched by hand from {task.fetch}; then give --data DIR")
+    installed = ", or install medmnist (28 pixels)" if task.is_medical else ""
+    raise InputError("--data", f"download {name} from {task.fetch} and pass --data DIR{installed}")
 
 
 def _digits() -> Part:

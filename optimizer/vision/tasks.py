@@ -29,10 +29,7 @@ class ImageTask:
 
 
 def _medical(name: str, classes: int, channels: int) -> ImageTask:
-    fetch = (
-        f"https://zenodo.org/records/10519652 ({name}.npz for 28 pixels, {name}_224.npz for 224), "
-        "or by `pip install medmnist`, which does it here at 28 pixels"
-    )
+    fetch = f"https://zenodo.org/records/10519652 ({name}.npz for 28 pixels, {name}_224.npz for 224)"
     return ImageTask(channels=channels, classes=classes, fetch=fetch, is_medical=True)
 
 

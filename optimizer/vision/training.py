@@ -69,9 +69,9 @@ def train(
 ) -> Trained:
     """Train `model` in place under the masks of `schedule` (None: dense), and leave it in evaluation mode.
 
-    The global random state is left as found. `held_out` is evaluated after each epoch, outside the time and energy of
+    The global random state is unchanged. `held_out` is evaluated after each epoch, outside the time and energy of
     that epoch. Raises `InputError` where there is nothing to train on or too few epochs for the schedule to reach its
-    target, `MachineError` when the loss is no number.
+    target, `MachineError` when the loss is NaN or infinite.
     """
     _check(images, settings, schedule, target)
     device = device_of(model)
@@ -132,7 +132,7 @@ class _Training:
         if self._schedule is not None:
             self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
         if not math.isfinite(float(total)):
-            raise MachineError("the training loss is no number; use a lower learning rate")
+            raise MachineError("the training loss is NaN or infinite; use a lower learning rate")
         return float(total) / self.steps, float(right) / len(self._images)
 
     @cached_property

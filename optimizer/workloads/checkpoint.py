@@ -140,7 +140,7 @@ def _check_head(checkpoint: Checkpoint) -> None:
     rows = checkpoint.tensors[HEADS[checkpoint.model_type]].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(
-            "--model", f"config.json tells of {checkpoint.outputs} labels, the head has {rows} outputs; mend id2label"
+            "--model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"
         )
 
 

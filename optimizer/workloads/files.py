@@ -1,4 +1,4 @@
-"""Files: parquet, csv, tsv and jsonl are read exactly as they are written, or refused with file, line and remedy."""
+"""Files: read parquet, csv, tsv and jsonl exactly as written, or refuse them with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
         json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except ValueError as error:
-        raise InputError("--data", f"{path}, line {number}: is no row of JSON: {error}") from error
+        raise InputError("--data", f"{path}, line {number}: is not valid JSON: {error}") from error
     if not isinstance(row, dict):
         raise InputError("--data", f"{path}, line {number}: is not a JSON object with a value for each column")
     return row
@@ -102,7 +102,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"the key {name!r} stands twice")
+            raise ValueError(f"the key {name!r} occurs twice")
     return dict(pairs)
 
 

@@ -53,7 +53,7 @@ def check_finite(model: nn.Module) -> None:
     """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if not torch.isfinite(tensor).all():
-            raise InputError("--model", f"tensor {name!r} holds NaN or infinity; the checkpoint is broken")
+            raise InputError("--model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
 
 
 def _check_complete(checkpoint: Checkpoint, missing: list[str], unexpected: list[str]) -> None:

@@ -22,7 +22,7 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     """
     config = _read_config(directory)
     if "auto_map" in config:
-        raise InputError("--model", f"{directory} asks to run code of its own, which is never run here")
+        raise InputError("--model", f"{directory} requires custom model code, which is never run; choose another")
     if config.get("model_type") not in families:
         raise InputError(
             "--model",

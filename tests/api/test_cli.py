@@ -242,8 +242,8 @@ def test_broken_checkpoints_are_refused(kind: str, assets: Path, tmp_path: Path)
         "pickles": "save_pretrained",
         "nothing": "has no model.safetensors",
         "damaged": "damaged",
-        "own code": "code of its own",
-        "nan": "'classifier.bias' holds NaN",
+        "own code": "custom model code",
+        "nan": "'classifier.bias' contains NaN",
     }
     assert wanted[kind] in done.stderr.replace("\n", " ")
     assert open_database(tmp_path / "s.sqlite") == 0

@@ -154,7 +154,7 @@ class Mixed(nn.Module):
         (nn.Sequential(nn.Linear(63, 10)), "model: cannot take images of"),
         (nn.Sequential(*net()).double(), r"model: parameter .* give model\.float\(\)"),
         (Noisy(), r"model: .*differs between two runs in evaluation mode; .*training=self\.training"),
-        (with_nan_in_a_buffer(), r"model: tensor '2\.running_mean' holds NaN"),
+        (with_nan_in_a_buffer(), r"model: tensor '2\.running_mean' contains NaN"),
         (normed(parametrizations.weight_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(parametrizations.spectral_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(nn.utils.weight_norm), r"model: 1: its weight is computed .*remove_weight_norm\(layer"),
@@ -186,7 +186,10 @@ def test_a_layer_that_cannot_be_pruned_stays_dense_and_is_named(tmp_path: Path) 
     [
         ({"shape": (1, 4, 5)}, "images: need float32 of shape n×1×4×5"),
         ({"train": Images(torch.zeros(6, 1, 4, 4).double(), torch.zeros(6).long())}, "need float32 .* got float64"),
-        ({"test": Images(torch.full((6, 1, 4, 4), torch.nan), torch.zeros(6).long())}, "6 hold NaN .* the first at 0"),
+        (
+            {"test": Images(torch.full((6, 1, 4, 4), torch.nan), torch.zeros(6).long())},
+            "6 contain NaN .* the first at 0",
+        ),
         ({"classes": 2}, "images: labels must be one whole number per image, from 0 to 1"),
     ],
 )

@@ -168,7 +168,7 @@ def channels_first(root: Path) -> None:
     ("make", "says"),
     [
         (two_parts_of_one_name, "val and valid are the same part; leave one"),
-        (image_without_class, r"train/cover\.png stands in no class folder"),
+        (image_without_class, r"train/cover\.png is outside the class folders"),
         (linked_class, "train/loop is a link to a folder"),
         (broken_table, r"train\.parquet cannot be read"),
         (broken_image, r"train\.parquet, row [1357] cannot be read: it is not an image"),

@@ -191,7 +191,7 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
     spec = spec_of(weights, data=str(write_images(tmp_path / "data", side=SIDE)))
     workload = load_workload(spec, cache_dir=tmp_path / "cache", progress=lambda *_: None)
     assert any("its head included" in note for note in workload.notes)
-    assert any("the network came trained" in note for note in workload.notes)
+    assert any("the network was already trained" in note for note in workload.notes)
     assert not (tmp_path / "cache").exists()
     workload.family.save(workload, tmp_path)
     network = read_network(tmp_path)

@@ -140,7 +140,7 @@ def spoil(tensors: dict[str, torch.Tensor]) -> None:
         (drop_pooler, r"lacks the weights 'bert\.pooler\.dense\.bias'"),
         (drop_layer, r"lacks the weights 'bert\.encoder\.layer\.1.*and 6 more"),
         (add_layer, r"holds weights that a bert .* 'bert\.encoder\.layer\.2\.output\.dense\.weight'"),
-        (spoil, r"'bert\.encoder\.layer\.1\.output\.dense\.bias' holds NaN"),
+        (spoil, r"'bert\.encoder\.layer\.1\.output\.dense\.bias' contains NaN"),
     ],
 )
 def test_weights_that_are_not_the_architectures_are_refused(
@@ -190,7 +190,7 @@ def write(name: str, text: str) -> Callable[[Path], object]:
         (write("config.json", "[1]"), r"config\.json holds a list; it must hold an object"),
         (lambda place: configure(place, problem_type="multi_label_classification"), "several labels to a text"),
         (lambda place: configure(place, quantization_config={"quant_method": "gptq"}), "quantization_config"),
-        (lambda place: configure(place, id2label={"0": "a", "1": "b"}), "tells of 2 labels, the head has 3 outputs"),
+        (lambda place: configure(place, id2label={"0": "a", "1": "b"}), "names 2 labels, the head has 3 outputs"),
         (lambda place: configure(place, id2label={"0": "a", "2": "b", "3": "c"}), "must number the labels from 0"),
         (lambda place: configure(place, id2label={"0": "a", "1": "b", "2": "a"}), "each with a name of its own"),
         (lambda place: configure(place, id2label=["a", "b", "c"]), "id2label in config.json cannot be read"),

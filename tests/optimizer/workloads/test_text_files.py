@@ -140,11 +140,11 @@ def test_columns_that_stand_twice_are_refused_where_they_are_used(tmp_path: Path
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"text": "a", "text": "b"}', "the key 'text' stands twice"),
+        ('{"text": "a", "text": "b"}', "the key 'text' occurs twice"),
         ('["a", 0]', "is not a JSON object"),
         ('{"text": "a", "label": NaN}', "NaN is not JSON"),
         ('{"text": "\\ud83d"}', "surrogates not allowed"),
-        ("{text: 1}", "no row of JSON"),
+        ("{text: 1}", "is not valid JSON"),
     ],
 )
 def test_jsonl_that_is_no_row_is_refused_by_line(line: str, message: str, tmp_path: Path) -> None:
