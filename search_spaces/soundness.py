@@ -19,7 +19,7 @@ def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
     """Raise `UnprunableModelError` naming what is wrong; the model is left as it is."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if not torch.isfinite(tensor).all():
-            raise UnprunableModelError(f"tensor {name!r} holds NaN or infinity; train the model again")
+            raise UnprunableModelError(f"tensor {name!r} contains NaN or infinity; train the model again")
     twin = share_structure(model).eval()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         first, second = (answers(twin, example_inputs) for _ in range(2))
