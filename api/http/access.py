@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,6 +17,7 @@ from api.http.state import Shared, State
 from studies.keys import ALL, Scope
 from studies.records import Study
 from studies.rules import checked_slug
+from studies.store import StoreError
 
 INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have the right to it
     Scope.READ: frozenset(Scope),
@@ -23,6 +26,8 @@ INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have
 }
 COOKIE = "optimize_key"  # holds the key of a browser that logged in; no script can read it
 LONGEST_NAME, LONGEST_HANDLE = 80, 40  # characters of a study's full name, and of what stands behind its '@'
+LOOKED_AGAIN_S = 5.0
+log = logging.getLogger(__name__)
 bearer = HTTPBearer(auto_error=False, description="An API key, as `optimize keys add` prints it once.")
 
 
@@ -86,6 +91,27 @@ async def caller_of(state: State, secret: str | None) -> Caller:
         raise ProblemError(401, "give a valid API key as a bearer token", headers={"WWW-Authenticate": "Bearer"})
     handle = key.name if len(key.name) <= LONGEST_HANDLE else key.id
     return Caller(key.id, key.scopes, key.owners, handle)
+
+
+class Stay:
+    """A caller who stays, as one who follows events: the key is looked at again every few seconds."""
+
+    def __init__(self, state: State, caller: Caller) -> None:
+        self._state, self._caller, self._looked_at = state, caller, time.monotonic()
+
+    async def may_go_on(self) -> bool:
+        """Whether the key is still valid, or, for who has none, whether there is still no key."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOKED_AGAIN_S:
+            return True
+        self._looked_at = now
+        try:
+            if self._caller.key is None:
+                return not await self._state.has_keys()
+            return await run_in_threadpool(self._state.service.keys.is_valid, self._caller.key)
+        except StoreError as error:  # it is away for a while; what happens then cannot be told either
+            log.warning("a key cannot be looked at: %s", error)
+            return True
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]

@@ -66,6 +66,12 @@ class SqlKeyRing:
         self._note_use(key)
         return key
 
+    def is_valid(self, key_id: str) -> bool:
+        """Whether a key is there and not revoked."""
+        with self._database.glance() as connection:
+            valid = select(ApiKeyRow.id).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))
+            return connection.scalar(valid) is not None
+
     def revoke(self, name_or_id: str) -> ApiKey:
         """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
         with self._database.write() as session:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from api.http.access import NamedStudy
+from api.http.access import NamedStudy, Reader, Stay
 from api.http.problems import responses
 from api.http.state import Shared, State
 from studies.events import StudyEvent
@@ -35,17 +35,20 @@ UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 async def events(
     study: NamedStudy,
     state: Shared,
+    caller: Reader,
     follow: Annotated[bool, Query(description="false: replay what there is, then end")] = True,  # noqa: FBT002
     after: Annotated[int, Query(ge=0, le=2**53, description="the event to begin after")] = 0,
     last_event_id: Annotated[int, Header(ge=0, le=2**53)] = 0,
 ) -> StreamingResponse:
-    """Follow a study from the event after `Last-Event-ID` or `after`; the stream ends when the study has."""
-    told = _told(state, study.id, max(after, last_event_id), follow=follow)
+    """Follow a study from the event after `Last-Event-ID` or `after` to its end, or until the key is revoked."""
+    told = _told(state, study.id, max(after, last_event_id), Stay(state, caller), follow=follow)
     return StreamingResponse(told, headers=UNBUFFERED, media_type=EVENT_STREAM)
 
 
-async def _told(state: State, study_id: int, after: int, *, follow: bool) -> AsyncIterator[bytes]:
+async def _told(state: State, study_id: int, after: int, stay: Stay, *, follow: bool) -> AsyncIterator[bytes]:
     async for part in state.feed.of(study_id, after=after, follow=follow):
+        if not await stay.may_go_on():
+            return
         yield _encoded(part)
 
 

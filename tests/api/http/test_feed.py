@@ -13,9 +13,15 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event as listening
 
+from api.http import access
 from api.http import feed as module
+from api.http import state as state_module
 from api.http.feed import Feed
+from api.http.routes import events
+from api.http.settings import Settings
+from api.http.state import State
 from studies.events import StudyEvent
+from studies.keys import Scope
 from studies.opening import open_service
 from studies.sql.service import SqlService
 
@@ -174,3 +180,33 @@ def test_a_page_is_followed_from_the_state_it_was_rendered_with(place: object, c
         told = client.get(f"/v1/studies/s/events?follow=false{query}", headers=headers).text
         assert (told.count("event:"), '"bank"' in told) == (1, True)
     service.close()
+
+
+@pytest.mark.parametrize("change", ["revoked", "made"])
+def test_who_follows_is_told_nothing_more_once_a_key_says_no(
+    change: str, service: SqlService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "LOOKED_AGAIN_S", 0.0)
+    monkeypatch.setattr(state_module, "LOOKED_EVERY_S", 0.0)
+    study = study_of(service, 2)
+    caller = access.EVERYBODY
+    if change == "revoked":
+        caller = access.Caller(service.keys.add("ann", [Scope.READ])[0].id, frozenset({Scope.READ}))
+    shared = State(
+        Settings(storage="unused", cache_dir=tmp_path, artifacts=tmp_path),
+        service,
+        Feed(service.events, service.has_study),
+    )
+
+    async def told() -> list[bytes]:
+        stream = events._told(shared, study, 0, access.Stay(shared, caller), follow=True)
+        parts = [await anext(stream)]
+        service.keys.revoke("ann") if change == "revoked" else service.keys.add("bob", [Scope.READ])
+        service.events.append(study, "stage", {"stage": "secret"})
+        async with asyncio.timeout(20):
+            parts += [part async for part in stream]
+        await shared.feed.close()
+        return parts
+
+    [first] = asyncio.run(told())
+    assert b"secret" not in first
