@@ -91,14 +91,18 @@ class Shared:
 
 
 def check_output(file: Path | None) -> None:
-    """Raise `InputError` for a file that cannot be written, before anything is computed for it."""
+    """Raise `InputError` for a file that cannot be written, before anything is computed for it.
+
+    Missing directories are made when the file is written.
+    """
     if file is None:
         return
     if file.is_dir():
         raise InputError("--output", f"{file} is a directory; give a file")
-    if not file.absolute().parent.is_dir():
-        raise InputError("--output", f"the directory {file.parent} does not exist; create it or give another file")
-    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+    there = next(place for place in (file.absolute(), *file.absolute().parents) if place.exists())
+    if there != file.absolute() and not there.is_dir():
+        raise InputError("--output", f"{there} is not a directory; give another file")
+    if not os.access(there, os.W_OK):
         raise InputError("--output", f"{file} cannot be written; give a file that you may write")
 
 

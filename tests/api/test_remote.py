@@ -16,6 +16,8 @@ import pytest
 from command_line import Cli
 from tiny_checkpoints import save_data, save_tiny
 
+from api.http.state import LOOKED_EVERY_S
+
 SIZES = {"train": 200, "validation": 160, "test": 140}
 TRIALS = 6
 
@@ -248,6 +250,7 @@ def test_cancel_here_calls_off_what_waits(tmp_path: Path, served: Served) -> Non
 def test_a_key_is_needed_where_there_are_keys(tmp_path: Path, served: Served) -> None:
     """The last of this module: from the first key on, nobody is answered without one."""
     secret = served.local("keys", "add", "alice").stdout.strip()
+    time.sleep(LOOKED_EVERY_S)  # a server looks for the first key once a second
     without = served.remote("studies")
     assert without.returncode == 2
     assert "OPTIMIZE_API_KEY" in without.stderr

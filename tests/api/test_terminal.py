@@ -65,7 +65,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ([*KNOWN, "--storage", "sqlite:////proc/nowhere/s.sqlite"], "cannot be made"),
         ([*KNOWN, "--storage", "mysql://here"], "storage: "),
         ([*KNOWN, "--config", "/nowhere.toml"], "--config: cannot read"),
-        ([*KNOWN, "--output", "/nowhere/report.html"], "--output: the directory /nowhere does not exist"),
+        ([*KNOWN, "--output", "/dev/null/report.html"], "--output: /dev/null is not a directory"),
         ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
         ([*KNOWN, "--no-such-option"], "No such option"),
         (["resume", "taken"], "is running it"),
