@@ -7,8 +7,11 @@ file that can be read in two ways is refused.
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 from optimizer.errors import InputError
@@ -101,15 +104,37 @@ def _parsed(path: Path, text: str, separator: str, quoting: int) -> Rows:
 
 
 def _refuse_two_readings(path: Path, quoted: Rows, plain: Rows) -> None:
-    """Raise `InputError` where quotes join lines that are complete rows by themselves."""
-    if len(quoted.lines) == len(plain.lines) or not plain.fits():
-        return
-    row = next(i for i, line in enumerate(plain.lines) if i >= len(quoted.lines) or quoted.lines[i] != line)
-    raise InputError(
-        "--data",
-        f"{path}, line {quoted.lines[row - 1]}: a quote begins here that ends on a later line, yet every line is a "
-        f"complete row by itself; {REMEDY}",
-    )
+    """Raise `InputError` where quotes join lines that are complete rows by themselves.
+
+    They are where every line of the file is one, or where a value inside the quotes stands in its column elsewhere.
+    """
+    width, all_fit = len(quoted.fields[0]), plain.fits()
+    values = [{fields[column] for fields in quoted.fields if len(fields) == width} for column in range(width)]
+    for begin, joined in _joined(quoted, plain):
+        if all(len(fields) == width for fields in joined) and (all_fit or _is_known(joined, values)):
+            raise InputError(
+                "--data",
+                f"{path}, line {begin}: a quote begins here that ends on a later line, yet every line is a complete "
+                f"row by itself; {REMEDY}",
+            )
+
+
+def _joined(quoted: Rows, plain: Rows) -> Iterator[tuple[int, list[list[str]]]]:
+    """Yield every row that quotes make of several lines: where it begins, and the plain fields of its lines."""
+    for begin, end in pairwise([*quoted.lines, plain.lines[-1] + 1]):
+        first, last = bisect_left(plain.lines, begin), bisect_left(plain.lines, end)
+        if last - first > 1:
+            yield begin, plain.fields[first:last]
+
+
+def _is_known(joined: list[list[str]], values: list[set[str]]) -> bool:
+    """Whether a value between the opening and the closing quote is one that other rows have in its column."""
+    width = len(values)
+    opening = next((i for i, field in enumerate(joined[0]) if field.startswith('"')), width)
+    closing = next((i for i, field in reversed([*enumerate(joined[-1])]) if field.endswith('"')), 0)
+    inside = [(row, range(width)) for row in joined[1:-1]]
+    inside += [(joined[0], range(opening + 1, width)), (joined[-1], range(closing))]
+    return any(row[column] in values[column] for row, columns in inside for column in columns)
 
 
 def _is_written_with_quotes(rows: Rows, text: str) -> bool:

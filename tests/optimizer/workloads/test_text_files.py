@@ -78,6 +78,8 @@ def test_byte_order_marks_say_the_encoding(encoding: str, name: str, tmp_path: P
         ('text,label\n"a" b,0\n', r"line 2: .*expected after"),
         ('text,label\na,0\n"b,0\nc,0\n', r"line 3: unexpected end of data"),
         ('text,label\n"a ,0\nb,1\nc ",1\n', r"line 2: a quote begins here"),
+        ('text,label\n"x, y",0\n"a,1\nb,0\nc",1\nd,0\n', r"line 3: a quote begins here"),
+        ('label,text\n0,"x, y"\n1,"a\n0,b"\n0,c\n', r"line 3: a quote begins here"),
     ],
 )
 def test_csv_that_cannot_be_read_in_one_way_is_refused_by_line(
@@ -92,6 +94,11 @@ def test_quoted_csv_may_hold_separators_quotes_and_line_breaks(tmp_path: Path) -
     assert texts(read) == ['a, "b"\r\nc', 'd"e']
     assert read.notes == ("train.csv: 1 blank lines were skipped",)
     assert read.where(1, "text").endswith("train.csv, line 5, column 'text'")
+
+
+@pytest.mark.parametrize("content", ['text,label\n"x, y",0\n"a, b\nc",1\n', 'label,text\n0,"x, y"\n1,"a\nb, c"\n'])
+def test_lines_of_a_quoted_text_may_hold_as_many_separators_as_a_row(content: str, tmp_path: Path) -> None:
+    assert [line.count("\n") for line in texts(sheet(tmp_path, "train.csv", content))] == [0, 1]
 
 
 @pytest.mark.parametrize(
