@@ -1,13 +1,20 @@
-"""Names: a new slug for a study without a name."""
+"""Names and ε of a study that begins or resumes: what can be checked before torch is loaded."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePath
 
+from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from studies.rules import checked_slug
 from studies.store import StudyExistsError, StudyStore
+
+
+def check_larger(epsilon: float, spec: StudySpec) -> None:
+    """Raise `InputError` for an ε that a study cannot be resumed with: its own, a smaller one, or none below 1."""
+    if not spec.epsilon < epsilon < 1:
+        raise InputError("--epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}")
 
 
 def fresh_slug(spec: StudySpec, store: StudyStore, *, suffix: str = "") -> str:

@@ -98,10 +98,7 @@ def resume(
     found = store.study(name)
     spec = StudySpec.stored(found.spec)
     if epsilon is not None:
-        if not spec.epsilon < epsilon < 1:
-            raise InputError(
-                "--epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}"
-            )
+        check_larger(epsilon, spec)
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
     given = Given(model=model, images=images)

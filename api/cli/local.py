@@ -17,7 +17,7 @@ from api.http.models import StudyView
 from optimizer.errors import InputError
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.member import FrontResult, Member, RunResult
-from optimizer.names import free_slug
+from optimizer.names import check_larger, free_slug
 from optimizer.spec import CostName, StudySpec
 from optimizer.workloads.names import check_names
 from studies.opening import default_storage_url, open_service, open_store, shown_url
@@ -57,9 +57,12 @@ class LocalStudies:
             found = store.study(name)
             if why := why_busy(found):
                 raise StudyBusyError(f"study {found.slug!r}: {why}")
+            spec = StudySpec.stored(found.spec)
+            if epsilon is not None:
+                check_larger(epsilon, spec)
             from optimizer.run import resume
 
-            within = StudySpec.stored(found.spec).epsilon if epsilon is None else epsilon
+            within = spec.epsilon if epsilon is None else epsilon
             said = self._interrupted
             with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
                 return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)

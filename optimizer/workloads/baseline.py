@@ -33,6 +33,19 @@ def check_baseline(
         )
 
 
+def check_labels(labels: NDArray[Any], metric: Metric, role: str) -> None:
+    """Raise `InputError` for labels `(n,)` on which no answers are better than one answer to all, by the metric.
+
+    An accuracy tells answers apart on any labels.
+    """
+    if not metric.is_mean and not metric.value(labels, labels) > trivial_value(labels, metric):
+        raise InputError(
+            "--metric",
+            f"{metric.name} tells nothing on the {len(labels)} {role} examples, whose labels are all alike; give more "
+            "of them, or choose accuracy",
+        )
+
+
 def trivial_value(labels: NDArray[Any], metric: Metric) -> float:
     """Return the best metric that one answer to all examples reaches; a correlation with a constant counts as 0."""
     if metric.kind is Kind.REGRESSION:

@@ -53,7 +53,10 @@ def checked_checkpoint(name: str, directory: Path) -> Checkpoint:
 
 
 def locate(name: str) -> Path:
-    """Return the directory of a model, fetched from the hub where it is not one. Raises `InputError`."""
-    if Path(name).is_dir():
+    """Return the directory of a model, fetched from the hub where it is not one. Raises `InputError`.
+
+    A short name means its model, even where a directory is called so.
+    """
+    if name not in SHORT_NAMES and Path(name).is_dir():
         return Path(name)
     return fetch_model(SHORT_NAMES.get(name, name))

@@ -43,6 +43,7 @@ def with_absolute_paths(spec: StudySpec) -> StudySpec:
 
     A study that stores them can be resumed from any directory.
     """
-    named = {"model": spec.model, "weights": spec.weights, "data": spec.data}
-    here = {field: name for field, name in named.items() if name and name not in MODELS and Path(name).exists()}
+    model = None if spec.model in MODELS else spec.model
+    named = {"model": model, "weights": spec.weights, "data": spec.data}
+    here = {field: name for field, name in named.items() if name and Path(name).exists()}
     return spec.model_copy(update={field: str(Path(name).absolute()) for field, name in here.items()})

@@ -19,7 +19,7 @@ from optimizer.families.storage import Storage
 from optimizer.spec import StudySpec
 from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.names import is_of_images
-from optimizer.workloads.baseline import check_baseline
+from optimizer.workloads.baseline import check_baseline, check_labels
 from optimizer.workloads.checkpoint import Checkpoint, check_lengths
 from optimizer.workloads.data import Table, read_splits
 from optimizer.workloads.examples import AnyExamples, Examples, tokenise
@@ -109,6 +109,8 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
         _examples, tokenizer=tokenizer, max_length=max_length, names=None if task.is_regression else names
     )
     roles = {role: tokenised(getattr(splits, role), role) for role in ROLES}
+    for role in ("search", "verification"):
+        check_labels(roles[role].labels, METRICS[task.metric], role)
     check_tokens(roles.values(), tokenizer, checkpoint)
     storage = Storage.of(checkpoint)
     model = load_model(checkpoint, outputs=outputs, device=device)

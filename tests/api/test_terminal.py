@@ -67,9 +67,11 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         ([*KNOWN, "--config", "/nowhere.toml"], "--config: cannot read"),
         ([*KNOWN, "--output", "/dev/null/report.html"], "--output: /dev/null is not a directory"),
         ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
+        ([*KNOWN, "--dry-run", "--study", "a/b"], "the name 'a/b' cannot be used"),
         ([*KNOWN, "--no-such-option"], "No such option"),
         (["resume", "taken"], "is running it"),
         (["resume", "nothing"], "none is called 'nothing'"),
+        (["resume", "done", "--epsilon", "1.5"], "--epsilon: must be above the study's own 0.05 and below 1, got 1.5"),
         (["--help"], "Usage"),
         (["--version"], "pruning-optimizer"),
         (["studies"], "taken"),
@@ -81,6 +83,7 @@ def test_names_are_checked_before_anything_heavy_is_imported(
     url = f"sqlite:///{tmp_path}/s.sqlite"
     with closing(open_store(url)) as store:
         put_study(store, "taken")
+        store.update_study(put_study(store, "done").id, state=StudyState.COMPLETE)
         at_storage = [] if "--storage" in arguments else ["--storage", url]
         heavy = "torch transformers pandas optuna plotly scipy sklearn datasets pyarrow fastapi"
         code = f"""
@@ -93,7 +96,7 @@ sys.exit(f"imports {{heavy}}" if heavy else code)
         command = [sys.executable, "-c", code, *at_storage, *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300", "NO_COLOR": "1"}
         done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
-        assert len(store.studies()) == 1
+        assert len(store.studies()) == 2
     assert done.returncode == (0 if arguments[-1] in ("--help", "--version", "studies") else 2), done.stderr
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -11,12 +11,15 @@ from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.member import RunResult
 from optimizer.spec import StudySpec
 from optimizer.workloads.names import check_names
+from studies.rules import checked_slug
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
     """Run a new study, or only check and estimate it."""
     check_output(output)
     if dry_run:
+        if study is not None:
+            checked_slug(study)
         return _estimate(spec, shared)
     with shared.studies() as known:
         result = known.run(spec, name=study, console=shared.messages)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from objectives.metrics import METRICS
 from optimizer.errors import InputError
-from optimizer.workloads.baseline import check_baseline
+from optimizer.workloads.baseline import check_baseline, check_labels
 from optimizer.workloads.labels import check_permutation, label_map, order_note
 
 MNLI = ("entailment", "neutral", "contradiction")
@@ -114,3 +114,13 @@ def test_a_regression_no_better_than_a_constant_is_refused() -> None:
     with pytest.raises(InputError, match=r"pearson -1\.000"):
         check_baseline(-labels, labels, METRICS["pearson"], {})
     check_baseline(labels + 1, labels, METRICS["pearson"], {})
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews", "pearson", "spearman"])
+def test_labels_that_are_all_alike_are_refused_where_the_metric_tells_nothing_on_them(metric: str) -> None:
+    for alike in (np.zeros(20), np.zeros(1), np.ones(20)):
+        labels = alike.astype(int) if metric in ("f1", "matthews") else alike
+        with pytest.raises(InputError, match=rf"{metric} tells nothing on the {len(labels)} verification examples"):
+            check_labels(labels, METRICS[metric], "verification")
+        check_labels(labels, METRICS["accuracy"], "verification")
+    check_labels(np.arange(20) % 2, METRICS[metric], "verification")
