@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_checkpoints import save_tiny, sentences
 
 from objectives.metrics import METRICS
 from optimizer.errors import InputError
+from optimizer.spec import StudySpec
 from optimizer.workloads.baseline import check_baseline, check_labels
 from optimizer.workloads.labels import check_permutation, label_map, order_note
+from optimizer.workloads.workload import load_workload
 
 MNLI = ("entailment", "neutral", "contradiction")
 
@@ -124,3 +129,14 @@ def test_labels_that_are_all_alike_are_refused_where_the_metric_tells_nothing_on
             check_labels(labels, METRICS[metric], "verification")
         check_labels(labels, METRICS["accuracy"], "verification")
     check_labels(np.arange(20) % 2, METRICS[metric], "verification")
+
+
+def test_a_study_by_f1_is_refused_before_it_begins_where_verification_has_one_class(tmp_path: Path) -> None:
+    model = save_tiny(tmp_path / "model", labels=("no", "yes"))
+    for split, labels in (("validation", ["no", "yes"] * 40), ("test", ["no"] * 40)):
+        texts = sentences(len(labels), seed=len(labels))
+        rows = [json.dumps({"sentence": text, "label": label}) for text, label in zip(texts, labels, strict=True)]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(rows))
+    spec = StudySpec(model=str(model), task="rare", data=str(tmp_path), metric="f1", epsilon=0.1)
+    with pytest.raises(InputError, match=r"--metric: f1 tells nothing on the 40 verification examples"):
+        load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
