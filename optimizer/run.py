@@ -23,7 +23,7 @@ from optimizer.evaluate import UNITS
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
-from optimizer.names import free_slug, fresh_slug
+from optimizer.names import check_larger, free_slug, fresh_slug
 from optimizer.power import what_can_be_concluded
 from optimizer.prepare import Prepared, check_loaded, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
