@@ -23,7 +23,7 @@ def fresh_slug(spec: StudySpec, store: StudyStore, *, suffix: str = "") -> str:
     stem = (
         re.sub(r"[^a-z0-9]+", "-", f"{PurePath(spec.model).name}-{spec.task}".lower()).strip("-")[:longest] or "study"
     )
-    taken = {study.slug for study in store.studies()}
+    taken = store.slugs(f"{stem}-")
     return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}-{number}{suffix}") not in taken)
 
 
@@ -33,6 +33,6 @@ def free_slug(name: str, store: StudyStore) -> str:
     Raises `StudySlugError` stating the valid names, `StudyExistsError` naming `resume`, before anything is loaded.
     """
     checked_slug(name)
-    if any(study.slug == name for study in store.studies()):
+    if name in store.slugs(name):
         raise StudyExistsError(f"study {name!r} already exists; `optimize resume {name}` continues it")
     return name

@@ -119,6 +119,11 @@ class MemoryStore:
         with self._lock:
             return [deepcopy(self._kept[number].study) for number in sorted(self._kept, reverse=True)]
 
+    def slugs(self, beginning: str) -> frozenset[str]:
+        """Return the slugs that begin so."""
+        with self._lock:
+            return frozenset(s for kept in self._kept.values() if (s := kept.study.slug).startswith(beginning))
+
     def page(
         self,
         *,

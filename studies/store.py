@@ -87,6 +87,9 @@ class StudyStore(Protocol):
     def studies(self) -> Sequence[Study]:
         """Return all studies, newest first."""
 
+    def slugs(self, beginning: str) -> frozenset[str]:
+        """Return the slugs that begin so."""
+
     def page(
         self,
         *,

@@ -17,7 +17,7 @@ from api.pages.log import lines_of
 from api.pages.rendering import page
 from api.pages.rows import Column, Row, rows_of
 from studies.jobs import JobKind
-from studies.records import CandidateState, Origin
+from studies.records import CandidateState, Origin, StudyState
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 ROWS, LINES = 200, 200
@@ -107,4 +107,6 @@ def log(
     """Show what happened to a study, newest first."""
     events = state.service.events.recent(study.id, limit=limit + 1, before=before)
     older = events[limit - 1].sequence if len(events) > limit else None
-    return page("log.html", caller=caller, study=study, lines=lines_of(events[:limit]), older=older)
+    is_live = before is None and study.state in (StudyState.QUEUED, StudyState.RUNNING)
+    lines = lines_of(events[:limit])
+    return page("log.html", caller=caller, study=study, lines=lines, older=older, is_live=is_live)

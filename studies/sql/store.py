@@ -126,6 +126,12 @@ class SqlStore:
         with self.database.read() as session:
             return study_records(session, true())
 
+    def slugs(self, beginning: str) -> frozenset[str]:
+        """Return the slugs that begin so."""
+        with self.database.glance() as connection:
+            found = select(StudyRow.slug).where(StudyRow.slug.startswith(text_data(beginning), autoescape=True))
+            return frozenset(connection.scalars(found))
+
     def page(
         self,
         *,

@@ -199,6 +199,13 @@ class StudyContract:
         assert names(search="%") == names(search="\0") == names(owners={"c"}) == []
         assert names(owners={"a"}, state=StudyState.QUEUED, search="sst2") == ["minilm.sst2"]
 
+    def test_slugs_are_found_by_their_beginning(self, store: StudyStore) -> None:
+        for slug in ("a-1", "a-10", "a_b", "b-1", "ab"):
+            store.create_study(slug, {})
+        assert store.slugs("a-") == {"a-1", "a-10"}
+        assert store.slugs("a_") == {"a_b"}
+        assert store.slugs("%") == store.slugs("\0") == frozenset()
+
     def test_a_page_shows_whole_studies(self, store: StudyStore) -> None:
         for slug in ("first", "second"):
             study = store.create_study(slug, {"epsilon": 0.01})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event as listening
 
 from studies.opening import open_service
 
@@ -190,3 +192,14 @@ def test_a_study_is_labelled_in_part_and_found_by_its_tag(place: object, client:
     ):
         assert client.patch("/v1/studies/one", json=refused).status_code == 422
     assert client.patch("/v1/studies/none", json={"note": ""}).status_code == 404
+
+
+def test_an_unnamed_study_reads_names_alone(place: object, client: TestClient) -> None:
+    for _ in range(2):
+        client.post("/v1/studies", json=place.request())
+    statements: list[str] = []
+    engine = client.app.state.shared.service.database.engine
+    listening.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+    assert client.post("/v1/studies", json=place.request()).json()["study"] == "model-colours-3"
+    of_all = [s for s in statements if "studies.spec" in s and not re.search(r"WHERE studies.(id|slug) = ", s)]
+    assert not of_all, of_all

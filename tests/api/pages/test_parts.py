@@ -71,6 +71,15 @@ def test_the_log_says_what_happened_newest_first_and_goes_back(finished: Place) 
     assert "queued" in part(finished, older[1])
 
 
+def test_a_log_keeps_itself_fresh_while_there_is_news(finished: Place, place: Place) -> None:
+    with place.client() as client:
+        client.submit(place.spec(), name="waits")
+    waits, ended = part(place, "/studies/waits/log"), part(finished, "/studies/first/log")
+    for mark in ("data-fresh", "/static/fresh.js", 'http-equiv="refresh"'):
+        assert mark in waits
+        assert mark not in ended
+
+
 def test_exports_are_listed_with_their_files(finished: Place) -> None:
     with finished.client() as client:
         candidate = client.front("second").items[0].candidate
