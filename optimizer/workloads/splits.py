@@ -64,7 +64,8 @@ def cut(
     _note_removed(notes, "train", gone)
     for role, table in (("train", pool), ("search", wanted_search), ("verification", held)):
         if not len(table):
-            raise InputError("--data", f"no {role} example is left after cutting the splits")
+            why = f": {'; '.join(notes)}" if notes else ""
+            raise InputError("--data", f"no {role} example is left after cutting the splits{why}; give more examples")
     chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
 

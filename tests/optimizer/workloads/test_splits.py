@@ -154,3 +154,9 @@ def test_the_roles_of_data_without_repeats_stay_those_of_earlier_studies(name: s
     splits = cut(SPLITS[name], calibration=50)
     roles = (splits.calibration, splits.search, splits.verification, splits.train)
     assert [table_hash(role)[:8] for role in roles] == GOLDEN[name]
+
+
+def test_splits_of_the_same_texts_are_refused_with_what_became_of_them() -> None:
+    same = {"train": table(50), "test": table(50)}
+    with pytest.raises(InputError, match=r"no .* example is left .*: .*50 set aside because their text is among"):
+        cut(same, calibration=20)
