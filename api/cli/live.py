@@ -20,7 +20,7 @@ WITH_BEST, WITH_BAR = 76, 104  # columns of a terminal from which on these are s
 class LiveProgress:
     """A listener that draws one line per stage.
 
-    `interrupted` makes the sentence for whoever presses Ctrl-C from the study's name, None before it was stored.
+    `interrupted` makes the message after Ctrl-C from the study's name, which is None before the study is stored.
     A candidate is called smallest if its drop is within `epsilon`.
     """
 
@@ -76,7 +76,7 @@ class LiveProgress:
         return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"
 
     def _note_candidate(self, candidate: Candidate) -> None:
-        from optimizer.feasible import is_feasible  # bring scipy, which whoever only lists studies should not wait for
+        from optimizer.feasible import is_feasible  # brings scipy, which listing studies should not wait for
         from optimizer.views import Measured
 
         if is_feasible(candidate, self._epsilon):

@@ -35,7 +35,7 @@ class RemoteStudies:
         return self._follow(self._client.submit(spec, name=name), console)
 
     def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
-        """Have a study go on and follow it."""
+        """Resume a study and follow it."""
         self._client.resume(name, epsilon=epsilon)
         return self._follow(self._client.study(name), console)
 
@@ -44,7 +44,7 @@ class RemoteStudies:
         return list(self._client.studies(tag=tag))
 
     def study(self, name: str) -> StudyView:
-        """Return a study as it stands."""
+        """Return a study with its current state."""
         return self._client.study(name)
 
     def result(self, name: str) -> RunResult:
@@ -103,7 +103,7 @@ class RemoteStudies:
                 raise InputError("study", str(error)) from error  # no second of it ran: model or data were refused
 
     def _smallest_within(self, name: str) -> float | None:
-        """Return the fewest FLOPs of a feasible candidate; None where there is none, or no answer just now."""
+        """Return the fewest FLOPs of a feasible candidate; None without one, or without an answer."""
         try:
             front = self._client.front(name, objectives=["flops"])
         except (UnreachableError, UnavailableError):  # the events outlast a server's restart, and bring the next chance
@@ -112,7 +112,7 @@ class RemoteStudies:
 
 
 class RemoteListener:
-    """Tells the live progress what a server's events say. `best` asks for the smallest FLOPs within ε, now and then."""
+    """Draw a server's events as live progress. `best` asks for the fewest FLOPs within ε from time to time."""
 
     def __init__(
         self, live: LiveProgress, best: Callable[[], float | None], *, clock: Callable[[], float] = time.monotonic

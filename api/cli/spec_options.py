@@ -1,4 +1,4 @@
-"""The run's options: what was given on the command line, over what stands in a TOML file, becomes a StudySpec."""
+"""The run's options: fields of a TOML file, overridden by the command line, become a StudySpec."""
 
 from __future__ import annotations
 

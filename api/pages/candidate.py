@@ -1,4 +1,4 @@
-"""A candidate as a page shows it: what is kept in every layer, beside its figures and the dense model's."""
+"""A candidate's page: the units kept in each layer, its figures and the dense model's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENCODER_KINDS = (".heads", ".neurons")  # groups of image networks are called by
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Units of a group that a candidate keeps, of `whole` that the dense model has."""
+    """The units of a group that a candidate keeps; the dense model has `whole`."""
 
     units: int
     whole: int
@@ -30,7 +30,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer and what several candidates keep of it: `kept[kind][i]` is what candidate i keeps of heads or neurons."""
+    """A layer and the units that several candidates keep: `kept[kind][i]` are the heads or neurons of candidate i."""
 
     name: str
     kept: Mapping[str, Sequence[Kept | None]]
@@ -38,7 +38,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Candidates of one study, looked at closely."""
+    """Candidates of one study in detail."""
 
     result: RunResult
     members: Sequence[Member]
@@ -53,7 +53,7 @@ class Detail:
 
 
 def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
-    """Return some candidates. Raises `ProblemError` 404 for one that has no drop, so no figures."""
+    """Return the details of candidates. Raises `ProblemError` 404 for one without a drop."""
     records = {candidate.number: candidate for candidate in state.records.candidates(study)}
     members = {m.candidate: m for m in state.records.members(study)} if study.baseline else {}
     for number in numbers:
@@ -66,7 +66,7 @@ def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
 
 
 def dense_config(study: Study, members: Iterable[Member]) -> Mapping[str, int]:
-    """Return the dense model's units by group; of a study that did not store them the most that a member keeps."""
+    """Return the dense model's units by group; for a study that did not store them, the most that a member keeps."""
     stored: Mapping[str, int] | None = study.context.get("dense_config")
     if stored is not None:
         return stored

@@ -12,36 +12,36 @@ from optimizer.workloads.names import MODELS, TASK_NAMES
 Schema = Mapping[str, Any]  # Any: JSON data
 LABELS: Mapping[str, str] = {
     "epsilon": "ε, tolerated drop",
-    "objectives": "Costs to lower beside the drop",
+    "objectives": "Costs to minimize along with the drop",
     "trials": "Candidates",
     "timeout": "Seconds of search",
     "reconstruct": "Reconstruct by least squares",
     "recover": "Recovery of the shortlist",
-    "keep": "Stay dense",
+    "keep": "Layers that stay dense",
     "measure_seconds": "Seconds of timing",
     "threads": "CPU threads",
     "allow_untrained": "Accept a model without a trained head",
 }
 HINTS: Mapping[str, str] = {
     "epsilon": "in the metric's unit: 0.01 is one point",
-    "name": "lower case; none: one is made of model and task",
+    "name": "lower case; built from model and task by default",
     "text_columns": "one or two, separated by commas; default: the task's own",
     "label_column": "default: the task's own",
-    "weights": "torchvision's own file, as resnet18-f37072fd.pth; none: the network is trained here",
+    "weights": "torchvision's file, such as resnet18-f37072fd.pth; by default the network is trained first",
     "keep": "layers or groups, separated by commas",
     "batch_sizes": "of the latency measurement, separated by commas",
     "measure_seconds": "per batch size, over all models of the shortlist",
     "criterion": "how units are ranked",
-    "structure": "units: heads, neurons, channels; weights: masks, of image networks only",
-    "search_examples": "default: all there are",
-    "verification_examples": "default: all there are",
-    "calibration_examples": "rank units and solve their consumers",
+    "structure": "units: heads, neurons, channels; weights: masks, for image networks only",
+    "search_examples": "default: all",
+    "verification_examples": "default: all",
+    "calibration_examples": "rank units and solve the layers that read them",
     "priority": "higher runs first",
     "device": "cpu, cuda, cuda:N or mps",
     "limits": "upper bounds on a candidate, as ratios to the dense model",
 }
 SECTIONS: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("What is pruned", ("model", "weights", "task", "epsilon", "name")),
+    ("Model and task", ("model", "weights", "task", "epsilon", "name")),
     ("Search", ("objectives", "sampler", "trials", "timeout", "seed", "priority")),
     ("Limits", ("flops_ratio", "latency_ratio", "energy_ratio", "parameters_ratio", "size_ratio")),
     ("Pruning", ("structure", "epochs", "criterion", "reconstruct", "recover", "keep", "round_to", "allow_untrained")),
@@ -62,7 +62,7 @@ SUGGESTIONS: Mapping[str, Sequence[str]] = {
 PATTERNS: Mapping[str, tuple[str, str]] = {
     "name": (
         r"(?!\d+$)[a-z0-9][a-z0-9._\-]*",
-        "a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, not all digits",
+        "a-z, 0-9, '.', '_' and '-'; start with a letter or digit, with at least one other than a digit",
     ),
     "device": (r"cpu|cuda(:\d+)?|mps", "cpu, cuda, cuda:N or mps"),
 }  # fmt: skip

@@ -36,7 +36,7 @@ async def ask(state: Shared, next: str = "/") -> Response:
 async def log_in(given: LoginRequest, request: Request, state: Shared) -> Response:
     """Accept a key, or answer 401."""
     if await run_in_threadpool(state.service.keys.find, given.key) is None:
-        raise ProblemError(401, "no valid key is spelled like this; it may have been revoked", field="key")
+        raise ProblemError(401, "the key is invalid or revoked", field="key")
     answer = Response(status_code=204)
     is_https = request.url.scheme == "https"
     answer.set_cookie(COOKIE, given.key, httponly=True, samesite="strict", secure=is_https)

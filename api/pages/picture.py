@@ -76,7 +76,7 @@ def picture_of(members: Sequence[Member], front: FrontResult) -> Picture:
         Label(LEFT - 8, upwards(0) + 4, "0", "end"),
         Label(across(1), HEIGHT - BOTTOM + 18, "dense", "end"),
         Label(LEFT, HEIGHT - BOTTOM + 18, "0", "middle"),
-        Label((LEFT + WIDTH) / 2, HEIGHT - 8, "FLOPs ratio across, drop on the search examples upwards", "middle"),
+        Label((LEFT + WIDTH) / 2, HEIGHT - 8, "FLOPs ratio (x), drop on the search examples (y)", "middle"),
     ]
     return Picture(
         axes=f"M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}",

@@ -1,4 +1,4 @@
-"""Rows of the table of all candidates, whatever became of them, and what it is sorted by."""
+"""Rows of the table of all candidates in every state, and its sort columns."""
 
 from __future__ import annotations
 

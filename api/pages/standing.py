@@ -1,4 +1,4 @@
-"""Where a study stands that has not ended: which stage its run is in, since when, and how long that will take."""
+"""Progress of a study that has not ended: the stage of its run, the elapsed time and the time left."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Standing:
 
 
 def standing_of(study: Study, spec: StudySpec, state: State, *, now: datetime | None = None) -> Standing | None:
-    """Return where a study stands, None once it has ended."""
+    """Return a study's progress, None once it has ended."""
     if study.state not in (StudyState.QUEUED, StudyState.RUNNING):
         return None
     now = now or datetime.now(UTC)

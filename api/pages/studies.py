@@ -78,7 +78,7 @@ def compare_studies(
 ) -> HTMLResponse:
     """Compare the fronts of several studies."""
     if not study:
-        raise ProblemError(422, "choose studies to compare in the list", field="study")
+        raise ProblemError(422, "select the studies to compare in the list", field="study")
     found = [study_for(state, caller, name) for name in dict.fromkeys(study)]
     for one in found:
         if not one.baseline:
@@ -144,6 +144,6 @@ def compare_candidates(
 ) -> HTMLResponse:
     """Show candidates of a study side by side."""
     if not candidate:
-        raise ProblemError(422, "choose candidates to compare in the study's table", field="candidate")
+        raise ProblemError(422, "select the candidates to compare in the study's table", field="candidate")
     detail = detail_of(study, state, list(dict.fromkeys(candidate)))
     return page("candidates.html", caller=caller, detail=detail)

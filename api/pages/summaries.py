@@ -39,7 +39,7 @@ class Line:
 
 
 def line_of(study: Study, state: State) -> Line:
-    """Return a study's line, computed once per revision. A study that cannot be summed up is listed all the same."""
+    """Return a study's line, computed once per revision. A study that cannot be summarized is still listed."""
     key = ("summary", study.id, study.revision)
     broken = why_broken(study)
     if broken:
@@ -49,8 +49,8 @@ def line_of(study: Study, state: State) -> Line:
     except StoreError:  # the database fails, not this study
         raise
     except Exception:  # one record of any kind must not take the list of all down
-        log.exception("study %d cannot be summed up", study.id)
-        return Line(study, Summary(), "its candidates cannot be read; the server's log says why")
+        log.exception("study %d cannot be summarized", study.id)
+        return Line(study, Summary(), "its candidates cannot be read; see the server's log")
     return Line(study, Summary.model_validate_json(held))
 
 

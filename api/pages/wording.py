@@ -8,15 +8,15 @@ from studies.records import StudyState, Verdict
 
 STATES: Mapping[StudyState, str] = {
     StudyState.QUEUED: "waits for a worker",
-    StudyState.RUNNING: "a worker has it",
-    StudyState.INTERRUPTED: "stopped; it can go on where it was",
+    StudyState.RUNNING: "a worker runs it",
+    StudyState.INTERRUPTED: "stopped; it can be resumed",
     StudyState.COMPLETE: "searched and verified",
     StudyState.FAILED: "ended with an error",
-    StudyState.CANCELLED: "given up on request; it can go on where it was",
+    StudyState.CANCELLED: "cancelled on request; it can be resumed",
 }
 VERDICTS: Mapping[Verdict, str] = {
-    Verdict.CERTIFIED: "the 95 % upper bound of the drop, corrected over the shortlist, is within ε",
-    Verdict.VERIFIED: "the drop observed on the verification examples is within ε",
+    Verdict.CERTIFIED: "the 95 % upper bound of the drop, corrected over the shortlist, is at most ε",
+    Verdict.VERIFIED: "the drop observed on the verification examples is at most ε",
     Verdict.REFUTED: "the drop observed on the verification examples is above ε",
-    Verdict.UNVERIFIED: "never tried on the verification examples",
+    Verdict.UNVERIFIED: "not on the shortlist, so not evaluated on the verification examples",
 }

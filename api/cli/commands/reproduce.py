@@ -1,4 +1,4 @@
-"""`optimize reproduce`: a published experiment from one command, beside its published values."""
+"""`optimize reproduce`: run a published experiment and compare it with its published values."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 GRACE_S = 3
-OTHER_FILES = 100  # that a server opens beside its connections: database, exports, logs
+OTHER_FILES = 100  # that a server opens in addition to its connections: database, exports, logs
 
 
 def register(app: typer.Typer) -> None:

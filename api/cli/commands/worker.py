@@ -91,7 +91,7 @@ def _log_to_stderr() -> None:
 
 
 def _stop_on_signals(stopping: Flag) -> None:
-    """Stop after the candidate in flight at the first signal, at once at the second."""
+    """Stop after the current candidate at the first signal, immediately at the second."""
 
     def stop(number: int, _frame: object) -> None:
         stopping.set()

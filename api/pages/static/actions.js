@@ -1,4 +1,4 @@
-// Cancel, resume and delete. The buttons are rendered anew as the study's state changes, so clicks are caught above them.
+// Cancel, resume and delete. The buttons are rendered again when the study's state changes, so clicks are handled on the document.
 import { ask } from "./api.js";
 
 export function enlivenActions(path) {

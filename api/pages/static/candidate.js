@@ -24,11 +24,11 @@ async function exportAs(format, article) {
   try {
     let job = await ask(`/v1/studies/${encodeURIComponent(study)}/exports`, { method: "POST", body: { candidate: Number(candidate), format } });
     while (!ENDED.includes(job.state)) {
-      status.textContent = job.state === "queued" ? "Waiting for a worker …" : "A worker writes the model …";
+      status.textContent = job.state === "queued" ? "Waiting for a worker …" : "A worker is writing the model …";
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       job = await ask(`/v1/exports/${job.id}`);
     }
-    status.textContent = job.state === "done" ? "Written. Download:" : `The export ${job.state}: ${job.error ?? "no reason was kept"}`;
+    status.textContent = job.state === "done" ? "The model is ready. Download:" : `The export ${job.state}: ${job.error ?? "no reason is stored"}`;
     files.append(...(job.result?.files ?? []).map((name) => element("li", {}, element("a", { href: `/v1/exports/${job.id}/files/${encodeURIComponent(name)}`, download: name, text: name }))));
   } catch (error) {
     status.textContent = error.message;

@@ -1,4 +1,4 @@
-// The front of what is stored at any ε, computed here as the server computes it, so that it follows a slider at once.
+// The front of the stored candidates at any ε, computed as on the server, so that it follows a slider immediately.
 
 const ROUNDING = 1e-12;
 
@@ -48,7 +48,7 @@ function isWithin(member, baseline, limits) {
   });
 }
 
-// After sorting, whatever dominates a row stands before it, so each is compared with the front so far only.
+// After sorting, every row that dominates another comes before it, so each is compared only with the front so far.
 function nonDominated(rows) {
   const sorted = [...rows].sort((a, b) => compare(a.losses, b.losses));
   const front = [];

@@ -71,7 +71,7 @@ form.addEventListener("submit", async (event) => {
     location.assign(`/studies/${encodeURIComponent(study)}`);
   } catch (error) {
     if (error instanceof Refusal) showRefusal(error);
-    else document.getElementById("form-error").textContent = `The server cannot be reached (${error.message}). Sending again is safe.`;
+    else document.getElementById("form-error").textContent = `The server cannot be reached (${error.message}). You can safely submit again.`;
     button.disabled = false;
   }
 });

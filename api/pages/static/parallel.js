@@ -6,13 +6,13 @@ const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 272, TOP = 44, BOTTOM = 24, SIDE = 60, ROOM = 100; // an upright axis needs so much room for its name
 const ROW = 60, EDGE = 12;
 
-// Axes stand side by side where there is room, and lie one below the other where there is not.
+// Axes are side by side on wide screens, and one below the other on narrow ones.
 export function drawParallel(target, view, { choose, hover }) {
   const names = known(view.front.items.length ? view.front.items : view.members);
   const width = target.clientWidth;
   const place = width >= ROOM * names.length ? standing(width, names.length) : lying(width, names.length);
   const scales = names.map((name, i) => scaleOf(name, view, place, i));
-  const svg = node("svg", { viewBox: `0 0 ${width} ${place.height}`, width, height: place.height, role: "img", "aria-label": "Members of the front on all axes at once; the table below has the same figures" });
+  const svg = node("svg", { viewBox: `0 0 ${width} ${place.height}`, width, height: place.height, role: "img", "aria-label": "Members of the front on all axes; the table below has the same values" });
   svg.append(node("path", { class: "background", d: view.members.map((m) => lineOf(m, scales)).join("") }));
   for (const member of view.front.items) svg.append(...memberOf(member, scales, view, choose, hover));
   for (const scale of scales) svg.append(...axisOf(scale));

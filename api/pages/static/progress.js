@@ -39,7 +39,7 @@ function remember(elapsed, left) {
   showTime();
 }
 
-// Between two events the clock goes on.
+// The clock keeps running between two events.
 function showTime() {
   const since = (performance.now() - told.at) / 1000, line = at("stage-time");
   if (!line || Number.isNaN(told.elapsed)) return;

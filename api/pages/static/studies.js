@@ -1,4 +1,4 @@
-// The list of studies: rows whose study has changed are taken anew from the server.
+// The list of studies: rows whose study has changed are fetched again.
 import { rendered } from "./api.js";
 
 const EVERY_MS = 4000;
@@ -22,7 +22,7 @@ async function repeat() {
   try {
     await refresh();
   } catch (error) {
-    console.info(`the list is not fresh: ${error.message}`);
+    console.info(`the list could not be refreshed: ${error.message}`);
   }
   setTimeout(repeat, EVERY_MS);
 }

@@ -62,8 +62,8 @@ async function judge() {
 
 function describe(judged) {
   const parts = [`${view.front.items.length} on the front at ε = ${Number(view.epsilon.toPrecision(4))}, of ${view.members.length} candidates`];
-  if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to tell`);
-  if (judged?.unverified) parts.push(`${judged.unverified} of the front not verified`);
+  if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to decide`);
+  if (judged?.unverified) parts.push(`${judged.unverified} of the front unverified`);
   at("counts").textContent = parts.join(" · ");
   offerToWiden();
 }

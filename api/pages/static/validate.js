@@ -3,7 +3,7 @@
 const listed = (text) => text.split(",").map((part) => part.trim()).filter(Boolean);
 const ticked = (control) => [...control.querySelectorAll("input:checked")].map((box) => box.value);
 
-// The value to send, undefined for a field that is left as it stands: the server then takes its default.
+// The value to send, undefined for an unchanged field: the server then uses its default.
 export function valueOf(control) {
   switch (control.dataset.kind) {
     case "choices": return same([...control.querySelectorAll("input")], (box) => box.checked === box.defaultChecked) ? undefined : ticked(control);
@@ -29,18 +29,18 @@ export function problemOf(control) {
 }
 
 function problemOfText({ value, validity, title }) {
-  if (validity.valueMissing || (value && !value.trim())) return "This is needed.";
-  if (validity.patternMismatch) return `Take ${title}.`;
+  if (validity.valueMissing || (value && !value.trim())) return "This field is required.";
+  if (validity.patternMismatch) return `Use ${title}.`;
   return null;
 }
 
 function problemOfNumber({ value, validity, valueAsNumber, min, max, dataset }) {
-  if (validity.badInput) return "This is no number.";
-  if (validity.valueMissing) return "This is needed.";
+  if (validity.badInput) return "Enter a number.";
+  if (validity.valueMissing) return "This field is required.";
   if (value === "") return null;
   if (validity.rangeUnderflow) return `At least ${min}.`;
   if (validity.rangeOverflow) return `At most ${max}.`;
-  if (validity.stepMismatch) return "A whole number.";
+  if (validity.stepMismatch) return "Enter a whole number.";
   if (dataset.above !== undefined && valueAsNumber <= Number(dataset.above)) return `Above ${dataset.above}.`;
   if (dataset.below !== undefined && valueAsNumber >= Number(dataset.below)) return `Below ${dataset.below}.`;
   return null;
@@ -48,8 +48,8 @@ function problemOfNumber({ value, validity, valueAsNumber, min, max, dataset }) 
 
 function problemOfList({ value, dataset, defaultValue }) {
   const parts = listed(value);
-  if (new Set(parts).size !== parts.length) return "Each once.";
+  if (new Set(parts).size !== parts.length) return "Enter each value once.";
   if (dataset.items !== "integer") return null;
-  if (!parts.length && defaultValue) return "Name at least one.";
-  return parts.every((part) => /^[1-9]\d*$/.test(part)) ? null : "Whole numbers from 1 on, separated by commas.";
+  if (!parts.length && defaultValue) return "Enter at least one value.";
+  return parts.every((part) => /^[1-9]\d*$/.test(part)) ? null : "Enter whole numbers of at least 1, separated by commas.";
 }

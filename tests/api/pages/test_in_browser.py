@@ -139,7 +139,7 @@ def test_the_list_is_filtered_and_chosen_studies_are_compared(finished: Place, o
     page.goto(f"{finished.url}/")
     for box in page.locator("tbody input[type=checkbox]").all():
         box.check()
-    page.get_by_role("button", name="Compare chosen").click()
+    page.get_by_role("button", name="Compare selected").click()
     page.wait_for_url("**/compare?**")
     assert {"first", "second"} <= set(page.locator("main").inner_text().split())
 
@@ -223,7 +223,7 @@ def test_where_there_are_keys_a_browser_logs_in_once(place: Place, open_page: Ca
     page.wait_for_url("**/login?**")
     page.locator("#key").fill("opk_wrong")
     page.get_by_role("button", name="Log in").click()
-    page.locator("#key-error", has_text="no valid key").wait_for()
+    page.locator("#key-error", has_text="invalid or revoked").wait_for()
     page.locator("#key").fill(secret)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/new")

@@ -48,7 +48,7 @@ def test_importance_says_n_and_method_or_that_there_are_too_few(finished: Place,
     with place.client() as client:
         client.submit(place.spec(trials=24, epsilon=0.9), name="many")
     assert httpx.get(f"{place.url}/v1/studies/many/importance").status_code == 409
-    assert "Nothing is measured yet" in part(place, "/studies/many/importance")
+    assert "There are no measurements yet" in part(place, "/studies/many/importance")
     place.work()
     drop, flops = httpx.get(f"{place.url}/v1/studies/many/importance").json()
     assert drop["n"] == flops["n"] >= 20
