@@ -86,3 +86,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(MachineError, match="--output: cannot write"):
         write_report(result(()), [], tmp_path / "file" / "report.html")
+
+
+def test_bars_are_shares_of_the_dense_model() -> None:
+    dense = Baseline(flops=2e9, parameters=20, size_bytes=80, accuracy=0.91, n=100, config={"layer.0.heads": 12})
+    page = report_html(result((), baseline=dense), [member(0, Verdict.VERIFIED)])
+    assert embedded(page)["result"]["baseline"]["config"] == {"layer.0.heads": 12}  # type: ignore[index]
+    assert "dense?.config" in page
