@@ -14,7 +14,7 @@ from search_spaces.config import Config, ConfigError, Form
 NEURON_LEVELS = 24  # levels of an FFN; finer ones change neither accuracy nor speed measurably
 CHANNEL_LEVELS = 32  # most levels of a group of channels
 MASK_LEVELS = 1000  # of a masked layer: a thousandth of its weights is finer than any search tells apart
-NEURON_MULTIPLE = 8  # kernels work in blocks: a width that is no multiple of 8 is slower than the next one that is
+NEURON_MULTIPLE = 8  # kernels work in blocks: a width between multiples of 8 is slower than the next multiple
 
 
 class GroupKind(StrEnum):

@@ -1,7 +1,7 @@
 """What happened to studies, in one numbered row: for those who watch a study while it runs.
 
 A reader asks for what came after the last number it saw. That misses nothing because numbers become visible in their
-order: whoever sees an event sees all events before it that will ever be.
+order: a reader of an event has all earlier events that will ever exist.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from studies.records import Claim
 
 STATE = "state"  # of the study; data: state, error
 CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
-TORN = "torn"  # stands for one that cannot be read; data: error
-STAGE = "stage"  # of its run, told by whoever runs it; data: stage, text, done, total
+TORN = "torn"  # in place of one that cannot be read; data: error
+STAGE = "stage"  # of its run, told by its process; data: stage, text, done, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class EventLog(Protocol):
     """
 
     def under(self, claim: Claim) -> EventLog:
-        """Return this log for whoever has a claim: what it adds to that study is refused once the claim is void."""
+        """Return this log for the holder of a claim: what it adds to that study is refused once the claim is void."""
 
     def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:
         """Add an event. Raises `StudyNotFoundError`, `StudyLostError`, and `StoreError` for what JSON cannot hold."""

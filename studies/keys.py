@@ -37,7 +37,7 @@ class KeyNotFoundError(StoreError, LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key without its secret. `owners` are the ids of the keys whose studies it may read beside its own, or `ALL`.
+    """A key without its secret. `owners` are the ids of the keys whose studies it may read besides its own, or `ALL`.
 
     `last_used_at` is right to a few minutes.
     """

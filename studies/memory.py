@@ -72,7 +72,7 @@ class MemoryStore:
         self._claim: Claim | None = None
 
     def under(self, claim: Claim) -> MemoryStore:
-        """Return this store, nothing copied, for whoever has a claim."""
+        """Return this store, nothing copied, for the holder of a claim."""
         same = copy(self)
         same._claim = claim
         return same

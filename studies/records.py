@@ -16,18 +16,18 @@ LONGEST_TAG, MOST_TAGS, LONGEST_NOTE = 40, 20, 10_000  # characters, tags of a s
 
 
 class StudyState(StrEnum):
-    """Where a study stands."""
+    """The state of a study."""
 
     QUEUED = "queued"  # waits for a worker; no process has it
     RUNNING = "running"
-    INTERRUPTED = "interrupted"  # stopped by the user; `resume` goes on
+    INTERRUPTED = "interrupted"  # stopped by the user; `resume` continues it
     COMPLETE = "complete"
     FAILED = "failed"
-    CANCELLED = "cancelled"  # given up on request; `resume` goes on all the same
+    CANCELLED = "cancelled"  # stopped on request; `resume` continues it nevertheless
 
 
 class CandidateState(StrEnum):
-    """Where a candidate stands. A candidate leaves RUNNING once and never comes back."""
+    """The state of a candidate. A candidate leaves RUNNING once and never comes back."""
 
     RUNNING = "running"
     COMPLETE = "complete"  # evaluated on every search example
@@ -163,5 +163,5 @@ class Study:
 
     @property
     def claim(self) -> Claim:
-        """The claim of whoever runs the study now."""
+        """The claim of the process that runs the study now."""
         return Claim(self.id, self.claims)

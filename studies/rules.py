@@ -81,7 +81,7 @@ def json_data(value: object, *, field: str) -> Any:  # Any: JSON data
         raise StoreError(f"{field}: not JSON data ({error}); keep finite numbers, texts, lists and mappings") from error
 
 
-def _plain(value: object) -> dict[Any, Any]:  # Any: whatever a mapping holds
+def _plain(value: object) -> dict[Any, Any]:  # Any: a mapping's values
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

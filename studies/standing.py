@@ -1,4 +1,4 @@
-"""Where a study stands, whatever its last writer could still say: a killed process leaves its study RUNNING."""
+"""The true state of a study: a killed process leaves its study RUNNING."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class StudyBusyError(StoreError, RuntimeError):
 
 
 class StudyLostError(StoreError, RuntimeError):
-    """The study has gone to another process; whoever ran it stops and writes nothing more."""
+    """The study has gone to another process; its former process stops and writes nothing more."""
 
 
 class StoreUnusableError(StoreError, RuntimeError):
@@ -57,7 +57,7 @@ class StudyStore(Protocol):
     """
 
     def under(self, claim: Claim) -> StudyStore:
-        """Return this store for whoever has a claim: its writes to that study raise `StudyLostError` once it is void.
+        """Return this store for the holder of a claim: its writes to that study raise `StudyLostError` once it is void.
 
         The check is part of each write's own transaction.
         """

@@ -62,7 +62,7 @@ def next_part() -> Plan[bytes | None]:
 
 
 def parsed(response: httpx.Response, model: type[Model]) -> Model:
-    """Read an answer. Raises `UnexpectedAnswerError` for what is no such model."""
+    """Read an answer. Raises `UnexpectedAnswerError` for any other content."""
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:

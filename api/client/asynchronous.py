@@ -57,7 +57,7 @@ class AsyncClient:
         )
 
     async def study(self, name: str) -> StudyView:
-        """Return a study as it stands."""
+        """Return a study as it is now."""
         return await self._run(self._service.study(name))
 
     def studies(
@@ -102,7 +102,7 @@ class AsyncClient:
     def events(self, name: str, *, after: int = 0, follow: bool = True) -> AsyncIterator[LiveEvent]:
         """Yield the events behind a sequence, then, with `follow`, those that come until the study has ended.
 
-        Connections that break are made anew, without an event lost or repeated.
+        Broken connections are reopened, without an event lost or repeated.
         """
         return self._items(self._service.events(name, after=after, follow=follow))
 
@@ -122,7 +122,7 @@ class AsyncClient:
         return await self._run(self._service.cancel(name))
 
     async def resume(self, name: str, *, epsilon: float | None = None) -> JobView:
-        """Have a stopped study go on, or a complete one at a larger ε."""
+        """Resume a stopped study, or a complete one at a larger ε."""
         return await self._run(self._service.resume(name, epsilon=epsilon))
 
     async def delete(self, name: str) -> None:

@@ -55,7 +55,7 @@ class Client:
         return self._run(self._service.submit(spec, name=name, priority=priority, idempotency_key=idempotency_key))
 
     def study(self, name: str) -> StudyView:
-        """Return a study as it stands."""
+        """Return a study as it is now."""
         return self._run(self._service.study(name))
 
     def studies(
@@ -100,7 +100,7 @@ class Client:
     def events(self, name: str, *, after: int = 0, follow: bool = True) -> Iterator[LiveEvent]:
         """Yield the events behind a sequence, then, with `follow`, those that come until the study has ended.
 
-        Connections that break are made anew, without an event lost or repeated.
+        Broken connections are reopened, without an event lost or repeated.
         """
         return self._items(self._service.events(name, after=after, follow=follow))
 
@@ -120,7 +120,7 @@ class Client:
         return self._run(self._service.cancel(name))
 
     def resume(self, name: str, *, epsilon: float | None = None) -> JobView:
-        """Have a stopped study go on, or a complete one at a larger ε."""
+        """Resume a stopped study, or a complete one at a larger ε."""
         return self._run(self._service.resume(name, epsilon=epsilon))
 
     def delete(self, name: str) -> None:

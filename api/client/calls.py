@@ -60,7 +60,7 @@ def base_url(url: str) -> str:
     """Return a server's URL as it is used. Raises `InputError` for what is none."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InputError("server", f"{url!r} is no URL of a server; write it as http://HOST:PORT")
+        raise InputError("server", f"{url!r} is not the URL of a server; write it as http://HOST:PORT")
     return url.rstrip("/")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # these models bring FastAPI along, which whoever only catches errors should not wait for
+if TYPE_CHECKING:  # these models bring FastAPI along, which code that only catches errors should not wait for
     from api.http.models import StudyView
     from api.http.problems import FieldError, Problem
 
@@ -73,7 +73,7 @@ class UnavailableError(ServerError):
 
 
 class StudyEndedError(ClientError):
-    """A study that was waited for ended without a result; `study` is how it stands."""
+    """A study that was waited for ended without a result; `study` is its present state."""
 
     def __init__(self, text: str, study: StudyView) -> None:
         super().__init__(text)

@@ -51,7 +51,7 @@ class Heard:
 def followed(name: str, patience: Patience, *, after: int = 0, follow: bool = True) -> Plan[None]:
     """Emit a study's events from behind `after`; with `follow` until it has ended, else those that there are.
 
-    A connection that breaks is made anew, and goes on behind the last event. Raises `ApiError`, `UnreachableError`.
+    A broken connection is reopened and continues after the last event. Raises `ApiError`, `UnreachableError`.
     """
     heard = Heard(after)
     pauses = patience.pauses(patience.reconnects)

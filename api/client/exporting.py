@@ -51,9 +51,9 @@ def _ended(job: JobView, patience: Patience) -> Plan[JobView]:
 
 
 def _plain(name: str) -> str:
-    """Return the name of a file. Raises `UnexpectedAnswerError` for one that would lie outside its directory."""
+    """Return the name of a file. Raises `UnexpectedAnswerError` for one that would be outside its directory."""
     if name in ("", ".", "..") or PurePosixPath(name).name != name or PureWindowsPath(name).name != name:
-        raise UnexpectedAnswerError(f"the server names a file {name!r}, which is no plain name; nothing was fetched")
+        raise UnexpectedAnswerError(f"the server names a file {name!r}, which is not a plain name; nothing was fetched")
     return name
 
 
@@ -67,7 +67,7 @@ class Fetched:
 
 
 def _fetched(path: str, target: Path, patience: Patience) -> Plan[None]:
-    """Fetch a file; where the connection breaks, go on with the bytes that are missing."""
+    """Fetch a file; where the connection breaks, continue with the missing bytes."""
     got = Fetched()
     pauses = patience.pauses(patience.tries - 1)
     with target.open("wb") as file:

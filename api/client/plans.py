@@ -46,7 +46,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Hand an item to whoever iterates."""
+    """Yield an item."""
 
     item: object
 

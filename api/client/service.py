@@ -117,7 +117,7 @@ class Service:
         if study.state is StudyState.FAILED:
             raise StudyFailedError(f"study {study.study!r} failed: {study.error or 'no reason was kept'}", study)
         if study.state is StudyState.CANCELLED:
-            raise StudyCancelledError(f"study {study.study!r} was cancelled; resume it to go on", study)
+            raise StudyCancelledError(f"study {study.study!r} was cancelled; resume it to continue", study)
         return (yield from self.result(name))
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> Plan[StudyView]:

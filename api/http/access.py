@@ -25,7 +25,7 @@ INCLUDES: Mapping[Scope, frozenset[Scope]] = {  # by scope, the scopes that have
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
 COOKIE = "optimize_key"  # holds the key of a browser that logged in; no script can read it
-LONGEST_NAME, LONGEST_HANDLE = 80, 40  # characters of a study's full name, and of what stands behind its '@'
+LONGEST_NAME, LONGEST_HANDLE = 80, 40  # characters of a study's full name, and of the part after its '@'
 LOOKED_AGAIN_S = 5.0
 log = logging.getLogger(__name__)
 bearer = HTTPBearer(auto_error=False, description="An API key, as `optimize keys add` prints it once.")
@@ -119,7 +119,7 @@ Check = Callable[[Request, Credentials], Awaitable[Caller]]
 
 
 def require(scope: Scope) -> Check:
-    """Return a dependency that answers 403 to whoever lacks the scope."""
+    """Return a dependency that answers 403 to callers without the scope."""
 
     async def check(request: Request, credentials: Credentials) -> Caller:
         return await admitted(request, credentials, scope)
@@ -128,7 +128,7 @@ def require(scope: Scope) -> Check:
 
 
 async def admitted(request: Request, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Caller:
-    """Return who asks, by bearer token or cookie. Raises 401 and, for whoever lacks the scope, 403."""
+    """Return who asks, by bearer token or cookie. Raises 401, and 403 for callers without the scope."""
     secret = credentials.credentials if credentials else request.cookies.get(COOKIE)
     caller = await caller_of(request.app.state.shared, secret)
     if not caller.scopes & INCLUDES[scope]:

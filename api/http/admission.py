@@ -12,7 +12,7 @@ LONGEST_HUB_ID = 96  # of the hub's own rule
 
 
 def admit(spec: StudySpec, settings: Settings) -> StudySpec:
-    """Return the spec with the real path of whatever it names here, so that no link of today matters later.
+    """Return the spec with the real paths of local names, so that links cannot change them later.
 
     Raises `ProblemError` 403 for a path outside the roots or a hub id that is not allowed, `UnknownNameError` and
     `InputError` for names and directories that cannot work.

@@ -10,7 +10,7 @@ MOST_DEPTH = 32
 
 
 def why_not_json(body: bytes) -> str | None:
-    """Say why a body is no JSON that can be relied on; None where it is, or where there is none."""
+    """Say why a body is not unambiguous JSON; None where it is, or where there is no body."""
     if not body:
         return None
     try:

@@ -49,7 +49,7 @@ class Held:
     """Answers for a front that is held already, before any route is looked for: fronts are polled.
 
     304 to the caller that holds the current one; what this server holds to any other. A front that is still to be
-    computed, and whatever else there is to say, a refusal included, is left to the route.
+    computed, and every other answer, a refusal included, is left to the route.
     """
 
     def __init__(self, app: ASGIApp) -> None:

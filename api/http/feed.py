@@ -1,7 +1,7 @@
 """The feed: one reader of the event log per server process, fanning out to everybody who listens.
 
 Nothing is lost and nothing comes twice: a listener is enrolled and the poller has found its place in the log before the
-listener reads what is stored, and whatever both of them bring is told by its number.
+listener reads what is stored; events that both deliver are recognised by their number.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Feed:
             except StoreError as error:  # the database is away; listeners wait for its return
                 log.warning("events: %s", error)
                 found = []
-            except Exception:  # whatever it is, those who listen must not wait for ever
+            except Exception:  # on any failure, listeners must not wait for ever
                 log.exception("the log of events cannot be read")
                 found = []
             if found:

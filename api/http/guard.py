@@ -99,7 +99,7 @@ class Guard:
         return None
 
     def _refuse_rate(self, scope: Scope) -> tuple[int, str] | None:
-        who = _network_of(str((scope.get("client") or ("",))[0]))  # not the key: whoever guesses keys has many
+        who = _network_of(str((scope.get("client") or ("",))[0]))  # not the key: a guesser of keys has many
         now = self._clock()
         began, count = self._counts.pop(who, (now, 0))
         if now - began >= WINDOW_S:
@@ -133,7 +133,7 @@ def _unlike_json(body: bytes) -> tuple[int, str] | None:
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """Return the whole body, or None as soon as it is longer than `most`, whatever length was announced."""
+    """Return the whole body, or None as soon as it is longer than `most`, regardless of the announced length."""
     body, more = b"", True
     while more and len(body) <= most:
         message = await receive()
@@ -143,7 +143,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body first, then whatever comes."""
+    """Return a `receive` that gives the body first, then what follows."""
     given = False
 
     async def replayed() -> Message:

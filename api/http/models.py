@@ -1,4 +1,4 @@
-"""Models: what the service takes and answers, beside the views that the command line prints as well."""
+"""Models: what the service takes and answers, besides the views that the command line prints as well."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StudyRequest(StudySpec):
 
 
 class ResumeRequest(BaseModel):
-    """How to go on with a study."""
+    """How to resume a study."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 

@@ -68,7 +68,7 @@ STATUS: Mapping[type[Exception], int] = {
     StoreUnusableError: 503,
     StoreError: 503,
 }
-FOR_THE_LOG: Mapping[type[Exception], str] = {  # what these say is for whoever runs the server: it names the storage
+FOR_THE_LOG: Mapping[type[Exception], str] = {  # what these say is for the operator of the server: it names the storage
     StoreUnavailableError: "the database does not answer; nothing of this request was kept, try again later",
     StoreUnusableError: "the database cannot be used; nothing of this request was kept, the server's log says why",
 }

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.problems import problem
 
-MOST_OVERHEAD = 64 * 1024  # bytes of a request beside its body; the guard refuses shorter heads, once they are whole
+MOST_OVERHEAD = 64 * 1024  # bytes of a request besides its body; the guard refuses shorter heads, once they are whole
 TOLD_EVERY_S = 10.0
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer what cannot be read as HTTP."""
         self._answer(400, msg)
 
     def _expect(self, seconds: float | None) -> None:

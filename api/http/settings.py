@@ -17,7 +17,7 @@ class Settings(BaseModel):
     storage: str
     cache_dir: Path
     artifacts: Path = Field(description="exported models and reports; nothing outside of it is ever served")
-    roots: tuple[Path, ...] = Field((), description="local models and data must lie below one of these; none: no paths")
+    roots: tuple[Path, ...] = Field((), description="local models and data must be below one of these; none: no paths")
     hub_allow: tuple[str, ...] = Field((), description="hub ids and owners that may be named; none: all")
     hosts: tuple[str, ...] = Field(LOOPBACK, description="values of Host that are answered")
     workers: int = Field(1, ge=0, description="worker processes that the server starts itself")

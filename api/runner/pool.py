@@ -1,4 +1,4 @@
-"""A pool: worker processes that a server starts beside itself, and starts again when they die."""
+"""A pool: worker processes that a server starts, and restarts when they die."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pool:
             thread.start()
 
     def close(self) -> None:
-        """Ask the workers to stop after the candidate in flight, and wait for them; whoever lingers is killed."""
+        """Ask the workers to stop after the candidate in flight, and wait for them; those that linger are killed."""
         self._closing.set()
         for thread in self._threads:
             thread.join()

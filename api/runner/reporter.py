@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """A listener. A new stage and its end are told at once, what lies between once a second.
+    """A listener. A new stage and its end are told at once, the events between once a second.
 
     With each goes how long the stage has taken, and how long it will at the pace it had so far; in seconds.
     """

@@ -1,7 +1,7 @@
 """A worker: takes one job after the other, holds its lease while it runs, and stops when it is told to.
 
 What it does is in the database at every moment, so killing it loses at most the candidate in flight: when the lease
-runs out another worker goes on where it was.
+runs out another worker resumes where it was.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Worker:
     lease_s: float = 30.0
     per_owner: int | None = None
     kinds: Sequence[JobKind] = tuple(JobKind)
-    roots: Sequence[Path] | None = None  # local models and data lie below one of these; None: anywhere
+    roots: Sequence[Path] | None = None  # local models and data must be below one of these; None: anywhere
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
     _said_at: float = float("-inf")

@@ -30,7 +30,7 @@ def read_directory(directory: Path, name: str) -> dict[str, Part]:
 
     Files of parts come first: TRAIN.parquet or its shards (here or in `data/`), one npz file (of several that of the
     name), folders TRAIN/CLASS. Without parts, folders of classes are all `train`; an image belongs to the class that
-    its folder is named after, however deep it lies, as in VisA's own OBJECT/Data/Images/Normal. A note names what is
+    its folder is named after, at any depth, as in VisA's own OBJECT/Data/Images/Normal. A note names what is
     there and is not read.
 
     Raises:
@@ -116,7 +116,7 @@ def _folders(directory: Path) -> Found:
 
 
 def _folder(directory: Path, names: Sequence[str]) -> Path | None:
-    """Return the one folder of a part, whatever the case of its letters. Raises `InputError` for two."""
+    """Return the one folder of a part, in letters of any case. Raises `InputError` for two."""
     found = sorted(path for path in directory.iterdir() if path.name.lower() in names and path.is_dir())
     if len(found) > 1:
         raise InputError("--data", f"{found[0].name} and {found[1].name} are the same part; leave one")

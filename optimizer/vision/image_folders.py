@@ -13,12 +13,12 @@ from optimizer.errors import InputError
 from optimizer.vision.decode import image_suffixes
 from optimizer.vision.parts import Part, of_encoded
 
-MASK_FOLDERS = {"masks", "ground_truth"}  # beside the images of VisA and its like; no image to classify
+MASK_FOLDERS = {"masks", "ground_truth"}  # next to the images of VisA and similar sets; not to be classified
 NAMED = 3  # files that a note lists
 
 
 def read_folders(places: Mapping[str, Path], root: Path) -> dict[str, Part]:
-    """Return the parts below their folders; an image's class is the name of the folder that it stands in.
+    """Return the parts below their folders; an image's class is the name of its folder.
 
     No part is returned where there is no image of train. Hidden files, masks and files that are no images are noted.
     Raises `InputError` naming images outside of class folders, links to folders, and classes that train has not.
@@ -41,7 +41,7 @@ def in_order(names: set[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What stands below a folder: the images to read, and by a reason what is not read."""
+    """The content of a folder: the images to read, and by a reason what is not read."""
 
     images: list[Path] = field(default_factory=list)
     left: dict[str, list[Path]] = field(default_factory=dict)

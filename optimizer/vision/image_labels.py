@@ -29,7 +29,7 @@ def labels_of_column(column: pa.ChunkedArray[Any], name: str) -> Labels:
     return labels
 
 
-def labels_of_array(values: NDArray[Any], name: str) -> Labels:  # Any: whatever the file holds, checked here
+def labels_of_array(values: NDArray[Any], name: str) -> Labels:  # Any: the file's values, checked here
     """Return labels `(n,)` of an array `(n,)` or `(n, 1)`. Raises `InputError` calling it `name`."""
     if values.ndim > 1 and values.shape[1:] != (1,):
         raise InputError("--data", f"{name} has the shape {'×'.join(map(str, values.shape))}; {ONE_EACH}")

@@ -19,7 +19,7 @@ IMAGE_COLUMNS, LABEL_COLUMN = ("image", "img"), "label"
 
 
 def read_tables(files: Sequence[Path], root: Path) -> Part:
-    """Return the part that stands in these files, one after the other; rows without an image are set aside and noted.
+    """Return the part that these files contain, one after the other; rows without an image are set aside and noted.
 
     Raises `InputError` naming the file, the column, and the row where there is one to name.
     """

@@ -34,7 +34,7 @@ IMAGE_MODELS: Mapping[str, Callable[[Shape, int], nn.Module]] = {
 def new_model(name: str, shape: Shape, classes: int, *, seed: int, from_torchvision: bool = False) -> nn.Module:
     """Return an untrained model, equal for equal seeds; the global random state is left as found.
 
-    `from_torchvision` takes torchvision's architecture also where a definition for small images stands here. Raises
+    `from_torchvision` takes torchvision's architecture even where this project defines one for small images. Raises
     `UnknownNameError`, and `InputError` for images that are too small or a library that is not installed.
     """
     if name not in IMAGE_MODELS:

@@ -71,7 +71,7 @@ def _check_model(spec: StudySpec) -> None:
         check_directory(Path(spec.model), IMAGE_FAMILIES)
     else:
         remedy = (
-            f"Task {spec.task!r} is of images; their networks have a short name, lie in a directory, or are given "
+            f"Task {spec.task!r} is of images; their networks have a short name, are in a directory, or are given "
             "in Python: optimize(spec, model=…), resume(study, model=…)."
         )
         raise UnknownNameError("--model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)

@@ -90,7 +90,7 @@ class Untrained:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """torchvision's architecture with a file of its weights; ImageNet's stem, whatever the size of the images."""
+    """torchvision's architecture with a file of its weights; ImageNet's stem, for images of any size."""
 
     name: str
     file: Path
@@ -208,7 +208,7 @@ def _check_answer(net: nn.Module, images: torch.Tensor, classes: int) -> None:
     try:
         with torch.inference_mode():
             answer = ImageClassifier(net)(images).logits
-    except Exception as error:  # foreign forward code raises whatever it likes
+    except Exception as error:  # foreign forward code may raise anything
         raise InputError(
             "model", f"cannot take images of {tuple(images.shape[1:])} ({type(error).__name__}: {error})"
         ) from error

@@ -42,7 +42,7 @@ class Part:
         return self.read(np.arange(len(self)))
 
 
-def of_arrays(images: NDArray[Any], labels: Labels, name: str) -> Part:  # Any: whatever the file holds, checked here
+def of_arrays(images: NDArray[Any], labels: Labels, name: str) -> Part:  # Any: the file's values, checked here
     """Return a part of `(n, h, w)` or `(n, h, w, c)` bytes. Raises `InputError` for anything else."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         shape = "×".join(map(str, images.shape))

@@ -1,4 +1,4 @@
-"""Pixels: what parts hold, decoded, shrunk, and of one shape, colours beside greys included."""
+"""Pixels: what parts hold, decoded, shrunk, and of one shape, mixed colours and greys included."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_pixels(
     channels = task.channels or max(len(image.pixels) for image in everything)
     remarks = Counter(remark for image in everything for remark in image.remarks)
     if grey := sum(len(image.pixels) < channels for image in everything):
-        remarks["in grey given three equal channels beside images in colour"] = grey
+        remarks["in grey given three equal channels, as other images are in colour"] = grey
     _check_one_shape(everything)
     pixels = {kind: np.stack([_coloured(image.pixels, channels) for image in images]) for kind, images in found.items()}
     return pixels, tuple(f"images {remark}: {count}" for remark, count in remarks.items())

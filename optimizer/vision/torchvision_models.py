@@ -63,7 +63,7 @@ def _models(name: str) -> Any:  # Any: torchvision may not be there
     except (ImportError, RuntimeError) as error:  # RuntimeError: it describes operators that torch lacks
         raise InputError(
             "--model",
-            f"{name} comes from torchvision, which cannot be imported beside torch {torch.__version__} ({error}); "
+            f"{name} comes from torchvision, which cannot be imported with torch {torch.__version__} ({error}); "
             "install the two from one index, of versions that belong together",
         ) from error
     return models

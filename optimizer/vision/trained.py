@@ -61,7 +61,7 @@ def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExa
 
 
 def epochs_for(examples: int) -> int:
-    """Return how often so many images are seen: about `STEPS` steps, whatever their number."""
+    """Return how often so many images are seen: about `STEPS` steps, for any number of them."""
     least, most = EPOCHS
     return min(most, max(least, round(STEPS * BATCH / examples)))
 

@@ -24,7 +24,7 @@ class Vgg(nn.Module):
     """Convolutions of 3×3 in stages, a pooling after each, then fully connected layers with dropout."""
 
     def __init__(self, shape: Shape, classes: int, stages: Stages, *, hidden_layers: int = 2) -> None:
-        """Take the widths of the `stages`, and how many fully connected layers stand before the last one."""
+        """Take the widths of the `stages`, and how many fully connected layers precede the last one."""
         super().__init__()
         channels, height, width = shape
         self.features = nn.Sequential(*_convolutions(channels, stages))

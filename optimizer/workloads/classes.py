@@ -39,7 +39,7 @@ class Column:
 
 
 def label_column(sheet: Sheet, task: Task) -> Column:
-    """Return the labels of a split. Raises `InputError` for values that are no labels, and for mixed kinds."""
+    """Return the labels of a split. Raises `InputError` for values that cannot be labels, and for mixed kinds."""
     name = str(task.label_column)
     column = Column(sheet, name, [])
     kinds: dict[type, Any] = {}
@@ -58,7 +58,7 @@ def label_column(sheet: Sheet, task: Task) -> Column:
 def scores(column: Column) -> NDArray[np.float64]:
     """Return the labels of a regression, NaN where there is none: `(n,)`.
 
-    Raises `InputError` for labels that are no finite numbers.
+    Raises `InputError` for labels that are not finite numbers.
     """
     for row, label in enumerate(column.labels):
         if label is not None and not (_is_number(label) and math.isfinite(float(label))):

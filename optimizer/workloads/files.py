@@ -90,7 +90,7 @@ def _read_jsonl(path: Path) -> Sheet:
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
-        json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is not text
     except ValueError as error:
         raise InputError("--data", f"{path}, line {number}: is not valid JSON: {error}") from error
     if not isinstance(row, dict):

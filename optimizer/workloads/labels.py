@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from optimizer.errors import InputError, listed
 
 MUCH_BETTER = 0.15  # accuracy gained by a permutation that is worth an error
-UNKNOWN = -1  # stands for a class that the data name, but have no example of
+UNKNOWN = -1  # a class that the data name without an example
 
 
 def label_map(
@@ -67,7 +67,7 @@ def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], name
 
 
 def _by_name(names: Sequence[str], model_names: Mapping[int, str]) -> list[int] | None:
-    """Return the model's id of each name, None unless every name stands for one of the model's and for no other."""
+    """Return the model's id of each name, None unless every name matches exactly one of the model's."""
     for spelling in SPELLINGS:
         ids = {spelling(name): index for index, name in model_names.items()}
         spelled = {spelling(name) for name in names}

@@ -68,7 +68,7 @@ class Clause:
 def phrases_tables() -> dict[str, pd.DataFrame]:
     """Return the splits with columns "sentence" and "label" (0 negative, 1 positive), the same everywhere.
 
-    Labels are balanced and no sentence stands twice, neither within a split nor across them.
+    Labels are balanced and no sentence occurs twice, neither within a split nor across them.
     """
     rng = np.random.Generator(np.random.PCG64(SEED))  # by name: the default may change one day
     seen: set[str] = set()
@@ -154,7 +154,7 @@ def weighed(rng: np.random.Generator) -> Clause:
 
 
 def distracted(rng: np.random.Generator) -> Clause:
-    """An opinion beside hearsay, in either order."""
+    """An opinion and hearsay, in either order."""
     core = contrast(rng) if rng.integers(3) == 0 else opinion(rng)
     aside = hearsay(rng)
     words = f"{aside} , {core.words}" if rng.integers(2) else f"{core.words} , {aside}"
@@ -162,7 +162,7 @@ def distracted(rng: np.random.Generator) -> Clause:
 
 
 def padded(rng: np.random.Generator) -> Clause:
-    """An opinion beside a fact that says nothing."""
+    """An opinion and a neutral fact."""
     core = weighed(rng) if rng.integers(2) else opinion(rng)
     fact = _pick(rng, NEUTRAL)
     return Clause(f"{fact} and {core.words}" if rng.integers(2) else f"{core.words} and {fact}", core.opinion)

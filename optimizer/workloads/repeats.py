@@ -1,4 +1,4 @@
-"""Repeats: an example stands in a role once, under the label that most of its copies have."""
+"""Repeats: an example occurs in a role once, under the label that most of its copies have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distinct:
-    """`kept` `(m,)`: where each example first stands, ascending; `labels` `(m,)`: the label that most copies have.
+    """`kept` `(m,)`: where each example first occurs, ascending; `labels` `(m,)`: the label that most copies have.
 
     `repeats` copies were set aside, `outvoted` of the examples kept had copies of other labels as well, and `tied`
     copies were set aside with their example because no label has the most.

@@ -1,4 +1,4 @@
-"""A sheet: the columns of one split exactly as its source holds them, and where each row stands there."""
+"""A sheet: the columns of one split exactly as in its source, and the place of each row there."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Sheet:
     name: str
     columns: tuple[str, ...]
     size: int
-    read: Callable[[str], Sequence[Any]]  # Any: whatever the source holds
+    read: Callable[[str], Sequence[Any]]  # Any: the source's values
     lines: Sequence[int] | None = None
     notes: tuple[str, ...] = ()
 
     def column(self, name: str, field: str) -> Sequence[Any]:
-        """Return a column's values. Raises `InputError` for `field` unless the name stands there exactly once."""
+        """Return a column's values. Raises `InputError` for `field` unless the name occurs exactly once."""
         match self.columns.count(name):
             case 1:
                 return self.read(name)

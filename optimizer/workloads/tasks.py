@@ -1,4 +1,4 @@
-"""Tasks: where text and label stand, what the labels are called, which metric counts. One table."""
+"""Tasks: the columns of text and label, the names of the labels, the metric. One table."""
 
 from __future__ import annotations
 

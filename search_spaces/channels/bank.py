@@ -34,7 +34,7 @@ Batch = TypeVar("Batch")
 class ChannelBank(Generic[Batch]):
     """Rankings and refitted readers of one dense network. Also the `ChannelEvidence` of its criterion.
 
-    `calibration()` yields the calibration batches anew at every call; `loss(model, batch)` is the summed loss of a
+    `calibration()` yields the calibration batches again at every call; `loss(model, batch)` is the summed loss of a
     batch's examples, a scalar.
     """
 
@@ -178,5 +178,5 @@ class ChannelBank(Generic[Batch]):
         return self.folder / f"{path}.moments.safetensors"
 
     def _layer(self, path: str) -> nn.Linear:
-        # a convolution may stand here too: what is used of it, weight and bias, a linear layer has as well
+        # may be a convolution as well: only weight and bias are used
         return self._model.get_submodule(path)  # type: ignore[return-value]

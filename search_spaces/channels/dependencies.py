@@ -86,7 +86,7 @@ class Dependencies:
     def _mapped(self, edge: Any, indices: list[_HybridIndex]) -> list[_HybridIndex]:
         for mapping in edge.index_mapping:
             indices = indices if mapping is None else mapping(indices)
-        if len(indices) > self._widest:  # a reshape that is no flattening multiplies indices without end
+        if len(indices) > self._widest:  # a reshape other than flattening multiplies indices without end
             raise CannotFollowError("a reshape mixes these channels with positions")
         return indices
 
@@ -139,7 +139,7 @@ def _trainable_twin(model: nn.Module) -> nn.Module:
 
 
 def _check_traceable(model: nn.Module, example_inputs: Inputs) -> None:
-    """Run the model; whatever goes wrong becomes an error that names the layer that ran last."""
+    """Run the model; any failure becomes an error that names the layer that ran last."""
     running = ["the model"]
     handles = [
         module.register_forward_pre_hook(lambda *_, path=path: running.append(path))
@@ -149,7 +149,7 @@ def _check_traceable(model: nn.Module, example_inputs: Inputs) -> None:
     try:
         if any(output.grad_fn is None for output in answers(model, example_inputs)):
             raise RuntimeError("an output does not depend on any parameter through autograd")
-    except Exception as error:  # foreign forward code raises whatever it likes
+    except Exception as error:  # foreign forward code may raise anything
         raise UnprunableModelError(
             f"{running[-1]}: the model cannot be traced ({type(error).__name__}: {error}); give example inputs that "
             "the model accepts, and keep detach, item and NumPy out of its forward"

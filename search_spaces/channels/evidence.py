@@ -1,6 +1,6 @@
 """Evidence: one forward and backward pass over the calibration batches tells all that criteria and solves ask.
 
-A mask of ones stands before every reader. The gradient of an example's loss by the masks of a unit, summed over all of
+A mask of ones precedes every reader. The gradient of an example's loss by the masks of a unit, summed over all of
 its readers, is what removing the unit does to first order, however many layers are coupled.
 """
 

@@ -1,4 +1,4 @@
-"""Inputs: how a network is called with one batch of whatever it takes."""
+"""Inputs: how a network is called with one batch of its inputs."""
 
 from __future__ import annotations
 

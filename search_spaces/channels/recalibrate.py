@@ -1,4 +1,4 @@
-"""Recalibrate: batch norms measure anew what a pruned network sends them (He et al. 2017; Li et al. 2020, EagleEye)."""
+"""Recalibrate: batch norms are measured again on the pruned network (He et al. 2017; Li et al. 2020, EagleEye)."""
 
 from __future__ import annotations
 

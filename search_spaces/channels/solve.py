@@ -1,4 +1,4 @@
-"""The solve: what a reader's weights must become so that the kept channels stand in for the removed ones.
+"""The solve: what a reader's weights must become so that the kept channels replace the removed ones.
 
 At every position the removed channels are predicted from the kept ones by least squares, x_R ≈ A x_K + c with
 A = C_RK (C_KK + damping)⁻¹, and every tap of the reader takes over: W'_K = W_K + W_R A. The constant c adds W_R c,

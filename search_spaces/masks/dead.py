@@ -91,7 +91,7 @@ def _bias(layer: nn.Linear) -> Tensor:
 
 
 def _activation_after(mlp: nn.Sequential, layer: nn.Linear) -> nn.Sequential:
-    """Return what stands between `layer` and the next linear layer; dropout does nothing in inference."""
+    """Return the modules between `layer` and the next linear layer; dropout does nothing in inference."""
     modules = list(mlp)
     rest = modules[modules.index(layer) + 1 :]
     until = next((i for i, module in enumerate(rest) if isinstance(module, nn.Linear)), len(rest))

@@ -1,4 +1,4 @@
-"""Masks of one model: which units are kept, held beside the one copy of the weights, at most one byte per weight.
+"""Masks of one model: which units are kept, one mask beside the one copy of the weights, at most one byte per weight.
 
 Masked weights are kept at exactly zero, so the model runs as it is, in training and in inference alike.
 """
@@ -59,5 +59,5 @@ class Masks:
 
     @property
     def mask_bytes(self) -> int:
-        """What the masks take beside the weights."""
+        """The memory of the masks, in addition to the weights."""
         return sum(mask.numel() * mask.element_size() for mask in self._kept.values())

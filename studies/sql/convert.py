@@ -49,7 +49,7 @@ def study_record(
 
 
 def torn_study(row: Any, why: str) -> Study:  # Any: the columns that are read
-    """Return what stands for a study whose record is torn."""
+    """Return the stand-in for a study whose record is torn."""
     return Study(
         id=row.id,
         slug=row.slug,
@@ -145,7 +145,7 @@ def outcome_values(outcome: Outcome) -> Values:
 
 
 def measurement_values(measurement: Measurement) -> Values:
-    """Return the columns of a measurement, whoever it belongs to."""
+    """Return the columns of a measurement, of any owner."""
     measurement, interval = checked_measurement(measurement), measurement.interval
     return {
         "quantity": text_data(measurement.quantity),

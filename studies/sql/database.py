@@ -46,7 +46,7 @@ class Database:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a SQLite file, which no network stands before."""
+        """Whether it is a SQLite file, which needs no network."""
         return is_sqlite(self.url)
 
     @contextmanager

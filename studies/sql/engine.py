@@ -121,7 +121,7 @@ def _sqlite_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
 def _access(path: Path, *, read_only: bool) -> dict[str, str]:
     """Say how SQLite opens the file.
 
-    In a directory where no lock file can be made, a database nobody has open is read as it lies.
+    In a directory where no lock file can be made, a database that nobody has open is read as it is.
     """
     if not read_only:
         return {"mode": "rwc"}

@@ -1,7 +1,7 @@
 """Events in SQL: numbered in the order in which their transactions end.
 
 A database numbers rows in the order they are inserted and shows them in the order of commits, so a reader could see 8,
-go on from there, and never see a 7 that comes late. Hence whoever inserts an event first takes a lock, and keeps it
+go on from there, and never see a 7 that comes late. Hence every writer of an event first takes a lock, and keeps it
 until its transaction has ended. To wait for that lock holding others is safe, to wait for others holding that lock is
 not: an event is the last thing its transaction writes.
 """
@@ -62,7 +62,7 @@ class SqlEventLog:
         self._claim = claim
 
     def under(self, claim: Claim) -> SqlEventLog:
-        """Return this log for whoever has a claim: what it adds to that study is refused once the claim is void."""
+        """Return this log for the holder of a claim: what it adds to that study is refused once the claim is void."""
         return SqlEventLog(self._database, clock=self._clock, claim=claim)
 
     def append(self, study_id: int, kind: str, data: Mapping[str, Any]) -> StudyEvent:

@@ -46,7 +46,7 @@ _POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 
 
 def shown(url: URL) -> str:
-    """Return a URL as it may be shown: without its password, wherever it stands."""
+    """Return a URL as it may be shown: without its password, in any of its places."""
     return url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
 

@@ -1,7 +1,7 @@
 """The queue in SQL.
 
 In PostgreSQL a worker that claims passes over rows that others hold (`SKIP LOCKED`); in SQLite writers wait for each
-other. A job whose lease ran out is dealt with by whoever claims next, each in a transaction of its own.
+other. A job whose lease ran out is dealt with by the next claim, each in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class SqlJobQueue:
             return connection.scalar(select(func.count()).where(JobRow.state == JobState.QUEUED)) or 0
 
     def _read(self, chosen: Select[JobRow]) -> list[Job]:
-        """Return the jobs of a query; in place of a torn one stands a failed one."""
+        """Return the jobs of a query; a torn one is replaced by a failed one."""
         with self._database.read() as session:
             return readable(
                 lambda: list(map(job_record, session.scalars(chosen))),
@@ -165,7 +165,7 @@ class SqlJobQueue:
             )
 
     def _begin(self, job: Job, worker: str, now: datetime) -> None:
-        """Let the study that waited for a run be RUNNING: whoever looks sees that a worker has it."""
+        """Let the study that waited for a run be RUNNING: readers see that a worker has it."""
         if job.kind not in leases.RUNS:
             return
         with self._database.write() as session:

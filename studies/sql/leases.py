@@ -218,7 +218,7 @@ def job_record(row: JobRow) -> Job:
 
 
 def torn_job(row: Any, why: str) -> Job:  # Any: the columns that are read
-    """Return what stands for a job whose record is torn."""
+    """Return the stand-in for a job whose record is torn."""
     return Job(
         id=row.id,
         study_id=row.study_id,

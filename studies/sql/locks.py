@@ -1,6 +1,6 @@
-"""Locks on what is no row, held until the transaction ends.
+"""Locks on things that are not rows, held until the transaction ends.
 
-In PostgreSQL they are advisory locks. In SQLite whoever writes holds the only write lock there is already.
+In PostgreSQL they are advisory locks. In SQLite a writer already holds the only write lock.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _BASELINES = (
 def study_records(session: Session, condition: Condition, *, limit: int | None = None) -> list[Study]:
     """Return the studies, at most `limit`, that a condition on `StudyRow` selects, newest first.
 
-    In place of one whose record is torn stands a failed one without settings, which says so.
+    One whose record is torn is replaced by a failed one without settings, which says so.
     """
     named = select(StudyRow.id, StudyRow.slug, StudyRow.owner, StudyRow.revision).where(condition)
     return readable(

@@ -1,4 +1,4 @@
-"""A reader: the candidates of a study again and again, each read anew only where a write has touched it."""
+"""A reader: the candidates of a study again and again, each read again only after a write to it."""
 
 from __future__ import annotations
 

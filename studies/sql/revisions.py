@@ -27,7 +27,7 @@ class Revisions:
 
     @property
     def are_at_hand(self) -> bool:
-        """Whether asking costs less than handing the question to a thread: no network stands before a file."""
+        """Whether asking costs less than handing the question to a thread: a file needs no network."""
         return self._database.is_file
 
     def of(self, name: str) -> Revision:

@@ -26,7 +26,7 @@ _ONE_AT_A_TIME = Lock()  # Alembic's `op` and `context` belong to the whole proc
 
 
 class SchemaState(Enum):
-    """How the tables of a database stand to those of this program."""
+    """How the tables of a database relate to those of this program."""
 
     CURRENT = "current"
     EMPTY = "empty"  # none of our tables yet
@@ -68,7 +68,7 @@ def check_readable(engine: Engine, url: URL) -> None:
 
 
 def schema_state(connection: Connection) -> SchemaState:
-    """Say how the tables of this database stand to those of this program."""
+    """Say how the tables of this database relate to those of this program."""
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None:
         ours = Base.metadata.tables.keys() & set(inspect(connection).get_table_names())
@@ -89,7 +89,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def migrations() -> Config:
-    """Return Alembic's configuration: the scripts beside this file, no ini file."""
+    """Return Alembic's configuration: the scripts next to this file, no ini file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -80,7 +80,7 @@ class SqlStore:
         return cls(Database.open(text, read_only=read_only))
 
     def under(self, claim: Claim) -> SqlStore:
-        """Return this store for whoever has a claim."""
+        """Return this store for the holder of a claim."""
         return SqlStore(self.database, clock=self._clock, owner=self._owner, claim=claim)
 
     def create_study(

@@ -33,7 +33,7 @@ from objectives.measurement import Source
 from studies.jobs import JobKind, JobState
 from studies.records import LONGEST_TAG, CandidateState, Origin, StudyState
 
-JsonData = Any  # whatever JSON holds; `studies.rules.json_data` has looked at it before it comes here
+JsonData = Any  # any JSON data; `studies.rules.json_data` has looked at it before it comes here
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -142,7 +142,7 @@ class CandidateRow(Base):
     """A candidate with its proposal and, once finished, its outcome.
 
     `revision` is the study's at the last write to the candidate or anything of it.
-    `config` is the canonical JSON, in which groups stand in name order; `group_order` lists the groups as the config
+    `config` is the canonical JSON, with groups in name order; `group_order` lists the groups as the config
     had them, where that differs.
     """
 

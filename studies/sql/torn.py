@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Record = TypeVar("Record")
 Key = TypeVar("Key")
-TORN = (ValueError, LookupError, TypeError)  # what is no JSON, no moment, or a word that nobody knows
+TORN = (ValueError, LookupError, TypeError)  # broken JSON, a broken date, or an unknown word
 log = logging.getLogger(__name__)
 
 

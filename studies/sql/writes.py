@@ -55,7 +55,7 @@ def changed_candidate(session: Session, candidate_id: int, now: datetime, *, cla
 
 
 def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: StudyState, now: datetime) -> StudyRow:
-    """Return a study that is no process's and in no session yet. Raises `StudySlugError`, `StoreError`."""
+    """Return a new study without an owner or a session. Raises `StudySlugError`, `StoreError`."""
     return StudyRow(
         slug=checked_slug(slug),
         uid=uuid4().hex,

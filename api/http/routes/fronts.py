@@ -29,7 +29,7 @@ class FrontQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epsilon: float | None = Field(None, ge=0, lt=1)
-    objectives: list[CostName] | None = Field(None, description="costs beside the drop; may repeat")
+    objectives: list[CostName] | None = Field(None, description="costs in addition to the drop; may repeat")
     max_flops_ratio: Ratio = None
     max_latency_ratio: Ratio = None
     max_energy_ratio: Ratio = None

@@ -68,7 +68,7 @@ def test_greys_beside_colours_become_three_equal_channels(tmp_path: Path) -> Non
     Image.fromarray(RNG.integers(0, 256, (28, 28, 3), dtype=np.uint8)).save(tmp_path / "test" / "ok" / "9.png")
     data = read(tmp_path)
     assert data.shape == (3, 28, 28)
-    assert data.notes == ("images in grey given three equal channels beside images in colour: 8",)
+    assert data.notes == ("images in grey given three equal channels, as other images are in colour: 8",)
 
 
 def test_sixteen_bits_are_no_black_and_white(tmp_path: Path) -> None:
