@@ -219,7 +219,7 @@ def test_labels_beyond_the_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_set_to_be_fetched_by_hand_says_where_from_and_where_to() -> None:
-    with pytest.raises(InputError, match=r"by hand from https://www\.kaggle\.com.*CLASS/.*give --data DIR"):
+    with pytest.raises(InputError, match=r"download mvtec_3d from https://www\.kaggle\.com.*CLASS/.*pass --data DIR"):
         load_images("mvtec_3d")
 
 

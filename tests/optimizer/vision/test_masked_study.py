@@ -194,7 +194,7 @@ def test_a_training_that_diverges_is_a_failed_candidate_and_leaves_no_file(cache
     )
     outcome = fragile.evaluator.evaluate(masked(fragile, "set", "uniform", 0.3))
     assert outcome.state is CandidateState.FAILED
-    assert "no number" in str(outcome.reason)
+    assert "NaN or infinite" in str(outcome.reason)
     assert not list(fragile.bank.folder.glob("*"))
 
 
