@@ -47,12 +47,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read more of a request."""
-        if self._reading is None:
-            self._expect(self.head_s)
+        self._begin_head()
         self._overhead += len(data)
         super().data_received(data)
         if self._overhead > MOST_OVERHEAD and not self.transport.is_closing():
             self._refuse(f"at most {MOST_OVERHEAD} bytes of headers are read")
+
+    def on_message_begin(self) -> None:
+        """Give a head its time, even one that arrives together with the end of the request before it."""
+        self._begin_head()
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Give the rest of the request its time."""
@@ -83,6 +87,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read as HTTP."""
         self._answer(400, msg)
+
+    def _begin_head(self) -> None:
+        if self._reading is None:
+            self._expect(self.head_s)
 
     def _expect(self, seconds: float | None) -> None:
         if self._reading is not None:

@@ -52,6 +52,7 @@ def port() -> Iterator[int]:
                 http=bounded(head_s=0.5, message_s=0.7, write_s=0.5, most_connections=MOST),
                 log_level="critical",
                 lifespan="off",
+                timeout_keep_alive=60,  # longer than any test waits: it ends nothing here
             )
         )
         thread = threading.Thread(target=server.run, args=([listening],))
@@ -95,6 +96,8 @@ UNFINISHED = {
     "half a chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12",
     "empty lines": b"\r\n",
     "a request and half the next": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",
+    "a request and half the next's body": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12",
 }
 
 
