@@ -21,14 +21,14 @@ Found = Mapping[str, tuple[Path, int, int]]  # by field: the real path, its devi
 
 
 def looks_like_a_path(name: str) -> bool:
-    """Whether a name is no hub id, which is one slash between plain words, or would be found here all the same."""
+    """Whether a name is not a hub id (plain words with at most one slash), or exists on this machine."""
     parts = name.split("/")
     is_plain = len(parts) <= 2 and not name.startswith(("/", ".", "~")) and not {"", ".."} & {*parts}
     return not is_plain or "\\" in name or resolved(name) is None or Path(name).exists()
 
 
 def resolved(name: str) -> Path | None:
-    """Return where a path leads; None for one that no file can have, as of a user that there is not."""
+    """Return where a path leads; None for one that no file can have, such as that of an unknown user."""
     try:
         place = Path(name).expanduser().resolve()
         place.exists()
@@ -54,14 +54,14 @@ def local_places(spec: StudySpec) -> dict[str, str]:
 
 
 class Places:
-    """What a study names, as it is found when this is made. Raises `InputError` for what lies outside of the roots."""
+    """What a study names, as it is found when this is made. Raises `InputError` for a path outside the roots."""
 
     def __init__(self, spec: StudySpec, roots: Sequence[Path]) -> None:
         self._spec, self._roots = spec, roots
         self._found = self._look()
 
     def check(self) -> None:
-        """Raise `InputError` where something else is found by now."""
+        """Raise `InputError` if a path now leads elsewhere."""
         found = self._look()
         for field in {*found, *self._found}:
             if found.get(field) != self._found.get(field):

@@ -104,7 +104,7 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights. Raises `InputError` unless they are finite, not negative, and of the drop or of costs."""
     for name, weight in weights.items():
         if name not in (DROP, *COSTS):
-            raise InputError("weight", f"{name!r} is none of {', '.join((DROP, *COSTS))}")
+            raise InputError("weight", f"{name!r} is not one of {', '.join((DROP, *COSTS))}")
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError("weight", f"{name}:{weight} must be a finite number of at least 0")
     return dict(weights)
@@ -159,7 +159,7 @@ class Choice:
 
     def _cost(self, member: Member, name: str) -> float:
         if name not in COSTS:
-            raise InputError("order", f"{name!r} is none of {', '.join(COSTS)}")
+            raise InputError("order", f"{name!r} is not one of {', '.join(COSTS)}")
         if any(each.ratio(name) is None for each in self.members):
             raise UnmeasuredError(name, "was not measured on every member; choose by flops, parameters or size")
         return float(member.ratio(name) or 0.0)

@@ -1,4 +1,4 @@
-"""What happened to studies, in one numbered row: for those who watch a study while it runs.
+"""What happened to studies, in one numbered sequence, for those who watch a study while it runs.
 
 A reader asks for what came after the last number it saw. That misses nothing because numbers become visible in their
 order: a reader of an event has all earlier events that will ever exist.
@@ -31,7 +31,7 @@ class StudyEvent:
 
 
 class EventLog(Protocol):
-    """Keeps events. The store itself appends those of kind `STATE` and `CANDIDATE`, in the transaction they tell of.
+    """Keeps events. The store itself appends those of kind `STATE` and `CANDIDATE`, in the transaction reported.
 
     A study's events go with the study. Every method is one short transaction.
     """

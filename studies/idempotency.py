@@ -1,4 +1,4 @@
-"""Answers that were given, so that a request sent twice is done once."""
+"""Answers given to requests, so that a request sent twice is executed once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class StoredResponse:
 
 
 class Idempotency(Protocol):
-    """Keeps answers by the owner (of nobody: None) and the key of their request, for 24 hours."""
+    """Keeps answers by the owner (None without a key) and the key of their request, for 24 hours."""
 
     def recall(self, owner: str | None, key: str, request_hash: str) -> StoredResponse | None:
-        """Return what this request was answered, None where it is new. Raises `IdempotencyConflictError`."""
+        """Return the answer that this request got, None if it is new. Raises `IdempotencyConflictError`."""
 
     def remember(self, owner: str | None, key: str, request_hash: str, *, response: StoredResponse) -> StoredResponse:
         """Keep an answer unless one is kept, and return the one kept. Raises `IdempotencyConflictError`."""

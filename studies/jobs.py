@@ -1,4 +1,4 @@
-"""Work that waits for a worker: a queue whose jobs are lent out for a time and come back when the time runs out.
+"""Work for the workers: a queue whose jobs are leased, and return to it when the lease runs out.
 
 A worker claims a job for `lease_s` seconds and renews the lease while it works. One that is killed renews nothing, so
 its job goes to the next who asks, as often in a row as the job allows without any progress of its study. A study
@@ -97,11 +97,11 @@ class JobQueue(Protocol):
     def claim(
         self, worker: str, *, lease_s: float, per_owner: int | None = None, kinds: Collection[JobKind] = tuple(JobKind)
     ) -> Job | None:
-        """Lend out the job whose turn it is; None where nothing may start now.
+        """Lease the job whose turn it is; None where nothing may start now.
 
         Owners take turns: the one with fewest jobs running comes first, of equals the one served longest ago. Among the
         jobs of one owner the greater priority goes first, of equals the oldest.
-        At most `per_owner` jobs of these kinds of one owner run at a time; jobs of nobody are not limited.
+        At most `per_owner` jobs of these kinds of one owner run at a time; jobs without an owner are not limited.
         A job whose lease ran out waits again, or has failed when that was its last attempt, or is cancelled where that
         was asked for; one whose study a live process of this host still runs stays as it is.
         """

@@ -64,7 +64,7 @@ class KeyRing(Protocol):
         """Return the key of a secret; None for an unknown or revoked one."""
 
     def revoke(self, name_or_id: str) -> ApiKey:
-        """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
+        """Revoke a key; revoking it again changes nothing. Raises `KeyNotFoundError`."""
 
     def keys(self) -> Sequence[ApiKey]:
         """Return all keys, revoked ones included, oldest first."""

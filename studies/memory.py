@@ -1,6 +1,6 @@
 """The store without a database: for embedding, and for tests. What it holds is gone when it is.
 
-Records go in and come out as deep copies, so that nobody changes what is kept by changing what they hold.
+Records go in and come out as deep copies, so that changes to a record never change what is kept.
 """
 
 from __future__ import annotations

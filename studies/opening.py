@@ -15,7 +15,7 @@ APPLICATION = "pruning-optimizer"
 
 
 def default_storage_url() -> str:
-    """Return the URL of the SQLite file in the user's data directory, which is where studies go unless told."""
+    """Return the URL of the SQLite file in the user's data directory, the default place of studies."""
     return f"sqlite:///{(Path(user_data_dir(APPLICATION, appauthor=False)) / 'studies.sqlite').as_posix()}"
 
 

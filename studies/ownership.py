@@ -1,7 +1,7 @@
-"""Which process runs a study: so that a killed run can be taken up at once and a live one is left alone.
+"""Which process runs a study: so that a killed run can be resumed at once and a live one is left alone.
 
-On one host the process is asked for: it lives when its pid exists and was started when the owner was (a pid is used
-again after a while). A process of another host cannot be asked; it counts as alive while it keeps writing.
+On one host the process can be checked: it lives if its pid exists and was started when the owner was (a pid is used
+again after a while). A process of another host cannot be checked; it counts as alive while it keeps writing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Owner:
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Return the process that asks."""
+        """Return the current process."""
         pid = os.getpid()
         return cls(host=socket.gethostname(), pid=pid, started=psutil.Process(pid).create_time())
 
@@ -39,7 +39,7 @@ class Owner:
         return same_number and abs(self.started - other.started) <= _START_TOLERANCE_S
 
     def is_running(self) -> bool:
-        """Whether this process, of this host, still runs. One that waits to be reaped does not."""
+        """Whether this process, of this host, still runs. A zombie does not."""
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.started) <= _START_TOLERANCE_S
@@ -51,7 +51,7 @@ class Owner:
 
 
 def what_keeps(owner: Owner, *, from_: Owner, quiet_for: timedelta) -> str | None:
-    """Say why the process `from_` may not take over what `owner` holds; None where it may.
+    """Return why the process `from_` may not take over what `owner` holds; None if it may.
 
     `quiet_for` is the time since the owner last wrote.
     """

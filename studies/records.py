@@ -27,7 +27,7 @@ class StudyState(StrEnum):
 
 
 class CandidateState(StrEnum):
-    """The state of a candidate. A candidate leaves RUNNING once and never comes back."""
+    """The state of a candidate. A candidate leaves RUNNING once, unless its study is widened."""
 
     RUNNING = "running"
     COMPLETE = "complete"  # evaluated on every search example
@@ -119,7 +119,7 @@ class Candidate:
 
 
 class Claim(NamedTuple):
-    """The right to write to a study. It is void once the study went to another, for then its `number` has grown."""
+    """The right to write to a study. It is void once the study goes to another process, which raises its `number`."""
 
     study_id: int
     number: int
@@ -140,8 +140,8 @@ class Study:
     `spec` is the study's whole input as JSON data. `context` holds what a run found out and a resume relies on:
     conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage. `revision` counts the writes that
     changed the study or anything of it; `owner` is the id of the API key that made it, if one did. `claims` grows
-    whenever the right to write to it goes to another process, or to none. `tags`, in their order of letters, and `note`
-    are what people say of it.
+    whenever the right to write to it goes to another process, or to none. `tags`, sorted, and `note`
+    are set by people.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""What every store demands of its input, wherever it keeps it: names, JSON data, states, and the words of refusal."""
+"""What every store requires of its input: names, JSON data, states, and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def checked_slug(slug: str) -> str:
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags, each once, in their order of letters. Raises `LabelError` for too many, empty or too long ones."""
+    """Return tags, each once, sorted. Raises `LabelError` for too many, empty or too long ones."""
     found = sorted({text_data(tag).strip() for tag in tags})
     if len(found) > MOST_TAGS or not all(1 <= len(tag) <= LONGEST_TAG for tag in found):
         raise LabelError(f"tags: at most {MOST_TAGS}, of 1 to {LONGEST_TAG} characters each")
@@ -74,7 +74,7 @@ def id_in(name: str) -> int | None:
 
 
 def json_data(value: object, *, field: str) -> Any:  # Any: JSON data
-    """Return a deep copy of `value` as JSON gives it back (tuples become lists). Raises `StoreError` naming `field`."""
+    """Return a deep copy of `value` as JSON returns it (tuples become lists). Raises `StoreError` naming `field`."""
     try:
         return readable_data(json.loads(json.dumps(value, allow_nan=False, default=_plain)))
     except (TypeError, ValueError, RecursionError) as error:
@@ -88,7 +88,7 @@ def _plain(value: object) -> dict[Any, Any]:  # Any: a mapping's values
 
 
 def checked_measurement(measurement: Measurement) -> Measurement:
-    """Return a measurement as every store gives it back: conditions and samples are JSON data, nothing is shared."""
+    """Return a measurement as every store returns it: conditions and samples are JSON data, nothing is shared."""
     of = measurement.quantity
     return replace(
         measurement,
@@ -134,7 +134,7 @@ def checked_verification(verification: Verification, *, number: int, is_first: b
 
 
 def refuse_nan(number: int, **values: float | None) -> None:
-    """Raise `StoreError` naming the field that is not a number; a database would keep it as "nothing"."""
+    """Raise `StoreError` naming the field that is NaN; a database would store NULL."""
     for name, value in values.items():
         if value is not None and math.isnan(value):
             raise StoreError(f"candidate {number}: {name} is not a number; record the candidate as failed instead")

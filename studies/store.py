@@ -10,7 +10,7 @@ from studies.records import Candidate, Claim, Outcome, Proposal, Revision, Study
 
 
 class StoreError(Exception):
-    """Root of what a store can refuse or fail at."""
+    """Root of a store's refusals and failures."""
 
 
 class StudyNotFoundError(StoreError, LookupError):
@@ -22,11 +22,11 @@ class StudyExistsError(StoreError, ValueError):
 
 
 class StudySlugError(StoreError, ValueError):
-    """A name that a study cannot take. The text says which it can."""
+    """A study cannot have this name. The text says which names it can have."""
 
 
 class LabelError(StoreError, ValueError):
-    """Tags or a note that cannot be kept. The text says which can."""
+    """Tags or a note cannot be kept. The text gives their limits."""
 
 
 class CandidateNotFoundError(StoreError, LookupError):
@@ -52,8 +52,8 @@ class StoreUnavailableError(StoreError, RuntimeError):
 class StudyStore(Protocol):
     """Keeps studies. Every method is one short transaction; every record returned is a value, never a live row.
 
-    Every method raises `StoreUnavailableError` while the database cannot serve, and `StoreUnusableError` where it never
-    will as it is; a failed write leaves nothing half written.
+    Every method raises `StoreUnavailableError` while the database cannot serve, and `StoreUnusableError` if it never
+    will in its present state; a failed write leaves nothing half written.
     """
 
     def under(self, claim: Claim) -> StudyStore:
@@ -70,7 +70,7 @@ class StudyStore(Protocol):
         owner: str | None = None,
         state: StudyState = StudyState.RUNNING,
     ) -> Study:
-        """Create a study, claimed by this process if RUNNING and by nobody otherwise. Raises `StudyExistsError`.
+        """Create a study, claimed by this process if RUNNING. Raises `StudyExistsError`.
 
         `owner` is the id of the API key it is made for.
         """
@@ -126,7 +126,7 @@ class StudyStore(Protocol):
     def widen_study(self, study_id: int, spec: Mapping[str, Any], reopened: Sequence[int]) -> Study:
         """Replace the spec of a study, of a larger ε, and put these STOPPED candidates back to RUNNING.
 
-        What was stopped at the smaller ε is thus taken up again, from its first example; all else stays. Raises
+        They are evaluated again from their first example; everything else stays. Raises
         `CandidateNotFoundError` for a candidate that is not a stopped one of the study.
         """
 

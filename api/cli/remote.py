@@ -48,7 +48,7 @@ class RemoteStudies:
         return self._client.study(name)
 
     def result(self, name: str) -> RunResult:
-        """Return a whole run, as far as it is."""
+        """Return a whole run, so far as it has come."""
         return self._client.result(name)
 
     def members(self, name: str) -> Sequence[Member]:

@@ -1,4 +1,4 @@
-"""Answers: requests tried until they are answered, and answers read as the models that the server wrote."""
+"""Answers: requests retried until they are answered, and answers parsed into the server's models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 def answered(call: Call, patience: Patience) -> Plan[httpx.Response]:
     """Send a call until it is answered. Raises `ApiError`, or `UnreachableError` when patience ends.
 
-    What may have reached the server is sent again only where doing it twice does no harm.
+    A call that may have reached the server is sent again only if a repetition is harmless.
     """
     for pause in patience.pauses(patience.tries - 1):
         try:
@@ -53,7 +53,7 @@ def attempted(step: Send | Open) -> Plan[httpx.Response]:
 
 
 def next_part() -> Plan[bytes | None]:
-    """Read on in what was opened. Raises `UnreachableError` where it breaks off."""
+    """Read the next part of the open answer. Raises `UnreachableError` if it breaks off."""
     try:
         part: bytes | None = yield Read()
     except httpx.RequestError as error:
@@ -74,7 +74,7 @@ def parsed(response: httpx.Response, model: type[Model]) -> Model:
 
 
 def refusal(response: httpx.Response) -> ApiError:
-    """Return the error for a refusal, which may come from something between the server and here."""
+    """Return the error for a refusal, which may come from a proxy in between."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:

@@ -25,9 +25,9 @@ Result = TypeVar("Result")
 
 
 class AsyncClient:
-    """Talks to a server. Studies are given by name or number; `timeout` is in seconds, of one silence.
+    """Talks to a server. Studies are given by name or number; `timeout` is the longest silence, in seconds.
 
-    Every method raises `ApiError` for what the server refuses, and `UnreachableError` where it does not answer.
+    Every method raises `ApiError` for what the server refuses, and `UnreachableError` if it does not answer.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AsyncClient:
     async def submit(
         self, spec: StudySpec, *, name: str | None = None, priority: int = 0, idempotency_key: str | None = None
     ) -> StudyView:
-        """Submit a study. Submitted again under the same `idempotency_key` it is the same study."""
+        """Submit a study. The same `idempotency_key` gives the same study again."""
         return await self._run(
             self._service.submit(spec, name=name, priority=priority, idempotency_key=idempotency_key)
         )
@@ -67,7 +67,7 @@ class AsyncClient:
         return self._items(self._service.studies(state=state, search=search, tag=tag))
 
     async def result(self, name: str) -> RunResult:
-        """Return a whole run, as far as it is."""
+        """Return a whole run, so far as it has come."""
         return await self._run(self._service.result(name))
 
     async def front(self, name: str, **chosen: Unpack[FrontFilter]) -> FrontResult:
@@ -132,9 +132,9 @@ class AsyncClient:
     async def export(
         self, name: str, candidate: int, directory: Path, *, format: Literal["safetensors", "onnx"] = "safetensors"
     ) -> tuple[Path, ...]:
-        """Have a candidate written, fetch it into a new or empty directory, and return its files.
+        """Export a candidate, fetch it into a new or empty directory, and return its files.
 
-        Raises `ExportFailedError`, and `InputError` for a directory with something in it.
+        Raises `ExportFailedError`, and `InputError` for a directory that is not empty.
         """
         return await self._run(self._service.export(name, candidate, directory, format=format))
 

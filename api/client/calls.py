@@ -16,7 +16,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. `silence_s` is how long no byte may come; None: the client's own."""
+    """One request. `silence_s` is the longest silence; None takes the client's own."""
 
     method: str = "GET"
     path: str
@@ -27,7 +27,7 @@ class Call:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether sending it twice does what sending it once does."""
+        """Whether sending it twice has the effect of sending it once."""
         return self.method == "GET" or IDEMPOTENCY_KEY in self.headers
 
     def asking(self, **query: object) -> Call:
@@ -52,12 +52,12 @@ class Call:
 
 
 def path_to(*parts: str | int) -> str:
-    """Return the path of a resource; a part with a slash in it stays one part."""
+    """Return the path of a resource; slashes within a part are escaped."""
     return "/".join(("/v1", *(quote(str(part), safe="") for part in parts)))
 
 
 def base_url(url: str) -> str:
-    """Return a server's URL as it is used. Raises `InputError` for what is none."""
+    """Return a server's URL in its normal form. Raises `InputError` if it is not a URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise InputError("server", f"{url!r} is not the URL of a server; write it as http://HOST:PORT")

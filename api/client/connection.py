@@ -73,7 +73,7 @@ class Exchange:
 
 
 class AsyncConnection:
-    """A connection to a server that lets others run while it waits."""
+    """A connection to a server that does not block the event loop."""
 
     def __init__(self, url: str, *, api_key: str | None, timeout: float) -> None:
         self._http = httpx.AsyncClient(base_url=base_url(url), headers=_credentials(api_key), timeout=timeout)

@@ -1,4 +1,4 @@
-"""Errors of the client: what the server refused, what it could not be asked, and studies that did not end well."""
+"""Errors of the client: refusals by the server, failed connections, and studies that did not complete."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:  # these models bring FastAPI along, which code that only catc
 
 
 class ClientError(Exception):
-    """Root of the client's own errors. `retry_after_s` is how long the server asked to be left alone."""
+    """Root of the client's own errors. `retry_after_s` is the pause that the server asked for."""
 
     retry_after_s: float = 0.0
 
 
 class UnreachableError(ClientError):
-    """No answer came. `was_sent` tells whether the request may have reached the server all the same."""
+    """No answer came. `was_sent` says whether the request may have reached the server."""
 
     def __init__(self, text: str, *, was_sent: bool) -> None:
         super().__init__(text)
@@ -25,7 +25,7 @@ class UnreachableError(ClientError):
 
 
 class UnexpectedAnswerError(ClientError):
-    """An answer that is not this service's, or of another version of it."""
+    """An answer of another program, or of another version of this service."""
 
 
 class ApiError(ClientError):
@@ -49,7 +49,7 @@ class ForbiddenError(ApiError):
 
 
 class NotFoundError(ApiError, LookupError):
-    """There is no such study, candidate, export, model or task, or it is somebody else's."""
+    """There is no such study, candidate, export, model or task, or it belongs to another key."""
 
 
 class ConflictError(ApiError):
@@ -57,7 +57,7 @@ class ConflictError(ApiError):
 
 
 class InvalidError(ApiError, ValueError):
-    """A field has a value that it cannot take."""
+    """A field has an invalid value."""
 
 
 class TooManyError(ApiError):
@@ -85,7 +85,7 @@ class StudyFailedError(StudyEndedError):
 
 
 class StudyCancelledError(StudyEndedError):
-    """Somebody cancelled the study; what it found is kept."""
+    """The study was cancelled; its results are kept."""
 
 
 class ExportFailedError(ClientError):

@@ -1,4 +1,4 @@
-"""Events: a study followed as it happens, over however many connections that takes."""
+"""Events: a study followed live, over as many connections as needed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LiveEvent:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing follows unless somebody resumes the study."""
+        """Whether it is the study's last event, unless the study is resumed."""
         return self.kind == STATE and self.data.get("state") in FINAL
 
 
@@ -49,7 +49,7 @@ class Heard:
 
 
 def followed(name: str, patience: Patience, *, after: int = 0, follow: bool = True) -> Plan[None]:
-    """Emit a study's events from behind `after`; with `follow` until it has ended, else those that there are.
+    """Emit a study's events from behind `after`; with `follow` until it has ended, otherwise only those so far.
 
     A broken connection is reopened and continues after the last event. Raises `ApiError`, `UnreachableError`.
     """
@@ -96,7 +96,7 @@ def _pause_after(error: ClientError, pauses: Iterator[float], patience: Patience
 
 
 class EventDecoder:
-    """Turns the bytes of a stream of server-sent events into events, wherever they are cut."""
+    """Turns the bytes of a stream of server-sent events into events, wherever the bytes are split."""
 
     def __init__(self) -> None:
         self._text = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)

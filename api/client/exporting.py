@@ -1,4 +1,4 @@
-"""Exporting: a candidate written by the server, then fetched into a directory, wholly or not at all."""
+"""Exporting: a candidate exported by the server, then fetched into a directory as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ POLL_S = 0.5
 
 
 def exported(name: str, candidate: int, directory: Path, *, format: str, patience: Patience) -> Plan[tuple[Path, ...]]:
-    """Have a candidate written, wait for it, and fetch its files into a new or empty directory.
+    """Export a candidate, wait for it, and fetch its files into a new or empty directory.
 
-    Raises `InputError` for a directory with something in it, `ExportFailedError`, `ApiError`, `UnreachableError`.
+    Raises `InputError` for a directory that is not empty, `ExportFailedError`, `ApiError`, `UnreachableError`.
     """
     refuse_filled(directory)
     body = {"candidate": candidate, "format": format}
@@ -51,7 +51,7 @@ def _ended(job: JobView, patience: Patience) -> Plan[JobView]:
 
 
 def _plain(name: str) -> str:
-    """Return the name of a file. Raises `UnexpectedAnswerError` for one that would be outside its directory."""
+    """Return a file's name. Raises `UnexpectedAnswerError` for one that leads out of its directory."""
     if name in ("", ".", "..") or PurePosixPath(name).name != name or PureWindowsPath(name).name != name:
         raise UnexpectedAnswerError(f"the server names a file {name!r}, which is not a plain name; nothing was fetched")
     return name
@@ -59,7 +59,7 @@ def _plain(name: str) -> str:
 
 @dataclass(slots=True)
 class Fetched:
-    """How much of a file is here; `tag` names the version that it is of."""
+    """How much of a file has arrived; `tag` identifies its version."""
 
     have: int = 0
     size: int | None = None
@@ -111,7 +111,7 @@ def _length(response: httpx.Response) -> int:
 
 @contextmanager
 def _whole(directory: Path) -> Iterator[Path]:
-    """Yield a temporary sibling that becomes `directory` at the end; nothing is left of it if anything fails."""
+    """Yield a temporary sibling that becomes `directory` at the end; it is removed if anything fails."""
     try:
         with written_whole(directory) as temporary:
             temporary.mkdir()

@@ -1,4 +1,4 @@
-"""Filters: what a front or a recommendation may be narrowed by, as keywords and as a query."""
+"""Filters: what narrows a front or a recommendation, as keywords and as a query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Query = Mapping[str, object]
 
 
 class FrontFilter(TypedDict, total=False):
-    """What is left out is not filtered by. `limits` are upper ratios to the dense model's cost."""
+    """Fields left out do not filter. `limits` are upper ratios to the dense model's cost."""
 
     epsilon: float | None
     objectives: Sequence[CostName] | None

@@ -1,4 +1,4 @@
-"""Patience: how often a request is tried again, and how long to pause before."""
+"""Patience: how often a request is repeated, and how long to pause before each attempt."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ class Patience:
     asked_for_s: float = 90.0  # the longest Retry-After that is waited for
 
     def pauses(self, count: int) -> Iterator[float]:
-        """Yield the pauses before `count` repetitions, each a little random so that clients do not come at once."""
+        """Yield the pauses before `count` repetitions, slightly random, so that clients spread out."""
         for number in range(count):
             yield min(self.longest_s, self.first_s * 2**number) * random.uniform(0.7, 1.0)

@@ -1,7 +1,7 @@
 """Plans: what a method of the client does, written once for the blocking and the asynchronous client.
 
 A plan is a generator. It yields steps, is sent what each of them gave, and returns its result or emits items. Who
-performs the steps, and whether others run meanwhile, is none of its business. A step that fails for want of a
+performs the steps, blocking or not, is decided elsewhere. A step that fails for want of a
 connection raises `httpx.RequestError` inside the plan.
 """
 
@@ -56,22 +56,22 @@ Plan = Generator[Step, Any, Result]  # Any: what the step gives
 
 
 class Walk:
-    """A plan on its way; `step` is what it wants now, None when it has ended."""
+    """A running plan; `step` is its present step, None once it has ended."""
 
     def __init__(self, plan: Plan[Any]) -> None:
         self._plan = plan
         self.step = _next(plan.send, None)
 
     def tell(self, given: object) -> None:
-        """Go on with what the step gave."""
+        """Continue with the step's result."""
         self.step = _next(self._plan.send, given)
 
     def fail(self, error: httpx.RequestError) -> None:
-        """Go on after a step that failed."""
+        """Continue after a failed step."""
         self.step = _next(self._plan.throw, error)
 
     def close(self) -> None:
-        """Give the plan up."""
+        """End the plan early."""
         self._plan.close()
 
 

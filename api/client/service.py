@@ -130,7 +130,7 @@ class Service:
         return self._read(Call(method="POST", path=path_to("studies", name, "cancel")), StudyView)
 
     def resume(self, name: str, *, epsilon: float | None) -> Plan[JobView]:
-        """Go on with a study."""
+        """Resume a study."""
         return self._read(
             Call(method="POST", path=path_to("studies", name, "resume"), body={"epsilon": epsilon}), JobView
         )
@@ -140,7 +140,7 @@ class Service:
         yield from answered(Call(method="DELETE", path=path_to("studies", name)), self._patience)
 
     def export(self, name: str, candidate: int, directory: Path, *, format: str) -> Plan[tuple[Path, ...]]:
-        """Have a candidate written and fetch its files."""
+        """Export a candidate and fetch its files."""
         return exported(name, candidate, directory, format=format, patience=self._patience)
 
     def models(self) -> Plan[list[ModelOffer]]:

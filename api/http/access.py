@@ -1,4 +1,4 @@
-"""Access: who asks, and what they may do. Without any key the server is for this machine alone, and all may be done."""
+"""Access: who asks, and what they may do. Without keys the server serves this machine alone and allows everything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ bearer = HTTPBearer(auto_error=False, description="An API key, as `optimize keys
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an API key, or whoever sits at this machine where there are no keys."""
+    """Who asks: an API key, or anyone at this machine if there are no keys."""
 
     key: str | None
     scopes: frozenset[Scope]
@@ -42,12 +42,12 @@ class Caller:
 
     @property
     def is_master(self) -> bool:
-        """Whether the studies of others are the caller's as well."""
+        """Whether the caller owns the studies of others too."""
         return self.key is None or Scope.ADMIN in self.scopes
 
     @property
     def seen(self) -> frozenset[str] | None:
-        """The ids of the keys whose studies are shown; None: of all."""
+        """The ids of the keys whose studies are shown; None for all."""
         return None if self.key is None or self.is_master or ALL in self.owners else self.owners | {self.key}
 
     def may_see(self, study: Study) -> bool:
@@ -59,7 +59,7 @@ class Caller:
         return self.is_master or study.owner == self.key
 
     def full_name(self, name: str) -> str:
-        """Return the name that a study of the caller's is stored under: nobody else's can be in its way.
+        """Return the name that a study of the caller's is stored under: it never collides with another key's.
 
         Raises `StudySlugError`, and `ProblemError` 422 for one that is too long or reads like a full name.
         """
@@ -94,13 +94,13 @@ async def caller_of(state: State, secret: str | None) -> Caller:
 
 
 class Stay:
-    """A caller who stays, as one who follows events: the key is looked at again every few seconds."""
+    """A caller with an open connection, such as one who follows events: the key is checked again every few seconds."""
 
     def __init__(self, state: State, caller: Caller) -> None:
         self._state, self._caller, self._looked_at = state, caller, time.monotonic()
 
     async def may_go_on(self) -> bool:
-        """Whether the key is still valid, or, for who has none, whether there is still no key."""
+        """Whether the key is still valid, or, for a caller without one, whether there is still no key."""
         now = time.monotonic()
         if now - self._looked_at < LOOKED_AGAIN_S:
             return True
@@ -147,8 +147,8 @@ def _named(name: str, state: Shared, caller: Reader) -> Study:
 def study_for(state: State, caller: Caller, name: str, *, changes: bool = False) -> Study:
     """Return a study by name, full name or number; with `changes`, to change it.
 
-    Raises `ProblemError`: 404 for one that the caller is not shown, word for word as for one that there is not, and 403
-    for one that the caller may only read. Who is shown everything is told similar names as well.
+    Raises `ProblemError`: 404 for one that the caller may not see, worded as for one that does not exist, and 403
+    for one that the caller may only read. A caller who sees everything also gets similar names.
     """
     for full_name in caller.readings(name):
         study = state.service.find(full_name)

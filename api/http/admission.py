@@ -1,4 +1,4 @@
-"""Admission: what a request may name. No file outside the operator's roots is looked at, and no hub is called."""
+"""Admission: what a request may name. It touches no file outside the operator's roots and calls no hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app: routes, guard and state put together. Making it starts nothing; its lifespan opens the database."""
+"""The app: routes, guard and state put together. Creating it starts nothing; its lifespan opens the database."""
 
 from __future__ import annotations
 

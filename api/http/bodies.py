@@ -1,4 +1,4 @@
-"""Bodies: JSON that every program reads alike. What leaves room for two readings is refused."""
+"""Bodies: JSON that every program reads in the same way. Ambiguous JSON is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_DEPTH = 32
 
 
 def why_not_json(body: bytes) -> str | None:
-    """Say why a body is not unambiguous JSON; None where it is, or where there is no body."""
+    """Return why a body is not unambiguous JSON; None for a good or an empty one."""
     if not body:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What was computed or read once, kept under the revision of the study it came from, so never stale."""
+"""Results kept under the revision of their study, so never stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conditional requests: an answer that the caller, or this server, holds already is not made again."""
+"""Conditional requests: an answer that the caller or this server already holds is not computed again."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FRONT = re.compile(r"/v1/studies/(?P<name>[^/]+)/front")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an answer about a study is computed from: what is stored, and what was asked.
+    """What an answer about a study is computed from: the stored records and the query.
 
-    Two are equal where their answers are. The tag counts every write, so it may change where no answer does.
+    Equal versions have equal answers. The tag counts every write, so it may change where no answer does.
     """
 
     study_id: int
@@ -46,10 +46,10 @@ class Version:
 
 
 class Held:
-    """Answers for a front that is held already, before any route is looked for: fronts are polled.
+    """Answers for fronts in the cache, before routing, because fronts are polled.
 
-    304 to the caller that holds the current one; what this server holds to any other. A front that is still to be
-    computed, and every other answer, a refusal included, is left to the route.
+    304 to the caller that holds the current one; what this server holds to any other. Everything else is left to the
+    route: fronts that are not in the cache, all other answers, and refusals.
     """
 
     def __init__(self, app: ASGIApp) -> None:

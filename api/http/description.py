@@ -1,4 +1,4 @@
-"""The description of the service: OpenAPI as it holds here, which depends on whether anybody needs a key."""
+"""The description of the service: OpenAPI as it applies here, with or without keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def describe(request: Request, state: Shared) -> JSONResponse:
 
 
 def without_keys(whole: dict[str, Any]) -> dict[str, Any]:  # Any: OpenAPI
-    """Return the description of a server that asks nobody for a key."""
+    """Return the description of a server without keys."""
     open_to_all = deepcopy(whole)
     open_to_all["components"].pop("securitySchemes", None)
     for operations in open_to_all["paths"].values():

@@ -1,6 +1,6 @@
 """The feed: one reader of the event log per server process, fanning out to everybody who listens.
 
-Nothing is lost and nothing comes twice: a listener is enrolled and the poller has found its place in the log before the
+No event is lost or repeated: a listener is enrolled and the poller has found its place in the log before the
 listener reads what is stored; events that both deliver are recognised by their number.
 """
 
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 def is_final(event: StudyEvent) -> bool:
-    """Whether nothing follows the event unless somebody resumes the study."""
+    """Whether the event is the study's last, unless the study is resumed."""
     return event.kind == "state" and event.data.get("state") in FINAL
 
 
 class Listener:
-    """What waits for one who listens to a study. A listener that falls behind reads the log, not memory."""
+    """The queue of one client that follows a study. A listener that falls behind reads the log, not memory."""
 
     def __init__(self) -> None:
         self._parts: asyncio.Queue[Part] = asyncio.Queue(MOST_WAITING)
@@ -47,7 +47,7 @@ class Listener:
             self.is_behind = True
 
     async def next(self) -> Part:
-        """Return what happened next. Raises `TimeoutError` where nothing does for a while."""
+        """Return what happened next. Raises `TimeoutError` if nothing happens for a while."""
         return await asyncio.wait_for(self._parts.get(), SILENCE_S)
 
 
@@ -63,7 +63,7 @@ class Feed:
     async def of(self, study_id: int, *, after: int, follow: bool) -> AsyncIterator[Part]:
         """Yield a study's events after a sequence, several at once: what is stored, then, with `follow`, what comes.
 
-        An empty part says that nothing happened for a while.
+        An empty part means that nothing happened for a while.
         """
         listener = Listener()
         self._listeners[study_id].add(listener)
@@ -94,7 +94,7 @@ class Feed:
                 await self._poller
 
     async def _next(self, listener: Listener, study_id: int, after: int) -> Part | None:
-        """Return what is next for a listener, from the log where it is behind; None where nothing comes for a while."""
+        """Return a listener's next events, from the log if it is behind; None if nothing comes for a while."""
         if not listener.is_behind:
             with suppress(TimeoutError):
                 return await listener.next()

@@ -113,7 +113,7 @@ class Guard:
 
 
 def _network_of(address: str) -> str:
-    """Return what a caller can change at will no part of: an IPv4 address, the first 64 bits of an IPv6 one."""
+    """Return the part of an address that a caller cannot choose: an IPv4 address, the first 64 bits of an IPv6 one."""
     try:
         return str(IPv6Network((address, 64), strict=False))
     except ValueError:
@@ -143,7 +143,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body first, then what follows."""
+    """Return a `receive` that gives the body first, then the rest."""
     given = False
 
     async def replayed() -> Message:

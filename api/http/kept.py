@@ -23,9 +23,9 @@ def remove_exports(jobs: Iterable[Job], artifacts: Path) -> None:
 
 
 def remove_expired(jobs: JobQueue, artifacts: Path, *, kept_s: float) -> int:
-    """Remove the folders whose time is over; return how many went.
+    """Remove the folders that have expired; return how many.
 
-    A folder of no job that is known, or of a killed attempt, is kept as long from when it was last written.
+    A folder without a known job, or of a killed attempt, expires as long after its last write.
     """
     gone = [path for path in artifacts.glob("*") if _is_over(path, jobs, kept_s)]
     for path in gone:
@@ -34,7 +34,7 @@ def remove_expired(jobs: JobQueue, artifacts: Path, *, kept_s: float) -> int:
 
 
 def expires_at(job: Job, kept_s: float) -> datetime | None:
-    """Return the moment from which what a job wrote is kept no longer, None for one that wrote nothing."""
+    """Return the moment at which a job's files expire, None for a job without files."""
     has_files = job.state is JobState.DONE and job.result is not None and job.finished_at is not None
     return job.finished_at + timedelta(seconds=kept_s) if has_files and job.finished_at else None
 

@@ -1,4 +1,4 @@
-"""Models: what the service takes and answers, besides the views that the command line prints as well."""
+"""Models: what the service takes and answers, besides the views that the command line prints too."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ResumeRequest(BaseModel):
 
 
 class LabelsRequest(BaseModel):
-    """What people say of a study; what is left out stays as it is."""
+    """A study's tags and note; a field left out stays as it is."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"tags": ["paper"], "note": "the one"}]})
 
@@ -98,7 +98,7 @@ class StudyView(BaseModel):
 
 
 def why_broken(study: Study) -> str | None:
-    """Say why the stored settings of a study cannot be read; None where they can."""
+    """Return why the stored settings of a study cannot be read; None if they can."""
     try:
         StudySpec.stored(study.spec)
     except BrokenSpecError as error:

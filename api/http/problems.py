@@ -103,7 +103,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """A refusal that is known where it happens."""
+    """A refusal whose status, title and detail are known where it is raised."""
 
     def __init__(
         self, status: int, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None

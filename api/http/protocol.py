@@ -1,4 +1,4 @@
-"""HTTP as it is read from the wire: by httptools, with an end to everything that a client may leave unfinished."""
+"""HTTP read by httptools, with a time limit on everything that a client may leave unfinished."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request, or whose client's reading of the answer, comes to no end.
+    """Closes a connection whose request does not end, or whose client does not read the answer.
 
     httptools itself keeps all of an unfinished header in memory, however long and for however long.
     """
@@ -32,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _writing: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to wait for a head, or turn the client away where there are too many."""
+        """Wait for a head, or turn the client away if there are too many connections."""
         super().connection_made(transport)
         self._expect(self.head_s)
         if len(self.connections) > self.most_connections:
@@ -64,12 +64,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body; how much of it is read is the guard's to say."""
+        """Take a part of the body; the guard limits its size."""
         self._overhead -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request: the next one begins at nothing."""
+        """End a request: the next one starts with fresh limits."""
         self._overhead = 0
         self._expect(None)
         super().on_message_complete()
@@ -80,12 +80,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on: the client takes what is sent."""
+        """Continue: the client reads again."""
         self._await_reader(None)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be read as HTTP."""
+        """Answer a request that is not HTTP."""
         self._answer(400, msg)
 
     def _begin_head(self) -> None:

@@ -1,4 +1,4 @@
-"""Settings of a server: where it stores, what it may touch, how much it takes."""
+"""Settings of a server: where it stores, what it may access, and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upkeep: events that are too old to be asked for are deleted, and exports whose time is over, now and then."""
+"""Upkeep: old events and expired exports are deleted every hour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 async def keep_tidy(events: EventLog, jobs: JobQueue, settings: Settings) -> None:
-    """Tidy every hour, for ever."""
+    """Tidy every hour until cancelled."""
     while True:
         try:
             await run_in_threadpool(_tidy, events, jobs, settings)

@@ -1,1 +1,1 @@
-"""The runner: processes that take queued studies from the database and run them, never in the web process."""
+"""The runner: processes that take queued studies from the database and run them, outside the web process."""

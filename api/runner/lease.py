@@ -33,7 +33,7 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Renew no longer."""
+        """Stop renewing."""
         self._over.set()
         self._thread.join()
 

@@ -14,10 +14,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with(parent: int) -> None:
-    """Have this process killed when its parent, of this pid, is gone: an orphan would run where nobody can stop it.
+    """Have this process killed when its parent, of this pid, is gone: an orphan could not be stopped.
 
-    The pid is handed over by the parent, so that one which died before this was called is missed at once: whoever
-    adopts an orphan is older than its parent, and has another.
+    The parent passes its pid, so that a parent that died before this call is noticed at once: an orphan is adopted
+    by a process with another pid.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A pool: worker processes that a server starts, and restarts when they die."""
+"""A pool: worker processes that a server starts and, if they die, restarts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Pool:
-    """Keeps `size` workers for studies alive until closed, and one for exports, which wait for no study.
+    """Keeps `size` workers for studies alive until closed, and one for exports, which never wait for a study.
 
     `arguments` are those of `optimize worker`.
     """
@@ -37,7 +37,7 @@ class Pool:
             thread.start()
 
     def close(self) -> None:
-        """Ask the workers to stop after the candidate in flight, and wait for them; those that linger are killed."""
+        """Ask the workers to stop after the candidate in flight, and wait for them; the others are killed."""
         self._closing.set()
         for thread in self._threads:
             thread.join()
@@ -55,7 +55,7 @@ class Pool:
 
 
 def _share_of_cores(size: int) -> dict[str, str]:
-    """Return the environment in which one of so many workers has its share of this machine's cores as threads."""
+    """Return the environment that gives one of so many workers its share of this machine's cores as threads."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": str(max(1, cores // size))} if size > 1 else {}
 

@@ -1,4 +1,4 @@
-"""A reporter: tells the event log which stage a run is in and how far, for those who follow it from elsewhere."""
+"""A reporter: writes a run's stage and progress to the event log, for those who follow it from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """A listener. A new stage and its end are told at once, the events between once a second.
+    """A listener. The start and end of a stage are written at once, events between them once a second.
 
-    With each goes how long the stage has taken, and how long it will at the pace it had so far; in seconds.
+    Each carries the seconds that the stage has taken, and those that remain at its pace so far.
     """
 
     def __init__(self, events: EventLog, study_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,9 +27,9 @@ class Reporter:
         self._told_at = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Tell an event, if it is time. A database that is away is no reason to stop: the next event may reach it.
+        """Write an event, if it is time. The run continues while the database is away: the next event may reach it.
 
-        Raises `StudyLostError` where the study is another worker's by now.
+        Raises `StudyLostError` if the study now belongs to another worker.
         """
         now = self._clock()
         if self._pace is None or event.stage != self._pace.stage:
@@ -58,7 +58,7 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a stage began, and since when it has had so much to do: what was done by then says nothing of its pace."""
+    """When a stage began, and when its amount of work was last set: earlier work does not count for its pace."""
 
     stage: str
     began: float
@@ -67,6 +67,6 @@ class Pace:
     total: int
 
     def left(self, now: float, event: Event) -> float | None:
-        """Return the seconds that the rest will take, None before anything was done."""
+        """Return the seconds that remain, None before anything is done."""
         done = event.done - self.done
         return round((now - self.since) / done * (event.total - event.done), 1) if done > 0 else None

@@ -26,9 +26,9 @@ REPORT = "report.html"
 def run_study(
     job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener, roots: Sequence[Path] | None = None
 ) -> None:
-    """Run the job's study from wherever it is to its end. A study that is refused ends FAILED with the reason.
+    """Run the job's study from its present state to its end. A refused study ends FAILED with the reason.
 
-    Raises `StudyLostError` where the job is another worker's by now.
+    Raises `StudyLostError` if the job now belongs to another worker.
     """
     epsilon = job.payload.get("epsilon")
     store = store.under(job.claim)

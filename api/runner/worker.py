@@ -1,7 +1,7 @@
-"""A worker: takes one job after the other, holds its lease while it runs, and stops when it is told to.
+"""A worker: takes one job at a time, holds its lease while it runs, and stops on request.
 
-What it does is in the database at every moment, so killing it loses at most the candidate in flight: when the lease
-runs out another worker resumes where it was.
+All its work is in the database, so killing it loses at most the candidate in flight: when the lease runs out,
+another worker resumes there.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Worker:
     _said_at: float = float("-inf")
 
     def run(self, *, until_idle: bool = False) -> None:
-        """Take jobs until told to stop, or until there is none left."""
+        """Take jobs until told to stop, or until none is left."""
         try:
             while not self.stopping.is_set():
                 job = self._next()
@@ -113,9 +113,9 @@ class Worker:
         self._tell(job, partial(self.service.jobs.finish, job.id, self.name, state=state, error=error, result=result))
 
     def _tell(self, job: Job, write: Callable[[], Job]) -> None:
-        """Write what became of a job, as soon as the database answers, unless the job is another's by now.
+        """Write the outcome of a job, as soon as the database answers, unless the job now belongs to another worker.
 
-        A worker that is told to stop tries once; the lease tells the rest.
+        A worker that is told to stop tries once; the expired lease does the rest.
         """
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What can be asked of any preset, of any kind of experiment."""
+"""The options of every preset, whatever its kind of experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode: an encoded image as it was written, or a refusal that names it.
+"""Decode: an encoded image, read as it was written or refused by name.
 
 Whatever Pillow would clip, guess or drop on the way (16 bits, floats, transparency, further frames) is either kept or
 refused. Conversions that keep the picture but not its numbers come with a remark, which readers count.
@@ -72,7 +72,7 @@ def decoded(content: bytes | Path, name: str) -> Decoded:
 
 
 def _read(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
-    """Return `(h, w)` or `(h, w, 3)` and remarks. Raises `ValueError` with the reason for what cannot be kept."""
+    """Return `(h, w)` or `(h, w, 3)` and remarks. Raises `ValueError` with the reason for a refusal."""
     from PIL import ImageOps
 
     frames = getattr(image, "n_frames", 1)

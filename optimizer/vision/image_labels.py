@@ -39,7 +39,7 @@ def labels_of_array(values: NDArray[Any], name: str) -> Labels:  # Any: the file
 
 
 def labelled(parts: Mapping[str, Part]) -> dict[str, Part]:
-    """Return the parts without unlabelled images, noted; a part without any label is left out: ImageNet's test part.
+    """Return the parts without unlabelled images, noted; a part without labels (ImageNet's test) is left out.
 
     Raises `InputError` where no part has labels.
     """

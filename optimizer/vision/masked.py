@@ -1,4 +1,4 @@
-"""Trained networks: what a recipe makes of a network, trained once and kept on disk by the config's digest."""
+"""Trained networks: networks trained by a recipe, once, and kept on disk by the config's digest."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MaskTraining:
 def mask_training(
     spec: StudySpec, model: ImageClassifier, pool: ImageExamples, *, learning_rate: float | None
 ) -> MaskTraining:
-    """Return the training of the candidates of a study; a network that came trained is where all of them begin."""
+    """Return the training of the candidates of a study; all of them start from a network that was given trained."""
     learnt, _ = learnt_part(pool, spec.seed)
     return MaskTraining(
         initial=copy.deepcopy(model),
@@ -90,7 +90,7 @@ class TrainedNetworks:
         return model.eval()
 
     def training_of(self, config: Config) -> tuple[Measurement, ...]:
-        """Return the seconds and joules that the training of a config took; none of what was never trained."""
+        """Return the seconds and joules of a config's training; nothing for a config that was never trained."""
         path = self._path(config)
         if not path.exists():
             return ()

@@ -1,4 +1,4 @@
-"""Names of images: whether a study is one of images, and whether what it names exists. Loads nothing."""
+"""Names of image studies: whether a spec is about images, and whether what it names exists. Loads nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")  # torchvision's convention: the fi
 
 
 def is_of_images(spec: StudySpec) -> bool:
-    """Whether a spec means images: its task or its model is one of theirs."""
+    """Whether a spec is about images: its task or its model is in the tables of images."""
     return spec.task in IMAGE_TASKS or spec.model in IMAGE_MODEL_NAMES
 
 
@@ -79,7 +79,7 @@ def _check_model(spec: StudySpec) -> None:
 
 def _check_weights(model: str, file: Path) -> None:
     if model not in SMALLEST:
-        raise InputError("--weights", f"is for torchvision's {', '.join(SMALLEST)}; {model!r} is none of them")
+        raise InputError("--weights", f"is for torchvision's {', '.join(SMALLEST)}; {model!r} is not one of them")
     check_torchvision(model)
     if not file.is_file():
         raise InputError("--weights", f"there is no file {file}")

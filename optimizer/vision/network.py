@@ -1,4 +1,4 @@
-"""A network of images written down: what it takes to build it again, dense or pruned, and to feed it."""
+"""The description of an image network: all that rebuilds it, dense or pruned, and normalises its inputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Network(BaseModel):
     """A dense network sized for images of `shape` (channels first).
 
     `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
-    the caller, whose own module it is. Its inputs are pixels between 0 and 255, less `mean`, divided by `spread`, each
+    the caller, whose own module it is. Its inputs are pixels between 0 and 255, minus `mean`, divided by `spread`, each
     per channel.
     """
 

@@ -1,4 +1,4 @@
-"""Origins: who brings the dense network of a study of images, what its images must look like, what is left to train."""
+"""Origins: where the dense network of an image study comes from, how images are normalised, what is left to train."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TO_ONE = Normalisation(mean=(127.5,) * 3, spread=(127.5,) * 3)  # what those of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense:
-    """A dense network. `learning_rate` is that of the training it still needs, None where it came trained.
+    """A dense network. `learning_rate` is that of the training it still needs, None if it is already trained.
 
     `config` is what transformers builds it from.
     """
@@ -57,11 +57,11 @@ class Dense:
 
 
 class Origin(Protocol):
-    """Who brings the dense network."""
+    """Where the dense network comes from."""
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """What its images have to be normalised by, None where that is for the data to say."""
+        """What its images are normalised by; None if the data decide."""
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network for images of `shape`. Raises `InputError` where it takes no such images."""
@@ -101,7 +101,7 @@ class WeightsFile:
         return TO_ONE if self.name == "inception_v3" else IMAGENET
 
     def dense(self, shape: Shape, classes: int) -> Dense:
-        """Return the network; where the file has another number of classes, with a new head, to be fine-tuned."""
+        """Return the network; if the file has another number of classes, it has a new head, to be fine-tuned."""
         net = new_model(self.name, shape, classes, seed=0, from_torchvision=True)
         weights = read_weights(self.file)
         keeps_head = fit_weights(net, weights, self.file)
@@ -121,11 +121,11 @@ class SavedModel:
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """What its image processor says, None where it says nothing."""
+        """What its image processor states; None if it states nothing."""
         return processor_normalisation(self.directory)
 
     def dense(self, shape: Shape, classes: int) -> Dense:
-        """Return the network; where it has another number of classes, with a new head, to be fine-tuned."""
+        """Return the network; if the checkpoint has another number of classes, it has a new head, to be fine-tuned."""
         admit_torchvision()
         from transformers import AutoModelForImageClassification
 
@@ -186,7 +186,7 @@ class GivenModule:
 
 
 def _about_types(names: set[str]) -> tuple[str, ...]:
-    """Return what to say of weights that are not of float32."""
+    """Return the note about weights that are not float32."""
     if others := sorted(names - {"float32"}):
         return (f"weights of {', '.join(others)} are computed with, and written, in float32",)
     return ()

@@ -30,7 +30,7 @@ class Part:
         return len(self.labels)
 
     def chosen(self, indices: Indices) -> Part:
-        """Return the part of these images alone; nothing is read."""
+        """Return the part with only these images; nothing is read."""
         return Part(self.labels[indices], lambda some: self.read(indices[some]), self.notes)
 
     def noted(self, *notes: str) -> Part:

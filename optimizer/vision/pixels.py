@@ -1,4 +1,4 @@
-"""Pixels: what parts hold, decoded, shrunk, and of one shape, mixed colours and greys included."""
+"""Pixels: the images of all parts, decoded, shrunk, and of one shape; colour and grey may be mixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processor: what an image processor of transformers does to pixels, as its file says."""
+"""Processor: how an image processor of transformers normalises pixels, read from its file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "preprocessor_config.json"
 
 
 def processor_normalisation(directory: Path) -> Normalisation | None:
-    """Return what the processor saved in a directory normalises by, None where there is none or it says nothing.
+    """Return how the processor saved in a directory normalises; None without a processor or without normalisation.
 
     Raises `InputError` for a file that is not what a processor writes.
     """

@@ -21,7 +21,7 @@ SEARCH_FROM_TRAIN = 2000  # images, at most a fifth of train
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """The examples of a study; `rest` is what of train is trained on. Notes count what was set aside."""
+    """The examples of a study; `rest` is the part of train to train on. Notes count what was set aside."""
 
     calibration: ImageExamples
     search: ImageExamples
@@ -64,7 +64,7 @@ def roles_of(data: ImageData, spec: StudySpec) -> Roles:
 
 
 def _once(part: str, images: Images, notes: list[str]) -> tuple[Images, list[bytes]]:
-    """Return each image once, and what tells it from every other."""
+    """Return each image once, with its fingerprint."""
     keys = [blake2b(image.contiguous().numpy().data, digest_size=16).digest() for image in images.pixels]
     found = distinct(keys, images.labels.numpy())
     notes.extend(found.notes(part, "images"))

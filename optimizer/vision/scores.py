@@ -17,7 +17,7 @@ BATCH = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """Fractions; a class that is never predicted has precision 0, one without examples counts for nothing."""
+    """Fractions; a class that is never predicted has precision 0, one without examples is left out."""
 
     accuracy: float
     precision: float

@@ -14,8 +14,8 @@ class ImageTask:
 
     `channels` and `size` (its sides, in pixels) are None where the images may have any, as long as all have the same;
     images above `largest` pixels are shrunk to it. `validation_share` of a set that comes unsplit is kept for
-    validation. `hub` is its id on the hub, None where there is none; `fetch` says where a person gets it and how it
-    has to lie; the package `medmnist`, where it is installed, fetches what `is_medical`.
+    validation. `hub` is its id on the hub, None where there is none; `fetch` says where to download it and how to
+    arrange its files; the package `medmnist`, where it is installed, fetches what `is_medical`.
     """
 
     channels: int | None = None

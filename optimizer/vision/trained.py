@@ -1,4 +1,4 @@
-"""Trained once: a dense network that still needs training gets it, or the weights that an earlier study left."""
+"""Trained once: a dense network that still needs training gets it, or takes the weights that an earlier study kept."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def train_once(
 
 
 def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExamples]:
-    """Return what of a pool a network learns from, and what is held out."""
+    """Return the part of a pool that a network learns from, and the part held out."""
     order = np.random.default_rng(seed).permutation(len(pool))
     held = min(HELD_OUT, len(pool) // 10)
     learnt = order[held : held + TRAINED_ON]

@@ -37,7 +37,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 def fit_weights(model: nn.Module, weights: dict[str, Tensor], file: Path) -> bool:
     """Put weights into `model` and return whether its head took them; one of another size stays as it is.
 
-    For images of one channel the first convolution takes the sum over its three: what it answers to a grey image.
+    For images of one channel the first convolution takes the sum over its three: its answer to a grey image.
     Raises `InputError` for weights of another architecture.
     """
     own = model.state_dict()

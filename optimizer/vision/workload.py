@@ -1,4 +1,4 @@
-"""A workload of images: a network with its data set in four roles; trained first where it did not come trained."""
+"""A workload of images: a network with its data set in four roles; an untrained network is trained first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUT = "search examples were cut from train and kept out of the training"
 
 
 def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
-    """Load data and network, train what still needs it, refuse a broken baseline. Raises `InputError`."""
+    """Load data and network, train a network that needs it, refuse a broken baseline. Raises `InputError`."""
     device = check_device(spec.device)
     progress(f"loading {spec.task}", 0, 0)
     origin = origin_of(spec, given.model)

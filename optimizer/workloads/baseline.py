@@ -36,7 +36,7 @@ def check_baseline(
 def check_labels(labels: NDArray[Any], metric: Metric, role: str) -> None:
     """Raise `InputError` for labels `(n,)` on which no answers are better than one answer to all, by the metric.
 
-    An accuracy tells answers apart on any labels.
+    Accuracy distinguishes answers on any labels.
     """
     if not metric.is_mean and not metric.value(labels, labels) > trivial_value(labels, metric):
         raise InputError(

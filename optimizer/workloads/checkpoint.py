@@ -1,4 +1,4 @@
-"""Checkpoint: a saved text encoder that was looked at, and refused by name where it could not be read as written."""
+"""Checkpoint: a saved text encoder, inspected without loading, and refused by name if it cannot be read as written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROBERTA_PAD = 1  # transformers' default
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint on this machine, looked at but not loaded."""
+    """A checkpoint on this machine, inspected but not loaded."""
 
     name: str
     directory: Path
@@ -80,7 +80,7 @@ class Checkpoint:
 
     @property
     def tells_parts(self) -> bool:
-        """Whether the model can tell the two texts of a pair apart by their token types."""
+        """Whether the model distinguishes the two texts of a pair by their token types."""
         return any(name.endswith(TYPES) and tensor.shape[0] > 1 for name, tensor in self.tensors.items())
 
     @property
@@ -101,7 +101,7 @@ class Checkpoint:
 
 
 def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
-    """Look at a directory without loading weights. Raises `InputError` for what cannot be pruned or must not be run."""
+    """Inspect a directory without loading weights. Raises `InputError` for what cannot be pruned or must not be run."""
     config = check_directory(directory, FAMILIES)
     model_type = str(config["model_type"])
     checkpoint = Checkpoint(
@@ -114,7 +114,7 @@ def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
 
 
 def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
-    """Return the tokens that a text is cut to: `max_length`, whose default gives way to the model's own limit.
+    """Return the tokens that a text is cut to: `max_length`, whose default is capped at the model's own limit.
 
     Raises `InputError` for texts or requests longer than the model has positions for.
     """

@@ -27,7 +27,7 @@ MOST_CLASSES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The labels of one split as they are spelled, None where there is none: `(n,)`. `where` words a row's place."""
+    """The labels of one split as they are spelled, None where missing: `(n,)`. `where` describes a row's place."""
 
     sheet: Sheet
     name: str
@@ -56,7 +56,7 @@ def label_column(sheet: Sheet, task: Task) -> Column:
 
 
 def scores(column: Column) -> NDArray[np.float64]:
-    """Return the labels of a regression, NaN where there is none: `(n,)`.
+    """Return the labels of a regression, NaN where missing: `(n,)`.
 
     Raises `InputError` for labels that are not finite numbers.
     """
@@ -83,7 +83,7 @@ def class_names(task: Task, columns: Mapping[str, Column]) -> tuple[str, ...]:
 
 
 def class_ids(column: Column, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the class ids `(n,)` of the labels, -1 where there is none."""
+    """Return the class ids `(n,)` of the labels, -1 where missing."""
     ids = {name: index for index, name in enumerate(names)}
     return np.array(
         [UNLABELLED if label is None else ids[label] if label in ids else _id(label) for label in column.labels],

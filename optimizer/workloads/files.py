@@ -39,7 +39,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def decoded(path: Path) -> str:
-    """Return a file's text: UTF-8, or what its byte order mark says. Raises `InputError` for any other encoding."""
+    """Return a file's text: UTF-8, or as its byte order mark says. Raises `InputError` for any other encoding."""
     content = path.read_bytes()
     encoding = next((e for mark, e in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
     try:

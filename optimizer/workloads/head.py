@@ -33,7 +33,7 @@ def with_trained_head(
     progress: Any,
     settings: FinetuneSettings = USUAL,
 ) -> Any:
-    """Return the model fine-tuned on `train`, from the cache where it was done before.
+    """Return the model fine-tuned on `train`, from the cache if it was trained before.
 
     Raises `InputError` where nothing is left to train on.
     """

@@ -1,4 +1,4 @@
-"""The hub: fetching what is not on this machine, and saying what to do where it is out of reach."""
+"""The hub: fetching what is not on this machine, with a remedy if the hub cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels: the data's label ids become the checkpoint's, by name; a permutation that fits much better is pointed out."""
+"""Labels: the data's label ids become the checkpoint's, by name; a permutation that fits much better is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def label_map(
 
 
 def order_note(data_names: Sequence[str], model_names: Mapping[int, str]) -> tuple[str, ...]:
-    """Return what to say where the order of the labels is all that joins data and checkpoint."""
+    """Return the note for data and checkpoint that are matched only by the order of their labels."""
     if _by_name(data_names, model_names) or not _is_unnamed(model_names) or all(map(_is_id, data_names)):
         return ()
     return (f"the checkpoint does not name its labels; they are taken to be {listed(data_names)}, in this order",)

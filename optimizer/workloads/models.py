@@ -28,7 +28,7 @@ SHORT_NAMES: Mapping[str, str] = {
 
 
 def check_model_name(name: str) -> Checkpoint | None:
-    """Return the checkpoint of a directory, None for what has to be fetched or trained; looks at no network.
+    """Return the checkpoint of a directory, None for a model to be fetched or trained; uses no network.
 
     Raises `InputError` for a name that can be none of short name, directory and hub id, and for a directory whose
     checkpoint cannot be pruned.
@@ -46,7 +46,7 @@ def check_model_name(name: str) -> Checkpoint | None:
 
 
 def checked_checkpoint(name: str, directory: Path) -> Checkpoint:
-    """Look at a directory's weights and tokenizer without loading either. Raises `InputError` for what cannot serve."""
+    """Inspect a directory's weights and tokenizer without loading either. Raises `InputError` for what cannot serve."""
     checkpoint = inspect_checkpoint(name, directory)
     check_tokenizer_files(checkpoint)
     return checkpoint

@@ -1,4 +1,4 @@
-"""`phrases`: a sentiment task that the project generates, so that the whole way can be walked without a network.
+"""`phrases`: a sentiment task that the project generates, so that every step can be tried without a network.
 
 A seeded grammar states opinions of a film. Counting words is not enough: negation turns an opinion around, what stands
 behind "but" decides, of two opinions that disagree the stronger one does, and hopes, rumours and promises count for
@@ -110,7 +110,7 @@ def negated(rng: np.random.Generator) -> Clause:
 
 
 def doubly_negated(rng: np.random.Generator) -> Clause:
-    """A denied denial: back where it began."""
+    """A negated negation: the original opinion."""
     inner = negated(rng)
     return Clause(f"nobody can say that {inner.words}", -inner.opinion)
 
@@ -121,7 +121,7 @@ def opinion(rng: np.random.Generator) -> Clause:
 
 
 def hearsay(rng: np.random.Generator) -> str:
-    """Words of praise or blame that are nobody's opinion of this film."""
+    """Words of praise or blame that are not an opinion of this film."""
     adjective = _pick(rng, GOOD + BAD)
     thing = _pick(rng, THINGS)
     return _pick(

@@ -1,4 +1,4 @@
-"""Predict: a model's answers on examples, batched by length, given back in the examples' order."""
+"""Predict: a model's answers on examples, batched by length, returned in the examples' order."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def _batch_size(examples: int, device: torch.device) -> int:
 
 
 def predictions_of(logits: NDArray[np.float32]) -> NDArray[Any]:
-    """Return what the logits say: label ids `(n,)`, or the one output itself for a regression."""
+    """Return the predictions of the logits: label ids `(n,)`, or the one output itself for a regression."""
     return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)

@@ -26,7 +26,7 @@ class Distinct:
     tied: int
 
     def notes(self, role: str, what: str = "examples") -> tuple[str, ...]:
-        """Return what was set aside, in words; nothing where every example stood once."""
+        """Return what was set aside, in words; nothing if every example occurred once."""
         counts = (
             (self.repeats, "repeats set aside"),
             (self.outvoted, "kept with the label that most of their copies have"),

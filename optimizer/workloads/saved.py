@@ -1,4 +1,4 @@
-"""Saved models: what a directory must hold, and must not, before anything in it is loaded."""
+"""Saved models: what a directory must and must not contain, checked before anything in it is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split files: which file of a directory is which split, and which are none."""
+"""Split files: which file of a directory is which split, and which files are not read."""
 
 from __future__ import annotations
 

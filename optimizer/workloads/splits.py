@@ -1,13 +1,13 @@
 """Splits: calibration, search and verification examples, disjoint, stratified, the same for every study of the data.
 
     train + validation + test   calibrate / search / verify
-    train + test                search is cut from train, and kept out of any training of ours
+    train + test                search is cut from train, and kept out of any training here
     train + validation          validation in halves
     one split                   60 % search, 40 % verification, after calibration
 
 Calibration examples are as long as the search examples where there are enough to choose from.
-A text found in two of them leaves train and calibration first, then search, verification never. A text found twice in
-one of them is kept once, with the label that most of its copies have; case and spacing make no other text.
+A text found in two of them leaves train and calibration first, then search, never verification. A text found twice in
+one of them is kept once, with the label that most of its copies have; case and spacing are ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CALIBRATION_SHARE = 0.2  # of a lone split, at most
 
 @dataclass(frozen=True)
 class Splits:
-    """The four disjoint roles. `train` is what is left for training; notes are for the user."""
+    """The four disjoint roles. `train` is what remains for training; notes are for the user."""
 
     calibration: Table
     search: Table

@@ -16,7 +16,7 @@ BUILT_IN = "phrases"
 class Task:
     """A supervised text task. `labels` are names in the order of the data's own label ids; empty for regression.
 
-    `text_columns` and `label_column` are None where a data set of one's own has to tell.
+    `text_columns` and `label_column` are None where the user's own data set decides.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Tokenizer: read from the checkpoint's own files, and checked to speak of the tokens that the model knows."""
+"""Tokenizer: read from the checkpoint's own files, and checked against the tokens that the model knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_UNKNOWN = 0.2  # of the tokens of all texts
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
-    """Return the tokenizer, which gives token types only where the model tells them apart.
+    """Return the tokenizer, which gives token types only if the model distinguishes them.
 
     Raises `InputError` for files that cannot be read or do not fit the model.
     """
@@ -41,7 +41,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
 
 
 def check_tokens(roles: Iterable[Examples], tokenizer: Any, checkpoint: Checkpoint) -> None:
-    """Raise `InputError` where the tokenizer does not know a fifth of the texts' tokens."""
+    """Raise `InputError` if a fifth of the texts' tokens are unknown to the tokenizer."""
     ids = np.concatenate([row for examples in roles for row in examples.token_ids])
     around = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id]
     words = ids[~np.isin(ids, [token for token in around if token is not None])]

@@ -1,4 +1,4 @@
-"""Vocabulary: whether a checkpoint has a tokenizer, and one whose tokens the model knows, seen from its files."""
+"""Vocabulary: whether a checkpoint has a tokenizer, and whether the model embeds all its tokens."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def stored_tensors(directory: Path) -> dict[str, Stored]:
 
 
 def check_float(tensors: Mapping[str, Stored]) -> None:
-    """Raise `InputError` naming a weight whose numbers mean nothing without a scale: integers and 8-bit floats."""
+    """Raise `InputError` naming a weight that needs a scale: integers and 8-bit floats."""
     for name, tensor in tensors.items():
         if name.endswith((".weight", ".bias")) and tensor.dtype not in FLOATS:
             raise InputError(

@@ -1,1 +1,1 @@
-"""Channels and neurons of any network: found through its dependency graph, ranked, removed for real, made up for."""
+"""Channels and neurons of any network: found through its dependency graph, ranked, removed and compensated."""

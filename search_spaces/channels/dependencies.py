@@ -29,7 +29,7 @@ _Place = tuple[Any, Any]  # a node of the graph, and the side of it that shrinks
 
 
 class CannotFollowError(ValueError):
-    """A layer of the model cannot become smaller with the channels it sees; their group stays dense."""
+    """A layer cannot shrink with the channels that it reads; their group stays dense."""
 
 
 class OutputError(CannotFollowError):
@@ -103,7 +103,7 @@ class Dependencies:
 
 
 def _added(owners: dict[int, int], indices: list[_HybridIndex]) -> list[_HybridIndex]:
-    """Note the unit of every index and return those that were not known."""
+    """Record the unit of every index and return the new ones."""
     fresh = [index for index in indices if index.idx not in owners]
     owners.update((index.idx, index.root_idx) for index in fresh)
     if any(owners[index.idx] != index.root_idx for index in indices):
@@ -139,7 +139,7 @@ def _trainable_twin(model: nn.Module) -> nn.Module:
 
 
 def _check_traceable(model: nn.Module, example_inputs: Inputs) -> None:
-    """Run the model; any failure becomes an error that names the layer that ran last."""
+    """Run the model; a failure becomes an error that names the last layer that ran."""
     running = ["the model"]
     handles = [
         module.register_forward_pre_hook(lambda *_, path=path: running.append(path))

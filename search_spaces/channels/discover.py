@@ -111,7 +111,7 @@ def _largest_holding(
 
 
 def _complete(links: Sequence[Link]) -> bool:
-    """Whether somebody reads the units, and every link owns equally many entries of each."""
+    """Whether a layer reads the units, and every link has the same number of entries per unit."""
     units = int(links[0].units.max()) + 1
     return any(link.axis is Axis.COLUMNS for link in links) and all(
         len(set(link.units.bincount(minlength=units).tolist())) == 1 for link in links
@@ -145,7 +145,7 @@ def _size(model: nn.Module, link: Link) -> int:
 
 
 def _holds(model: nn.Module, space: ChannelSpace, example_inputs: Inputs) -> bool:
-    """Whether the network with half its units runs, and computes what the dense one does when nobody reads the rest.
+    """Whether the network with half its units runs, and computes what the dense one does when no layer reads the rest.
 
     A layer norm sees how many channels there are, so that with one the two differ by design: then running is enough.
     """

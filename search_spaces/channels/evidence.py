@@ -1,4 +1,4 @@
-"""Evidence: one forward and backward pass over the calibration batches tells all that criteria and solves ask.
+"""Evidence: one forward and backward pass over the calibration batches gives criteria and solves all they need.
 
 A mask of ones precedes every reader. The gradient of an example's loss by the masks of a unit, summed over all of
 its readers, is what removing the unit does to first order, however many layers are coupled.
@@ -25,7 +25,7 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one pass told: `readings` by the readers' paths, `gradients` by the groups' names."""
+    """What one pass gathered: `readings` by the readers' paths, `gradients` by the groups' names."""
 
     readings: dict[str, Reading]
     gradients: dict[str, MaskGradients]
@@ -155,7 +155,7 @@ class _Norms:
                 module.register_forward_pre_hook(lambda _, inputs, path=path: self._match(path, inputs[0]))
 
     def forget(self) -> None:
-        """Let the outputs of the last batch go."""
+        """Release the outputs of the last batch."""
         self._last.clear()
 
     def _remember(self, path: str, output: Tensor) -> None:

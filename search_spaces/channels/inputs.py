@@ -29,7 +29,7 @@ def answers(model: nn.Module, inputs: Inputs) -> list[Tensor]:
 
 
 def agree(one: Tensor, other: Tensor) -> bool:
-    """Return whether two answers are the same, but for the order in which sums were taken."""
+    """Return whether two answers are equal up to the order of summation."""
     tolerance = max(TOLERANCE, 16 * torch.finfo(other.dtype).eps)
     return one.shape == other.shape and bool((one - other).abs().max() <= tolerance * other.abs().max())
 

@@ -49,7 +49,7 @@ class Link:
 class ChannelSpace:
     """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side.
 
-    `dense` says, by the path of a hidden layer whose outputs nobody asked to keep, why they cannot be pruned.
+    `dense` says, by the path of a hidden layer that was not excluded by name, why its outputs cannot be pruned.
     """
 
     groups: tuple[Group, ...]

@@ -55,7 +55,7 @@ class Criterion(Protocol):
 
     @property
     def name(self) -> str:
-        """Text that tells this criterion, with its settings, from every other: part of the bank's key."""
+        """Text that identifies this criterion with its settings: part of the bank's key."""
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return all unit indices, most important first: int64 `(units,)`, a permutation."""

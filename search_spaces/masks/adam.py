@@ -1,4 +1,4 @@
-"""Adam under masks: a step costs what it costs dense, since an infinite second moment leaves a weight where it is.
+"""Adam under masks: a step costs as much as a dense one, because an infinite second moment keeps a weight in place.
 
 Adam moves a weight by m / (√v + ε) times its rate. With v = ∞ that is exactly 0, and v stays ∞ for any gradient.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def hold(optimizer: torch.optim.Adam, weight: Tensor, kept: Tensor) -> bool:
-    """Have `optimizer` leave the removed weights where they are, and restart those that are kept again.
+    """Have `optimizer` leave the removed weights unchanged, and restart those that are kept again.
 
     Return False, with nothing done, where it has no moments of `weight` yet: before its first step.
     """

@@ -19,7 +19,7 @@ def magnitude_scores(layers: Layers) -> dict[str, Tensor]:
 
 
 def random_scores(layers: Layers, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return scores without meaning, equal for equal generators."""
+    """Return random scores, equal for equal generators."""
     return {name: torch.rand(mask_shape(layer), generator=generator) for name, layer in layers.items()}
 
 
@@ -48,7 +48,7 @@ def swap(
         kept: its mask.
         generator: draws the new units among those that were already removed.
         share: of the kept units; fewer are replaced where fewer are removed.
-        signed: take the share of the smallest positive and of the largest negative weights, each for itself, rather
+        signed: take the share of the smallest positive and of the largest negative weights, each sign apart, rather
             than of the smallest magnitudes; filters have no sign.
     """
     strengths = magnitudes(layer).flatten()

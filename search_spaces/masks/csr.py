@@ -1,6 +1,6 @@
 """Compressed sparse rows: a linear layer that stores and multiplies only the weights that are not zero.
 
-Whether it wins depends on sizes, sparsity and machine, so nothing here claims a gain: who uses it measures it.
+Whether it is faster depends on sizes, sparsity and machine, so nothing here claims a gain: callers measure it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Exact removal of dead neurons: hidden neurons of an MLP that nothing enters or nothing leaves.
+"""Exact removal of dead neurons: hidden neurons of an MLP without inputs or without outputs.
 
-A neuron that nothing leaves changes nothing. One that nothing enters is the constant `activation(bias)`, which moves
+A neuron without outputs has no effect. One without inputs is the constant `activation(bias)`, which moves
 into the biases of the next layer. So the smaller model computes the same function, up to rounding.
 """
 
@@ -31,7 +31,7 @@ def remove_dead_neurons(mlp: nn.Sequential) -> Removal:
     """Return a copy of `mlp` without its dead hidden neurons; `mlp` stays as it is.
 
     `mlp` alternates linear layers with activations that act on each value alone; a flatten may come first. Neurons
-    die in chains, so layers are looked at until none dies. At least one neuron of a layer stays.
+    die in chains, so layers are checked until none dies. At least one neuron of a layer stays.
     """
     smaller = copy.deepcopy(mlp)
     linears = _linear_layers(smaller)

@@ -15,7 +15,7 @@ Layers = Mapping[str, Layer]
 
 
 class MaskError(ValueError):
-    """Masks that cannot be made; the text names the field or the layer, and what to do."""
+    """Masks cannot be made; the text names the field or the layer, and what to do."""
 
 
 def maskable_layers(model: nn.Module) -> dict[str, Layer]:

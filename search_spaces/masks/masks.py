@@ -38,7 +38,7 @@ class Masks:
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Put every masked weight back to zero."""
+        """Set every masked weight to zero again."""
         for name, mask in self._kept.items():
             self.layers[name].weight.mul_(mask)
 

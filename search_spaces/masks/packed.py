@@ -1,4 +1,4 @@
-"""Packed tensors: a sparse weight as its kept values and a bitmask, so that a masked network takes little on disk."""
+"""Packed tensors: a sparse weight as its kept values and a bitmask, so that a masked network takes little space."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class MaskSpace:
 
 
 def _different_scopes(layers: Mapping[str, nn.Linear | nn.Conv2d]) -> list[ScopeName]:
-    """Return the scopes that a network can take, of those that prune the same layers alike only the first."""
+    """Return the scopes that fit a network; of those that prune the same layers in the same way, only the first."""
     found: dict[object, ScopeName] = {}
     for scope in get_args(ScopeName):
         is_of_its_own = scope in ("one-ranking", "erdos-renyi", "per-layer")

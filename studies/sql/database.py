@@ -1,4 +1,4 @@
-"""One open database, shared by all that is kept in it, and its three ways of access: read, write, glance."""
+"""One open database, shared by all that is kept in it, and its three kinds of access: read, write, glance."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Give a transaction that is kept whole or not at all. Raises `StoreUnusableError` if opened for reading."""
+        """Give a transaction, committed as a whole or not at all. Raises `StoreUnusableError` if opened for reading."""
         if self._read_only:
             raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
         self.refuse_replaced()
@@ -67,7 +67,7 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
-        """Give a connection for a single SELECT, which needs no transaction around it and so no round trips for one."""
+        """Give a connection for a single SELECT, which needs no transaction around it and saves its round trips."""
         self.refuse_replaced()
         with explained(self.url), self._glancing.connect() as connection:
             yield connection
@@ -84,7 +84,7 @@ class Database:
             )
 
     def _look(self) -> tuple[int, int] | None:
-        """Return which file is at the path: its device and inode."""
+        """Return which file the path leads to: its device and inode."""
         try:
             found = None if self._file is None else self._file.stat()
         except FileNotFoundError:

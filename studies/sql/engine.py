@@ -77,7 +77,7 @@ def reading(engine: Engine) -> Engine:
 
 
 def glancing(engine: Engine) -> Engine:
-    """Return the engine without transactions, each statement for itself."""
+    """Return the engine without transactions: every statement stands alone."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(sqlite_begin=None)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -121,7 +121,7 @@ def _sqlite_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
 def _access(path: Path, *, read_only: bool) -> dict[str, str]:
     """Say how SQLite opens the file.
 
-    In a directory where no lock file can be made, a database that nobody has open is read as it is.
+    In a directory where no lock file can be made, a database that no process has open is read as it is.
     """
     if not read_only:
         return {"mode": "rwc"}

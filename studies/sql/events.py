@@ -1,7 +1,7 @@
 """Events in SQL: numbered in the order in which their transactions end.
 
 A database numbers rows in the order they are inserted and shows them in the order of commits, so a reader could see 8,
-go on from there, and never see a 7 that comes late. Hence every writer of an event first takes a lock, and keeps it
+continue there, and never see a 7 that commits late. Hence every writer of an event first takes a lock, and keeps it
 until its transaction has ended. To wait for that lock holding others is safe, to wait for others holding that lock is
 not: an event is the last thing its transaction writes.
 """
@@ -40,12 +40,12 @@ def append_event(session: Session, study_id: int, kind: str, data: Mapping[str, 
 
 
 def append_state(session: Session, row: StudyRow, *, now: datetime) -> None:
-    """Tell a study's state, as the last write of the transaction."""
+    """Report a study's state, as the last write of the transaction."""
     append_event(session, row.id, STATE, {"state": row.state, "error": row.error}, now=now)
 
 
 def append_candidate(session: Session, row: CandidateRow, *, now: datetime) -> None:
-    """Tell that a candidate is finished, as the last write of the transaction."""
+    """Report that a candidate is finished, as the last write of the transaction."""
     drop = row.drop if row.drop is not None and math.isfinite(row.drop) else None  # JSON has no infinity
     data = {"number": row.number, "state": row.state, "drop": drop, "seen": row.seen}
     append_event(session, row.study_id, CANDIDATE, data, now=now)

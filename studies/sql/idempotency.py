@@ -23,7 +23,7 @@ class SqlIdempotency:
         self._clock = clock
 
     def recall(self, owner: str | None, key: str, request_hash: str) -> StoredResponse | None:
-        """Return what this request was answered, None where it is new. Raises `IdempotencyConflictError`."""
+        """Return the answer that this request got, None if it is new. Raises `IdempotencyConflictError`."""
         with self._database.read() as session:
             return answer_to(session, owner, key, request_hash, now=self._clock())
 
@@ -44,7 +44,7 @@ def hold_key(session: Session, owner: str | None, key: str) -> None:
 def answer_to(
     session: Session, owner: str | None, key: str, request_hash: str, *, now: datetime
 ) -> StoredResponse | None:
-    """Return what this request was answered, None where it is new. Raises `IdempotencyConflictError`."""
+    """Return the answer that this request got, None if it is new. Raises `IdempotencyConflictError`."""
     row = session.get(AnswerRow, (owner or "", key))
     if row is None or row.created_at <= now - KEPT:
         return None

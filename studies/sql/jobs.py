@@ -1,7 +1,7 @@
 """The queue in SQL.
 
 In PostgreSQL a worker that claims passes over rows that others hold (`SKIP LOCKED`); in SQLite writers wait for each
-other. A job whose lease ran out is dealt with by the next claim, each in a transaction of its own.
+other. The next claim settles every job whose lease ran out, each in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from studies.store import StoreError
 
 
 class SqlJobQueue:
-    """A `JobQueue` in a SQL database. `process` is the one that asks, for telling live runs from dead ones."""
+    """A `JobQueue` in a SQL database. `process` is the one that claims, for distinguishing live runs from dead ones."""
 
     def __init__(
         self, database: Database, *, clock: Callable[[], datetime] = utc_now, process: Owner | None = None
@@ -57,7 +57,7 @@ class SqlJobQueue:
     def claim(
         self, worker: str, *, lease_s: float, per_owner: int | None = None, kinds: Collection[JobKind] = tuple(JobKind)
     ) -> Job | None:
-        """Lend out the job whose turn it is among owners, then by priority and age; None where nothing may start."""
+        """Lease the job whose turn it is among owners, then by priority and age; None where nothing may start."""
         for job_id in self._lost():
             self._recover(job_id)
         if not self.waiting():  # so that idle workers, who ask often, never wait for a writer
@@ -165,7 +165,7 @@ class SqlJobQueue:
             )
 
     def _begin(self, job: Job, worker: str, now: datetime) -> None:
-        """Let the study that waited for a run be RUNNING: readers see that a worker has it."""
+        """Mark the study that waited for a run RUNNING: readers see that a worker has it."""
         if job.kind not in leases.RUNS:
             return
         with self._database.write() as session:
@@ -174,7 +174,7 @@ class SqlJobQueue:
                 leases.move_study(session, study, StudyState.RUNNING, error=None, process=self._process, now=now)
 
     def _given_up(self, job_id: int, worker: str, change: Callable[[Session, JobRow, datetime], None]) -> Job:
-        """Change a job that its worker is done with, and let the study follow."""
+        """Change a job that its worker has left, and let the study follow."""
         now = self._clock()
         with self._database.write() as session:
             study, row = leases.held_job(session, job_id, worker)

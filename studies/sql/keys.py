@@ -73,7 +73,7 @@ class SqlKeyRing:
             return connection.scalar(valid) is not None
 
     def revoke(self, name_or_id: str) -> ApiKey:
-        """Make a key worthless from now on; twice is once. Raises `KeyNotFoundError`."""
+        """Revoke a key; revoking it again changes nothing. Raises `KeyNotFoundError`."""
         with self._database.write() as session:
             row = _named(session, name_or_id)
             row.revoked_at = row.revoked_at or self._clock()

@@ -1,7 +1,7 @@
 """What happens to a job, and to the study that follows it, inside a transaction.
 
-Every transaction that changes both locks the study first and then its jobs, so that none waits for another in a ring;
-the event that tells of the study comes last.
+Every transaction that changes both locks the study first and then its jobs, so that they never deadlock;
+the event about the study is written last.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[JobRow
     """Return the query for the job that may start first; one that another transaction holds is passed over.
 
     Owners take turns: the one who has fewest jobs running, of equals the one who was served longest ago. Priority and
-    age decide among the jobs of one owner alone, so that nobody can keep others waiting.
+    age decide among the jobs of one owner alone, so that no owner can keep others waiting.
     """
     other = aliased(JobRow)
     same_owner = (func.coalesce(other.owner, "") == func.coalesce(JobRow.owner, "")) & other.kind.in_(kinds)
@@ -113,7 +113,7 @@ def lend(session: Session, job: JobRow, worker: str, *, until: datetime, now: da
 
 
 def progress_of(session: Session, study_id: int) -> int:
-    """Count what a study has brought: stages that ended, candidates finished and verified."""
+    """Count the progress of a study: finished stages, finished and verified candidates."""
     finished = (CandidateRow.study_id == study_id) & (CandidateRow.state != CandidateState.RUNNING)
     counts = (
         select(func.count()).where(StageSecondsRow.study_id == study_id),
@@ -142,7 +142,7 @@ def is_lost(job: JobRow, now: datetime) -> bool:
 def recover(session: Session, job: JobRow, *, now: datetime) -> None:
     """Decide on a job that its worker left: cancelled where that was asked for, failed after its last attempt.
 
-    Attempts count only in a row: those that brought a study forward are forgiven.
+    Only attempts in a row without progress count.
     """
     if job.kind in RUNS and progress_of(session, job.study_id) > job.progress:
         job.attempts = 0

@@ -1,4 +1,4 @@
-"""A reader: the candidates of a study again and again, each read again only after a write to it."""
+"""A reader: the candidates of a study, each read again only after a write to it."""
 
 from __future__ import annotations
 

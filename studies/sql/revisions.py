@@ -1,4 +1,4 @@
-"""The latest revisions, asked for again and again: looked up only where the database was written to since."""
+"""The latest revisions, looked up again only after a write to the database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Revisions:
     """Knows the revisions it was asked for last. Threads may share one.
 
     A SQLite file counts the commits of its other connections (`PRAGMA data_version`), so a connection that never writes
-    sees at once whether anything can have changed, and need not look. Of a server every revision is looked up.
+    sees at once whether anything can have changed. On a server every revision is looked up.
     """
 
     def __init__(self, database: Database, store: SqlStore) -> None:
@@ -27,7 +27,7 @@ class Revisions:
 
     @property
     def are_at_hand(self) -> bool:
-        """Whether asking costs less than handing the question to a thread: a file needs no network."""
+        """Whether a look-up costs less than passing it to a thread: a file needs no network."""
         return self._database.is_file
 
     def of(self, name: str) -> Revision:

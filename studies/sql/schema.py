@@ -1,4 +1,4 @@
-"""The version of the tables in a database: checked at every opening, brought up to date at a writable one.
+"""The version of the tables in a database: checked whenever it is opened, and upgraded if it is opened for writing.
 
 A database of a version this program does not know is left exactly as it is.
 """
@@ -32,7 +32,7 @@ class SchemaState(Enum):
     EMPTY = "empty"  # none of our tables yet
     OLDER = "older"
     UNKNOWN = "unknown"  # a newer program's
-    FOREIGN = "foreign"  # tables of our names that no version of ours made
+    FOREIGN = "foreign"  # tables with this program's names, but of no known version
 
 
 def make_usable(engine: Engine, url: URL) -> None:

@@ -1,4 +1,4 @@
-"""Everything the service keeps, over one database; and the steps that belong together, each in one transaction."""
+"""Everything the service keeps, in one database; steps that belong together share one transaction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONNECTIONS = 30  # kept open: with those opened at need, as many as a server an
 class SqlService:
     """The store, its events, the queue, the keys and the answers given. Threads may share one.
 
-    `process` is the one on whose behalf studies are claimed.
+    `process` claims the studies.
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class SqlService:
             return leases.job_record(job)
 
     def find(self, name: str) -> Study | None:
-        """Return a study by slug or id, None where there is none; it takes as long either way."""
+        """Return a study by slug or id, None if there is none; both take equally long."""
         with self.database.read() as session:
             return next(iter(study_records(session, is_named(name))), None)
 
     def has_study(self, study_id: int) -> bool:
-        """Whether the study is there, or may be: while the database is away nobody knows better."""
+        """Whether the study exists, or may exist: nobody can know while the database is away."""
         try:
             self.store.revision(str(study_id))
         except StudyNotFoundError:

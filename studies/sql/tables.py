@@ -1,6 +1,6 @@
 """The tables, typed, in SQL that SQLite and PostgreSQL share. Migrations repeat them; a test holds the two together.
 
-What is of a study hangs on `studies` and goes with it, except `verification_uses`: a set of examples stays used.
+What belongs to a study references `studies` and is deleted with it, except `verification_uses`: examples stay used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ JsonData = Any  # any JSON data; `studies.rules.json_data` has looked at it befo
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware moment, kept and given back in UTC (SQLite keeps no zone, PostgreSQL answers in its own)."""
+    """A timezone-aware moment, kept and given back in UTC (SQLite stores no zone, PostgreSQL answers in its own)."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -91,7 +91,7 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """A study. `uid` names it for ever, also when its slug is given to another.
+    """A study. `uid` identifies it for ever, even if its slug goes to another study.
 
     `owner_*` say which process runs it; `owner` is the id of the API key it was made for. `claims` grows whenever the
     right to write to it goes to another process or to none: a write under an older number is refused.
@@ -120,7 +120,7 @@ class StudyRow(Base):
 
 
 class TagRow(Base):
-    """A word that people put on a study, to find it by."""
+    """A tag that people give to a study."""
 
     __tablename__ = "study_tags"
 
@@ -129,7 +129,7 @@ class TagRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker that said it was there."""
+    """A worker that reported lately."""
 
     __tablename__ = "workers"
 
@@ -219,7 +219,7 @@ class VerificationRow(Base):
 
 
 class VerificationUseRow(Base):
-    """That a study, which may be deleted since, has verified on a set of examples."""
+    """The record that a study, perhaps deleted since, has verified on a set of examples."""
 
     __tablename__ = "verification_uses"
 
@@ -240,7 +240,7 @@ class StageSecondsRow(Base):
 
 
 class EventRow(Base):
-    """Something that happened to a study. Only `studies.sql.events` adds one: its number has to come in order."""
+    """Something that happened to a study. Only `studies.sql.events` adds one, because numbers must commit in order."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "study_id", "sequence"), {"sqlite_autoincrement": True})

@@ -1,4 +1,4 @@
-"""Torn records: rows that cannot be read as what they should be. None of them takes the others down with it."""
+"""Torn records: rows that cannot be read. None of them makes the others unreadable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that say that they are there, so that people see whether anybody works. Leases alone decide on jobs."""
+"""Workers that report, so that people see whether any is alive. Leases alone decide on jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORGOTTEN = timedelta(minutes=10)  # after which a worker that said nothing is n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A worker that said it was there."""
+    """A worker that reported lately."""
 
     name: str
     started_at: datetime
@@ -31,7 +31,7 @@ class SqlWorkers:
         self._database, self._clock = database, clock
 
     def seen(self, name: str) -> None:
-        """Note that a worker is there, and forget those that said nothing for long."""
+        """Record that a worker is alive, and forget those that have long been silent."""
         now = self._clock()
         with self._database.write() as session:
             session.execute(delete(WorkerRow).where(WorkerRow.seen_at < now - FORGOTTEN))
@@ -47,7 +47,7 @@ class SqlWorkers:
             session.execute(delete(WorkerRow).where(WorkerRow.name == name))
 
     def all(self) -> Sequence[WorkerRecord]:
-        """Return the workers that were there lately, oldest first."""
+        """Return the workers that reported lately, oldest first."""
         recently = WorkerRow.seen_at >= self._clock() - FORGOTTEN
         with self._database.read() as session:
             rows = session.scalars(select(WorkerRow).where(recently).order_by(WorkerRow.started_at, WorkerRow.name))

@@ -72,7 +72,7 @@ def new_study(slug: str, spec: Mapping[str, Any], *, owner: str | None, state: S
 
 
 def add_study(session: Session, row: StudyRow) -> None:
-    """Put a new study into its table. Raises `StudyExistsError`."""
+    """Add a new study to its table. Raises `StudyExistsError`."""
     session.add(row)
     try:
         session.flush()
@@ -81,9 +81,9 @@ def add_study(session: Session, row: StudyRow) -> None:
 
 
 def set_state(row: StudyRow, state: StudyState, owner: Owner) -> bool:
-    """Give a study a state and return whether it is another; a running one belongs to `owner`, any other to nobody.
+    """Give a study a state and return whether it is another; a running one belongs to `owner`, any other to no process.
 
-    Of one that is nobody's all claims are void.
+    Without an owner all claims are void.
     """
     changes, row.state = row.state is not state, state
     if state is StudyState.RUNNING:

@@ -53,6 +53,6 @@ async def _told(state: State, study_id: int, after: int, stay: Stay, *, follow: 
 
 
 def _encoded(events: Sequence[StudyEvent]) -> bytes:
-    """Return events as they are sent; a comment where there are none, which keeps the connection open."""
+    """Return events as they are sent; without any, a comment that keeps the connection open."""
     texts = [f"id: {e.sequence}\nevent: {e.kind}\ndata: {json.dumps(dict(e.data))}\n\n" for e in events]
     return "".join(texts).encode() or b": nothing happened\n\n"

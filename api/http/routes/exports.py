@@ -35,7 +35,7 @@ class ExportRequest(BaseModel):
     responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429),
 )
 def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, response: Response) -> JobView:
-    """Have a candidate written as weights, tokenizer, manifest and model card, or as ONNX."""
+    """Export a candidate as weights, tokenizer, manifest and model card, or as ONNX."""
     study = study_for(state, caller, name, changes=True)
     states = {candidate.number: candidate.state for candidate in state.records.candidates(study)}
     if request.candidate not in states:
@@ -58,7 +58,7 @@ def list_exports(
     cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[JobView]:
-    """List exports, newest first, with the moment from which their files are kept no longer."""
+    """List exports, newest first, with the moment at which their files expire."""
     found = state.service.jobs.exports(after=cursor, limit=limit + 1, owners=caller.seen)
     items = [_view(state, job) for job in found[:limit]]
     return Page(items=items, next=str(items[-1].id) if len(found) > limit else None)
@@ -66,7 +66,7 @@ def list_exports(
 
 @router.get("/exports/{job}", responses=responses(401, 403, 404, 422, 429))
 def read(job: int, state: Shared, caller: Reader) -> JobView:
-    """Read how far an export is; a finished one names its files."""
+    """Read the state of an export; a finished one names its files."""
     return _view(state, _export(state, caller, job))
 
 
@@ -92,7 +92,7 @@ def _view(state: State, job: Job) -> JobView:
 
 
 def _export(state: State, caller: Caller, number: int) -> Job:
-    """Return an export of a study that the caller is shown; of all others there is none."""
+    """Return an export of a study that the caller may see; all others count as missing."""
     try:
         job = state.service.jobs.job(number) if 0 < number < 2**31 else None
     except JobNotFoundError:

@@ -86,7 +86,7 @@ Filter = Annotated[FrontQuery, Query()]
     responses={304: {"description": "Unchanged"}, **responses(401, 403, 404, 409, 422, 429)},
 )
 async def front(version: Current, state: Shared, caller: Reader, query: Filter) -> Response:
-    """Filter what is stored of a study. An unchanged one costs a single look at its revision."""
+    """Filter the stored candidates of a study. An unchanged front costs one look-up of its revision."""
 
     def compute() -> bytes:
         study = study_for(state, caller, str(version.study_id))

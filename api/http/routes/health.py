@@ -1,4 +1,4 @@
-"""Health: whether the process lives, whether it can work, and what it counts."""
+"""Health: whether the process is alive, whether it can work, and its counters."""
 
 from __future__ import annotations
 

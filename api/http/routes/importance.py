@@ -1,4 +1,4 @@
-"""Importance: which groups' levels explain what the candidates of a study lost and cost."""
+"""Importance: which groups' levels explain the drop and cost of a study's candidates."""
 
 from __future__ import annotations
 

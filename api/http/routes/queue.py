@@ -20,7 +20,7 @@ SILENT_S = 40.0  # four times as long as an idle worker is silent
 
 
 class QueuedJob(BaseModel):
-    """A job that runs or waits. `study` and `candidate` are null where the caller is not shown the study."""
+    """A job that runs or waits. `study` and `candidate` are null if the caller may not see the study."""
 
     id: int
     kind: str
@@ -35,7 +35,7 @@ class QueuedJob(BaseModel):
 
 
 class WorkerView(BaseModel):
-    """A worker; `job` is the id of what it runs, null where it waits for work. One that is silent may be dead."""
+    """A worker; `job` is the id of what it runs, null while it waits for work. A silent worker may be dead."""
 
     name: str
     started_at: datetime | None
@@ -99,7 +99,7 @@ def _queued(job: Job, state: State, caller: Caller) -> QueuedJob:
 
 
 def _study_of(job: Job, state: State) -> Study | None:
-    """Return a job's study, None where it was deleted this moment."""
+    """Return a job's study, None if it has just been deleted."""
     try:
         return state.service.store.study(str(job.study_id))
     except StudyNotFoundError:

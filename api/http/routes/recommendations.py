@@ -1,4 +1,4 @@
-"""Recommendations: one member of a front, chosen by a rule that the answer says in words."""
+"""Recommendations: one member of a front, chosen by a rule that the answer explains."""
 
 from __future__ import annotations
 

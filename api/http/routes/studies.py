@@ -116,7 +116,7 @@ def cancel(name: str, state: Shared, caller: Writer) -> StudyView:
 
 @router.post("/{name}/resume", status_code=202, responses=responses(400, 401, 403, 404, 409, 415, 422, 429))
 def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | None = None) -> JobView:
-    """Go on with a study that was stopped, or with a complete one at a larger ε."""
+    """Resume a stopped study, or a complete one at a larger ε."""
     study = study_for(state, caller, name, changes=True)
     epsilon = request.epsilon if request else None
     if study.state not in GOES_ON or (study.state is StudyState.COMPLETE and epsilon is None):

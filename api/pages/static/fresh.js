@@ -1,4 +1,4 @@
-// Parts of a page, named by `data-fresh`, that are taken anew from the server every few seconds.
+// Parts of a page, named by `data-fresh`, that are fetched again from the server every few seconds.
 import { rendered } from "./api.js";
 
 setInterval(async () => {

@@ -1,4 +1,4 @@
-"""The quantities that papers report: their words, how they are shown, and what of ours counts as agreement."""
+"""The quantities that papers report: their words, how they are shown, and what counts as agreement."""
 
 from __future__ import annotations
 

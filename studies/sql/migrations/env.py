@@ -1,4 +1,4 @@
-"""Run by Alembic: apply the migrations in the transaction that `studies.sql.schema` hands over."""
+"""Run by Alembic: apply the migrations in the transaction that `studies.sql.schema` passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Revisions beside that of the last write at all: of the last that a front is computed from, and of every candidate."""
+"""More revisions: that of the last write that changes a front, and that of every candidate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; of what is there, any write may have been the last of anything."""
+    """Add the columns; for existing rows, any write may have been the last of its kind."""
     op.add_column("studies", sa.Column("results_revision", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE studies SET results_revision = revision")
     op.add_column("candidates", sa.Column("revision", sa.Integer(), nullable=False, server_default="0"))

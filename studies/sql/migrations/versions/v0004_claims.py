@@ -1,4 +1,4 @@
-"""Claims, which tell a late writer from the one whose turn it is; and a study's progress as its job is lent out."""
+"""Claims, which distinguish a late writer from the present one; and a study's progress when its job was leased."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = (("studies", "claims"), ("jobs", "claims"), ("jobs", "progress"))
 
 
 def upgrade() -> None:
-    """Add the columns, and the index by which the owner is found who was served last."""
+    """Add the columns, and the index that finds the owner served last."""
     for table, column in _COLUMNS:
         op.add_column(table, sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_jobs_owner_started_at", "jobs", ["owner", "started_at"])

@@ -1,4 +1,4 @@
-"""Keys that read the studies of others: of which."""
+"""Keys that may read the studies of other keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; a key that is there reads its own studies alone, as before."""
+    """Add the column; existing keys read only their own studies, as before."""
     op.add_column("api_keys", sa.Column("owners", sa.JSON(none_as_null=True), nullable=True))
 
 

@@ -1,4 +1,4 @@
-"""Labels: tags and a note that people put on studies; and workers, which say that they are there."""
+"""Labels: tags and a note that people give to studies; and the workers that have reported."""
 
 from __future__ import annotations
 
