@@ -80,9 +80,11 @@ class Cli:
         ]
 
 
-def run_here(arguments: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> Done:
-    """Run the command line in this process; nothing that it sets outlives the call."""
-    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+def run_here(
+    arguments: Sequence[str], *, environment: Mapping[str, str], directory: Path, encoding: str = "utf-8"
+) -> Done:
+    """Run the command line in this process, at a terminal of this encoding; nothing that it sets outlives the call."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2)]
     with (
         redirect_stdout(streams[0]),
         redirect_stderr(streams[1]),
@@ -97,7 +99,7 @@ def run_here(arguments: Sequence[str], *, environment: Mapping[str, str], direct
         except Exception:
             traceback.print_exc()
             code = 1
-    out, err = (stream.buffer.getvalue().decode() for stream in streams)
+    out, err = (stream.buffer.getvalue().decode(encoding) for stream in streams)
     return subprocess.CompletedProcess(arguments, code, out, err)
 
 

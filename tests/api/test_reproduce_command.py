@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-def optimize(*arguments: str, place: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", "reproduce", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, cwd=place, text=True, capture_output=True, check=False)
+from command_line import run_here
 
 
 @pytest.mark.parametrize(
@@ -28,7 +19,7 @@ def optimize(*arguments: str, place: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_bad_input_is_said_in_words(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    ended = optimize(*arguments, place=tmp_path)
+    ended = run_here(["reproduce", *arguments], environment=os.environ, directory=tmp_path)
     assert ended.returncode == 2
     assert message in ended.stderr
     assert not ended.stdout

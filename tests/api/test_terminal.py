@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ROOT
+from command_line import ROOT, run_here
 from rich.console import Console
 from stored_studies import figure, put_study
 
@@ -54,66 +55,82 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Typed(tmp_path, capsys, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
-        (["--model", "bert-base", "--task", "sst3", "--epsilon", "0.01"], "did you mean 'sst2'"),
-        ([*KNOWN, "--data", "/nowhere/at/all"], "there is no directory"),
-        ([*KNOWN, "--study", "No Spaces"], "the name 'No Spaces' cannot be used"),
-        ([*KNOWN, "--study", "taken"], "optimize resume taken"),
-        ([*KNOWN, "--storage", "sqlite:////proc/nowhere/s.sqlite"], "cannot be made"),
-        ([*KNOWN, "--storage", "mysql://here"], "storage: "),
-        ([*KNOWN, "--config", "/nowhere.toml"], "--config: cannot read"),
-        ([*KNOWN, "--output", "/dev/null/report.html"], "--output: /dev/null is not a directory"),
-        ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
-        ([*KNOWN, "--dry-run", "--study", "a/b"], "the name 'a/b' cannot be used"),
-        ([*KNOWN, "--no-such-option"], "No such option"),
-        (["resume", "taken"], "is running it"),
-        (["resume", "nothing"], "none is called 'nothing'"),
-        (["resume", "done", "--epsilon", "1.5"], "--epsilon: must be above the study's own 0.05 and below 1, got 1.5"),
-        (["--help"], "Usage"),
-        (["--version"], "pruning-optimizer"),
-        (["studies"], "taken"),
-    ],
+NAMES = (
+    (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
+    (["--model", "bert-base", "--task", "sst3", "--epsilon", "0.01"], "did you mean 'sst2'"),
+    ([*KNOWN, "--data", "/nowhere/at/all"], "there is no directory"),
+    ([*KNOWN, "--study", "No Spaces"], "the name 'No Spaces' cannot be used"),
+    ([*KNOWN, "--study", "taken"], "optimize resume taken"),
+    ([*KNOWN, "--storage", "sqlite:////proc/nowhere/s.sqlite"], "cannot be made"),
+    ([*KNOWN, "--storage", "mysql://here"], "storage: "),
+    ([*KNOWN, "--config", "/nowhere.toml"], "--config: cannot read"),
+    ([*KNOWN, "--output", "/dev/null/report.html"], "--output: /dev/null is not a directory"),
+    ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
+    ([*KNOWN, "--dry-run", "--study", "a/b"], "the name 'a/b' cannot be used"),
+    ([*KNOWN, "--no-such-option"], "No such option"),
+    (["resume", "taken"], "is running it"),
+    (["resume", "nothing"], "none is called 'nothing'"),
+    (["resume", "done", "--epsilon", "1.5"], "--epsilon: must be above the study's own 0.05 and below 1, got 1.5"),
+    (["--help"], "Usage"),
+    (["--version"], "pruning-optimizer"),
+    (["studies"], "taken"),
 )
-def test_names_are_checked_before_anything_heavy_is_imported(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path}/s.sqlite"
+HEAVY = ("torch", "transformers", "pandas", "optuna", "plotly", "scipy", "sklearn", "datasets", "pyarrow", "fastapi")
+IN_TURN = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from api.cli.app import run
+
+commands, heavy = json.loads(sys.argv[1])
+done = []
+for arguments in commands:
+    sys.argv = ["optimize", *arguments]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run()
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    done.append([code, *said, sorted({*heavy} & {*sys.modules})])
+json.dump(done, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str, str, list[str]]]:
+    """Return exit code, both streams and the heavy imports so far of every command, all typed in one new process."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('names')}/s.sqlite"
     with closing(open_store(url)) as store:
         put_study(store, "taken")
         store.update_study(put_study(store, "done").id, state=StudyState.COMPLETE)
-        at_storage = [] if "--storage" in arguments else ["--storage", url]
-        heavy = "torch transformers pandas optuna plotly scipy sklearn datasets pyarrow fastapi"
-        code = f"""
-import sys
-from api.cli.app import run
-code = run()
-heavy = sorted(set({heavy.split()}) & set(sys.modules))
-sys.exit(f"imports {{heavy}}" if heavy else code)
-"""
-        command = [sys.executable, "-c", code, *at_storage, *arguments]
+        commands = [[*([] if "--storage" in each else ["--storage", url]), *each] for each, _ in NAMES]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300", "NO_COLOR": "1"}
+        command = [sys.executable, "-c", IN_TURN, json.dumps([commands, HEAVY])]
         done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+        assert not done.returncode, done.stderr
         assert len(store.studies()) == 2
-    assert done.returncode == (0 if arguments[-1] in ("--help", "--version", "studies") else 2), done.stderr
-    assert message in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    return [tuple(each) for each in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize("which", range(len(NAMES)), ids=[message for _, message in NAMES])
+def test_names_are_checked_before_anything_heavy_is_imported(
+    which: int, answered: list[tuple[int, str, str, list[str]]]
+) -> None:
+    (arguments, message), (code, out, err, heavy) = NAMES[which], answered[which]
+    assert not heavy
+    assert code == (0 if arguments[-1] in ("--help", "--version", "studies") else 2), err
+    assert message in out + err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-def test_letters_that_an_encoding_lacks_are_spelled_out(encoding: str, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/s.sqlite"
-    with closing(open_store(url)) as store:
-        put_study(store, "first", candidates=[(0.01, 0.5), (0.02, 0.4)])
+def test_letters_that_an_encoding_lacks_are_spelled_out(encoding: str, typed: Typed) -> None:
+    typed.put("first", candidates=[(0.01, 0.5), (0.02, 0.4)])
+    with closing(open_store(typed.url)) as store:
         store.update_study(store.study("first").id, context={"notes": ["负面 is a label"]})
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
     for arguments, text in ((["show", "first"], "epsilon = 0.05"), (["show", "first", "--json"], r"\u8d1f\u9762")):
-        command = [sys.executable, "-c", "from api.cli import main; main()", "--storage", url, *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        shared = ["--storage", typed.url]
+        done = run_here([*shared, *arguments], environment=os.environ, directory=typed.root, encoding=encoding)
         assert done.returncode == 0, done.stderr
-        assert text in done.stdout.decode(encoding)
+        assert text in done.stdout
 
 
 @pytest.mark.parametrize(
