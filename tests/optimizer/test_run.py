@@ -45,7 +45,7 @@ def spec(assets: Path, **changes: object) -> StudySpec:
         "epsilon": 0.2,
         "trials": 12,
         "batch_sizes": (1, 4),
-        "measure_seconds": 0.2,
+        "measure_seconds": 0.02,
         "calibration_examples": 64,
         "threads": 1,
     }

@@ -31,6 +31,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("example")
     section = GUIDE.read_text(encoding="utf-8").split("### A network and images of your own")[1]
     code = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)[0]
+    asked, code = code, code.replace("trials=8", "trials=8, measure_seconds=0.05")
+    assert code != asked
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         patch.chdir(place)
         torch.manual_seed(0)
