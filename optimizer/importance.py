@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from scipy.stats import spearmanr
 
 from optimizer.member import Member, View
 from optimizer.quiet import quiet_optuna
@@ -74,6 +70,10 @@ def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importan
 
 
 def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64], seed: int) -> Mapping[str, float]:
+    import optuna  # this forest brings scikit-learn, which a server that starts should not wait for
+    from optuna.distributions import BaseDistribution, IntDistribution
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
     ranges: dict[str, BaseDistribution] = {
         name: IntDistribution(int(level.min()), int(level.max())) for name, level in levels.items()
     }
@@ -91,6 +91,8 @@ def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64],
 
 
 def _correlation(level: NDArray[np.int_], values: NDArray[np.float64]) -> float | None:
+    from scipy.stats import spearmanr
+
     if np.ptp(level) == 0 or np.ptp(values) == 0:
         return None
     return round(float(spearmanr(level, values).statistic), 4)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from objectives.measurement import Interval
@@ -37,6 +36,8 @@ def paired_drop_upper(lost: int, gained: int, n: int, level: float = 0.95) -> fl
     _check(lost, gained, n)
     if not 0.5 < level < 1:
         raise ValueError(f"level must be in (0.5, 1), got {level}")
+    from scipy.optimize import brentq  # takes longer to load than the rest of a server's statistics
+
     observed, quantile = (lost - gained) / n, float(ndtri(1 - level))
 
     def above(drop: float) -> float:
