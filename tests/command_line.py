@@ -24,6 +24,7 @@ import torch
 from api.cli.app import run
 
 ROOT = Path(__file__).parents[1]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -107,8 +108,13 @@ def run_here(
 def _as_before() -> Iterator[None]:
     threads, hub = torch.get_num_threads(), logging.getLogger("transformers")
     level = hub.level
+    ours, handlers = logging.getLogger("api"), {number: signal.getsignal(number) for number in SIGNALS}
+    our_level = ours.level
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        ours.setLevel(our_level)
         torch.set_num_threads(threads)
         hub.setLevel(level)

@@ -19,7 +19,7 @@ from command_line import Cli
 from tiny_checkpoints import save_data, save_tiny
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
-TRIALS = 30
+TRIALS = 24
 PATIENCE_S = 90.0
 
 
@@ -110,43 +110,92 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def start(tmp_path: Path, assets: Path) -> Iterator[Callable[..., Server]]:
-    cli = Cli(tmp_path, assets)
-    started: list[Server] = []
+class Place:
+    """One database with one server at a time: what a test killed is started again by the next that needs it."""
 
-    def begin(*more: str) -> Server:
-        started.append(Server(cli, *more))
-        return started[-1]
+    def __init__(self, cli: Cli) -> None:
+        self.cli = cli
+        self._server: Server | None = None
 
-    yield begin
-    for server in started:
-        server.close()
+    def server(self, *more: str) -> Server:
+        if self._server is None or self._server.process.poll() is not None:
+            self.close()
+            self._server = Server(self.cli, *more)
+        return self._server
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
 
 
-def test_a_killed_worker_is_replaced_and_nothing_is_evaluated_twice(start: Callable[..., Server]) -> None:
-    server = start()
-    server.submit("s")
-    wait_until(lambda: len(server.finished("s")) >= 8)
-    before = set(server.finished("s"))
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, assets: Path) -> Iterator[Place]:
+    made = Place(Cli(tmp_path_factory.mktemp("place"), assets))
+    yield made
+    made.close()
+
+
+def test_a_study_runs_in_no_web_process_and_a_cancel_takes_effect_while_it_runs(place: Place) -> None:
+    server = place.server()
+    server.submit("long", trials=5000)
+    wait_until(lambda: len(server.finished("long")) >= 6)
+    if sys.platform == "linux":
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert not [name for name in ("libtorch", "sklearn", "pandas") if name in maps]
+    assert os.getpgid(server.process.pid) == os.getpgid(server.workers()[0].pid)  # Ctrl-C reaches both
+    cancel(server, "long")
+    stopped_at = len(server.finished("long"))
+    assert stopped_at < 5000
+    time.sleep(0.5)
+    assert len(server.finished("long")) == stopped_at
+    assert server.http.post("/v1/studies/long/resume").status_code == 202
+    wait_until(lambda: len(server.finished("long")) > stopped_at)
+    cancel(server, "long")
+
+
+def cancel(server: Server, name: str) -> None:
+    assert server.http.post(f"/v1/studies/{name}/cancel").status_code == 202
+    wait_until(lambda: server.state(name) == "cancelled")
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_evaluated_twice(place: Place) -> None:
+    server = place.server()
+    server.submit("first")
+    wait_until(lambda: len(server.finished("first")) >= 6)
+    before = set(server.finished("first"))
     [worker] = server.workers()
     worker.kill()
-    wait_until(lambda: server.state("s") == "complete")
-    after = server.finished("s")
+    wait_until(lambda: server.state("first") == "complete")
+    after = server.finished("first")
     assert before <= set(after) == set(range(TRIALS))
     assert set(after.values()) == {1}
 
 
-def test_a_killed_server_takes_its_workers_along_and_the_next_goes_on(start: Callable[..., Server]) -> None:
-    first = start()
-    first.submit("s")
-    wait_until(lambda: len(first.finished("s")) >= 8)
+def test_a_killed_server_takes_its_workers_along_and_the_next_resumes(place: Place) -> None:
+    first = place.server()
+    first.submit("second")
+    wait_until(lambda: len(first.finished("second")) >= 6)
     orphans = first.workers()
     first.stop(signal.SIGKILL)
     wait_until(lambda: not any(map(runs, orphans)))
-    second = start()
-    wait_until(lambda: second.state("s") == "complete")
-    assert second.finished("s") == dict.fromkeys(range(TRIALS), 1)
+    second = place.server()
+    wait_until(lambda: second.state("second") == "complete")
+    assert second.finished("second") == dict.fromkeys(range(TRIALS), 1)
+
+
+def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(place: Place) -> None:
+    first = place.server()
+    first.submit("third")
+    wait_until(lambda: len(first.finished("third")) >= 6)
+    orphans = first.workers()
+    assert first.stop() == 0
+    assert not any(map(runs, orphans))
+    second = place.server("--workers", "0")
+    assert second.state("third") == "queued"
+    done = place.cli("worker", "--until-idle", "--allow-path", str(place.cli.assets))
+    assert done.returncode == 0, done.stderr
+    assert second.state("third") == "complete"
+    assert second.finished("third") == dict.fromkeys(range(TRIALS), 1)
 
 
 def test_a_server_killed_while_its_worker_still_starts_leaves_no_orphan(tmp_path: Path, assets: Path) -> None:
@@ -162,43 +211,3 @@ def test_a_server_killed_while_its_worker_still_starts_leaves_no_orphan(tmp_path
 
 def runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(
-    start: Callable[..., Server], assets: Path
-) -> None:
-    first = start()
-    first.submit("s")
-    wait_until(lambda: len(first.finished("s")) >= 6)
-    orphans = first.workers()
-    assert first.stop() == 0
-    assert not any(map(runs, orphans))
-    second = start("--workers", "0")
-    assert second.state("s") == "queued"
-    done = subprocess.run(
-        second.cli.command("worker", "--until-idle", "--allow-path", str(assets)),
-        env=second.cli.environment,
-        cwd=second.cli.root,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert second.state("s") == "complete"
-    assert second.finished("s") == dict.fromkeys(range(TRIALS), 1)
-
-
-def test_a_study_runs_in_no_web_process_and_a_cancel_takes_effect_while_it_runs(start: Callable[..., Server]) -> None:
-    server = start()
-    server.submit("s", trials=5000)
-    wait_until(lambda: len(server.finished("s")) >= 6)
-    if sys.platform == "linux":
-        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
-        assert "libtorch" not in maps
-    assert os.getpgid(server.process.pid) == os.getpgid(server.workers()[0].pid)  # Ctrl-C reaches both
-    assert server.http.post("/v1/studies/s/cancel").status_code == 202
-    wait_until(lambda: server.state("s") == "cancelled")
-    stopped_at = len(server.finished("s"))
-    assert stopped_at < 5000
-    time.sleep(0.5)
-    assert len(server.finished("s")) == stopped_at
-    assert server.http.post("/v1/studies/s/resume").status_code == 202
-    wait_until(lambda: len(server.finished("s")) > stopped_at)
