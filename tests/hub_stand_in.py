@@ -52,7 +52,7 @@ class HubStandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     stand_in: HubStandIn
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0"  # a connection for each request, so that none outlives the hub
 
     def do_GET(self) -> None:
         self._answer()
