@@ -136,7 +136,7 @@ class JobQueue(Protocol):
         """
 
     def live(self) -> Sequence[Job]:
-        """Return all jobs that run, then all that wait, in the order in which they may start."""
+        """Return all jobs that run, then all that wait: by priority, then age, though owners take turns."""
 
     def waiting(self) -> int:
         """Return how many jobs are queued."""

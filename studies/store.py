@@ -37,6 +37,10 @@ class StudyBusyError(StoreError, RuntimeError):
     """Another live process is running this study."""
 
 
+class StudyTornError(StoreError, RuntimeError):
+    """The study's record cannot be read, so that nothing can be changed of it; it can be deleted."""
+
+
 class StudyLostError(StoreError, RuntimeError):
     """The study has gone to another process; its former process stops and writes nothing more."""
 

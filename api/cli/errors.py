@@ -25,6 +25,7 @@ from studies.store import (
     StudyExistsError,
     StudyNotFoundError,
     StudySlugError,
+    StudyTornError,
 )
 
 SUCCESS, MACHINE_FAILURE, BAD_INPUT, NOTHING_FEASIBLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -37,6 +38,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     LabelError: BAD_INPUT,
     CandidateNotFoundError: BAD_INPUT,
     StudyBusyError: BAD_INPUT,
+    StudyTornError: BAD_INPUT,
     StoreUnusableError: BAD_INPUT,
     StoreError: MACHINE_FAILURE,
     KeyExistsError: BAD_INPUT,

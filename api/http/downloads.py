@@ -16,8 +16,8 @@ class Download(FileResponse):
         try:
             return super()._parse_range_header(http_range, file_size)
         except MalformedRangeHeader as error:
-            raise ProblemError(400, f"Range: {error.content}", field="Range") from error
+            raise ProblemError(400, f"{error.content.rstrip('.')}; write bytes=0-99", field="Range") from error
         except RangeNotSatisfiable as error:
             headers = {"Content-Range": f"bytes */{file_size}"}
-            why = f"Range: the file has {file_size} bytes"
+            why = f"the file has {file_size} bytes"
             raise ProblemError(416, why, field="Range", headers=headers) from error

@@ -29,6 +29,7 @@ from studies.store import (
     StudyExistsError,
     StudyNotFoundError,
     StudySlugError,
+    StudyTornError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -57,6 +58,7 @@ STATUS: Mapping[type[Exception], int] = {
     UnknownNameError: 404,
     StudyExistsError: 409,
     StudyBusyError: 409,
+    StudyTornError: 409,
     StudySlugError: 422,
     LabelError: 422,
     BrokenSpecError: 409,

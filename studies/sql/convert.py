@@ -14,7 +14,7 @@ from objectives.measurement import Interval, Measurement
 from search_spaces.config import Config
 from studies.merging import merged
 from studies.ownership import Owner
-from studies.records import Candidate, CandidateState, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
 from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
 
@@ -86,6 +86,18 @@ def candidate_record(
         measurements=merged(of_outcome, later),
         verification=None if verification is None else verification_record(verification),
         shortlisted=row.shortlisted,
+    )
+
+
+def torn_candidate(row: Any, why: str) -> Candidate:  # Any: the columns that are read
+    """Return the stand-in for a candidate whose record is torn: failed, without a config."""
+    return Candidate(
+        id=row.id,
+        study_id=row.study_id,
+        number=row.number,
+        proposal=Proposal(config=Config(()), origin=Origin.USER),
+        state=CandidateState.FAILED,
+        outcome=Outcome(state=CandidateState.FAILED, reason=why),
     )
 
 

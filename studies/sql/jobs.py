@@ -6,6 +6,7 @@ other. The next claim settles every job whose lease ran out, each in a transacti
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ from studies.sql.locks import hold
 from studies.sql.tables import JobRow, StudyRow
 from studies.sql.torn import readable
 from studies.store import StoreError
+
+log = logging.getLogger(__name__)
 
 
 class SqlJobQueue:
@@ -59,21 +62,17 @@ class SqlJobQueue:
     ) -> Job | None:
         """Lease the job whose turn it is among owners, then by priority and age; None where nothing may start."""
         for job_id in self._lost():
-            self._recover(job_id)
+            try:
+                self._recover(job_id)
+            except leases.TornJobError as torn:
+                self._set_aside(torn)
         if not self.waiting():  # so that idle workers, who ask often, never wait for a writer
             return None
-        now = self._clock()
-        with self._database.write() as session:
-            if per_owner is not None:
-                hold(session, "claims")  # two who count at once would both find room
-            row = session.scalar(leases.next_job(per_owner, kinds))
-            if row is None:
-                return None
-            leases.lend(session, row, worker, until=now + timedelta(seconds=lease_s), now=now)
-            session.flush()
-            job = job_record(row)
-        self._begin(job, worker, now)
-        return job
+        try:
+            return self._lent(worker, timedelta(seconds=lease_s), per_owner, kinds)
+        except leases.TornJobError as torn:
+            self._set_aside(torn)
+            return self.claim(worker, lease_s=lease_s, per_owner=per_owner, kinds=kinds)
 
     def heartbeat(self, job_id: int, worker: str, *, lease_s: float) -> Job:
         """Renew a lease; the job returned tells whether to stop (`cancel_requested`). Raises `JobLostError`."""
@@ -110,11 +109,19 @@ class SqlJobQueue:
 
         Raises `StudyNotFoundError`.
         """
+        try:
+            return self._cancelled(study_id)
+        except leases.TornJobError as torn:
+            self._set_aside(torn)
+            return self.request_cancel(study_id)
+
+    def _cancelled(self, study_id: int) -> bool:
         now = self._clock()
         with self._database.write() as session:
             study = writes.locked_study(session, study_id)
-            live = select(JobRow).where(JobRow.study_id == study_id, JobRow.state.in_(leases.LIVE))
-            rows = session.scalars(live.order_by(JobRow.id).with_for_update()).all()
+            live = select(JobRow.id).where(JobRow.study_id == study_id, JobRow.state.in_(leases.LIVE))
+            ids = session.scalars(live.order_by(JobRow.id).with_for_update()).all()
+            rows = [leases.job_row(session, job_id) for job_id in ids]
             waited = study.state is StudyState.QUEUED
             for row in rows:
                 if row.state is JobState.QUEUED:
@@ -145,7 +152,7 @@ class SqlJobQueue:
         return self._read(found)
 
     def live(self) -> Sequence[Job]:
-        """Return all jobs that run, then all that wait, in the order in which they may start."""
+        """Return all jobs that run, then all that wait: by priority, then age, though owners take turns."""
         live = select(JobRow).where(JobRow.state.in_(leases.LIVE)).order_by(JobRow.priority.desc(), JobRow.id)
         return sorted(self._read(live), key=lambda job: job.state is JobState.QUEUED)
 
@@ -163,6 +170,26 @@ class SqlJobQueue:
                 lambda row: [job_record(session.get_one(JobRow, row.id))],
                 leases.torn_job,
             )
+
+    def _lent(self, worker: str, lease: timedelta, per_owner: int | None, kinds: Collection[JobKind]) -> Job | None:
+        now = self._clock()
+        with self._database.write() as session:
+            if per_owner is not None:
+                hold(session, "claims")  # two who count at once would both find room
+            job_id = session.scalar(leases.next_job(per_owner, kinds))
+            if job_id is None:
+                return None
+            row = leases.job_row(session, job_id)
+            leases.lend(session, row, worker, until=now + lease, now=now)
+            session.flush()
+            job = job_record(row)
+        self._begin(job, worker, now)
+        return job
+
+    def _set_aside(self, torn: leases.TornJobError) -> None:
+        log.warning("%s", torn)
+        with self._database.write() as session:
+            leases.set_aside(session, torn, process=self._process, now=self._clock())
 
     def _begin(self, job: Job, worker: str, now: datetime) -> None:
         """Mark the study that waited for a run RUNNING: readers see that a worker has it."""

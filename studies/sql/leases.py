@@ -6,30 +6,41 @@ the event about the study is written last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobLostError, JobNotFoundError, JobState
-from studies.ownership import Owner
+from studies.ownership import QUIET, Owner
 from studies.records import CandidateState, StudyState
 from studies.rules import json_data, text_data
 from studies.sql import writes
 from studies.sql.convert import UNKNOWN
 from studies.sql.events import append_state
 from studies.sql.tables import CandidateRow, JobRow, StageSecondsRow, StudyRow, VerificationRow
+from studies.sql.torn import TORN
 
 RUNS = (JobKind.RUN, JobKind.RESUME)  # the kinds whose study follows them
 LIVE = (JobState.QUEUED, JobState.RUNNING)
+_WAITING = (StudyState.QUEUED, StudyState.RUNNING)  # for a run
 _UNFINISHED = (StudyState.QUEUED, StudyState.RUNNING, StudyState.INTERRUPTED)
 _STUDY_STATE = {
     JobState.QUEUED: StudyState.QUEUED,
     JobState.FAILED: StudyState.FAILED,
     JobState.CANCELLED: StudyState.CANCELLED,
 }
+
+
+class TornJobError(JobLostError):
+    """A job, or its study, has a record that cannot be read: no worker can take it."""
+
+    def __init__(self, job_id: int, why: str) -> None:
+        super().__init__(f"job {job_id}: its record or its study's cannot be read ({why}); resume the study")
+        self.job_id = job_id
 
 
 def new_job(
@@ -60,8 +71,8 @@ def new_job(
     return row
 
 
-def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[JobRow]:
-    """Return the query for the job that may start first; one that another transaction holds is passed over.
+def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[int]:
+    """Return the query for the id of the job that may start first; one that another transaction holds is passed over.
 
     Owners take turns: the one who has fewest jobs running, of equals the one who was served longest ago. Priority and
     age decide among the jobs of one owner alone, so that no owner can keep others waiting.
@@ -74,16 +85,49 @@ def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[JobRow
     if per_owner is not None:
         may_start.append(or_(JobRow.owner.is_(None), running < per_owner))
     turn = (running, served.asc().nulls_first(), JobRow.priority.desc(), JobRow.id)
-    first = select(JobRow).where(*may_start).order_by(*turn).limit(1)
+    first = select(JobRow.id).where(*may_start).order_by(*turn).limit(1)
     return first.with_for_update(skip_locked=True, of=JobRow)
 
 
 def locked_job(session: Session, job_id: int) -> tuple[StudyRow, JobRow] | None:
-    """Return a job with its study, both locked; None where there is no such job."""
+    """Return a job with its study, both locked; None where there is no such job. Raises `TornJobError`."""
     study_id = session.scalar(select(JobRow.study_id).where(JobRow.id == job_id))
-    study = None if study_id is None else session.get(StudyRow, study_id, with_for_update=True)
-    job = None if study is None else session.get(JobRow, job_id, with_for_update=True)
+    with _named(job_id):
+        study = None if study_id is None else session.get(StudyRow, study_id, with_for_update=True)
+        job = None if study is None else session.get(JobRow, job_id, with_for_update=True)
     return None if study is None or job is None else (study, job)
+
+
+def job_row(session: Session, job_id: int) -> JobRow:
+    """Return a job that is locked. Raises `TornJobError`."""
+    with _named(job_id):
+        return session.get_one(JobRow, job_id)
+
+
+@contextmanager
+def _named(job_id: int) -> Iterator[None]:
+    try:
+        yield
+    except TORN as error:
+        raise TornJobError(job_id, str(error)) from error
+
+
+def set_aside(session: Session, torn: TornJobError, *, process: Owner, now: datetime) -> None:
+    """Fail a job that cannot be read; its study fails too if it can be read and waits for this job alone."""
+    failed = {"state": JobState.FAILED, "error": text_data(str(torn)), "lease_until": None, "finished_at": now}
+    session.execute(update(JobRow).where(JobRow.id == torn.job_id).values(failed))
+    of_job = select(JobRow.study_id).where(JobRow.id == torn.job_id).scalar_subquery()
+    runs = JobRow.state.in_(LIVE) & JobRow.kind.in_(RUNS)
+    if session.scalar(select(JobRow.id).where(JobRow.study_id == of_job, runs).limit(1)) is not None:
+        return
+    try:
+        study = session.scalar(select(StudyRow).where(StudyRow.id == of_job).with_for_update())
+    except TORN:  # listed as broken already
+        return
+    if study is None or study.state not in _WAITING:
+        return
+    if writes.what_keeps_study(study, process, quiet_for=QUIET) is None:
+        move_study(session, study, StudyState.FAILED, error=str(torn), process=process, now=now)
 
 
 def held_job(session: Session, job_id: int, worker: str) -> tuple[StudyRow, JobRow]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
 
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
-from studies.sql.convert import candidate_record, study_record, torn_study
+from studies.sql.convert import candidate_record, study_record, torn_candidate, torn_study
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
 from studies.sql.torn import readable
 
@@ -120,9 +120,22 @@ class CandidateQuery:
         self._measurements = select(MeasurementRow).where(of_chosen).order_by(MeasurementRow.id)
         self._verifications = select(VerificationRow).where(VerificationRow.candidate_id.in_(chosen))
         self._candidates = select(CandidateRow).where(condition).order_by(CandidateRow.study_id, CandidateRow.number)
+        columns = (CandidateRow.id, CandidateRow.study_id, CandidateRow.number)
+        self._named = self._candidates.with_only_columns(*columns)
 
     def records(self, session: Session, **bound: object) -> list[Candidate]:
-        """Return the candidates in number order; `bound` are the values of the condition's parameters."""
+        """Return the candidates in number order; `bound` are the values of the condition's parameters.
+
+        One whose record is torn is replaced by a failed one, which says so.
+        """
+        return readable(
+            lambda: self._records(session, bound),
+            lambda: session.execute(self._named, bound).all(),
+            lambda row: CandidateQuery(CandidateRow.id == row.id)._records(session, {}),
+            torn_candidate,
+        )
+
+    def _records(self, session: Session, bound: Mapping[str, object]) -> list[Candidate]:
         measurements: defaultdict[int | None, list[MeasurementRow]] = defaultdict(list)
         for measurement in session.scalars(self._measurements, bound):
             measurements[measurement.candidate_id].append(measurement)

@@ -7,6 +7,7 @@ other and its revision counts them; a read takes a fixed number of queries, howe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Self
 
@@ -52,6 +53,7 @@ from studies.sql.queries import (
     study_records,
 )
 from studies.sql.tables import CandidateRow, StudyRow, VerificationRow, VerificationUseRow
+from studies.store import StudyTornError
 
 
 class SqlStore:
@@ -217,7 +219,8 @@ class SqlStore:
         Raises `StudyBusyError` while another live process runs it.
         """
         with self.database.write() as session:
-            writes.refuse_busy(writes.locked_study(session, study_id), self._owner, now=self._clock())
+            with suppress(StudyTornError):  # no process can run it
+                writes.refuse_busy(writes.locked_study(session, study_id), self._owner, now=self._clock())
             session.execute(delete(StudyRow).where(StudyRow.id == study_id))
 
     def start_candidate(self, study_id: int, proposal: Proposal) -> Candidate:

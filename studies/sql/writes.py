@@ -19,12 +19,19 @@ from studies.rules import checked_slug, json_data, no_such_candidate, no_such_st
 from studies.sql.convert import measurement_record, measurement_values, owner_of, proposal_values
 from studies.sql.queries import slugs
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationUseRow
-from studies.store import StudyBusyError
+from studies.sql.torn import TORN
+from studies.store import StudyBusyError, StudyTornError
 
 
 def locked_study(session: Session, study_id: int, claim: Claim | None = None) -> StudyRow:
-    """Return a study's row, locked until the transaction ends. Raises `StudyNotFoundError`, `StudyLostError`."""
-    row = session.get(StudyRow, study_id, with_for_update=True)
+    """Return a study's row, locked until the transaction ends.
+
+    Raises `StudyNotFoundError`, `StudyTornError`, `StudyLostError`.
+    """
+    try:
+        row = session.get(StudyRow, study_id, with_for_update=True)
+    except TORN as error:
+        raise StudyTornError(f"study {study_id}: its record cannot be read ({error}); delete the study") from error
     if row is None:
         raise no_such_study(study_id, slugs(session))
     refuse_void(claim, study_id, row.claims)

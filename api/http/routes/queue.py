@@ -44,7 +44,7 @@ class WorkerView(BaseModel):
 
 
 class Queue(BaseModel):
-    """All workers, and all jobs: those that run, then those that wait, in the order in which they may start."""
+    """All workers, and all jobs: those that run, then those that wait by priority and age; keys take turns."""
 
     workers: list[WorkerView]
     jobs: list[QueuedJob]

@@ -154,6 +154,76 @@ def test_a_record_that_is_torn_takes_nobody_elses_down(kind: str, place: object,
         assert client.get(f"/v1/studies/torn{path}").status_code < 500, path
 
 
+@pytest.mark.parametrize("kind", ["settings", "state", "job", "kind of job"])
+def test_a_worker_sets_a_torn_job_aside_and_takes_the_next(kind: str, place: object, client: TestClient) -> None:
+    for name in ("before", "torn", "after"):
+        client.post("/v1/studies", json=place.request(name=name))
+    service = open_service(place.settings.storage)
+    with service.database.write() as session:
+        session.execute(text(TORN[kind]))
+    taken = [service.jobs.claim(f"worker-{number}", lease_s=30) for number in range(3)]
+    service.close()
+    assert [job and job.study_id for job in taken] == [1, 3, None]
+    assert client.post("/v1/studies/torn/cancel").status_code == 409
+    torn = client.get("/v1/studies/torn").json()
+    assert torn["state"] == "failed"
+    assert "cannot be read" in torn["error"]
+    assert client.delete("/v1/studies/torn").status_code == 204
+
+
+def test_a_torn_job_whose_lease_ran_out_stops_no_worker(place: object, client: TestClient) -> None:
+    for name in ("before", "torn", "after"):
+        client.post("/v1/studies", json=place.request(name=name))
+    service = open_service(place.settings.storage)
+    for worker in ("a", "b"):
+        assert service.jobs.claim(worker, lease_s=30) is not None
+    with service.database.write() as session:
+        session.execute(text(TORN["job"]))
+        session.execute(text("UPDATE jobs SET lease_until = '2026-01-01 00:00:00' WHERE study_id = 2"))
+        session.execute(text("UPDATE studies SET owner_pid = NULL WHERE id = 2"))
+    after = service.jobs.claim("c", lease_s=30)
+    service.close()
+    assert after is not None
+    assert after.study_id == 3
+    assert client.get("/v1/studies/torn").json()["state"] == "failed"
+
+
+TORN_CANDIDATE = {
+    "config": "UPDATE candidates SET config = '{' WHERE number = 1",
+    "state": "UPDATE candidates SET state = 'later' WHERE number = 1",
+    "measurement": "INSERT INTO measurements (study_id, candidate_id, later, quantity, value, unit, source, n,"
+    " conditions, samples) SELECT study_id, id, 1, 'flops', 1, 'FLOPs', 'guessed', 1, '{}', '[]' FROM candidates"
+    " WHERE number = 1",
+}
+
+
+@pytest.mark.parametrize("kind", TORN_CANDIDATE)
+def test_a_torn_candidate_is_listed_as_failed_beside_the_others(
+    kind: str, place: object, done: tuple[object, TestClient]
+) -> None:
+    source = open_service(done[0].settings.storage)
+    with source.database.glance() as connection:
+        connection.execute(text("VACUUM INTO :file"), {"file": place.settings.storage.removeprefix("sqlite:///")})
+    source.close()
+    service = open_service(place.settings.storage)
+    before = service.store.candidates(1)
+    with service.database.write() as session:
+        session.execute(text(TORN_CANDIDATE[kind]))
+    after = service.store.candidates(1)
+    service.close()
+    assert [candidate for candidate in after if candidate.number != 1] == [c for c in before if c.number != 1]
+    assert after[1].outcome is not None
+    assert "cannot be read" in (after[1].outcome.reason or "")
+    with place.client() as client:
+        for path in ("", "/candidates", "/log"):
+            page = client.get(f"/studies/first{path}", headers={"Accept": "text/html"})
+            assert page.status_code == 200, path
+        for path in ("/result", "/front", "/candidates", "/candidates/0", "/importance", "/hypervolume"):
+            assert client.get(f"/v1/studies/first{path}").status_code == 200, path
+        assert client.get("/v1/studies/first/candidates/1").status_code < 500
+        assert "cannot be read" in client.get("/studies/first/candidates", headers={"Accept": "text/html"}).text
+
+
 def test_events_with_a_surrogate_are_told(place: object, client: TestClient) -> None:
     client.post("/v1/studies", json=place.request(name="s"))
     service = open_service(place.settings.storage)
