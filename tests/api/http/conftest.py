@@ -83,3 +83,12 @@ def done(tmp_path_factory: pytest.TempPathFactory, served_assets: Path) -> Itera
         assert made.post("/v1/studies", json=finished.request(name="first")).status_code == 201
         finished.work()
         yield finished, made
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory, served_assets: Path) -> Iterator[tuple[Place, TestClient]]:
+    """A service for many requests that it is to refuse, so that it stays empty."""
+    asked = Place(tmp_path_factory.mktemp("empty"), served_assets)
+    asked.settings = asked.settings.model_copy(update={"requests_per_minute": 10**6})
+    with asked.client() as made:
+        yield asked, made

@@ -21,9 +21,8 @@ def body_of(place: object, **changes: object) -> str:
 
 @pytest.mark.parametrize("escape", UNREADABLE)
 @pytest.mark.parametrize("field", ["name", "model", "task", "data", "weights", "label_column", "keep", "text_columns"])
-def test_a_text_that_nobody_could_be_shown_is_refused_by_its_field(
-    field: str, escape: str, place: object, client: TestClient
-) -> None:
+def test_a_text_that_nobody_could_be_shown_is_refused_by_its_field(field: str, escape: str, empty: tuple) -> None:
+    place, client = empty
     value = ["BAD"] if field in ("keep", "text_columns") else "BAD"
     answer = client.post("/v1/studies", content=body_of(place, **{field: value}).replace("BAD", escape), headers=JSON)
     assert answer.status_code == 422, answer.text
@@ -35,12 +34,14 @@ def test_a_text_that_nobody_could_be_shown_is_refused_by_its_field(
     ("field", "value"),
     [("seed", 2**63), ("seed", 2**64), ("trials", 10**6 + 1), ("threads", 10**5), ("keep", ["a"] * 1001)],
 )
-def test_a_number_or_list_without_end_is_refused(field: str, value: object, place: object, client: TestClient) -> None:
+def test_a_number_or_list_without_end_is_refused(field: str, value: object, empty: tuple) -> None:
+    place, client = empty
     assert client.post("/v1/studies", json=place.request(**{field: value})).status_code == 422
     assert client.get("/v1/studies").json()["items"] == []
 
 
-def test_a_strange_name_of_a_field_is_refused_like_any_other(client: TestClient) -> None:
+def test_a_strange_name_of_a_field_is_refused_like_any_other(empty: tuple) -> None:
+    _, client = empty
     for name in (r"\ud83d", "x" * 100_000):
         answer = client.post("/v1/studies", content=f'{{"{name}": 1}}', headers=JSON)
         assert answer.status_code == 422
@@ -59,19 +60,22 @@ def test_a_strange_name_of_a_field_is_refused_like_any_other(client: TestClient)
         ('{"trials": 1', "not JSON"),
     ],
 )
-def test_json_that_could_be_read_in_two_ways_is_refused(body: str, why: str, client: TestClient) -> None:
+def test_json_that_could_be_read_in_two_ways_is_refused(body: str, why: str, empty: tuple) -> None:
+    _, client = empty
     answer = client.post("/v1/studies", content=body, headers=JSON)
     assert (answer.status_code, why in answer.json()["detail"]) == (400, True), answer.text
 
 
 @pytest.mark.parametrize("name", ["m" * 4000, "~nobody-of-this-name/x", "/" + "x" * 3000, "a/" + "b" * 3000])
 @pytest.mark.parametrize("field", ["model", "data", "weights"])
-def test_a_place_that_cannot_be_is_a_refusal(field: str, name: str, place: object, client: TestClient) -> None:
+def test_a_place_that_cannot_be_is_a_refusal(field: str, name: str, empty: tuple) -> None:
+    place, client = empty
     answer = client.post("/v1/studies", json=place.request(**{field: name}))
     assert answer.status_code in (403, 404, 422), answer.text
 
 
-def test_an_origin_that_is_no_address_is_refused(client: TestClient) -> None:
+def test_an_origin_that_is_no_address_is_refused(empty: tuple) -> None:
+    _, client = empty
     for origin in ("http://[", "null", "http://127.0.0.1:8000@evil.example"):
         assert client.post("/v1/studies", json={}, headers={"Origin": origin}).status_code == 403
     assert client.post("/v1/studies", json={}, headers={"Origin": "http://127.0.0.1:8000"}).status_code == 422
@@ -234,7 +238,8 @@ def test_events_with_a_surrogate_are_told(place: object, client: TestClient) -> 
     assert "\\\\ud83d" in answer.text
 
 
-def test_no_path_and_no_query_is_too_strange(client: TestClient) -> None:
+def test_no_path_and_no_query_is_too_strange(empty: tuple) -> None:
+    _, client = empty
     assert client.get("/v1/studies", params={"search": "\0"}).status_code == 200
     assert client.get("/v1/studies", params={"cursor": str(2**64)}).status_code == 422
     for path in (str(2**63), str(2**64), "%00", "-1", "0", "%ff", "ünï", "a" * 5000, "..%2f..", "%f0%9f%98%80"):

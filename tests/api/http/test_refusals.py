@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from api.http.app import create_app
 from api.http.conditional import Version
@@ -41,8 +40,9 @@ def is_problem(answer: object, status: int) -> bool:
     ],
 )
 def test_a_request_that_cannot_work_is_a_problem_and_makes_nothing(
-    changes: dict[str, object], status: int, place: object, client: TestClient
+    changes: dict[str, object], status: int, empty: tuple
 ) -> None:
+    place, client = empty
     assert is_problem(client.post("/v1/studies", json=place.request(**changes)), status)
     assert client.get("/v1/studies").json()["items"] == []
 
@@ -50,8 +50,9 @@ def test_a_request_that_cannot_work_is_a_problem_and_makes_nothing(
 @pytest.mark.parametrize("field", ["model", "data"])
 @pytest.mark.parametrize("name", ["owner/name", "name"])
 def test_a_directory_that_is_called_like_a_hub_id_is_no_way_in(
-    field: str, name: str, place: object, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    field: str, name: str, empty: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    place, client = empty
     (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert is_problem(client.post("/v1/studies", json=place.request(**{field: name})), 403)
@@ -71,13 +72,16 @@ def test_a_directory_that_is_called_like_a_hub_id_is_no_way_in(
     ],
     ids=["cut off", "bad UTF-8", "NaN", "Infinity", "deep list", "deep object", "too large", "empty"],
 )
-def test_a_hostile_body_is_a_problem(body: bytes, status: int, client: TestClient) -> None:
+def test_a_hostile_body_is_a_problem(body: bytes, status: int, empty: tuple) -> None:
+    _, client = empty
     answer = client.post("/v1/studies", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {status, 400, 422} - ({413} - {status}), answer.text
     assert is_problem(answer, answer.status_code)
 
 
-def test_a_body_longer_than_announced_is_cut_off(client: TestClient) -> None:
+def test_a_body_longer_than_announced_is_cut_off(empty: tuple) -> None:
+    _, client = empty
+
     def endless() -> object:
         for _ in range(400):
             yield b" " * 1024
@@ -104,7 +108,8 @@ def test_a_body_that_trickles_in_is_not_waited_for(place: object) -> None:
     assert answers[0]["status"] == 408
 
 
-def test_strange_hosts_origins_media_types_and_header_floods_are_refused(client: TestClient) -> None:
+def test_strange_hosts_origins_media_types_and_header_floods_are_refused(empty: tuple) -> None:
+    _, client = empty
     assert is_problem(client.get("/v1/studies", headers={"Host": "evil.example"}), 421)
     assert is_problem(client.post("/v1/studies", json={}, headers={"Origin": "http://evil.example"}), 403)
     assert is_problem(client.post("/v1/studies", content=b"a=1", headers={"Content-Type": "text/plain"}), 415)
@@ -123,7 +128,8 @@ def test_too_many_requests_are_told_when_to_come_back(place: object) -> None:
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_every_answer_is_marked(client: TestClient) -> None:
+def test_every_answer_is_marked(empty: tuple) -> None:
+    _, client = empty
     for path in ("/healthz", "/nowhere", "/openapi.json"):
         headers = client.get(path).headers
         assert "default-src 'self'" in headers["Content-Security-Policy"]
