@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.bank.files import write_entry
+from search_spaces.finite import is_finite
 
 DAMPING = 1e-2  # of the mean variance; keeps C invertible when tokens are few or neurons are dead
 MARK = ".damping.safetensors"
@@ -35,7 +36,7 @@ def factorised(matrix: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tens
     The share is `DAMPING`, or the first ten-fold of it that makes them positive definite. Raises `ValueError` for
     moments that hold NaN or infinity.
     """
-    if not torch.isfinite(matrix).all():
+    if not is_finite(matrix):
         raise ValueError("the moments of the calibration examples hold NaN or infinity; the model is broken")
     share = DAMPING
     moments = damped(matrix)

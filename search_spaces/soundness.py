@@ -12,18 +12,19 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from search_spaces.channels.inputs import Inputs, agree, answers
 from search_spaces.encoders import UnprunableModelError
+from search_spaces.finite import is_finite
 from search_spaces.surgery import share_structure
 
 
 def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
     """Raise `UnprunableModelError` naming what is wrong; the model is left as it is."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if not torch.isfinite(tensor).all():
+        if not is_finite(tensor):
             raise UnprunableModelError(f"tensor {name!r} contains NaN or infinity; train the model again")
     twin = share_structure(model).eval()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         first, second = (answers(twin, example_inputs) for _ in range(2))
-    if not all(torch.isfinite(output).all() for output in first):
+    if not all(map(is_finite, first)):
         raise UnprunableModelError("the model's output is not finite, though its weights are; check its forward")
     if not all(map(agree, first, second)):
         raise UnprunableModelError(

@@ -13,6 +13,7 @@ from optimizer.errors import InputError, listed
 from optimizer.quiet import quiet_transformers
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.workloads.checkpoint import Checkpoint
+from search_spaces.finite import is_finite
 
 BODY = (".layer.", "embeddings.", "embeddings_project")
 IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
@@ -52,7 +53,7 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
 def check_finite(model: nn.Module) -> None:
     """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if not torch.isfinite(tensor).all():
+        if not is_finite(tensor):
             raise InputError("--model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
 
 

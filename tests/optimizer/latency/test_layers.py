@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from optimizer.latency import layers
 from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, layer_latency, sum_of_layers
 from optimizer.spec import StudySpec
 from optimizer.workloads.workload import Workload, load_workload
@@ -58,7 +59,10 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, ChannelS
     spec = spec_of()
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
     space = workload.family.space
-    return workload, space, cache, layer_latency(spec, workload, space, cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "LAYER_SECONDS", 0.02)
+        patch.setattr(layers, "WHOLE_SECONDS", 0.5)
+        return workload, space, cache, layer_latency(spec, workload, space, cache)
 
 
 def spec_of() -> StudySpec:
