@@ -27,6 +27,14 @@ def shown_url(url: str) -> str:
     return shown(parsed_url(url))
 
 
+def has_database(url: str) -> bool:
+    """Whether there is a database to open: a SQLite file that exists, or a server. Raises `StoreUnusableError`."""
+    from studies.sql.engine import database_file, is_sqlite, parsed_url
+
+    parsed = parsed_url(url)
+    return not is_sqlite(parsed) or database_file(parsed).is_file()
+
+
 def open_store(url: str, *, read_only: bool = False) -> SqlStore:
     """Open the database of a URL: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`.
 

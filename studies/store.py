@@ -49,6 +49,10 @@ class StoreUnusableError(StoreError, RuntimeError):
     """The database cannot be used as it is: corrupt, read-only, newer, replaced. The text says what to do."""
 
 
+class StoreOlderError(StoreUnusableError):
+    """The database has an older version's tables; opening it for writing upgrades them."""
+
+
 class StoreUnavailableError(StoreError, RuntimeError):
     """The database cannot serve now: unreachable, full, locked. Nothing of the call is kept; later it may be."""
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from api.cli.live import LiveProgress
 from api.cli.sources import Format
+from api.http.kept import delete_study
 from api.http.models import StudyView
 from optimizer.errors import InputError
 from optimizer.handover.exportable import exportable, refuse_filled
@@ -20,15 +21,35 @@ from optimizer.member import FrontResult, Member, RunResult
 from optimizer.names import check_larger, free_slug
 from optimizer.spec import CostName, StudySpec
 from optimizer.workloads.names import check_names
-from studies.opening import default_storage_url, open_service, open_store, shown_url
+from studies.opening import default_storage_url, has_database, open_service, open_store, shown_url
 from studies.records import Study, StudyState
+from studies.rules import checked_slug
 from studies.standing import as_it_stands, why_busy
-from studies.store import StudyBusyError, StudyStore
+from studies.store import StoreOlderError, StudyBusyError, StudyStore
+
+ARTIFACTS = "artifacts"  # exported models, in the cache directory
 
 
 def default_cache_dir() -> Path:
     """Return where banks, tables and trained checkpoints are kept unless `--cache-dir` says otherwise."""
     return Path(platformdirs.user_cache_dir("pruning-optimizer"))
+
+
+def check_free(name: str, storage: str) -> None:
+    """Check a new study's name, and make no database. Raises `StudySlugError`, `StudyExistsError`."""
+    checked_slug(name)
+    if has_database(storage):
+        with closing(_opened(storage, read_only=True)) as store:
+            free_slug(name, store)
+
+
+def _opened(storage: str, *, read_only: bool) -> StudyStore:
+    """Open a database; one of an older version is upgraded first, whatever it is opened for."""
+    try:
+        return open_store(storage, read_only=read_only)
+    except StoreOlderError:
+        open_store(storage).close()
+        return open_store(storage, read_only=read_only)
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,8 @@ class LocalStudies:
             spec = StudySpec.stored(found.spec)
             if epsilon is not None:
                 check_larger(epsilon, spec)
+            elif found.state is StudyState.COMPLETE:
+                console.print(f"{found.slug} is complete; only a larger --epsilon can add to it", highlight=False)
             from optimizer.run import resume
 
             within = spec.epsilon if epsilon is None else epsilon
@@ -135,13 +158,13 @@ class LocalStudies:
             return StudyView.of(service.store.study(str(study.id)))
 
     def delete(self, name: str) -> None:
-        """Delete a study."""
-        with self._store() as store:
-            store.delete_study(store.study(name).id)
+        """Delete a study, and its exports in the cache directory."""
+        with closing(open_service(self.storage)) as service:
+            delete_study(service, service.store.study(name).id, self.cache_dir / ARTIFACTS)
 
     @contextmanager
     def _store(self, *, read_only: bool = False) -> Iterator[StudyStore]:
-        with closing(open_store(self.storage, read_only=read_only)) as store:
+        with closing(_opened(self.storage, read_only=read_only)) as store:
             yield store
 
     def _interrupted(self, slug: str | None) -> str:

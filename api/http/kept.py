@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studies.jobs import Job, JobNotFoundError, JobQueue, JobState
+
+if TYPE_CHECKING:
+    from studies.sql.service import SqlService
 
 _FOLDER = re.compile(r"job-(\d{1,9})-\d+")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
-def remove_exports(jobs: Iterable[Job], artifacts: Path) -> None:
-    """Remove the folders of these jobs."""
+def delete_study(service: SqlService, study_id: int, artifacts: Path) -> None:
+    """Delete a study with all that belongs to it, and the folders of its exports."""
+    jobs = service.jobs.jobs(study_id)
+    service.store.delete_study(study_id)
     for job in jobs:
         for folder in artifacts.glob(f"job-{job.id}-*"):
             shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from studies.sql.engine import reading, share_among_processes, writing
 from studies.sql.failures import shown
 from studies.sql.tables import Base
-from studies.store import StoreUnusableError
+from studies.store import StoreOlderError, StoreUnusableError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _UPGRADE_LOCK = 0x5052554E45  # any number, the same in every process: PostgreSQL's lock for those who upgrade
@@ -61,7 +61,7 @@ def check_readable(engine: Engine, url: URL) -> None:
     if state is SchemaState.EMPTY:
         raise StoreUnusableError(f"storage {shown(url)}: there are no studies in this database; run one there first")
     if state is SchemaState.OLDER:
-        raise StoreUnusableError(
+        raise StoreOlderError(
             f"storage {shown(url)}: written by an older version of this program; run or resume a study there once, "
             "which brings its tables up to date"
         )

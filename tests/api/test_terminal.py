@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.command import downgrade
 from command_line import ROOT, run_here
 from rich.console import Console
+from sqlalchemy import create_engine
 from stored_studies import figure, put_study
 
 from api.cli.app import run
@@ -24,8 +26,10 @@ from api.cli.live import LiveProgress
 from objectives.measurement import Interval
 from optimizer.progress import STUDY, Event
 from search_spaces.config import Config
-from studies.opening import open_store
+from studies.jobs import JobKind
+from studies.opening import open_service, open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, StudyState, Verification
+from studies.sql.schema import migrations
 
 KNOWN = ["--model", "bert-base", "--task", "sst2", "--epsilon", "0.01"]
 
@@ -67,6 +71,7 @@ NAMES = (
     ([*KNOWN, "--output", "/dev/null/report.html"], "--output: /dev/null is not a directory"),
     ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
     ([*KNOWN, "--dry-run", "--study", "a/b"], "the name 'a/b' cannot be used"),
+    ([*KNOWN, "--dry-run", "--study", "taken"], "optimize resume taken"),
     ([*KNOWN, "--no-such-option"], "No such option"),
     (["resume", "taken"], "is running it"),
     (["resume", "nothing"], "none is called 'nothing'"),
@@ -220,6 +225,51 @@ time.sleep(60)
     assert "optimize resume killed" in typed.out
     assert typed("cancel", "killed") == 2
     assert "optimize resume killed" in typed.err
+
+
+def test_resuming_a_complete_study_says_what_would_add_to_it(typed: Typed) -> None:
+    typed.put("first", candidates=[(0.01, 0.6)])
+    with closing(open_store(typed.url)) as store:
+        store.update_study(store.study("first").id, state=StudyState.COMPLETE)
+    typed("resume", "first", "--json")
+    assert "first is complete; only a larger --epsilon can add to it" in typed.err
+
+
+def test_keys_are_listed_with_the_owners_that_they_read(typed: Typed) -> None:
+    assert typed("keys", "add", "alice") == 0
+    assert typed("keys", "add", "board", "--scopes", "read", "--owners", "alice") == 0
+    assert typed("keys", "add", "wall", "--scopes", "read", "--owners", "all") == 0
+    assert typed("keys", "list") == 0
+    alice, board, wall = typed.out.splitlines()
+    assert "reads" not in alice
+    assert board.endswith("board  read  valid  reads alice")
+    assert wall.endswith("reads all")
+
+
+def test_a_deleted_study_takes_its_exports_along(typed: Typed) -> None:
+    typed.put("first", candidates=[(0.01, 0.6)])
+    with closing(open_store(typed.url)) as store:
+        store.update_study(store.study("first").id, state=StudyState.COMPLETE)
+    with closing(open_service(typed.url)) as service:
+        job = service.jobs.enqueue(service.store.study("first").id, JobKind.EXPORT, {"candidate": 0})
+    folders = [typed.root / "cache" / "artifacts" / f"job-{number}-1" for number in (job.id, job.id + 1)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert typed("delete", "first", "--yes") == 0
+    assert [folder.exists() for folder in folders] == [False, True]
+
+
+def test_a_reading_command_upgrades_an_older_database(typed: Typed) -> None:
+    typed.put("first", candidates=[(0.01, 0.6)])
+    engine = create_engine(typed.url)
+    with engine.begin() as connection:
+        config = migrations()
+        config.attributes["connection"] = connection
+        downgrade(config, "0005")
+    engine.dispose()
+    assert typed("studies") == 0
+    assert "first" in typed.out
+    assert typed("front", "first") == 0
 
 
 def test_a_study_without_candidates_says_where_it_stands(typed: Typed) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
 from optimizer.errors import InputError, UnknownNameError
-from studies.keys import Scope
+from studies.keys import ApiKey, Scope
 
 SCOPES = tuple(scope.value for scope in Scope)
 keys_app = typer.Typer(help="Add, list and revoke the API keys of the service.", no_args_is_help=True)
@@ -69,28 +71,32 @@ def list_keys(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir =
     from studies.opening import open_service
 
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
-    service = open_service(shared.storage)
-    try:
-        found = [
-            {
-                "id": key.id,
-                "name": key.name,
-                "scopes": sorted(key.scopes),
-                "owners": sorted(key.owners),
-                "created_at": key.created_at.isoformat(),
-                "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
-                "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
-            }
-            for key in service.keys.keys()  # noqa: SIM118 - not a mapping
-        ]
-    finally:
-        service.close()
+    with closing(open_service(shared.storage)) as service:
+        found = list(service.keys.keys())
     if shared.as_json:
-        shared.answer({"schema_version": 1, "items": found})
-        return
+        return shared.answer({"schema_version": 1, "items": list(map(_as_data, found))})
+    names = {key.id: key.name for key in found}
     for key in found:
-        state, scopes = "revoked" if key["revoked_at"] else "valid", ",".join(map(str, key["scopes"] or ()))
-        shared.console.print(f"{key['id']}  {key['name']}  {scopes}  {state}", highlight=False)
+        shared.console.print(_in_words(key, names), highlight=False, markup=False)
+    return None
+
+
+def _as_data(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "owners": sorted(key.owners),
+        "created_at": key.created_at.isoformat(),
+        "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
+        "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
+    }
+
+
+def _in_words(key: ApiKey, names: Mapping[str, str]) -> str:
+    reads = ", ".join(sorted(names.get(owner, owner) for owner in key.owners))
+    state = "revoked" if key.revoked_at else "valid"
+    return "  ".join([key.id, key.name, ",".join(sorted(key.scopes)), state, *([f"reads {reads}"] if reads else [])])
 
 
 @keys_app.command("revoke")

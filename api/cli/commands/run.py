@@ -5,34 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from api.cli.context import Shared, check_output
+from api.cli.local import check_free
 from api.cli.render import print_result
 from api.cli.sources import Studies
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.member import RunResult
 from optimizer.spec import StudySpec
 from optimizer.workloads.names import check_names
-from studies.rules import checked_slug
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
     """Run a new study, or only check and estimate it."""
     check_output(output)
     if dry_run:
-        if study is not None:
-            checked_slug(study)
-        return _estimate(spec, shared)
+        return _estimate(spec, shared, study)
     with shared.studies() as known:
         result = known.run(spec, name=study, console=shared.messages)
         return hand_over(result, known, shared, output)
 
 
-def _estimate(spec: StudySpec, shared: Shared) -> None:
+def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
     """Print an estimate of a study's time on this machine. Raises `InputError` with `--server`."""
     if shared.server is not None:
         raise InputError(
             "--dry-run", f"estimates for this machine, not for --server {shared.server.url}; remove one of them"
         )
     check_names(spec)
+    if study is not None:
+        check_free(study, shared.storage)
     from optimizer.estimate import estimate  # brings torch, which a mistyped name should not wait for
 
     report = estimate(spec, cache_dir=shared.cache_dir)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey
-from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
+from api.cli.local import ARTIFACTS
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 
 GRACE_S = 3
+DAY_S = 24 * 3600.0
 OTHER_FILES = 100  # that a server opens in addition to its connections: database, exports, logs
 
 
@@ -50,24 +53,19 @@ def serve(
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
+    export_days: Annotated[float, typer.Option(min=0.01, help="Days for which exported models are kept.")] = 30.0,
     storage: Storage = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve studies and fronts over HTTP, and run submitted studies."""
-    import uvicorn
-
-    from api.http.app import create_app
-    from api.http.protocol import bounded
     from api.http.settings import LOOPBACK, Settings
-    from api.runner.pool import Pool
-    from studies.opening import open_service
 
     shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     settings = Settings(
         storage=shared.storage,
         cache_dir=shared.cache_dir,
-        artifacts=artifacts or shared.cache_dir / "artifacts",
+        artifacts=artifacts or shared.cache_dir / ARTIFACTS,
         roots=tuple(allow_path or ()),
         hub_allow=tuple(allow_hub or ()),
         hosts=(*LOOPBACK, *(name.lower() for name in allow_host or ())),
@@ -75,17 +73,36 @@ def serve(
         studies_per_key=studies_per_key,
         lease_s=lease_seconds,
         requests_per_minute=requests_per_minute,
+        export_retention_s=export_days * DAY_S,
     )
-    service = open_service(shared.storage)
-    has_keys = service.keys.any()
-    service.close()
+    _refuse_open_door(shared, host)
+    connections = _room_for(max_connections, shared.messages)
+    _run(settings, host=host, port=port, connections=connections, proxies=_networks(trusted_proxy or ()))
+
+
+def _refuse_open_door(shared: Shared, host: str) -> None:
+    """Raise `InputError` for a server without keys that other machines can reach."""
+    from studies.opening import open_service
+
+    with closing(open_service(shared.storage)) as service:
+        has_keys = service.keys.any()
     if not has_keys and not _is_loopback(host):
         raise InputError(
             "--host", f"{host} can be reached from other machines; first create a key with `optimize keys add NAME`"
         )
     if not has_keys:
         shared.messages.print("no API keys: only this machine can connect, and may do everything")
-    pool = Pool(workers, _worker_arguments(settings))
+
+
+def _run(settings: Settings, *, host: str, port: int, connections: int, proxies: list[str]) -> None:
+    """Run server and workers until stopped."""
+    import uvicorn
+
+    from api.http.app import create_app
+    from api.http.protocol import bounded
+    from api.runner.pool import Pool
+
+    pool = Pool(settings.workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     try:
         pool.start()
@@ -95,10 +112,10 @@ def serve(
             port=port,
             log_level="info",
             access_log=False,
-            http=bounded(most_connections=_room_for(max_connections, shared.messages)),
+            http=bounded(most_connections=connections),
             ws="none",
-            proxy_headers=bool(trusted_proxy),
-            forwarded_allow_ips=_networks(trusted_proxy or ()),
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_S,  # listeners to events would stay for ever
         )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from api.cli.local import ARTIFACTS
 from studies.jobs import JobKind
 
 Artifacts = Annotated[
@@ -71,7 +72,7 @@ def worker(
     made = Worker(
         service,
         cache_dir=shared.cache_dir,
-        artifacts=artifacts or shared.cache_dir / "artifacts",
+        artifacts=artifacts or shared.cache_dir / ARTIFACTS,
         lease_s=lease_seconds,
         per_owner=studies_per_key,
         roots=tuple(allow_path or ()),

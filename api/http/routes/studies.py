@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from api.http.access import Caller, Reader, Writer, study_for
 from api.http.admission import admit
-from api.http.kept import remove_exports
+from api.http.kept import delete_study
 from api.http.models import JobView, LabelsRequest, Page, ResumeRequest, StudyRequest, StudyView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
@@ -132,6 +132,4 @@ def delete(name: str, state: Shared, caller: Writer) -> None:
     study = study_for(state, caller, name, changes=True)
     if study.state in (StudyState.RUNNING, StudyState.QUEUED):
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; cancel it first")
-    jobs = state.service.jobs.jobs(study.id)
-    state.service.store.delete_study(study.id)
-    remove_exports(jobs, state.settings.artifacts)
+    delete_study(state.service, study.id, state.settings.artifacts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.http.kept import expires_at, remove_expired, remove_exports
+from api.http.kept import delete_study, expires_at, remove_expired
 from studies.jobs import Job, JobKind, JobState
 from studies.opening import open_service
 from studies.sql.service import SqlService
@@ -55,7 +55,8 @@ def test_what_is_over_goes_and_all_else_stays(service: SqlService, tmp_path: Pat
 
 def test_a_deleted_study_takes_the_folders_of_its_exports_along(service: SqlService, tmp_path: Path) -> None:
     job = exported(service, tmp_path / "artifacts")
-    remove_exports([job], tmp_path / "artifacts")
+    delete_study(service, job.study_id, tmp_path / "artifacts")
+    assert service.store.studies() == []
     assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["job-77-1", "notes"]
 
 
