@@ -1,8 +1,9 @@
-"""Batches for training: in random order but with little padding, since a batch contains texts of similar length."""
+"""Batches for training: in random order or short texts first, with little padding, as a batch has similar lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,16 @@ from optimizer.training.cutting import in_batches
 from optimizer.workloads.examples import AnyExamples
 
 BLOCK = 50  # batches sorted by length together: little padding, and still nearly random
+SPREAD = 3.0  # tokens by which texts may change places: batches of one length alone would be too uniform
+
+
+class Batches(Protocol):
+    """An order of the examples in batches."""
+
+    def __call__(
+        self, train: AnyExamples, *, batch_size: int, rng: np.random.Generator, device: torch.device
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield every example once, in batches of `batch_size`, the last one smaller or by one larger."""
 
 
 def shuffled_batches(
@@ -26,3 +37,12 @@ def shuffled_batches(
     ]
     for index in rng.permutation(len(batches)):
         yield from train.batches(batch_size=len(batches[index]), device=device, order=batches[index])
+
+
+def batches_short_first(
+    train: AnyExamples, *, batch_size: int, rng: np.random.Generator, device: torch.device
+) -> Iterator[dict[str, Tensor]]:
+    """Yield every example once, ordered by length up to random shifts of about `SPREAD` tokens."""
+    order = np.argsort(train.lengths + rng.normal(0, SPREAD, len(train)), kind="stable")
+    for batch in in_batches(order, batch_size):
+        yield from train.batches(batch_size=len(batch), device=device, order=batch)

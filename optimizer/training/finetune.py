@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from objectives.metrics import Metric
 from optimizer.errors import InputError
-from optimizer.training.batches import shuffled_batches
+from optimizer.training.batches import Batches, shuffled_batches
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import own_randomness
@@ -56,6 +56,7 @@ def finetune(
     settings: FinetuneSettings,
     progress: Callable[[int, int], None],
     teacher: nn.Module | None = None,
+    batches: Batches = shuffled_batches,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
@@ -80,7 +81,7 @@ def finetune(
     with own_randomness(settings.seed, device):
         while epochs < settings.epochs and not best.is_over:
             model.train()
-            for batch in shuffled_batches(train, batch_size=settings.batch_size, rng=rng, device=device):
+            for batch in batches(train, batch_size=settings.batch_size, rng=rng, device=device):
                 learner.step(batch)
                 progress(learner.steps, total)
             model.eval()

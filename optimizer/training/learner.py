@@ -29,7 +29,7 @@ class Learner:
     ) -> None:
         self.steps = 0
         self._model, self._teacher = model, teacher
-        self._optimizer = torch.optim.AdamW(_parameter_groups(model, weight_decay), lr=learning_rate)
+        self._optimizer = torch.optim.AdamW(_parameter_groups(model, weight_decay), lr=learning_rate, fused=True)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer, lambda step: linear_schedule(step, total=total, warmup=warmup)
         )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from toy_examples import toy_examples
 
-from optimizer.training.batches import shuffled_batches
+from optimizer.training.batches import batches_short_first, shuffled_batches
 from optimizer.training.cutting import batch_count
 from optimizer.workloads.examples import Examples
 
@@ -51,3 +51,12 @@ def test_batches_hold_examples_of_like_length_in_no_order_of_length() -> None:
     assert padded < 1.05 * examples.lengths.sum()
     widths = [batch["input_ids"].shape[1] for batch in batches]
     assert widths != sorted(widths)
+
+
+def test_short_texts_come_first_and_every_one_once() -> None:
+    examples, rng = numbered(1001), np.random.default_rng(0)
+    batches = [b["labels"].tolist() for b in batches_short_first(examples, batch_size=10, rng=rng, device=CPU)]
+    assert sorted(chain.from_iterable(batches)) == list(range(1001))
+    assert len(batches) == batch_count(1001, 10)
+    lengths = [float(examples.lengths[batch].mean()) for batch in batches]
+    assert np.corrcoef(lengths, np.arange(len(batches)))[0, 1] > 0.5
