@@ -7,31 +7,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from command_line import Cli
 from postgresql import new_database
+from served import save_assets
 from sqlalchemy import text
-from tiny_checkpoints import save_data, save_tiny
 
+from api.runner.worker import Worker
 from optimizer.spec import StudySpec
 from studies.opening import open_service
 from studies.records import StudyState
 from studies.sql.service import SqlService
 
-SIZES = {"train": 200, "validation": 160, "test": 140}
 TRIALS = 16
 PATIENCE_S = 120.0
+LEASE_S = 2.0
 AS_HOST = """
 import socket
 from api.runner import lease
-socket.gethostname = lambda: {host!r}
-lease.BEAT_S, lease.BEATS = {beat_s}, 2 / {beat_s}  # a lease lasts two seconds here
+socket.gethostname = lambda: "first"
+lease.BEAT_S, lease.BEATS = 600, 1 / 300  # only a write can tell it that its lease is gone
 from api.cli import main
 main()
 """
-NEVER_S = 600.0
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,40 +50,51 @@ def service(url: str) -> Iterator[SqlService]:
     service.close()
 
 
-class Host:
-    """A worker on a host of this name, which renews its lease every `beat_s` seconds."""
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_assets(tmp_path_factory.mktemp("assets"))
 
-    def __init__(self, cli: Cli, url: str, name: str, beat_s: float) -> None:
-        self.log = cli.root / f"{name}.log"
-        options = ["--storage", url, "--cache-dir", str(cli.root / "cache"), "worker", "--lease-seconds", "2"]
-        options += ["--allow-path", str(cli.root)]
+
+class Host:
+    """A worker in a process of its own, on a host named "first", which never renews its lease of two seconds."""
+
+    def __init__(self, cli: Cli, url: str) -> None:
+        self.log = cli.root / "first.log"
+        options = ["--storage", url, "--cache-dir", str(cli.root / "cache"), "worker", "--lease-seconds", str(LEASE_S)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", AS_HOST.format(host=name, beat_s=beat_s), *options],
+                [sys.executable, "-W", "ignore", "-c", AS_HOST, *options, "--allow-path", str(cli.assets)],
                 env=cli.environment,
                 cwd=cli.root,
                 stderr=log,
             )
 
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait(PATIENCE_S)
+    def said(self) -> list[str]:
+        """Return what it logged of its job, that it took it first."""
+        return [line for line in self.log.read_text().splitlines() if " job 1" in line]
 
 
 @pytest.fixture
-def on_host(tmp_path: Path, url: str) -> Iterator[Callable[..., Host]]:
-    save_tiny(tmp_path / "model")
-    save_data(tmp_path / "data", tmp_path / "model", SIZES)
-    hosts: list[Host] = []
+def first(tmp_path: Path, assets: Path, url: str, service: SqlService) -> Iterator[Host]:
+    host = Host(Cli(tmp_path, assets), url)
+    yield host
+    host.process.kill()
+    host.process.wait(PATIENCE_S)
 
-    def start(name: str, *, beat_s: float) -> Host:
-        hosts.append(Host(Cli(tmp_path, tmp_path), url, name, beat_s))
-        return hosts[-1]
 
-    yield start
-    for host in hosts:
-        host.close()
+@contextmanager
+def second_host(url: str, cache: Path) -> Iterator[None]:
+    """Have a worker of another host at work, in a thread."""
+    service = open_service(url)
+    worker = Worker(service, cache, cache / "artifacts", lease_s=LEASE_S, name="second")
+    thread = Thread(target=worker.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stopping.set()
+        thread.join()
+        service.close()
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -115,12 +128,12 @@ def freeze(host: Host, service: SqlService) -> None:
 
 
 def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
-    service: SqlService, on_host: Callable[..., Host], tmp_path: Path
+    service: SqlService, first: Host, url: str, tmp_path: Path, assets: Path
 ) -> None:
     spec = StudySpec(
-        model=str(tmp_path / "model"),
+        model=str(assets / "model"),
         task="colours",
-        data=str(tmp_path / "data"),
+        data=str(assets / "data"),
         epsilon=0.3,
         trials=TRIALS,
         batch_sizes=(1,),
@@ -129,16 +142,16 @@ def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
         measure_seconds=0.2,
     )
     study = service.submit("s", spec.model_dump(mode="json"))
-    first = on_host("first", beat_s=NEVER_S)  # only a write can tell it that its lease is gone
     wait_until(lambda: len(finished(service)) >= 5)
     freeze(first, service)
-    second = on_host("second", beat_s=0.5)
-    has_it = lambda: (service.jobs.jobs(study.id)[0].worker or "").startswith("second")  # noqa: E731
-    wait_until(lambda: has_it() and service.store.study("s").state is StudyState.RUNNING)
-    first.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: "is left alone" in first.log.read_text())
-    wait_until(lambda: service.store.study("s").state not in (StudyState.RUNNING, StudyState.QUEUED))
-    assert service.store.study("s").state is StudyState.COMPLETE, second.log.read_text()
+    with second_host(url, tmp_path / "cache"):
+        has_it = lambda: service.jobs.jobs(study.id)[0].worker == "second"  # noqa: E731
+        wait_until(lambda: has_it() and service.store.study("s").state is StudyState.RUNNING)
+        first.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(first.said()) > 1)
+        assert "is left alone" in first.said()[1]
+        wait_until(lambda: service.store.study("s").state not in (StudyState.RUNNING, StudyState.QUEUED))
+    assert service.store.study("s").state is StudyState.COMPLETE
     assert sorted(finished(service)) == list(range(TRIALS))
     states = [event.data["state"] for event in service.events.after(0, limit=10_000) if event.kind == "state"]
     assert states == ["queued", "running", "queued", "running", "complete"]
