@@ -90,7 +90,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyStore, Path, i
         epsilon=0.6,
         trials=6,
         batch_sizes=(1,),
-        measure_seconds=0.2,
+        measure_seconds=0.02,
         threads=1,
     )
     store = open_store(f"sqlite:///{root}/s.sqlite")
@@ -187,7 +187,7 @@ def test_an_export_keeps_the_checkpoints_type_and_its_figures_are_those_of_the_f
         trials=3,
         batch_sizes=(1,),
         threads=1,
-        measure_seconds=0.2,
+        measure_seconds=0.02,
     )
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     result = optimize(spec, store=store, cache_dir=tmp_path / "cache", study="s")

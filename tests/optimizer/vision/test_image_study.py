@@ -33,7 +33,7 @@ def spec_of(**changes: object) -> StudySpec:
         "trials": 12,
         "round_to": 1,
         "batch_sizes": (1,),
-        "measure_seconds": 0.2,
+        "measure_seconds": 0.02,
         "calibration_examples": 200,
         "threads": 1,
     }

@@ -49,7 +49,7 @@ def spec_of(**changes: object) -> StudySpec:
         "trials": 10,
         "epochs": 8,
         "batch_sizes": (1,),
-        "measure_seconds": 0.2,
+        "measure_seconds": 0.02,
         "threads": 1,
     }
     return StudySpec.model_validate({**fields, **changes})

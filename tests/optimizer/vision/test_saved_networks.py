@@ -50,7 +50,7 @@ def spec_of(model: Path, data: Path, **changes: object) -> StudySpec:
         "calibration_examples": 32,
         "trials": 3,
         "batch_sizes": (1,),
-        "measure_seconds": 0.2,
+        "measure_seconds": 0.02,
         "threads": 1,
     }
     return StudySpec.model_validate({**fields, **changes})

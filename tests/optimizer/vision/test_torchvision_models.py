@@ -53,7 +53,7 @@ def spec_of(file: Path, **changes: object) -> StudySpec:
         "calibration_examples": 32,
         "trials": 2,
         "batch_sizes": (1,),
-        "measure_seconds": 0.2,
+        "measure_seconds": 0.02,
         "threads": 1,
     }
     return StudySpec.model_validate({**fields, **changes})
