@@ -122,14 +122,20 @@ def shared(options: Mapping[str, Any]) -> Shared:  # Any: one type per option
     )
 
 
+def shared_here(
+    ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False
+) -> Shared:
+    """Return the shared options of a subcommand that works on this machine only."""
+    return shared_of(ctx, storage, cache_dir, as_json)
+
+
 def shared_of(
     ctx: typer.Context,
-    storage: str | None,
-    cache_dir: Path | None,
-    *,
-    as_json: bool,
-    server: str | None = None,
-    api_key: str | None = None,
+    storage: Storage = None,
+    cache_dir: CacheDir = None,
+    as_json: AsJson = False,
+    server: ServerUrl = None,
+    api_key: ApiKey = None,
 ) -> Shared:
     """Return the shared options of a subcommand: its own, else those before its name."""
     before: dict[str, Any] = ctx.obj or {}

@@ -11,7 +11,8 @@ import typer
 from rich.filesize import decimal
 from rich.table import Table
 
-from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_here
 
 KINDS = ("banks", "latency", "checkpoints", "trained", "recovered")
 DAY_S = 86_400.0
@@ -25,25 +26,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(cache, name="cache")
 
 
-def list_entries(
-    ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False
-) -> None:
+@taking(shared=shared_here)
+def list_entries(shared: Shared) -> None:
     """List the entries with their size and age."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     _answer(shared, _entries(shared.cache_dir))
 
 
+@taking(shared=shared_here)
 def prune(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     unused_days: Annotated[
         float, typer.Option(help="Remove entries that were last written this many days ago or earlier.")
     ] = 30.0,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Remove old entries; what a study needs again is computed again."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
     for entry in old:
         path = Path(str(entry["path"]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from studies.records import StudyState
 
 
@@ -13,17 +14,13 @@ def register(app: typer.Typer) -> None:
     app.command("cancel")(cancel)
 
 
+@taking(shared=shared_of)
 def cancel(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Cancel a worker's study: at once if queued, after the current candidate if running. Its candidates are kept."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         found = known.cancel(study)
     if shared.as_json:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from optimizer.errors import InputError
 
 
@@ -15,18 +16,14 @@ def register(app: typer.Typer) -> None:
     app.command("delete")(delete)
 
 
+@taking(shared=shared_of)
 def delete(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without confirmation.")] = False,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Delete a study with its candidates and measurements."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         name = known.study(study).study
         if not yes and (shared.as_json or not typer.confirm(f"Delete study {name!r} permanently?", err=True)):

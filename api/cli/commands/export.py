@@ -7,7 +7,8 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from api.cli.sources import Format
 from optimizer.errors import UnknownNameError
 
@@ -17,22 +18,18 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export)
 
 
+@taking(shared=shared_of)
 def export(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
     candidate: Annotated[int, typer.Argument(metavar="CANDIDATE", help="Number of the candidate in the study.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty directory.")],
     format: Annotated[str, typer.Option(help="safetensors or onnx.")] = "safetensors",
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Write a candidate as weights, tokenizer, manifest of shapes and model card."""
     if format not in get_args(Format):
         raise UnknownNameError("--format", format, get_args(Format))
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         written = known.export(study, candidate, directory, format=cast("Format", format))
     files = [str(path) for path in written]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, cast, get_args
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import print_front
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.spec import CostName
@@ -19,9 +21,16 @@ def register(app: typer.Typer) -> None:
     app.command("front")(front)
 
 
-def front(
-    ctx: typer.Context,
-    study: StudyName,
+@dataclass(frozen=True)
+class Filter:
+    """What narrows a front; `limits` by cost."""
+
+    epsilon: float | None
+    objectives: list[CostName] | None
+    limits: dict[str, float]
+
+
+def filter_of(
     epsilon: Annotated[float | None, typer.Option(help="Tolerated drop; the study's own by default.")] = None,
     objectives: Annotated[str | None, typer.Option(help="Costs to compare with the drop, separated by commas.")] = None,
     max_flops_ratio: Limit = None,
@@ -29,24 +38,28 @@ def front(
     max_energy_ratio: Limit = None,
     max_parameters_ratio: Limit = None,
     max_size_ratio: Limit = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
-) -> None:
-    """Filter a study's stored candidates."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
-    limits = checked_limits(
+) -> Filter:
+    """Return a filter from its options. Raises `InputError`."""
+    limits = _checked_limits(
         flops=max_flops_ratio,
         latency=max_latency_ratio,
         energy=max_energy_ratio,
         parameters=max_parameters_ratio,
         size=max_size_ratio,
     )
-    chosen, costs = checked_epsilon(epsilon), costs_named("--objectives", objectives)
+    return Filter(_checked_epsilon(epsilon), costs_named("--objectives", objectives), limits)
+
+
+@taking(chosen=filter_of, shared=shared_of)
+def front(
+    *,
+    shared: Shared,
+    chosen: Filter,
+    study: StudyName,
+) -> None:
+    """Filter a study's stored candidates."""
     with shared.studies() as known:
-        result = known.front(study, epsilon=chosen, objectives=costs, limits=limits)
+        result = known.front(study, epsilon=chosen.epsilon, objectives=chosen.objectives, limits=chosen.limits)
         resume = known.resume_command(result.study)
     if shared.as_json:
         shared.answer(result)
@@ -56,14 +69,14 @@ def front(
         raise NothingFeasibleError(f"the front of {result.study!r} is empty: {result.why_empty}")
 
 
-def checked_epsilon(epsilon: float | None) -> float | None:
+def _checked_epsilon(epsilon: float | None) -> float | None:
     """Return ε. Raises `InputError` for one that no study can have."""
     if epsilon is not None and not 0 <= epsilon < 1:
         raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
     return epsilon
 
 
-def checked_limits(**given: float | None) -> dict[str, float]:
+def _checked_limits(**given: float | None) -> dict[str, float]:
     """Return the limits that are given, by cost. Raises `InputError` for one that is no ratio."""
     limits = {cost: limit for cost, limit in given.items() if limit is not None}
     for cost, limit in limits.items():

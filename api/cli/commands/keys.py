@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_here
 from optimizer.errors import InputError, UnknownNameError
 from studies.keys import ApiKey, Scope
 
@@ -22,8 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 @keys_app.command("add")
+@taking(shared=shared_here)
 def add(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key's owner.")],
     scopes: Annotated[str, typer.Option("--scopes", "--scope", help="read, write, admin; separated by commas.")] = (
         "read,write"
@@ -31,9 +34,6 @@ def add(
     owners: Annotated[
         str | None, typer.Option(help="Owners whose studies the key may also read, separated by commas, or all.")
     ] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Create a key and print its secret once. From then on the service requires a key."""
     from studies.opening import open_service
@@ -50,7 +50,6 @@ def add(
             "--owners",
             "a key with scope read alone has no studies of its own; give the owners that it may read, or all",
         )
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     service = open_service(shared.storage)
     try:
         key, secret = service.keys.add(name, map(Scope, wanted), owners=others)
@@ -66,11 +65,11 @@ def add(
 
 
 @keys_app.command("list")
-def list_keys(ctx: typer.Context, storage: Storage = None, cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
+@taking(shared=shared_here)
+def list_keys(shared: Shared) -> None:
     """List the keys, without their secrets."""
     from studies.opening import open_service
 
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     with closing(open_service(shared.storage)) as service:
         found = list(service.keys.keys())
     if shared.as_json:
@@ -100,17 +99,15 @@ def _in_words(key: ApiKey, names: Mapping[str, str]) -> str:
 
 
 @keys_app.command("revoke")
+@taking(shared=shared_here)
 def revoke(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     key: Annotated[str, typer.Argument(metavar="KEY", help="Name or id of the key.")],
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Revoke a key; requests with it are refused at once."""
     from studies.opening import open_service
 
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     service = open_service(shared.storage)
     try:
         service.keys.revoke(key)

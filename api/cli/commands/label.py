@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from optimizer.errors import InputError
 
 
@@ -15,19 +16,16 @@ def register(app: typer.Typer) -> None:
     app.command("label")(label)
 
 
+@taking(shared=shared_of)
 def label(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", help="A tag; may repeat. The tags replace the previous ones.")
     ] = None,
     no_tags: Annotated[bool, typer.Option("--no-tags", help="Remove all tags.")] = False,
     note: Annotated[str | None, typer.Option("--note", help="A note; it replaces the previous one.")] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Put tags and a note on a study."""
     if tag and no_tags:
@@ -35,7 +33,6 @@ def label(
     tags = [] if no_tags else tag or None
     if tags is None and note is None:
         raise InputError("--tag", "give --tag, --note or --no-tags")
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         labelled = known.label(study, tags=tags, note=note)
     if shared.as_json:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, check_output, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, check_output, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -15,18 +16,14 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@taking(shared=shared_of)
 def report(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
     output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Write a self-contained HTML report of a study."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     check_output(output)
     with shared.studies() as known:
         result = known.result(study)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 import typer
 from rich.table import Table
 
-from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_here
 from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ def register(app: typer.Typer) -> None:
     app.command("reproduce")(reproduce)
 
 
+@taking(shared=shared_here)
 def reproduce(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The preset, such as mlp-layerwise.")],
     scale: Annotated[str, typer.Option(help="quick: minutes on two cores; paper: as published.")] = "quick",
     dataset: Annotated[
@@ -37,9 +40,6 @@ def reproduce(
     ] = None,
     runs: Annotated[int | None, typer.Option(help="Runs per configuration, each with its own seed.")] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for runs, tables and figures.")] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
     from optimizer.reproduce.asked import Asked
@@ -48,7 +48,6 @@ def reproduce(
 
     if scale not in get_args(ScaleName):
         raise UnknownNameError("--scale", scale, get_args(ScaleName))
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     asked = Asked(scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
     place = output or Path(f"reproduce-{name}")
     found = start(name, asked, place, cache_dir=shared.cache_dir, progress=shared.messages.print)

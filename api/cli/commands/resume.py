@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from api.cli.bundles import taking
 from api.cli.commands.run import hand_over
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, check_output, shared_of
+from api.cli.context import Shared, StudyName, check_output, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -16,21 +17,17 @@ def register(app: typer.Typer) -> None:
     app.command("resume")(resume)
 
 
+@taking(shared=shared_of)
 def resume(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
     epsilon: Annotated[
         float | None, typer.Option(help="A larger ε; stopped candidates that may be feasible there are finished.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the report to this HTML file.")] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Resume a study; stored candidates are not evaluated again."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     check_output(output)
     with shared.studies() as known:
         result = known.resume(study, epsilon=epsilon, console=shared.messages)

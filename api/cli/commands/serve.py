@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.bundles import taking
 from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey
-from api.cli.context import AsJson, CacheDir, Shared, Storage, shared_of
+from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from optimizer.errors import InputError
 
@@ -32,8 +33,10 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
+@taking(shared=shared_here)
 def serve(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     host: Annotated[
         str, typer.Option(help="Address to listen on; addresses other than loopback require an API key.")
     ] = ("127.0.0.1"),
@@ -54,14 +57,10 @@ def serve(
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
     export_days: Annotated[float, typer.Option(min=0.01, help="Days for which exported models are kept.")] = 30.0,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Serve studies and fronts over HTTP, and run submitted studies."""
     from api.http.settings import LOOPBACK, Settings
 
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     settings = Settings(
         storage=shared.storage,
         cache_dir=shared.cache_dir,

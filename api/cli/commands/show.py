@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, StudyName, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import print_result
 
 
@@ -13,17 +14,13 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
+@taking(shared=shared_of)
 def show(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     study: StudyName,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """Show a study: its front, conditions and time."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         result = known.result(study)
         resume = known.resume_command(result.study)

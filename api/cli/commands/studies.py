@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_of
 
 
 def register(app: typer.Typer) -> None:
@@ -16,17 +17,13 @@ def register(app: typer.Typer) -> None:
     app.command("studies")(studies)
 
 
+@taking(shared=shared_of)
 def studies(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     tag: Annotated[str | None, typer.Option("--tag", help="List only studies with this tag.")] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
-    server: ServerUrl = None,
-    api_key: ApiKey = None,
 ) -> None:
     """List the studies, newest first."""
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json, server=server, api_key=api_key)
     with shared.studies() as known:
         found = known.studies(tag=tag)
     rows = [

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.context import AsJson, CacheDir, Storage, shared_of
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from studies.jobs import JobKind
 
@@ -43,8 +44,10 @@ def register(app: typer.Typer) -> None:
     app.command("worker")(worker)
 
 
+@taking(shared=shared_here)
 def worker(
-    ctx: typer.Context,
+    *,
+    shared: Shared,
     artifacts: Artifacts = None,
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
@@ -55,9 +58,6 @@ def worker(
         int | None,
         typer.Option("--with-parent", metavar="PID", help="Exit together with this process, which started the worker."),
     ] = None,
-    storage: Storage = None,
-    cache_dir: CacheDir = None,
-    as_json: AsJson = False,
 ) -> None:
     """Run queued studies, one after the other, until stopped."""
     from api.runner.parent import end_with
@@ -67,7 +67,6 @@ def worker(
     from api.runner.worker import Worker
     from studies.opening import open_service
 
-    shared = shared_of(ctx, storage, cache_dir, as_json=as_json)
     service = open_service(shared.storage)
     made = Worker(
         service,
