@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,16 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("assets")
     save_tiny(root / "model")
     save_data(root / "data", root / "model", SIZES)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, assets: Path) -> Path:
+    """A directory whose database has one finished study, named "first"; tests take a copy."""
+    root = tmp_path_factory.mktemp("finished")
+    cli = Cli(root, assets)
+    done = cli(*cli.study("--study", "first", trials=2))
+    assert done.returncode == 0, done.stderr
     return root
 
 
@@ -56,6 +67,11 @@ def test_a_disk_that_fills_up_with_the_bank_costs_this_study_alone(
     assert cli("resume", "later").returncode == 0  # with room again it goes on
 
 
+def copy(finished: Path, place: Path) -> None:
+    for file in finished.glob("s.sqlite*"):
+        shutil.copy(file, place)
+
+
 def corrupt(database: Path) -> None:
     database.write_bytes(b"this is no database, and it is long enough to be looked at" * 100)
 
@@ -67,10 +83,10 @@ def newer(database: Path) -> None:
 
 @pytest.mark.parametrize(("damage", "message"), [(corrupt, "not a database"), (newer, "newer version")])
 def test_a_database_that_cannot_be_used_is_refused_and_left_alone(
-    damage: object, message: str, assets: Path, tmp_path: Path
+    damage: object, message: str, assets: Path, finished: Path, tmp_path: Path
 ) -> None:
     cli, database = Cli(tmp_path, assets), tmp_path / "s.sqlite"
-    assert cli(*cli.study("--study", "first", trials=2)).returncode == 0
+    copy(finished, tmp_path)
     damage(database)
     before = database.read_bytes()
     for arguments in (("studies",), cli.study("--study", "second"), ("resume", "first"), ("front", "first")):
@@ -81,9 +97,9 @@ def test_a_database_that_cannot_be_used_is_refused_and_left_alone(
     assert database.read_bytes() == before
 
 
-def test_a_read_only_database_answers_and_takes_nothing(assets: Path, tmp_path: Path) -> None:
+def test_a_read_only_database_answers_and_takes_nothing(assets: Path, finished: Path, tmp_path: Path) -> None:
     cli = Cli(tmp_path, assets)
-    assert cli(*cli.study("--study", "first", trials=2)).returncode == 0
+    copy(finished, tmp_path)
     with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
     bind = ["mount", "--bind", "-o", "ro", str(tmp_path), str(tmp_path)]

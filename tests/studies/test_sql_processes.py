@@ -66,12 +66,12 @@ def test_processes_that_make_one_database_at_once_all_find_it_whole(tmp_path: Pa
 def test_processes_writing_to_one_database_wait_for_each_other(sqlite_url: str) -> None:
     store = open_store(sqlite_url)
     study = store.create_study("first", {})
-    finish([python(WRITE, sqlite_url, worker * 30, worker * 30 + 30) for worker in range(3)])
+    finish([python(WRITE, sqlite_url, worker * 15, worker * 15 + 15) for worker in range(3)])
     candidates = store.candidates(study.id)
-    assert [each.number for each in candidates] == list(range(90))
-    assert {each.config for each in candidates} == {some.config(number) for number in range(90)}
+    assert [each.number for each in candidates] == list(range(45))
+    assert {each.config for each in candidates} == {some.config(number) for number in range(45)}
     assert all(each.state is CandidateState.COMPLETE for each in candidates)
-    assert (store.study("first").revision, store.study("first").seconds) == (270, {"search": 90.0})
+    assert (store.study("first").revision, store.study("first").seconds) == (135, {"search": 45.0})
     store.close()
 
 

@@ -9,7 +9,7 @@ from search_spaces.config import Config
 from studies.opening import open_service
 from studies.records import CandidateState, Origin, Outcome, Proposal
 
-WRITERS, READERS, EACH = 20, 50, 12
+WRITERS, READERS, EACH = 20, 50, 6
 
 
 def test_twenty_writers_and_fifty_readers_all_get_their_answer(tmp_path: Path) -> None:

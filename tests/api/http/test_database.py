@@ -74,7 +74,7 @@ def test_a_lost_database_is_unavailable_until_it_returns_and_nothing_is_lost(pla
 
 def test_a_worker_outlives_a_lost_database_and_repeats_nothing(place: Any, own_server: Any) -> None:
     on_database(place, new_database(url_of(own_server), "served"))
-    trials = 60
+    trials = 40
     service = open_service(place.settings.storage)
     worker = Worker(service, place.settings.cache_dir, place.settings.artifacts, lease_s=2.0)
     thread = threading.Thread(target=worker.run)
