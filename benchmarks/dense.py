@@ -10,8 +10,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.workload import add_workload_options, spec_of
+from optimizer.workloads.load import load_workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import load_workload
 
 REPEATS = 3
 

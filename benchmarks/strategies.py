@@ -37,8 +37,8 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
+from optimizer.workloads.load import load_workload
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.workload import load_workload
 from search_spaces.config import Config
 from studies.memory import MemoryStore
 from studies.records import Candidate, Outcome, Proposal

@@ -17,9 +17,8 @@ from scipy.stats import spearmanr
 
 from objectives.latency import measure_latency
 from optimizer.families.network import NetworkFamily
-from optimizer.latency.layers import layer_latency
 from optimizer.spec import StudySpec
-from optimizer.workloads.workload import load_workload
+from optimizer.workloads.load import load_workload
 from search_spaces.config import Config
 
 DENSE = "dense"
@@ -48,14 +47,14 @@ def predicted_and_timed(spec: StudySpec, configs: int) -> str:
     with TemporaryDirectory() as place:
         workload = load_workload(spec, cache_dir=Path(place), progress=lambda *_: None)
         family = cast("NetworkFamily", workload.family)
-        groups = family.groups(workload)
-        latency = layer_latency(spec, workload, family.space, Path(place))
-    flops = family.costs(workload, groups)["flops"]
+        groups = family.groups()
+        latency = family.latency(spec, Path(place))
+    flops = family.costs(groups)["flops"]
     drawn = [Config.of({group.name: int(rng.choice(group.levels)) for group in groups}) for _ in range(configs)]
-    networks = {str(index): family.outline(workload, groups, config) for index, config in enumerate(drawn)}
+    networks = {str(index): family.outline(groups, config) for index, config in enumerate(drawn)}
     timed = measure_latency(
         {DENSE: workload.model, **networks},
-        family.request(workload),
+        family.request(),
         dense=DENSE,
         batch=spec.batch_sizes[0],
         rng=rng,

@@ -19,8 +19,9 @@ from optimizer.search.refine import SCREENED
 from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
+from optimizer.workload import Workload
+from optimizer.workloads.load import check_workload, load_workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import Workload, check_workload, load_workload
 
 if TYPE_CHECKING:
     from optimizer.families.masked import MaskedFamily
@@ -74,7 +75,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         seconds -= max(0.0, search_s - spec.timeout)
     return Estimate(
         examples={role: record["n"] for role, record in workload.examples_record.items()},
-        groups=len(workload.family.groups(workload)),
+        groups=len(workload.family.groups()),
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
         power=what_can_be_concluded(len(workload.verification), spec.epsilon, workload.metric),
@@ -86,7 +87,7 @@ def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float])
     """Return the number of tokens or images processed before the search."""
     if spec.structure == "weights":
         return 0.0
-    groups = len(workload.family.groups(workload))
+    groups = len(workload.family.groups())
     return BANK_PASSES * tokens["calibration"] + PASSES_PER_GROUP * groups * _screening(workload, tokens)
 
 

@@ -20,7 +20,7 @@ from objectives.latency import forward_pass, measure_latency
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import measure_memory
 from objectives.size import measure_size
-from optimizer.families.family import Request
+from optimizer.request import Request
 
 DENSE = "dense"  # the key of the dense model
 

@@ -25,8 +25,8 @@ from optimizer.search.space import SearchSpace, Space
 from optimizer.search.weight_space import WeightSpace
 from optimizer.sensitivity import harm_table, measure_sensitivity, remembered
 from optimizer.spec import StudySpec
+from optimizer.workload import Workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import Workload
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group, dense_config, freeze, frozen_groups
 from search_spaces.masks.space import MaskSpace
@@ -75,13 +75,13 @@ def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stag
             with stages.part("bank"):
                 bank.fill_levels(config.as_dict())
         with stages.part("stitch"):
-            return workload.family.materialize(workload, groups, config, bank, share_weights=True)
+            return workload.family.materialize(groups, config, bank, share_weights=True)
 
     with stages.stage("sensitivity") as report:
         harms = _harms(groups, bank, build, dense, form, report)
-    costs = workload.family.costs(workload, groups)
+    costs = workload.family.costs(groups)
     with stages.stage("tables"):
-        costs = workload.family.with_proposed_costs(costs, spec, workload, groups=groups, cache_dir=cache_dir)
+        costs = workload.family.with_proposed_costs(costs, spec, groups=groups, cache_dir=cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, harms, study_limits(spec))
     evaluator = _evaluator(spec, workload, space, build, dense)
@@ -95,18 +95,18 @@ def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stag
 
 def _prepare_weights(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
     groups, family = study_groups(spec, workload), cast("MaskedFamily", workload.family)
-    bank = family.bank(workload, groups, spec.criterion, cache_dir / "banks")
+    bank = family.bank(groups, spec.criterion, cache_dir / "banks")
     with stages.stage("baseline"):
         dense = DenseAnswers.on(workload.search, workload.search_logits)
     masks = MaskSpace(groups, initial=family.training.initial, trained=workload.model)
-    space = WeightSpace(masks, family.costs(workload, groups), study_limits(spec))
+    space = WeightSpace(masks, family.costs(groups), study_limits(spec))
 
     def build(config: Config) -> nn.Module:
         with stages.part("train"):
-            return family.materialize(workload, groups, config, bank, share_weights=True)
+            return family.materialize(groups, config, bank, share_weights=True)
 
     def counted(config: Config, model: nn.Module) -> tuple[Measurement, ...]:
-        flops = family.flops(workload, model)
+        flops = family.flops(model)
         return flops_measurement(flops), *bank.training_of(config)
 
     evaluator = _evaluator(spec, workload, space, build, dense, counted=counted)
@@ -137,12 +137,12 @@ def check_loaded(spec: StudySpec, workload: Workload) -> None:
     """Raise `InputError` for faults that only a loaded model shows: unknown layers to keep, limits that are too low."""
     groups, limits = study_groups(spec, workload), study_limits(spec)
     if limits:
-        refuse_unreachable(limits, workload.family.costs(workload, groups), groups)
+        refuse_unreachable(limits, workload.family.costs(groups), groups)
 
 
 def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:
     """Return the model's groups; groups in `keep` are frozen. Raises `InputError` for an unknown `keep` entry."""
-    groups = workload.family.groups(workload)
+    groups = workload.family.groups()
     try:
         return freeze(groups, frozen_groups(groups, spec.keep))
     except ConfigError as error:
@@ -151,7 +151,7 @@ def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:
 
 def study_bank(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path) -> Bank:
     """Return the layer bank of a study's model, criterion and calibration examples."""
-    return workload.family.bank(workload, groups, spec.criterion, cache_dir / "banks")
+    return workload.family.bank(groups, spec.criterion, cache_dir / "banks")
 
 
 def _harms(

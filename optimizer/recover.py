@@ -20,7 +20,7 @@ from optimizer.families.family import Bank
 from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
-from optimizer.workloads.workload import Workload
+from optimizer.workload import Workload
 from search_spaces.bank.files import write_entry
 from search_spaces.config import Form
 from search_spaces.groups import Group
@@ -75,7 +75,7 @@ class Recovery:
         candidate = self.store.start_candidate(self.study.id, proposal)
         workload = self.prepared.workload
         model = workload.family.materialize(
-            workload, self.prepared.groups, parent.config, self.prepared.bank, share_weights=False
+            self.prepared.groups, parent.config, self.prepared.bank, share_weights=False
         )
         training = self._train(model)
         model.load_state_dict(workload.family.tensors(model))  # what a file of it would hold
@@ -102,8 +102,7 @@ class Recovery:
         workload = self.prepared.workload
         examples = training.steps * FinetuneSettings().batch_size
         joules = modelled_energy(
-            flops=examples
-            * (BACKWARD * workload.family.flops(workload, model) + self.prepared.space.costs["flops"].dense),
+            flops=examples * (BACKWARD * workload.family.flops(model) + self.prepared.space.costs["flops"].dense),
             bytes_moved=0.0,
             seconds=training.seconds,
             device_kind=self.prepared.workload.device.type,
@@ -123,11 +122,11 @@ def build_candidate(
     Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
     """
     if candidate.config.form is not Form.FINETUNED:
-        return workload.family.materialize(workload, groups, candidate.config, bank, share_weights=True)
+        return workload.family.materialize(groups, candidate.config, bank, share_weights=True)
     path = weights_path(cache_dir, slug, candidate)
     if not path.exists():
         raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
-    model = workload.family.outline(workload, groups, candidate.config)
+    model = workload.family.outline(groups, candidate.config)
     model.load_state_dict(load_file(path), assign=True)
     return model.eval()
 

@@ -38,8 +38,9 @@ from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
+from optimizer.workload import Workload
+from optimizer.workloads.load import check_workload, load_workload
 from optimizer.workloads.names import with_absolute_paths
-from optimizer.workloads.workload import Workload, check_workload, load_workload
 from search_spaces.damping import strained_in
 from studies.records import Candidate, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
@@ -196,7 +197,7 @@ class StudyRun:
         return {
             **describe_device(workload.device),
             "batch_sizes": list(self._spec.batch_sizes),
-            **workload.family.conditions(workload),
+            **workload.family.conditions(),
             "structure": self._spec.structure,
             "wait_policy": os.environ.get("OMP_WAIT_POLICY", "the library's own").lower(),
             "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
@@ -308,7 +309,7 @@ class StudyRun:
 
 def fingerprints(workload: Workload) -> dict[str, str]:
     """Return the hashes of the weights and of each role's examples."""
-    return {"weights": workload.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
+    return {"weights": workload.subject.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
 
 
 def refuse_other_data(study: Study, workload: Workload) -> None:

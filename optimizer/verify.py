@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,8 @@ from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
+from optimizer.workload import Workload
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.workload import Workload
 from search_spaces.surgery import share_structure
 from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
@@ -58,11 +57,11 @@ class Verifier:
             return
         family, workload = self.workload.family, self.workload
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
-        executed = {key: family.execution(workload, model, self.spec) for key, model in extracted.items()}
+        executed = {key: family.execution(model, self.spec) for key, model in extracted.items()}
         asked = Asked(
-            family.request(workload),
-            partial(family.request_flops, workload),
-            family.conditions(workload),
+            family.request(),
+            family.request_flops,
+            family.conditions(),
             sizes=lambda key, model: family.sizes(extracted.get(key, model)),
         )
         # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster

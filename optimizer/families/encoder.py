@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -18,11 +17,13 @@ from objectives.measurement import JsonScalar, Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.families.answers import contrasts, summed_loss
-from optimizer.families.family import Bank, Execution, Request
+from optimizer.families.family import Bank, Execution
 from optimizer.families.storage import Storage
+from optimizer.families.subject import Subject
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.latency.proposed import add_proposed_costs
+from optimizer.request import Request
 from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
 from search_spaces.config import Config
@@ -36,66 +37,81 @@ from search_spaces.surgery import share_structure, shrink
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
     from optimizer.workloads.examples import Examples
-    from optimizer.workloads.workload import Workload
 
 CALIBRATION_BATCH = 64
 CALIBRATION_TOKENS = 2048
 ONNX_CHECKED = 24  # examples on which a graph is checked
 
 
-@dataclass(frozen=True)
 class EncoderFamily:
-    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT; `storage` holds the types in which its models are written."""
+    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT.
 
-    storage: Storage = field(default_factory=Storage)
+    `sequence_length` is the length of a latency request in tokens; `storage` holds the types in which its models are
+    written.
+    """
 
-    def groups(self, workload: Workload) -> tuple[Group, ...]:
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        tokenizer: Any,  # Any: transformers is untyped
+        sequence_length: int,
+        storage: Storage | None = None,
+    ) -> None:
+        self._subject, self.tokenizer = subject, tokenizer
+        self.sequence_length, self.storage = sequence_length, storage or Storage()
+
+    def of(self, subject: Subject) -> EncoderFamily:
+        """Return the family of another dense model with the same tokenizer, requests and storage."""
+        return EncoderFamily(
+            subject, tokenizer=self.tokenizer, sequence_length=self.sequence_length, storage=self.storage
+        )
+
+    def groups(self) -> tuple[Group, ...]:
         """Return heads and neurons of every layer."""
-        return discover_groups(workload.model)
+        return discover_groups(self._subject.model)
 
-    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
+    def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
         """Return the layer bank."""
-        examples, ranking = cast("Examples", workload.calibration), CRITERIA[criterion]
+        examples, ranking = cast("Examples", self._subject.calibration), CRITERIA[criterion]
         key = BankKey(
-            weights=workload.weights_hash,
+            weights=self._subject.weights_hash,
             examples=examples.hash,
             criterion=ranking.name,
             damping=DAMPING,
-            dtype=str(next(workload.model.parameters()).dtype),
+            dtype=str(next(self._subject.model.parameters()).dtype),
         )
         return LayerBank(
             root,
             key,
-            model=workload.model,
+            model=self._subject.model,
             groups=groups,
             criterion=ranking,
-            calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=workload.device),
+            calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=self._subject.device),
             loss=summed_loss,
             answers=contrasts,
             rounded=self.storage.rounded,
         )
 
-    def materialize(
-        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
-    ) -> nn.Module:
+    def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
         """Return the smaller encoder."""
         source = cast("LayerBank", bank)
-        small: nn.Module = materialize(workload.model, groups, config, source, share_weights=share_weights)
+        small: nn.Module = materialize(self._subject.model, groups, config, source, share_weights=share_weights)
         return small
 
-    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+    def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
         """Return an encoder with a config's shapes."""
-        model = share_structure(workload.model)
+        model = share_structure(self._subject.model)
         shrink(model, groups, config)
         return model
 
-    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+    def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
         """Return FLOPs, parameters and size, which are additive over groups."""
-        model = workload.model
+        model = self._subject.model
         parameters = parameters_cost(model, groups, count_parameters(model))
         per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
         return {
-            "flops": flops_cost(model, groups, workload.search.lengths, self.flops(workload, model)),
+            "flops": flops_cost(model, groups, self._subject.search.lengths, self.flops(model)),
             "parameters": parameters,
             "size": linear_cost(groups, per_unit, float(size_bytes(model, self.storage.dtype))),
         }
@@ -104,55 +120,68 @@ class EncoderFamily:
         self,
         costs: Mapping[str, Cost],
         spec: StudySpec,
-        workload: Workload,
         *,
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
         """Return the costs with latency and energy from a table of isolated blocks."""
-        return add_proposed_costs(costs, spec, workload, partial(block_latency, spec, workload, groups, cache_dir))
+        return add_proposed_costs(
+            costs,
+            spec,
+            self._subject.device,
+            partial(
+                block_latency,
+                spec,
+                self._subject.model,
+                groups,
+                request=self.request(),
+                length=self.sequence_length,
+                cache_dir=cache_dir,
+            ),
+        )
 
-    def flops(self, workload: Workload, model: nn.Module) -> float:
+    def flops(self, model: nn.Module) -> float:
         """Return the FLOPs, mean over the unpadded lengths of the search examples."""
-        return count_flops(model, workload.search.lengths)
+        return count_flops(model, self._subject.search.lengths)
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
         """Return the number of parameters and the bytes of the file."""
         return measure_size(model, self.storage.dtype)
 
-    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
         """Return the encoder unchanged: it is smaller and runs on dense kernels."""
         return Execution(model, {})
 
-    def request(self, workload: Workload) -> Request:
+    def request(self) -> Request:
         """Return a function that makes requests of random tokens."""
-        return request_of(workload.sequence_length, int(workload.model.config.vocab_size), workload.device)
+        return request_of(self.sequence_length, int(self._subject.model.config.vocab_size), self._subject.device)
 
-    def onnx_inputs(self, workload: Workload) -> OnnxInputs:
+    def onnx_inputs(self) -> OnnxInputs:
         """Return padded batches of search examples with the tokenizer's inputs; batch and length are dynamic."""
         return OnnxInputs(
-            requests=_requests_of(cast("Examples", workload.search), workload.device), free=("batch", "length")
+            requests=_requests_of(cast("Examples", self._subject.search), self._subject.device),
+            free=("batch", "length"),
         )
 
-    def request_flops(self, workload: Workload, model: nn.Module) -> float:
+    def request_flops(self, model: nn.Module) -> float:
         """Return the FLOPs at the request's length."""
-        return count_flops(model, [workload.sequence_length])
+        return count_flops(model, [self.sequence_length])
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the tensors in the types of the checkpoint."""
         return self.storage.tensors(model)
 
-    def save(self, workload: Workload, place: Path) -> str:
+    def save(self, place: Path) -> str:
         """Write configuration and tokenizer."""
-        config = copy(workload.model.config)
+        config = copy(self._subject.model.config)
         config.dtype = self.storage.name
         config.save_pretrained(place)
-        workload.tokenizer.save_pretrained(place)
-        return str(workload.model.config.model_type)
+        self.tokenizer.save_pretrained(place)
+        return str(self._subject.model.config.model_type)
 
-    def conditions(self, workload: Workload) -> dict[str, JsonScalar]:
+    def conditions(self) -> dict[str, JsonScalar]:
         """Return the length in tokens."""
-        return {"sequence_length": workload.sequence_length}
+        return {"sequence_length": self.sequence_length}
 
     def _bytes_each(self, model: nn.Module, group: Group) -> int:
         name = f"{group.consumers[0]}.weight"

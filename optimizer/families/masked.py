@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +21,7 @@ from optimizer.families.family import Bank, Execution
 from optimizer.families.image import ImageFamily
 from optimizer.families.kernels import COMPRESSED_ROWS, DENSE_KERNELS, REMOVED
 from optimizer.families.network import NetworkFamily
+from optimizer.families.subject import Subject
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.examples import ImageExamples
 from optimizer.vision.masked import MaskTraining, TrainedNetworks, mask_training
@@ -34,7 +36,6 @@ from search_spaces.surgery import share_structure
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
-    from optimizer.workloads.workload import Workload
 
 CONTROL = "control"
 REMOVED_ENOUGH = 0.9  # of the parameters kept: copies of one network differ by some 5 %, more than a smaller gain
@@ -43,21 +44,21 @@ CHOICE_S = 2.0  # of rounds in which the forms of one network are compared
 
 def image_family(
     spec: StudySpec, network: Network, model: ImageClassifier, pool: ImageExamples, *, learning_rate: float | None
-) -> NetworkFamily | MaskedFamily:
-    """Return the family for a spec's structure; the network is not yet trained on the pool.
+) -> Callable[[Subject], NetworkFamily | MaskedFamily]:
+    """Return what makes the family for a spec's structure; the network is not yet trained on the pool.
 
     `learning_rate` is that of its training; None for a network that was already trained. Raises `InputError`.
     """
     if spec.structure == "units":
-        return NetworkFamily.of(network, model)
-    return MaskedFamily(network, mask_training(spec, model, pool, learning_rate=learning_rate))
+        return partial(NetworkFamily, network, NetworkFamily.space_of(network, model))
+    return partial(MaskedFamily, network, mask_training(spec, model, pool, learning_rate=learning_rate))
 
 
 class MaskedFamily(ImageFamily):
     """`Family` of image networks pruned by single weights and filters; every candidate is trained with `training`."""
 
-    def __init__(self, network: Network, training: MaskTraining) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, training: MaskTraining, subject: Subject) -> None:
+        super().__init__(network, subject)
         self.training = training
         self.notes = (
             f"every masked candidate but a one-shot one is trained for {training.settings.epochs} epochs on the "
@@ -68,37 +69,33 @@ class MaskedFamily(ImageFamily):
             "sizes are those of the smallest storage; a file of dense tensors is larger",
         )
 
-    def groups(self, workload: Workload) -> tuple[Group, ...]:
+    def groups(self) -> tuple[Group, ...]:
         """Return the layers that can be masked. Raises `InputError` for a network without any."""
         try:
-            return mask_groups(workload.model)
+            return mask_groups(self._subject.model)
         except MaskError as error:
             raise InputError("--structure", str(error)) from error
 
-    def bank(
-        self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path
-    ) -> TrainedNetworks:
+    def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> TrainedNetworks:
         """Return the networks trained so far."""
         return TrainedNetworks(
             root,
-            dense=workload.model,
-            weights_hash=workload.weights_hash,
+            dense=self._subject.model,
+            weights_hash=self._subject.weights_hash,
             training=self.training,
         )
 
-    def materialize(
-        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
-    ) -> nn.Module:
+    def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
         """Return the network trained under the config's masks, without the neurons that died."""
         return without_dead_neurons(cast("TrainedNetworks", bank).network_of(config))
 
-    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+    def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
         """Return a network with the dense network's shapes, which masks keep."""
-        return share_structure(workload.model)
+        return share_structure(self._subject.model)
 
-    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+    def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
         """Return the kept parameters and the size in the smallest storage; FLOPs depend on which neurons die."""
-        model: nn.Module = workload.model
+        model: nn.Module = self._subject.model
         layers = maskable_layers(model)
         per_unit = {group.name: float(weights_per_unit(layers[group.name])) for group in groups}
         size = size_bytes(model)
@@ -116,7 +113,6 @@ class MaskedFamily(ImageFamily):
         self,
         costs: Mapping[str, Cost],
         spec: StudySpec,
-        workload: Workload,
         *,
         groups: tuple[Group, ...],
         cache_dir: Path,
@@ -128,7 +124,7 @@ class MaskedFamily(ImageFamily):
         """Return the number of nonzero parameters and the bytes of their smallest storage."""
         return measure_sparse_size(model)
 
-    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
         """Return the network in the fastest form that beats dense kernels at the first batch size, else in dense ones.
 
         A form beats dense kernels where the interval of its ratio is below 1 and below that of a control, a copy of the
@@ -136,12 +132,12 @@ class MaskedFamily(ImageFamily):
         reported, because the fastest of several looks too good in the rounds that chose it. Dense kernels take the same
         time for zeros as for weights, so they are timed on the dense network.
         """
-        forms = _smaller_forms(workload.model, model)
+        forms = _smaller_forms(self._subject.model, model)
         if not forms:
             return Execution(model, {"kernels": DENSE_KERNELS})
         timed = measure_latency(
-            {DENSE_KERNELS: share_structure(workload.model), CONTROL: copy.deepcopy(workload.model), **forms},
-            self.request(workload),
+            {DENSE_KERNELS: share_structure(self._subject.model), CONTROL: copy.deepcopy(self._subject.model), **forms},
+            self.request(),
             dense=DENSE_KERNELS,
             batch=spec.batch_sizes[0],
             rng=np.random.default_rng(spec.seed),

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor, nn
 
 from objectives.flops import UncountableModelError
@@ -19,7 +18,8 @@ from optimizer.errors import InputError
 from optimizer.families.answers import summed_loss
 from optimizer.families.family import Bank, Execution
 from optimizer.families.image import ImageFamily
-from optimizer.latency.layers import layer_latency
+from optimizer.families.subject import Subject
+from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.latency.proposed import add_proposed_costs
 from optimizer.vision.examples import PIXELS
 from optimizer.vision.network import Network
@@ -28,7 +28,7 @@ from search_spaces.bank.key import BankKey
 from search_spaces.channels.bank import ChannelBank
 from search_spaces.channels.costs import network_flops_cost, network_parameters_cost
 from search_spaces.channels.criteria import CHANNEL_CRITERIA
-from search_spaces.channels.materialize import materialize_channels, slice_channels
+from search_spaces.channels.materialize import materialize_channels, outline_channels
 from search_spaces.channels.recalibrate import recalibrate
 from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config, Form
@@ -38,7 +38,6 @@ from search_spaces.groups import Group
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
-    from optimizer.workloads.workload import Workload
 
 CALIBRATION_BATCH = 64
 RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
@@ -47,24 +46,24 @@ RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel,
 class NetworkFamily(ImageFamily):
     """`Family` of image networks pruned by channels and neurons; `space` is that of the dense network."""
 
-    def __init__(self, network: Network, space: ChannelSpace) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, space: ChannelSpace, subject: Subject) -> None:
+        super().__init__(network, subject)
         self.space = space
 
-    @classmethod
-    def of(cls, network: Network, model: nn.Module) -> NetworkFamily:
+    @staticmethod
+    def space_of(network: Network, model: nn.Module) -> ChannelSpace:
         """Find the prunable groups of a network.
 
         Raises `InputError` naming the layer that cannot be traced or whose arithmetic cannot be counted.
         """
         try:
-            family = cls(network, network.channels_of(model))
-            flops_by_layer(model, family.example(model))
+            space = network.channels_of(model)
+            flops_by_layer(model, network.example(model))
         except UnprunableModelError as error:
             raise InputError("--model", str(error)) from error
         except UncountableModelError as error:
             raise InputError("--model", f"{error}; build it from linear layers, convolutions and matmul") from error
-        return family
+        return space
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,53 +71,49 @@ class NetworkFamily(ImageFamily):
         reasons = "; ".join(f"{path} ({reason})" for path, reason in self.space.dense.items())
         return (f"layers that stay dense: {reasons}",) if reasons else ()
 
-    def groups(self, workload: Workload) -> tuple[Group, ...]:
+    def groups(self) -> tuple[Group, ...]:
         """Return the groups of channels."""
         return self.space.groups
 
-    def bank(self, workload: Workload, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
+    def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> Bank:
         """Return the channel bank."""
-        examples = workload.calibration
+        examples = self._subject.calibration
         ranking = CHANNEL_CRITERIA[criterion]
         key = BankKey(
-            weights=workload.weights_hash,
+            weights=self._subject.weights_hash,
             examples=examples.hash,
             criterion=ranking.name,
             damping=DAMPING,
-            dtype=str(next(workload.model.parameters()).dtype),
+            dtype=str(next(self._subject.model.parameters()).dtype),
         )
         return ChannelBank(
             root,
             key,
-            model=workload.model,
+            model=self._subject.model,
             space=self.space,
             criterion=ranking,
-            calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=workload.device),
+            calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=self._subject.device),
             loss=summed_loss,
         )
 
-    def materialize(
-        self, workload: Workload, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool
-    ) -> nn.Module:
+    def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
         """Return the smaller network; its batch norms are recalibrated unless weights are only sliced."""
         source = cast("ChannelBank[Mapping[str, Tensor]]", bank)
-        model: nn.Module = workload.model
+        model: nn.Module = self._subject.model
         small = materialize_channels(model, self.space, config, source, share_weights=share_weights)
-        return small if config.form is Form.SLICED else recalibrate(small, _recalibration(workload))
+        return small if config.form is Form.SLICED else recalibrate(small, self._recalibration())
 
-    def outline(self, workload: Workload, groups: Sequence[Group], config: Config) -> nn.Module:
+    def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
         """Return a network with a config's shapes."""
-        levels = config.as_dict()
-        kept = {g.name: torch.arange(levels[g.name]) for g in self.space.groups if levels[g.name] < g.units}
-        model: nn.Module = workload.model
-        return slice_channels(model, self.space, kept)
+        model: nn.Module = self._subject.model
+        return outline_channels(model, self.space, config)
 
-    def costs(self, workload: Workload, groups: Sequence[Group]) -> dict[str, Cost]:
+    def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
         """Return FLOPs, parameters and size."""
-        model: nn.Module = workload.model
+        model: nn.Module = self._subject.model
         parameters = network_parameters_cost(model, self.space)
         return {
-            "flops": network_flops_cost(self.space, flops_by_layer(model, self.example(model))),
+            "flops": network_flops_cost(self.space, flops_by_layer(model, self._network.example(model))),
             "parameters": parameters,
             "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
         }
@@ -127,7 +122,7 @@ class NetworkFamily(ImageFamily):
         """Return the number of parameters and the bytes of the file."""
         return measure_size(model)
 
-    def execution(self, workload: Workload, model: nn.Module, spec: StudySpec) -> Execution:
+    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
         """Return the network unchanged: it is smaller and runs on dense kernels."""
         return Execution(model, {})
 
@@ -135,13 +130,29 @@ class NetworkFamily(ImageFamily):
         self,
         costs: Mapping[str, Cost],
         spec: StudySpec,
-        workload: Workload,
         *,
         groups: tuple[Group, ...],
         cache_dir: Path,
     ) -> dict[str, Cost]:
         """Return the costs with latency and energy from a table of the network's layers."""
-        return add_proposed_costs(costs, spec, workload, partial(layer_latency, spec, workload, self.space, cache_dir))
+        return add_proposed_costs(costs, spec, self._subject.device, partial(self.latency, spec, cache_dir))
+
+    def latency(self, spec: StudySpec, cache_dir: Path) -> LayerLatency:
+        """Return the seconds of a request, from a table of the layers that is built where the cache has none."""
+        return layer_latency(
+            spec,
+            self._subject.model,
+            self.space,
+            request=self.request(),
+            conditions=self.conditions(),
+            cache_dir=cache_dir,
+        )
+
+    def _recalibration(self) -> Iterator[dict[str, Tensor]]:
+        calibration = self._subject.calibration
+        few = calibration.subset(range(min(len(calibration), RECALIBRATION_BATCHES * CALIBRATION_BATCH)))
+        for batch in few.batches(batch_size=CALIBRATION_BATCH, device=self._subject.device):
+            yield {PIXELS: batch[PIXELS]}
 
 
 class Bytes:
@@ -161,9 +172,3 @@ class Bytes:
     def of_levels(self, group: Group) -> FloatArray:
         """Return the cost of each of the group's levels with all other groups dense, up to a constant: `(levels,)`."""
         return self._each * self._parameters.of_levels(group)
-
-
-def _recalibration(workload: Workload) -> Iterator[dict[str, Tensor]]:
-    few = workload.calibration.subset(range(min(len(workload.calibration), RECALIBRATION_BATCHES * CALIBRATION_BATCH)))
-    for batch in few.batches(batch_size=CALIBRATION_BATCH, device=workload.device):
-        yield {PIXELS: batch[PIXELS]}

@@ -27,7 +27,7 @@ from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
 from optimizer.vision.data import ImageData
 from optimizer.vision.given import Given
-from optimizer.workloads.workload import check_workload, load_workload
+from optimizer.workloads.load import check_workload, load_workload
 from search_spaces.config import Form
 from search_spaces.files import written_whole
 from search_spaces.masks.layers import zeros_by_layer
@@ -66,7 +66,7 @@ def export_candidate(
         written = workload.family.tensors(small)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
-        kind = workload.family.save(workload, place)
+        kind = workload.family.save(place)
         dense_size = next(round(m.value) for m in workload.family.sizes(workload.model) if m.quantity == "size")
         if candidate.config.form is not Form.MASKED:  # its size is that of the smallest storage
             member = member.model_copy(update={"size_bytes": (place / WEIGHTS).stat().st_size})
@@ -76,7 +76,7 @@ def export_candidate(
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            write_onnx(small, place, workload.family.onnx_inputs(workload))
+            write_onnx(small, place, workload.family.onnx_inputs())
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,42 +17,41 @@ from objectives.latency_table import LatencyTable, build_latency_table
 from optimizer.costs import Cost, table_cost
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
+from optimizer.request import Request
+from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
 from search_spaces.distributions import by_kind
 from search_spaces.encoders import discover_groups, layers_path
 from search_spaces.groups import Group, GroupKind
 from search_spaces.surgery import share_structure, shrink
 
-if TYPE_CHECKING:
-    from optimizer.spec import StudySpec
-    from optimizer.workloads.workload import Workload
-
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
 
 
-def block_latency(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path) -> Cost:
+def block_latency(
+    spec: StudySpec, model: Any, groups: tuple[Group, ...], *, request: Request, length: int, cache_dir: Path
+) -> Cost:  # Any: one transformers class per family
     """Return the seconds of a request: the sum of its blocks and a base."""
-    request = {
+    conditions = {
         "batch": spec.batch_sizes[0],
-        "length": workload.sequence_length,
+        "length": length,
         "threads": threads_of(spec),
     }
     holds_for = {
-        "device": device_fingerprint(workload.device),
-        "dtype": str(next(workload.model.parameters()).dtype),
+        "device": device_fingerprint(model.device),
+        "dtype": str(next(model.parameters()).dtype),
         "groups": [(group.name, group.units, group.unit_size) for group in groups],
-        "hidden": workload.model.config.hidden_size,
-        **request,
+        "hidden": model.config.hidden_size,
+        **conditions,
     }
-    return table_cost(
-        groups, kept_table(LatencyTable, holds_for, cache_dir, partial(_build, workload, groups, **request))
-    )
+    build = partial(_build, model, groups, request, **conditions)
+    return table_cost(groups, kept_table(LatencyTable, holds_for, cache_dir, build))
 
 
-def _build(workload: Workload, groups: tuple[Group, ...], *, batch: int, length: int, threads: int) -> LatencyTable:
-    model, config = workload.model, workload.model.config
-    request = workload.family.request(workload)
-    hidden = torch.randn(batch, length, config.hidden_size, device=workload.device)
+def _build(
+    model: Any, groups: tuple[Group, ...], request: Request, *, batch: int, length: int, threads: int
+) -> LatencyTable:
+    hidden = torch.randn(batch, length, model.config.hidden_size, device=model.device)
 
     def block(kind: str, units: int) -> Run:
         layer = _lone_layer(model, GroupKind(kind), units)

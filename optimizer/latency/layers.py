@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,18 +23,18 @@ from torch import Tensor, nn
 from objectives.device import device_fingerprint, device_of, synchronise
 from objectives.guard import measuring
 from objectives.latency import MIN_ROUNDS, Run, forward_pass, interleaved_latency
+from objectives.measurement import JsonScalar
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
+from optimizer.request import Request
+from optimizer.spec import StudySpec
 from search_spaces.allocation import FloatArray
 from search_spaces.channels.layers import shrink_layer, side_sizes
+from search_spaces.channels.materialize import outline_channels
 from search_spaces.channels.space import Axis, ChannelSpace, Side
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
 from search_spaces.surgery import share_structure
-
-if TYPE_CHECKING:
-    from optimizer.spec import StudySpec
-    from optimizer.workloads.workload import Workload
 
 SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
 LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0
@@ -100,27 +100,34 @@ class LayerLatency:
         return np.array([self.total(dense.replaced({group.name: level})) for level in group.levels])
 
 
-def layer_latency(spec: StudySpec, workload: Workload, space: ChannelSpace, cache_dir: Path) -> LayerLatency:
+def layer_latency(
+    spec: StudySpec,
+    model: nn.Module,
+    space: ChannelSpace,
+    *,
+    request: Request,
+    conditions: Mapping[str, JsonScalar],
+    cache_dir: Path,
+) -> LayerLatency:
     """Return the seconds of a request."""
     batch, threads = spec.batch_sizes[0], threads_of(spec)
     holds_for = {
-        "device": device_fingerprint(workload.device),
-        "dtype": str(next(workload.model.parameters()).dtype),
-        "network": str(workload.model),
+        "device": device_fingerprint(device_of(model)),
+        "dtype": str(next(model.parameters()).dtype),
+        "network": str(model),
         "groups": [(group.name, group.units) for group in space.groups],
-        "request": [*workload.family.conditions(workload).items()],
+        "request": [*conditions.items()],
         "batch": batch,
         "threads": threads,
     }
-    build = partial(_build, workload, space, batch=batch, threads=threads)
+    build = partial(_build, model, space, request(batch), threads=threads)
     return LayerLatency(space, kept_table(LayerTable, holds_for, cache_dir, build))
 
 
-def _build(workload: Workload, space: ChannelSpace, *, batch: int, threads: int) -> LayerTable:
-    model, request = workload.model, workload.family.request(workload)(batch)
+def _build(model: nn.Module, space: ChannelSpace, request: Mapping[str, Tensor], *, threads: int) -> LayerTable:
     configs = [Config.of({g.name: g.nearest_level(share * g.units) for g in space.groups}) for share in SHARES]
     widths = [space.kept_counts(config) for config in configs]
-    networks = [workload.family.outline(workload, space.groups, config) for config in configs]
+    networks = [outline_channels(model, space, config) for config in configs]
     with measuring(*networks, model, threads=threads):
         layers = _times(model, widths, request)
         runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}

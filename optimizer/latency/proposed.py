@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 
 from objectives.energy.modelled import ENERGY_MODELS
 from optimizer.costs import Cost, WeightedSum
-
-if TYPE_CHECKING:
-    from optimizer.spec import StudySpec
-    from optimizer.workloads.workload import Workload
+from optimizer.spec import StudySpec
 
 
 def add_proposed_costs(
-    costs: Mapping[str, Cost], spec: StudySpec, workload: Workload, latency: Callable[[], Cost]
+    costs: Mapping[str, Cost], spec: StudySpec, device: torch.device, latency: Callable[[], Cost]
 ) -> dict[str, Cost]:
     """Return the costs with "latency" and "energy" added where the spec's objectives or limits ask for them.
 
@@ -28,14 +24,14 @@ def add_proposed_costs(
     seconds = latency()
     added: dict[str, Cost] = {"latency": seconds} if "latency" in wanted else {}
     if "energy" in wanted:
-        added["energy"] = _energy(costs, seconds, spec, workload)
+        added["energy"] = _energy(costs, seconds, spec, device)
     return {**costs, **added}
 
 
-def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, workload: Workload) -> Cost:
+def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, device: torch.device) -> Cost:
     """Energy per inference: arithmetic, one read of the weights per request, static power over its time."""
-    model, batch = ENERGY_MODELS[workload.device.type], spec.batch_sizes[0]
-    threads = 1 if workload.device.type == "cuda" else threads_of(spec)
+    model, batch = ENERGY_MODELS[device.type], spec.batch_sizes[0]
+    threads = 1 if device.type == "cuda" else threads_of(spec)
     return WeightedSum(
         (model.flop_j, costs["flops"]),
         (model.byte_j / batch, costs["size"]),

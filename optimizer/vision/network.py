@@ -59,6 +59,10 @@ class Network(BaseModel):
         images = torch.randn(2, *self.shape, generator=torch.Generator().manual_seed(0))
         return discover_channels(model, {PIXELS: images.to(device_of(model))}, round_to=self.round_to)
 
+    def example(self, model: nn.Module) -> dict[str, torch.Tensor]:
+        """Return one image of zeros on the model's device."""
+        return {PIXELS: torch.zeros(1, *self.shape, device=device_of(model))}
+
     def pruned(self, kept: dict[str, int], into: Make | None = None) -> nn.Module:
         """Return a network that keeps so many units of each group, its weights still to be loaded.
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from objectives.metrics import METRICS
+from optimizer.device import check_device
 from optimizer.families.masked import image_family
+from optimizer.families.subject import Subject
 from optimizer.spec import StudySpec
 from optimizer.vision.classifier import ImageClassifier
 from optimizer.vision.data import ImageData, load_images
@@ -15,10 +17,10 @@ from optimizer.vision.network import Network
 from optimizer.vision.origins import Origin, origin_of
 from optimizer.vision.roles import roles_of
 from optimizer.vision.trained import train_once
+from optimizer.workload import Progress, Workload
 from optimizer.workloads.baseline import check_baseline
 from optimizer.workloads.loading import hash_weights
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.workload import Progress, Workload, check_device
 
 CUT = "search examples were cut from train and kept out of the training"
 
@@ -43,7 +45,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     model = ImageClassifier(dense.net).to(device).eval()
     roles = roles_of(data, spec)
     rest = roles.rest
-    family = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
+    family_of = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
             model,
@@ -61,19 +63,21 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             {} if dense.learning_rate is None else None
         )  # a class is called by its number
         check_baseline(predictions_of(search_logits), roles.search.labels, metric, own_names)
-    return Workload(
-        family=family,
+    subject = Subject(
         model=model,
-        tokenizer=None,
-        metric=metric,
+        weights_hash=hash_weights(model),
+        device=device,
         calibration=roles.calibration,
         search=roles.search,
+    )
+    family = family_of(subject)
+    return Workload(
+        subject=subject,
+        family=family,
+        metric=metric,
         verification=roles.verification,
         train=lambda: rest,
         search_logits=search_logits,
-        sequence_length=1,
-        weights_hash=hash_weights(model),
-        device=device,
         notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
     )
 

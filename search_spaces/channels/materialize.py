@@ -56,6 +56,13 @@ def materialize_channels(
     return small  # type: ignore[return-value]  # the copy has the model's type
 
 
+def outline_channels(model: Model, space: ChannelSpace, config: Config) -> Model:
+    """Return a network with the shapes of `config`, its entries the first of every side."""
+    levels = config.as_dict()
+    kept = {g.name: torch.arange(levels[g.name]) for g in space.groups if levels[g.name] < g.units}
+    return slice_channels(model, space, kept)
+
+
 def slice_channels(model: Model, space: ChannelSpace, kept: Mapping[str, Tensor]) -> Model:
     """Return the smaller network that keeps the units `kept` by group name, sharing the other weights of `model`."""
     small = share_structure(model)

@@ -12,21 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from optimizer.errors import InputError
+from optimizer.families.encoder import EncoderFamily
 from optimizer.reproduce.encoders.records import EncoderKey
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings
+from optimizer.workload import Progress, Workload
 from optimizer.workloads.data import Data, Table, read_splits
 from optimizer.workloads.examples import Examples
 from optimizer.workloads.head import with_trained_head
+from optimizer.workloads.load import check_workload, checkpoint_of, workload_of
 from optimizer.workloads.loading import hash_weights
 from optimizer.workloads.predict import predict
 from optimizer.workloads.splits import Splits, cut, divide
 from optimizer.workloads.tasks import resolve_task
-from optimizer.workloads.workload import Progress, Workload, check_workload, checkpoint_of, workload_of
 
 
 @dataclass
@@ -84,16 +87,18 @@ class Bench:
 
     def _fine_tuned(self, settings: FinetuneSettings) -> Workload:
         base = self._untrained
+        family = cast("EncoderFamily", base.family)
         model = with_trained_head(
             copy.deepcopy(base.model),
-            base.tokenizer,
+            family.tokenizer,
             self.train,
             base.metric,
             cache_dir=self.cache_dir,
             progress=self._tell,
             settings=settings,
         )
-        return replace(base, model=model, weights_hash=hash_weights(model), search_logits=predict(model, base.search))
+        subject = replace(base.subject, model=model, weights_hash=hash_weights(model))
+        return replace(base, subject=subject, family=family.of(subject), search_logits=predict(model, base.search))
 
     @cached_property
     def _untrained(self) -> Workload:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from objectives.flops import count_flops
 from objectives.measurement import Measurement
-from optimizer.families.encoder import request_of
+from optimizer.families.encoder import EncoderFamily, request_of
 from optimizer.measure import DENSE, Asked, measure_models
-from optimizer.workloads.workload import Workload
+from optimizer.workload import Workload
 
 PRUNED = "pruned"
 BATCH = 1  # "the time required to process an input", step 3
@@ -55,7 +55,7 @@ def measure_costs(
 def _measured(
     model: Any, workload: Workload, device: torch.device, *, seed: int, latency_s: float
 ) -> dict[str, Measurement]:
-    length, dense = workload.sequence_length, workload.model
+    length, dense = cast("EncoderFamily", workload.family).sequence_length, workload.model
     models: dict[Hashable, Any] = {DENSE: dense.to(device), PRUNED: model.to(device)}
     asked = Asked(
         request=request_of(length, int(dense.config.vocab_size), device),

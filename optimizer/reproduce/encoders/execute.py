@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -11,14 +13,15 @@ from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
+from optimizer.families.encoder import EncoderFamily
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.cost import measure_costs
 from optimizer.reproduce.encoders.plan import EncoderRun
 from optimizer.reproduce.encoders.prune import TRAINED, prune
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord, packed
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.workload import Workload
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.workload import Workload
 
 
 def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> EncoderRecord:
@@ -56,7 +59,7 @@ def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> Encoder
         energy_source=costs.energy["energy"].source,
         energy_device=str(costs.energy["latency"].conditions["device_name"]),
         cpu=str(conditions["device_name"]),
-        sequence_length=workload.sequence_length,
+        sequence_length=cast("EncoderFamily", workload.family).sequence_length,
         threads=int(str(conditions["threads"])),
         training_s=training_s,
         trained_on=len(bench.train),

@@ -16,8 +16,8 @@ from optimizer.reproduce.encoders.preset import Configuration
 from optimizer.search.iterative import next_tenths, pruned_config
 from optimizer.search.space import Space
 from optimizer.spec import CriterionName, StudySpec
+from optimizer.workload import Workload
 from optimizer.workloads.predict import predict, predictions_of
-from optimizer.workloads.workload import Workload
 
 CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitudes
 TRAINED = ("retrained", "magnitude", "iterative")
@@ -44,9 +44,9 @@ def prune(configuration: Configuration, workload: Workload, spec: StudySpec, cac
 
 def by_magnitude(workload: Workload, ratio: float, cache_dir: Path) -> nn.Module:
     """Return step 1: the model without `ratio` of every layer's heads and neurons, the smallest in magnitude."""
-    family, groups = workload.family, workload.family.groups(workload)
-    bank = family.bank(workload, groups, CRITERION, cache_dir / "banks")
-    return family.materialize(workload, groups, pruned_config(groups, ratio), bank, share_weights=False)
+    family, groups = workload.family, workload.family.groups()
+    bank = family.bank(groups, CRITERION, cache_dir / "banks")
+    return family.materialize(groups, pruned_config(groups, ratio), bank, share_weights=False)
 
 
 def largest_ratio(workload: Workload, epsilon: float, cache_dir: Path) -> float:

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from optimizer.latency import layers
-from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, layer_latency, sum_of_layers
+from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, sum_of_layers
 from optimizer.spec import StudySpec
-from optimizer.workloads.workload import Workload, load_workload
+from optimizer.workload import Workload
+from optimizer.workloads.load import load_workload
 from search_spaces.channels.space import Axis, ChannelSpace
 from search_spaces.config import Config
 
@@ -58,11 +59,11 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, ChannelS
     cache = tmp_path_factory.mktemp("cache")
     spec = spec_of()
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
-    space = workload.family.space
+    family = workload.family
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layers, "LAYER_SECONDS", 0.02)
         patch.setattr(layers, "WHOLE_SECONDS", 0.5)
-        return workload, space, cache, layer_latency(spec, workload, space, cache)
+        return workload, family.space, cache, family.latency(spec, cache)
 
 
 def spec_of() -> StudySpec:

@@ -18,7 +18,7 @@ from torch.nn.utils import parametrizations
 from optimizer import ImageData, Images, Normalisation, StudySpec, load_images, load_pruned, optimize, resume
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.vision.given import Given
-from optimizer.workloads.workload import load_workload
+from optimizer.workloads.load import load_workload
 from studies.opening import open_store
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide.md"
@@ -178,7 +178,7 @@ def test_networks_that_cannot_be_pruned_are_refused_with_the_layer_and_the_remed
 def test_a_layer_that_cannot_be_pruned_stays_dense_and_is_named(tmp_path: Path) -> None:
     given = Given(model=Mixed(), images=load_images("digits"))
     workload = load_workload(SPEC, cache_dir=tmp_path, progress=lambda *_: None, given=given)
-    assert [group.name for group in workload.family.groups(workload)] == ["net.hidden"]
+    assert [group.name for group in workload.family.groups()] == ["net.hidden"]
     (note,) = [note for note in workload.notes if note.startswith("layers that stay dense")]
     assert "net.stuck (" in note and "net.hidden (" not in note
 

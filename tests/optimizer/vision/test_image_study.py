@@ -17,8 +17,8 @@ from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.vision.data import load_images
 from optimizer.vision.given import Given
+from optimizer.workloads.load import check_workload, load_workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import check_workload, load_workload
 from search_spaces.config import Config, Form
 from studies.opening import open_store
 from studies.records import Verdict
@@ -78,7 +78,7 @@ def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> No
     config = next(c for c in store.candidates(1) if c.number == member.candidate).config
     assert config.form is Form.RECONSTRUCTED
     small = workload.family.materialize(
-        workload, groups, config, study_bank(spec_of(), workload, groups, root / "cache"), share_weights=True
+        groups, config, study_bank(spec_of(), workload, groups, root / "cache"), share_weights=True
     )
     wanted = predict(small, workload.verification)
     assert np.allclose(predict(loaded, workload.verification), wanted, atol=1e-5)
@@ -154,13 +154,13 @@ def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples:
     groups = study_groups(spec, workload)
     bank = study_bank(spec, workload, groups, tmp_path)
     config = Config.of({groups[0].name: 4}, form=Form.RECONSTRUCTED)
-    small = workload.family.materialize(workload, groups, config, bank, share_weights=False)
+    small = workload.family.materialize(groups, config, bank, share_weights=False)
     assert len(workload.calibration) == examples
     assert np.isfinite(predict(small, workload.search)).all()
 
 
 def test_graphs_are_checked_on_images_of_the_task(tmp_path: Path) -> None:
     workload = load_workload(spec_of(allow_untrained=True), cache_dir=tmp_path, progress=lambda *_: None)
-    requests = workload.family.onnx_inputs(workload).requests
+    requests = workload.family.onnx_inputs().requests
     assert [len(request["pixel_values"]) for request in requests] == [2, 1, 5]
     assert all(torch.equal(r["pixel_values"], workload.search.pixels[: len(r["pixel_values"])]) for r in requests)

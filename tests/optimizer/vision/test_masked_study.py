@@ -29,8 +29,8 @@ from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.proposer import StagedProposer
 from optimizer.spec import StudySpec
+from optimizer.workloads.load import check_workload, load_workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import check_workload, load_workload
 from search_spaces.config import Config, Form
 from search_spaces.groups import check_config
 from search_spaces.masks.space import ONE_SHOT, PATTERN
@@ -188,7 +188,11 @@ def test_a_training_that_diverges_is_a_failed_candidate_and_leaves_no_file(cache
     workload = prepared.workload
     training = workload.family.training  # type: ignore[attr-defined]
     broken = replace(training, images=replace(training.images, pixels=training.images.pixels * float("nan")))
-    family = MaskedFamily(workload.family._network, replace(broken, images_hash="broken"))  # type: ignore[attr-defined]
+    family = MaskedFamily(
+        workload.family._network,  # type: ignore[attr-defined]
+        replace(broken, images_hash="broken"),
+        workload.subject,
+    )
     fragile = prepare(
         spec_of(), replace(workload, family=family), cache_dir=cache, stages=Stages(ignore, lambda _: None)
     )
@@ -203,16 +207,16 @@ def test_networks_run_in_the_form_that_beats_dense_kernels_and_small_ones_in_non
 ) -> None:
     workload, spec = prepared.workload, spec_of()
     model = prepared.build(masked(prepared, "set", "uniform", 0.5))
-    assert workload.family.execution(workload, model, spec).conditions == {"kernels": "dense"}
+    assert workload.family.execution(model, spec).conditions == {"kernels": "dense"}
     wide = spec_of(model="mlp-medium", allow_untrained=True)
     large = load_workload(wide, cache_dir=tmp_path, progress=lambda *_: None)
     sparse = copy.deepcopy(large.model)
     with torch.no_grad():
         for layer in (sparse.net[1], sparse.net[3], sparse.net[5]):
             layer.weight[:, 5:] = 0
-    execution = large.family.execution(large, sparse, wide)
+    execution = large.family.execution(sparse, wide)
     assert execution.conditions == {"kernels": "compressed rows"}
-    request = large.family.request(large)(2)
+    request = large.family.request()(2)
     with torch.inference_mode():
         assert torch.allclose(execution.model(**request).logits, sparse(**request).logits, atol=1e-5)
 

@@ -18,8 +18,8 @@ from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from optimizer.vision.network import read_network
 from optimizer.vision.origins import SavedModel
+from optimizer.workloads.load import check_workload, load_workload
 from optimizer.workloads.predict import predict
-from optimizer.workloads.workload import check_workload, load_workload
 from studies.opening import open_store
 
 SIDE = 32
@@ -81,8 +81,8 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
     spec = spec_of(save(kind, tmp_path / kind), data, allow_untrained=True)
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
     assert workload.search.pixels.min() == pytest.approx(-2.0, abs=0.05)  # black, (0 - 0.5) / 0.25
-    workload.family.save(workload, tmp_path)
-    network, groups = read_network(tmp_path), workload.family.groups(workload)
+    workload.family.save(tmp_path)
+    network, groups = read_network(tmp_path), workload.family.groups()
     assert network is not None
     small = network.pruned({group.name: group.nearest_level(group.units / 2) for group in groups})
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) ->
     (kept,) = (cache / "trained").iterdir()
     before = kept.stat().st_mtime_ns
     again = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
-    assert again.weights_hash == workload.weights_hash and kept.stat().st_mtime_ns == before
+    assert again.weights_hash == workload.subject.weights_hash and kept.stat().st_mtime_ns == before
 
 
 def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from optimizer.vision.network import read_network
 from optimizer.vision.origins import IMAGENET
 from optimizer.vision.torchvision_models import head_of, stem_of
 from optimizer.vision.weights import fit_weights, read_weights
-from optimizer.workloads.workload import check_workload, load_workload
+from optimizer.workloads.load import check_workload, load_workload
 
 SIDE = 32
 
@@ -193,10 +193,10 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
     assert any("its head included" in note for note in workload.notes)
     assert any("the network was already trained" in note for note in workload.notes)
     assert not (tmp_path / "cache").exists()
-    workload.family.save(workload, tmp_path)
+    workload.family.save(tmp_path)
     network = read_network(tmp_path)
     assert network is not None and network.mean == IMAGENET.mean
-    kept = {group.name: group.levels[0] for group in workload.family.groups(workload)}
+    kept = {group.name: group.levels[0] for group in workload.family.groups()}
     small: Any = network.pruned(kept)
     assert small.net.conv1.kernel_size == (7, 7)
     assert small.net.conv1.out_channels == kept["net.conv1"] < 64

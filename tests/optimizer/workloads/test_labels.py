@@ -15,7 +15,7 @@ from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.workloads.baseline import check_baseline, check_labels
 from optimizer.workloads.labels import check_permutation, label_map, order_note
-from optimizer.workloads.workload import load_workload
+from optimizer.workloads.load import load_workload
 
 MNLI = ("entailment", "neutral", "contradiction")
 

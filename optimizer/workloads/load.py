@@ -1,28 +1,27 @@
-"""A workload: the loaded model with its task and its examples in four roles. Checked first, loaded after."""
+"""Load a workload: names and places are checked first, then data and model are loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from objectives.metrics import METRICS, Metric
+from objectives.metrics import METRICS
+from optimizer.device import check_device
 from optimizer.errors import InputError
 from optimizer.families.encoder import EncoderFamily
-from optimizer.families.family import Family
 from optimizer.families.storage import Storage
+from optimizer.families.subject import Subject
 from optimizer.spec import StudySpec
 from optimizer.vision.given import NOTHING, Given
 from optimizer.vision.names import is_of_images
+from optimizer.workload import ROLES, Progress, Workload
 from optimizer.workloads.baseline import check_baseline, check_labels
 from optimizer.workloads.checkpoint import Checkpoint, check_lengths
 from optimizer.workloads.data import Table, read_splits
-from optimizer.workloads.examples import AnyExamples, Examples, tokenise
+from optimizer.workloads.examples import Examples, tokenise
 from optimizer.workloads.labels import label_map, order_note
 from optimizer.workloads.loading import hash_weights, load_model
 from optimizer.workloads.models import BUILT_IN, checked_checkpoint, locate
@@ -32,36 +31,6 @@ from optimizer.workloads.splits import Splits, cut, table_hash
 from optimizer.workloads.tasks import Task, resolve_task
 from optimizer.workloads.tokenizer import check_tokens, load_tokenizer
 
-Progress = Callable[[str, int, int], None]
-ROLES = ("calibration", "search", "verification")
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a study works on. `model` is in evaluation mode on `device`; `search_logits` are its answers there.
-
-    `sequence_length` is the length of a latency request in tokens; `train` tokenises what is left for training.
-    """
-
-    family: Family
-    model: Any  # Any: one transformers class per family
-    tokenizer: Any
-    metric: Metric
-    calibration: AnyExamples
-    search: AnyExamples
-    verification: AnyExamples
-    train: Callable[[], AnyExamples]
-    search_logits: np.ndarray[Any, np.dtype[np.float32]]
-    sequence_length: int
-    weights_hash: str
-    device: torch.device
-    notes: tuple[str, ...]
-
-    @property
-    def examples_record(self) -> dict[str, dict[str, Any]]:
-        """Size and hash of the examples of each role."""
-        return {role: {"n": len(getattr(self, role)), "hash": getattr(self, role).hash} for role in ROLES}
-
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
@@ -69,22 +38,10 @@ def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     check_device(spec.device)
 
 
-def check_device(name: str) -> torch.device:
-    """Return the device. Raises `InputError` where this machine has none of that name."""
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            "--device", f"{name!r} is not here; this machine has {torch.cuda.device_count()} CUDA devices. Use cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("--device", "'mps' is not here; use cpu")
-    return device
-
-
 def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
     """Load data, then model; train a head where there is none; refuse a broken baseline. Raises `InputError`."""
     if given != NOTHING or is_of_images(spec):
-        from optimizer.vision.workload import load_image_workload  # which knows this module
+        from optimizer.vision.workload import load_image_workload  # a study of texts needs none of it
 
         return load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
     data = read_splits(spec, resolve_task(spec))
@@ -125,17 +82,25 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
     if not spec.allow_untrained:
         own_names = names if checkpoint.has_head else None
         check_baseline(predictions_of(search_logits), roles["search"].labels, metric, own_names)
-    return Workload(
-        family=EncoderFamily(storage),
+    subject = Subject(
         model=model,
-        tokenizer=tokenizer,
-        metric=metric,
-        **roles,
-        train=lambda: tokenised(splits.train, "train"),
-        search_logits=search_logits,
-        sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
         weights_hash=hash_weights(model),
         device=device,
+        calibration=roles["calibration"],
+        search=roles["search"],
+    )
+    return Workload(
+        subject=subject,
+        family=EncoderFamily(
+            subject,
+            tokenizer=tokenizer,
+            sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
+            storage=storage,
+        ),
+        metric=metric,
+        verification=roles["verification"],
+        train=lambda: tokenised(splits.train, "train"),
+        search_logits=search_logits,
         notes=(
             *splits.notes,
             *order_note(splits.search.names, names),

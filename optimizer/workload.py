@@ -1,0 +1,59 @@
+"""A workload: the loaded model with its task and its examples in four roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from objectives.metrics import Metric
+from optimizer.families.family import Family
+from optimizer.families.subject import Subject
+from optimizer.workloads.examples import AnyExamples
+
+Progress = Callable[[str, int, int], None]
+ROLES = ("calibration", "search", "verification")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What a study works on. `search_logits` are the dense model's answers on the search examples.
+
+    `train` prepares what is left for training.
+    """
+
+    subject: Subject
+    family: Family
+    metric: Metric
+    verification: AnyExamples
+    train: Callable[[], AnyExamples]
+    search_logits: np.ndarray[Any, np.dtype[np.float32]]
+    notes: tuple[str, ...]
+
+    @property
+    def model(self) -> Any:  # Any: as in the subject
+        """The dense model."""
+        return self.subject.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.subject.device
+
+    @property
+    def calibration(self) -> AnyExamples:
+        """The examples on which units are ranked and weights are solved."""
+        return self.subject.calibration
+
+    @property
+    def search(self) -> AnyExamples:
+        """The examples on which candidates are compared."""
+        return self.subject.search
+
+    @property
+    def examples_record(self) -> dict[str, dict[str, Any]]:
+        """Size and hash of the examples of each role."""
+        return {role: {"n": len(getattr(self, role)), "hash": getattr(self, role).hash} for role in ROLES}
