@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +57,28 @@ def forbidden_imports() -> Iterator[str]:
                 yield f"{path} imports {name}; {path.parts[0]} may import only {sorted(allowed)}"
 
 
+def module_level(tree: ast.Module) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported or its types are checked: those outside functions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def imported_modules(tree: ast.Module, names: Collection[str]) -> set[str]:
+    """The modules among `names` that a module imports, those for its types as well."""
+    found: set[str] = set()
+    for node in module_level(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & set(names)) or {node.module}
+    return found & set(names)
+
+
 def import_without_torchvision_admitted() -> Iterator[str]:
     """Modules that would break where the installed torchvision does not fit torch."""
     for path, tree in modules().items():
@@ -89,6 +112,12 @@ def imports_torch(names: Sequence[str]) -> bool:
 def test_imports_point_downward() -> None:
     assert len(modules()) > 100
     assert not list(forbidden_imports())
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    named = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): tree for path, tree in modules().items()}
+    imports = {name: imported_modules(tree, named) - {name} for name, tree in named.items()}
+    assert list(TopologicalSorter(imports).static_order())  # raises CycleError, which names the circle
 
 
 def test_a_torchvision_that_does_not_fit_breaks_no_import() -> None:
