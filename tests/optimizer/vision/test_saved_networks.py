@@ -99,7 +99,7 @@ def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) ->
     (kept,) = (cache / "trained").iterdir()
     before = kept.stat().st_mtime_ns
     again = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
-    assert again.weights_hash == workload.subject.weights_hash and kept.stat().st_mtime_ns == before
+    assert again.subject.weights_hash == workload.subject.weights_hash and kept.stat().st_mtime_ns == before
 
 
 def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Path) -> None:
