@@ -72,6 +72,7 @@ NAMES = (
     ([*KNOWN, "--dry-run", "--metric", "pearson"], "--metric: 'pearson' does not fit"),
     ([*KNOWN, "--dry-run", "--study", "a/b"], "the name 'a/b' cannot be used"),
     ([*KNOWN, "--dry-run", "--study", "taken"], "optimize resume taken"),
+    (["serve", "--export-days", "0"], "--export-days"),
     ([*KNOWN, "--no-such-option"], "No such option"),
     (["resume", "taken"], "is running it"),
     (["resume", "nothing"], "none is called 'nothing'"),
