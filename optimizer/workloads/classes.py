@@ -1,5 +1,7 @@
 """Classes: a label column becomes class ids and class names. Whole numbers are ids by value; all else is a name.
 
+Codes ("007", "1e3") look like numbers, and are names: a number would not be written so.
+
 Missing labels, and -1 where it can only mean "unlabelled", are None. Nothing is rounded, merged or renamed.
 """
 
@@ -9,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +24,7 @@ from optimizer.workloads.tasks import Task
 
 FIELD = "--label-column"
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+CODE = re.compile(r"0[0-9]+|[0-9]+[eE][0-9]+")
 UNLABELLED = -1
 MOST_CLASSES = 100_000
 
@@ -70,10 +74,12 @@ def class_names(task: Task, columns: Mapping[str, Column]) -> tuple[str, ...]:
     """Return the names of all classes by id. Raises `InputError` for labels that the task does not have."""
     spellings = {label for column in columns.values() for label in column.labels if label is not None}
     if spellings and all(map(_is_number, spellings)):
-        for column in columns.values():
-            _check_ids(column, task)
+        if task.labels or not any(map(CODE.fullmatch, spellings)):
+            for column in columns.values():
+                _check_ids(column, task)
+            _check_spellings(spellings)
+            return task.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
         _check_spellings(spellings)
-        return task.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
     if not task.labels:
         _check_common(columns)
     elif not spellings <= set(task.labels):
@@ -136,9 +142,9 @@ def _check_ids(column: Column, task: Task) -> None:
 
 def _check_spellings(spellings: set[str]) -> None:
     """Raise `InputError` where one number is spelled in two ways."""
-    seen: dict[int, str] = {}
+    seen: dict[Decimal, str] = {}
     for spelling in sorted(spellings):
-        other = seen.setdefault(_id(spelling), spelling)
+        other = seen.setdefault(Decimal(spelling), spelling)
         if other != spelling:
             raise InputError(FIELD, f"labels {other!r} and {spelling!r} are the same number; spell it in one way")
 

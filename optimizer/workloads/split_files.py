@@ -20,6 +20,7 @@ SPLIT_NAMES: Mapping[str, str] = {
 }
 HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*/[\w.-]+")
 WHOLE = re.compile(r"-00000-of-00001(-[0-9a-f]+)?$")  # how the hub's tools name a split that is one file
+SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?$")  # and one of several
 
 
 def is_place(name: str) -> bool:
@@ -38,11 +39,13 @@ def check_data(spec: StudySpec, task: Task) -> None:
 def split_files(directory: Path, task: Task) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the file of each split, named after it or alone in a folder that is, and the names of the other files.
 
-    Raises `InputError` for a directory without splits, or with two files for one.
+    Raises `InputError` for a directory without splits, or with two files for one, shards among them.
     """
     if not directory.is_dir():
         raise InputError("--data", _no_directory(directory))
     files = {str(path.relative_to(directory)): path for path in _files(directory)}
+    if shards := [name for name, path in files.items() if path.suffix in READERS and _is_shard(path, task)]:
+        raise InputError("--data", f"{listed(shards)}: a split in several files is not read; join them into one file")
     chosen, unread = chosen_splits(
         {name: _split_of(path, task) if path.suffix in READERS else None for name, path in files.items()}
     )
@@ -71,6 +74,11 @@ def split_named(name: str, task: Task) -> str | None:
 
 def _split_of(path: Path, task: Task) -> str | None:
     return split_named(path.stem, task) or split_named(path.parent.name, task)
+
+
+def _is_shard(path: Path, task: Task) -> bool:
+    whole = SHARD.sub("", path.stem)
+    return _split_of(path, task) is None and split_named(whole, task) is not None
 
 
 def _files(directory: Path) -> list[Path]:

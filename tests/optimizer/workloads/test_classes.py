@@ -34,6 +34,8 @@ def test_names_are_classes_exactly_as_written() -> None:
     assert read(["负面", "正面"]) == (("正面", "负面"), [1, 0])
     assert read([True, False]) == (("false", "true"), [1, 0])
     assert read(["1", "one"]) == (("1", "one"), [0, 1])
+    assert read(["10", "02", "01"]) == (("01", "02", "10"), [2, 1, 0])
+    assert read(["1e3", "1e2", "1e400"]) == (("1e2", "1e3", "1e400"), [1, 0, 2])
 
 
 @pytest.mark.parametrize("minus", [-1, "-1", -1.0, "-1.0"])
@@ -53,6 +55,7 @@ def test_minus_one_is_unlabelled_in_known_tasks_and_in_splits_that_hold_nothing_
         ([0, 2.5], r"row 2.*label 2.5 is not a whole number.*spearman or pearson"),
         (["0", "0.5"], r"row 2.*label 0.5 is not a whole number"),
         (["1", "01"], r"labels '01' and '1' are the same number"),
+        (["100", "1e2"], r"labels '100' and '1e2' are the same number"),
         ([1, "1"], r"row 2.*'1' and 1 are of different kinds"),
         ([["a", "b"], ["a"]], r"row 1.*several labels per example are not supported"),
         ([{"a": 1}], r"row 1.*several labels per example are not supported"),

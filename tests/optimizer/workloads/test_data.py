@@ -133,6 +133,14 @@ def test_known_splits_of_known_tasks_are_found_and_unread_files_are_named(tmp_pa
     assert data.notes == ("not read: 'test.csv.gz', 'validation_mismatched.parquet'",)
 
 
+def test_a_split_in_several_files_is_refused_rather_than_left_out(tmp_path: Path) -> None:
+    save(FRAME, tmp_path / "test.parquet")
+    for shard in range(2):
+        save(FRAME, tmp_path / f"train-0000{shard}-of-00002.parquet")
+    with pytest.raises(InputError, match=r"'train-00000-of-00002\.parquet', .*join them into one file"):
+        read(spec(tmp_path))
+
+
 def test_rows_without_text_or_label_are_set_aside_and_counted(tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": ["a", None, "", "  ", "e"], "label": ["x", "x", "y", "y", None]})
     save(frame, tmp_path / "train.parquet")
