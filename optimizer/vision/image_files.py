@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing"),
 }
+SHARD = re.compile(r"-[0-9]{5}-of-(?P<all>[0-9]{5})")
 Found = tuple[dict[str, Part], set[Path]]  # the parts, and the entries of the directory that they were read from
 
 
@@ -74,8 +76,17 @@ def _shards(directory: Path, names: Sequence[str]) -> list[Path]:
     for place in places:
         for name in names:
             if files := sorted(place.parent.glob(place.name.format(name))):
+                _check_complete(files)
                 return files
     return []
+
+
+def _check_complete(files: Sequence[Path]) -> None:
+    """Raise `InputError` naming the number of shards that are missing, where the names tell how many there are."""
+    numbered = [found for file in files if (found := SHARD.search(file.stem))]
+    missing = max((int(found["all"]) for found in numbered), default=0) - len(numbered)
+    if missing > 0:
+        raise InputError("--data", f"{files[0].name}: shards missing: {missing}; download all of them")
 
 
 def _arrays(directory: Path, name: str) -> Found:

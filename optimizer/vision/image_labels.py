@@ -25,7 +25,10 @@ def labels_of_column(column: pa.ChunkedArray[Any], name: str) -> Labels:
         raise InputError("--data", f"{name} holds lists; {ONE_EACH}")
     if not pa.types.is_integer(column.type):
         raise InputError("--data", f"{name} must hold whole numbers from 0 on, got {column.type}")
-    labels: Labels = column.cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
+    try:
+        labels: Labels = column.cast(pa.int64()).fill_null(UNLABELLED).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise InputError("--data", f"{name} must hold whole numbers from 0 on: {error}") from error
     return labels
 
 
@@ -35,6 +38,8 @@ def labels_of_array(values: NDArray[Any], name: str) -> Labels:  # Any: the file
         raise InputError("--data", f"{name} has the shape {'×'.join(map(str, values.shape))}; {ONE_EACH}")
     if values.dtype.kind not in "iu":
         raise InputError("--data", f"{name} must hold whole numbers from 0 on, got {values.dtype}")
+    if values.size and values.max() > np.iinfo(np.int64).max:
+        raise InputError("--data", f"{name} must hold whole numbers from 0 on, got {values.max()}")
     return values.reshape(-1).astype(np.int64)
 
 

@@ -47,9 +47,9 @@ def _read(file: Path, root: Path) -> tuple[list[bytes | Path | None], Labels]:
     except (pa.ArrowException, OSError) as error:
         raise InputError("--data", f"{file.name} cannot be read: {error}") from error
     image = next((column for column in IMAGE_COLUMNS if column in table.column_names), None)
-    if image is None or LABEL_COLUMN not in table.column_names:
+    if image is None or [table.column_names.count(column) for column in (image, LABEL_COLUMN)] != [1, 1]:
         has = ", ".join(sorted(table.column_names))
-        raise InputError("--data", f"{file.name} needs the columns image and label, has {has}")
+        raise InputError("--data", f"{file.name} needs one column image and one column label, has {has}")
     labels = labels_of_column(table.column(LABEL_COLUMN), f"{file.name}: column {LABEL_COLUMN}")
     return encoded_cells(table.column(image), f"{file.name}: column {image}", root), labels
 

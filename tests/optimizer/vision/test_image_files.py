@@ -140,6 +140,24 @@ def words(root: Path) -> None:
     parquet(root / "train.parquet", [encoded(i) for i in IMAGES], ["a", "b"] * 6)
 
 
+def huge(root: Path) -> None:
+    parquet(root / "train.parquet", [encoded(i) for i in IMAGES], pa.array([2**64 - 1] * 12, pa.uint64()))
+
+
+def arrays_of_huge_labels(root: Path) -> None:
+    np.savez(root / "x.npz", train_images=IMAGES, train_labels=np.full(12, 2**64 - 1, dtype=np.uint64))
+
+
+def two_labels(root: Path) -> None:
+    columns = [pa.array([encoded(i) for i in IMAGES]), pa.array(LABELS), pa.array(LABELS)]
+    pq.write_table(pa.Table.from_arrays(columns, ["image", "label", "label"]), root / "train.parquet")
+
+
+def missing_shard(root: Path) -> None:
+    for shard in (0, 2):
+        parquet(root / f"train-0000{shard}-of-00003.parquet", [encoded(i) for i in IMAGES], LABELS.tolist())
+
+
 def from_one(root: Path) -> None:
     parquet(root / "train.parquet", [encoded(i) for i in IMAGES], (LABELS + 1).tolist())
 
@@ -175,6 +193,10 @@ def channels_first(root: Path) -> None:
         (tokens, r"train\.parquet: column image must hold encoded images \(bytes\), got list"),
         (several_labels, r"train\.parquet: column label holds lists; give one class per image"),
         (words, r"train\.parquet: column label must hold whole numbers from 0 on, got string"),
+        (huge, r"train\.parquet: column label must hold whole numbers from 0 on: .*18446744073709551615"),
+        (arrays_of_huge_labels, r"train_labels must hold whole numbers from 0 on, got 18446744073709551615"),
+        (two_labels, r"train\.parquet needs one column image and one column label, has image, label, label"),
+        (missing_shard, r"train-00000-of-00003\.parquet: shards missing: 1; download all"),
         (from_one, "labels run from 1 to 4; subtract 1"),
         (below_none, "has the label -2"),
         (outside, r"column image, row 0 names a file outside of the data directory: \.\./x\.png"),
