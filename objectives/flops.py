@@ -1,34 +1,38 @@
-"""FLOPs of one inference: two per multiply-accumulate of every matrix product, exact for the model as it is.
+"""FLOPs of one inference of a text encoder: torch's own counter, two per multiply-accumulate of every matrix product.
 
-A text classifier multiplies matrices in three places: linear layers that see every token, linear layers that see one
-token per sequence, and attention, whose two products grow with the square of the length. So its FLOPs are a quadratic
-in the length, whose three coefficients are read off the modules; a mean over lengths needs only the means of s and s².
+Matrix products see one token per sequence, every token, or every pair of tokens, so the FLOPs are a quadratic in the
+length. Counts at three lengths give its coefficients, and a fourth count checks them; a mean over lengths then needs
+no more counting. Where the check fails, every length is counted. Attention is counted in its eager form, since the
+counter does not know all fused kernels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-_HEAD = ("classifier.dense", "classifier.out_proj")
+from objectives.device import device_of
 
-SEEN_ONCE: Mapping[str, tuple[str, ...]] = {
-    "BertForSequenceClassification": ("bert.pooler.dense", "classifier"),
-    "RobertaForSequenceClassification": _HEAD,
-    "ElectraForSequenceClassification": _HEAD,
-    "DistilBertForSequenceClassification": ("pre_classifier", "classifier"),
-}
-"""Per class of model, the linear layers that see one token per sequence; all others see every token."""
-
-ATTENTION_INPUTS = (("query", "key", "value"), ("q_lin", "k_lin", "v_lin"))
+STEP = 4  # tokens between the counted lengths
 
 
 class UncountableModelError(ValueError):
     """A model with a matrix product that the count does not know; the text names the module."""
+
+
+class FlopCount(Protocol):
+    """FLOPs as a function of the length."""
+
+    def mean(self, lengths: ArrayLike) -> float:
+        """Return the mean FLOPs per sequence over `lengths` `(n,)`, unpadded tokens. Raises `ValueError` if empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,76 +43,71 @@ class FlopLaw:
     per_token: int
     per_token_pair: int
 
+    def of(self, length: int) -> int:
+        """Return the FLOPs of one sequence of `length` tokens."""
+        return self.per_sequence + self.per_token * length + self.per_token_pair * length * length
+
     def mean(self, lengths: ArrayLike) -> float:
         """Return the mean FLOPs per sequence over `lengths` `(n,)`, unpadded tokens. Raises `ValueError` if empty."""
-        tokens = [int(length) for length in np.asarray(lengths).ravel()]
-        if not tokens or min(tokens) < 1:
-            raise ValueError("lengths: give at least one length, each of at least one token")
-        total = self.per_token * sum(tokens) + self.per_token_pair * sum(s * s for s in tokens)
-        return (self.per_sequence * len(tokens) + total) / len(tokens)
+        tokens = _checked(lengths)
+        return sum(map(self.of, tokens)) / len(tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class EveryLength:
+    """FLOPs of a model whose count is no quadratic in the length: counted at each."""
+
+    model: nn.Module
+
+    def mean(self, lengths: ArrayLike) -> float:
+        """Return the mean FLOPs per sequence over `lengths` `(n,)`, unpadded tokens. Raises `ValueError` if empty."""
+        tokens = _checked(lengths)
+        counted = {length: _counted(self.model, length) for length in set(tokens)}
+        return sum(counted[length] for length in tokens) / len(tokens)
 
 
 def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
     """Return the mean FLOPs of one inference over unpadded `lengths` `(n,)`. Raises `UncountableModelError`."""
-    return flop_law(model).mean(lengths)
+    _checked(lengths)
+    return flop_count(model).mean(lengths)
 
 
-def flop_law(model: nn.Module) -> FlopLaw:
-    """Read the coefficients off the modules. Raises `UncountableModelError` where a module is not understood."""
-    once = _seen_once(model)
-    per_sequence = per_token = width = 0
+def flop_count(model: nn.Module) -> FlopCount:
+    """Return the FLOPs of a model by length. Raises `UncountableModelError` where a layer hides its arithmetic."""
     for name, module in model.named_modules():
-        _check_countable(name, module)
-        width += _attention_width(name, module)
-        if isinstance(module, nn.Linear):
-            flops = 2 * module.in_features * module.out_features
-            per_sequence += flops if name in once else 0
-            per_token += flops if name not in once else 0
-    # QKᵀ and AV: s·s·width multiply-accumulates each
-    return FlopLaw(per_sequence=per_sequence, per_token=per_token, per_token_pair=4 * width)
+        # quantised and packed layers hide their weights, but not that they have input features
+        if hasattr(module, "in_features") and not isinstance(module, nn.Linear):
+            raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
+    first, second, third, fourth = (_counted(model, STEP * (i + 1)) for i in range(4))
+    per_pair = (third - 2 * second + first) // (2 * STEP * STEP)
+    per_token = (second - first) // STEP - 3 * STEP * per_pair
+    law = FlopLaw(
+        per_sequence=first - STEP * per_token - STEP * STEP * per_pair, per_token=per_token, per_token_pair=per_pair
+    )
+    fits = all(law.of(STEP * (i + 1)) == counted for i, counted in enumerate((first, second, third, fourth)))
+    return law if fits else EveryLength(model)
 
 
-def _seen_once(model: nn.Module) -> tuple[str, ...]:
-    for kind in type(model).__mro__:
-        if kind.__name__ in SEEN_ONCE:
-            return SEEN_ONCE[kind.__name__]
-    raise UncountableModelError(f"FLOPs of a {type(model).__name__} cannot be counted; known are {sorted(SEEN_ONCE)}")
+def _checked(lengths: ArrayLike) -> list[int]:
+    tokens = [int(length) for length in np.asarray(lengths).ravel()]
+    if not tokens or min(tokens) < 1:
+        raise ValueError("lengths: give at least one length, each of at least one token")
+    return tokens
 
 
-def _check_countable(name: str, module: nn.Module) -> None:
-    if isinstance(module, (nn.Linear, nn.Embedding)):  # an embedding's matrix is looked up, not multiplied
-        return
-    holds_matrix = any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
-    # quantised and packed layers hide their weights, but not that they have input features
-    if holds_matrix or hasattr(module, "in_features") or _is_unknown_attention(module):
-        raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
+def _counted(model: nn.Module, length: int) -> int:
+    tokens = torch.ones(1, length, dtype=torch.long, device=device_of(model))
+    with _eager_attention(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+    return counter.get_total_flops()
 
 
-def _is_unknown_attention(module: nn.Module) -> bool:
-    mixes_tokens = "Attention" in type(module).__name__ and any(True for _ in _linears(module))
-    return mixes_tokens and _inputs(module) is None
-
-
-def _linears(module: nn.Module) -> Iterator[nn.Linear]:
-    return (child for child in module.children() if isinstance(child, nn.Linear))
-
-
-def _inputs(module: nn.Module) -> list[nn.Linear] | None:
-    """Return the query, key and value layers of an attention module, None of any other."""
-    for names in ATTENTION_INPUTS:
-        layers = [getattr(module, name, None) for name in names]
-        found = [layer for layer in layers if isinstance(layer, nn.Linear)]
-        if len(found) == len(names):
-            return found
-    return None
-
-
-def _attention_width(name: str, module: nn.Module) -> int:
-    """Return heads × head size of an attention module, 0 of any other."""
-    inputs = _inputs(module)
-    if inputs is None:
-        return 0
-    widths = {layer.out_features for layer in inputs}
-    if len(widths) > 1:
-        raise UncountableModelError(f"{name}: query, key and value differ in width: {sorted(widths)}")
-    return widths.pop()
+@contextmanager
+def _eager_attention(model: nn.Module) -> Iterator[None]:
+    config = model.config  # of transformers, which all modules share
+    before = config._attn_implementation  # type: ignore[union-attr]
+    config._attn_implementation = "eager"  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        config._attn_implementation = before  # type: ignore[union-attr]

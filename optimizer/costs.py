@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from torch import nn
 
+from objectives.flops import FlopCount
 from objectives.latency_table import LatencyTable
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
-from search_spaces.groups import Group, GroupKind
+from search_spaces.groups import Group, dense_config
+from search_spaces.layouts.layout import Layout
 
 
 class Cost(Protocol):
@@ -60,32 +63,61 @@ def linear_cost(groups: Sequence[Group], per_unit: Mapping[str, float], dense: f
 
 
 def flops_cost(
-    model: nn.Module, groups: Sequence[Group], lengths: Sequence[int] | np.ndarray, dense_flops: float
+    layout: Layout, counted: Callable[[Config], FlopCount], lengths: Sequence[int] | np.ndarray
 ) -> AdditiveCost:
-    """Return FLOPs per example, mean over unpadded `lengths`; `dense_flops` is the dense model's own count."""
-    tokens, squares = float(np.mean(lengths)), float(np.mean(np.square(np.asarray(lengths, dtype=np.float64))))
-    per_unit = {
-        group.name: 2 * tokens * _weights_per_unit(model, group)
-        + (4 * squares * group.unit_size if group.kind is GroupKind.HEADS else 0.0)  # QKᵀ and AV
-        for group in groups
+    """Return FLOPs per example, mean over unpadded `lengths`; every unit of a group costs the same.
+
+    `counted` returns the count of the model with a config's shapes. Groups of equal shape are counted once, and the sum
+    is checked on a config that halves all of them; where it differs, every group is counted.
+    """
+    dense = dense_config(layout.groups)
+    whole = counted(dense).mean(lengths)
+
+    def per_unit(group: Group) -> float:
+        level = group.nearest_level(group.units / 2)
+        return (whole - counted(dense.replaced({group.name: level})).mean(lengths)) / (group.units - level)
+
+    alike: dict[object, float] = {}
+    for group in layout.groups:
+        shape = _shape_of(layout, group)
+        alike[shape] = alike[shape] if shape in alike else per_unit(group)
+    each = {group.name: alike[_shape_of(layout, group)] for group in layout.groups}
+    cost = linear_cost(layout.groups, each, whole)
+    halved = dense.replaced({group.name: group.nearest_level(group.units / 2) for group in layout.groups})
+    if not np.isclose(cost.total(halved), counted(halved).mean(lengths), rtol=1e-9):
+        cost = linear_cost(layout.groups, {group.name: per_unit(group) for group in layout.groups}, whole)
+    return cost
+
+
+def _shape_of(layout: Layout, group: Group) -> tuple[object, ...]:
+    sides = [(link.axis, layout.sizes[link.side]) for link in layout.links[group.name]]
+    return group.kind, group.units, group.unit_size, *sides
+
+
+def parameters_cost(model: nn.Module, layout: Layout, dense_parameters: int) -> AdditiveCost:
+    """Return the number of parameters. A consumer without a bias gets one when its group is reduced."""
+    per_unit = {group.name: float(_parameters_per_unit(model, layout, group)) for group in layout.groups}
+    cost = linear_cost(layout.groups, per_unit, float(dense_parameters))
+    biases = {
+        group.name: sum(c.out_features for c in map(partial(_linear, model), group.consumers) if c.bias is None)
+        for group in layout.groups
     }
-    return linear_cost(groups, per_unit, dense_flops)
+    levels = {
+        group.name: {
+            level: each + (biases[group.name] if level < group.units else 0)
+            for level, each in cost.levels[group.name].items()
+        }
+        for group in layout.groups
+    }
+    return AdditiveCost(cost.fixed, levels, cost.dense)
 
 
-def parameters_cost(model: nn.Module, groups: Sequence[Group], dense_parameters: int) -> AdditiveCost:
-    """Return the number of parameters."""
-    per_unit = {group.name: float(_weights_per_unit(model, group) + _biases_per_unit(model, group)) for group in groups}
-    return linear_cost(groups, per_unit, float(dense_parameters))
-
-
-def _weights_per_unit(model: nn.Module, group: Group) -> int:
-    rows = sum(_linear(model, path).in_features for path in group.producers)
-    columns = sum(_linear(model, path).out_features for path in group.consumers)
-    return group.unit_size * (rows + columns)
-
-
-def _biases_per_unit(model: nn.Module, group: Group) -> int:
-    return group.unit_size * sum(_linear(model, path).bias is not None for path in group.producers)
+def _parameters_per_unit(model: nn.Module, layout: Layout, group: Group) -> int:
+    rows = [_linear(model, link.path) for link in layout.writers(group)]
+    columns = [_linear(model, link.path) for link in layout.readers(group)]
+    return group.unit_size * (
+        sum(layer.in_features + (layer.bias is not None) for layer in rows) + sum(c.out_features for c in columns)
+    )
 
 
 def _linear(model: nn.Module, path: str) -> nn.Linear:

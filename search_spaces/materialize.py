@@ -1,18 +1,18 @@
-"""Materialize: turn a config into a new, physically smaller model without masks."""
+"""Materialize: turn a config into a new, physically smaller encoder without masks."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.config import Config, Form
-from search_spaces.groups import Group
+from search_spaces.groups import Group, check_config
+from search_spaces.layouts.layout import Layout
 from search_spaces.surgery import share_structure, shrink
-from search_spaces.units import columns_of
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -28,46 +28,60 @@ class WeightSource(Protocol):
 
 
 def materialize(
-    model: Model, groups: Sequence[Group], config: Config, source: WeightSource, *, share_weights: bool = False
+    model: Model, layout: Layout, config: Config, source: WeightSource, *, share_weights: bool = False
 ) -> Model:
     """Return the smaller model that `config` describes; `model` is left as it is.
 
     With `share_weights` untouched layers share the tensors of `model`: cheap, for models that are only evaluated.
     Without, the result owns all of its weights and may be trained. Form SLICED takes the dense weights of the kept
     units as they are; RECONSTRUCTED takes the consumer's weights as solved by the bank.
-    Raises `ConfigError` when the config does not fit the groups.
+    Raises `ConfigError` when the config does not fit the layout.
     """
-    small = share_structure(model) if share_weights else copy.deepcopy(model)
-    shrink(small, groups, config)
-    levels = config.as_dict()
+    check_config(config, layout.groups)
+    small = cast("Model", share_structure(model)) if share_weights else copy.deepcopy(model)
+    reduced = list(_reduced(layout, config))
     with torch.no_grad():
-        for group in groups:
-            if levels[group.name] < group.units:
-                _fill(small, model, group, levels[group.name], source, config.form)
-    return small  # type: ignore[return-value]  # the copy has the model's type
+        shrink(small, layout, {group.name: source.kept_units(group, level) for group, level in reduced})
+        for group, level in reduced:
+            for path in group.consumers:
+                _give_bias(small.get_submodule(path))
+                if config.form is Form.SLICED:
+                    _fill(small.get_submodule(path), bias=model.get_submodule(path).bias)
+                else:
+                    weight, bias = source.solved(group, level)
+                    _fill(small.get_submodule(path), weight=weight if level else None, bias=bias)
+    return small
 
 
-def _fill(small: nn.Module, dense: nn.Module, group: Group, level: int, source: WeightSource, form: Form) -> None:
-    columns = columns_of(source.kept_units(group, level), group.unit_size)
-    if level > 0:
-        for path in group.producers:
-            _assign(small.get_submodule(path), *_rows(dense.get_submodule(path), columns))
-    for path in group.consumers:
-        weight, bias = (
-            _columns(dense.get_submodule(path), columns) if form is Form.SLICED else source.solved(group, level)
-        )
-        _assign(small.get_submodule(path), weight if level > 0 else None, bias)
+def outline(model: Model, layout: Layout, config: Config) -> Model:
+    """Return a model with the shapes of `config`, its entries the first of every side, sharing other tensors.
+
+    Raises `ConfigError` when the config does not fit the layout.
+    """
+    check_config(config, layout.groups)
+    small = cast("Model", share_structure(model))
+    reduced = list(_reduced(layout, config))
+    shrink(small, layout, {group.name: torch.arange(level) for group, level in reduced})
+    for group, _ in reduced:
+        for path in group.consumers:
+            _give_bias(small.get_submodule(path))
+    return small
 
 
-def _rows(linear: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-    return linear.weight[rows], None if linear.bias is None else linear.bias[rows]  # type: ignore[index]
+def _reduced(layout: Layout, config: Config) -> Iterator[tuple[Group, int]]:
+    levels = config.as_dict()
+    return ((group, levels[group.name]) for group in layout.groups if levels[group.name] < group.units)
 
 
-def _columns(linear: nn.Module, columns: Tensor) -> tuple[Tensor, Tensor | None]:
-    return linear.weight[:, columns], linear.bias  # type: ignore[index,return-value]
+def _give_bias(consumer: nn.Module) -> None:
+    """Give a linear layer without a bias one: it takes up what the removed units contributed on average."""
+    if consumer.bias is None:
+        weight = cast("Tensor", consumer.weight)
+        consumer.bias = nn.Parameter(weight.new_zeros(len(weight)), weight.requires_grad)
 
 
-def _assign(module: nn.Module, weight: Tensor | None, bias: Tensor | None) -> None:
-    for name, value in (("weight", weight), ("bias", bias)):
+def _fill(module: nn.Module, **values: Tensor | None) -> None:
+    for name, value in values.items():
         if value is not None:
-            getattr(module, name).copy_(value)
+            old = cast("nn.Parameter", getattr(module, name))
+            setattr(module, name, nn.Parameter(value.detach().to(old, copy=True), old.requires_grad))

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from search_spaces.bank.bank import LayerBank
 from search_spaces.bank.key import BankKey
 from search_spaces.criteria import CRITERIA
-from search_spaces.encoders import discover_groups
+from search_spaces.layouts.named import named_layout
 from search_spaces.groups import Group
 
 
@@ -45,16 +45,16 @@ def bank_of(
     root: Path, family: str = "bert", criterion: str = "obs"
 ) -> tuple[PreTrainedModel, tuple[Group, ...], LayerBank]:
     model = tiny(family)
-    groups = discover_groups(model)
+    layout = named_layout(model)
     key = BankKey(weights=family, examples="e", criterion=CRITERIA[criterion].name, damping=0.01, dtype="float32")
     bank = LayerBank(
         root,
         key,
         model=model,
-        groups=groups,
+        layout=layout,
         criterion=CRITERIA[criterion],
         calibration=batches,
         loss=summed_loss,
         answers=first_logit,
     )
-    return model, groups, bank
+    return model, layout.groups, bank

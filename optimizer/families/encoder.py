@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.flops import count_flops
+from objectives.flops import count_flops, flop_count
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
+from optimizer.errors import InputError
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.families.answers import contrasts, summed_loss
 from optimizer.families.family import Bank, Execution
@@ -29,10 +30,11 @@ from search_spaces.bank.key import BankKey
 from search_spaces.config import Config
 from search_spaces.criteria import CRITERIA
 from search_spaces.damping import DAMPING
-from search_spaces.encoders import discover_groups
 from search_spaces.groups import Group
-from search_spaces.materialize import materialize
-from search_spaces.surgery import share_structure, shrink
+from search_spaces.layouts.layout import Layout, UnprunableModelError
+from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.proof import prove, token_requests
+from search_spaces.materialize import materialize, outline
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
@@ -60,6 +62,7 @@ class EncoderFamily:
     ) -> None:
         self._subject, self.tokenizer = subject, tokenizer
         self.sequence_length, self.storage = sequence_length, storage or Storage()
+        self._layout = _proved_layout(subject)
 
     def of(self, subject: Subject) -> EncoderFamily:
         """Return the family of another dense model with the same tokenizer, requests and storage."""
@@ -69,7 +72,7 @@ class EncoderFamily:
 
     def groups(self) -> tuple[Group, ...]:
         """Return heads and neurons of every layer."""
-        return discover_groups(self._subject.model)
+        return self._layout.groups
 
     def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
         """Return the layer bank."""
@@ -85,7 +88,7 @@ class EncoderFamily:
             root,
             key,
             model=self._subject.model,
-            groups=groups,
+            layout=self._layout,
             criterion=ranking,
             calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=self._subject.device),
             loss=summed_loss,
@@ -96,22 +99,23 @@ class EncoderFamily:
     def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
         """Return the smaller encoder."""
         source = cast("LayerBank", bank)
-        small: nn.Module = materialize(self._subject.model, groups, config, source, share_weights=share_weights)
+        small: nn.Module = materialize(self._subject.model, self._layout, config, source, share_weights=share_weights)
         return small
 
     def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
         """Return an encoder with a config's shapes."""
-        model = share_structure(self._subject.model)
-        shrink(model, groups, config)
-        return model
+        model: nn.Module = self._subject.model
+        return outline(model, self._layout, config)
 
     def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
         """Return FLOPs, parameters and size, which are additive over groups."""
         model = self._subject.model
-        parameters = parameters_cost(model, groups, count_parameters(model))
+        parameters = parameters_cost(model, self._layout, count_parameters(model))
         per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
         return {
-            "flops": flops_cost(model, groups, self._subject.search.lengths, self.flops(model)),
+            "flops": flops_cost(
+                self._layout, lambda config: flop_count(self.outline(groups, config)), self._subject.search.lengths
+            ),
             "parameters": parameters,
             "size": linear_cost(groups, per_unit, float(size_bytes(model, self.storage.dtype))),
         }
@@ -186,6 +190,16 @@ class EncoderFamily:
     def _bytes_each(self, model: nn.Module, group: Group) -> int:
         name = f"{group.consumers[0]}.weight"
         return self.storage.dtype(name, model.get_parameter(name)).itemsize
+
+
+def _proved_layout(subject: Subject) -> Layout:
+    """Return the layout of the model. Raises `InputError` where its architecture's row does not hold for it."""
+    try:
+        layout = named_layout(subject.model)
+        prove(subject.model, layout, token_requests(int(subject.model.config.vocab_size), subject.device))
+    except UnprunableModelError as error:
+        raise InputError("--model", str(error)) from error
+    return layout
 
 
 def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Tensor]]:

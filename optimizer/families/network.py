@@ -30,11 +30,10 @@ from search_spaces.channels.costs import network_flops_cost, network_parameters_
 from search_spaces.channels.criteria import CHANNEL_CRITERIA
 from search_spaces.channels.materialize import materialize_channels, outline_channels
 from search_spaces.channels.recalibrate import recalibrate
-from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config, Form
 from search_spaces.damping import DAMPING
-from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import Group
+from search_spaces.layouts.layout import Layout, UnprunableModelError
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
@@ -46,12 +45,12 @@ RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel,
 class NetworkFamily(ImageFamily):
     """`Family` of image networks pruned by channels and neurons; `space` is that of the dense network."""
 
-    def __init__(self, network: Network, space: ChannelSpace, subject: Subject) -> None:
+    def __init__(self, network: Network, space: Layout, subject: Subject) -> None:
         super().__init__(network, subject)
         self.space = space
 
     @staticmethod
-    def space_of(network: Network, model: nn.Module) -> ChannelSpace:
+    def space_of(network: Network, model: nn.Module) -> Layout:
         """Find the prunable groups of a network.
 
         Raises `InputError` naming the layer that cannot be traced or whose arithmetic cannot be counted.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from optimizer.workloads.checkpoint import WORDS, Checkpoint
+from optimizer.workloads.checkpoint import Checkpoint
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -30,7 +30,7 @@ class Storage:
         if not checkpoint.has_head:
             return cls()
         types = {name: DTYPES[t.dtype] for name, t in checkpoint.tensors.items() if t.dtype in DTYPES}
-        usual = next(dtype for name, dtype in types.items() if name.endswith(WORDS))
+        usual = next(dtype for name, dtype in types.items() if name.endswith(checkpoint.row.words))
         return cls(usual, {name: dtype for name, dtype in types.items() if dtype is not usual})
 
     @property

@@ -16,8 +16,8 @@ from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.vision.network import Make, Network, read_network
 from search_spaces.config import Config, Form
-from search_spaces.encoders import discover_groups
-from search_spaces.surgery import shrink
+from search_spaces.layouts.named import named_layout
+from search_spaces.materialize import outline
 
 WEIGHTS = "model.safetensors"
 
@@ -47,10 +47,11 @@ def load_pruned(
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
         model: Any = _encoder(place, manifest) if network is None else _network(network, manifest, tensors, into)
+        if network is None:
+            _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, SafetensorError) as error:
         raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
-    _restore_buffers(model, torch.device(device))
     return model.eval()
 
 
@@ -68,16 +69,14 @@ def _encoder(place: Path, manifest: Manifest) -> Any:
     config.dtype = torch.float32
     with torch.device("meta"):  # the dense weights are never allocated
         model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    shrink(model, discover_groups(model), Config.of(manifest.config, Form(manifest.form)))
-    return model
+    return outline(model, named_layout(model), Config.of(manifest.config, Form(manifest.form)))
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:
-    """Fill buffers that are never saved: position and token type ids, derived from the configuration."""
+    """Compute buffers that are never saved, such as position ids and rotary frequencies, as transformers does."""
     for module in model.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.device.type == "meta":
-                ids = torch.zeros_like(buffer, device=device)
-                if name == "position_ids":
-                    ids = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape).clone()
-                module.register_buffer(name, ids, persistent=False)
+        unsaved = [(name, buffer) for name, buffer in module.named_buffers(recurse=False) if buffer.device.type == "meta"]
+        for name, buffer in unsaved:
+            module.register_buffer(name, torch.zeros_like(buffer, device=device), persistent=False)
+        if unsaved:
+            model._init_weights(module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.device import device_fingerprint
 from objectives.guard import measuring
@@ -19,11 +20,10 @@ from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
 from optimizer.request import Request
 from optimizer.spec import StudySpec
-from search_spaces.config import Config, Form
 from search_spaces.distributions import by_kind
-from search_spaces.encoders import discover_groups, layers_path
-from search_spaces.groups import Group, GroupKind
-from search_spaces.surgery import share_structure, shrink
+from search_spaces.groups import Group, GroupKind, dense_config
+from search_spaces.layouts.named import layers_path, named_layout
+from search_spaces.materialize import outline
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
 
@@ -51,13 +51,13 @@ def block_latency(
 def _build(
     model: Any, groups: tuple[Group, ...], request: Request, *, batch: int, length: int, threads: int
 ) -> LatencyTable:
-    hidden = torch.randn(batch, length, model.config.hidden_size, device=model.device)
+    inputs, named = _first_layer_inputs(model, request(batch))
 
     def block(kind: str, units: int) -> Run:
         layer = _lone_layer(model, GroupKind(kind), units)
 
         def run() -> None:
-            layer(hidden, None)
+            layer(*inputs, **named)
 
         return run
 
@@ -78,7 +78,20 @@ def _build(
 
 def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
     """Return the first layer with `units` of one kind and without the other; times are independent of the weights."""
-    small = share_structure(model)
-    first = [group for group in discover_groups(model) if group.layer == 0]
-    shrink(small, first, Config.of({group.name: units if group.kind is kind else 0 for group in first}, Form.SLICED))
+    layout = named_layout(model)
+    first = {g.name: units if g.kind is kind else 0 for g in layout.groups if g.layer == 0}
+    small = outline(model, layout, dense_config(layout.groups).replaced(first))
     return small.get_submodule(f"{layers_path(small)}.0").eval()
+
+
+def _first_layer_inputs(model: nn.Module, request: Mapping[str, Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return how the model calls its first layer: what a layer is given differs between architectures."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    layer = model.get_submodule(f"{layers_path(model)}.0")
+    handle = layer.register_forward_pre_hook(lambda _, args, named: calls.append((args, named)), with_kwargs=True)
+    try:
+        with torch.inference_mode():
+            model(**request)
+    finally:
+        handle.remove()
+    return calls[0]

@@ -29,11 +29,11 @@ from optimizer.latency.proposed import threads_of
 from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.allocation import FloatArray
-from search_spaces.channels.layers import shrink_layer, side_sizes
 from search_spaces.channels.materialize import outline_channels
-from search_spaces.channels.space import Axis, ChannelSpace, Side
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
+from search_spaces.layouts.layers import shrink_layer, side_sizes
+from search_spaces.layouts.layout import Axis, Layout, Side
 from search_spaces.surgery import share_structure
 
 SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
@@ -82,7 +82,7 @@ def sum_of_layers(layers: Mapping[str, LayerTimes], kept: Counts) -> float:
 class LayerLatency:
     """The seconds of a config from a table; a `Cost`."""
 
-    def __init__(self, space: ChannelSpace, table: LayerTable) -> None:
+    def __init__(self, space: Layout, table: LayerTable) -> None:
         self._space, self._table = space, table
         self.dense = table.predict(space.sizes)
 
@@ -103,7 +103,7 @@ class LayerLatency:
 def layer_latency(
     spec: StudySpec,
     model: nn.Module,
-    space: ChannelSpace,
+    space: Layout,
     *,
     request: Request,
     conditions: Mapping[str, JsonScalar],
@@ -124,7 +124,7 @@ def layer_latency(
     return LayerLatency(space, kept_table(LayerTable, holds_for, cache_dir, build))
 
 
-def _build(model: nn.Module, space: ChannelSpace, request: Mapping[str, Tensor], *, threads: int) -> LayerTable:
+def _build(model: nn.Module, space: Layout, request: Mapping[str, Tensor], *, threads: int) -> LayerTable:
     configs = [Config.of({g.name: g.nearest_level(share * g.units) for g in space.groups}) for share in SHARES]
     widths = [space.kept_counts(config) for config in configs]
     networks = [outline_channels(model, space, config) for config in configs]

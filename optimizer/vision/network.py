@@ -19,7 +19,7 @@ from optimizer.vision.examples import PIXELS
 from optimizer.vision.models import new_model
 from search_spaces.channels.discover import discover_channels
 from search_spaces.channels.materialize import slice_channels
-from search_spaces.channels.space import ChannelSpace
+from search_spaces.layouts.layout import Layout
 
 FILE = "network.json"
 Source = Literal["name", "torchvision", "transformers", "module"]
@@ -54,7 +54,7 @@ class Network(BaseModel):
             raise InputError("into", _about_into(self.name, is_needed=into is None))
         return ImageClassifier(into() if into else self._net()).eval()
 
-    def channels_of(self, model: nn.Module) -> ChannelSpace:
+    def channels_of(self, model: nn.Module) -> Layout:
         """Return what can be pruned of it, proven on two random images. Raises `UnprunableModelError`."""
         images = torch.randn(2, *self.shape, generator=torch.Generator().manual_seed(0))
         return discover_channels(model, {PIXELS: images.to(device_of(model))}, round_to=self.round_to)

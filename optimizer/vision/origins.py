@@ -27,7 +27,7 @@ from optimizer.vision.tasks import Shape
 from optimizer.vision.weights import fit_weights, read_weights
 from optimizer.workloads.loading import check_finite
 from optimizer.workloads.weights import check_float, stored_tensors
-from search_spaces.encoders import UnprunableModelError
+from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.soundness import check_own_weights, check_sound
 
 FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors

@@ -12,15 +12,9 @@ from optimizer.errors import InputError
 from optimizer.spec import MAX_LENGTH, StudySpec
 from optimizer.workloads.saved import check_directory
 from optimizer.workloads.weights import Stored, check_float, stored_tensors
+from search_spaces.layouts.rows import ROWS, Row
 
-FAMILIES = ("bert", "roberta", "distilbert", "electra")
-HEADS: Mapping[str, str] = {  # a tensor that only a trained classification head has
-    "bert": "classifier.weight",
-    "roberta": "classifier.out_proj.weight",
-    "distilbert": "classifier.weight",
-    "electra": "classifier.out_proj.weight",
-}
-WORDS, POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
+POSITIONS = "embeddings.position_embeddings.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
 ROBERTA_PAD = 1  # transformers' default
 
@@ -36,9 +30,14 @@ class Checkpoint:
     tensors: Mapping[str, Stored]
 
     @property
+    def row(self) -> Row:
+        """Where its architecture keeps its parts."""
+        return ROWS[self.model_type]
+
+    @property
     def has_head(self) -> bool:
         """Whether it holds a trained classification head."""
-        return HEADS[self.model_type] in self.tensors
+        return self.row.classifier in self.tensors
 
     @cached_property
     def label_names(self) -> dict[int, str]:
@@ -68,12 +67,14 @@ class Checkpoint:
     @property
     def words(self) -> int:
         """The number of token ids that have an embedding."""
-        return self._rows(WORDS)
+        return self._rows(self.row.words)
 
     @property
     def longest(self) -> int:
-        """The most tokens of a text; RoBERTa numbers positions from behind its padding id."""
-        if self.model_type != "roberta":
+        """The most tokens of a text; some architectures number positions from behind the padding id."""
+        if not any(name.endswith(POSITIONS) for name in self.tensors):
+            return int(self.config.get("max_position_embeddings") or MAX_LENGTH)
+        if not self.row.positions_follow_padding:
             return self._rows(POSITIONS)
         padding = self.config.get("pad_token_id")
         return self._rows(POSITIONS) - (ROBERTA_PAD if padding is None else int(padding)) - 1
@@ -102,7 +103,7 @@ class Checkpoint:
 
 def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
     """Inspect a directory without loading weights. Raises `InputError` for what cannot be pruned or must not be run."""
-    config = check_directory(directory, FAMILIES)
+    config = check_directory(directory, sorted(ROWS))
     model_type = str(config["model_type"])
     checkpoint = Checkpoint(
         name=name, directory=directory, model_type=model_type, config=config, tensors=stored_tensors(directory)
@@ -137,7 +138,7 @@ def _check_head(checkpoint: Checkpoint) -> None:
             "--model",
             f"{checkpoint.name} gives several labels to a text (multi_label_classification): not supported yet",
         )
-    rows = checkpoint.tensors[HEADS[checkpoint.model_type]].shape[0]
+    rows = checkpoint.tensors[checkpoint.row.classifier].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(
             "--model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"

@@ -15,7 +15,7 @@ from optimizer.torchvision_ops import admit_torchvision
 from optimizer.workloads.checkpoint import Checkpoint
 from search_spaces.finite import is_finite
 
-BODY = (".layer.", "embeddings.", "embeddings_project")
+BODY = (".layer.", ".layers.", "embeddings.", "embeddings_project")
 IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
 
 
@@ -42,7 +42,7 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("--model", f"{checkpoint.directory} cannot be loaded: {error}") from error
-    _check_complete(checkpoint, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
+    _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:
         model.config.id2label = checkpoint.label_names
@@ -57,12 +57,12 @@ def check_finite(model: nn.Module) -> None:
             raise InputError("--model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
 
 
-def _check_complete(checkpoint: Checkpoint, missing: list[str], unexpected: list[str]) -> None:
+def _check_complete(checkpoint: Checkpoint, model: Any, missing: list[str], unexpected: list[str]) -> None:
     """Raise `InputError` where the weights in the file and those of the architecture are not the same.
 
     A head that is to be trained may be missing, the head of another task may be left over.
     """
-    if lost := [name for name in missing if checkpoint.has_head or not _is_of_head(name)]:
+    if lost := [name for name in missing if checkpoint.has_head or not _is_of_head(name, model)]:
         raise InputError(
             "--model", f"{checkpoint.directory} lacks the weights {listed(lost)}; save the whole model again"
         )
@@ -74,8 +74,8 @@ def _check_complete(checkpoint: Checkpoint, missing: list[str], unexpected: list
         )
 
 
-def _is_of_head(name: str) -> bool:
-    return "classifier" in name or "pooler" in name
+def _is_of_head(name: str, model: Any) -> bool:
+    return "pooler" in name or not name.startswith(f"{model.base_model_prefix}.")
 
 
 def hash_weights(model: nn.Module) -> str:

@@ -6,7 +6,7 @@ by a later study of the same model at any ε.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from search_spaces.bank.solve import reconstruct
 from search_spaces.criteria.evidence import Criterion, MaskGradients, Moments
 from search_spaces.damping import mark_strained
 from search_spaces.groups import Group
+from search_spaces.layouts.layout import Layout
 from search_spaces.units import columns_of
 
 
@@ -38,7 +39,7 @@ class LayerBank:
         key: BankKey,
         *,
         model: nn.Module,
-        groups: Sequence[Group],
+        layout: Layout,
         criterion: Criterion,
         calibration: Callable[[], Iterable[Batch]],
         loss: Loss,
@@ -46,7 +47,7 @@ class LayerBank:
         rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
     ) -> None:
         self.folder = root / key.digest
-        self._model, self._groups, self._criterion = model, groups, criterion
+        self.layout, self._model, self._groups, self._criterion = layout, model, layout.groups, criterion
         self._calibration, self._loss, self._answers = calibration, loss, answers
         self._rounded = rounded
         self._moments: dict[str, Moments] = {}
@@ -93,8 +94,8 @@ class LayerBank:
         return self._solved[group.name, level]
 
     def producer_weights(self, group: Group) -> list[Tensor]:
-        """Return the dense producers' weights."""
-        return [self._linear(path).weight.detach() for path in group.producers]
+        """Return the rows of the dense producers that belong to the units."""
+        return [self._linear(link.path).weight.detach()[link.entries] for link in self.layout.writers(group)]
 
     def consumer_weight(self, group: Group) -> Tensor:
         """Return the dense consumer's weight."""
@@ -144,7 +145,7 @@ class LayerBank:
     def _solve(self, group: Group, level: int) -> dict[str, Tensor]:
         consumer = self._linear(group.consumers[0])
         columns = columns_of(self.kept_units(group, level), group.unit_size)
-        weight, bias = reconstruct(consumer.weight.detach(), consumer.bias.detach(), self.moments(group), columns)
+        weight, bias = reconstruct(consumer.weight.detach(), _bias_of(consumer), self.moments(group), columns)
         return {"weight": weight, "bias": bias}
 
     def _moments_path(self, name: str) -> Path:
@@ -156,3 +157,7 @@ class LayerBank:
     @property
     def _device(self) -> torch.device:
         return next(self._model.parameters()).device
+
+
+def _bias_of(layer: nn.Linear) -> Tensor:
+    return layer.weight.new_zeros(layer.out_features).detach() if layer.bias is None else layer.bias.detach()

@@ -19,13 +19,13 @@ from search_spaces.bank.files import read_entry, write_entry
 from search_spaces.bank.key import BankKey
 from search_spaces.channels.criteria import ChannelCriterion, Reader
 from search_spaces.channels.evidence import collect, readers_of
-from search_spaces.channels.layers import row_dim, weight_of
 from search_spaces.channels.reading import Reading, read_weight, taps_of
 from search_spaces.channels.solve import Refit, refit_reader
-from search_spaces.channels.space import Axis, ChannelSpace, Link
 from search_spaces.criteria.evidence import MaskGradients
 from search_spaces.damping import mark_strained
 from search_spaces.groups import Group
+from search_spaces.layouts.layers import row_dim, weight_of
+from search_spaces.layouts.layout import Axis, Layout, Link
 
 CHANNEL_SOLVER = 1  # raise when evidence, ranking or solve change what they compute
 Batch = TypeVar("Batch")
@@ -44,7 +44,7 @@ class ChannelBank(Generic[Batch]):
         key: BankKey,
         *,
         model: nn.Module,
-        space: ChannelSpace,
+        space: Layout,
         criterion: ChannelCriterion,
         calibration: Callable[[], Iterable[Batch]],
         loss: Callable[[nn.Module, Batch], Tensor],

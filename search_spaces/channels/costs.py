@@ -13,9 +13,9 @@ import numpy as np
 from torch import nn
 
 from search_spaces.allocation import FloatArray
-from search_spaces.channels.space import Axis, ChannelSpace, Side
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
+from search_spaces.layouts.layout import Axis, Layout, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Term:
 class NetworkCost:
     """A cost of a config: `fixed` plus terms that shrink with the sides of layers. Same calls as an additive cost."""
 
-    def __init__(self, space: ChannelSpace, terms: tuple[Term, ...], *, fixed: float) -> None:
+    def __init__(self, space: Layout, terms: tuple[Term, ...], *, fixed: float) -> None:
         self.fixed = fixed
         self._space, self._terms = space, terms
         self.dense = fixed + sum(term.cost for term in terms)
@@ -56,13 +56,13 @@ class NetworkCost:
         return cost
 
 
-def network_flops_cost(space: ChannelSpace, flops_by_layer: Mapping[str, float]) -> NetworkCost:
+def network_flops_cost(space: Layout, flops_by_layer: Mapping[str, float]) -> NetworkCost:
     """Return FLOPs, given those of every layer of the dense network by path."""
     terms = tuple(Term(flops, _sides(space, path)) for path, flops in flops_by_layer.items())
     return NetworkCost(space, terms, fixed=0.0)
 
 
-def network_parameters_cost(model: nn.Module, space: ChannelSpace) -> NetworkCost:
+def network_parameters_cost(model: nn.Module, space: Layout) -> NetworkCost:
     """Return the number of parameters, shared ones once."""
     terms = tuple(
         Term(parameter.numel(), _parameter_sides(space, name, parameter.ndim))
@@ -71,11 +71,11 @@ def network_parameters_cost(model: nn.Module, space: ChannelSpace) -> NetworkCos
     return NetworkCost(space, terms, fixed=0.0)
 
 
-def _sides(space: ChannelSpace, path: str) -> tuple[Side, ...]:
+def _sides(space: Layout, path: str) -> tuple[Side, ...]:
     return tuple(side for axis in Axis if (side := (path, axis)) in space.sizes)
 
 
-def _parameter_sides(space: ChannelSpace, name: str, ndim: int) -> tuple[Side, ...]:
+def _parameter_sides(space: Layout, name: str, ndim: int) -> tuple[Side, ...]:
     if (name, Axis.PARAMETER) in space.sizes:
         return ((name, Axis.PARAMETER),)
     sides = _sides(space, name.rpartition(".")[0])

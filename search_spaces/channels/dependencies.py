@@ -16,8 +16,7 @@ from torch_pruning._helpers import _HybridIndex  # type: ignore[import-untyped]
 from torch_pruning.ops import OPTYPE  # type: ignore[import-untyped]
 
 from search_spaces.channels.inputs import Inputs, answers, call
-from search_spaces.channels.space import Axis, Link
-from search_spaces.encoders import UnprunableModelError
+from search_spaces.layouts.layout import Axis, Link, UnprunableModelError
 from search_spaces.surgery import share_structure
 
 _PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from search_spaces.channels.dependencies import CannotFollowError, Dependencies, OutputError
 from search_spaces.channels.inputs import Inputs, agree, answers
-from search_spaces.channels.layers import row_dim, side_sizes, weight_of
 from search_spaces.channels.materialize import slice_channels
-from search_spaces.channels.space import Axis, ChannelSpace, Link, Side
-from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import Group, GroupKind, channel_levels
+from search_spaces.layouts.layers import row_dim, side_sizes, weight_of
+from search_spaces.layouts.layout import Axis, Layout, Link, Side, UnprunableModelError
 from search_spaces.soundness import check_own_weights, check_sound
 from search_spaces.surgery import share_structure
 
@@ -24,7 +23,7 @@ NOT_THE_SAME = "without some of its channels the model does not run, or computes
 
 def discover_channels(
     model: nn.Module, example_inputs: Inputs, *, round_to: int = ROUND_TO, ignored: Sequence[str] = ()
-) -> ChannelSpace:
+) -> Layout:
     """Return the groups of channels and neurons of `model` with all layers that follow them; the model is left as is.
 
     `example_inputs` are a tensor, a sequence or a mapping that the model accepts. Layers at or below the paths in
@@ -101,7 +100,7 @@ def _touches(links: Sequence[Link], ignored: Sequence[str]) -> bool:
 
 def _largest_holding(
     model: nn.Module, found: Mapping[str, tuple[Link, ...]], example_inputs: Inputs, round_to: int
-) -> ChannelSpace:
+) -> Layout:
     """Return the space of the groups that hold together, taken in one by one."""
     space = _space(model, {}, round_to)
     for name, links in found.items():
@@ -118,10 +117,10 @@ def _complete(links: Sequence[Link]) -> bool:
     )
 
 
-def _space(model: nn.Module, found: Mapping[str, tuple[Link, ...]], round_to: int) -> ChannelSpace:
+def _space(model: nn.Module, found: Mapping[str, tuple[Link, ...]], round_to: int) -> Layout:
     groups = tuple(_group(name, index, links, round_to) for index, (name, links) in enumerate(found.items()))
     sizes = {link.side: _size(model, link) for links in found.values() for link in links}
-    return ChannelSpace(groups, found, sizes)
+    return Layout(groups, found, sizes)
 
 
 def _group(name: str, index: int, links: Sequence[Link], round_to: int) -> Group:
@@ -144,7 +143,7 @@ def _size(model: nn.Module, link: Link) -> int:
     return side_sizes(model.get_submodule(link.path))[link.axis]
 
 
-def _holds(model: nn.Module, space: ChannelSpace, example_inputs: Inputs) -> bool:
+def _holds(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
     """Whether the network with half its units runs, and computes what the dense one does when no layer reads the rest.
 
     A layer norm sees how many channels there are, so that with one the two differ by design: then running is enough.
@@ -171,7 +170,7 @@ def _answers(model: nn.Module, example_inputs: Inputs) -> list[Tensor]:
         return answers(model.eval(), example_inputs)
 
 
-def _unread(model: nn.Module, space: ChannelSpace, kept: dict[str, Tensor]) -> nn.Module:
+def _unread(model: nn.Module, space: Layout, kept: dict[str, Tensor]) -> nn.Module:
     """Return the dense network whose readers have zeros in the columns of the removed units."""
     twin = share_structure(model)
     stays: dict[Side, Tensor] = space.kept_entries(kept)

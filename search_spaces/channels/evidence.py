@@ -16,8 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from search_spaces.bank.passes import frozen_weights
 from search_spaces.channels.reading import Reading, by_channel, read_weight, taps_of
-from search_spaces.channels.space import Axis, ChannelSpace, Link
 from search_spaces.criteria.evidence import MaskGradients
+from search_spaces.layouts.layout import Axis, Layout, Link
 from search_spaces.surgery import share_structure
 
 Batch = TypeVar("Batch")
@@ -31,7 +31,7 @@ class Collected:
     gradients: dict[str, MaskGradients]
 
 
-def readers_of(space: ChannelSpace) -> dict[str, list[Link]]:
+def readers_of(space: Layout) -> dict[str, list[Link]]:
     """Return, for every layer that reads channels of the space, its links, by path."""
     readers: dict[str, list[Link]] = {}
     for links in space.links.values():
@@ -42,7 +42,7 @@ def readers_of(space: ChannelSpace) -> dict[str, list[Link]]:
 
 
 def collect(
-    model: nn.Module, space: ChannelSpace, batches: Iterable[Batch], loss: Callable[[nn.Module, Batch], Tensor]
+    model: nn.Module, space: Layout, batches: Iterable[Batch], loss: Callable[[nn.Module, Batch], Tensor]
 ) -> Collected:
     """Return readings and mask gradients; `loss(model, batch)` is the summed loss of the batch's examples.
 

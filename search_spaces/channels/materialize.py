@@ -9,12 +9,12 @@ from typing import Protocol, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from search_spaces.channels.layers import row_dim, shrink_layer, take, weight_of
 from search_spaces.channels.solve import Refit
-from search_spaces.channels.space import Axis, ChannelSpace, Side
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, check_config
-from search_spaces.surgery import share_structure
+from search_spaces.layouts.layers import row_dim, weight_of
+from search_spaces.layouts.layout import Axis, Layout, Side
+from search_spaces.surgery import share_structure, shrink
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -30,7 +30,7 @@ class ChannelSource(Protocol):
 
 
 def materialize_channels(
-    model: Model, space: ChannelSpace, config: Config, source: ChannelSource, *, share_weights: bool = False
+    model: Model, space: Layout, config: Config, source: ChannelSource, *, share_weights: bool = False
 ) -> Model:
     """Return the smaller network that `config` describes; `model` is left as it is.
 
@@ -48,7 +48,7 @@ def materialize_channels(
     stays = space.kept_entries(kept)
     small = share_structure(model)
     with torch.no_grad():
-        _shrink(small, stays, space.dims())
+        shrink(small, space, kept)
         if config.form is not Form.SLICED:
             _refit_readers(small, stays, source)
         if not share_weights:
@@ -56,30 +56,18 @@ def materialize_channels(
     return small  # type: ignore[return-value]  # the copy has the model's type
 
 
-def outline_channels(model: Model, space: ChannelSpace, config: Config) -> Model:
+def outline_channels(model: Model, space: Layout, config: Config) -> Model:
     """Return a network with the shapes of `config`, its entries the first of every side."""
     levels = config.as_dict()
     kept = {g.name: torch.arange(levels[g.name]) for g in space.groups if levels[g.name] < g.units}
     return slice_channels(model, space, kept)
 
 
-def slice_channels(model: Model, space: ChannelSpace, kept: Mapping[str, Tensor]) -> Model:
+def slice_channels(model: Model, space: Layout, kept: Mapping[str, Tensor]) -> Model:
     """Return the smaller network that keeps the units `kept` by group name, sharing the other weights of `model`."""
     small = share_structure(model)
-    _shrink(small, space.kept_entries(kept), space.dims())
+    shrink(small, space, kept)
     return small  # type: ignore[return-value]
-
-
-def _shrink(small: nn.Module, stays: Mapping[Side, Tensor], dims: Mapping[str, int]) -> None:
-    by_path: dict[str, dict[Axis, Tensor]] = {}
-    for (path, axis), entries in stays.items():
-        by_path.setdefault(path, {})[axis] = entries
-    for path, sides in by_path.items():
-        if Axis.PARAMETER in sides:
-            owner, _, name = path.rpartition(".")
-            take(small.get_submodule(owner), name, dims[path], sides[Axis.PARAMETER])
-        else:
-            shrink_layer(small.get_submodule(path), sides)
 
 
 def _refit_readers(small: nn.Module, stays: Mapping[Side, Tensor], source: ChannelSource) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from search_spaces.channels.layers import row_dim, weight_of
-from search_spaces.channels.space import Link
+from search_spaces.layouts.layers import row_dim, weight_of
+from search_spaces.layouts.layout import Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

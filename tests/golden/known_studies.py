@@ -67,7 +67,7 @@ def outcome(store: StudyStore, slug: str) -> list[dict[str, Any]]:
             "digest": c.config.digest,
             "state": c.state,
             "drop": c.outcome and c.outcome.drop,
-            "flops": next((m.value for m in c.measurements if m.quantity == "flops"), None),
+            "flops": next((round(m.value, 3) for m in c.measurements if m.quantity == "flops"), None),
             "verified": c.verification and c.verification.drop,
         }
         for c in store.candidates(store.study(slug).id)

@@ -8,25 +8,25 @@ import pytest
 from prunable_models import bank_of
 from tiny_encoders import FAMILIES
 
-from objectives.flops import count_flops
+from objectives.flops import count_flops, flop_count
 from objectives.latency_table import LatencyTable
 from objectives.size import count_parameters
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
 from search_spaces.config import Config, Form
-from search_spaces.materialize import materialize
+from search_spaces.materialize import materialize, outline
 
 LENGTHS = np.array([5, 9, 14])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_additive_costs_equal_those_of_the_smaller_model(family: str, tmp_path: Path) -> None:
-    model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
-    flops = flops_cost(model, groups, LENGTHS, count_flops(model, LENGTHS))
-    parameters = parameters_cost(model, groups, count_parameters(model))
+    model, _, bank = bank_of(tmp_path, family, "magnitude-l2")
+    flops = flops_cost(bank.layout, lambda config: flop_count(outline(model, bank.layout, config)), LENGTHS)
+    parameters = parameters_cost(model, bank.layout, count_parameters(model))
     for heads, neurons, other in itertools.product((0, 1, 4), (0, 8, 48), (0, 2)):
         kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": other, "layer.1.neurons": 24}
         config = Config.of(kept, Form.SLICED)
-        small = materialize(model, groups, config, bank, share_weights=True)
+        small = materialize(model, bank.layout, config, bank, share_weights=True)
         assert flops.total(config) == pytest.approx(count_flops(small, LENGTHS), rel=1e-12)
         assert parameters.total(config) == count_parameters(small)
 

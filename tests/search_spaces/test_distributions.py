@@ -10,7 +10,7 @@ from tiny_encoders import tiny
 from search_spaces.allocation import Allocation, Table
 from search_spaces.config import Form
 from search_spaces.distributions import Classic, TemperedSpace, by_kind, classic, with_mean
-from search_spaces.encoders import discover_groups
+from search_spaces.layouts.named import named_layout
 from search_spaces.groups import Group, GroupKind, check_config
 from search_spaces.moves import REACH, moves
 
@@ -111,5 +111,5 @@ def test_moves_are_neighbours_within_the_allowance_and_ordered_by_predicted_harm
 
 
 def test_groups_of_one_kind_stand_in_order() -> None:
-    kinds = by_kind(discover_groups(tiny("bert")))
+    kinds = by_kind(named_layout(tiny("bert")).groups)
     assert [g.layer for g in kinds[GroupKind.HEADS]] == [0, 1]

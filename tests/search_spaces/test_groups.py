@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tiny_encoders import FAMILIES, tiny
 
 from search_spaces.config import Config, ConfigError, Form
-from search_spaces.encoders import UnprunableModelError, discover_groups
+from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.layouts.named import named_layout
 from search_spaces.groups import (
     GroupKind,
     check_config,
@@ -20,7 +21,7 @@ from search_spaces.groups import (
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_heads_and_neurons_in_every_layer(family: str) -> None:
-    groups = discover_groups(tiny(family))
+    groups = named_layout(tiny(family)).groups
     assert [group.name for group in groups] == ["layer.0.heads", "layer.0.neurons", "layer.1.heads", "layer.1.neurons"]
     heads, neurons = groups[:2]
     assert (heads.units, heads.unit_size, heads.levels) == (4, 8, (0, 1, 2, 3, 4))
@@ -33,7 +34,7 @@ def test_a_model_of_another_type_is_refused_by_name() -> None:
     model = tiny("bert")
     model.config.model_type = "gpt2"
     with pytest.raises(UnprunableModelError, match="gpt2"):
-        discover_groups(model)
+        named_layout(model).groups
 
 
 @given(st.integers(1, 6000))
@@ -51,7 +52,7 @@ def test_the_usual_widths_get_24_levels() -> None:
 
 
 def test_configs_that_do_not_fit_are_refused() -> None:
-    groups = discover_groups(tiny("bert"))
+    groups = named_layout(tiny("bert")).groups
     dense = dense_config(groups)
     check_config(dense, groups)
     with pytest.raises(ConfigError, match="levels are"):
@@ -61,13 +62,13 @@ def test_configs_that_do_not_fit_are_refused() -> None:
 
 
 def test_wishes_are_rounded_to_the_nearest_level() -> None:
-    groups = discover_groups(tiny("bert"))
+    groups = named_layout(tiny("bert")).groups
     config = config_of(groups, {group.name: group.units * 0.45 for group in groups}, Form.SLICED)
     assert config.as_dict() == {"layer.0.heads": 2, "layer.0.neurons": 24, "layer.1.heads": 2, "layer.1.neurons": 24}
 
 
 def test_keep_freezes_a_layer_or_a_group_and_refuses_what_is_neither() -> None:
-    groups = discover_groups(tiny("bert"))
+    groups = named_layout(tiny("bert")).groups
     assert frozen_groups(groups, ["layer.1"]) == {"layer.1.heads", "layer.1.neurons"}
     frozen = freeze(groups, frozen_groups(groups, ["layer.0.heads"]))
     assert [len(group.levels) > 1 for group in frozen] == [False, True, True, True]
@@ -76,6 +77,6 @@ def test_keep_freezes_a_layer_or_a_group_and_refuses_what_is_neither() -> None:
 
 
 def test_the_path_of_a_producer_keeps_its_group_and_one_around_it_all_of_them() -> None:
-    groups = discover_groups(tiny("bert"))
+    groups = named_layout(tiny("bert")).groups
     assert frozen_groups(groups, groups[1].producers[:1]) == {"layer.0.neurons"}
     assert frozen_groups(groups, ["bert.encoder"]) == {group.name for group in groups}

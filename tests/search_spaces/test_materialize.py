@@ -44,7 +44,7 @@ def test_without_reconstruction_the_smaller_model_equals_the_masked_one(family: 
     for heads, neurons in small_worlds:
         kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": 4 - heads, "layer.1.neurons": 24}
         config = Config.of(kept, Form.SLICED)
-        small = materialize(model, groups, config, bank)
+        small = materialize(model, bank.layout, config, bank)
         torch.testing.assert_close(logits(small), masked_logits(model, groups, config, bank), atol=1e-5, rtol=0)
 
 
@@ -55,7 +55,7 @@ def test_the_dense_model_is_left_as_it_is(family: str, share_weights: bool, tmp_
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     answers = logits(model)
     config = Config.of({"layer.0.heads": 2, "layer.0.neurons": 16, "layer.1.heads": 0, "layer.1.neurons": 0})
-    small = materialize(model, groups, config, bank, share_weights=share_weights)
+    small = materialize(model, bank.layout, config, bank, share_weights=share_weights)
     assert small is not model
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in model.parameters())
     assert before.keys() == model.state_dict().keys()
@@ -65,7 +65,7 @@ def test_the_dense_model_is_left_as_it_is(family: str, share_weights: bool, tmp_
 
 def test_no_mask_or_hook_is_left_in_the_smaller_model(tmp_path: Path) -> None:
     model, groups, bank = bank_of(tmp_path)
-    small = materialize(model, groups, dense_config(groups).replaced({"layer.1.heads": 1}), bank)
+    small = materialize(model, bank.layout, dense_config(groups).replaced({"layer.1.heads": 1}), bank)
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in small.modules())
     assert small.get_submodule("bert.encoder.layer.1.attention.self.query").out_features == 8
 
@@ -74,12 +74,12 @@ def test_shared_weights_are_the_same_tensors_and_owned_ones_are_not(tmp_path: Pa
     model, groups, bank = bank_of(tmp_path)
     config = dense_config(groups).replaced({"layer.0.neurons": 8})
     embeddings = model.get_input_embeddings().weight
-    shared = materialize(model, groups, config, bank, share_weights=True)
-    owned = materialize(model, groups, config, bank)
+    shared = materialize(model, bank.layout, config, bank, share_weights=True)
+    owned = materialize(model, bank.layout, config, bank)
     assert shared.get_input_embeddings().weight is embeddings
     assert owned.get_input_embeddings().weight.data_ptr() != embeddings.data_ptr()
 
 
 def test_the_dense_config_gives_the_dense_answers(tmp_path: Path) -> None:
     model, groups, bank = bank_of(tmp_path)
-    assert torch.equal(logits(materialize(model, groups, dense_config(groups), bank)), logits(model))
+    assert torch.equal(logits(materialize(model, bank.layout, dense_config(groups), bank)), logits(model))

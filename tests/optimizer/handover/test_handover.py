@@ -53,7 +53,7 @@ def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
     family: str, kept: dict[str, int], tmp_path: Path
 ) -> None:
     model, groups, bank = bank_of(tmp_path / "bank", family)
-    small = materialize(model, groups, Config.of(kept), bank)
+    small = materialize(model, bank.layout, Config.of(kept), bank)
     place = tmp_path / "out"
     small.config.save_pretrained(place)
     save_file(

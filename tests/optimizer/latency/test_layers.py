@@ -14,8 +14,8 @@ from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _time
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from optimizer.workloads.load import load_workload
-from search_spaces.channels.space import Axis, ChannelSpace
 from search_spaces.config import Config
+from search_spaces.layouts.layout import Axis, Layout
 
 GRID = LayerTimes(axes=(Axis.COLUMNS, Axis.ROWS), counts=((2, 4), (1, 3)), seconds=(1.0, 2.0, 3.0, 6.0))
 
@@ -55,7 +55,7 @@ def test_layers_that_cannot_be_timed_alone_are_left_to_the_whole(side: int, time
 
 
 @pytest.fixture(scope="module")
-def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, ChannelSpace, Path, LayerLatency]:
+def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, Layout, Path, LayerLatency]:
     cache = tmp_path_factory.mktemp("cache")
     spec = spec_of()
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)

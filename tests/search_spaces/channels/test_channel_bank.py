@@ -15,14 +15,14 @@ from search_spaces.channels.discover import discover_channels
 from search_spaces.channels.evidence import collect
 from search_spaces.channels.materialize import materialize_channels
 from search_spaces.channels.recalibrate import recalibrate
-from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config, Form
 from search_spaces.criteria.shuffled import Shuffled
+from search_spaces.layouts.layout import Layout
 
 Bank = ChannelBank[tuple[Tensor, Tensor]]
 
 
-def bank_of(root: Path, dense: Trained, space: ChannelSpace, criterion: ChannelCriterion) -> Bank:
+def bank_of(root: Path, dense: Trained, space: Layout, criterion: ChannelCriterion) -> Bank:
     key = BankKey(weights="w", examples="e", criterion=criterion.name, damping=0.01, dtype="float32")
     return ChannelBank(
         root,
@@ -35,7 +35,7 @@ def bank_of(root: Path, dense: Trained, space: ChannelSpace, criterion: ChannelC
     )
 
 
-def halves(space: ChannelSpace, form: Form) -> Config:
+def halves(space: Layout, form: Form) -> Config:
     return Config.of({g.name: g.nearest_level(g.units / 2) for g in space.groups}, form)
 
 

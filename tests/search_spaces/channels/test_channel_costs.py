@@ -11,9 +11,9 @@ from objectives.size import count_parameters
 from search_spaces.channels.costs import NetworkCost, network_flops_cost, network_parameters_cost
 from search_spaces.channels.discover import discover_channels
 from search_spaces.channels.materialize import slice_channels
-from search_spaces.channels.space import ChannelSpace
 from search_spaces.config import Config
 from search_spaces.groups import dense_config
+from search_spaces.layouts.layout import Layout
 
 IMAGE = torch.randn(1, 1, 8, 8)
 
@@ -24,11 +24,11 @@ def torch_flops(model: nn.Module) -> int:
     return counter.get_total_flops()
 
 
-def built(model: nn.Module, space: ChannelSpace, config: Config) -> nn.Module:
+def built(model: nn.Module, space: Layout, config: Config) -> nn.Module:
     return slice_channels(model, space, {name: torch.arange(level) for name, level in config.kept}).eval()
 
 
-def random_configs(space: ChannelSpace, count: int) -> list[Config]:
+def random_configs(space: Layout, count: int) -> list[Config]:
     generator = torch.Generator().manual_seed(0)
     return [
         Config.of({g.name: g.levels[int(torch.randint(len(g.levels), (), generator=generator))] for g in space.groups})

@@ -7,19 +7,18 @@ from digit_networks import ResidualCnn, mlp
 from torch import Tensor, nn
 
 from search_spaces.channels.discover import discover_channels
-from search_spaces.channels.space import Axis, ChannelSpace
 from search_spaces.config import ConfigError
-from search_spaces.encoders import UnprunableModelError
 from search_spaces.groups import GroupKind, channel_levels
+from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
 
 
-def entries(space: ChannelSpace, group: str, side: tuple[str, Axis]) -> dict[int, list[int]]:
+def entries(space: Layout, group: str, side: tuple[str, Axis]) -> dict[int, list[int]]:
     """Unit -> its entries on one side of a layer."""
     (link,) = (link for link in space.links[group] if link.side == side)
     return {unit: link.entries[link.units == unit].sort().values.tolist() for unit in range(int(link.units.max()) + 1)}
 
 
-def sides(space: ChannelSpace, group: str) -> set[tuple[str, Axis]]:
+def sides(space: Layout, group: str) -> set[tuple[str, Axis]]:
     return {link.side for link in space.links[group]}
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from search_spaces.channels.discover import discover_channels
 from search_spaces.channels.materialize import materialize_channels, slice_channels
 from search_spaces.channels.solve import Refit
-from search_spaces.channels.space import Axis, ChannelSpace
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group
+from search_spaces.layouts.layout import Axis, Layout
 
 
 class Scattered:
@@ -26,11 +26,11 @@ class Scattered:
         raise AssertionError(f"slicing asked for {reader} solved")
 
 
-def halves(space: ChannelSpace) -> Config:
+def halves(space: Layout) -> Config:
     return Config.of({g.name: g.nearest_level(g.units / 2) for g in space.groups}, Form.SLICED)
 
 
-def silenced(model: nn.Module, space: ChannelSpace, config: Config, inputs: Tensor) -> Tensor:
+def silenced(model: nn.Module, space: Layout, config: Config, inputs: Tensor) -> Tensor:
     """The dense network's answer when the removed channels are zeroed wherever a layer reads them."""
     hidden = copy.deepcopy(model)
     for group in space.groups:

@@ -27,8 +27,8 @@ from optimizer.reproduce.encoders.reproduce import EncoderReproduction, reproduc
 from optimizer.reproduce.encoders.rows import by_seed, difference
 from optimizer.reproduce.ledger import Ledger
 from optimizer.search.iterative import pruned_config
-from search_spaces.encoders import discover_groups
-from search_spaces.surgery import share_structure, shrink
+from search_spaces.layouts.named import named_layout
+from search_spaces.materialize import outline
 
 LABELS = ("negative", "positive")
 SIZES = {"train": 260, "validation": 60, "test": 80}
@@ -209,12 +209,10 @@ def test_what_is_said_to_be_impossible_is() -> None:
     with torch.device("meta"):
         model = BertForSequenceClassification(BertConfig())
     embeddings = sum(parameter.numel() for parameter in model.bert.embeddings.parameters())
-    groups = discover_groups(model)
+    layout = named_layout(model)
     left = {}
     for ratio in (0.5, 0.7):
-        small = share_structure(model)
-        shrink(small, groups, pruned_config(groups, ratio))
-        left[ratio] = small
+        left[ratio] = outline(model, layout, pruned_config(layout.groups, ratio))
     assert embeddings > 20e6
     assert count_flops(model, [267]) == pytest.approx(48e9, rel=1e-3)
     assert count_flops(model, [25]) == pytest.approx(4.3e9, rel=0.01)

@@ -1,4 +1,4 @@
-"""The channel space: groups of channels or neurons, and for every group the entries of all layers that follow it."""
+"""A layout: the groups of a model, and for every group the entries of all layers that follow it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from torch import Tensor
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
+
+
+class UnprunableModelError(ValueError):
+    """A model whose groups cannot be found; the text names what is missing."""
 
 
 class Axis(StrEnum):
@@ -45,17 +49,37 @@ class Link:
         return self.path, self.axis
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """An attribute of a module that holds a number proportional to the units of a group."""
+
+    path: str
+    attribute: str
+    per_unit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """What is left of a group without units: `output` gives a constant, the modules `bypassed` pass their input on."""
+
+    output: str
+    bypassed: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class ChannelSpace:
+class Layout:
     """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side.
 
     `dense` says, by the path of a hidden layer that was not excluded by name, why its outputs cannot be pruned.
+    `counts` and `blocks` are by group name; a group without a block keeps at least one unit.
     """
 
     groups: tuple[Group, ...]
     links: Mapping[str, tuple[Link, ...]]
     sizes: Mapping[Side, int]
     dense: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
+    blocks: Mapping[str, Block] = field(default_factory=dict)
 
     def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:
         """Return, for every side that shrinks, the entries that stay, ascending.

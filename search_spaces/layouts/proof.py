@@ -1,0 +1,108 @@
+"""Proof: a row is tried on the user's own model before anything is pruned by it.
+
+Heads and neurons are removed by the row, another share in every layer, and in the dense model the columns that read
+them are set to zero. What every layer writes must then be the same, for padded and for unpadded inputs. A model can run
+without some of its heads and still compute something else, for instance where a count of heads stayed as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
+from search_spaces.surgery import share_structure, shrink
+
+TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
+Inputs = Mapping[str, Tensor]
+
+
+def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
+    """Raise `UnprunableModelError` naming the first layer whose outputs differ, or that fails; the model stays as is."""
+    kept = _unequal_shares(layout)
+    small = share_structure(model)
+    try:
+        shrink(small, layout, kept)
+        for request in requests:
+            with _unread(model, layout, kept):
+                wanted = _outputs(model, layout, request)
+            found = _outputs(small, layout, request)
+            for path, output in wanted.items():
+                if not _agree(found[path], output):
+                    raise _disproved(path, "computes something else without some of its heads or neurons")
+    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, UnprunableModelError):
+            raise
+        raise _disproved(type(model).__name__, f"fails without some of its heads or neurons ({error})") from error
+
+
+def _disproved(path: str, what: str) -> UnprunableModelError:
+    return UnprunableModelError(
+        f"{path} {what}: its architecture keeps its parts elsewhere than this version knows; report the model's "
+        "config.json"
+    )
+
+
+def _unequal_shares(layout: Layout) -> dict[str, Tensor]:
+    """Return units to keep by group: from every group at least one and not all, where it has two."""
+    return {
+        group.name: torch.arange(index % 2, group.units, 2)[: max(1, group.units // 2 - index % 3)]
+        for index, group in enumerate(layout.groups)
+        if group.units > 1
+    }
+
+
+@contextmanager
+def _unread(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> Iterator[None]:
+    """Set to zero, inside the block, the inputs that removed units give to the layers that read them."""
+    handles = []
+    for (path, axis), entries in layout.kept_entries(kept).items():
+        if axis is Axis.COLUMNS:
+            reader = model.get_submodule(path)
+            mask = torch.zeros(layout.sizes[path, axis], device=next(reader.parameters()).device)
+            mask[entries] = 1
+            handles.append(reader.register_forward_pre_hook(lambda _, inputs, mask=mask: (inputs[0] * mask,)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _outputs(model: nn.Module, layout: Layout, request: Inputs) -> dict[str, Tensor]:
+    """Return what every layer that reads units writes, in the order of the calls, and at last the logits."""
+    seen: dict[str, Tensor] = {}
+
+    def watch(path: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda _module, _inputs, output: seen.__setitem__(path, output)
+
+    readers = [path for group in layout.groups for path in group.consumers]
+    handles = [model.get_submodule(path).register_forward_hook(watch(path)) for path in readers]
+    try:
+        with torch.no_grad():
+            logits: Tensor = model(**request).logits
+    finally:
+        for handle in handles:
+            handle.remove()
+    real = request["attention_mask"].bool()  # padding computes what nobody reads
+    return {path: output[real] for path, output in seen.items()} | {"the classifier": logits}
+
+
+def _agree(found: Tensor, wanted: Tensor) -> bool:
+    return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
+
+
+def token_requests(vocabulary: int, device: torch.device) -> list[Inputs]:
+    """Return a request without padding and one with padding, of random tokens."""
+    tokens = partial(torch.randint, 0, vocabulary, generator=torch.Generator().manual_seed(0))
+    whole, padded = tokens((2, 7)), tokens((3, 9))
+    mask = torch.ones_like(padded)
+    mask[1, 5:], mask[2, 2:] = 0, 0
+    return [
+        {"input_ids": ids.to(device), "attention_mask": attended.to(device)}
+        for ids, attended in ((whole, torch.ones_like(whole)), (padded, mask))
+    ]
