@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol
 
 import numpy as np
@@ -88,6 +88,16 @@ def flop_count(model: nn.Module) -> FlopCount:
     return law if fits else EveryLength(model)
 
 
+def flops_per_unit(dense: FlopCount, smaller: FlopCount, *, removed: int, lengths: ArrayLike) -> float:
+    """Return the mean FLOPs over `lengths` of each of the `removed` units that `smaller` lacks, all alike."""
+    if not (isinstance(dense, FlopLaw) and isinstance(smaller, FlopLaw)):
+        return (dense.mean(lengths) - smaller.mean(lengths)) / removed
+    tokens = np.asarray(_checked(lengths), dtype=np.float64)
+    powers = (1.0, float(tokens.mean()), float(np.square(tokens).mean()))
+    spent = zip(astuple(dense), astuple(smaller), strict=True)  # whole numbers: no digit is lost before the means
+    return sum((more - less) / removed * power for (more, less), power in zip(spent, powers, strict=True))
+
+
 def _checked(lengths: ArrayLike) -> list[int]:
     tokens = [int(length) for length in np.asarray(lengths).ravel()]
     if not tokens or min(tokens) < 1:
@@ -97,9 +107,22 @@ def _checked(lengths: ArrayLike) -> list[int]:
 
 def _counted(model: nn.Module, length: int) -> int:
     tokens = torch.ones(1, length, dtype=torch.long, device=device_of(model))
-    with _eager_attention(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with _eager_attention(model), _frozen(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(input_ids=tokens, attention_mask=torch.ones_like(tokens))
     return counter.get_total_flops()
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Spare the parameters their gradients: the counter fails where a view of one is handed to a layer."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)  # noqa: FBT003 - torch takes it by position
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)  # noqa: FBT003
 
 
 @contextmanager

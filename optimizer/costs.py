@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from objectives.flops import FlopCount
+from objectives.flops import FlopCount, flops_per_unit
 from objectives.latency_table import LatencyTable
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
@@ -71,11 +71,13 @@ def flops_cost(
     is checked on a config that halves all of them; where it differs, every group is counted.
     """
     dense = dense_config(layout.groups)
-    whole = counted(dense).mean(lengths)
+    full = counted(dense)
+    whole = full.mean(lengths)
 
     def per_unit(group: Group) -> float:
         level = group.nearest_level(group.units / 2)
-        return (whole - counted(dense.replaced({group.name: level})).mean(lengths)) / (group.units - level)
+        smaller = counted(dense.replaced({group.name: level}))
+        return flops_per_unit(full, smaller, removed=group.units - level, lengths=lengths)
 
     alike: dict[object, float] = {}
     for group in layout.groups:

@@ -9,13 +9,27 @@ from torch import nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    CamembertConfig,
+    CamembertForSequenceClassification,
+    Data2VecTextConfig,
+    Data2VecTextForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
+    ErnieConfig,
+    ErnieForSequenceClassification,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
+    RoFormerConfig,
+    RoFormerForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 
 HEAD_SIZE = 8
@@ -31,6 +45,31 @@ BERT_LIKE = {
     "attn_implementation": "eager",
 }
 FAMILIES = ("bert", "roberta", "electra", "distilbert")
+OTHERS: dict[str, tuple[type, type, dict[str, object]]] = {
+    "xlm-roberta": (XLMRobertaConfig, XLMRobertaForSequenceClassification, {"pad_token_id": 1}),
+    "camembert": (CamembertConfig, CamembertForSequenceClassification, {"pad_token_id": 1}),
+    "data2vec-text": (Data2VecTextConfig, Data2VecTextForSequenceClassification, {"pad_token_id": 1}),
+    "ernie": (ErnieConfig, ErnieForSequenceClassification, {}),
+    "roformer": (RoFormerConfig, RoFormerForSequenceClassification, {}),
+    "deberta-v2": (
+        DebertaV2Config,
+        DebertaV2ForSequenceClassification,
+        {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"], "share_att_key": True}
+        | {"norm_rel_ebd": "layer_norm", "position_biased_input": False},
+    ),
+    "deberta-v2 without shared keys": (
+        DebertaV2Config,
+        DebertaV2ForSequenceClassification,
+        {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    ),
+    "modernbert": (
+        ModernBertConfig,
+        ModernBertForSequenceClassification,
+        {"pad_token_id": 0, "bos_token_id": 2, "cls_token_id": 2, "sep_token_id": 3, "eos_token_id": 3}
+        | {"local_attention": 8, "global_attn_every_n_layers": 2},
+    ),
+}
+ARCHITECTURES = (*FAMILIES, *OTHERS)
 
 
 class Bias(nn.Module):
@@ -60,6 +99,9 @@ def tiny(family: str, outputs: int = 3) -> PreTrainedModel:
         return RobertaForSequenceClassification(RobertaConfig(**shape, pad_token_id=1)).eval()
     if family == "electra":
         return ElectraForSequenceClassification(ElectraConfig(**shape, embedding_size=16)).eval()
+    if family in OTHERS:
+        config, model, more = OTHERS[family]
+        return model(config(**shape, **more)).eval()
     names = {"dim": WIDTH, "n_layers": 2, "n_heads": WIDTH // HEAD_SIZE, "hidden_dim": 48}
     shared = {"vocab_size": 50, "max_position_embeddings": 70, "num_labels": outputs, "attn_implementation": "eager"}
     return DistilBertForSequenceClassification(DistilBertConfig(**names, **shared)).eval()

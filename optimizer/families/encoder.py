@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from objectives.flops import count_flops, flop_count
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
-from optimizer.errors import InputError
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
+from optimizer.errors import InputError
 from optimizer.families.answers import contrasts, summed_loss
 from optimizer.families.family import Bank, Execution
 from optimizer.families.storage import Storage

@@ -17,7 +17,8 @@ class Constant(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the bias for every token of `hidden`: `(batch, tokens, any)` -> `(batch, tokens, features)`."""
-        return self.bias.expand(*hidden.shape[:-1], -1).clone()  # torch's counter of FLOPs fails on views of parameters
+        bias = self.bias if torch.is_grad_enabled() else self.bias.detach()  # torch's counter fails on its views
+        return bias.expand(*hidden.shape[:-1], -1)
 
 
 class NoAttention(nn.Module):

@@ -22,7 +22,7 @@ Inputs = Mapping[str, Tensor]
 
 
 def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
-    """Raise `UnprunableModelError` naming the first layer whose outputs differ, or that fails; the model stays as is."""
+    """Raise `UnprunableModelError` naming the first layer whose outputs differ; the model is left as it is."""
     kept = _unequal_shares(layout)
     small = share_structure(model)
     try:

@@ -10,8 +10,8 @@ from tiny_encoders import tiny
 from search_spaces.allocation import Allocation, Table
 from search_spaces.config import Form
 from search_spaces.distributions import Classic, TemperedSpace, by_kind, classic, with_mean
-from search_spaces.layouts.named import named_layout
 from search_spaces.groups import Group, GroupKind, check_config
+from search_spaces.layouts.named import named_layout
 from search_spaces.moves import REACH, moves
 
 POINTS = st.tuples(*[st.floats(0, 1)] * 4)

@@ -10,7 +10,7 @@ import torch
 from prunable_models import bank_of
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import LABELS, save_data, save_tiny, sentences, tokenizer
-from tiny_encoders import FAMILIES
+from tiny_encoders import ARCHITECTURES
 from transformers import AutoTokenizer, pipeline
 
 from optimizer import load_pruned
@@ -47,12 +47,12 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
     return answer
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ARCHITECTURES)
 @pytest.mark.parametrize("kept", KEPT)
 def test_a_saved_model_loads_with_equal_logits_whatever_was_removed(
     family: str, kept: dict[str, int], tmp_path: Path
 ) -> None:
-    model, groups, bank = bank_of(tmp_path / "bank", family)
+    model, _, bank = bank_of(tmp_path / "bank", family)
     small = materialize(model, bank.layout, Config.of(kept), bank)
     place = tmp_path / "out"
     small.config.save_pretrained(place)

@@ -1,0 +1,58 @@
+"""Every row is proved on a model of its architecture, and a wrong row is refused by the layer's name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_encoders import ARCHITECTURES, tiny
+
+from search_spaces.layouts import named
+from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.proof import prove, token_requests
+from search_spaces.layouts.rows import ROWS, Row
+
+REQUESTS = token_requests(50, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_row_holds_and_the_model_is_left_as_it_is(architecture: str) -> None:
+    model = tiny(architecture)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    counts = [getattr(module, "num_attention_heads", None) for module in model.modules()]
+    prove(model, named_layout(model), REQUESTS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert counts == [getattr(module, "num_attention_heads", None) for module in model.modules()]
+
+
+def test_every_row_has_a_model_in_these_tests() -> None:
+    assert set(ROWS) == {tiny(architecture).config.model_type for architecture in ARCHITECTURES}
+
+
+WRONG = {
+    "heads that are not counted": ("deberta-v2", replace(ROWS["deberta-v2"], head_counts=())),
+    "values of other heads than their keys": (
+        "modernbert",
+        replace(ROWS["modernbert"], heads=("attn.Wqkv[0/3]", "attn.Wqkv[1/3]")),
+    ),
+    "half a gate": ("modernbert", replace(ROWS["modernbert"], neurons=("mlp.Wi[0/2]",))),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_row_is_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture, row = WRONG[what]
+    rows: dict[str, Row] = {**ROWS, architecture: row}
+    monkeypatch.setattr(named, "ROWS", rows)
+    model = tiny(architecture)
+    with pytest.raises(UnprunableModelError, match=r"without some of its heads or neurons"):
+        prove(model, named_layout(model), REQUESTS)
+
+
+def test_grouped_queries_are_refused_by_the_layers_name() -> None:
+    model = tiny("bert")
+    model.bert.encoder.layer[1].attention.self.key = torch.nn.Linear(32, 8)
+    with pytest.raises(UnprunableModelError, match=r"layer\.1\.attention\.self\.key has 8 outputs where 32"):
+        named_layout(model)
