@@ -56,7 +56,8 @@ def _spread_answers(model: torch.nn.Module) -> None:
             if isinstance(module, torch.nn.Linear):
                 module.weight.mul_(12)
         logits = model(**texts).logits
-        last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        linears = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+        last = [module for module in linears if module.out_features == logits.shape[1]][-1]
         last.bias.sub_(logits.median(dim=0).values)
         last.weight.div_(logits.std())
         last.bias.div_(logits.std())
