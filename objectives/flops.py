@@ -95,7 +95,7 @@ def flops_per_unit(dense: FlopCount, smaller: FlopCount, *, removed: int, length
     tokens = np.asarray(_checked(lengths), dtype=np.float64)
     powers = (1.0, float(tokens.mean()), float(np.square(tokens).mean()))
     spent = zip(astuple(dense), astuple(smaller), strict=True)  # whole numbers: no digit is lost before the means
-    return sum((more - less) / removed * power for (more, less), power in zip(spent, powers, strict=True))
+    return float(sum((more - less) / removed * power for (more, less), power in zip(spent, powers, strict=True)))
 
 
 def _checked(lengths: ArrayLike) -> list[int]:
@@ -108,8 +108,8 @@ def _checked(lengths: ArrayLike) -> list[int]:
 def _counted(model: nn.Module, length: int) -> int:
     tokens = torch.ones(1, length, dtype=torch.long, device=device_of(model))
     with _eager_attention(model), _frozen(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-    return counter.get_total_flops()
+        model(input_ids=tokens)
+    return int(counter.get_total_flops())
 
 
 @contextmanager

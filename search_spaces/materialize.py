@@ -46,7 +46,7 @@ def materialize(
             for path in group.consumers:
                 _give_bias(small.get_submodule(path))
                 if config.form is Form.SLICED:
-                    _fill(small.get_submodule(path), bias=model.get_submodule(path).bias)
+                    _fill(small.get_submodule(path), bias=cast("Tensor | None", model.get_submodule(path).bias))
                 else:
                     weight, bias = source.solved(group, level)
                     _fill(small.get_submodule(path), weight=weight if level else None, bias=bias)

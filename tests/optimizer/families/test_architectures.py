@@ -20,6 +20,7 @@ from optimizer.workloads.load import load_workload
 from studies.opening import open_store
 from studies.records import CandidateState
 
+CALLED_OTHERWISE = ("deberta-v2", "modernbert")  # layers that are given more than hidden states and a mask
 SIZES = {"train": 120, "validation": 120, "test": 120}
 
 
@@ -32,8 +33,8 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(architecture: str
         task="colours",
         data=str(tmp_path / "data"),
         epsilon=0.3,
-        trials=8,
-        objectives=("flops", "latency"),
+        trials=6,
+        objectives=("flops", "latency") if architecture in CALLED_OTHERWISE else ("flops",),
         batch_sizes=(1,),
         measure_seconds=0.02,
         calibration_examples=40,
