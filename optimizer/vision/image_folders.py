@@ -21,7 +21,7 @@ def read_folders(places: Mapping[str, Path], root: Path) -> dict[str, Part]:
     """Return the parts below their folders; an image's class is the name of its folder.
 
     No part is returned where there is no image of train. Hidden files, masks and files that are no images are noted.
-    Raises `InputError` naming images outside of class folders, links to folders, and classes that train has not.
+    Raises `InputError` naming images outside of class folders, links to folders, and classes that train lacks.
     """
     found = {part: _below(place, root) for part, place in places.items()}
     if not found["train"].images:
@@ -101,7 +101,7 @@ def _of_files(part: str, files: _Files, classes: Sequence[str], root: Path) -> P
     named = {file.parent.name for file in files.images}
     unknown = sorted(named - set(classes))
     if unknown or not named:
-        has = f"the class {unknown[0]!r}, which train has not" if unknown else "no images"
+        has = f"the class {unknown[0]!r}, which train lacks" if unknown else "no images"
         raise InputError("--data", f"{part} has {has}; its folders must be named after {_some(classes)}")
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[file.parent.name] for file in files.images], dtype=np.int64)

@@ -42,7 +42,7 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
     if has_images:
         _refuse(spec.data, "--data", "the images were given in Python")
     elif spec.task not in IMAGE_TASKS:
-        raise UnknownNameError("--task", spec.task, IMAGE_TASKS, remedy=f"Model {spec.model!r} is of images.")
+        raise UnknownNameError("--task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
     if spec.metric not in (None, "accuracy"):
         raise InputError("--metric", f"{spec.metric!r} is not for images; use accuracy")
     if spec.data is not None and not Path(spec.data).is_dir():
@@ -71,7 +71,7 @@ def _check_model(spec: StudySpec) -> None:
         check_directory(Path(spec.model), IMAGE_FAMILIES)
     else:
         remedy = (
-            f"Task {spec.task!r} is of images; their networks have a short name, are in a directory, or are given "
+            f"{spec.task!r} is an image task; image networks have a short name, are in a directory, or are given "
             "in Python: optimize(spec, model=…), resume(study, model=…)."
         )
         raise UnknownNameError("--model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)

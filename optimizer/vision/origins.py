@@ -178,7 +178,7 @@ class GivenModule:
         _check_sound(lambda: check_own_weights(self.module))
         net = copy.deepcopy(self.module).cpu().eval()
         if other := sorted(name for name, tensor in net.named_parameters() if tensor.dtype != torch.float32):
-            raise InputError("model", f"parameter {other[0]!r} is not of float32; give model.float()")
+            raise InputError("model", f"parameter {other[0]!r} is not float32; give model.float()")
         images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
         _check_answer(net, images, classes)
         _check_sound(lambda: check_sound(net, images))

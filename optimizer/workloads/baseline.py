@@ -41,8 +41,8 @@ def check_labels(labels: NDArray[Any], metric: Metric, role: str) -> None:
     if not metric.is_mean and not metric.value(labels, labels) > trivial_value(labels, metric):
         raise InputError(
             "--metric",
-            f"{metric.name} tells nothing on the {len(labels)} {role} examples, whose labels are all alike; give more "
-            "of them, or choose accuracy",
+            f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "
+            "give more examples, or choose accuracy",
         )
 
 

@@ -62,7 +62,7 @@ def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], name
         raise InputError(
             "--label-column",
             f"the labels seem permuted: accuracy is {present:.3f}, with {listed(wanted)} it would be {best:.3f}; "
-            "mend id2label in the checkpoint's config.json or the labels of the data",
+            "correct id2label in the checkpoint's config.json or the labels of the data",
         )
 
 

@@ -23,9 +23,11 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     """Return the model in evaluation mode, float32 (Any: one class per family).
 
     Where the checkpoint has no head it gets a new one of so many `outputs`. Raises `InputError` for weights that hold
-    NaN, do not fit, are missing, or belong to layers that the configuration does not have.
+    NaN, do not fit, are missing, or belong to layers that the configuration does not have, and for a configuration
+    that cannot be built.
     """
     admit_torchvision()
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForSequenceClassification
 
     try:
@@ -42,6 +44,8 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("--model", f"{checkpoint.directory} cannot be loaded: {error}") from error
+    except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
+        raise InputError("--model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
     _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:

@@ -34,6 +34,12 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
             f"{directory} is quantized (quantization_config in config.json), which is not supported yet; "
             "give the checkpoint it was made from",
         )
+    if config.get("chunk_size_feed_forward"):
+        raise InputError(
+            "--model",
+            f"{directory} reads only texts of a multiple of {config['chunk_size_feed_forward']} tokens; set "
+            "chunk_size_feed_forward in its config.json to 0, which gives the same answers",
+        )
     if adapters := [name for name in ADAPTERS if (directory / name).exists()]:
         raise InputError(
             "--model",

@@ -25,11 +25,12 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
     """
     check_tokenizer_files(checkpoint)
     admit_torchvision()
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.directory, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError) as error:
         raise InputError("--model", f"the tokenizer in {checkpoint.directory} cannot be loaded: {error}") from error
     ids = set(tokenizer.get_vocab().values())
     if ids <= set(tokenizer.all_special_ids):

@@ -194,7 +194,7 @@ def test_parts_that_differ_in_shape_are_refused(tmp_path: Path) -> None:
 def test_a_class_that_train_has_not_is_refused(tmp_path: Path) -> None:
     for folder in ("train/screw", "train/star", "test/nut"):
         write_folder(tmp_path / folder, GREY[:3])
-    with pytest.raises(InputError, match="test has the class 'nut', which train has not"):
+    with pytest.raises(InputError, match="test has the class 'nut', which train lacks"):
         load_images("mvtec_3d", directory=tmp_path)
 
 

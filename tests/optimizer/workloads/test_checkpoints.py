@@ -151,6 +151,14 @@ def test_weights_that_are_not_the_architectures_are_refused(
         load_model(found, outputs=3, device=CPU)
 
 
+@pytest.mark.parametrize("change", [{"hidden_act": "nothing"}, {"layer_norm_eps": "1e-12"}])
+def test_a_configuration_that_cannot_be_built_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    found = checked(configure(save_tiny(tmp_path), **change))
+    with pytest.raises(InputError, match=r"--model: .*(hidden_act|layer_norm_eps|nothing)"):
+        load_tokenizer(found)
+        load_model(found, outputs=3, device=CPU)
+
+
 def test_the_head_of_another_task_is_left_aside_and_a_missing_head_made(tmp_path: Path) -> None:
     save_tiny(tmp_path)
     BertModel.from_pretrained(tmp_path).save_pretrained(tmp_path)
@@ -190,6 +198,7 @@ def write(name: str, text: str) -> Callable[[Path], object]:
         (write("config.json", "[1]"), r"config\.json holds a list; it must hold an object"),
         (lambda place: configure(place, problem_type="multi_label_classification"), "several labels to a text"),
         (lambda place: configure(place, quantization_config={"quant_method": "gptq"}), "quantization_config"),
+        (lambda place: configure(place, chunk_size_feed_forward=7), "set chunk_size_feed_forward .* to 0"),
         (lambda place: configure(place, id2label={"0": "a", "1": "b"}), "names 2 labels, the head has 3 outputs"),
         (lambda place: configure(place, id2label={"0": "a", "2": "b", "3": "c"}), "must number the labels from 0"),
         (lambda place: configure(place, id2label={"0": "a", "1": "b", "2": "a"}), "each with a name of its own"),

@@ -125,7 +125,9 @@ def test_a_regression_no_better_than_a_constant_is_refused() -> None:
 def test_labels_that_are_all_alike_are_refused_where_the_metric_tells_nothing_on_them(metric: str) -> None:
     for alike in (np.zeros(20), np.zeros(1), np.ones(20)):
         labels = alike.astype(int) if metric in ("f1", "matthews") else alike
-        with pytest.raises(InputError, match=rf"{metric} tells nothing on the {len(labels)} verification examples"):
+        with pytest.raises(
+            InputError, match=rf"{metric} cannot be computed on the {len(labels)} verification examples"
+        ):
             check_labels(labels, METRICS[metric], "verification")
         check_labels(labels, METRICS["accuracy"], "verification")
     check_labels(np.arange(20) % 2, METRICS[metric], "verification")
@@ -138,5 +140,5 @@ def test_a_study_by_f1_is_refused_before_it_begins_where_verification_has_one_cl
         rows = [json.dumps({"sentence": text, "label": label}) for text, label in zip(texts, labels, strict=True)]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(rows))
     spec = StudySpec(model=str(model), task="rare", data=str(tmp_path), metric="f1", epsilon=0.1)
-    with pytest.raises(InputError, match=r"--metric: f1 tells nothing on the 40 verification examples"):
+    with pytest.raises(InputError, match=r"--metric: f1 cannot be computed on the 40 verification examples"):
         load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
