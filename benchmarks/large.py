@@ -1,6 +1,6 @@
-"""Whether a model of 110 million parameters fits: a randomly initialised bert-base shape through a whole short study.
+"""Whether a model of base size fits: a randomly initialised one through a whole short study.
 
-    python -m benchmarks.large --model DIR --task sst2 --data DIR --trials 20
+    python -m benchmarks.large --model DIR --task sst2 --data DIR --trials 20 --architecture modernbert
 
 `--model` is a local checkpoint and gives the tokenizer alone. What such a model answers means nothing; what it costs
 does.
@@ -10,13 +10,33 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 
 from benchmarks.study import run, show
 from benchmarks.workload import add_workload_options
+
+SHAPES: Mapping[str, Mapping[str, Any]] = {  # Any: fields of transformers' configurations; the default is base size
+    "bert": {},
+    "modernbert": {},
+    "deberta-v2": {  # DeBERTa-v3-base (He et al. 2023, table 6)
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "relative_attention": True,
+        "position_buckets": 256,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+}
 
 
 def main() -> None:
@@ -24,10 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_workload_options(parser)
     parser.set_defaults(trials=20)
+    parser.add_argument("--architecture", choices=SHAPES, default="bert", help="shape of the random model")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     options = parser.parse_args()
     with TemporaryDirectory() as directory:
-        save_untrained(Path(directory), tokenizer=options.model)
+        save_untrained(Path(directory), tokenizer=options.model, architecture=options.architecture)
         options.model, options.allow_untrained = directory, True
         bill = run(options)
     if options.json:
@@ -36,20 +57,30 @@ def main() -> None:
         show(bill, Console())
 
 
-def save_untrained(directory: Path, *, tokenizer: str) -> None:
-    """Save a bert-base with random weights and another model's tokenizer."""
+def save_untrained(directory: Path, *, tokenizer: str, architecture: str) -> None:
+    """Save a model of base size with random weights and another model's tokenizer."""
     import torch
 
     from optimizer.torchvision_ops import admit_torchvision
 
     admit_torchvision()
-    from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     torch.manual_seed(0)
     words = AutoTokenizer.from_pretrained(tokenizer)
     labels = AutoConfig.from_pretrained(tokenizer)
-    config = BertConfig(vocab_size=len(words), id2label=labels.id2label, label2id=labels.label2id)
-    BertForSequenceClassification(config).save_pretrained(directory)
+    config = AutoConfig.for_model(
+        architecture,
+        vocab_size=len(words),
+        id2label=labels.id2label,
+        label2id=labels.label2id,
+        **dict.fromkeys(("bos_token_id", "cls_token_id"), words.cls_token_id),
+        **dict.fromkeys(("eos_token_id", "sep_token_id"), words.sep_token_id),
+        pad_token_id=words.pad_token_id,
+        **SHAPES[architecture],
+    )
+    model: Any = AutoModelForSequenceClassification  # untyped
+    model.from_config(config).save_pretrained(directory)
     words.save_pretrained(directory)
 
 

@@ -46,7 +46,7 @@ ONNX_CHECKED = 24  # examples on which a graph is checked
 
 
 class EncoderFamily:
-    """`Family` of BERT, RoBERTa, ELECTRA and DistilBERT.
+    """`Family` of the text encoders that have a row (`search_spaces/layouts/rows.py`).
 
     `sequence_length` is the length of a latency request in tokens; `storage` holds the types in which its models are
     written.
