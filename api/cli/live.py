@@ -53,6 +53,14 @@ class LiveProgress:
         else:
             self._say(event.text)
 
+    def note_candidate(self, candidate: Candidate) -> None:
+        """Remember an evaluated candidate's FLOPs if its drop is within ε and they are the fewest so far."""
+        from optimizer.feasible import is_feasible  # brings scipy, which listing studies should not wait for
+        from optimizer.views import Measured
+
+        if is_feasible(candidate, self._epsilon):
+            self.note(Measured(candidate.measurements).value("flops"))
+
     def note(self, flops: float | None) -> None:
         """Remember the FLOPs of a candidate within ε if they are the fewest so far."""
         if flops is not None:
@@ -60,7 +68,7 @@ class LiveProgress:
 
     def _draw(self, event: Event) -> None:
         if event.candidate is not None:
-            self._note_candidate(event.candidate)
+            self.note_candidate(event.candidate)
         if event.stage not in self._tasks:
             self._tasks[event.stage] = self._progress.add_task("", total=event.total or None, count="", best="")
         self._progress.update(
@@ -74,13 +82,6 @@ class LiveProgress:
 
     def _least(self) -> str:
         return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"
-
-    def _note_candidate(self, candidate: Candidate) -> None:
-        from optimizer.feasible import is_feasible  # brings scipy, which listing studies should not wait for
-        from optimizer.views import Measured
-
-        if is_feasible(candidate, self._epsilon):
-            self.note(Measured(candidate.measurements).value("flops"))
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)

@@ -88,6 +88,8 @@ class LocalStudies:
             within = spec.epsilon if epsilon is None else epsilon
             said = self._interrupted
             with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
+                for candidate in store.candidates(found.id):
+                    live.note_candidate(candidate)
                 return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
 
     def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:

@@ -165,6 +165,21 @@ def test_count_and_time_left_are_seen_at_every_width(width: int) -> None:
     assert (width < 76) or any("least within ε: 1.000 G FLOPs" in line for line in shown)
 
 
+def test_a_resumed_study_remembers_its_stored_candidates(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from api.cli.local import LocalStudies
+
+    def search(*_: object, listener: LiveProgress, **__: object) -> None:
+        listener(Event(stage="search", done=2, total=3))
+
+    typed.put("first", candidates=[(0.01, 0.6), (0.2, 0.1)])
+    monkeypatch.setattr("optimizer.run.resume", search)
+    console = Console(file=StringIO(), width=120, record=True)
+    LocalStudies(typed.url, tmp_path / "cache").resume("first", epsilon=None, console=console)
+    assert re.search(r"2/3 .*least within ε: [0-9.]+ G FLOPs", console.export_text())
+
+
 def test_a_candidate_over_epsilon_is_not_called_least_within_it() -> None:
     console = Console(file=StringIO(), width=120, record=True)
     with LiveProgress(console, epsilon=0.05, interrupted=str) as live:
