@@ -36,14 +36,24 @@ def device_name(device: torch.device) -> str:
 
 
 def describe_device(device: torch.device) -> dict[str, JsonScalar]:
-    """Return what a timing on `device` depends on besides the model: device, its name, threads, torch, instructions."""
-    return {
+    """Return what a timing on `device` depends on besides the model: device, its name, threads, torch, instructions.
+
+    On CUDA also whether convolutions of float32 are computed in TF32, as torch does unless told otherwise.
+    """
+    described: dict[str, JsonScalar] = {
         "device": str(device),
         "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }
+    return {**described, "convolutions": _convolutions()} if device.type == "cuda" else described
+
+
+def _convolutions() -> str:
+    settings = getattr(torch.backends.cudnn, "conv", None)  # since torch 2.9
+    in_tf32 = torch.backends.cudnn.allow_tf32 if settings is None else settings.fp32_precision == "tf32"
+    return "tf32" if in_tf32 else "float32"
 
 
 def device_fingerprint(device: torch.device) -> str:

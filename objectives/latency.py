@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -124,10 +125,14 @@ def measure_latency(
 
 def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callable[[], None]:
     """Return a callable that runs one forward pass and returns when the device has finished it."""
-    device = device_of(model)
+    return waited_for(partial(model, **inputs), device_of(model))
+
+
+def waited_for(work: Run, device: torch.device) -> Callable[[], None]:
+    """Return a callable that does `work` and returns when `device` has finished it; a GPU only queues work."""
 
     def run() -> None:
-        model(**inputs)
+        work()
         synchronise(device)
 
     return run

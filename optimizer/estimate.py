@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from objectives.energy.choose import choose_meter
+from objectives.energy.measure import WINDOW_S, WINDOWS
 from objectives.racing import CHUNK
 from optimizer.power import what_can_be_concluded
 from optimizer.prepare import check_loaded
@@ -69,7 +71,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
     passes = _preparing(spec, workload, tokens) + _searching(spec, workload, tokens)
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
-    seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes)
+    seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
     search_s = _searching(spec, workload, tokens) * token_s
     if spec.timeout is not None:
         seconds -= max(0.0, search_s - spec.timeout)
@@ -81,6 +83,11 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         power=what_can_be_concluded(len(workload.verification), spec.epsilon, workload.metric),
         notes=workload.notes,
     )
+
+
+def _metering_s(workload: Workload) -> float:
+    """Return the seconds of reading an energy counter for a full shortlist and the dense model; 0 without a counter."""
+    return 0.0 if choose_meter(workload.device).meter is None else (1 + SIZE) * WINDOWS * WINDOW_S
 
 
 def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:

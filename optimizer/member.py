@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.families.kernels import DENSE_KERNELS
 from studies.records import Verdict
 
 SCHEMA_VERSION = 1
@@ -92,6 +91,7 @@ class Member(Costs):
     flops_ratio: float
     latency_ratio: float | None = None  # of the first batch
     energy_ratio: float | None = None
+    energy_gain: bool = True  # False as for latency
     parameters_ratio: float | None = None
     size_ratio: float | None = None
     divergence: float | None = None
@@ -102,11 +102,6 @@ class Member(Costs):
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
         found: float | None = getattr(self, f"{cost}_ratio")
         return found
-
-    @property
-    def saves_work(self) -> bool:
-        """Whether its kernels skip pruned weights: a masked member may run on the dense model's kernels."""
-        return all(view.kernels != DENSE_KERNELS for view in self.latency)
 
     @property
     def verdict(self) -> Verdict:

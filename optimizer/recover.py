@@ -127,7 +127,7 @@ def build_candidate(
     if not path.exists():
         raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
     model = workload.family.outline(groups, candidate.config)
-    model.load_state_dict(load_file(path), assign=True)
+    model.load_state_dict(load_file(path, device=str(workload.device)), assign=True)
     return model.eval()
 
 

@@ -81,6 +81,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         flops_ratio=measured.required("flops") / baseline.required("flops"),
         latency_ratio=next((view.ratio for view in measured.latencies()), None),
         energy_ratio=measured.value("energy_ratio"),
+        energy_gain=_is_gain(measured.get("energy_ratio")),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
         divergence=measured.value("divergence"),
@@ -128,10 +129,17 @@ def _latency(latency: Measurement, ratio: Measurement | None) -> LatencyView:
         dense_seconds=dense_in_same_rounds(latency, ratio) if ratio else None,
         ratio=ratio.value if ratio else 1.0,
         ratio_interval=bounds,
-        gain=kernels != DENSE_KERNELS and (bounds is None or bounds[1] < 1),
+        gain=_is_gain(ratio),
         source=latency.source.value,
         kernels=None if kernels is None else str(kernels),
     )
+
+
+def _is_gain(ratio: Measurement | None) -> bool:
+    """Whether a ratio is a gain: not where its interval contains 1, nor where the dense model's kernels run."""
+    if ratio is None:
+        return True
+    return ratio.conditions.get("kernels") != DENSE_KERNELS and (ratio.interval is None or ratio.interval.upper < 1)
 
 
 def _recipe(recipe: Recipe | None) -> RecipeView | None:

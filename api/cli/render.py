@@ -157,7 +157,8 @@ def _latency(view: LatencyView, *, is_dense: bool) -> str:
 
 def _energy(view: Costs, *, is_dense: bool) -> str:
     before = "" if is_dense or view.energy_dense_j is None else f"{_joules(view.energy_dense_j)} → "
-    return f"{before}{_joules(view.energy_j or 0.0)}"
+    after = f" {NO_GAIN}" if isinstance(view, Member) and not view.energy_gain else ""
+    return f"{before}{_joules(view.energy_j or 0.0)}{after}"
 
 
 def _print_knee(result: RunResult, console: Console) -> None:
@@ -182,7 +183,7 @@ def _print_knee(result: RunResult, console: Console) -> None:
         change = f"{view.ratio - 1:+.1%}" if view.gain else NO_GAIN
         table.add_row(f"{device} latency (batch {view.batch})", before, _milliseconds(view.seconds), change)
     if member.energy_dense_j and member.energy_j and member.energy_ratio:
-        change = f"{member.energy_ratio - 1:+.1%}" if member.saves_work else NO_GAIN
+        change = f"{member.energy_ratio - 1:+.1%}" if member.energy_gain else NO_GAIN
         name = f"energy per inference ({member.energy_source})"
         table.add_row(name, _joules(member.energy_dense_j), _joules(member.energy_j), change)
     console.print(table)

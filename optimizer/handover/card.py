@@ -102,7 +102,7 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         before = _figure(view.dense_seconds, ".4g", " s")
         rows.append(f"| latency, batch {view.batch} | {before} | {view.seconds:.4g} s ({gain}) |")
     if member.energy_j is not None:
-        gain = _figure(member.energy_ratio, ".2f", before="×") if member.saves_work else "no gain"
+        gain = _figure(member.energy_ratio, ".2f", before="×") if member.energy_gain else "no gain"
         name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")
         rows.append(f"| {name} | {before} | {member.energy_j:.3g} J ({gain}) |")
     return rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,14 @@ def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
     except ImportError as error:
         raise InputError("--format", "onnx needs more packages: pip install 'pruning-optimizer[onnx]'") from error
     path = directory / FILE
-    _trace(model.eval(), path, inputs)
+    model = copy.deepcopy(model).cpu().eval()  # a GPU rounds the inputs of convolutions, so its logits prove nothing
+    first, *others = [{name: tensor.cpu() for name, tensor in request.items()} for request in inputs.requests]
+    _trace(model, path, first, inputs.free)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    for request in inputs.requests[1:]:
+    for request in others:
         with torch.inference_mode():
-            wanted = model(**request).logits.cpu().numpy()
-        (got,) = session.run(None, {name: tensor.cpu().numpy() for name, tensor in request.items()})
+            wanted = model(**request).logits.numpy()
+        (got,) = session.run(None, {name: tensor.numpy() for name, tensor in request.items()})
         if not np.allclose(got, wanted, atol=ABSOLUTE, rtol=RELATIVE):
             raise MachineError(
                 f"onnxruntime differs from torch by {np.abs(got - wanted).max():.2g}; nothing was written"
@@ -67,9 +70,8 @@ def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
     return path
 
 
-def _trace(model: nn.Module, path: Path, inputs: OnnxInputs) -> None:
-    request: dict[str, Any] = inputs.requests[0]
-    free = {index: torch.export.Dim(name) for index, name in enumerate(inputs.free)}
+def _trace(model: nn.Module, path: Path, request: Mapping[str, Tensor], names: Sequence[str]) -> None:
+    free: dict[int, Any] = {index: torch.export.Dim(name) for index, name in enumerate(names)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         try:

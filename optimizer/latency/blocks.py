@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_fingerprint
 from objectives.guard import measuring
-from objectives.latency import Run, forward_pass
+from objectives.latency import Run, forward_pass, waited_for
 from objectives.latency_table import LatencyTable, build_latency_table
 from optimizer.costs import Cost, table_cost
 from optimizer.latency.kept import kept_table
@@ -55,11 +55,7 @@ def _build(
 
     def block(kind: str, units: int) -> Run:
         layer = _lone_layer(model, GroupKind(kind), units)
-
-        def run() -> None:
-            layer(*inputs, **named)
-
-        return run
+        return waited_for(partial(layer, *inputs, **named), model.device)
 
     levels = {
         kind.value: sorted({members[0].nearest_level(share * members[0].units) for share in SHARES} - {0})

@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from scipy.interpolate import RegularGridInterpolator
 from torch import Tensor, nn
 
-from objectives.device import device_fingerprint, device_of, synchronise
+from objectives.device import device_fingerprint, device_of
 from objectives.guard import measuring
-from objectives.latency import MIN_ROUNDS, Run, forward_pass, interleaved_latency
+from objectives.latency import MIN_ROUNDS, Run, forward_pass, interleaved_latency, waited_for
 from objectives.measurement import JsonScalar
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
@@ -196,13 +196,7 @@ def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> 
         assert dim is not None  # others are not timed
         sides[dim] = kept[axis]
     device = device_of(layer)
-    inputs = torch.randn(sides, device=device)
-
-    def run() -> None:
-        small(inputs)
-        synchronise(device)
-
-    return run
+    return waited_for(partial(small, torch.randn(sides, device=device)), device)
 
 
 def _channel_dim(layer: nn.Module, shape: tuple[int, ...]) -> int | None:

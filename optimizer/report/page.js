@@ -37,7 +37,7 @@ function latency(l) {
 }
 function costs(m) {
   const before = m !== dense && isShown(m.energy_dense_j) ? `${(m.energy_dense_j * 1e3).toPrecision(3)} → ` : "";
-  return [isShown(m.energy_j) ? `${before}${(m.energy_j * 1e3).toPrecision(3)} mJ (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
+  return [isShown(m.energy_j) ? `${before}${(m.energy_j * 1e3).toPrecision(3)} mJ${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
     `${(m.size_bytes / 1e6).toFixed(1)} MB`, isShown(m.peak_memory_bytes) ? `${(m.peak_memory_bytes / 1e6).toFixed(1)} MB` : "–"];
 }
 function drawFront() {
@@ -109,7 +109,7 @@ function drawKnee() {
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
   line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
   for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, "ms", 1e3, l.gain, l.ratio);
-  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, "mJ", 1e3, m.latency.every((l) => l.kernels !== "dense"), m.energy_ratio);
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, "mJ", 1e3, m.energy_gain, m.energy_ratio);
 }
 function drawConditions() {
   const table = document.getElementById("conditions");

@@ -19,8 +19,9 @@ def magnitude_scores(layers: Layers) -> dict[str, Tensor]:
 
 
 def random_scores(layers: Layers, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return random scores, equal for equal generators."""
-    return {name: torch.rand(mask_shape(layer), generator=generator) for name, layer in layers.items()}
+    """Return random scores, equal for equal generators on every device: they are drawn on the CPU."""
+    drawn = {name: torch.rand(mask_shape(layer), generator=generator) for name, layer in layers.items()}
+    return {name: scores.to(layers[name].weight.device) for name, scores in drawn.items()}
 
 
 def without_weakest(

@@ -99,7 +99,7 @@ def _named(layers: Layers, ratios: Mapping[str, float]) -> dict[str, float]:
 
 def _ranked(layers: Layers, scores: Mapping[str, Tensor], ratio: float) -> dict[str, int]:
     """Return how many units of each layer are among the weakest of all, by weights; each layer keeps one unit."""
-    order = torch.cat([scores[name].flatten() for name in layers]).argsort(stable=True)
+    order = torch.cat([scores[name].flatten() for name in layers]).argsort(stable=True).cpu()
     of_layer = torch.cat([torch.full((unit_count(layer),), index) for index, layer in enumerate(layers.values())])
     sizes = torch.tensor([weights_per_unit(layer) for layer in layers.values()])
     removed = sizes[of_layer[order]].cumsum(0)

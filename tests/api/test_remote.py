@@ -103,6 +103,7 @@ def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served,
         "energy_j",
         "energy_dense_j",
         "energy_ratio",
+        "energy_gain",
         "energy_interval",
         "peak_memory_bytes",
     )

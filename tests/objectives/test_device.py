@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -47,3 +48,13 @@ def test_the_fingerprint_is_stable_and_follows_the_threads() -> None:
 
 def test_the_cpu_has_nothing_to_wait_for() -> None:
     assert synchronise(CPU) is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_says_how_it_rounds_convolutions() -> None:
+    layer, images = nn.Conv2d(64, 64, 3), torch.randn(8, 64, 16, 16)
+    with torch.inference_mode():
+        wanted = layer(images)
+        error = (layer.cuda()(images.cuda()).cpu() - wanted).norm() / wanted.norm()
+    assert describe_device(torch.device("cuda:0"))["convolutions"] == ("tf32" if error > 1e-5 else "float32")

@@ -49,7 +49,7 @@ def test_peak_agrees_with_the_profilers_allocator_events_but_for_scalars_inside_
     model, request = tiny("bert"), tokens(4, 25)
     model(**request)
     activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
+    with torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profiler:
         model(**request)
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     live = torch.tensor([event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]).cumsum(0)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from objectives.device import describe_device, device_of, synchronise
+from objectives.device import describe_device
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
-from objectives.latency import interleaved_latency
+from objectives.latency import interleaved_latency, waited_for
 from objectives.measurement import Measurement, Source
 from objectives.repeats import compared, median_with_interval
 from search_spaces.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
@@ -47,7 +47,7 @@ def measure_inference(model: nn.Module, dense: nn.Module, images: Tensor, *, see
     variants, removed = _variants(model, dense)
     rng = np.random.default_rng(seed)
     with measuring(*variants.values()):
-        runs = {name: partial(_run, variant, images) for name, variant in variants.items()}
+        runs = {name: waited_for(partial(variant, images), images.device) for name, variant in variants.items()}
         passes = _passes(runs[DENSE])
         turns = {name: partial(_repeat, run, passes) for name, run in runs.items()}
         samples = interleaved_latency(turns, rng=rng, seconds=seconds)
@@ -79,11 +79,6 @@ def _variants(model: nn.Module, dense: nn.Module) -> tuple[dict[str, nn.Module],
 
 def _sparsity(layer: nn.Linear) -> float:
     return float((layer.weight == 0).float().mean())
-
-
-def _run(model: nn.Module, images: Tensor) -> None:
-    model(images)
-    synchronise(device_of(model))
 
 
 def _passes(run: Callable[[], None]) -> int:

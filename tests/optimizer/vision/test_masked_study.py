@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from objectives.energy.choose import choose_meter
+from objectives.energy.meter import CounterMeter
+from objectives.measurement import Source
 from objectives.size import count_parameters, size_bytes
 from optimizer import load_pruned
 from optimizer.errors import InputError
@@ -317,6 +321,14 @@ def test_an_estimate_counts_the_trainings(cache: Path) -> None:
     few, many = (estimate(spec_of(trials=trials), cache_dir=cache) for trials in (10, 10_000))
     assert many.seconds > 20 * few.seconds
     assert few.groups == 3
+
+
+def test_an_estimate_counts_the_windows_of_an_energy_counter(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.estimate.choose_meter", partial(choose_meter, meters={"cpu": ()}))
+    without = estimate(spec_of(), cache_dir=cache)
+    counter = CounterMeter(source=Source.RAPL, scope="", read=lambda: [0], joules_per_count=1, ranges=[None])
+    monkeypatch.setattr("optimizer.estimate.choose_meter", partial(choose_meter, meters={"cpu": (lambda _: counter,)}))
+    assert estimate(spec_of(), cache_dir=cache).seconds > without.seconds + 60
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,24 @@ def masked(model: nn.Module, ratio: float, seed: int = 0) -> Masks:
     return masks
 
 
+def test_random_scores_are_where_the_layers_are() -> None:
+    layers = Masks(mlp().to("meta")).layers
+    assert {scores.device.type for scores in random_scores(layers, torch.Generator()).values()} == {"meta"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("scope", ["uniform", "one-ranking"])
+def test_a_gpu_masks_what_the_cpu_masks(scope: str) -> None:
+    models, target = (mlp(), mlp().cuda()), Target(scope=scope, ratio=0.5)
+    for model in models:
+        masks = Masks(model)
+        scores = random_scores(masks.layers, torch.Generator().manual_seed(0))
+        masks.set(without_weakest(masks.layers, scores, target))
+    for here, there in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(here, there.cpu())
+
+
 def test_masks_take_at_most_one_byte_per_weight_and_none_where_all_is_kept() -> None:
     masks = masked(mlp(), 0.5)
     assert masks.mask_bytes == 20 * 12 + 12 * 8 + 8 * 3
