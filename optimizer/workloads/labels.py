@@ -23,9 +23,9 @@ def label_map(
     """Return the model's label id for each of the data's: `(classes,)`; -1 for an absent class unknown to the model.
 
     `present` are the ids of the classes that have examples; None means all. Names are mapped by name; if they differ
-    in case or in what joins their words, then without these, unless that makes two of them equal. Numbers that are no
-    names of the model are its label ids. A checkpoint without names of its own (LABEL_0, …) takes the data's order.
-    Raises `InputError` where a label of the data is unknown to the model.
+    in case, in what joins their words or in leading zeros, then without these, unless that makes two of them equal.
+    Numbers that are no names of the model are its label ids. A checkpoint without names of its own (LABEL_0, …) takes
+    the data's order. Raises `InputError` where a label of the data is unknown to the model.
     """
     ids = range(len(data_names)) if present is None else sorted(present)
     names = [data_names[i] for i in ids]
@@ -116,4 +116,9 @@ def _words(name: str) -> str:
     return re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", _folded(name).strip())
 
 
-SPELLINGS: tuple[Callable[[str], str], ...] = (_exact, _folded, _words)
+def _value(name: str) -> str:
+    """Return a number without leading zeros: a table that holds numbers has lost those of "007"."""
+    return str(int(name)) if _is_id(name) else name
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (_exact, _folded, _words, _value)

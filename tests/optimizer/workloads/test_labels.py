@@ -58,6 +58,12 @@ def test_numbers_map_by_value_or_by_the_models_names() -> None:
         label_map(("0", "1", "2", "3", "4", "5"), {i: f"LABEL_{i}" for i in range(5)}, present=[1, 2, 3, 4, 5])
 
 
+def test_codes_map_by_name_and_numbers_to_the_codes_they_were() -> None:
+    assert label_map(("01", "02"), {0: "02", 1: "01"}).tolist() == [1, 0]
+    assert label_map(("0", "1", "2"), {0: "01", 1: "02"}, present=[1, 2]).tolist() == [-1, 0, 1]
+    assert label_map(("0", "1", "2"), {0: "02", 1: "2", 2: "0"}, present=[0, 2]).tolist() == [2, -1, 1]
+
+
 def test_the_order_of_names_counts_only_where_the_model_has_none_and_is_said() -> None:
     unnamed = {0: "LABEL_0", 1: "LABEL_1"}
     assert label_map(("ham", "spam"), unnamed).tolist() == [0, 1]
