@@ -220,8 +220,9 @@ def _print_terms(result: RunResult, console: Console) -> None:
 def _shortlist(result: RunResult) -> str:
     if not result.shortlist_size:
         return "nothing verified yet"
-    is_verified = all(member.verification for member in (*result.front, *result.least_violating))
-    return f"shortlist of {result.shortlist_size}, {'verified once' if is_verified else 'not verified yet'}"
+    members = (*result.front, *result.least_violating)
+    is_verified = result.state == StudyState.COMPLETE or all(member.verification for member in members)
+    return f"shortlist of {result.shortlist_size}, {'verified once' if is_verified else 'not all verified yet'}"
 
 
 def _counted(number: int, noun: str) -> str:

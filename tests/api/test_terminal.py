@@ -288,6 +288,18 @@ def test_a_reading_command_upgrades_an_older_database(typed: Typed) -> None:
     assert typed("front", "first") == 0
 
 
+def test_a_shortlist_is_called_verified_once_it_is(typed: Typed) -> None:
+    typed.put("first", candidates=[(0.01, 0.6), (0.02, 0.4)])
+    with closing(open_store(typed.url)) as store:
+        study = store.study("first")
+        store.shortlist(study.id, [store.candidates(study.id)[0].id])
+        assert typed("show", "first") == 0
+        assert "shortlist of 1, not all verified yet" in typed.out
+        store.update_study(study.id, state=StudyState.COMPLETE)
+    assert typed("show", "first") == 0
+    assert "shortlist of 1, verified once" in typed.out
+
+
 def test_a_study_without_candidates_says_where_it_stands(typed: Typed) -> None:
     typed.put("begun")
     typed.put("loading", has_baseline=False)
