@@ -1,8 +1,8 @@
-"""The solve: a consumer's weights for the units that are kept, by least squares against the dense layer's outputs.
+"""The solve: a reader's weights for the units that are kept, by least squares against the dense layer's outputs.
 
-For inputs x of mean μ and covariance C, minimising E|W x + b − W' x_S − b'|² gives W' = W C_{·S} C_{SS}⁻¹ and
-b' = b + W μ − W' μ_S (normal equations; the damping of the ranking is added to C_{SS}). With no unit left W' is empty
-and b' the mean output of the block, which keeps the layers above in their accustomed range.
+The removed inputs are predicted from the kept ones, x_R ≈ A x_K + c, with A = C_RK (C_KK + damping)⁻¹ over inputs of
+covariance C (normal equations), and their weights are taken over: W'_K = W_K + W_R A, b' = b + W_R c. With no unit left
+W' is empty and b' the mean output of the block, which keeps the layers above in their accustomed range.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from search_spaces.criteria.evidence import Moments
 from search_spaces.damping import factorised
 
 
+def predicted(covariance: Tensor, kept: Tensor, removed: Tensor) -> Tensor:
+    """Return A, which predicts the `removed` inputs `(r,)` from the `kept` ones `(k,)`: float64 `(r, k)`."""
+    moments, factor, _ = factorised(covariance, kept)
+    return torch.cholesky_solve(moments[kept][:, removed], factor).T
+
+
 def reconstruct(weight: Tensor, bias: Tensor, moments: Moments, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight `(out, k)` and bias `(out,)` for the kept `columns` `(k,)` of a dense `(out, d)` layer."""
+    """Return weight `(out, k)` and bias `(out,)` of a dense `(out, d)` layer that keeps `columns` `(k,)`, ascending."""
     mean = moments.mean.to(weight.dtype)
     if len(columns) == 0:
         return weight[:, :0].clone(), bias + weight @ mean
-    covariance, factor, _ = factorised(moments.covariance, columns)
-    across = weight.double() @ covariance[:, columns]  # the damping keeps the solution near the dense weights
-    solved = torch.cholesky_solve(across.T, factor).T.to(weight.dtype)
+    stays = torch.zeros(weight.shape[1], dtype=torch.bool, device=columns.device)
+    stays[columns] = True
+    removed = (~stays).nonzero().flatten()
+    taken = weight[:, removed].double() @ predicted(moments.covariance, columns, removed)
+    solved = (weight[:, columns].double() + taken).to(weight.dtype)
     return solved, bias + weight @ mean - solved @ mean[columns]

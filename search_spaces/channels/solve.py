@@ -1,8 +1,8 @@
 """The solve: what a reader's weights must become so that the kept channels replace the removed ones.
 
-At every position the removed channels are predicted from the kept ones by least squares, x_R ≈ A x_K + c with
-A = C_RK (C_KK + damping)⁻¹, and every tap of the reader takes over: W'_K = W_K + W_R A. The constant c adds W_R c,
-summed over taps, to the outputs: the bias takes it, or the mean of the batch norm behind. Where neither is there,
+At every position the removed channels are predicted from the kept ones as inputs of an encoder's layers are
+(`search_spaces/bank/solve.py`), and every tap of the reader takes over. The constant c adds W_R c, summed over taps, to
+the outputs: the bias takes it, or the mean of the batch norm behind. Where neither is there,
 moments about zero leave no constant. At zero-padded borders the constant is approximate.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from search_spaces.bank.solve import predicted
 from search_spaces.channels.reading import Reading, as_weight, read_weight
-from search_spaces.damping import factorised
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,7 @@ def refit_reader(layer: nn.Module, reading: Reading, columns: Tensor, *, taps: i
     stays[columns.cpu() // taps] = True
     kept, removed = stays.nonzero().flatten(), (~stays).nonzero().flatten()
     takes_shift = not getattr(layer, "transposed", False) and (layer.bias is not None or reading.norm is not None)
-    moments, factor, _ = factorised(reading.covariance if takes_shift else reading.raw, kept)
-    across = torch.cholesky_solve(moments[kept][:, removed], factor).T.to(weight.dtype)  # (removed, kept)
+    across = predicted(reading.covariance if takes_shift else reading.raw, kept, removed).to(weight.dtype)
     lost = weight[:, removed]
     solved = weight[:, kept] + torch.einsum("ort,rk->okt", lost, across)
     if not takes_shift:
