@@ -12,6 +12,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from search_spaces.groups import GroupKind
+from search_spaces.layouts.arguments import take_units
 from search_spaces.layouts.blocks import remove_block
 from search_spaces.layouts.layers import shrink_layer, take
 from search_spaces.layouts.layout import Axis, Layout
@@ -54,6 +55,8 @@ def shrink(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None
     for name, units in kept.items():
         for count in layout.counts.get(name, ()):
             setattr(model.get_submodule(count.path), count.attribute, count.per_unit * len(units))
+        if len(units) and name in layout.arguments:
+            take_units(model, layout.arguments[name], units)
         if not len(units):
             remove_block(model, layout.blocks[name], is_attention=kinds[name] is GroupKind.HEADS)
 

@@ -23,6 +23,8 @@ from transformers import (
     ErnieForSequenceClassification,
     ModernBertConfig,
     ModernBertForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -62,6 +64,7 @@ OTHERS: dict[str, tuple[type, type, dict[str, object]]] = {
         DebertaV2ForSequenceClassification,
         {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
     ),
+    "mpnet": (MPNetConfig, MPNetForSequenceClassification, {"pad_token_id": 1}),
     "modernbert": (
         ModernBertConfig,
         ModernBertForSequenceClassification,

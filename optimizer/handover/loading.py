@@ -75,9 +75,8 @@ def _encoder(place: Path, manifest: Manifest) -> Any:
 def _restore_buffers(model: Any, device: torch.device) -> None:
     """Compute buffers that are never saved, such as position ids and rotary frequencies, as transformers does."""
     for module in model.modules():
-        unsaved = [
-            (name, buffer) for name, buffer in module.named_buffers(recurse=False) if buffer.device.type == "meta"
-        ]
+        kept_out, buffers = module._non_persistent_buffers_set, module.named_buffers(recurse=False)
+        unsaved = [(name, buffer) for name, buffer in buffers if buffer.is_meta and name in kept_out]
         for name, buffer in unsaved:
             module.register_buffer(name, torch.zeros_like(buffer, device=device), persistent=False)
         if unsaved:

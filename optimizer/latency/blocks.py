@@ -22,7 +22,7 @@ from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
 from search_spaces.groups import Group, GroupKind, dense_config
-from search_spaces.layouts.named import layers_path, named_layout
+from search_spaces.layouts.named import layer_paths, named_layout
 from search_spaces.materialize import outline
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
@@ -77,13 +77,13 @@ def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
     layout = named_layout(model)
     first = {g.name: units if g.kind is kind else 0 for g in layout.groups if g.layer == 0}
     small = outline(model, layout, dense_config(layout.groups).replaced(first))
-    return small.get_submodule(f"{layers_path(small)}.0").eval()
+    return small.get_submodule(layer_paths(small)[0]).eval()
 
 
 def _first_layer_inputs(model: nn.Module, request: Mapping[str, Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return how the model calls its first layer: what a layer is given differs between architectures."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    layer = model.get_submodule(f"{layers_path(model)}.0")
+    layer = model.get_submodule(layer_paths(model)[0])
     handle = layer.register_forward_pre_hook(lambda _, args, named: calls.append((args, named)), with_kwargs=True)
     try:
         with torch.inference_mode():

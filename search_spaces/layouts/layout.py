@@ -59,6 +59,14 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """A keyword argument `(batch, units, …)` of a module that other layers are given too: each takes its own units."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """What is left of a group without units: `output` gives a constant, the modules `bypassed` pass their input on."""
 
@@ -71,7 +79,7 @@ class Layout:
     """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side.
 
     `dense` says, by the path of a hidden layer that was not excluded by name, why its outputs cannot be pruned.
-    `counts` and `blocks` are by group name; a group without a block keeps at least one unit.
+    `counts`, `arguments` and `blocks` are by group name; a group without a block keeps at least one unit.
     """
 
     groups: tuple[Group, ...]
@@ -79,6 +87,7 @@ class Layout:
     sizes: Mapping[Side, int]
     dense: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
 
     def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:

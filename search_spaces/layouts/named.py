@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from search_spaces.groups import Group, GroupKind, neuron_levels
-from search_spaces.layouts.layout import Axis, Block, Count, Layout, Link, UnprunableModelError
+from search_spaces.layouts.layout import Argument, Axis, Block, Count, Layout, Link, UnprunableModelError
 from search_spaces.layouts.rows import ROWS, Row
 
+_HEADS = "layer.{}.heads"
 _PART = re.compile(r"(?P<path>[\w.]+)(\[(?P<index>\d+)/(?P<of>\d+)\])?(?P<optional>\?)?")
 
 
@@ -24,9 +25,10 @@ def row_of(model: nn.Module) -> Row:
     return ROWS[model_type]
 
 
-def layers_path(model: nn.Module) -> str:
-    """Return the module path of the encoder's layer list."""
-    return f"{model.base_model_prefix}.{row_of(model).layers}"
+def layer_paths(model: nn.Module) -> tuple[str, ...]:
+    """Return the module path of every layer of the encoder, first layer first."""
+    path = f"{model.base_model_prefix}.{row_of(model).layers}"
+    return tuple(f"{path}.{name}" for name, _ in model.get_submodule(path).named_children())
 
 
 def named_layout(model: nn.Module) -> Layout:
@@ -34,10 +36,10 @@ def named_layout(model: nn.Module) -> Layout:
 
     Raises `UnprunableModelError` naming the layer that differs from the row of the architecture.
     """
-    row, path, head_size = row_of(model), layers_path(model), _head_size(model)
+    row, head_size = row_of(model), _head_size(model)
     parts: list[_Part] = []
-    for index in range(len(model.get_submodule(path))):  # type: ignore[arg-type]  # a ModuleList has a length
-        layer = f"{path}.{index}"
+    layers = layer_paths(model)
+    for index, layer in enumerate(layers):
         parts += [_heads(model, row, layer, index, head_size), _neurons(model, row, layer, index)]
     links = {group.name: links for group, links, _, _ in parts}
     sizes = {link.side: _size(model, link) for of_group in links.values() for link in of_group}
@@ -46,6 +48,7 @@ def named_layout(model: nn.Module) -> Layout:
         links,
         sizes,
         counts={group.name: counts for group, _, counts, _ in parts},
+        arguments=_arguments(row, layers),
         blocks={group.name: block for group, _, _, block in parts},
     )
 
@@ -58,7 +61,7 @@ def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -
     heads = _linear(model, output).in_features // head_size
     links = _links(model, layer, row.heads, output, heads, head_size)
     group = Group(
-        name=f"layer.{index}.heads",
+        name=_HEADS.format(index),
         kind=GroupKind.HEADS,
         layer=index,
         units=heads,
@@ -73,6 +76,13 @@ def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -
         for path, _, attribute in (name.rpartition(".") for name in names)
     )
     return group, links, counts, Block(output=output, bypassed=(f"{layer}.{row.attention}",))
+
+
+def _arguments(row: Row, layers: Sequence[str]) -> dict[str, Argument]:
+    path, _, name = row.heads_argument.rpartition(".")
+    if not name:
+        return {}
+    return {_HEADS.format(index): Argument(path=f"{layer}.{path}", name=name) for index, layer in enumerate(layers)}
 
 
 def _neurons(model: nn.Module, row: Row, layer: str, index: int) -> _Part:

@@ -22,6 +22,7 @@ class Row:
     attention: str  # the module that mixes tokens, bypassed where no head is left
     head_counts: tuple[str, ...] = ()  # attributes that hold the number of heads
     head_widths: tuple[str, ...] = ()  # attributes that hold the number of heads times the size of one
+    heads_argument: str = ""  # `path.name` of a keyword argument `(batch, heads, …)` that all layers share
     classifier: str = "classifier.weight"  # a tensor that only a trained classification head has
     words: str = "embeddings.word_embeddings.weight"
     positions_follow_padding: bool = False  # whether positions are numbered from behind the padding id
@@ -57,6 +58,15 @@ ROWS: Mapping[str, Row] = {
         ),
         head_counts=("attention.self.num_attention_heads",),
         head_widths=("attention.self.all_head_size",),
+    ),
+    "mpnet": replace(
+        _ROBERTA,
+        heads=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        heads_output="attention.attn.o",
+        attention="attention.attn",
+        head_counts=("attention.attn.num_attention_heads",),
+        head_widths=("attention.attn.all_head_size",),
+        heads_argument="attention.position_bias",
     ),
     "distilbert": Row(
         layers="transformer.layer",
