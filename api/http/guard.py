@@ -20,6 +20,7 @@ MOST_HEADERS, MOST_HEADER_BYTES = 100, 32 * 1024
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 WINDOW_S = 60.0
 MOST_DIGITS = 18  # of a length
+UNREAD = (408, 413)  # the rest of such a body would only keep the connection
 REMEMBERED = 10_000  # callers whose requests are counted
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -57,7 +58,8 @@ class Guard:
             return
         status, detail = refusal
         retry = {"Retry-After": str(int(WINDOW_S))} if status == 429 else {}
-        await problem(status, detail, headers=retry)(scope, receive, _marked(send))
+        unread = {"Connection": "close"} if status in UNREAD else {}
+        await problem(status, detail, headers=retry | unread)(scope, receive, _marked(send))
 
     def _too_large(self) -> tuple[int, str]:
         return 413, f"a body may have {self._settings.max_body_bytes} bytes"
@@ -68,6 +70,8 @@ class Guard:
         if len(raw) > MOST_HEADERS or sum(len(k) + len(v) for k, v in raw) > MOST_HEADER_BYTES:
             return 431, f"at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes in all are read"
         host = headers.get("host", "")
+        if len(headers.getlist("host")) > 1:
+            return 400, "a request names one Host; a proxy and the server may each believe another"
         if not self._is_known(host):
             return (
                 421,

@@ -88,6 +88,7 @@ def test_a_body_longer_than_announced_is_cut_off(empty: tuple) -> None:
 
     answer = client.post("/v1/studies", content=endless(), headers={"Content-Type": "application/json"})
     assert is_problem(answer, 413)
+    assert answer.headers["connection"] == "close"
 
 
 def test_a_body_that_trickles_in_is_not_waited_for(place: object) -> None:
@@ -106,11 +107,13 @@ def test_a_body_that_trickles_in_is_not_waited_for(place: object) -> None:
     scope = {"type": "http", "method": "POST", "path": "/v1/studies", "headers": headers, "query_string": b""}
     asyncio.run(app(scope, receive, send))
     assert answers[0]["status"] == 408
+    assert (b"connection", b"close") in answers[0]["headers"]
 
 
 def test_strange_hosts_origins_media_types_and_header_floods_are_refused(empty: tuple) -> None:
     _, client = empty
     assert is_problem(client.get("/v1/studies", headers={"Host": "evil.example"}), 421)
+    assert is_problem(client.get("/healthz", headers=[("Host", "localhost"), ("Host", "evil.example")]), 400)
     assert is_problem(client.post("/v1/studies", json={}, headers={"Origin": "http://evil.example"}), 403)
     assert is_problem(client.post("/v1/studies", content=b"a=1", headers={"Content-Type": "text/plain"}), 415)
     assert is_problem(client.get("/v1/studies", headers={f"X-{i}": "1" for i in range(150)}), 431)
