@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_encoders import ARCHITECTURES, tiny
 
-from search_spaces.layouts import named
+from search_spaces.layouts import named, proof
 from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.proof import prove, token_requests
@@ -25,6 +25,13 @@ def test_every_row_holds_and_the_model_is_left_as_it_is(architecture: str) -> No
     prove(model, named_layout(model), REQUESTS)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert counts == [getattr(module, "num_attention_heads", None) for module in model.modules()]
+
+
+def test_digits_that_float32_loses_disprove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "TOLERANCE", 1e-9)
+    model = tiny("bert")
+    prove(model, named_layout(model), REQUESTS)
+    assert next(model.parameters()).dtype is torch.float32
 
 
 def test_every_row_has_a_model_in_these_tests() -> None:
