@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -127,12 +128,13 @@ def _linear(model: nn.Module, path: str) -> nn.Linear:
 
 
 def table_cost(groups: Sequence[Group], table: LatencyTable) -> AdditiveCost:
-    """Return the seconds that a latency table predicts."""
+    """Return the seconds that a latency table predicts; `groups` names a group once for each use of its layer."""
+    uses = Counter(groups)
     levels = {
-        group.name: {level: table.block_seconds((group.kind.value, level)) for level in group.levels}
-        for group in groups
+        group.name: {level: times * table.block_seconds((group.kind.value, level)) for level in group.levels}
+        for group, times in uses.items()
     }
-    dense = table.base_s + sum(levels[group.name][group.units] for group in groups)
+    dense = table.base_s + sum(levels[group.name][group.units] for group in uses)
     return AdditiveCost(table.base_s, levels, dense)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -27,6 +28,11 @@ def batches() -> list[dict[str, Tensor]]:
             {"input_ids": ids, "attention_mask": mask, "labels": torch.randint(0, 3, (16,), generator=generator)}
         )
     return made
+
+
+def possible(groups: Sequence[Group], kept: Mapping[str, int]) -> dict[str, int]:
+    """The counts to keep, at least one where an architecture cannot do without."""
+    return {group.name: max(kept[group.name], group.levels[0]) for group in groups}
 
 
 def logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     CamembertConfig,
@@ -64,6 +66,11 @@ OTHERS: dict[str, tuple[type, type, dict[str, object]]] = {
         DebertaV2ForSequenceClassification,
         {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
     ),
+    "albert": (
+        AlbertConfig,
+        AlbertForSequenceClassification,
+        {"embedding_size": 16, "num_hidden_layers": 5, "num_hidden_groups": 2, "pad_token_id": 0},
+    ),
     "mpnet": (MPNetConfig, MPNetForSequenceClassification, {"pad_token_id": 1}),
     "modernbert": (
         ModernBertConfig,
@@ -104,7 +111,7 @@ def tiny(family: str, outputs: int = 3) -> PreTrainedModel:
         return ElectraForSequenceClassification(ElectraConfig(**shape, embedding_size=16)).eval()
     if family in OTHERS:
         config, model, more = OTHERS[family]
-        return model(config(**shape, **more)).eval()
+        return model(config(**{**shape, **more})).eval()
     names = {"dim": WIDTH, "n_layers": 2, "n_heads": WIDTH // HEAD_SIZE, "hidden_dim": 48}
     shared = {"vocab_size": 50, "max_position_embeddings": 70, "num_labels": outputs, "attn_implementation": "eager"}
     return DistilBertForSequenceClassification(DistilBertConfig(**names, **shared)).eval()

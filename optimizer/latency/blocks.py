@@ -32,6 +32,8 @@ def block_latency(
     spec: StudySpec, model: Any, groups: tuple[Group, ...], *, request: Request, length: int, cache_dir: Path
 ) -> Cost:  # Any: one transformers class per family
     """Return the seconds of a request: the sum of its blocks and a base."""
+    uses = _uses(model, request(1))
+    used = tuple(group for group in groups for _ in range(uses[group.layer]))
     conditions = {
         "batch": spec.batch_sizes[0],
         "length": length,
@@ -40,12 +42,12 @@ def block_latency(
     holds_for = {
         "device": device_fingerprint(model.device),
         "dtype": str(next(model.parameters()).dtype),
-        "groups": [(group.name, group.units, group.unit_size) for group in groups],
+        "groups": [(group.name, group.units, group.unit_size) for group in used],
         "hidden": model.config.hidden_size,
         **conditions,
     }
-    build = partial(_build, model, groups, request, **conditions)
-    return table_cost(groups, kept_table(LatencyTable, holds_for, cache_dir, build))
+    build = partial(_build, model, used, request, **conditions)
+    return table_cost(used, kept_table(LatencyTable, holds_for, cache_dir, build))
 
 
 def _build(
@@ -73,11 +75,29 @@ def _build(
 
 
 def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
-    """Return the first layer with `units` of one kind and without the other; times are independent of the weights."""
+    """Return the first layer with `units` of one kind and the least of the other; weights do not matter."""
     layout = named_layout(model)
-    first = {g.name: units if g.kind is kind else 0 for g in layout.groups if g.layer == 0}
+    first = {g.name: units if g.kind is kind else g.levels[0] for g in layout.groups if g.layer == 0}
     small = outline(model, layout, dense_config(layout.groups).replaced(first))
     return small.get_submodule(layer_paths(small)[0]).eval()
+
+
+def _uses(model: nn.Module, request: Mapping[str, Tensor]) -> list[int]:
+    """Return how often each layer is called in a pass: architectures with shared layers call one several times."""
+    calls = [0 for _ in layer_paths(model)]
+
+    def note(index: int, *_: object) -> None:
+        calls[index] += 1
+
+    layers = [model.get_submodule(path) for path in layer_paths(model)]
+    handles = [layer.register_forward_hook(partial(note, index)) for index, layer in enumerate(layers)]
+    try:
+        with torch.inference_mode():
+            model(**request)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
 
 
 def _first_layer_inputs(model: nn.Module, request: Mapping[str, Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:

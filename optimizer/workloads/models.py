@@ -29,6 +29,7 @@ SHORT_NAMES: Mapping[str, str] = {
     "electra-small": "google/electra-small-discriminator",
     "electra-base": "google/electra-base-discriminator",
     "electra-large": "google/electra-large-discriminator",
+    "albert-base": "albert/albert-base-v2",
     "mpnet-base": "microsoft/mpnet-base",
     "minilm": "microsoft/MiniLM-L12-H384-uncased",
 }

@@ -26,8 +26,10 @@ def collect_gradients(
 
     def masked(group: Group) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            mask = torch.ones(len(inputs[0]), 1, group.units, device=inputs[0].device, requires_grad=True)
-            masks[group.name] = mask
+            if group.name not in masks:  # a layer that is used several times has one mask: its gradients add up
+                shape = (len(inputs[0]), 1, group.units)
+                masks[group.name] = torch.ones(shape, device=inputs[0].device, requires_grad=True)
+            mask = masks[group.name]
             return (inputs[0] * mask.repeat_interleave(group.unit_size, dim=2), *inputs[1:])
 
         return hook
@@ -40,6 +42,7 @@ def collect_gradients(
     try:
         with frozen_weights(model):
             for batch in batches:
+                masks.clear()
                 total = loss(model, batch)
                 for name, gradient in zip(masks, torch.autograd.grad(total, list(masks.values())), strict=True):
                     per_example = gradient[:, 0].cpu()

@@ -19,7 +19,7 @@ from search_spaces.criteria.evidence import Moments
 from search_spaces.groups import Group
 
 LEAST_WEIGHT = 1e-12  # of a token that no answer depends on, so that a layer without any such token has moments too
-Seen = dict[str, tuple[Tensor, Tensor]]  # by group: inputs and outputs of its consumer, each (batch, tokens, width)
+Use = tuple[str, Tensor, Tensor]  # a group, inputs and outputs of its consumer in one call, each (batch, tokens, width)
 
 
 class _Accumulator:
@@ -56,26 +56,26 @@ class _Accumulator:
 def collect_moments(
     model: nn.Module, groups: Sequence[Group], batches: Iterable[Batch], answers: Answers
 ) -> dict[str, Moments]:
-    """Return the moments of every group's consumer by group name.
+    """Return the moments of every group's consumer by group name, over all its uses.
 
     `batches` are model inputs with an `attention_mask` `(batch, tokens)`; padding is left out. `answers` returns the
     model's outputs `(batch, outputs)`, of which a random projection per example is derived: its squared gradient is on
     average that of all outputs. Raises `ValueError` when there is no token at all.
     """
     sums: dict[str, _Accumulator] = {}
-    seen: Seen = {}
+    uses: list[Use] = []  # a layer that is used several times is seen as often
     generator = torch.Generator().manual_seed(0)
-    handles = [model.get_submodule(g.consumers[0]).register_forward_hook(_watch(g.name, seen)) for g in groups]
+    handles = [model.get_submodule(g.consumers[0]).register_forward_hook(_watch(g.name, uses)) for g in groups]
     try:
         with frozen_weights(model), torch.enable_grad():
             for batch in batches:
+                uses.clear()
                 outputs = answers(model, batch)
                 signs = torch.randint(0, 2, outputs.shape, generator=generator).to(outputs) * 2 - 1
-                gradients = torch.autograd.grad((outputs * signs).sum(), [seen[group.name][1] for group in groups])
+                gradients = torch.autograd.grad((outputs * signs).sum(), [output for _, _, output in uses])
                 real = batch["attention_mask"].bool()
-                for group, gradient in zip(groups, gradients, strict=True):
-                    inputs, output = seen[group.name]
-                    sums.setdefault(group.name, _Accumulator(inputs, output)).add(inputs[real], gradient[real])
+                for (name, inputs, output), gradient in zip(uses, gradients, strict=True):
+                    sums.setdefault(name, _Accumulator(inputs, output)).add(inputs[real], gradient[real])
     finally:
         for handle in handles:
             handle.remove()
@@ -84,10 +84,10 @@ def collect_moments(
     return {name: accumulator.moments() for name, accumulator in sums.items()}
 
 
-def _watch(name: str, seen: Seen) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+def _watch(name: str, uses: list[Use]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if not output.requires_grad:
             output.requires_grad_(True)  # noqa: FBT003 - torch takes it by position
-        seen[name] = inputs[0].detach(), output
+        uses.append((name, inputs[0].detach(), output))
 
     return hook

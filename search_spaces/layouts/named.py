@@ -27,8 +27,14 @@ def row_of(model: nn.Module) -> Row:
 
 def layer_paths(model: nn.Module) -> tuple[str, ...]:
     """Return the module path of every layer of the encoder, first layer first."""
-    path = f"{model.base_model_prefix}.{row_of(model).layers}"
-    return tuple(f"{path}.{name}" for name, _ in model.get_submodule(path).named_children())
+    paths = [str(model.base_model_prefix)]
+    for part in f"{row_of(model).layers}.*".split("."):
+        names = {
+            path: [n for n, _ in model.get_submodule(path).named_children()] if part == "*" else [part]
+            for path in paths
+        }
+        paths = [f"{path}.{name}" for path in paths for name in names[path]]
+    return tuple(paths)
 
 
 def named_layout(model: nn.Module) -> Layout:
@@ -49,11 +55,11 @@ def named_layout(model: nn.Module) -> Layout:
         sizes,
         counts={group.name: counts for group, _, counts, _ in parts},
         arguments=_arguments(row, layers),
-        blocks={group.name: block for group, _, _, block in parts},
+        blocks={group.name: block for group, _, _, block in parts if block},
     )
 
 
-_Part = tuple[Group, tuple[Link, ...], tuple[Count, ...], Block]
+_Part = tuple[Group, tuple[Link, ...], tuple[Count, ...], Block | None]
 
 
 def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -> _Part:
@@ -66,7 +72,7 @@ def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -
         layer=index,
         units=heads,
         unit_size=head_size,
-        levels=tuple(range(heads + 1)),
+        levels=tuple(range(0 if row.attention else 1, heads + 1)),
         producers=_paths(links, Axis.ROWS),
         consumers=(output,),
     )
@@ -75,7 +81,8 @@ def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -
         for names, per_unit in ((row.head_counts, 1), (row.head_widths, head_size))
         for path, _, attribute in (name.rpartition(".") for name in names)
     )
-    return group, links, counts, Block(output=output, bypassed=(f"{layer}.{row.attention}",))
+    block = Block(output=output, bypassed=(f"{layer}.{row.attention}",)) if row.attention else None
+    return group, links, counts, block
 
 
 def _arguments(row: Row, layers: Sequence[str]) -> dict[str, Argument]:

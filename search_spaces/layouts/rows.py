@@ -1,7 +1,7 @@
 """Rows: where each architecture of text encoders keeps its parts. One row per architecture; no torch here.
 
 A row names paths relative to an encoder layer. `path[i/n]` is the i-th of n equal blocks of the rows of one fused
-linear layer, `path?` a layer that only some configurations of the architecture have.
+linear layer, `path?` a layer that only some configurations of the architecture have, `*` every module of a list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Row:
     heads_output: str  # the linear layer that reads them
     neurons: tuple[str, ...]  # linear layers whose outputs belong to the FFN's neurons
     neurons_output: str
-    attention: str  # the module that mixes tokens, bypassed where no head is left
+    attention: str  # the module that mixes tokens, bypassed where no head is left; "" where one head must stay
     head_counts: tuple[str, ...] = ()  # attributes that hold the number of heads
     head_widths: tuple[str, ...] = ()  # attributes that hold the number of heads times the size of one
     heads_argument: str = ""  # `path.name` of a keyword argument `(batch, heads, …)` that all layers share
@@ -67,6 +67,14 @@ ROWS: Mapping[str, Row] = {
         head_counts=("attention.attn.num_attention_heads",),
         head_widths=("attention.attn.all_head_size",),
         heads_argument="attention.position_bias",
+    ),
+    "albert": Row(
+        layers="encoder.albert_layer_groups.*.albert_layers",
+        heads=("attention.query", "attention.key", "attention.value"),
+        heads_output="attention.dense",
+        neurons=("ffn",),
+        neurons_output="ffn_output",
+        attention="",  # the attention module holds the residual sum and its norm
     ),
     "distilbert": Row(
         layers="transformer.layer",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prunable_models import bank_of
+from prunable_models import bank_of, possible
 from tiny_encoders import ARCHITECTURES
 
 from objectives.flops import count_flops, flop_count
@@ -20,12 +20,12 @@ LENGTHS = np.array([5, 9, 14])
 
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_additive_costs_equal_those_of_the_smaller_model(family: str, tmp_path: Path) -> None:
-    model, _, bank = bank_of(tmp_path, family, "magnitude-l2")
+    model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
     flops = flops_cost(bank.layout, lambda config: flop_count(outline(model, bank.layout, config)), LENGTHS)
     parameters = parameters_cost(model, bank.layout, count_parameters(model))
     for heads, neurons, other in itertools.product((0, 1, 4), (0, 8, 48), (0, 2)):
         kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": other, "layer.1.neurons": 24}
-        config = Config.of(kept, Form.SLICED)
+        config = Config.of(possible(groups, kept), Form.SLICED)
         small = materialize(model, bank.layout, config, bank, share_weights=True)
         assert flops.total(config) == pytest.approx(count_flops(small, LENGTHS), rel=1e-12)
         assert parameters.total(config) == count_parameters(small)
@@ -38,6 +38,9 @@ def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
     assert latency.dense == pytest.approx(1.0 + 2 * 2.0 + 2 * 3.0)
     config = Config.of({"layer.0.heads": 0, "layer.0.neurons": 8, "layer.1.heads": 4, "layer.1.neurons": 48})
     assert latency.total(config) == pytest.approx(1.0 + 0.0 + 1.0 + 2.0 + 3.0)
+    shared = table_cost([*groups, *groups, *groups[:1]], table)  # a layer is used as often as its group is named
+    assert shared.dense == pytest.approx(1.0 + 5 * 2.0 + 4 * 3.0)
+    assert shared.total(config) == pytest.approx(1.0 + 0.0 + 2.0 + 4.0 + 6.0)
     thrice = WeightedSum((2.0, latency), (1.0, latency))
     assert thrice.total(config) == pytest.approx(3 * latency.total(config))
     assert thrice.ratio(config) == pytest.approx(latency.ratio(config))

@@ -36,18 +36,18 @@ def consumer_inputs(model: torch.nn.Module, path: str) -> torch.Tensor:
 
 
 def consumer_gradients(model: torch.nn.Module, path: str) -> torch.Tensor:
-    """The gradient of the first logit by the outputs of a layer at every real token, by a route of its own."""
+    """The gradient of the first logit by the outputs of a layer at every real token of every use, found otherwise."""
     rows = []
     for batch in batches():
         kept: list[torch.Tensor] = []
         handle = model.get_submodule(path).register_forward_hook(lambda _m, _i, output, kept=kept: kept.append(output))
         total = first_logit(model, batch).sum()
         handle.remove()
-        rows.append(torch.autograd.grad(total, kept[0])[0][batch["attention_mask"].bool()])
+        rows += [gradient[batch["attention_mask"].bool()] for gradient in torch.autograd.grad(total, kept)]
     return torch.cat(rows)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "albert"])
 def test_moments_are_those_of_the_real_tokens_weighted_by_what_the_answer_feels(family: str, tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path, family)
     moments = collect_moments(model, groups, batches(), first_logit)
@@ -177,6 +177,18 @@ def test_mask_gradients_are_per_example(tmp_path: Path) -> None:
     for group in groups:
         torch.testing.assert_close(together[group.name].squared, apart[group.name].squared, atol=1e-8, rtol=1e-3)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("family", ["bert", "albert"])
+def test_mask_gradients_add_up_over_all_uses_of_a_layer(family: str, tmp_path: Path) -> None:
+    model, groups, _ = bank_of(tmp_path, family)
+    found = collect_gradients(model, groups, batches(), summed_loss)
+    weights = [model.get_parameter(f"{group.consumers[0]}.weight") for group in groups]
+    examples = [{k: v[i : i + 1] for k, v in batch.items()} for batch in batches() for i in range(16)]
+    of_weights = [torch.autograd.grad(summed_loss(model, example), weights) for example in examples]
+    for group, weight, gradients in zip(groups, weights, zip(*of_weights, strict=True), strict=True):
+        of_masks = (torch.stack(gradients) * weight).sum(dim=1).unflatten(1, (group.units, -1)).sum(dim=2)
+        torch.testing.assert_close(found[group.name].absolute, of_masks.abs().mean(dim=0), atol=1e-7, rtol=1e-3)
 
 
 def test_a_filled_bank_answers_from_disk_without_the_model(tmp_path: Path) -> None:

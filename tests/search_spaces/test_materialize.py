@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from prunable_models import bank_of, batches
+from prunable_models import bank_of, batches, possible
 from tiny_encoders import ARCHITECTURES
 from torch import Tensor, nn
 
@@ -43,7 +43,7 @@ def test_without_reconstruction_the_smaller_model_equals_the_masked_one(family: 
     small_worlds = itertools.product((0, 1, 3, 4), (0, 8, 40, 48))
     for heads, neurons in small_worlds:
         kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": 4 - heads, "layer.1.neurons": 24}
-        config = Config.of(kept, Form.SLICED)
+        config = Config.of(possible(groups, kept), Form.SLICED)
         small = materialize(model, bank.layout, config, bank)
         torch.testing.assert_close(logits(small), masked_logits(model, groups, config, bank), atol=1e-5, rtol=0)
 
@@ -51,10 +51,11 @@ def test_without_reconstruction_the_smaller_model_equals_the_masked_one(family: 
 @pytest.mark.parametrize("family", ARCHITECTURES)
 @pytest.mark.parametrize("share_weights", [True, False])
 def test_the_dense_model_is_left_as_it_is(family: str, share_weights: bool, tmp_path: Path) -> None:
-    model, _, bank = bank_of(tmp_path, family)
+    model, groups, bank = bank_of(tmp_path, family)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     answers = logits(model)
-    config = Config.of({"layer.0.heads": 2, "layer.0.neurons": 16, "layer.1.heads": 0, "layer.1.neurons": 0})
+    kept = {"layer.0.heads": 2, "layer.0.neurons": 16, "layer.1.heads": 0, "layer.1.neurons": 0}
+    config = Config.of(possible(groups, kept))
     small = materialize(model, bank.layout, config, bank, share_weights=share_weights)
     assert small is not model
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in model.parameters())

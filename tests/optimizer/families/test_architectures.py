@@ -20,7 +20,12 @@ from optimizer.workloads.load import load_workload
 from studies.opening import open_store
 from studies.records import CandidateState
 
-CALLED_OTHERWISE = ("deberta-v2", "modernbert", "mpnet")  # layers that are given more than hidden states and a mask
+CALLED_OTHERWISE = (
+    "deberta-v2",
+    "modernbert",
+    "mpnet",
+    "albert",
+)  # layers that are given more than hidden states and a mask, or used several times
 SIZES = {"train": 120, "validation": 120, "test": 120}
 
 

@@ -41,6 +41,7 @@ def test_every_row_has_a_model_in_these_tests() -> None:
 WRONG = {
     "heads that are not counted": ("deberta-v2", replace(ROWS["deberta-v2"], head_counts=())),
     "a bias of all heads": ("mpnet", replace(ROWS["mpnet"], heads_argument="")),
+    "keys of all heads": ("albert", replace(ROWS["albert"], heads=("attention.query", "attention.value"))),
     "values of other heads than their keys": (
         "modernbert",
         replace(ROWS["modernbert"], heads=("attn.Wqkv[0/3]", "attn.Wqkv[1/3]")),
