@@ -23,7 +23,7 @@ def test_additive_costs_equal_those_of_the_smaller_model(family: str, tmp_path: 
     model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
     flops = flops_cost(bank.layout, lambda config: flop_count(outline(model, bank.layout, config)), LENGTHS)
     parameters = parameters_cost(model, bank.layout, count_parameters(model))
-    for heads, neurons, other in itertools.product((0, 1, 4), (0, 8, 48), (0, 2)):
+    for (heads, neurons), other in zip(itertools.product((0, 1, 4), (0, 8, 48)), itertools.cycle((0, 2)), strict=False):
         kept = {"layer.0.heads": heads, "layer.0.neurons": neurons, "layer.1.heads": other, "layer.1.neurons": 24}
         config = Config.of(possible(groups, kept), Form.SLICED)
         small = materialize(model, bank.layout, config, bank, share_weights=True)
