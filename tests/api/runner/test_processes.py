@@ -207,6 +207,7 @@ def test_a_server_killed_while_its_worker_still_starts_leaves_no_orphan(tmp_path
     server.kill()
     server.wait()
     wait_until(lambda: not any(map(runs, orphans)))
+    assert orphans and not any(map(runs, orphans))
 
 
 def runs(process: psutil.Process) -> bool:
