@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OPTIMIZE = "from api.cli import main; main()"
+OPTIMIZE = "from api.cli.app import main; main()"
 
 
 @dataclass(frozen=True, slots=True)

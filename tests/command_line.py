@@ -37,7 +37,7 @@ class Cli:
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "HF_HOME": str(root / "hub")}
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-W", "ignore", "-c", "from api.cli import main; main()", *self.shared, *arguments]
+        return [sys.executable, "-W", "ignore", "-c", "from api.cli.app import main; main()", *self.shared, *arguments]
 
     def __call__(self, *arguments: str, process: bool = False) -> Done:
         if process:

@@ -114,6 +114,11 @@ def optimize(
     )
 
 
+def main() -> None:
+    """Run the command line and exit with its code."""
+    raise SystemExit(run())
+
+
 def run() -> int:
     """Run the command line and return the exit code."""
     _quiet_libraries()

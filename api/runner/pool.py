@@ -12,7 +12,7 @@ from threading import Thread
 
 GRACE_S = 20.0
 RESTART_S = 1.0
-COMMAND = "from api.cli import main; main()"
+COMMAND = "from api.cli.app import main; main()"
 log = logging.getLogger(__name__)
 
 

@@ -129,6 +129,16 @@ def test_too_many_connections_are_told_and_noted(port: int, caplog: pytest.LogCa
     finally:
         for connection in held:
             connection.close()
+    over = time.monotonic() + 5
+    while not is_let_in(port) and time.monotonic() < over:
+        time.sleep(0.02)
+    assert is_let_in(port)
+
+
+def is_let_in(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_what_is_no_http_is_a_problem(port: int) -> None:

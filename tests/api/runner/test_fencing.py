@@ -31,7 +31,7 @@ import socket
 from api.runner import lease
 socket.gethostname = lambda: "first"
 lease.BEAT_S, lease.BEATS = 600, 1 / 300  # only a write can tell it that its lease is gone
-from api.cli import main
+from api.cli.app import main
 main()
 """
 
