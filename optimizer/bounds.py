@@ -7,7 +7,7 @@ from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, ValidatorFunctionWrapHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -78,8 +78,24 @@ def refuse_unreadable(text: str) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class AsWritten:
+    """A number or a truth value that is given as such: no number as text or truth value, no truth value as a number."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: a type
+        """Compare what was given with what it was taken for."""
+        return core_schema.with_info_wrap_validator_function(_as_written, handler(source))
+
+
+def _as_written(given: Any, take: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:  # Any: JSON data
+    taken = take(given)
+    if info.context != STORED and (isinstance(given, str) or isinstance(given, bool) is not isinstance(taken, bool)):
+        raise ValueError(f"must be {'true or false' if isinstance(taken, bool) else 'a number'}, not {given!r}")
+    return taken
+
+
 Name = Annotated[str, Readable(), AtMost(300)]
 """A name of a task, a column, a layer or a group."""
 Place = Annotated[str, Readable(), AtMost(4096)]
 """A hub id or a path."""
-Examples = Annotated[int, Field(ge=1), AtMost(10**9)]
+Examples = Annotated[int, Field(ge=1), AtMost(10**9), AsWritten()]

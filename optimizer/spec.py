@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from optimizer.bounds import STORED, AtMost, Examples, Name, Place
+from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, Place
 from optimizer.errors import BrokenSpecError
 
-Ratio = Annotated[float, Field(gt=0, le=1)]
+Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
 CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
@@ -51,20 +51,22 @@ class StudySpec(Frozen):
     model: Place = Field(description="short name, hub id or local directory")
     weights: Place | None = Field(None, description="torchvision's weight file for one of its image networks")
     task: Name = Field(description="a built-in or GLUE task, or any name together with `data`")
-    epsilon: float = Field(ge=0, lt=1, description="tolerated drop, in the metric's unit (0.01 is one point)")
+    epsilon: Annotated[float, Field(ge=0, lt=1), AsWritten()] = Field(
+        description="tolerated drop, in the metric's unit (0.01 is one point)"
+    )
 
     data: Place | None = Field(None, description="directory of parquet, csv, tsv or jsonl splits, or a hub id")
     text_columns: Annotated[tuple[Name, ...], AtMost(16)] | None = None
     label_column: Name | None = None
     metric: MetricName | None = Field(None, description="default: the task's own metric")
-    max_length: Annotated[int, Field(ge=4), AtMost(2**20)] = Field(
+    max_length: Annotated[int, Field(ge=4), AtMost(2**20), AsWritten()] = Field(
         MAX_LENGTH, description="tokens; longer texts are truncated to this length or to the model's own limit"
     )
 
     structure: StructureName = Field(
         "units", description="units (heads, neurons, channels) or weights (single weights of an image network)"
     )
-    epochs: Annotated[int, Field(ge=2), AtMost(100_000)] | None = Field(
+    epochs: Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None = Field(
         None, description="of a masked candidate's training; default: as many as for the dense network"
     )
     objectives: tuple[CostName, ...] = Field(
@@ -72,38 +74,42 @@ class StudySpec(Frozen):
     )
     limits: Limits = Limits()
     criterion: CriterionName = "obs"
-    reconstruct: bool = Field(default=True, description="solve the layers after pruned units again by least squares")
+    reconstruct: Annotated[bool, AsWritten()] = Field(
+        default=True, description="solve the layers after pruned units again by least squares"
+    )
     keep: Annotated[tuple[Name, ...], AtMost(1000)] = Field((), description="layers or groups that stay dense")
-    round_to: Annotated[int, Field(ge=1), AtMost(65_536)] = Field(
+    round_to: Annotated[int, Field(ge=1), AtMost(65_536), AsWritten()] = Field(
         8, description="channels of an image network are kept in multiples of this"
     )
 
     sampler: SamplerName = "tpe"
-    trials: Annotated[int, Field(ge=1), AtMost(1_000_000)] = Field(100, description="candidates, including the ladder")
-    timeout: Annotated[float, Field(gt=0), AtMost(10**9)] | None = Field(
+    trials: Annotated[int, Field(ge=1), AtMost(1_000_000), AsWritten()] = Field(
+        100, description="candidates, including the ladder"
+    )
+    timeout: Annotated[float, Field(gt=0), AtMost(10**9), AsWritten()] | None = Field(
         None, description="seconds of search; without it the search runs all `trials`"
     )
-    seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1)] = 0
+    seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1), AsWritten()] = 0
     recover: Literal["none", "finetune"] = "none"
 
-    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536)], ...], AtMost(16)] = Field(
+    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536), AsWritten()], ...], AtMost(16)] = Field(
         (1, 32), json_schema_extra=EACH_ONCE
     )
-    sequence_length: Annotated[int, Field(ge=2), AtMost(2**20)] | None = Field(
+    sequence_length: Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()] | None = Field(
         None, description="tokens of a latency request; default: the median"
     )
-    measure_seconds: Annotated[float, Field(gt=0), AtMost(3600)] = Field(
+    measure_seconds: Annotated[float, Field(gt=0), AtMost(3600), AsWritten()] = Field(
         5.0, description="seconds of timing per batch size, over all models of the shortlist"
     )
-    threads: Annotated[int, Field(ge=1), AtMost(1024)] | None = Field(
+    threads: Annotated[int, Field(ge=1), AtMost(1024), AsWritten()] | None = Field(
         None, description="CPU threads; default: torch's own choice"
     )
     device: Name = Field("cpu", json_schema_extra={"pattern": f"^({DEVICE})$"})
 
-    calibration_examples: Annotated[int, Field(ge=16), AtMost(10**9)] = 1024
+    calibration_examples: Annotated[int, Field(ge=16), AtMost(10**9), AsWritten()] = 1024
     search_examples: Examples | None = None
     verification_examples: Examples | None = None
-    allow_untrained: bool = False
+    allow_untrained: Annotated[bool, AsWritten()] = False
 
     @classmethod
     def stored(cls, spec: Mapping[str, Any]) -> Self:  # Any: JSON data

@@ -57,20 +57,10 @@ def forbidden_imports() -> Iterator[str]:
                 yield f"{path} imports {name}; {path.parts[0]} may import only {sorted(allowed)}"
 
 
-def module_level(tree: ast.Module) -> Iterator[ast.AST]:
-    """The nodes that run when a module is imported or its types are checked: those outside functions."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
 def imported_modules(tree: ast.Module, names: Collection[str]) -> set[str]:
-    """The modules among `names` that a module imports, those for its types as well."""
+    """The modules among `names` that a module imports, late or for its types alone as well."""
     found: set[str] = set()
-    for node in module_level(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:

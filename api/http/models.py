@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.bounds import AtMost, Readable
+from optimizer.bounds import AsWritten, AtMost, Readable
 from optimizer.errors import BrokenSpecError
 from optimizer.spec import StudySpec
 from studies.jobs import Job
@@ -30,7 +30,9 @@ class StudyRequest(StudySpec):
     name: Annotated[str, Readable(), AtMost(80), Field(json_schema_extra={"pattern": SLUG})] | None = Field(
         None, description="none: one is made of model and task"
     )
-    priority: int = Field(0, ge=-10, le=10, description="of one key's studies those of a higher one run first")
+    priority: Annotated[int, Field(ge=-10, le=10), AsWritten()] = Field(
+        0, description="of one key's studies those of a higher one run first"
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -48,7 +50,9 @@ class ResumeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    epsilon: float | None = Field(None, gt=0, lt=1, description="a larger ε than the study's own")
+    epsilon: Annotated[float, Field(gt=0, lt=1), AsWritten()] | None = Field(
+        None, description="a larger ε than the study's own"
+    )
 
 
 class LabelsRequest(BaseModel):

@@ -71,6 +71,32 @@ def is_endless(field: dict) -> bool:
     return wanted is not None and not is_of_words and not wanted & set(field)
 
 
+GUESSED = [
+    {"trials": True},
+    {"trials": "5"},
+    {"epsilon": "0.5"},
+    {"seed": False},
+    {"timeout": "60"},
+    {"batch_sizes": ["1"]},
+    {"limits": {"flops_ratio": "0.5"}},
+    {"search_examples": "100"},
+    {"reconstruct": 0},
+    {"allow_untrained": "yes"},
+]
+
+
+@pytest.mark.parametrize("field", GUESSED, ids=str)
+def test_numbers_and_truth_values_are_taken_as_they_are_written(field: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=r"must be (a number|true or false), not "):
+        StudySpec.model_validate(LEAST | field)
+    assert StudySpec.stored(LEAST | field)  # as they were taken before
+
+
+def test_a_whole_number_may_be_written_as_a_float_and_the_other_way_round() -> None:
+    spec = StudySpec.model_validate(LEAST | {"trials": 5.0, "timeout": 60})
+    assert (spec.trials, spec.timeout) == (5, 60.0)
+
+
 def test_names_of_all_languages_are_names() -> None:
     names = {"task": "意見", "label_column": "Ärger 😀", "keep": ("слой.0",)}
     spec = StudySpec.model_validate(LEAST | names)

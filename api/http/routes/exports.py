@@ -14,6 +14,7 @@ from api.http.kept import expires_at
 from api.http.models import JobView, Page
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
+from optimizer.bounds import AsWritten
 from studies.jobs import Job, JobKind, JobNotFoundError
 from studies.records import CandidateState
 
@@ -25,7 +26,7 @@ class ExportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"candidate": 7}]})
 
-    candidate: int = Field(ge=0, le=2**31)
+    candidate: Annotated[int, Field(ge=0, le=2**31), AsWritten()]
     format: Literal["safetensors", "onnx"] = "safetensors"
 
 
