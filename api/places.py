@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from optimizer.errors import InputError
+from optimizer.families.names import MODELS
 from optimizer.progress import Event, Listener
 from optimizer.spec import StudySpec
-from optimizer.workloads.names import MODELS
 
 LOADING = "load"
 OUTSIDE = "local paths must lie below a directory that the operator allows (--allow-path)"

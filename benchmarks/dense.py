@@ -10,8 +10,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer.workloads.load import load_workload
-from optimizer.workloads.predict import predict
+from optimizer.families.encoders.load import load_workload
+from optimizer.predict import predict
 
 REPEATS = 3
 

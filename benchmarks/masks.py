@@ -16,14 +16,14 @@ from torch import nn
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency
 from objectives.repeats import median_with_interval
-from optimizer.vision.energy import learn
-from optimizer.vision.models import new_model
-from search_spaces.masks.choose import drop_lowest
-from search_spaces.masks.csr import SparseLinear
-from search_spaces.masks.layers import magnitudes
-from search_spaces.masks.target import Target
-from search_spaces.schedules.schedule import SparseTraining
-from search_spaces.schedules.table import SCHEDULES, ScheduleName
+from optimizer.families.networks.models import new_model
+from optimizer.training.energy import learn
+from search_spaces.transforms.masks.choose import drop_lowest
+from search_spaces.transforms.masks.csr import SparseLinear
+from search_spaces.transforms.masks.layers import magnitudes
+from search_spaces.transforms.masks.schedules.schedule import SparseTraining
+from search_spaces.transforms.masks.schedules.table import SCHEDULES, ScheduleName
+from search_spaces.transforms.masks.target import Target
 
 SHAPE = (1, 28, 28)
 EXAMPLES = 60_000  # of one epoch

@@ -25,9 +25,11 @@ from rich.table import Table
 from scipy.stats import wilcoxon
 
 from benchmarks.workload import add_workload_options, spec_of
+from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
 from optimizer.loop import Budget, search
+from optimizer.predict import predict, predictions_of
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.run import Worth
@@ -37,8 +39,6 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
-from optimizer.workloads.load import load_workload
-from optimizer.workloads.predict import predict, predictions_of
 from search_spaces.config import Config
 from studies.memory import MemoryStore
 from studies.records import Candidate, Outcome, Proposal

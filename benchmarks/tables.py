@@ -16,9 +16,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from objectives.latency import measure_latency
-from optimizer.families.network import NetworkFamily
+from optimizer.families.encoders.load import load_workload
+from optimizer.families.networks.channels import NetworkFamily
 from optimizer.spec import StudySpec
-from optimizer.workloads.load import load_workload
 from search_spaces.config import Config
 
 DENSE = "dense"

@@ -15,10 +15,10 @@ PUBLIC = {
     "export_candidate": "optimizer.handover.export",
     "load_pruned": "optimizer.handover.loading",
     "StudySpec": "optimizer.spec",
-    "load_images": "optimizer.vision.data",
-    "ImageData": "optimizer.vision.data",
-    "Images": "optimizer.vision.data",
-    "Normalisation": "optimizer.vision.data",
+    "load_images": "optimizer.tasks.images.data",
+    "ImageData": "optimizer.tasks.images.data",
+    "Images": "optimizer.tasks.images.data",
+    "Normalisation": "optimizer.tasks.images.data",
 }
 
 __all__ = [

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import WINDOW_S, WINDOWS
 from objectives.racing import CHUNK
+from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.power import what_can_be_concluded
+from optimizer.predict import predict
 from optimizer.prepare import check_loaded
 from optimizer.recover import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
@@ -22,11 +24,9 @@ from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-from optimizer.workloads.load import check_workload, load_workload
-from optimizer.workloads.predict import predict
 
 if TYPE_CHECKING:
-    from optimizer.families.masked import MaskedFamily
+    from optimizer.families.networks.masked import MaskedFamily
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early

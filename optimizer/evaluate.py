@@ -22,10 +22,10 @@ from objectives.measurement import Measurement, Source
 from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
+from optimizer.predict import predict, predictions_of
 from optimizer.search.space import SearchSpace
+from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.trim import trim_memory
-from optimizer.workloads.examples import AnyExamples
-from optimizer.workloads.predict import predict, predictions_of
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
 

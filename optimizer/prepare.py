@@ -18,6 +18,7 @@ from optimizer.families.family import Bank, UnitBank
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
 from optimizer.limits import refuse_unreachable
+from optimizer.predict import predict
 from optimizer.progress import Stages
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
@@ -26,14 +27,13 @@ from optimizer.search.weight_space import WeightSpace
 from optimizer.sensitivity import harm_table, measure_sensitivity, remembered
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-from optimizer.workloads.predict import predict
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group, dense_config, freeze, frozen_groups
-from search_spaces.masks.space import MaskSpace
+from search_spaces.transforms.masks.space import MaskSpace
 from studies.records import Proposal
 
 if TYPE_CHECKING:
-    from optimizer.families.masked import MaskedFamily
+    from optimizer.families.networks.masked import MaskedFamily
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 from optimizer.workload import Workload
-from search_spaces.bank.files import write_entry
 from search_spaces.config import Form
 from search_spaces.groups import Group
+from search_spaces.transforms.units.bank.files import write_entry
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 

@@ -20,6 +20,9 @@ from objectives.device import describe_device
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
+from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.names import with_absolute_paths
+from optimizer.families.networks.given import Given
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
@@ -35,13 +38,10 @@ from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
+from optimizer.tasks.images.data import ImageData
 from optimizer.verify import Verifier
-from optimizer.vision.data import ImageData
-from optimizer.vision.given import Given
 from optimizer.workload import Workload
-from optimizer.workloads.load import check_workload, load_workload
-from optimizer.workloads.names import with_absolute_paths
-from search_spaces.damping import strained_in
+from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
 

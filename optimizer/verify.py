@@ -13,12 +13,12 @@ from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.measure import DENSE, Asked, measure_models
+from optimizer.predict import predict, predictions_of
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
 from optimizer.workload import Workload
-from optimizer.workloads.predict import predict, predictions_of
-from search_spaces.surgery import share_structure
+from search_spaces.layouts.surgery import share_structure
 from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
 

@@ -12,7 +12,7 @@ import torch
 from objectives.metrics import Metric
 from optimizer.families.family import Family
 from optimizer.families.subject import Subject
-from optimizer.workloads.examples import AnyExamples
+from optimizer.tasks.texts.examples import AnyExamples
 
 Progress = Callable[[str, int, int], None]
 ROLES = ("calibration", "search", "verification")

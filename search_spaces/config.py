@@ -30,8 +30,8 @@ class ConfigError(ValueError):
 class Recipe:
     """How masks are made: when they are set, how the counts are spread over the layers, how much is swapped.
 
-    `schedule` and `scope` are names of `search_spaces.schedules` and `search_spaces.masks`; `swap_share` is of the kept
-    units after each epoch, None where the schedule swaps nothing.
+    `schedule` and `scope` are names of `search_spaces.transforms.masks`; `swap_share` is of the kept units after each
+    epoch, None where the schedule swaps nothing.
     """
 
     schedule: str

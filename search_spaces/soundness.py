@@ -10,10 +10,10 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from search_spaces.channels.inputs import Inputs, agree, answers
 from search_spaces.finite import is_finite
 from search_spaces.layouts.layout import UnprunableModelError
-from search_spaces.surgery import share_structure
+from search_spaces.layouts.surgery import share_structure
+from search_spaces.layouts.traced.inputs import Inputs, agree, answers
 
 
 def check_sound(model: nn.Module, example_inputs: Inputs) -> None:

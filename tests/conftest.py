@@ -30,7 +30,7 @@ settings.load_profile("suite")
 
 
 SLOWEST = (  # files start in this order, so that no worker is left alone with a long one at the end
-    "optimizer/test_phrases.py",
+    "optimizer/tasks/texts/test_phrases.py",
     "api/runner/",
     "api/test_remote.py",
     "api/test_cli.py",

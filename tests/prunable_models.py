@@ -10,11 +10,11 @@ from tiny_encoders import tiny
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from search_spaces.bank.bank import LayerBank
-from search_spaces.bank.key import BankKey
-from search_spaces.criteria import CRITERIA
 from search_spaces.groups import Group
 from search_spaces.layouts.named import named_layout
+from search_spaces.transforms.units.bank.bank import LayerBank
+from search_spaces.transforms.units.bank.key import BankKey
+from search_spaces.transforms.units.criteria import CRITERIA
 
 
 def batches() -> list[dict[str, Tensor]]:

@@ -11,8 +11,8 @@ import pytest
 import typer.main
 
 from api.cli.app import app
+from optimizer.families.names import MODELS, TASK_NAMES
 from optimizer.spec import CostName, CriterionName, MetricName, SamplerName
-from optimizer.workloads.names import MODELS, TASK_NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

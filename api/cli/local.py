@@ -16,11 +16,11 @@ from api.cli.sources import Format
 from api.http.kept import delete_study
 from api.http.models import StudyView
 from optimizer.errors import InputError
+from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.names import check_larger, free_slug
 from optimizer.spec import CostName, StudySpec
-from optimizer.workloads.names import check_names
 from studies.opening import default_storage_url, has_database, open_service, open_store, shown_url
 from studies.records import Study, StudyState
 from studies.rules import checked_slug

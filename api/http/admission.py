@@ -5,8 +5,8 @@ from __future__ import annotations
 from api.http.problems import ProblemError
 from api.http.settings import Settings
 from api.places import OUTSIDE, is_below, local_places, looks_like_a_path, resolved
+from optimizer.families.names import MODELS, check_names
 from optimizer.spec import StudySpec
-from optimizer.workloads.names import MODELS, check_names
 
 LONGEST_HUB_ID = 96  # of the hub's own rule
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.http.models import StudyRequest
-from optimizer.workloads.names import MODELS, TASK_NAMES
+from optimizer.families.names import MODELS, TASK_NAMES
 
 Schema = Mapping[str, Any]  # Any: JSON data
 LABELS: Mapping[str, str] = {

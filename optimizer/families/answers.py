@@ -6,7 +6,7 @@ import torch
 from scipy.linalg import helmert
 from torch import Tensor, nn
 
-from search_spaces.bank.passes import Batch
+from search_spaces.transforms.units.bank.passes import Batch
 
 
 def summed_loss(model: nn.Module, batch: Batch) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from optimizer.workloads.examples import AnyExamples
+from optimizer.tasks.texts.examples import AnyExamples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from optimizer.errors import MachineError
+from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.networks.given import Given
 from optimizer.fronts import members_of
 from optimizer.handover.card import model_card
 from optimizer.handover.exportable import exportable, refuse_filled
@@ -25,12 +27,10 @@ from optimizer.recover import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
-from optimizer.vision.data import ImageData
-from optimizer.vision.given import Given
-from optimizer.workloads.load import check_workload, load_workload
+from optimizer.tasks.images.data import ImageData
 from search_spaces.config import Form
 from search_spaces.files import written_whole
-from search_spaces.masks.layers import zeros_by_layer
+from search_spaces.transforms.masks.layers import zeros_by_layer
 from studies.records import Candidate, Study
 from studies.store import StudyStore
 

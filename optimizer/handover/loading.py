@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.families.networks.network import Make, Network, read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from optimizer.torchvision_ops import admit_torchvision
-from optimizer.vision.network import Make, Network, read_network
 from search_spaces.config import Config, Form
 from search_spaces.layouts.named import named_layout
-from search_spaces.materialize import outline
+from search_spaces.transforms.units.materialize import outline
 
 WEIGHTS = "model.safetensors"
 

@@ -23,7 +23,7 @@ from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
 from search_spaces.groups import Group, GroupKind, dense_config
 from search_spaces.layouts.named import layer_paths, named_layout
-from search_spaces.materialize import outline
+from search_spaces.transforms.units.materialize import outline
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
 

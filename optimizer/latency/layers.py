@@ -29,12 +29,12 @@ from optimizer.latency.proposed import threads_of
 from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.allocation import FloatArray
-from search_spaces.channels.materialize import outline_channels
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
 from search_spaces.layouts.layers import shrink_layer, side_sizes
 from search_spaces.layouts.layout import Axis, Layout, Side
-from search_spaces.surgery import share_structure
+from search_spaces.layouts.surgery import share_structure
+from search_spaces.transforms.units.channels.materialize import outline_channels
 
 SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
 LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0

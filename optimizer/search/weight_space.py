@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from optimizer.costs import Cost
 from search_spaces.config import Config
-from search_spaces.masks.space import ONE_SHOT, PATTERN, MaskSpace, SpreadName
-from search_spaces.schedules.table import ScheduleName
+from search_spaces.transforms.masks.schedules.table import ScheduleName
+from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN, MaskSpace, SpreadName
 from studies.records import Origin, Proposal
 
 LADDER_SHARE = 3  # at most a third of the candidates

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.cutting import in_batches
-from optimizer.workloads.examples import AnyExamples
 
 BLOCK = 50  # batches sorted by length together: little padding, and still nearly random
 SPREAD = 3.0  # tokens by which texts may change places: batches of one length alone would be too uniform

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from objectives.metrics import Metric
 from optimizer.errors import InputError
+from optimizer.predict import predict, predictions_of
+from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.batches import Batches, shuffled_batches
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import own_randomness
-from optimizer.workloads.examples import AnyExamples
-from optimizer.workloads.predict import predict, predictions_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

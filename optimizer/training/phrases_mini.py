@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from objectives.metrics import METRICS
+from optimizer.tasks.texts.examples import Examples, tokenise
+from optimizer.tasks.texts.phrases import phrases_tables
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.batches import batches_short_first
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 from optimizer.training.randomness import own_randomness
-from optimizer.workloads.examples import Examples, tokenise
-from optimizer.workloads.phrases import phrases_tables
 
 NAME = "phrases-mini-3"  # a new number for every change of grammar, shape or training
 LABELS = ("negative", "positive")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
-from search_spaces.surgery import share_structure, shrink
+from search_spaces.layouts.surgery import share_structure, shrink
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
 Inputs = Mapping[str, Tensor]

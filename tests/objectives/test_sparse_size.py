@@ -12,7 +12,7 @@ from objectives.networks import count_network_flops
 from objectives.size import count_parameters, size_bytes
 from objectives.sparse_size import measure_sparse_size, stored_bytes
 from objectives.tensors import tensor_bytes
-from search_spaces.masks.csr import SparseLinear, with_sparse_kernels
+from search_spaces.transforms.masks.csr import SparseLinear, with_sparse_kernels
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from objectives.latency_table import LatencyTable
 from objectives.size import count_parameters
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
 from search_spaces.config import Config, Form
-from search_spaces.materialize import materialize, outline
+from search_spaces.transforms.units.materialize import materialize, outline
 
 LENGTHS = np.array([5, 9, 14])
 

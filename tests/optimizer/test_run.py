@@ -21,7 +21,7 @@ from optimizer.progress import Event
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from search_spaces.config import Form
-from search_spaces.damping import mark_strained
+from search_spaces.transforms.units.damping import mark_strained
 from studies.opening import open_store
 from studies.records import CandidateState, Origin, StudyState, Verdict
 from studies.store import StudyExistsError

@@ -9,9 +9,9 @@ from api.cli.local import check_free
 from api.cli.render import print_result
 from api.cli.sources import Studies
 from optimizer.errors import InputError, NothingFeasibleError
+from optimizer.families.names import check_names
 from optimizer.member import RunResult
 from optimizer.spec import StudySpec
-from optimizer.workloads.names import check_names
 
 
 def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:

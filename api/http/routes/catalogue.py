@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from api.http.access import Reader
 from api.http.problems import responses
+from optimizer.families.names import MODELS
 from optimizer.spec import CostName, CriterionName, SamplerName
-from optimizer.vision.tasks import IMAGE_TASKS
-from optimizer.workloads.names import MODELS
-from optimizer.workloads.tasks import TASKS
+from optimizer.tasks.images.known import IMAGE_TASKS
+from optimizer.tasks.texts.known import TASKS
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=responses(401, 403, 429))
 

@@ -17,19 +17,19 @@ from typing import cast
 import torch
 
 from optimizer.errors import InputError
-from optimizer.families.encoder import EncoderFamily
+from optimizer.families.encoders.family import EncoderFamily
+from optimizer.families.encoders.head import with_trained_head
+from optimizer.families.encoders.load import check_workload, checkpoint_of, workload_of
+from optimizer.families.encoders.loading import hash_weights
+from optimizer.predict import predict
 from optimizer.reproduce.encoders.records import EncoderKey
 from optimizer.spec import StudySpec
+from optimizer.tasks.texts.data import Data, Table, read_splits
+from optimizer.tasks.texts.examples import Examples
+from optimizer.tasks.texts.known import resolve_task
+from optimizer.tasks.texts.splits import Splits, cut, divide
 from optimizer.training.finetune import FinetuneSettings
 from optimizer.workload import Progress, Workload
-from optimizer.workloads.data import Data, Table, read_splits
-from optimizer.workloads.examples import Examples
-from optimizer.workloads.head import with_trained_head
-from optimizer.workloads.load import check_workload, checkpoint_of, workload_of
-from optimizer.workloads.loading import hash_weights
-from optimizer.workloads.predict import predict
-from optimizer.workloads.splits import Splits, cut, divide
-from optimizer.workloads.tasks import resolve_task
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 
 from objectives.flops import count_flops
 from objectives.measurement import Measurement
-from optimizer.families.encoder import EncoderFamily, request_of
+from optimizer.families.encoders.family import EncoderFamily, request_of
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.workload import Workload
 

@@ -13,7 +13,8 @@ from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
-from optimizer.families.encoder import EncoderFamily
+from optimizer.families.encoders.family import EncoderFamily
+from optimizer.predict import predict, predictions_of
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.cost import measure_costs
 from optimizer.reproduce.encoders.plan import EncoderRun
@@ -21,7 +22,6 @@ from optimizer.reproduce.encoders.prune import TRAINED, prune
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord, packed
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.workload import Workload
-from optimizer.workloads.predict import predict, predictions_of
 
 
 def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> EncoderRecord:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from optimizer.errors import InputError, UnknownNameError
+from optimizer.families.encoders.models import BUILT_IN as BUILT_IN_MODEL
+from optimizer.families.encoders.models import check_model_name
 from optimizer.reproduce.asked import Asked
 from optimizer.reproduce.encoders.preset import Configuration, EncoderPreset, Scale
 from optimizer.reproduce.encoders.records import EncoderKey
-from optimizer.workloads.models import BUILT_IN as BUILT_IN_MODEL
-from optimizer.workloads.models import check_model_name
-from optimizer.workloads.tasks import BUILT_IN as BUILT_IN_TASK
+from optimizer.tasks.texts.known import BUILT_IN as BUILT_IN_TASK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from torch import nn
 
 from objectives.metrics.classification import correct
 from objectives.statistics import within_epsilon
+from optimizer.predict import predict, predictions_of
 from optimizer.prepare import prepare
 from optimizer.progress import Stages, ignore
 from optimizer.reproduce.encoders.preset import Configuration
@@ -17,7 +18,6 @@ from optimizer.search.iterative import next_tenths, pruned_config
 from optimizer.search.space import Space
 from optimizer.spec import CriterionName, StudySpec
 from optimizer.workload import Workload
-from optimizer.workloads.predict import predict, predictions_of
 
 CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitudes
 TRAINED = ("retrained", "magnitude", "iterative")

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from objectives.repeats import mean_with_interval
+from optimizer.families.encoders.models import SHORT_NAMES
 from optimizer.reproduce.encoders.preset import EncoderPreset, MetricName, Published
 from optimizer.reproduce.encoders.records import EncoderRecord
 from optimizer.reproduce.figure import Figure
-from optimizer.workloads.models import SHORT_NAMES
 
 BySeed = Mapping[int, EncoderRecord]
 WORDS = {

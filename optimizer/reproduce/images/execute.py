@@ -5,19 +5,19 @@ from __future__ import annotations
 from torch import nn
 
 from objectives.device import device_name, device_of
+from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.plan import Run
 from optimizer.reproduce.images.preset import Configuration, Preset
 from optimizer.reproduce.images.records import EpochRecord, RunKey, RunRecord
-from optimizer.vision.data import ImageData
-from optimizer.vision.energy import training_memory_bytes
-from optimizer.vision.models import new_model
-from optimizer.vision.scores import scores
-from optimizer.vision.training import Epoch, TrainingSettings, train
-from search_spaces.masks.choose import magnitude_scores
-from search_spaces.masks.layers import maskable_layers, weights_per_unit
-from search_spaces.masks.target import Target
-from search_spaces.schedules.table import SCHEDULES
+from optimizer.tasks.images.data import ImageData
+from optimizer.tasks.images.scores import scores
+from optimizer.training.energy import training_memory_bytes
+from optimizer.training.images import Epoch, TrainingSettings, train
+from search_spaces.transforms.masks.choose import magnitude_scores
+from search_spaces.transforms.masks.layers import maskable_layers, weights_per_unit
+from search_spaces.transforms.masks.schedules.table import SCHEDULES
+from search_spaces.transforms.masks.target import Target
 
 
 def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: float) -> RunRecord:

@@ -21,8 +21,8 @@ from objectives.guard import measuring
 from objectives.latency import interleaved_latency, waited_for
 from objectives.measurement import Measurement, Source
 from objectives.repeats import compared, median_with_interval
-from search_spaces.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
-from search_spaces.masks.dead import remove_dead_neurons
+from search_spaces.transforms.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
+from search_spaces.transforms.masks.dead import remove_dead_neurons
 
 DENSE, PRUNED, REMOVED, ROWS = "dense", "pruned", "without dead neurons", "compressed rows"
 TURN_S = 0.002  # of one turn at least: the first pass after another network's is slower, and tiny networks show it

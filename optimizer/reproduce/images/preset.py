@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from optimizer.reproduce.images.claims import Frozen, Order, Published, Remark, Tally
 from optimizer.reproduce.presets import ScaleName, read_preset
-from search_spaces.masks.target import ScopeName
-from search_spaces.schedules.table import ScheduleName
+from search_spaces.transforms.masks.schedules.table import ScheduleName
+from search_spaces.transforms.masks.target import ScopeName
 
 Layout = Literal["efficiency", "techniques"]
 

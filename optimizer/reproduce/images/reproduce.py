@@ -17,7 +17,7 @@ from optimizer.reproduce.images.sentences import sentences
 from optimizer.reproduce.images.tables import comma_separated, epochs_comma_separated, markdown
 from optimizer.reproduce.ledger import Ledger
 from optimizer.reproduce.presets import ScaleName
-from optimizer.vision.data import load_images
+from optimizer.tasks.images.data import load_images
 
 
 class Reproduction(BaseModel):

@@ -22,7 +22,7 @@ from optimizer.member import Member
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
-from search_spaces.materialize import materialize
+from search_spaces.transforms.units.materialize import materialize
 from studies.opening import open_store
 from studies.store import StudyStore
 

@@ -11,7 +11,7 @@ import torch
 from tiny_encoders import tiny
 
 from objectives.latency import Run
-from optimizer.families.encoder import request_of
+from optimizer.families.encoders.family import request_of
 from optimizer.latency.blocks import block_latency
 from optimizer.spec import StudySpec
 from search_spaces.layouts.named import named_layout

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from optimizer.families.encoders.load import load_workload
 from optimizer.latency import layers
 from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, sum_of_layers
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-from optimizer.workloads.load import load_workload
 from search_spaces.config import Config
 from search_spaces.layouts.layout import Axis, Layout
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from toy_examples import toy_examples
 
+from optimizer.tasks.texts.examples import Examples
 from optimizer.training.batches import batches_short_first, shuffled_batches
 from optimizer.training.cutting import batch_count
-from optimizer.workloads.examples import Examples
 
 CPU = torch.device("cpu")
 

@@ -12,9 +12,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from objectives.metrics import METRICS, Kind, Metric
 from optimizer.errors import InputError, MachineError
+from optimizer.predict import predict, predictions_of
+from optimizer.tasks.texts.examples import Examples
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
-from optimizer.workloads.examples import Examples
-from optimizer.workloads.predict import predict, predictions_of
 
 TRAIN, HELD_OUT = toy_examples(600, seed=1), toy_examples(200, seed=2)
 FEW = TRAIN.subset(range(64))  # four steps an epoch, where nothing need be learnt

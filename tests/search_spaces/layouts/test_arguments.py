@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from search_spaces.groups import dense_config
 from search_spaces.layouts.named import named_layout
-from search_spaces.materialize import outline
-from search_spaces.surgery import share_structure, shrink
+from search_spaces.layouts.surgery import share_structure, shrink
+from search_spaces.transforms.units.materialize import outline
 
 KEPT = torch.tensor([1, 3])
 

@@ -28,7 +28,7 @@ from optimizer.reproduce.encoders.rows import by_seed, difference
 from optimizer.reproduce.ledger import Ledger
 from optimizer.search.iterative import pruned_config
 from search_spaces.layouts.named import named_layout
-from search_spaces.materialize import outline
+from search_spaces.transforms.units.materialize import outline
 
 LABELS = ("negative", "positive")
 SIZES = {"train": 260, "validation": 60, "test": 80}

@@ -15,7 +15,7 @@ from optimizer.reproduce.images.preset import Preset, Scale, load_preset
 from optimizer.reproduce.images.reproduce import Reproduction, reproduce
 from optimizer.reproduce.images.rows import rows_of
 from optimizer.reproduce.images.sentences import sentences
-from optimizer.vision.data import load_images
+from optimizer.tasks.images.data import load_images
 
 PRESET = load_preset("industrial-cnn")
 TECHNIQUES = ("PT", "IT", "post", "SET")

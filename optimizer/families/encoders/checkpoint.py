@@ -1,0 +1,154 @@
+"""Checkpoint: a saved text encoder, inspected without loading, and refused by name if it cannot be read as written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from optimizer.errors import InputError
+from optimizer.families.encoders.saved import check_directory
+from optimizer.families.encoders.weights import Stored, check_float, stored_tensors
+from optimizer.spec import MAX_LENGTH, StudySpec
+from search_spaces.layouts.rows import ROWS, Row
+
+POSITIONS = "embeddings.position_embeddings.weight"
+TYPES = "embeddings.token_type_embeddings.weight"
+ROBERTA_PAD = 1  # transformers' default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint on this machine, inspected but not loaded."""
+
+    name: str
+    directory: Path
+    model_type: str
+    config: Mapping[str, Any]  # Any: JSON data
+    tensors: Mapping[str, Stored]
+
+    @property
+    def row(self) -> Row:
+        """Where its architecture keeps its parts."""
+        return ROWS[self.model_type]
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it holds a trained classification head."""
+        return self.row.classifier in self.tensors
+
+    @cached_property
+    def label_names(self) -> dict[int, str]:
+        """The label names by id; LABEL_0, … where the checkpoint names none, as transformers writes only others.
+
+        Raises `InputError` for names that do not number the labels from 0, each its own.
+        """
+        given = _given_names(self.config)
+        names = given or {index: f"LABEL_{index}" for index in range(int(self.config.get("num_labels") or 2))}
+        if sorted(names) != list(range(len(names))) or len(set(names.values())) != len(names):
+            raise InputError(
+                "--model",
+                f"id2label in config.json must number the labels from 0, each with a name of its own: {given}",
+            )
+        return names
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs of the head."""
+        return len(self.label_names)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the head gives scores: one output, or said so."""
+        return self.outputs == 1 or self.config.get("problem_type") == "regression"
+
+    @property
+    def words(self) -> int:
+        """The number of token ids that have an embedding."""
+        return self._rows(self.row.words)
+
+    @property
+    def longest(self) -> int:
+        """The most tokens of a text; some architectures number positions from behind the padding id."""
+        if not any(name.endswith(POSITIONS) for name in self.tensors):
+            return int(self.config.get("max_position_embeddings") or MAX_LENGTH)
+        if not self.row.positions_follow_padding:
+            return self._rows(POSITIONS)
+        padding = self.config.get("pad_token_id")
+        return self._rows(POSITIONS) - (ROBERTA_PAD if padding is None else int(padding)) - 1
+
+    @property
+    def tells_parts(self) -> bool:
+        """Whether the model distinguishes the two texts of a pair by their token types."""
+        return any(name.endswith(TYPES) and tensor.shape[0] > 1 for name, tensor in self.tensors.items())
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the directory is not used."""
+        if not (self.directory / "modules.json").exists():
+            return []
+        return [
+            f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
+            "(modules.json) are not used"
+        ]
+
+    def _rows(self, name: str) -> int:
+        shapes = [tensor.shape for stored, tensor in self.tensors.items() if stored.endswith(name)]
+        if not shapes:
+            raise InputError("--model", f"{self.directory} has no tensor {name!r}; save the whole model again")
+        return shapes[0][0]
+
+
+def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
+    """Inspect a directory without loading weights. Raises `InputError` for what cannot be pruned or must not be run."""
+    config = check_directory(directory, sorted(ROWS))
+    model_type = str(config["model_type"])
+    checkpoint = Checkpoint(
+        name=name, directory=directory, model_type=model_type, config=config, tensors=stored_tensors(directory)
+    )
+    check_float(checkpoint.tensors)
+    if checkpoint.has_head:
+        _check_head(checkpoint)
+    return checkpoint
+
+
+def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
+    """Return the tokens that a text is cut to: `max_length`, whose default is capped at the model's own limit.
+
+    Raises `InputError` for texts or requests longer than the model has positions for.
+    """
+    asked = {"--max-length": spec.max_length, "--sequence-length": spec.sequence_length or 0}
+    if spec.max_length == MAX_LENGTH:
+        asked["--max-length"] = 0
+    for option, tokens in asked.items():
+        if tokens > checkpoint.longest:
+            raise InputError(
+                option,
+                f"must be at most {checkpoint.longest}, the most tokens that {checkpoint.name} reads; got {tokens}",
+            )
+    return min(spec.max_length, checkpoint.longest)
+
+
+def _check_head(checkpoint: Checkpoint) -> None:
+    kind = checkpoint.config.get("problem_type")
+    if kind == "multi_label_classification":
+        raise InputError(
+            "--model",
+            f"{checkpoint.name} gives several labels to a text (multi_label_classification): not supported yet",
+        )
+    rows = checkpoint.tensors[checkpoint.row.classifier].shape[0]
+    if rows != checkpoint.outputs:
+        raise InputError(
+            "--model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"
+        )
+
+
+def _given_names(config: Mapping[str, Any]) -> dict[int, str]:
+    try:
+        if names := config.get("id2label"):
+            return {int(index): str(name) for index, name in names.items()}
+        return {int(index): str(name) for name, index in (config.get("label2id") or {}).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError("--model", f"id2label in config.json cannot be read: {error}") from error

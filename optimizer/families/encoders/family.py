@@ -1,0 +1,230 @@
+"""Text encoders: heads and FFN neurons, additive costs, requests of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from objectives.flops import count_flops, flop_count
+from objectives.measurement import JsonScalar, Measurement
+from objectives.size import count_parameters, measure_size, size_bytes
+from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
+from optimizer.errors import InputError
+from optimizer.families.answers import contrasts, summed_loss
+from optimizer.families.encoders.storage import Storage
+from optimizer.families.family import Bank, Execution
+from optimizer.families.subject import Subject
+from optimizer.handover.onnx import OnnxInputs
+from optimizer.latency.blocks import block_latency
+from optimizer.latency.proposed import add_proposed_costs
+from optimizer.request import Request
+from search_spaces.config import Config
+from search_spaces.groups import Group
+from search_spaces.layouts.layout import Layout, UnprunableModelError
+from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.proof import prove, token_requests
+from search_spaces.transforms.units.bank.bank import LayerBank
+from search_spaces.transforms.units.bank.key import BankKey
+from search_spaces.transforms.units.criteria import CRITERIA
+from search_spaces.transforms.units.damping import DAMPING
+from search_spaces.transforms.units.materialize import materialize, outline
+
+if TYPE_CHECKING:
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.tasks.texts.examples import Examples
+
+CALIBRATION_BATCH = 64
+CALIBRATION_TOKENS = 2048
+ONNX_CHECKED = 24  # examples on which a graph is checked
+
+
+class EncoderFamily:
+    """`Family` of the text encoders that have a row (`search_spaces/layouts/rows.py`).
+
+    `sequence_length` is the length of a latency request in tokens; `storage` holds the types in which its models are
+    written.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        tokenizer: Any,  # Any: transformers is untyped
+        sequence_length: int,
+        storage: Storage | None = None,
+    ) -> None:
+        self._subject, self.tokenizer = subject, tokenizer
+        self.sequence_length, self.storage = sequence_length, storage or Storage()
+        self._layout = _proved_layout(subject)
+
+    def of(self, subject: Subject) -> EncoderFamily:
+        """Return the family of another dense model with the same tokenizer, requests and storage."""
+        return EncoderFamily(
+            subject, tokenizer=self.tokenizer, sequence_length=self.sequence_length, storage=self.storage
+        )
+
+    def groups(self) -> tuple[Group, ...]:
+        """Return heads and neurons of every layer."""
+        return self._layout.groups
+
+    def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
+        """Return the layer bank."""
+        examples, ranking = cast("Examples", self._subject.calibration), CRITERIA[criterion]
+        key = BankKey(
+            weights=self._subject.weights_hash,
+            examples=examples.hash,
+            criterion=ranking.name,
+            damping=DAMPING,
+            dtype=str(next(self._subject.model.parameters()).dtype),
+        )
+        return LayerBank(
+            root,
+            key,
+            model=self._subject.model,
+            layout=self._layout,
+            criterion=ranking,
+            calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=self._subject.device),
+            loss=summed_loss,
+            answers=contrasts,
+            rounded=self.storage.rounded,
+        )
+
+    def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
+        """Return the smaller encoder."""
+        source = cast("LayerBank", bank)
+        small: nn.Module = materialize(self._subject.model, self._layout, config, source, share_weights=share_weights)
+        return small
+
+    def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
+        """Return an encoder with a config's shapes."""
+        model: nn.Module = self._subject.model
+        return outline(model, self._layout, config)
+
+    def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
+        """Return FLOPs, parameters and size, which are additive over groups."""
+        model = self._subject.model
+        parameters = parameters_cost(model, self._layout, count_parameters(model))
+        per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
+        return {
+            "flops": flops_cost(
+                self._layout, lambda config: flop_count(self.outline(groups, config)), self._subject.search.lengths
+            ),
+            "parameters": parameters,
+            "size": linear_cost(groups, per_unit, float(size_bytes(model, self.storage.dtype))),
+        }
+
+    def with_proposed_costs(
+        self,
+        costs: Mapping[str, Cost],
+        spec: StudySpec,
+        *,
+        groups: tuple[Group, ...],
+        cache_dir: Path,
+    ) -> dict[str, Cost]:
+        """Return the costs with latency and energy from a table of isolated blocks."""
+        return add_proposed_costs(
+            costs,
+            spec,
+            self._subject.device,
+            partial(
+                block_latency,
+                spec,
+                self._subject.model,
+                groups,
+                request=self.request(),
+                length=self.sequence_length,
+                cache_dir=cache_dir,
+            ),
+        )
+
+    def flops(self, model: nn.Module) -> float:
+        """Return the FLOPs, mean over the unpadded lengths of the search examples."""
+        return count_flops(model, self._subject.search.lengths)
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the number of parameters and the bytes of the file."""
+        return measure_size(model, self.storage.dtype)
+
+    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return the encoder unchanged: it is smaller and runs on dense kernels."""
+        return Execution(model, {})
+
+    def request(self) -> Request:
+        """Return a function that makes requests of random tokens."""
+        return request_of(self.sequence_length, int(self._subject.model.config.vocab_size), self._subject.device)
+
+    def onnx_inputs(self) -> OnnxInputs:
+        """Return padded batches of search examples with the tokenizer's inputs; batch and length are dynamic."""
+        return OnnxInputs(
+            requests=_requests_of(cast("Examples", self._subject.search), self._subject.device),
+            free=("batch", "length"),
+        )
+
+    def request_flops(self, model: nn.Module) -> float:
+        """Return the FLOPs at the request's length."""
+        return count_flops(model, [self.sequence_length])
+
+    def tensors(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors in the types of the checkpoint."""
+        return self.storage.tensors(model)
+
+    def save(self, place: Path) -> str:
+        """Write configuration and tokenizer."""
+        config = copy(self._subject.model.config)
+        config.dtype = self.storage.name
+        config.save_pretrained(place)
+        self.tokenizer.save_pretrained(place)
+        return str(self._subject.model.config.model_type)
+
+    def conditions(self) -> dict[str, JsonScalar]:
+        """Return the length in tokens."""
+        return {"sequence_length": self.sequence_length}
+
+    def _bytes_each(self, model: nn.Module, group: Group) -> int:
+        name = f"{group.consumers[0]}.weight"
+        return self.storage.dtype(name, model.get_parameter(name)).itemsize
+
+
+def _proved_layout(subject: Subject) -> Layout:
+    """Return the layout of the model. Raises `InputError` where its architecture's row does not hold for it."""
+    try:
+        layout = named_layout(subject.model)
+        prove(subject.model, layout, token_requests(int(subject.model.config.vocab_size), subject.device))
+    except UnprunableModelError as error:
+        raise InputError("--model", str(error)) from error
+    return layout
+
+
+def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Tensor]]:
+    """Return the shortest example with the longest, then batches of all lengths, including a batch of one example.
+
+    The first batch is for tracing a graph: two rows of different lengths.
+    """
+    order = examples.lengths.argsort(kind="stable")
+    spread = order[np.linspace(0, len(order) - 1, ONNX_CHECKED).astype(int)]
+    chosen = [order[[0, -1]], *np.array_split(spread, 3), order[[len(order) // 2]]]
+    batches = [next(examples.subset(places).batches(batch_size=len(places), device=device)) for places in chosen]
+    return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
+
+
+def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:
+    """Return a function that makes requests of `length` random tokens: times depend on shapes alone."""
+
+    def make(batch: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        tokens = torch.randint(0, vocabulary, (batch, length), generator=generator)
+        return {"input_ids": tokens.to(device), "attention_mask": torch.ones_like(tokens).to(device)}
+
+    return make
+
+
+def _calibration_batch(examples: Examples) -> int:
+    """Return the batch size: a backward pass holds the outputs of every layer for the whole batch."""
+    return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // int(examples.lengths.max())))

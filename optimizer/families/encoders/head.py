@@ -1,0 +1,59 @@
+"""A head for a checkpoint that has none: fine-tuned once on what is left of train, kept in the cache, and reused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from objectives.metrics import Metric
+from optimizer.errors import InputError
+from optimizer.families.encoders.loading import hash_weights
+from optimizer.quiet import quiet_transformers
+from optimizer.tasks.texts.examples import Examples
+from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.keep import keep_checkpoint
+
+HELD_OUT_SHARE = 0.1  # of train, for early stopping
+HELD_OUT_MOST = 2000
+USUAL = FinetuneSettings()
+
+
+def with_trained_head(
+    model: Any,  # Any: one transformers class per family
+    tokenizer: Any,
+    train: Examples,
+    metric: Metric,
+    *,
+    cache_dir: Path,
+    progress: Any,
+    settings: FinetuneSettings = USUAL,
+) -> Any:
+    """Return the model fine-tuned on `train`, from the cache if it was trained before.
+
+    Raises `InputError` where nothing is left to train on.
+    """
+    key = sha256(json.dumps([hash_weights(model), train.hash, asdict(settings)]).encode()).hexdigest()[:24]
+    kept = cache_dir / "checkpoints" / key
+    if kept.is_dir():
+        with quiet_transformers():
+            trained = type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True)
+        return trained.to(model.device).eval()
+    held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
+    if not held:
+        raise InputError("--model", "has no trained head and no training examples are left; give a fine-tuned model")
+    order = np.random.default_rng(0).permutation(len(train))
+    finetune(
+        model,
+        train.subset(order[held:]),
+        held_out=train.subset(order[:held]),
+        metric=metric,
+        settings=settings,
+        progress=lambda done, total: progress("fine-tuning the dense model", done, total),
+    )
+    keep_checkpoint(model, tokenizer, kept)
+    return model.eval()

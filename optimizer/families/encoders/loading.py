@@ -1,0 +1,91 @@
+"""Loading: a checked checkpoint becomes a model; broken weights are refused by name."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import nn
+
+from optimizer.errors import InputError, listed
+from optimizer.families.encoders.checkpoint import Checkpoint
+from optimizer.quiet import quiet_transformers
+from optimizer.torchvision_ops import admit_torchvision
+from search_spaces.finite import is_finite
+
+BODY = (".layer.", ".layers.", "embeddings.", "embeddings_project")
+IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
+
+
+def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) -> Any:
+    """Return the model in evaluation mode, float32 (Any: one class per family).
+
+    Where the checkpoint has no head it gets a new one of so many `outputs`. Raises `InputError` for weights that hold
+    NaN, do not fit, are missing, or belong to layers that the configuration does not have, and for a configuration
+    that cannot be built.
+    """
+    admit_torchvision()
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        with quiet_transformers(), torch.random.fork_rng():
+            torch.manual_seed(0)  # a new head, where there is none, is the same in every run
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                checkpoint.directory,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                num_labels=outputs,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("--model", f"{checkpoint.directory} cannot be loaded: {error}") from error
+    except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
+        raise InputError("--model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
+    _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
+    check_finite(model)
+    if checkpoint.has_head:
+        model.config.id2label = checkpoint.label_names
+        model.config.label2id = {name: index for index, name in checkpoint.label_names.items()}
+    return model.to(device).eval()
+
+
+def check_finite(model: nn.Module) -> None:
+    """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if not is_finite(tensor):
+            raise InputError("--model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
+
+
+def _check_complete(checkpoint: Checkpoint, model: Any, missing: list[str], unexpected: list[str]) -> None:
+    """Raise `InputError` where the weights in the file and those of the architecture are not the same.
+
+    A head that is to be trained may be missing, the head of another task may be left over.
+    """
+    if lost := [name for name in missing if checkpoint.has_head or not _is_of_head(name, model)]:
+        raise InputError(
+            "--model", f"{checkpoint.directory} lacks the weights {listed(lost)}; save the whole model again"
+        )
+    if more := [name for name in unexpected if any(part in name for part in BODY) and not name.endswith(IDS)]:
+        raise InputError(
+            "--model",
+            f"{checkpoint.directory} holds weights that a {checkpoint.model_type} of its config.json does not have: "
+            f"{listed(more)}; the two must come from the same model",
+        )
+
+
+def _is_of_head(name: str, model: Any) -> bool:
+    return "pooler" in name or not name.startswith(f"{model.base_model_prefix}.")
+
+
+def hash_weights(model: nn.Module) -> str:
+    """Return the SHA-256 of all parameters and persistent buffers, names included."""
+    digest = sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()

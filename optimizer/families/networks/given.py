@@ -1,0 +1,43 @@
+"""Given: what a caller in Python hands over instead of naming it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from optimizer.errors import InputError
+from optimizer.tasks.images.data import ImageData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A trained network `(n, c, h, w)` -> logits, images, both or neither.
+
+    Raises `InputError` for images whose shapes or labels are not what they say.
+    """
+
+    model: nn.Module | None = None
+    images: ImageData | None = None
+
+    def __post_init__(self) -> None:
+        if self.images is not None:
+            for part in (self.images.train, self.images.test, self.images.validation):
+                if part is not None:
+                    _check(part.pixels, part.labels, self.images)
+
+
+NOTHING = Given()
+
+
+def _check(pixels: Tensor, labels: Tensor, data: ImageData) -> None:
+    if pixels.shape != (len(labels), *data.shape) or pixels.dtype != torch.float32:
+        wanted, kind = "×".join(map(str, ("n", *data.shape))), str(pixels.dtype).removeprefix("torch.")
+        raise InputError("images", f"need float32 of shape {wanted} for n labels, got {kind} {tuple(pixels.shape)}")
+    broken = (~pixels.isfinite()).flatten(1).any(dim=1).nonzero().flatten()
+    if len(broken):
+        raise InputError("images", f"{len(broken)} contain NaN or infinity, the first at {int(broken[0])}; remove them")
+    is_one_each = labels.ndim == 1 and not labels.is_floating_point() and len(labels)
+    if not is_one_each or labels.min() < 0 or labels.max() >= data.classes:
+        raise InputError("images", f"labels must be one whole number per image, from 0 to {data.classes - 1}")

@@ -1,0 +1,91 @@
+"""A workload of images: a network with its data set in four roles; an untrained network is trained first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+from objectives.metrics import METRICS
+from optimizer.device import check_device
+from optimizer.families.encoders.loading import hash_weights
+from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.families.networks.given import NOTHING, Given
+from optimizer.families.networks.masked import image_family
+from optimizer.families.networks.network import Network
+from optimizer.families.networks.origins import Origin, origin_of
+from optimizer.families.networks.trained import train_once
+from optimizer.families.subject import Subject
+from optimizer.predict import predict, predictions_of
+from optimizer.spec import StudySpec
+from optimizer.tasks.baseline import check_baseline
+from optimizer.tasks.images.data import ImageData, load_images
+from optimizer.tasks.images.roles import roles_of
+from optimizer.workload import Progress, Workload
+
+CUT = "search examples were cut from train and kept out of the training"
+
+
+def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
+    """Load data and network, train a network that needs it, refuse a broken baseline. Raises `InputError`."""
+    device = check_device(spec.device)
+    progress(f"loading {spec.task}", 0, 0)
+    origin = origin_of(spec, given.model)
+    data = given.images or _named_images(spec, origin)
+    dense = origin.dense(data.shape, data.classes)
+    network = Network(
+        name=PurePath(spec.model).name,
+        source=dense.source,
+        config=dense.config,
+        shape=data.shape,
+        classes=data.classes,
+        round_to=spec.round_to,
+        mean=data.normalisation.mean,
+        spread=data.normalisation.spread,
+    )
+    model = ImageClassifier(dense.net).to(device).eval()
+    roles = roles_of(data, spec)
+    rest = roles.rest
+    family_of = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
+    if dense.learning_rate is not None and not spec.allow_untrained:
+        train_once(
+            model,
+            rest,
+            name=network.name,
+            learning_rate=dense.learning_rate,
+            seed=spec.seed,
+            folder=cache_dir / "trained",
+            progress=_told(progress, f"training {network.name} on {spec.task}, once"),
+        )
+    search_logits = predict(model, roles.search)
+    metric = METRICS["accuracy"]
+    if not spec.allow_untrained:
+        own_names: dict[int, str] | None = (
+            {} if dense.learning_rate is None else None
+        )  # a class is called by its number
+        check_baseline(predictions_of(search_logits), roles.search.labels, metric, own_names)
+    subject = Subject(
+        model=model,
+        weights_hash=hash_weights(model),
+        device=device,
+        calibration=roles.calibration,
+        search=roles.search,
+    )
+    family = family_of(subject)
+    return Workload(
+        subject=subject,
+        family=family,
+        metric=metric,
+        verification=roles.verification,
+        train=lambda: rest,
+        search_logits=search_logits,
+        notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
+    )
+
+
+def _named_images(spec: StudySpec, origin: Origin) -> ImageData:
+    directory = None if spec.data is None else Path(spec.data)
+    return load_images(spec.task, directory=directory, normalisation=origin.normalisation)
+
+
+def _told(progress: Progress, text: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(text, done, total)

@@ -1,0 +1,91 @@
+"""Names of image studies: whether a spec is about images, and whether what it names exists. Loads nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from optimizer.errors import InputError, UnknownNameError
+from optimizer.families.encoders.saved import check_directory
+from optimizer.spec import StudySpec
+from optimizer.tasks.images.known import IMAGE_TASKS
+
+DEFINED_HERE = (
+    "mlp-small", "mlp-medium", "vgg11", "vgg16", "vgg16-deep", "resnet18", "resnet34", "resnet50",
+)  # fmt: skip
+SMALLEST: Mapping[str, int] = {  # side of the smallest image, in pixels, that each architecture of torchvision takes
+    "alexnet": 63, "vgg11": 32, "vgg16": 32, "resnet18": 1, "resnet34": 1, "resnet50": 1, "resnet101": 1,
+    "inception_v3": 75, "densenet121": 29, "convnext_base": 32,
+}  # fmt: skip
+FROM_TORCHVISION = tuple(name for name in SMALLEST if name not in DEFINED_HERE)
+IMAGE_MODEL_NAMES = (*DEFINED_HERE, *FROM_TORCHVISION)
+IMAGE_FAMILIES = ("resnet", "convnext")  # of transformers
+HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")  # torchvision's convention: the first digits of the file's SHA-256
+
+
+def is_of_images(spec: StudySpec) -> bool:
+    """Whether a spec is about images: its task or its model is in the tables of images."""
+    return spec.task in IMAGE_TASKS or spec.model in IMAGE_MODEL_NAMES
+
+
+def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = False) -> None:
+    """Check names and options; `has_model` and `has_images` say what was given in Python and needs no name.
+
+    Raises `InputError`, for an unknown name with the nearest ones.
+    """
+    if has_model:
+        _refuse(spec.weights, "--weights", "a network given in Python brings its own")
+    else:
+        _check_model(spec)
+    if has_images:
+        _refuse(spec.data, "--data", "the images were given in Python")
+    elif spec.task not in IMAGE_TASKS:
+        raise UnknownNameError("--task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
+    if spec.metric not in (None, "accuracy"):
+        raise InputError("--metric", f"{spec.metric!r} is not for images; use accuracy")
+    if spec.data is not None and not Path(spec.data).is_dir():
+        raise InputError("--data", f"there is no directory {spec.data}")
+
+
+def check_torchvision(name: str) -> None:
+    """Raise `InputError` where torchvision, which `name` comes from, is not installed. It is not imported."""
+    if find_spec("torchvision") is None:
+        raise InputError("--model", f"{name} comes from torchvision: pip install 'pruning-optimizer[vision]'")
+
+
+def _refuse(value: object, option: str, reason: str) -> None:
+    if value is not None:
+        raise InputError(option, f"{reason}; leave it out")
+
+
+def _check_model(spec: StudySpec) -> None:
+    if spec.weights is not None:
+        _check_weights(spec.model, Path(spec.weights))
+    if spec.model in FROM_TORCHVISION:
+        check_torchvision(spec.model)
+    elif spec.model in DEFINED_HERE:
+        return
+    elif Path(spec.model).is_dir():
+        check_directory(Path(spec.model), IMAGE_FAMILIES)
+    else:
+        remedy = (
+            f"{spec.task!r} is an image task; image networks have a short name, are in a directory, or are given "
+            "in Python: optimize(spec, model=…), resume(study, model=…)."
+        )
+        raise UnknownNameError("--model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)
+
+
+def _check_weights(model: str, file: Path) -> None:
+    if model not in SMALLEST:
+        raise InputError("--weights", f"is for torchvision's {', '.join(SMALLEST)}; {model!r} is not one of them")
+    check_torchvision(model)
+    if not file.is_file():
+        raise InputError("--weights", f"there is no file {file}")
+    if not HASHED.search(file.name):
+        raise InputError(
+            "--weights",
+            f"{file.name} does not carry its hash; name it as torchvision does, {model}-XXXXXXXX.pth, with the first "
+            "8 hex digits of its SHA-256",
+        )

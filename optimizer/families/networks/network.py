@@ -1,0 +1,122 @@
+"""The description of an image network: all that rebuilds it, dense or pruned, and normalises its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from objectives.device import device_of
+from optimizer.errors import InputError
+from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.families.networks.models import new_model
+from optimizer.tasks.images.examples import PIXELS
+from optimizer.torchvision_ops import admit_torchvision
+from optimizer.training.randomness import own_randomness
+from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.traced.discover import discover_channels
+from search_spaces.transforms.units.channels.materialize import slice_channels
+
+FILE = "network.json"
+Source = Literal["name", "torchvision", "transformers", "module"]
+Make = Callable[[], nn.Module]
+
+
+class Network(BaseModel):
+    """A dense network sized for images of `shape` (channels first).
+
+    `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
+    the caller, whose own module it is. Its inputs are pixels between 0 and 255, minus `mean`, divided by `spread`, each
+    per channel.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: Source = "name"
+    config: dict[str, Any] | None = None  # Any: JSON data
+    shape: tuple[int, int, int]
+    classes: int
+    round_to: int
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def build(self, into: Make | None = None) -> ImageClassifier:
+        """Return the dense network, untrained, in evaluation mode; a caller's own module is made by `into`.
+
+        Raises `InputError` where `into` is missing, or given for a network that needs none.
+        """
+        if (into is None) == (self.source == "module"):
+            raise InputError("into", _about_into(self.name, is_needed=into is None))
+        return ImageClassifier(into() if into else self._net()).eval()
+
+    def channels_of(self, model: nn.Module) -> Layout:
+        """Return what can be pruned of it, proven on two random images. Raises `UnprunableModelError`."""
+        images = torch.randn(2, *self.shape, generator=torch.Generator().manual_seed(0))
+        return discover_channels(model, {PIXELS: images.to(device_of(model))}, round_to=self.round_to)
+
+    def example(self, model: nn.Module) -> dict[str, torch.Tensor]:
+        """Return one image of zeros on the model's device."""
+        return {PIXELS: torch.zeros(1, *self.shape, device=device_of(model))}
+
+    def pruned(self, kept: dict[str, int], into: Make | None = None) -> nn.Module:
+        """Return a network that keeps so many units of each group, its weights still to be loaded.
+
+        Raises `InputError` as `build`, and where `into` makes a network without one of the groups.
+        """
+        model = self.build(into)
+        space = self.channels_of(model)
+        missing = sorted(set(kept) - {group.name for group in space.groups})
+        if missing:
+            raise InputError("into", f"makes another network than the one exported, which had {', '.join(missing)}")
+        return slice_channels(model, space, {name: torch.arange(units) for name, units in kept.items()})
+
+    def narrowed(self, tensors: Mapping[str, torch.Tensor], into: Make | None = None) -> nn.Module:
+        """Return the dense network with its linear layers as wide as their weights in `tensors`, still to be loaded.
+
+        Raises `InputError` as `build`.
+        """
+        model = self.build(into)
+        for path, layer in list(model.named_modules()):
+            weight = tensors.get(f"{path}.weight") if isinstance(layer, nn.Linear) else None
+            if weight is not None and weight.shape != layer.weight.shape:
+                rows, columns = weight.shape
+                has_bias = f"{path}.bias" in tensors
+                model.set_submodule(path, nn.Linear(columns, rows, bias=has_bias, device="meta"))
+        return model
+
+    def _net(self) -> nn.Module:
+        if self.source == "transformers":
+            return _of_transformers(self.config or {})
+        in_torchvision = self.source == "torchvision"
+        return new_model(self.name, self.shape, self.classes, seed=0, from_torchvision=in_torchvision)
+
+    def save(self, place: Path) -> None:
+        """Write it to a directory."""
+        (place / FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+
+def read_network(place: Path) -> Network | None:
+    """Return what `Network.save` wrote, None where it wrote nothing."""
+    path = place / FILE
+    return Network.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _of_transformers(config: dict[str, Any]) -> nn.Module:
+    admit_torchvision()
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    with own_randomness(0, torch.device("cpu")):
+        known: Any = AutoModelForImageClassification  # untyped
+        net: nn.Module = known.from_config(AutoConfig.for_model(**config))
+    return net
+
+
+def _about_into(name: str, *, is_needed: bool) -> str:
+    if is_needed:
+        return f"{name!r} is your own module; pass its constructor: load_pruned(DIR, into=lambda: MyNetwork(…))"
+    return f"{name!r} is built from its manifest; leave it out"

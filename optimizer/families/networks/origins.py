@@ -1,0 +1,223 @@
+"""Origins: where the dense network of an image study comes from, how images are normalised, what is left to train."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from optimizer.errors import InputError
+from optimizer.families.encoders.loading import check_finite
+from optimizer.families.encoders.weights import check_float, stored_tensors
+from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.families.networks.models import new_model
+from optimizer.families.networks.names import IMAGE_MODEL_NAMES
+from optimizer.families.networks.network import Source
+from optimizer.families.networks.processor import processor_normalisation
+from optimizer.families.networks.weights import fit_weights, read_weights
+from optimizer.quiet import quiet_transformers
+from optimizer.spec import StudySpec
+from optimizer.tasks.images.data import Normalisation
+from optimizer.tasks.images.known import Shape
+from optimizer.torchvision_ops import admit_torchvision
+from optimizer.training.randomness import own_randomness
+from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.soundness import check_own_weights, check_sound
+
+FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors
+FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
+TRAINED_ELSEWHERE = (
+    "the network was already trained: if its training used search or verification images, drops on them look smaller "
+    "than they are"
+)
+IMAGENET = Normalisation(
+    mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), spread=(0.229 * 255, 0.224 * 255, 0.225 * 255)
+)  # what torchvision's weights were trained on
+TO_ONE = Normalisation(mean=(127.5,) * 3, spread=(127.5,) * 3)  # what those of inception were, between -1 and 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense:
+    """A dense network. `learning_rate` is that of the training it still needs, None if it is already trained.
+
+    `config` is what transformers builds it from.
+    """
+
+    net: nn.Module
+    source: Source
+    learning_rate: float | None
+    notes: tuple[str, ...] = ()
+    config: dict[str, Any] | None = None
+
+
+class Origin(Protocol):
+    """Where the dense network comes from."""
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """What its images are normalised by; None if the data decide."""
+
+    def dense(self, shape: Shape, classes: int) -> Dense:
+        """Return the network for images of `shape`. Raises `InputError` where it takes no such images."""
+
+
+def origin_of(spec: StudySpec, model: nn.Module | None) -> Origin:
+    """Return where the dense network of a study comes from: Python, a file of weights, a directory, or its name."""
+    if model is not None:
+        return GivenModule(model)
+    if spec.weights is not None:
+        return WeightsFile(spec.model, Path(spec.weights))
+    return Untrained(spec.model) if spec.model in IMAGE_MODEL_NAMES else SavedModel(Path(spec.model))
+
+
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """An architecture by its name, trained here."""
+
+    name: str
+    normalisation = None
+
+    def dense(self, shape: Shape, classes: int) -> Dense:
+        """Return the network with fresh weights."""
+        return Dense(net=new_model(self.name, shape, classes, seed=0), source="name", learning_rate=FROM_NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """torchvision's architecture with a file of its weights; ImageNet's stem, for images of any size."""
+
+    name: str
+    file: Path
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What the weights were trained with."""
+        return TO_ONE if self.name == "inception_v3" else IMAGENET
+
+    def dense(self, shape: Shape, classes: int) -> Dense:
+        """Return the network; if the file has another number of classes, it has a new head, to be fine-tuned."""
+        net = new_model(self.name, shape, classes, seed=0, from_torchvision=True)
+        weights = read_weights(self.file)
+        keeps_head = fit_weights(net, weights, self.file)
+        check_finite(net)
+        types = {str(t.dtype).removeprefix("torch.") for t in weights.values() if t.is_floating_point()}
+        notes = (*_notes(self.file.name, keeps_head=keeps_head), *_about_types(types))
+        if max(shape[1:]) < 224:
+            notes = (*notes, f"the weights were trained on 224 pixels or more, these images have {max(shape[1:])}")
+        return Dense(net=net, source="torchvision", learning_rate=None if keeps_head else FINE_TUNING, notes=notes)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A directory that `save_pretrained` of transformers wrote."""
+
+    directory: Path
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """What its image processor states; None if it states nothing."""
+        return processor_normalisation(self.directory)
+
+    def dense(self, shape: Shape, classes: int) -> Dense:
+        """Return the network; if the checkpoint has another number of classes, it has a new head, to be fine-tuned."""
+        admit_torchvision()
+        from transformers import AutoModelForImageClassification
+
+        stored = stored_tensors(self.directory)
+        check_float(stored)
+        try:
+            with quiet_transformers(), own_randomness(0, torch.device("cpu")):
+                known: Any = AutoModelForImageClassification  # untyped
+                net, loaded = known.from_pretrained(
+                    self.directory,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    num_labels=classes,
+                    ignore_mismatched_sizes=True,
+                    output_loading_info=True,
+                )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError("--model", f"{self.directory} cannot be loaded: {error}") from error
+        absent = {*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])}
+        if strange := sorted(name for name in absent if not name.startswith("classifier")):
+            raise InputError("--model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")
+        check_finite(net)
+        if net.config.num_channels != shape[0]:
+            raise InputError(
+                "--model", f"{self.directory} takes {net.config.num_channels} channels, images have {shape[0]}"
+            )
+        return Dense(
+            net=net,
+            source="transformers",
+            learning_rate=FINE_TUNING if absent else None,
+            notes=(
+                *_notes(self.directory.name, keeps_head=not absent),
+                *_about_types({FLOAT_NAMES[t.dtype] for t in stored.values() if t.dtype in FLOAT_NAMES}),
+            ),
+            config={name: value for name, value in _json(net.config).items() if name != "_name_or_path"},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenModule:
+    """A network given in Python, trained; a copy of it is pruned."""
+
+    module: nn.Module
+    normalisation = None
+
+    def dense(self, shape: Shape, classes: int) -> Dense:
+        """Return a copy. Raises `InputError` unless it is of float32 and gives one logit per class."""
+        _check_sound(lambda: check_own_weights(self.module))
+        net = copy.deepcopy(self.module).cpu().eval()
+        if other := sorted(name for name, tensor in net.named_parameters() if tensor.dtype != torch.float32):
+            raise InputError("model", f"parameter {other[0]!r} is not float32; give model.float()")
+        images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        _check_answer(net, images, classes)
+        _check_sound(lambda: check_sound(net, images))
+        return Dense(net=net, source="module", learning_rate=None, notes=(TRAINED_ELSEWHERE,))
+
+
+def _about_types(names: set[str]) -> tuple[str, ...]:
+    """Return the note about weights that are not float32."""
+    if others := sorted(names - {"float32"}):
+        return (f"weights of {', '.join(others)} are computed with, and written, in float32",)
+    return ()
+
+
+def _json(config: Any) -> dict[str, Any]:  # Any: untyped
+    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    return found
+
+
+def _check_sound(check: Callable[[], None]) -> None:
+    try:
+        check()
+    except UnprunableModelError as error:
+        raise InputError("model", str(error)) from error
+
+
+def _check_answer(net: nn.Module, images: torch.Tensor, classes: int) -> None:
+    try:
+        with torch.inference_mode():
+            answer = ImageClassifier(net)(images).logits
+    except Exception as error:  # foreign forward code may raise anything
+        raise InputError(
+            "model", f"cannot take images of {tuple(images.shape[1:])} ({type(error).__name__}: {error})"
+        ) from error
+    if not isinstance(answer, torch.Tensor) or answer.shape != (2, classes):
+        got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise InputError("model", f"must answer two images with logits of shape (2, {classes}), got {got}")
+
+
+def _notes(name: str, *, keeps_head: bool) -> tuple[str, ...]:
+    if keeps_head:
+        return (f"weights of {name}, its head included, on images as this task reads them", TRAINED_ELSEWHERE)
+    return (f"weights of {name} with a new head; the whole network was fine-tuned on train",)

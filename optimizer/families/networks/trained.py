@@ -1,0 +1,71 @@
+"""Trained once: a dense network that still needs training gets it, or takes the weights that an earlier study kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file
+
+from objectives.metrics import METRICS
+from optimizer.families.encoders.loading import hash_weights
+from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.tasks.images.examples import ImageExamples
+from optimizer.training.finetune import FinetuneSettings, finetune
+from search_spaces.transforms.units.bank.files import write_entry
+
+BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
+TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
+HELD_OUT = 1000
+
+
+def train_once(
+    model: ImageClassifier,
+    pool: ImageExamples,
+    *,
+    name: str,
+    learning_rate: float,
+    seed: int,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Train in place, or take the weights that an earlier study of the same network and images left in `folder`."""
+    settings = _settings(min(TRAINED_ON, len(pool)), learning_rate, seed)
+    recipe = [name, hash_weights(model), pool.hash, repr(settings), TRAINED_ON]
+    digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
+    path = folder / f"{name}-{digest}.safetensors"
+    if not path.exists():
+        learnt, held_out = learnt_part(pool, seed)
+        finetune(
+            model,
+            learnt,
+            held_out=held_out,
+            metric=METRICS["accuracy"],
+            settings=settings,
+            progress=progress,
+        )
+        write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
+    model.load_state_dict(load_file(path))
+    model.eval()
+
+
+def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExamples]:
+    """Return the part of a pool that a network learns from, and the part held out."""
+    order = np.random.default_rng(seed).permutation(len(pool))
+    held = min(HELD_OUT, len(pool) // 10)
+    learnt = order[held : held + TRAINED_ON]
+    return pool.subset(learnt), pool.subset(order[:held])
+
+
+def epochs_for(examples: int) -> int:
+    """Return how often so many images are seen: about `STEPS` steps, for any number of them."""
+    least, most = EPOCHS
+    return min(most, max(least, round(STEPS * BATCH / examples)))
+
+
+def _settings(examples: int, learning_rate: float, seed: int) -> FinetuneSettings:
+    epochs = epochs_for(examples)
+    return FinetuneSettings(learning_rate=learning_rate, batch_size=BATCH, epochs=epochs, patience=epochs, seed=seed)

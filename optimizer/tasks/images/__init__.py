@@ -1,0 +1,1 @@
+"""Tasks of images: how their data are read."""

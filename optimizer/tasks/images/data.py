@@ -1,0 +1,162 @@
+"""Image data sets ready for training: parts, deterministic stratified subsets, normalisation from the training part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optimizer.errors import InputError, UnknownNameError
+from optimizer.tasks.images.decode import Pixels
+from optimizer.tasks.images.known import IMAGE_TASKS, Shape
+from optimizer.tasks.images.labels import count_classes, labelled
+from optimizer.tasks.images.parts import Labels, Part
+from optimizer.tasks.images.pixels import read_pixels
+from optimizer.tasks.images.sources import read_parts
+
+TEST_SHARE = 0.2  # where a data set comes in one part
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Normalised images `(n, c, h, w)` with their labels `(n,)`."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What was done to pixels between 0 and 255: `mean` per channel taken off, then divided by `spread`."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def __call__(self, pixels: Pixels, labels: Labels) -> Images:
+        """Return images `(n, c, h, w)` normalised, with their labels."""
+        mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
+        return Images(torch.from_numpy((pixels - mean) / spread), torch.from_numpy(labels))
+
+    def for_channels(self, channels: int) -> Normalisation:
+        """Return it for images of so many channels: its own, or for one the means of mean and spread over its own.
+
+        Raises `InputError` for any other number.
+        """
+        if channels == len(self.mean):
+            return self
+        if channels != 1:
+            raise InputError("--task", f"has images of {channels} channels, the network takes {len(self.mean)} or 1")
+        return Normalisation(*((float(np.mean(each)),) for each in (self.mean, self.spread)))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageData:
+    """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part.
+
+    `notes` say what was converted or set aside while it was read.
+    """
+
+    name: str
+    shape: Shape
+    classes: int
+    train: Images
+    test: Images
+    normalisation: Normalisation
+    validation: Images | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load_images(
+    name: str,
+    *,
+    directory: Path | None = None,
+    train_examples: int | None = None,
+    test_examples: int | None = None,
+    largest: int | None = None,
+    normalisation: Normalisation | None = None,
+    seed: int = 0,
+) -> ImageData:
+    """Load a data set, from `directory` if given, else from where its task says; only the images used are decoded.
+
+    Mean and spread per channel are those of the training part, unless a `normalisation` is given, and normalise every
+    part. What comes unsplit is split at random, stratified: a fifth for testing, and the task's share for validation.
+    A data set without a labelled test part is tested on its validation part. `train_examples` and `test_examples`
+    (which bounds the validation part too) take stratified subsets; splits and subsets are the same for the same
+    `seed`. Images larger than `largest` pixels, or than the task's own bound, are shrunk to it. What
+    was converted or set aside is counted in the notes. Raises `InputError`
+    naming the option and what to do.
+    """
+    if name not in IMAGE_TASKS:
+        raise UnknownNameError("--dataset", name, IMAGE_TASKS)
+    task = IMAGE_TASKS[name]
+    parts = split(labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
+    classes = count_classes(parts, task.classes)
+    limits = {"train": train_examples, "validation": test_examples, "test": test_examples}
+    chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
+    pixels, remarks = read_pixels(chosen, task, largest)
+    channels, height, width = pixels["train"].shape[1:]
+    normalise = normalisation.for_channels(channels) if normalisation else _normalisation(pixels["train"])
+    images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
+    return ImageData(
+        name=name,
+        shape=(channels, height, width),
+        classes=classes,
+        train=images["train"],
+        test=images["test"],
+        validation=images.get("validation"),
+        normalisation=normalise,
+        notes=(*dict.fromkeys(note for part in parts.values() for note in part.notes), *remarks),
+    )
+
+
+def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return `count` indices whose classes are as frequent as among `labels`, to within one; sorted, seeded."""
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(labels))
+    shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    places = (np.arange(count) + rng.random()) * len(labels) / count
+    return np.sort(shuffled[places.astype(np.intp)])
+
+
+def split(parts: dict[str, Part], *, validation_share: float, seed: int) -> dict[str, Part]:
+    """Return parts with `train` and `test` at least: what has no test part is tested on its validation part.
+
+    What is all `train` loses a stratified fifth to `test`, and `validation_share` of the whole to `validation`.
+    """
+    if "test" in parts:
+        return parts
+    if "validation" in parts:
+        return {"train": parts["train"], "test": parts["validation"]}
+    test, rest = _cut(parts["train"], round(TEST_SHARE * len(parts["train"])), seed)
+    if not validation_share:
+        return {"train": rest, "test": test}
+    validation, rest = _cut(rest, round(validation_share * len(parts["train"])), seed)
+    return {"train": rest, "validation": validation, "test": test}
+
+
+def _cut(part: Part, count: int, seed: int) -> tuple[Part, Part]:
+    """Return `count` images, at least one, and the others."""
+    chosen = stratified_indices(part.labels, max(1, count), seed)
+    return part.chosen(chosen), part.chosen(np.setdiff1d(np.arange(len(part)), chosen))
+
+
+def _subset(part: Part, count: int | None, seed: int) -> Part:
+    if count is None or count >= len(part):
+        return part
+    if count < 1:
+        raise InputError("examples", f"at least 1 image is needed, got {count}")
+    return part.chosen(stratified_indices(part.labels, count, seed))
+
+
+def _normalisation(pixels: Pixels) -> Normalisation:
+    """Return the mean of `pixels` per channel and their spread, 1 where they have none."""
+    mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
+    spread = pixels.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
+    spread[spread == 0] = 1.0
+    return Normalisation(tuple(mean.tolist()), tuple(spread.tolist()))

@@ -1,0 +1,202 @@
+"""Splits: calibration, search and verification examples, disjoint, stratified, the same for every study of the data.
+
+    train + validation + test   calibrate / search / verify
+    train + test                search is cut from train, and kept out of any training here
+    train + validation          validation in halves
+    one split                   60 % search, 40 % verification, after calibration
+
+Calibration examples are as long as the search examples where there are enough to choose from.
+A text found in two of them leaves train and calibration first, then search, never verification. A text found twice in
+one of them is kept once, with the label that most of its copies have; case and spacing are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from optimizer.errors import InputError
+from optimizer.tasks.texts.data import Table
+from optimizer.tasks.texts.repeats import distinct
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+SEARCH_FROM_TRAIN = 2000  # examples, at most a fifth of train
+SEARCH_SHARE = 0.6  # of a lone split, after calibration
+CALIBRATION_SHARE = 0.2  # of a lone split, at most
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The four disjoint roles. `train` is what remains for training; notes are for the user."""
+
+    calibration: Table
+    search: Table
+    verification: Table
+    train: Table
+    notes: tuple[str, ...] = field(default=())
+
+
+def cut(
+    tables: Mapping[str, Table],
+    *,
+    calibration: int,
+    search: int | None = None,
+    verification: int | None = None,
+    notes: Sequence[str] = (),
+) -> Splits:
+    """Return the roles of the examples. Raises `InputError` where there are too few for the sizes asked for.
+
+    `calibration` is an upper bound; `search` and `verification` are exact sizes, None takes what the rule gives.
+    `notes` are those of the data, kept before those of the cut.
+    """
+    notes = list(notes)
+    pool, wanted_search, held = _roles(_without_repeats(tables, notes), notes)
+    held = _sized(held, verification, "--verification-examples")
+    wanted_search, gone = _without(wanted_search, held)
+    _note_removed(notes, "search", gone)
+    wanted_search = _sized(wanted_search, search, "--search-examples")
+    pool, gone = _without(pool, held, wanted_search)
+    _note_removed(notes, "train", gone)
+    for role, table in (("train", pool), ("search", wanted_search), ("verification", held)):
+        if not len(table):
+            why = f": {'; '.join(notes)}" if notes else ""
+            raise InputError("--data", f"no {role} example is left after cutting the splits{why}; give more examples")
+    chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
+    return Splits(chosen, wanted_search, held, rest, tuple(notes))
+
+
+def table_hash(table: Table) -> str:
+    """Return the SHA-256 of texts and labels in order."""
+    digest = sha256()
+    for texts, label in zip(table.texts, table.labels.tolist(), strict=True):
+        digest.update(repr((texts, label)).encode())
+    return digest.hexdigest()
+
+
+def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table, Table]:
+    """Return the pool for calibration and training, the search and the verification examples."""
+    match sorted(tables):
+        case ["test", "train", "validation"]:
+            return tables["train"], tables["validation"], tables["test"]
+        case ["test", "train"]:
+            size = min(SEARCH_FROM_TRAIN, len(tables["train"]) // 5)
+            search, pool = divide(tables["train"], size, "search")
+            notes.append("search examples were cut from train: a checkpoint trained on it has seen them")
+            return pool, search, tables["test"]
+        case ["train", "validation"]:
+            search, held = divide(tables["validation"], len(tables["validation"]) // 2, "halves")
+            return tables["train"], search, held
+        case ["test", "validation"]:
+            pool, search = divide(tables["validation"], int(len(tables["validation"]) * CALIBRATION_SHARE), "pool")
+            return pool, search, tables["test"]
+        case [only]:
+            pool, rest = divide(tables[only], int(len(tables[only]) * CALIBRATION_SHARE), "pool")
+            search, held = divide(rest, int(len(rest) * SEARCH_SHARE), "search")
+            notes.append(f"all examples come from one split ({only}): a checkpoint trained on it has seen them")
+            return pool, search, held
+    raise InputError("--data", f"cannot make search and verification examples of splits {sorted(tables)}")
+
+
+def _without_repeats(tables: Mapping[str, Table], notes: list[str]) -> dict[str, Table]:
+    """Return the tables that are searched and verified on with each text once; train, where it is none, as it is.
+
+    Calibration examples are drawn from all of train, so that they stay those of earlier studies of the same data.
+    """
+    is_pool = {"train", "validation"} <= tables.keys()
+    return {
+        split: table if split == "train" and is_pool else _once(table, split, notes)[0]
+        for split, table in tables.items()
+    }
+
+
+def _each_once(chosen: Table, rest: Table, notes: list[str]) -> tuple[Table, Table]:
+    """Return both with each text in one of them once, in `chosen` if it was there."""
+    both = replace(rest, texts=chosen.texts + rest.texts, labels=np.concatenate([chosen.labels, rest.labels]))
+    once, places = _once(both, "train", notes)
+    size = int(np.searchsorted(places, len(chosen)))
+    return once.take(np.arange(size)), once.take(np.arange(size, len(once)))
+
+
+def _once(table: Table, split: str, notes: list[str]) -> tuple[Table, IntArray]:
+    """Return the examples with each text once, and their places in `table`, ascending."""
+    found = distinct([_normal(texts) for texts in table.texts], table.labels)
+    notes.extend(found.notes(split))
+    return replace(table.take(found.kept), labels=found.labels), found.kept
+
+
+def divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
+    """Return `size` examples, stratified by label, and the others; both in the table's order.
+
+    The draw depends on the examples and the purpose alone, so that all studies of a data set share their splits.
+    """
+    rng = np.random.default_rng(int(sha256(f"{purpose}/{table_hash(table)}".encode()).hexdigest()[:16], 16))
+    position = np.empty(len(table))
+    strata = _strata(table)
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        position[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    order = np.argsort(position, kind="stable")
+    return table.take(np.sort(order[:size])), table.take(np.sort(order[size:]))
+
+
+def _alike(pool: Table, model: Table, size: int) -> tuple[Table, Table]:
+    """Return `size` examples of `pool`, stratified by label, whose texts are as long as those of `model`; the others.
+
+    GLUE's SST-2 is trained on phrases and tested on sentences of twice their length; what a layer sees depends on it.
+    For every quantile of the lengths in `model` the nearest length that is left is taken, at random among equals.
+    """
+    rng = np.random.default_rng(int(sha256(f"calibration/{table_hash(pool)}".encode()).hexdigest()[:16], 16))
+    lengths, wanted = _lengths(pool), _lengths(model)
+    by_length = np.lexsort((rng.random(len(pool)), lengths))
+    strata = [by_length[_strata(pool)[by_length] == stratum] for stratum in np.unique(_strata(pool))]
+    sizes = np.diff(np.round(np.cumsum([0, *map(len, strata)]) / len(pool) * size).astype(int))
+    chosen = np.concatenate([s[_nearest(lengths[s], wanted, n)] for s, n in zip(strata, sizes, strict=True)])
+    return pool.take(np.sort(chosen)), pool.take(np.setdiff1d(np.arange(len(pool)), chosen))
+
+
+def _nearest(ascending: IntArray, wanted: IntArray, size: int) -> IntArray:
+    """Return `size` different places in `ascending` whose values are close to the quantiles of `wanted`."""
+    steps = np.arange(size)
+    places = np.searchsorted(ascending, np.quantile(wanted, (steps + 0.5) / size))
+    places = np.maximum.accumulate(places - steps) + steps  # each place once
+    return np.minimum(places, len(ascending) - size + steps)
+
+
+def _strata(table: Table) -> IntArray:
+    """Return the stratum of each example: its class, or one for all where labels are numbers: `(n,)`."""
+    return table.labels if table.names else np.zeros(len(table), dtype=np.int64)
+
+
+def _lengths(table: Table) -> IntArray:
+    """Return the characters of each example: `(n,)`."""
+    return np.array([sum(map(len, texts)) for texts in table.texts], dtype=np.int64)
+
+
+def _sized(table: Table, size: int | None, option: str) -> Table:
+    if size is None:
+        return table
+    if size > len(table):
+        raise InputError(option, f"asks for {size} examples, but there are {len(table)}")
+    return divide(table, size, option)[0]
+
+
+def _without(table: Table, *others: Table) -> tuple[Table, int]:
+    """Return the examples whose text is in none of the others, and how many were removed."""
+    taken = {_normal(texts) for other in others for texts in other.texts}
+    keep = np.array([i for i, texts in enumerate(table.texts) if _normal(texts) not in taken], dtype=np.intp)
+    return table.take(keep), len(table) - len(keep)
+
+
+def _normal(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(" ".join(text.split()).casefold() for text in texts)
+
+
+def _note_removed(notes: list[str], role: str, count: int) -> None:
+    if count:
+        others = "verification" if role == "search" else "search or verification"
+        notes.append(f"{role} examples: {count} set aside because their text is among the {others} examples")

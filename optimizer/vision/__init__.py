@@ -1,1 +1,0 @@
-"""Images: the data sets of the literature, small definitions of their models, and a plain deterministic training."""

@@ -1,1 +1,0 @@
-"""Workloads: the trained model with its task, data and splits, checked before anything heavy is loaded."""

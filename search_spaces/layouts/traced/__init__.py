@@ -1,0 +1,1 @@
+"""Layouts of any network, from a trace of its dependencies."""

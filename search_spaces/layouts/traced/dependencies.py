@@ -1,0 +1,172 @@
+"""Dependencies: the one adapter to torch-pruning, whose graph knows which entries of which layers belong together.
+
+The graph follows residual additions, concatenations and flattened maps (Fang et al. 2023, "DepGraph").
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch_pruning  # type: ignore[import-untyped]  # ships no types
+from torch import nn
+from torch_pruning._helpers import _HybridIndex  # type: ignore[import-untyped]
+from torch_pruning.ops import OPTYPE  # type: ignore[import-untyped]
+
+from search_spaces.layouts.layout import Axis, Link, UnprunableModelError
+from search_spaces.layouts.surgery import share_structure
+from search_spaces.layouts.traced.inputs import Inputs, answers, call
+
+_PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+_FOLLOWERS = {OPTYPE.BN, OPTYPE.LN, OPTYPE.IN, OPTYPE.PRELU, OPTYPE.DEPTHWISE_CONV}
+_WITHOUT_ENTRIES = {OPTYPE.ELEMENTWISE, OPTYPE.RESHAPE, OPTYPE.CONCAT, OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.EXPAND}
+
+
+_Place = tuple[Any, Any]  # a node of the graph, and the side of it that shrinks
+
+
+class CannotFollowError(ValueError):
+    """A layer cannot shrink with the channels that it reads; their group stays dense."""
+
+
+class OutputError(CannotFollowError):
+    """The channels are outputs of the model, which stay as many as they are."""
+
+
+class Dependencies:
+    """The dependency graph of one model; the model itself is left as it is.
+
+    Raises `UnprunableModelError` where the model fails on the inputs, or does what the graph cannot express.
+    """
+
+    def __init__(self, model: nn.Module, example_inputs: Inputs) -> None:
+        twin = _trainable_twin(model).eval()
+        with torch.enable_grad():
+            _check_traceable(twin, example_inputs)
+            self._graph = _graph_of(twin, example_inputs)
+        self._names = {parameter: name for name, parameter in twin.named_parameters()}
+        self._layers = {module: path for path, module in twin.named_modules()}
+        self._widest = max((max(p.shape, default=1) for p in twin.parameters()), default=1)
+
+    def roots(self) -> Iterator[str]:
+        """Yield the paths of the layers whose outputs may lead a group, in the order of the model."""
+        for layer, path in self._layers.items():
+            if isinstance(layer, _PRODUCTS) and getattr(layer, "groups", 1) == 1 and layer in self._graph.module2node:
+                yield path
+
+    def links(self, root: str) -> tuple[Link, ...]:
+        """Return everything that shrinks with the outputs of `root`. Raises `CannotFollowError`."""
+        reached = self._reached(self._graph.model.get_submodule(root))
+        return tuple(
+            self._link(node, handler, owners)
+            for (node, handler), owners in reached.items()
+            if not _is_without_entries(node)
+        )
+
+    def _reached(self, layer: nn.Module) -> dict[_Place, dict[int, int]]:
+        """Return the entries that go with the layer's outputs, each with its unit, by node and side of the node."""
+        pruner = self._graph.get_pruner_of_module(layer)
+        units = [_HybridIndex(idx=unit, root_idx=unit) for unit in range(pruner.get_out_channels(layer))]
+        start = (self._graph.module2node[layer], pruner.prune_out_channels)
+        reached: dict[_Place, dict[int, int]] = {start: {index.idx: index.root_idx for index in units}}
+        waiting = [(start, units)]
+        while waiting:
+            (node, handler), indices = waiting.pop()
+            for edge in node.dependencies:
+                if edge.is_triggered_by(handler):
+                    place = (edge.target, edge.handler)
+                    mapped = self._mapped(edge, indices)
+                    if fresh := _added(reached.setdefault(place, {}), mapped):
+                        waiting.append((place, fresh))
+        return {place: owners for place, owners in reached.items() if owners}
+
+    def _mapped(self, edge: Any, indices: list[_HybridIndex]) -> list[_HybridIndex]:
+        for mapping in edge.index_mapping:
+            indices = indices if mapping is None else mapping(indices)
+        if len(indices) > self._widest:  # a reshape other than flattening multiplies indices without end
+            raise CannotFollowError("a reshape mixes these channels with positions")
+        return indices
+
+    def _link(self, node: Any, handler: Any, owners: dict[int, int]) -> Link:
+        entries, units = torch.tensor(list(owners)), torch.tensor(list(owners.values()))
+        if node.type == OPTYPE.PARAMETER:
+            return Link(
+                path=self._names[node.module], axis=Axis.PARAMETER, entries=entries, units=units, dim=node.pruning_dim
+            )
+        grows = self._graph.is_out_channel_pruning_fn(handler)
+        if grows and not node.outputs:
+            raise OutputError("these channels are outputs of the model")
+        return Link(path=self._layers[node.module], axis=_axis(node, rows=grows), entries=entries, units=units)
+
+
+def _added(owners: dict[int, int], indices: list[_HybridIndex]) -> list[_HybridIndex]:
+    """Record the unit of every index and return the new ones."""
+    fresh = [index for index in indices if index.idx not in owners]
+    owners.update((index.idx, index.root_idx) for index in fresh)
+    if any(owners[index.idx] != index.root_idx for index in indices):
+        raise CannotFollowError("two of these channels end up in one")
+    return fresh
+
+
+def _is_without_entries(node: Any) -> bool:
+    shared = isinstance(node.module, nn.PReLU) and node.module.num_parameters == 1  # one slope for all channels
+    return shared or node.type in _WITHOUT_ENTRIES
+
+
+def _axis(node: Any, *, rows: bool) -> Axis:
+    layer = node.module
+    if node.type in _FOLLOWERS:
+        return Axis.CHANNELS
+    if isinstance(layer, nn.GroupNorm) and layer.num_groups in (1, layer.num_channels):
+        return Axis.CHANNELS
+    if isinstance(layer, _PRODUCTS) and getattr(layer, "groups", 1) == 1:
+        return Axis.ROWS if rows else Axis.COLUMNS
+    raise CannotFollowError(f"a {type(layer).__name__} cannot follow its channels")
+
+
+def _trainable_twin(model: nn.Module) -> nn.Module:
+    """Return a twin on the same storage, all of whose parameters take gradients: the graph is read off autograd."""
+    twin = share_structure(model)
+    fresh: dict[nn.Parameter, nn.Parameter] = {}
+    for module in twin.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[name] = fresh.setdefault(parameter, nn.Parameter(parameter.detach()))
+    return twin
+
+
+def _check_traceable(model: nn.Module, example_inputs: Inputs) -> None:
+    """Run the model; a failure becomes an error that names the last layer that ran."""
+    running = ["the model"]
+    handles = [
+        module.register_forward_pre_hook(lambda *_, path=path: running.append(path))
+        for path, module in model.named_modules()
+        if path
+    ]
+    try:
+        if any(output.grad_fn is None for output in answers(model, example_inputs)):
+            raise RuntimeError("an output does not depend on any parameter through autograd")
+    except Exception as error:  # foreign forward code may raise anything
+        raise UnprunableModelError(
+            f"{running[-1]}: the model cannot be traced ({type(error).__name__}: {error}); give example inputs that "
+            "the model accepts, and keep detach, item and NumPy out of its forward"
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _graph_of(model: nn.Module, example_inputs: Inputs) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of shapes that it could not infer; what matters is checked afterwards
+            return torch_pruning.DependencyGraph().build_dependency(
+                model, example_inputs, forward_fn=call, verbose=False
+            )
+    except Exception as error:  # it fails in many ways on graphs that it does not know
+        raise UnprunableModelError(
+            f"{type(model).__name__}: torch-pruning cannot follow the model ({type(error).__name__}: {error}); "
+            "channels that reshapes split or shuffle cannot be pruned: give a part of the model, or prune by masks"
+        ) from error

@@ -1,0 +1,1 @@
+"""Transforms: what may be done to a model, one folder each."""

@@ -1,0 +1,1 @@
+"""Masks: single weights and whole filters are set to zero, under a schedule; shapes stay."""

@@ -1,0 +1,1 @@
+"""Units: heads, neurons and channels are removed, the rest is solved again."""

@@ -1,0 +1,49 @@
+"""Recalibrate: batch norms are measured again on the pruned network (He et al. 2017; Li et al. 2020, EagleEye)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from search_spaces.layouts.surgery import share_structure
+from search_spaces.layouts.traced.inputs import Inputs, call
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def recalibrate(model: Model, batches: Iterable[Inputs]) -> Model:
+    """Return `model` with the mean and variance of every batch norm averaged over `batches`; weights are shared.
+
+    `model` is left as it is, and a network without batch norms is returned itself. Batches of some dozens of examples
+    or more serve best. Raises `ValueError` when there is no batch.
+    """
+    twin = share_structure(model)
+    norms = [module for module in twin.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return model
+    modes = [(module, module.training) for module in twin.modules()]
+    momenta = [norm.momentum for norm in norms]
+    twin.eval()
+    for norm in norms:
+        _forget(norm)
+    with torch.no_grad():
+        seen = sum(1 for batch in batches if call(twin, batch) is not None)
+    if not seen:
+        raise ValueError("recalibrate: give at least one batch")
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    for module, mode in modes:
+        module.training = mode
+    return twin  # type: ignore[return-value]  # the copy has the model's type
+
+
+def _forget(norm: _BatchNorm) -> None:
+    norm.running_mean = torch.zeros_like(norm.running_mean)  # type: ignore[arg-type]
+    norm.running_var = torch.ones_like(norm.running_var)  # type: ignore[arg-type]
+    norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)  # type: ignore[arg-type]
+    norm.momentum = None  # a plain average over batches
+    norm.train()

@@ -1,0 +1,166 @@
+"""Image networks in the main flow: trained once, pruned by channels, verified, exported and loaded again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from optimizer import load_pruned
+from optimizer.errors import InputError, UnknownNameError
+from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.networks.given import Given
+from optimizer.handover.export import export_candidate
+from optimizer.predict import predict
+from optimizer.prepare import study_bank, study_groups
+from optimizer.run import optimize, resume
+from optimizer.spec import StudySpec
+from optimizer.tasks.images.data import load_images
+from search_spaces.config import Config, Form
+from studies.opening import open_store
+from studies.records import Verdict
+from studies.sql.store import SqlStore
+
+
+def spec_of(**changes: object) -> StudySpec:
+    fields = {
+        "model": "mlp-small",
+        "task": "digits",
+        "epsilon": 0.05,
+        "trials": 12,
+        "round_to": 1,
+        "batch_sizes": (1,),
+        "measure_seconds": 0.02,
+        "calibration_examples": 200,
+        "threads": 1,
+    }
+    return StudySpec.model_validate({**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[SqlStore, Path, object]:
+    root = tmp_path_factory.mktemp("digits")
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    return store, root, optimize(spec_of(), store=store, cache_dir=root / "cache", study="digits")
+
+
+def test_a_study_of_images_ends_with_a_verified_front_of_smaller_networks(finished: tuple) -> None:
+    _, _, result = finished
+    assert result.candidates_evaluated == 12
+    assert result.conditions["image"] == "1×8×8"
+    assert result.baseline.accuracy > 0.5
+    held = [m for m in result.front if m.verdict in (Verdict.VERIFIED, Verdict.CERTIFIED)]
+    assert held
+    assert all(m.flops_ratio < 1 and m.verification.drop <= 0.05 for m in held)
+
+
+def test_a_finished_study_is_not_run_again_and_the_network_not_trained_again(finished: tuple) -> None:
+    store, root, result = finished
+    trained = list((root / "cache" / "trained").iterdir())
+    assert len(trained) == 1
+    before = trained[0].stat().st_mtime_ns
+    assert resume("digits", store=store, cache_dir=root / "cache").front == result.front
+    load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
+    assert trained[0].stat().st_mtime_ns == before
+
+
+def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> None:
+    store, root, result = finished
+    member = result.front[0]
+    place = root / "exported"
+    export_candidate(store, store.study("digits"), member.candidate, place, cache_dir=root / "cache")
+    loaded = load_pruned(place)
+    workload = load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
+    groups = study_groups(spec_of(), workload)
+    config = next(c for c in store.candidates(1) if c.number == member.candidate).config
+    assert config.form is Form.RECONSTRUCTED
+    small = workload.family.materialize(
+        groups, config, study_bank(spec_of(), workload, groups, root / "cache"), share_weights=True
+    )
+    wanted = predict(small, workload.verification)
+    assert np.allclose(predict(loaded, workload.verification), wanted, atol=1e-5)
+    accuracy = float((wanted.argmax(1) == workload.verification.labels).mean())
+    assert accuracy == pytest.approx(member.verification.accuracy)
+    assert "pixel_values" in (place / "README.md").read_text()
+
+
+def test_onnx_gives_equal_logits_at_any_batch(finished: tuple) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    store, root, result = finished
+    number, place = result.front[0].candidate, root / "graph"
+    export_candidate(store, store.study("digits"), number, place, cache_dir=root / "cache", as_onnx=True)
+    session = onnxruntime.InferenceSession(str(place / "model.onnx"), providers=["CPUExecutionProvider"])
+    workload = load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
+    pixels = workload.verification.pixels[:7]
+    (logits,) = session.run(None, {"pixel_values": pixels.numpy()})
+    wanted = load_pruned(place)(pixels).logits.detach().numpy()
+    assert np.allclose(logits, wanted, atol=1e-4)
+
+
+def test_search_examples_are_in_no_other_role(tmp_path: Path) -> None:
+    workload = load_workload(spec_of(allow_untrained=True), cache_dir=tmp_path, progress=lambda *_: None)
+    rows = {
+        role: {image.numpy().tobytes() for image in examples.pixels}
+        for role, examples in {
+            "search": workload.search,
+            "verification": workload.verification,
+            "train": workload.train(),
+            "calibration": workload.calibration,
+        }.items()
+    }
+    assert not rows["search"] & rows["train"]
+    assert not rows["verification"] & (rows["train"] | rows["search"] | rows["calibration"])
+    assert rows["calibration"] <= rows["train"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"model": "resnet19"}, UnknownNameError, "resnet18"),
+        ({"task": "digit", "model": "mlp-small"}, UnknownNameError, "digits"),
+        ({"metric": "f1"}, InputError, "accuracy"),
+        ({"data": "/nowhere"}, InputError, "/nowhere"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_before_anything_is_loaded(
+    changes: dict[str, object], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        check_workload(spec_of(**changes))
+
+
+def test_latency_and_energy_steer_a_network_by_a_table_that_is_kept(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    spec = spec_of(objectives=("latency", "energy"), trials=5, allow_untrained=True)
+    result = optimize(spec, store=store, cache_dir=tmp_path, study="timed")
+    assert result.candidates_evaluated == 5
+    (table,) = (tmp_path / "latency").iterdir()
+    before = table.stat().st_mtime_ns
+    optimize(spec.model_copy(update={"seed": 1}), store=store, cache_dir=tmp_path, study="again")
+    assert table.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("examples", [65, 129])
+def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 8, 8), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 10))
+    spec = spec_of(calibration_examples=examples, allow_untrained=True)
+    given = Given(model=network.eval(), images=load_images("digits"))
+    workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None, given=given)
+    groups = study_groups(spec, workload)
+    bank = study_bank(spec, workload, groups, tmp_path)
+    config = Config.of({groups[0].name: 4}, form=Form.RECONSTRUCTED)
+    small = workload.family.materialize(groups, config, bank, share_weights=False)
+    assert len(workload.calibration) == examples
+    assert np.isfinite(predict(small, workload.search)).all()
+
+
+def test_graphs_are_checked_on_images_of_the_task(tmp_path: Path) -> None:
+    workload = load_workload(spec_of(allow_untrained=True), cache_dir=tmp_path, progress=lambda *_: None)
+    requests = workload.family.onnx_inputs().requests
+    assert [len(request["pixel_values"]) for request in requests] == [2, 1, 5]
+    assert all(torch.equal(r["pixel_values"], workload.search.pixels[: len(r["pixel_values"])]) for r in requests)

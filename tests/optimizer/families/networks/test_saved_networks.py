@@ -1,0 +1,145 @@
+"""Image classifiers saved by transformers: kept as they are, or given a new head; pruned, exported, loaded again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from bright_corners import CLASSES, write_images
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageClassification, ConvNextConfig, PreTrainedConfig, ResNetConfig
+
+from optimizer import load_pruned
+from optimizer.errors import InputError
+from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.networks.network import read_network
+from optimizer.families.networks.origins import SavedModel
+from optimizer.handover.export import export_candidate
+from optimizer.predict import predict
+from optimizer.run import optimize
+from optimizer.spec import StudySpec
+from studies.opening import open_store
+
+SIDE = 32
+CONFIGS = {
+    "resnet": ResNetConfig(embedding_size=16, hidden_sizes=[16, 24, 32, 40], depths=[1] * 4, layer_type="basic"),
+    "convnext": ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1] * 4),
+}
+
+
+def save(kind: str, place: Path, *, classes: int = CLASSES) -> Path:
+    config: PreTrainedConfig = CONFIGS[kind]
+    config.num_labels = classes
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        AutoModelForImageClassification.from_config(config).save_pretrained(place)
+    said = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}
+    (place / "preprocessor_config.json").write_text(json.dumps(said))
+    return place
+
+
+def spec_of(model: Path, data: Path, **changes: object) -> StudySpec:
+    fields: dict[str, object] = {
+        "model": str(model),
+        "task": "bloodmnist",
+        "data": str(data),
+        "epsilon": 0.5,
+        "round_to": 1,
+        "calibration_examples": 32,
+        "trials": 3,
+        "batch_sizes": (1,),
+        "measure_seconds": 0.02,
+        "threads": 1,
+    }
+    return StudySpec.model_validate({**fields, **changes})
+
+
+def test_a_saved_network_is_pruned_exported_and_loaded_again(tmp_path: Path) -> None:
+    spec = spec_of(
+        save("resnet", tmp_path / "resnet"), write_images(tmp_path / "data", side=SIDE), allow_untrained=True
+    )
+    store, cache = open_store(f"sqlite:///{tmp_path}/s.sqlite"), tmp_path / "cache"
+    result = optimize(spec, store=store, cache_dir=cache, study="saved")
+    assert any("weights of resnet, its head included" in note for note in result.notes)
+    export_candidate(store, store.study("saved"), 0, tmp_path / "small", cache_dir=cache)
+    assert str(tmp_path) not in (tmp_path / "small" / "network.json").read_text()
+    small = load_pruned(tmp_path / "small")
+    assert sum(p.numel() for p in small.parameters()) < result.baseline.parameters
+    workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
+    search = store.candidates(store.study("saved").id)[0].outcome
+    right = float((predict(small, workload.search).argmax(1) == workload.search.labels).mean())
+    assert search is not None and search.drop is not None
+    dense = float((workload.search_logits.argmax(1) == workload.search.labels).mean())
+    assert dense - right == pytest.approx(search.drop)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: str, tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", side=SIDE)
+    spec = spec_of(save(kind, tmp_path / kind), data, allow_untrained=True)
+    workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
+    assert workload.search.pixels.min() == pytest.approx(-2.0, abs=0.05)  # black, (0 - 0.5) / 0.25
+    workload.family.save(tmp_path)
+    network, groups = read_network(tmp_path), workload.family.groups()
+    assert network is not None
+    small = network.pruned({group.name: group.nearest_level(group.units / 2) for group in groups})
+    with torch.inference_mode():
+        assert small(pixel_values=workload.search.pixels[:2]).logits.shape == (2, CLASSES)
+    assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in workload.model.parameters())
+
+
+def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) -> None:
+    model, data = save("resnet", tmp_path / "m", classes=3), write_images(tmp_path / "data", side=16)
+    spec, cache = spec_of(model, data), tmp_path / "cache"
+    workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
+    assert any("with a new head; the whole network was fine-tuned" in note for note in workload.notes)
+    assert workload.search_logits.shape[1] == CLASSES
+    (kept,) = (cache / "trained").iterdir()
+    before = kept.stat().st_mtime_ns
+    again = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
+    assert again.subject.weights_hash == workload.subject.weights_hash and kept.stat().st_mtime_ns == before
+
+
+def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    data, model = write_images(tmp_path / "data", side=SIDE), save("resnet", tmp_path / "m")
+    grey = write_images(tmp_path / "grey", side=SIDE, channels=1)
+    with pytest.raises(InputError, match=r"--model: .* takes 3 channels, images have 1"):
+        load_workload(spec_of(model, grey, task="mvtec_3d"), cache_dir=tmp_path, progress=lambda *_: None)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
+    with pytest.raises(InputError, match="'vit' are not supported; families are resnet, convnext"):
+        check_workload(spec_of(model, data))
+
+
+@pytest.mark.parametrize(
+    ("said", "mean", "spread"),
+    [
+        ({"rescale_factor": 1 / 127.5}, 0.5 * 127.5, 0.25 * 127.5),
+        ({"do_rescale": False}, 0.5, 0.25),
+        ({"do_normalize": False}, 0.0, 255.0),
+    ],
+)
+def test_images_are_normalised_as_the_processor_says(
+    said: dict[str, object], mean: float, spread: float, tmp_path: Path
+) -> None:
+    file = save("resnet", tmp_path / "m") / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
+    found = SavedModel(tmp_path / "m").normalisation
+    assert found is not None
+    assert (found.mean[0], found.spread[0]) == pytest.approx((mean, spread))
+
+
+def test_types_of_weights_are_said_and_quantised_ones_refused(tmp_path: Path) -> None:
+    place = save("resnet", tmp_path / "m")
+    tensors = load_file(place / "model.safetensors")
+    save_file(
+        {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}, place / "model.safetensors"
+    )
+    dense = SavedModel(place).dense((3, SIDE, SIDE), CLASSES)
+    assert "weights of float16 are computed with, and written, in float32" in dense.notes
+    name = "classifier.1.weight"
+    save_file({**tensors, name: tensors[name].to(torch.int8)}, place / "model.safetensors")
+    with pytest.raises(InputError, match=r"--model: tensor 'classifier\.1\.weight' is stored as I8"):
+        SavedModel(place).dense((3, SIDE, SIDE), CLASSES)

@@ -1,0 +1,107 @@
+"""Training of image models: it learns, it repeats itself, it keeps its masks, it refuses what cannot work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from sklearn.metrics import precision_recall_fscore_support
+
+from objectives.measurement import Source
+from optimizer.errors import InputError, MachineError
+from optimizer.families.networks.models import new_model
+from optimizer.tasks.images.data import ImageData, Images, load_images
+from optimizer.tasks.images.scores import accuracy, predictions, scores
+from optimizer.training.energy import count_step, training_memory_bytes
+from optimizer.training.images import TrainingSettings, train
+from search_spaces.transforms.masks.schedules.table import SCHEDULES
+from search_spaces.transforms.masks.target import Target
+
+SETTINGS = TrainingSettings(epochs=2, batch_size=16, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    return load_images("digits", train_examples=600, test_examples=200)
+
+
+def small(data: ImageData) -> torch.nn.Module:
+    return new_model("mlp-small", data.shape, data.classes, seed=0)
+
+
+def test_two_epochs_teach_digits_and_tell_of_each(digits: ImageData) -> None:
+    model, told = small(digits), []
+    result = train(model, digits.train, replace(SETTINGS, epochs=4), held_out=digits.test, progress=told.append)
+    assert accuracy(model, digits.test) > 0.75
+    assert tuple(told) == result.epochs
+    assert result.epochs[-1].loss < result.epochs[0].loss
+    assert result.epochs[-1].accuracy == accuracy(model, digits.test)
+    assert all(epoch.seconds > 0 and epoch.energy.value > 0 for epoch in result.epochs)
+    assert all(epoch.energy.source is not Source.MODELLED or "flop_j" in epoch.energy.conditions for epoch in told)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone(digits: ImageData) -> None:
+    state, models = torch.get_rng_state(), [small(digits), small(digits)]
+    for model in models:
+        train(model, digits.train, SETTINGS, schedule=SCHEDULES["set"](), target=Target(ratio=0.5))
+    assert torch.equal(models[0][1].weight, models[1][1].weight)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_every_schedule_ends_at_its_target(name: str, digits: ImageData) -> None:
+    model = small(digits)
+    result = train(model, digits.train, SETTINGS, schedule=SCHEDULES[name](), target=Target(ratio=0.5))
+    assert result.masks.overall_sparsity == 0.5
+    assert int((model[1].weight == 0).sum()) == 64 * 16 // 2
+
+
+def test_no_images_are_refused(digits: ImageData) -> None:
+    nothing = Images(digits.train.pixels[:0], digits.train.labels[:0])
+    with pytest.raises(InputError, match="no images"):
+        train(small(digits), nothing, SETTINGS)
+
+
+@pytest.mark.parametrize("field", ["epochs", "batch_size"])
+def test_fewer_than_one_is_refused(field: str, digits: ImageData) -> None:
+    with pytest.raises(InputError, match=f"{field}: must be at least 1, got 0"):
+        train(small(digits), digits.train, replace(SETTINGS, **{field: 0}))
+
+
+def test_too_few_epochs_for_a_schedule_are_refused(digits: ImageData) -> None:
+    with pytest.raises(InputError, match="too few for this schedule"):
+        train(small(digits), digits.train, replace(SETTINGS, epochs=1), schedule=SCHEDULES["imp"](), target=Target())
+
+
+def test_a_schedule_without_a_target_is_refused(digits: ImageData) -> None:
+    with pytest.raises(InputError, match="needs a target"):
+        train(small(digits), digits.train, SETTINGS, schedule=SCHEDULES["set"]())
+
+
+def test_a_loss_that_is_no_number_is_a_failure(digits: ImageData) -> None:
+    broken = Images(digits.train.pixels * float("nan"), digits.train.labels)
+    with pytest.raises(MachineError, match="lower learning rate"):
+        train(small(digits), broken, SETTINGS)
+
+
+def test_a_step_costs_three_forward_passes_less_the_gradient_of_the_images(digits: ImageData) -> None:
+    model, (pixels, labels) = small(digits), (digits.train.pixels[:4], digits.train.labels[:4])
+    forward = 2 * 4 * (64 * 16 + 16 * 16 + 16 * 10)
+    assert count_step(model, pixels, labels).flops == 3 * forward - 2 * 4 * 64 * 16
+
+
+def test_the_memory_of_a_step_holds_weights_gradients_and_the_optimizers_two_moments(digits: ImageData) -> None:
+    model = new_model("mlp-medium", digits.shape, digits.classes, seed=0)
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    peak = training_memory_bytes(model, digits.train.pixels[:4], digits.train.labels[:4])
+    assert 4 * weights <= peak < 5.5 * weights
+
+
+def test_scores_are_those_of_scikit_learn(digits: ImageData) -> None:
+    model = small(digits)
+    train(model, digits.train, SETTINGS)
+    found, predicted = scores(model, digits.test), predictions(model, digits.test).numpy()
+    wanted = precision_recall_fscore_support(digits.test.labels, predicted, average="macro", zero_division=0)
+    assert (found.precision, found.recall, found.f1) == pytest.approx(wanted[:3])
+    assert found.accuracy == pytest.approx(accuracy(model, digits.test))

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from digit_networks import ResidualCnn, mlp
+from torch import Tensor, nn
+
+from search_spaces.config import ConfigError
+from search_spaces.groups import GroupKind, channel_levels
+from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
+from search_spaces.layouts.traced.discover import discover_channels
+
+
+def entries(space: Layout, group: str, side: tuple[str, Axis]) -> dict[int, list[int]]:
+    """Unit -> its entries on one side of a layer."""
+    (link,) = (link for link in space.links[group] if link.side == side)
+    return {unit: link.entries[link.units == unit].sort().values.tolist() for unit in range(int(link.units.max()) + 1)}
+
+
+def sides(space: Layout, group: str) -> set[tuple[str, Axis]]:
+    return {link.side for link in space.links[group]}
+
+
+def test_a_residual_stream_is_one_group_and_its_branches_are_others() -> None:
+    space = discover_channels(ResidualCnn(8), torch.randn(1, 1, 8, 8))
+    assert [group.name for group in space.groups] == ["stem", "block1.conv1", "widen", "block2.conv1"]
+    assert sides(space, "stem") == {
+        ("stem", Axis.ROWS),
+        ("bn", Axis.CHANNELS),
+        ("block1.conv1", Axis.COLUMNS),
+        ("block1.conv2", Axis.ROWS),
+        ("block1.bn2", Axis.CHANNELS),
+        ("widen", Axis.COLUMNS),
+    }
+    assert all(group.kind is GroupKind.CHANNELS for group in space.groups)
+    assert space.groups[0].producers == ("stem", "block1.conv2")
+
+
+def test_a_flattened_channel_owns_all_its_positions() -> None:
+    space = discover_channels(ResidualCnn(8), torch.randn(1, 1, 8, 8))
+    assert entries(space, "widen", ("head", Axis.COLUMNS)) == {u: list(range(4 * u, 4 * u + 4)) for u in range(16)}
+
+
+def test_neurons_of_an_mlp_are_groups_but_its_answers_are_not() -> None:
+    space = discover_channels(mlp(), torch.randn(2, 1, 8, 8))
+    assert [(group.name, group.units) for group in space.groups] == [("1", 128), ("3", 64)]
+
+
+class Concatenation(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Conv2d(1, 3, 1), nn.Conv2d(1, 5, 1)
+        self.reader = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.reader(torch.cat((self.left(x), self.right(x)), dim=1)).mean(dim=(2, 3))
+
+
+def test_concatenated_channels_are_read_at_their_offsets() -> None:
+    space = discover_channels(Concatenation(), torch.randn(1, 1, 4, 4), round_to=1)
+    assert entries(space, "left", ("reader", Axis.COLUMNS)) == {0: [0], 1: [1], 2: [2]}
+    assert entries(space, "right", ("reader", Axis.COLUMNS)) == {u: [u + 3] for u in range(5)}
+
+
+def test_depthwise_layers_norms_and_activations_follow_their_producer() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 1),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.GroupNorm(1, 8),
+        nn.PReLU(8),
+        nn.PReLU(),
+        nn.Conv2d(8, 2, 1),
+    )
+    space = discover_channels(model, torch.randn(1, 1, 4, 4), round_to=1)
+    assert sides(space, "0") == {
+        ("0", Axis.ROWS),
+        ("1", Axis.CHANNELS),
+        ("2", Axis.CHANNELS),
+        ("3", Axis.CHANNELS),
+        ("5", Axis.COLUMNS),
+    }
+
+
+def test_grouped_layers_stay_dense_on_both_sides() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 1), nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)
+    )
+    assert [group.name for group in discover_channels(model, torch.randn(1, 1, 4, 4)).groups] == ["2"]
+
+
+class Shuffled(nn.Module):
+    """Mixes its channels by reshaping, which no dependency graph follows: smaller, it would compute something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 8, 1), nn.Conv2d(8, 8, 1)
+        self.last = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.first(x).reshape(len(x), 2, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
+        return self.last(F.relu(self.second(mixed)))
+
+
+def test_a_group_whose_smaller_network_would_compute_something_else_stays_dense() -> None:
+    assert [group.name for group in discover_channels(Shuffled(), torch.randn(1, 1, 4, 4)).groups] == ["second"]
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.attend, self.up = (
+            nn.Linear(4, 8),
+            nn.MultiheadAttention(8, 2, batch_first=True),
+            nn.Linear(8, 16),
+        )
+        self.down = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.embed(x)
+        return self.down(F.relu(self.up(self.attend(hidden, hidden, hidden)[0])))
+
+
+def test_what_attention_reads_stays_dense_while_the_rest_is_pruned() -> None:
+    assert [group.name for group in discover_channels(Attention(), torch.randn(1, 5, 4)).groups] == ["up"]
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scale, self.head = nn.Conv2d(1, 8, 1), nn.Parameter(torch.rand(8, 1, 1)), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.scale * self.conv(x))
+
+
+def test_a_parameter_that_no_layer_owns_follows_too() -> None:
+    space = discover_channels(Scaled(), torch.randn(1, 1, 4, 4))
+    assert ("scale", Axis.PARAMETER) in sides(space, "conv")
+    assert space.dims() == {"scale": 0}
+
+
+def test_ignored_layers_keep_their_outputs() -> None:
+    names = [g.name for g in discover_channels(ResidualCnn(8), torch.randn(1, 1, 8, 8), ignored=["block1"]).groups]
+    assert names == ["widen", "block2.conv1"]
+
+
+def test_levels_are_multiples_up_to_dense_and_never_none() -> None:
+    assert channel_levels(20, 8) == (8, 16, 20)
+    assert channel_levels(3, 8) == (3,)
+    assert channel_levels(4096, 8)[:2] == (128, 256) and channel_levels(4096, 8)[-1] == 4096
+    with pytest.raises(ConfigError, match="round_to"):
+        channel_levels(8, 0)
+
+
+class Detached(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x)).detach()
+
+
+class FlattenedTogether(nn.Module):
+    """Flattens two maps at once: torch-pruning takes the second for the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.head = nn.Conv2d(1, 8, 1), nn.Conv2d(1, 8, 1), nn.Linear(16 * 16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.cat((self.left(x), self.right(x)), dim=1).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "named"),
+    [
+        (FlattenedTogether(), torch.randn(1, 1, 4, 4), r"left \(.* does not run"),
+        (mlp(), torch.randn(1, 1, 9, 9), r"1: the model cannot be traced \(RuntimeError"),
+        (Detached(), torch.randn(1, 4), "head: the model cannot be traced .* detach"),
+        (nn.Sequential(nn.Linear(4, 2)), torch.randn(1, 4), "no layer has channels"),
+    ],
+)
+def test_a_model_that_cannot_be_pruned_is_refused_with_the_layer_and_a_remedy(
+    model: nn.Module, inputs: Tensor, named: str
+) -> None:
+    with pytest.raises(UnprunableModelError, match=named):
+        discover_channels(model, inputs)
+
+
+class Twice(nn.Module):
+    """Concatenates channels with themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.twice, self.head = nn.Conv2d(1, 4, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x)
+        return self.head(torch.cat((y, y), dim=1) + self.twice(torch.cat((y, y), dim=1)))
+
+
+def test_a_channel_that_occurs_twice_goes_in_both_places() -> None:
+    space = discover_channels(Twice(), torch.randn(1, 1, 4, 4), round_to=1)
+    assert entries(space, "body", ("twice", Axis.COLUMNS)) == {unit: [unit, unit + 4] for unit in range(4)}
+    assert entries(space, "body", ("head", Axis.COLUMNS)) == {unit: [unit, unit + 4] for unit in range(4)}
+
+
+class Windows(nn.Module):
+    """Partitions an image into windows by reshaping, as Swin does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.mix = nn.Linear(3, 8), nn.Linear(8, 8)
+        self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.embed(x)
+        windows = hidden.reshape(len(x), 2, 2, 2, 2, 8).transpose(2, 3).reshape(-1, 4, 8)
+        mixed = self.mix(windows).reshape(len(x), 2, 2, 2, 2, 8).transpose(2, 3).reshape(len(x), 4, 4, 8)
+        return self.down(F.relu(self.up(hidden + mixed)))
+
+
+class TwoAnswers(nn.Module):
+    """Returns its features beside its classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.features, self.head = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = self.features(F.relu(self.body(x)))
+        return {"logits": self.head(features), "features": features}
+
+
+def test_every_output_of_a_model_keeps_its_shape() -> None:
+    assert [group.name for group in discover_channels(TwoAnswers(), torch.randn(1, 4)).groups] == ["body"]
+
+
+class HalfRead(nn.Module):
+    """Reads the first half of its channels only, by a number in its code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.last = nn.Conv2d(1, 8, 1), nn.Conv2d(4, 8, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.head(self.body(x)[:, :4]))
+
+
+class Mirrored(nn.Module):
+    """Adds the first half of its channels to the second, so that no channel can go alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.last = nn.Conv2d(1, 8, 1), nn.Conv2d(4, 8, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.body(x).split(4, dim=1)
+        return self.last(self.head(first + second))
+
+
+@pytest.mark.parametrize("model", [HalfRead(), Mirrored()])
+def test_channels_that_the_code_counts_stay_dense(model: nn.Module) -> None:
+    assert [group.name for group in discover_channels(model, torch.randn(1, 1, 4, 4)).groups] == ["head"]
+
+
+def test_reshapes_into_windows_end_the_search_instead_of_running_forever() -> None:
+    assert "up" in [group.name for group in discover_channels(Windows(), torch.randn(1, 4, 4, 3)).groups]
+
+
+def test_an_ignored_path_that_is_no_layer_is_refused() -> None:
+    with pytest.raises(UnprunableModelError, match="ignored: no layer is called 'stam'"):
+        discover_channels(ResidualCnn(8), torch.randn(1, 1, 8, 8), ignored=["stam"])
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = ResidualCnn(8).train().requires_grad_(False)
+    discover_channels(model, torch.randn(1, 1, 8, 8))
+    assert all(module.training for module in model.modules())
+    assert not any(p.requires_grad or p.grad is not None for p in model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_inputs_may_be_a_sequence_or_a_mapping() -> None:
+    image = torch.randn(1, 1, 8, 8)
+    for inputs in ((image,), {"x": image}):
+        assert len(discover_channels(ResidualCnn(8), inputs).groups) == 4

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from digit_networks import ResidualCnn, Trained, images_of, summed_loss
+from torch import Tensor, nn
+
+from search_spaces.config import Config, Form
+from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.traced.discover import discover_channels
+from search_spaces.transforms.units.bank.key import BankKey
+from search_spaces.transforms.units.channels.bank import ChannelBank
+from search_spaces.transforms.units.channels.criteria import CHANNEL_CRITERIA, Borrowed, ChannelCriterion
+from search_spaces.transforms.units.channels.evidence import collect
+from search_spaces.transforms.units.channels.materialize import materialize_channels
+from search_spaces.transforms.units.channels.recalibrate import recalibrate
+from search_spaces.transforms.units.criteria.shuffled import Shuffled
+
+Bank = ChannelBank[tuple[Tensor, Tensor]]
+
+
+def bank_of(root: Path, dense: Trained, space: Layout, criterion: ChannelCriterion) -> Bank:
+    key = BankKey(weights="w", examples="e", criterion=criterion.name, damping=0.01, dtype="float32")
+    return ChannelBank(
+        root,
+        key,
+        model=dense.model,
+        space=space,
+        criterion=criterion,
+        calibration=lambda: dense.calibration,
+        loss=summed_loss,
+    )
+
+
+def halves(space: Layout, form: Form) -> Config:
+    return Config.of({g.name: g.nearest_level(g.units / 2) for g in space.groups}, form)
+
+
+def logit_error(small: nn.Module, dense: Trained) -> float:
+    with torch.no_grad():
+        return float((small(dense.images) - dense.model(dense.images)).square().mean().sqrt())
+
+
+def error_at_half(root: Path, dense: Trained, criterion: ChannelCriterion, form: Form) -> float:
+    space = discover_channels(dense.model, dense.images[:1])
+    bank = bank_of(root, dense, space, criterion)
+    small = materialize_channels(dense.model, space, halves(space, form), bank, share_weights=True)
+    return logit_error(recalibrate(small, images_of(dense.calibration)), dense)
+
+
+def random_error(root: Path, dense: Trained, form: Form) -> float:
+    draws = [error_at_half(root, dense, Borrowed(Shuffled(seed=seed)), form) for seed in range(6)]
+    return sum(draws) / len(draws)
+
+
+@pytest.mark.parametrize("criterion", CHANNEL_CRITERIA)
+@pytest.mark.parametrize("network", ["digits_mlp", "digits_cnn"])
+def test_reconstruction_beats_plain_slicing_at_half_the_channels(
+    network: str, criterion: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dense = request.getfixturevalue(network)
+    sliced, solved = (
+        error_at_half(tmp_path, dense, CHANNEL_CRITERIA[criterion], form) for form in (Form.SLICED, Form.RECONSTRUCTED)
+    )
+    assert solved < 0.8 * sliced
+
+
+def test_obs_beats_random_where_the_network_is_reconstructed(
+    tmp_path: Path, digits_mlp: Trained, digits_cnn: Trained
+) -> None:
+    for dense in (digits_mlp, digits_cnn):
+        obs = error_at_half(tmp_path / "obs", dense, CHANNEL_CRITERIA["obs"], Form.RECONSTRUCTED)
+        assert obs < 0.9 * random_error(tmp_path / dense.model._get_name(), dense, Form.RECONSTRUCTED)
+
+
+@pytest.mark.parametrize("criterion", ["fisher", "taylor"])
+def test_gradient_criteria_beat_random_where_channels_are_only_cut_out(
+    criterion: str, tmp_path: Path, digits_mlp: Trained, digits_cnn: Trained
+) -> None:
+    for dense in (digits_mlp, digits_cnn):
+        error = error_at_half(tmp_path / criterion, dense, CHANNEL_CRITERIA[criterion], Form.SLICED)
+        assert error < random_error(tmp_path / dense.model._get_name(), dense, Form.SLICED)
+
+
+def test_candidates_of_one_order_are_nested(tmp_path: Path, digits_cnn: Trained) -> None:
+    space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
+    bank = bank_of(tmp_path, digits_cnn, space, CHANNEL_CRITERIA["obs"])
+    for group in space.groups:
+        assert bank.order(group).sort().values.tolist() == list(range(group.units))
+        kept = [set(bank.kept_units(group, level).tolist()) for level in group.levels]
+        assert all(smaller < larger for smaller, larger in pairwise(kept))
+
+
+class Doubled(nn.Module):
+    """Every second channel is twice the one before it: what is removed can be told from what is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 3)
+        self.second = nn.Conv2d(8, 4, 3)
+        self.head = nn.Linear(4 * 4 * 4, 10)
+        with torch.no_grad():
+            self.first.weight[1::2] = 2 * self.first.weight[::2]
+            self.first.bias[1::2] = 2 * self.first.bias[::2]  # type: ignore[index]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.second(self.first(x).relu()).flatten(1))
+
+
+def test_what_the_kept_channels_can_tell_is_made_up_for_entirely(tmp_path: Path, digits_cnn: Trained) -> None:
+    torch.manual_seed(0)
+    dense = Trained(Doubled().eval(), digits_cnn.calibration, digits_cnn.images, digits_cnn.labels)
+    space = discover_channels(dense.model, dense.images[:1], round_to=1, ignored=["second"])
+    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    (group,) = space.groups
+    pairs = sorted(unit // 2 for unit in bank.kept_units(group, 4).tolist())
+    assert pairs == [0, 1, 2, 3], "of every pair one channel stays"
+    errors = {
+        form: logit_error(materialize_channels(dense.model, space, Config.of({"first": 4}, form), bank), dense)
+        for form in (Form.SLICED, Form.RECONSTRUCTED)
+    }
+    assert errors[Form.RECONSTRUCTED] < 0.05 * errors[Form.SLICED]
+
+
+class Joined(nn.Module):
+    """Reads two groups side by side, as every layer of a dense block does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Conv2d(1, 8, 3), nn.Conv2d(1, 8, 3)
+        self.head = nn.Conv2d(16, 10, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.cat((self.left(x).relu(), self.right(x).relu()), dim=1)).flatten(1)
+
+
+def test_a_reader_of_two_groups_is_solved_for_both_and_not_kept_on_disk(tmp_path: Path, digits_mlp: Trained) -> None:
+    torch.manual_seed(0)
+    dense = Trained(Joined().eval(), digits_mlp.calibration, digits_mlp.images, digits_mlp.labels)
+    space = discover_channels(dense.model, dense.images[:1], round_to=4)
+    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    errors = {
+        form: logit_error(materialize_channels(dense.model, space, halves(space, form), bank), dense)
+        for form in (Form.SLICED, Form.RECONSTRUCTED)
+    }
+    bank.fill_levels(halves(space, Form.RECONSTRUCTED).as_dict())
+    assert errors[Form.RECONSTRUCTED] < 0.8 * errors[Form.SLICED]
+    assert not [path for path in bank.folder.iterdir() if "columns" in path.name]
+
+
+def test_constant_channels_move_into_the_bias(tmp_path: Path, digits_mlp: Trained) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+    with torch.no_grad():
+        model[1].weight[4:] = 0
+        model[1].bias[4:] = 3
+        model[1].weight[:4] *= 3
+    dense = Trained(model.eval(), digits_mlp.calibration, digits_mlp.images, digits_mlp.labels)
+    space = discover_channels(model, dense.images[:1], round_to=1)
+    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    assert bank.kept_units(space.groups[0], 4).tolist() == [0, 1, 2, 3]
+    small = materialize_channels(model, space, Config.of({"1": 4}), bank)
+    assert logit_error(small, dense) < 1e-2
+
+
+def test_mask_gradients_are_those_of_silencing_a_unit_in_all_its_readers(digits_cnn: Trained) -> None:
+    model = digits_cnn.model
+    space = discover_channels(model, digits_cnn.images[:1])
+    images, labels = digits_cnn.images[:3], digits_cnn.labels[:3]
+    batches = [(images[i : i + 1], labels[i : i + 1]) for i in range(3)]
+    together = collect(model, space, [(images, labels)], summed_loss).gradients
+    one_by_one = collect(model, space, batches, summed_loss).gradients
+    stem = space.groups[0]
+    mask = torch.ones(stem.units, requires_grad=True)
+    handles = [
+        model.get_submodule(path).register_forward_pre_hook(lambda _, seen: (seen[0] * mask[:, None, None],))
+        for path in stem.consumers
+    ]
+    gradients = [torch.autograd.grad(summed_loss(model, batch), mask)[0] for batch in batches]
+    for handle in handles:
+        handle.remove()
+    expected = torch.stack(gradients)
+    for found in (together, one_by_one):
+        torch.testing.assert_close(found["stem"].absolute, expected.abs().mean(dim=0), rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(found["stem"].squared, expected.square().mean(dim=0), rtol=1e-3, atol=1e-6)
+
+
+def test_readings_are_the_moments_of_what_a_layer_reads(digits_cnn: Trained) -> None:
+    model = digits_cnn.model
+    space = discover_channels(model, digits_cnn.images[:1])
+    readings = collect(model, space, digits_cnn.calibration, summed_loss).readings
+    seen: list[Tensor] = []
+    handle = model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    for images, _ in digits_cnn.calibration:
+        model(images)
+    handle.remove()
+    rows = torch.cat(seen).reshape(-1, 64, 4).transpose(1, 2).flatten(0, 1)  # four positions to a channel
+    torch.testing.assert_close(readings["head"].mean, rows.mean(dim=0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(readings["head"].covariance, rows.T.cov(correction=0), rtol=1e-3, atol=1e-4)
+    assert readings["block1.conv2"].norm == "block1.bn2" and readings["widen"].norm is None
+
+
+def test_a_second_bank_computes_nothing_anew(tmp_path: Path, digits_cnn: Trained) -> None:
+    space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
+    config = halves(space, Form.RECONSTRUCTED)
+    first = bank_of(tmp_path, digits_cnn, space, CHANNEL_CRITERIA["obs"])
+    first.fill_rankings()
+    first.fill_levels(config.as_dict())
+    written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    untouched = Trained(digits_cnn.model, [], digits_cnn.images, digits_cnn.labels)  # a pass would find no example
+    second = bank_of(tmp_path, untouched, space, CHANNEL_CRITERIA["obs"])
+    models = [materialize_channels(digits_cnn.model, space, config, bank) for bank in (first, second)]
+    assert all(torch.equal(a, b) for a, b in zip(*(m.state_dict().values() for m in models), strict=True))
+    assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == written
+    assert first.size_bytes == sum(path.stat().st_size for path in written)
+
+
+def test_a_bank_without_examples_is_refused(tmp_path: Path, digits_mlp: Trained) -> None:
+    space = discover_channels(digits_mlp.model, digits_mlp.images[:1])
+    empty = Trained(digits_mlp.model, [], digits_mlp.images, digits_mlp.labels)
+    with pytest.raises(ValueError, match="calibration: no example"):
+        bank_of(tmp_path, empty, space, CHANNEL_CRITERIA["fisher"]).order(space.groups[0])
+
+
+def test_recalibrated_norms_hold_the_statistics_of_the_batches(digits_cnn: Trained) -> None:
+    model = digits_cnn.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images = digits_cnn.images[:128]
+    fresh = recalibrate(model, [images[:64], images[64:]])
+    assert isinstance(fresh, ResidualCnn) and not any(module.training for module in fresh.modules())
+    with torch.no_grad():
+        halves_seen = [model.stem(images[:64]), model.stem(images[64:])]
+    mean = torch.stack([seen.mean(dim=(0, 2, 3)) for seen in halves_seen]).mean(dim=0)
+    torch.testing.assert_close(fresh.bn.running_mean, mean, rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+    assert fresh.stem.weight is model.stem.weight
+    assert fresh.bn.momentum == model.bn.momentum
+
+
+def test_a_network_without_norms_needs_no_recalibration(digits_mlp: Trained) -> None:
+    assert recalibrate(digits_mlp.model, []) is digits_mlp.model
+
+
+def test_recalibration_without_batches_is_refused(digits_cnn: Trained) -> None:
+    with pytest.raises(ValueError, match="recalibrate: give at least one batch"):
+        recalibrate(digits_cnn.model, [])
