@@ -21,7 +21,7 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.families.networks.given import Given
 from studies.opening import open_store
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guide.md"
+GUIDE = Path(__file__).parents[4] / "docs" / "guide.md"
 SPEC = StudySpec(model="mine", task="corners", epsilon=0.1, trials=3, calibration_examples=32, allow_untrained=True)
 
 

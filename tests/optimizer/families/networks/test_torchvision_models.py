@@ -102,7 +102,7 @@ def test_torchvision_is_not_imported_unless_one_of_its_networks_is_built() -> No
         "import sys; from optimizer.families.networks.models import new_model;"
         "new_model('resnet18', (1, 28, 28), 10, seed=0); sys.exit('torchvision' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=False).returncode == 0
 
 
 def test_weights_of_as_many_classes_keep_their_head(weights: Path) -> None:
