@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, Place
 from optimizer.errors import BrokenSpecError
+from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
@@ -32,84 +33,134 @@ AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
 class Frozen(BaseModel):
     """A frozen pydantic model that refuses unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, field_title_generator=label)
+
+
+Limit = Annotated[Ratio | None, Field(description="Upper limit, as a ratio to the dense model's cost.")]
 
 
 class Limits(Frozen):
     """Upper limits on a candidate's costs, as ratios to the dense model."""
 
-    flops_ratio: Ratio | None = None
-    latency_ratio: Ratio | None = None
-    energy_ratio: Ratio | None = None
-    parameters_ratio: Ratio | None = None
-    size_ratio: Ratio | None = None
+    flops_ratio: Limit = Field(default=None, title="FLOPs ratio")
+    latency_ratio: Limit = None
+    energy_ratio: Limit = None
+    parameters_ratio: Limit = None
+    size_ratio: Limit = None
 
 
 class StudySpec(Frozen):
-    """One study: model × task × ε × objectives × search space × sampler × budget."""
+    """One study: model × task × ε × objectives × search space × sampler × budget.
 
-    model: Place = Field(description="short name, hub id or local directory")
-    weights: Place | None = Field(None, description="torchvision's weight file for one of its image networks")
-    task: Name = Field(description="a built-in or GLUE task, or any name together with `data`")
-    epsilon: Annotated[float, Field(ge=0, lt=1), AsWritten()] = Field(
-        description="tolerated drop, in the metric's unit (0.01 is one point)"
-    )
+    A field is declared here alone: the command line, the form and the HTTP API take its name, heading, title,
+    description, choices and default from here (`optimizer.fields`).
+    """
 
-    data: Place | None = Field(None, description="directory of parquet, csv, tsv or jsonl splits, or a hub id")
-    text_columns: Annotated[tuple[Name, ...], AtMost(16)] | None = None
-    label_column: Name | None = None
-    metric: MetricName | None = Field(None, description="default: the task's own metric")
-    max_length: Annotated[int, Field(ge=4), AtMost(2**20), AsWritten()] = Field(
-        MAX_LENGTH, description="tokens; longer texts are truncated to this length or to the model's own limit"
+    model: Annotated[Place, Shown(MODEL)] = Field(description="Short name, hub id or local directory.")
+    weights: Annotated[Place | None, Shown(MODEL)] = Field(
+        None,
+        description="torchvision's weights file for an image network, such as resnet18-f37072fd.pth; "
+        "without it the network is trained first.",
     )
-
-    structure: StructureName = Field(
-        "units", description="units (heads, neurons, channels) or weights (single weights of an image network)"
+    task: Annotated[Name, Shown(MODEL)] = Field(
+        description="phrases, a GLUE task, an image set, or any name with `data`."
     )
-    epochs: Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None = Field(
-        None, description="of a masked candidate's training; default: as many as for the dense network"
-    )
-    objectives: tuple[CostName, ...] = Field(
-        ("flops",), description="costs that the search minimizes in addition to the drop", json_schema_extra=EACH_ONCE
-    )
-    limits: Limits = Limits()
-    criterion: CriterionName = "obs"
-    reconstruct: Annotated[bool, AsWritten()] = Field(
-        default=True, description="solve the layers after pruned units again by least squares"
-    )
-    keep: Annotated[tuple[Name, ...], AtMost(1000)] = Field((), description="layers or groups that stay dense")
-    round_to: Annotated[int, Field(ge=1), AtMost(65_536), AsWritten()] = Field(
-        8, description="channels of an image network are kept in multiples of this"
+    epsilon: Annotated[float, Field(ge=0, lt=1), AsWritten(), Shown(MODEL)] = Field(
+        title="ε, tolerated drop", description="Tolerated drop in the metric's unit: 0.01 is one point."
     )
 
-    sampler: SamplerName = "tpe"
-    trials: Annotated[int, Field(ge=1), AtMost(1_000_000), AsWritten()] = Field(
-        100, description="candidates, including the ladder"
+    data: Annotated[Place | None, Shown(DATA)] = Field(
+        None, description="Directory of parquet, csv, tsv or jsonl splits or of images, or a hub id."
     )
-    timeout: Annotated[float, Field(gt=0), AtMost(10**9), AsWritten()] | None = Field(
-        None, description="seconds of search; without it the search runs all `trials`"
+    text_columns: Annotated[Annotated[tuple[Name, ...], AtMost(16)] | None, Shown(DATA)] = Field(
+        None, description="One or two columns of text, if not the task's own."
     )
-    seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1), AsWritten()] = 0
-    recover: Literal["none", "finetune"] = "none"
+    label_column: Annotated[Name | None, Shown(DATA)] = Field(
+        None, description="Column of labels, if not the task's own."
+    )
+    metric: Annotated[MetricName | None, Shown(DATA)] = Field(
+        None, description="Metric that the drop is measured in, if not the task's own."
+    )
+    max_length: Annotated[int, Field(ge=4), AtMost(2**20), AsWritten(), Shown(DATA)] = Field(
+        MAX_LENGTH,
+        description="Tokens per text; longer texts are truncated to this length or to the model's own limit.",
+    )
+    calibration_examples: Annotated[int, Field(ge=16), AtMost(10**9), AsWritten(), Shown(DATA)] = Field(
+        1024, description="Training examples that rank units and solve the layers that read them."
+    )
+    search_examples: Annotated[Examples | None, Shown(DATA)] = Field(
+        None, description="Examples that evaluate the candidates of the search; default: all."
+    )
+    verification_examples: Annotated[Examples | None, Shown(DATA)] = Field(
+        None, description="Examples that verify the shortlist, once; default: all."
+    )
+    allow_untrained: Annotated[bool, AsWritten(), Shown(DATA)] = Field(
+        default=False,
+        title="Accept a model without a trained head",
+        description="Accept a model that is no better than guessing, and train nothing.",
+    )
 
-    batch_sizes: Annotated[tuple[Annotated[int, Field(ge=1), AtMost(65_536), AsWritten()], ...], AtMost(16)] = Field(
-        (1, 32), json_schema_extra=EACH_ONCE
+    structure: Annotated[StructureName, Shown(SPACE)] = Field(
+        "units", description="Remove whole heads, neurons and channels, or mask single weights of an image network."
     )
-    sequence_length: Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()] | None = Field(
-        None, description="tokens of a latency request; default: the median"
+    epochs: Annotated[Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None, Shown(SPACE)] = Field(
+        None, description="Training epochs of a masked candidate; default: as many as for the dense network."
     )
-    measure_seconds: Annotated[float, Field(gt=0), AtMost(3600), AsWritten()] = Field(
-        5.0, description="seconds of timing per batch size, over all models of the shortlist"
+    criterion: Annotated[CriterionName, Shown(SPACE)] = Field("obs", description="How units are ranked.")
+    reconstruct: Annotated[bool, AsWritten(), Shown(SPACE)] = Field(
+        default=True,
+        title="Reconstruct by least squares",
+        description="Solve the layers that read pruned units again by least squares.",
     )
-    threads: Annotated[int, Field(ge=1), AtMost(1024), AsWritten()] | None = Field(
-        None, description="CPU threads; default: torch's own choice"
+    keep: Annotated[tuple[Name, ...], AtMost(1000), Shown(SPACE)] = Field(
+        (),
+        title="Layers that stay dense",
+        description="Layers or groups that stay dense, such as layer.0, layer.0.heads or net.conv1.",
     )
-    device: Name = Field("cpu", json_schema_extra={"pattern": f"^({DEVICE})$"})
+    round_to: Annotated[int, Field(ge=1), AtMost(65_536), AsWritten(), Shown(SPACE)] = Field(
+        8, description="Keep the channels of an image network in multiples of this number."
+    )
 
-    calibration_examples: Annotated[int, Field(ge=16), AtMost(10**9), AsWritten()] = 1024
-    search_examples: Examples | None = None
-    verification_examples: Examples | None = None
-    allow_untrained: Annotated[bool, AsWritten()] = False
+    objectives: Annotated[tuple[CostName, ...], Shown(SEARCH)] = Field(
+        ("flops",),
+        title="Costs to minimize",
+        description="Costs to minimize along with the drop.",
+        json_schema_extra=EACH_ONCE,
+    )
+    sampler: Annotated[SamplerName, Shown(SEARCH)] = Field("tpe", description="How the search proposes candidates.")
+    trials: Annotated[int, Field(ge=1), AtMost(1_000_000), AsWritten(), Shown(SEARCH)] = Field(
+        100, title="Candidates", description="Number of candidates, including the ladder."
+    )
+    timeout: Annotated[Annotated[float, Field(gt=0), AtMost(10**9), AsWritten()] | None, Shown(SEARCH)] = Field(
+        None, title="Seconds of search", description="Seconds of search; without it the search runs all `trials`."
+    )
+    seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1), AsWritten(), Shown(SEARCH)] = Field(
+        0, description="Seed of all random choices."
+    )
+    recover: Annotated[Literal["none", "finetune"], Shown(SEARCH)] = Field(
+        "none", title="Recovery of the shortlist", description="How the shortlist is trained after pruning."
+    )
+    limits: Annotated[Limits, Shown(LIMITS, option="max-{}")] = Limits()
+
+    batch_sizes: Annotated[
+        tuple[Annotated[int, Field(ge=1), AtMost(65_536), AsWritten()], ...],
+        AtMost(16),
+        Shown(MEASURE, option="batch-size"),
+    ] = Field((1, 32), description="Batch sizes of the latency measurement.", json_schema_extra=EACH_ONCE)
+    sequence_length: Annotated[Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()] | None, Shown(MEASURE)] = Field(
+        None, description="Tokens of a latency request; default: the median of the task's texts."
+    )
+    measure_seconds: Annotated[float, Field(gt=0), AtMost(3600), AsWritten(), Shown(MEASURE)] = Field(
+        5.0,
+        title="Seconds of timing",
+        description="Seconds of timing per batch size, over all models of the shortlist.",
+    )
+    threads: Annotated[Annotated[int, Field(ge=1), AtMost(1024), AsWritten()] | None, Shown(MEASURE)] = Field(
+        None, title="CPU threads", description="CPU threads; default: torch's own choice."
+    )
+    device: Annotated[Name, Shown(MEASURE)] = Field(
+        "cpu", description="cpu, cuda, cuda:N or mps.", json_schema_extra={"pattern": f"^({DEVICE})$"}
+    )
 
     @classmethod
     def stored(cls, spec: Mapping[str, Any]) -> Self:  # Any: JSON data

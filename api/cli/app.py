@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 from rich.console import Console
 
 from api.cli import options
+from api.cli.bundles import taking
 from api.cli.commands import (
     cache,
     cancel,
@@ -32,12 +33,11 @@ from api.cli.commands.run import run_study
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
 from api.cli.errors import SUCCESS, exit_code, in_words
 from api.cli.letters import spell_out_unknown_letters
-from api.cli.spec_options import spec_from
+from api.cli.spec_options import given_of, spec_from
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
 OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that work on this machine only
-NOT_IN_SPEC = (*SHARED, "config", "study", "dry_run", "output", "version", "ctx")
 
 app = typer.Typer(
     name="optimize",
@@ -51,46 +51,14 @@ app = typer.Typer(
 
 
 @app.callback()
+@taking(given=given_of)
 def optimize(
     ctx: typer.Context,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    task: options.Task = None,
-    epsilon: options.Epsilon = None,
+    *,
+    given: Mapping[str, Any],
     config: options.Config = None,
     study: options.Study = None,
     dry_run: options.DryRun = False,
-    data: options.Data = None,
-    text_columns: options.TextColumns = None,
-    label_column: options.LabelColumn = None,
-    metric: options.Metric = None,
-    max_length: options.MaxLength = None,
-    calibration_examples: options.CalibrationExamples = None,
-    search_examples: options.SearchExamples = None,
-    verification_examples: options.VerificationExamples = None,
-    allow_untrained: options.AllowUntrained = None,
-    structure: options.Structure = None,
-    epochs: options.Epochs = None,
-    criterion: options.Criterion = None,
-    reconstruct: options.Reconstruct = None,
-    keep: options.Keep = None,
-    round_to: options.RoundTo = None,
-    objectives: options.Objectives = None,
-    sampler: options.Sampler = None,
-    trials: options.Trials = None,
-    timeout: options.Timeout = None,
-    seed: options.Seed = None,
-    recover: options.Recover = None,
-    max_flops_ratio: options.MaxFlopsRatio = None,
-    max_latency_ratio: options.MaxLatencyRatio = None,
-    max_energy_ratio: options.MaxEnergyRatio = None,
-    max_parameters_ratio: options.MaxParametersRatio = None,
-    max_size_ratio: options.MaxSizeRatio = None,
-    batch_sizes: options.BatchSizes = None,
-    sequence_length: options.SequenceLength = None,
-    measure_seconds: options.MeasureSeconds = None,
-    threads: options.Threads = None,
-    device: options.Device = None,
     output: options.Output = None,
     version: options.Version = False,
     storage: Storage = None,
@@ -100,18 +68,13 @@ def optimize(
     api_key: ApiKey = None,
 ) -> None:
     """Find the pruned versions of a trained model worth having, within an accuracy tolerance, and verify them."""
-    given = {name: ctx.params[name] for name in ctx.params if _was_given(ctx, name)}
+    named = [name for name in ctx.params if _was_given(ctx, name)]
+    before = {name: ctx.params[name] for name in SHARED if name in named}
     if ctx.invoked_subcommand is not None:
-        _refuse_stray_options(ctx.invoked_subcommand, given)
-        ctx.obj = {name: given[name] for name in SHARED if name in given}
+        _refuse_stray_options(ctx.invoked_subcommand, named)
+        ctx.obj = before
         return
-    run_study(
-        spec_from({name: value for name, value in given.items() if name not in NOT_IN_SPEC}, config),
-        shared({name: given[name] for name in SHARED if name in given}),
-        study=study,
-        dry_run=dry_run,
-        output=output,
-    )
+    run_study(spec_from(given, config), shared(before), study=study, dry_run=dry_run, output=output)
 
 
 def main() -> None:
@@ -142,7 +105,7 @@ def _was_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _refuse_stray_options(command: str, given: Mapping[str, Any]) -> None:
+def _refuse_stray_options(command: str, given: Sequence[str]) -> None:
     stray = [name for name in given if name not in SHARED]
     if stray:
         option = f"--{stray[0].replace('_', '-')}"

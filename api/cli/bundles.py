@@ -19,9 +19,8 @@ def taking(**bundles: Callable[..., object]) -> Callable[[Command], Command]:
 
     def spread(command: Command) -> Command:
         own = signature(command, eval_str=True)
-        kept = [parameter for name, parameter in own.parameters.items() if name not in bundles]
-        added = [parameter for each in options.values() for parameter in each.values()]
-        parameters = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in (*kept, *added)]
+        spread_out = [options.get(name, {name: parameter}) for name, parameter in own.parameters.items()]
+        parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for each in spread_out for one in each.values()]
 
         @wraps(command)
         def taken(**given: Any) -> None:  # Any: one type per option

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from api.cli.wording import FLAGS
 from api.client.errors import (
     ApiError,
     ClientError,
@@ -58,12 +59,6 @@ REMEDIES: Mapping[type[BaseException], str] = {  # added to the error's own mess
     UnauthorizedError: "set OPTIMIZE_API_KEY; `optimize keys add NAME` on the server creates a key",
 }
 
-OPTIONS: Mapping[str, str] = {  # fields of the spec whose option is not simply the field with dashes
-    "batch_sizes": "--batch-size",
-    "limits": "--max-…-ratio",
-    "reconstruct": "--no-reconstruct",
-}
-
 
 def exit_code(error: BaseException) -> int | None:
     """Return the exit code of an expected error, None for one that is a bug and keeps its traceback."""
@@ -79,11 +74,8 @@ def in_words(error: BaseException) -> str:
 def input_error(error: ValidationError) -> InputError:
     """Turn a refused spec into an error that names the option."""
     first = error.errors()[0]
-    field = str(first["loc"][0]) if first["loc"] else "study"
-    if field == "limits" and len(first["loc"]) > 1:
-        option = f"--max-{str(first['loc'][1]).replace('_', '-')}"
-    else:
-        option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
+    path = ".".join(map(str, first["loc"])) or "study"
+    option = next((flag for field, flag in FLAGS.items() if path == field or path.startswith(f"{field}.")), path)
     given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")
     return InputError(option, f"{text}, got {given}" if len(given) <= LONGEST_SHOWN else text)

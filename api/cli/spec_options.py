@@ -1,59 +1,86 @@
-"""The run's options: fields of a TOML file, overridden by the command line, become a StudySpec."""
+"""The run's options: one for every field of a spec. What is given, over the fields of a TOML file, becomes a spec."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Any, get_args
+from types import GenericAlias
+from typing import Annotated, Any, cast
 
+import typer
 from pydantic import ValidationError
 
 from api.cli.errors import input_error
+from api.cli.wording import in_flags
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.spec import CostName, CriterionName, Limits, MetricName, SamplerName, StructureName, StudySpec
+from optimizer.fields import Offered, offered
+from optimizer.spec import StudySpec
 
-LISTS = ("text_columns", "objectives", "keep", "batch_sizes")
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "sampler": get_args(SamplerName),
-    "structure": get_args(StructureName),
-    "criterion": get_args(CriterionName),
-    "metric": get_args(MetricName),
-    "objectives": get_args(CostName),
-    "recover": ("none", "finetune"),
-}
+FIELDS: Mapping[str, Offered] = {one.flag[2:].replace("-", "_"): one for one in offered(StudySpec)}  # by parameter
+TYPES: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
 
 
-def spec_from(options: Mapping[str, Any], config: Path | None) -> StudySpec:
-    """Return the spec of a run. `options` holds only what was given. Raises `InputError` naming the option."""
-    fields = {**(_read_toml(config) if config else {}), **_fields(options)}
-    for name in ("model", "task", "epsilon"):
-        if name not in fields:
-            raise InputError(f"--{name}", "is required; see `optimize --help`")
-    _check_choices(fields)
+def given_of(**options: Any) -> dict[str, Any]:  # Any: one type per option
+    """Return the options that were given, by the path of their field. This is a bundle: `taking` spreads it."""
+    return {FIELDS[name].path: value for name, value in options.items() if value is not None and value != []}
+
+
+def spec_from(given: Mapping[str, Any], config: Path | None) -> StudySpec:
+    """Return the spec of a run. `given` holds values by the path of their field. Raises `InputError`."""
+    fields = _read_toml(config) if config else {}
+    for field in FIELDS.values():
+        if field.path in given:
+            _put(fields, field.path, _parts(given[field.path]) if field.is_list else given[field.path])
+    for field in FIELDS.values():
+        _check(field, fields)
     try:
         return StudySpec.model_validate(fields)
     except ValidationError as error:
         raise input_error(error) from error
 
 
-def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    limits = {
-        name.removeprefix("max_"): v for name, v in options.items() if name.removeprefix("max_") in Limits.model_fields
-    }
-    plain = {name: value for name, value in options.items() if name.removeprefix("max_") not in Limits.model_fields}
-    for name in LISTS:
-        if name in plain and plain[name] and isinstance(plain[name][0], str):
-            plain[name] = [part for value in plain[name] for part in value.split(",") if part]
-    return {**plain, **({"limits": limits} if limits else {})}
+def _parameter(name: str, field: Offered) -> Parameter:
+    one = TYPES[field.kind]
+    kind: Any = GenericAlias(list, one) if field.is_list else one
+    flag = f"{field.flag}/--no-{field.flag[2:]}" if field.default is True else field.flag
+    option = typer.Option(flag, help=_help(field), rich_help_panel=field.section)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
-def _check_choices(fields: Mapping[str, Any]) -> None:
-    for name, known in CHOICES.items():
-        given = fields.get(name)
-        for value in given if isinstance(given, list | tuple) else [given]:
-            if value is not None and value not in known:
-                raise UnknownNameError(f"--{name}", str(value), known)
+def _help(field: Offered) -> str:
+    """Return a field's text with its choices, its default and how several values are given."""
+    *most, last = field.choices or ("",)
+    choices = f": {', '.join(most)} or {last}" if most else ""
+    default = ", ".join(map(str, field.default)) if isinstance(field.default, list) else field.default
+    kept = f" ({default:g})" if isinstance(default, float) else f" ({default})"
+    shown = "" if isinstance(default, bool) or default in (None, "") else kept
+    several = ("; commas separate several" if field.kind == "string" else "; may repeat") if field.is_list else ""
+    return f"{in_flags(field.text).removesuffix('.')}{choices}{shown}{several}."
+
+
+def _put(fields: dict[str, Any], path: str, value: object) -> None:
+    *above, name = path.split(".")
+    for part in above:
+        fields = fields.setdefault(part, {})
+        if not isinstance(fields, dict):
+            raise InputError("--config", f"{part} must be a table, not {fields!r}")
+    fields[name] = value
+
+
+def _parts(values: list[Any]) -> list[Any]:
+    return [part for value in values for part in (value.split(",") if isinstance(value, str) else [value]) if part]
+
+
+def _check(field: Offered, fields: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a field that is missing, and for an unknown choice with the nearest ones."""
+    value = fields.get(field.path)
+    if value is None and field.is_required:
+        raise InputError(field.flag, "is required; see `optimize --help`")
+    for one in value if isinstance(value, list) else [value]:
+        if field.choices and one is not None and one not in field.choices:
+            raise UnknownNameError(field.flag, str(one), field.choices)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -63,3 +90,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InputError("--config", f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("--config", f"{path} is not TOML: {error}") from error
+
+
+cast("Any", given_of).__signature__ = Signature([_parameter(name, field) for name, field in FIELDS.items()])

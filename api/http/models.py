@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.bounds import AsWritten, AtMost, Readable
 from optimizer.errors import BrokenSpecError
+from optimizer.fields import MODEL, SEARCH, Shown
 from optimizer.spec import StudySpec
 from studies.jobs import Job
 from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Study, StudyState
 
 Item = TypeVar("Item")
-SLUG = "^([0-9]*[a-z]|[0-9]+[._-])[a-z0-9._-]*$"  # for JSON Schema; the store says it in words
+SLUG = r"^([0-9]*[a-z]|[0-9]+[._\-])[a-z0-9._\-]*$"  # for JSON Schema and browsers; the store says it in words
 
 
 class Page(BaseModel, Generic[Item]):
@@ -27,11 +28,14 @@ class Page(BaseModel, Generic[Item]):
 class StudyRequest(StudySpec):
     """A new study: the fields of a spec, and how it is queued."""
 
-    name: Annotated[str, Readable(), AtMost(80), Field(json_schema_extra={"pattern": SLUG})] | None = Field(
-        None, description="none: one is made of model and task"
+    name: Annotated[Annotated[str, Readable(), AtMost(80)] | None, Shown(MODEL)] = Field(
+        None,
+        description="a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, not digits alone; "
+        "default: built from model and task.",
+        json_schema_extra={"pattern": SLUG},
     )
-    priority: Annotated[int, Field(ge=-10, le=10), AsWritten()] = Field(
-        0, description="of one key's studies those of a higher one run first"
+    priority: Annotated[int, Field(ge=-10, le=10), AsWritten(), Shown(SEARCH)] = Field(
+        0, description="Of one key's studies, those with a higher priority run first."
     )
 
     model_config = ConfigDict(

@@ -30,7 +30,7 @@ export function problemOf(control) {
 
 function problemOfText({ value, validity, title }) {
   if (validity.valueMissing || (value && !value.trim())) return "This field is required.";
-  if (validity.patternMismatch) return `Use ${title}.`;
+  if (validity.patternMismatch) return `Use ${title}`;
   return null;
 }
 
