@@ -16,7 +16,7 @@ from objectives.latency_table import LatencyTable
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Axis, Layout, Link
 
 
 class Cost(Protocol):
@@ -116,11 +116,16 @@ def parameters_cost(model: nn.Module, layout: Layout, dense_parameters: int) -> 
 
 
 def _parameters_per_unit(model: nn.Module, layout: Layout, group: Group) -> int:
-    rows = [_linear(model, link.path) for link in layout.writers(group)]
-    columns = [_linear(model, link.path) for link in layout.readers(group)]
-    return group.unit_size * (
-        sum(layer.in_features + (layer.bias is not None) for layer in rows) + sum(c.out_features for c in columns)
-    )
+    links = layout.links[group.name]
+    return sum(len(link.entries) * _parameters_per_entry(model, link) for link in links) // group.units
+
+
+def _parameters_per_entry(model: nn.Module, link: Link) -> int:
+    if link.axis is Axis.PARAMETER:
+        table = model.get_parameter(link.path)
+        return table.numel() // table.shape[link.dim]
+    layer = _linear(model, link.path)
+    return layer.in_features + (layer.bias is not None) if link.axis is Axis.ROWS else layer.out_features
 
 
 def _linear(model: nn.Module, path: str) -> nn.Linear:

@@ -31,8 +31,8 @@ def batches() -> list[dict[str, Tensor]]:
 
 
 def possible(groups: Sequence[Group], kept: Mapping[str, int]) -> dict[str, int]:
-    """The counts to keep, at least one where an architecture cannot do without."""
-    return {group.name: max(kept[group.name], group.levels[0]) for group in groups}
+    """The counts to keep, at least one where an architecture cannot do without, at most as many as there are."""
+    return {group.name: min(max(kept[group.name], group.levels[0]), group.units) for group in groups}
 
 
 def logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:

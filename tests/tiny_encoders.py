@@ -23,10 +23,18 @@ from transformers import (
     ElectraForSequenceClassification,
     ErnieConfig,
     ErnieForSequenceClassification,
+    EuroBertConfig,
+    EuroBertForSequenceClassification,
+    GteConfig,
+    GteForSequenceClassification,
+    JinaEmbeddingsV3Config,
+    JinaEmbeddingsV3ForSequenceClassification,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     MPNetConfig,
     MPNetForSequenceClassification,
+    NomicBertConfig,
+    NomicBertForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -69,7 +77,7 @@ OTHERS: dict[str, tuple[type, type, dict[str, object]]] = {
     "albert": (
         AlbertConfig,
         AlbertForSequenceClassification,
-        {"embedding_size": 16, "num_hidden_layers": 5, "num_hidden_groups": 2, "pad_token_id": 0},
+        {"embedding_size": 16, "num_hidden_layers": 3, "num_hidden_groups": 2, "pad_token_id": 0},
     ),
     "mpnet": (MPNetConfig, MPNetForSequenceClassification, {"pad_token_id": 1}),
     "modernbert": (
@@ -78,8 +86,22 @@ OTHERS: dict[str, tuple[type, type, dict[str, object]]] = {
         {"pad_token_id": 0, "bos_token_id": 2, "cls_token_id": 2, "sep_token_id": 3, "eos_token_id": 3}
         | {"local_attention": 8, "global_attn_every_n_layers": 2},
     ),
+    "eurobert": (
+        EuroBertConfig,
+        EuroBertForSequenceClassification,
+        {"num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "mask_token_id": 1},
+    ),
+    "nomic_bert": (NomicBertConfig, NomicBertForSequenceClassification, {"pad_token_id": 0}),
+    "gte": (GteConfig, GteForSequenceClassification, {"pad_token_id": 0}),
+    "jina_embeddings_v3": (
+        JinaEmbeddingsV3Config,
+        JinaEmbeddingsV3ForSequenceClassification,
+        {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
+    ),
 }
 ARCHITECTURES = (*FAMILIES, *OTHERS)
+OF_EVERY_PART = ("bert", "distilbert", "deberta-v2", "albert", "mpnet", "modernbert", "eurobert")
+"""The architectures whose rows say something that no other's does."""
 
 
 class Bias(nn.Module):

@@ -39,6 +39,9 @@ def remove_block(model: nn.Module, block: Block, *, is_attention: bool) -> None:
     """Put, in place, a constant where the block's output layer was, and have its other modules pass on their input."""
     dense = model.get_submodule(block.output)
     constant = Constant(dense.out_features, dtype=dense.weight.dtype, device=dense.weight.device)  # type: ignore[arg-type]
+    for path in block.dropped:
+        owner, _, name = path.rpartition(".")
+        setattr(model.get_submodule(owner), name, None)
     for path in block.bypassed:
         inner = block.output.removeprefix(f"{path}.")
         if not is_attention:

@@ -68,10 +68,14 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """What is left of a group without units: `output` gives a constant, the modules `bypassed` pass their input on."""
+    """What is left of a group without units: `output` gives a constant, the modules `bypassed` pass their input on.
+
+    The modules `dropped` served its units alone and become None.
+    """
 
     output: str
     bypassed: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Named layouts: the row of a text encoder's architecture becomes the groups and links of one model."""
+"""Named layouts: the row of an encoder's architecture becomes the groups and links of one model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ def row_of(model: nn.Module) -> Row:
     return ROWS[model_type]
 
 
+def encoder_path(model: nn.Module) -> str:
+    """Return the path of the module that holds the encoder's layers."""
+    return row_of(model).base or str(model.base_model_prefix)
+
+
 def layer_paths(model: nn.Module) -> tuple[str, ...]:
     """Return the module path of every layer of the encoder, first layer first."""
-    paths = [str(model.base_model_prefix)]
+    paths = [encoder_path(model)]
     for part in f"{row_of(model).layers}.*".split("."):
         names = {
             path: [n for n, _ in model.get_submodule(path).named_children()] if part == "*" else [part]
@@ -54,7 +59,7 @@ def named_layout(model: nn.Module) -> Layout:
         links,
         sizes,
         counts={group.name: counts for group, _, counts, _ in parts},
-        arguments=_arguments(row, layers),
+        arguments=_arguments(model, row, layers),
         blocks={group.name: block for group, _, _, block in parts if block},
     )
 
@@ -65,37 +70,53 @@ _Part = tuple[Group, tuple[Link, ...], tuple[Count, ...], Block | None]
 def _heads(model: nn.Module, row: Row, layer: str, index: int, head_size: int) -> _Part:
     output = f"{layer}.{row.heads_output}"
     heads = _linear(model, output).in_features // head_size
-    links = _links(model, layer, row.heads, output, heads, head_size)
+    units = _linear(model, f"{layer}.{row.shared[0]}").out_features // head_size if row.shared else heads
+    size = heads // units * head_size
+    links = (
+        *_rows(model, layer, row.heads, units, size),
+        *_rows(model, layer, row.shared, units, head_size),
+        *_tables(model, layer, row.head_tables, units, heads // units),
+        _link(output, Axis.COLUMNS, units, size),
+    )
     group = Group(
         name=_HEADS.format(index),
         kind=GroupKind.HEADS,
         layer=index,
-        units=heads,
-        unit_size=head_size,
-        levels=tuple(range(0 if row.attention else 1, heads + 1)),
+        units=units,
+        unit_size=size,
+        levels=tuple(range(0 if row.attention else 1, units + 1)),
         producers=_paths(links, Axis.ROWS),
         consumers=(output,),
     )
     counts = tuple(
-        Count(path=f"{layer}.{path}", attribute=attribute, per_unit=per_unit)
-        for names, per_unit in ((row.head_counts, 1), (row.head_widths, head_size))
+        Count(path=_below(layer, path), attribute=attribute, per_unit=per_head * heads // units)
+        for names, per_head in ((row.head_counts, 1), (row.head_widths, head_size))
         for path, _, attribute in (name.rpartition(".") for name in names)
     )
-    block = Block(output=output, bypassed=(f"{layer}.{row.attention}",)) if row.attention else None
-    return group, links, counts, block
+    return group, links, counts, _attention_block(layer, row, output, links)
 
 
-def _arguments(row: Row, layers: Sequence[str]) -> dict[str, Argument]:
-    path, _, name = row.heads_argument.rpartition(".")
-    if not name:
+def _attention_block(layer: str, row: Row, output: str, links: Sequence[Link]) -> Block | None:
+    if not row.attention:
+        return None
+    attention = f"{layer}.{row.attention}"
+    tables = {link.path.rpartition(".")[0] for link in links if link.axis is Axis.PARAMETER}
+    return Block(output=output, bypassed=(attention,), dropped=tuple(sorted(tables - {attention})))
+
+
+def _arguments(model: nn.Module, row: Row, layers: Sequence[str]) -> dict[str, Argument]:
+    maker = f"{encoder_path(model)}.{row.heads_argument_of}"
+    if not row.heads_argument or (row.heads_argument_of and not _exists(model, maker)):
         return {}
-    return {_HEADS.format(index): Argument(path=f"{layer}.{path}", name=name) for index, layer in enumerate(layers)}
+    path, _, name = row.heads_argument.rpartition(".")
+    return {_HEADS.format(index): Argument(path=_below(layer, path), name=name) for index, layer in enumerate(layers)}
 
 
 def _neurons(model: nn.Module, row: Row, layer: str, index: int) -> _Part:
-    output = f"{layer}.{row.neurons_output}"
+    outputs = [f"{layer}.{name}" for name in row.neurons_output.split("|")]
+    output = next((path for path in outputs if _exists(model, path)), outputs[0])
     neurons = _linear(model, output).in_features
-    links = _links(model, layer, row.neurons, output, neurons, 1)
+    links = (*_rows(model, layer, row.neurons, neurons, 1), _link(output, Axis.COLUMNS, neurons, 1))
     producers = _paths(links, Axis.ROWS)
     group = Group(
         name=f"layer.{index}.neurons",
@@ -110,33 +131,33 @@ def _neurons(model: nn.Module, row: Row, layer: str, index: int) -> _Part:
     return group, links, (), Block(output=output, bypassed=producers)
 
 
-def _links(
-    model: nn.Module, layer: str, producers: Sequence[str], output: str, units: int, unit_size: int
-) -> tuple[Link, ...]:
-    entries = torch.arange(units * unit_size)
-    owners = entries // unit_size
-    rows = [
-        Link(path=path, axis=Axis.ROWS, entries=entries + first, units=owners)
-        for path, first in _rows(model, layer, producers, len(entries))
-    ]
-    return (*rows, Link(path=output, axis=Axis.COLUMNS, entries=entries, units=owners))
+def _link(path: str, axis: Axis, units: int, each: int, *, first: int = 0, dim: int = 0) -> Link:
+    entries = torch.arange(units * each)
+    return Link(path=path, axis=axis, entries=entries + first, units=entries // each, dim=dim)
 
 
-def _rows(model: nn.Module, layer: str, producers: Sequence[str], width: int) -> Iterator[tuple[str, int]]:
-    """Yield the path of every producer with the first of its `width` rows."""
+def _rows(model: nn.Module, layer: str, producers: Sequence[str], units: int, each: int) -> Iterator[Link]:
+    """Yield the links of the layers that produce the units, `each` rows a unit."""
     for text in producers:
         part = _PART.fullmatch(text)
         assert part is not None, text  # rows are written in this project
         path = f"{layer}.{part['path']}"
         if part["optional"] and not _exists(model, path):
             continue
-        linear, blocks = _linear(model, path), int(part["of"] or 1)
+        linear, blocks, width = _linear(model, path), int(part["of"] or 1), units * each
         if linear.out_features != blocks * width:
             raise UnprunableModelError(
                 f"{path} has {linear.out_features} outputs where {blocks * width} are expected; such attention or "
                 "feed-forward layers cannot be pruned yet"
             )
-        yield path, int(part["index"] or 0) * width
+        yield _link(path, Axis.ROWS, units, each, first=int(part["index"] or 0) * width)
+
+
+def _tables(model: nn.Module, layer: str, names: Sequence[str], units: int, each: int) -> Iterator[Link]:
+    for name in names:
+        path = f"{layer}.{name.removesuffix('?')}"
+        if not name.endswith("?") or _exists(model, path):
+            yield _link(path, Axis.PARAMETER, units, each, dim=model.get_parameter(path).dim() - 1)
 
 
 def _paths(links: Sequence[Link], axis: Axis) -> tuple[str, ...]:
@@ -144,18 +165,27 @@ def _paths(links: Sequence[Link], axis: Axis) -> tuple[str, ...]:
 
 
 def _size(model: nn.Module, link: Link) -> int:
+    if link.axis is Axis.PARAMETER:
+        return int(model.get_parameter(link.path).shape[link.dim])
     linear = _linear(model, link.path)
     return linear.out_features if link.axis is Axis.ROWS else linear.in_features
 
 
 def _head_size(model: nn.Module) -> int:
-    config: Any = model.config  # transformers has one config class per family
-    return int(config.hidden_size // config.num_attention_heads)
+    config: Any = model.get_submodule(encoder_path(model)).config  # transformers has one config class per family
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
 def _exists(model: nn.Module, path: str) -> bool:
-    owner, _, name = path.rpartition(".")
-    return hasattr(model.get_submodule(owner), name)
+    """Whether every part of the path is there: a part that a configuration leaves out is absent or None."""
+    found: object = model
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found is not None
+
+
+def _below(layer: str, path: str) -> str:
+    return f"{layer}.{path}" if path else layer
 
 
 def _linear(model: nn.Module, path: str) -> nn.Linear:

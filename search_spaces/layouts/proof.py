@@ -1,8 +1,9 @@
 """Proof: a row is tried on the user's own model before anything is pruned by it.
 
-Heads and neurons are removed by the row, another share in every layer, and in the dense model the columns that read
-them are set to zero. What every layer writes must then be the same, for padded and for unpadded inputs. A model can run
-without some of its heads and still compute something else, for instance where a count of heads stayed as it was.
+Heads and neurons are removed by the row, another share in every layer and then all of the last layer, and in the dense
+model the columns that read them are set to zero. What every layer writes must then be the same, for padded and for
+unpadded inputs. A model can run without some of its heads and still compute something else, for instance where a count
+of heads stayed as it was.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
+from search_spaces.layouts.requests import Inputs, real_tokens
 from search_spaces.layouts.surgery import share_structure, shrink
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
-Inputs = Mapping[str, Tensor]
 
 
 def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
@@ -39,17 +39,27 @@ def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
 
 
 def _first_difference(model: nn.Module, layout: Layout, requests: list[Inputs]) -> str | None:
-    kept = _unequal_shares(layout)
+    for kept in (_unequal_shares(layout), _without_last_layer(layout)):
+        small = _smaller(model, layout, kept)
+        for request in requests:
+            with _unread(model, layout, kept):
+                wanted = _outputs(model, layout, request)
+            found = _outputs(small, layout, request)
+            for path, output in wanted.items():
+                if not _agree(found[path], output):
+                    return path
+    return None
+
+
+def _smaller(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> nn.Module:
+    """Return the model without the other units; a block without any gives the bias of its dense output layer."""
     small = share_structure(model)
     shrink(small, layout, kept)
-    for request in requests:
-        with _unread(model, layout, kept):
-            wanted = _outputs(model, layout, request)
-        found = _outputs(small, layout, request)
-        for path, output in wanted.items():
-            if not _agree(found[path], output):
-                return path
-    return None
+    for name in (name for name, units in kept.items() if not len(units)):
+        path = layout.blocks[name].output
+        if (bias := model.get_submodule(path).bias) is not None:
+            small.get_submodule(path).bias = bias
+    return small
 
 
 def _disproved(path: str, what: str) -> UnprunableModelError:
@@ -65,6 +75,13 @@ def _unequal_shares(layout: Layout) -> dict[str, Tensor]:
         group.name: torch.arange(index % 2, group.units, 2)[: max(1, group.units // 2 - index % 3)]
         for index, group in enumerate(layout.groups)
         if group.units > 1
+    }
+
+
+def _without_last_layer(layout: Layout) -> dict[str, Tensor]:
+    last = max(group.layer for group in layout.groups)
+    return {
+        group.name: torch.arange(0) for group in layout.groups if group.layer == last and group.name in layout.blocks
     }
 
 
@@ -100,21 +117,9 @@ def _outputs(model: nn.Module, layout: Layout, request: Inputs) -> dict[str, Ten
     finally:
         for handle in handles:
             handle.remove()
-    real = request["attention_mask"].bool()  # padding computes what nobody reads
-    return {path: output[real] for path, output in seen.items()} | {"the classifier": logits}
+    real = {path: output[real_tokens(request, output)] for path, output in seen.items()}  # nobody reads padding
+    return real | {"the classifier": logits}
 
 
 def _agree(found: Tensor, wanted: Tensor) -> bool:
     return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
-
-
-def token_requests(vocabulary: int, device: torch.device) -> list[Inputs]:
-    """Return a request without padding and one with padding, of random tokens."""
-    tokens = partial(torch.randint, 0, vocabulary, generator=torch.Generator().manual_seed(0))
-    whole, padded = tokens((2, 7)), tokens((3, 9))
-    mask = torch.ones_like(padded)
-    mask[1, 5:], mask[2, 2:] = 0, 0
-    return [
-        {"input_ids": ids.to(device), "attention_mask": attended.to(device)}
-        for ids, attended in ((whole, torch.ones_like(whole)), (padded, mask))
-    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prunable_models import bank_of, possible
-from tiny_encoders import ARCHITECTURES
+from tiny_encoders import OF_EVERY_PART
 
 from objectives.flops import count_flops, flop_count
 from objectives.latency_table import LatencyTable
@@ -18,7 +18,7 @@ from search_spaces.transforms.units.materialize import materialize, outline
 LENGTHS = np.array([5, 9, 14])
 
 
-@pytest.mark.parametrize("family", ARCHITECTURES)
+@pytest.mark.parametrize("family", OF_EVERY_PART)
 def test_additive_costs_equal_those_of_the_smaller_model(family: str, tmp_path: Path) -> None:
     model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
     flops = flops_cost(bank.layout, lambda config: flop_count(outline(model, bank.layout, config)), LENGTHS)

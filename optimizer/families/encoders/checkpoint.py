@@ -12,7 +12,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import Stored, check_float, stored_tensors
 from optimizer.spec import MAX_LENGTH, StudySpec
-from search_spaces.layouts.rows import ROWS, Row
+from search_spaces.layouts.rows import ROWS, Row, architectures
 
 POSITIONS = "embeddings.position_embeddings.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
@@ -103,7 +103,7 @@ class Checkpoint:
 
 def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:
     """Inspect a directory without loading weights. Raises `InputError` for what cannot be pruned or must not be run."""
-    config = check_directory(directory, sorted(ROWS))
+    config = check_directory(directory, architectures("tokens"))
     model_type = str(config["model_type"])
     checkpoint = Checkpoint(
         name=name, directory=directory, model_type=model_type, config=config, tensors=stored_tensors(directory)

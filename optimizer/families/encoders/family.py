@@ -29,7 +29,8 @@ from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import named_layout
-from search_spaces.layouts.proof import prove, token_requests
+from search_spaces.layouts.proof import prove
+from search_spaces.layouts.requests import token_requests
 from search_spaces.transforms.units.bank.bank import LayerBank
 from search_spaces.transforms.units.bank.key import BankKey
 from search_spaces.transforms.units.criteria import CRITERIA

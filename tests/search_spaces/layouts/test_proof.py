@@ -7,22 +7,38 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_encoders import ARCHITECTURES, tiny
+from tiny_vision import SIDE, VISION, WHISPER, tiny_vision, tiny_whisper
+from transformers import PreTrainedModel
 
 from search_spaces.layouts import named, proof
 from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.layouts.named import named_layout
-from search_spaces.layouts.proof import prove, token_requests
+from search_spaces.layouts.proof import prove
+from search_spaces.layouts.requests import Inputs, noise_requests, token_requests
 from search_spaces.layouts.rows import ROWS, Row
 
-REQUESTS = token_requests(50, torch.device("cpu"))
+CPU = torch.device("cpu")
+REQUESTS = token_requests(50, CPU)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def any_tiny(architecture: str) -> tuple[PreTrainedModel, list[Inputs]]:
+    if architecture in VISION:
+        return tiny_vision(architecture), noise_requests("pixel_values", (1, SIDE, SIDE), CPU)
+    if architecture == "whisper":
+        frames = 2 * int(str(WHISPER["max_source_positions"]))
+        return tiny_whisper(), noise_requests("input_features", (8, frames), CPU)
+    return tiny(architecture), REQUESTS
+
+
+ALL = (*ARCHITECTURES, *VISION, "whisper")
+
+
+@pytest.mark.parametrize("architecture", ALL)
 def test_every_row_holds_and_the_model_is_left_as_it_is(architecture: str) -> None:
-    model = tiny(architecture)
+    model, requests = any_tiny(architecture)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     counts = [getattr(module, "num_attention_heads", None) for module in model.modules()]
-    prove(model, named_layout(model), REQUESTS)
+    prove(model, named_layout(model), requests)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert counts == [getattr(module, "num_attention_heads", None) for module in model.modules()]
 
@@ -35,7 +51,7 @@ def test_digits_that_float32_loses_disprove_nothing(monkeypatch: pytest.MonkeyPa
 
 
 def test_every_row_has_a_model_in_these_tests() -> None:
-    assert set(ROWS) == {tiny(architecture).config.model_type for architecture in ARCHITECTURES}
+    assert set(ROWS) == {any_tiny(architecture)[0].config.model_type for architecture in ALL}
 
 
 WRONG = {
@@ -47,17 +63,27 @@ WRONG = {
         replace(ROWS["modernbert"], heads=("attn.Wqkv[0/3]", "attn.Wqkv[1/3]")),
     ),
     "half a gate": ("modernbert", replace(ROWS["modernbert"], neurons=("mlp.Wi[0/2]",))),
+    "a table of all heads": ("beit", replace(ROWS["beit"], head_tables=())),
+    "one table of all heads": ("beit with one table", replace(ROWS["beit"], heads_argument="")),
+    "queries that are not grouped": (
+        "eurobert",
+        replace(ROWS["eurobert"], shared=(), heads=("self_attn.q_proj",)),
+    ),
+    "what holds more than the attention": (
+        "albert",
+        replace(ROWS["albert"], attention="attention"),
+    ),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_row_is_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture, row = WRONG[what]
-    rows: dict[str, Row] = {**ROWS, architecture: row}
+    model, requests = any_tiny(architecture)
+    rows: dict[str, Row] = {**ROWS, model.config.model_type: row}
     monkeypatch.setattr(named, "ROWS", rows)
-    model = tiny(architecture)
     with pytest.raises(UnprunableModelError, match=r"without some of its heads or neurons"):
-        prove(model, named_layout(model), REQUESTS)
+        prove(model, named_layout(model), requests)
 
 
 def test_grouped_queries_are_refused_by_the_layers_name() -> None:

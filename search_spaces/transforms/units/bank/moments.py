@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.groups import Group
+from search_spaces.layouts.requests import real_tokens
 from search_spaces.transforms.units.bank.passes import Answers, Batch, frozen_weights
 from search_spaces.transforms.units.criteria.evidence import Moments
 
@@ -58,9 +59,9 @@ def collect_moments(
 ) -> dict[str, Moments]:
     """Return the moments of every group's consumer by group name, over all its uses.
 
-    `batches` are model inputs with an `attention_mask` `(batch, tokens)`; padding is left out. `answers` returns the
-    model's outputs `(batch, outputs)`, of which a random projection per example is derived: its squared gradient is on
-    average that of all outputs. Raises `ValueError` when there is no token at all.
+    `batches` are model inputs, of texts with an `attention_mask` `(batch, tokens)`; padding is left out. `answers`
+    returns the model's outputs `(batch, outputs)`, of which a random projection per example is derived: its squared
+    gradient is on average that of all outputs. Raises `ValueError` when there is no token at all.
     """
     sums: dict[str, _Accumulator] = {}
     uses: list[Use] = []  # a layer that is used several times is seen as often
@@ -73,8 +74,8 @@ def collect_moments(
                 outputs = answers(model, batch)
                 signs = torch.randint(0, 2, outputs.shape, generator=generator).to(outputs) * 2 - 1
                 gradients = torch.autograd.grad((outputs * signs).sum(), [output for _, _, output in uses])
-                real = batch["attention_mask"].bool()
                 for (name, inputs, output), gradient in zip(uses, gradients, strict=True):
+                    real = real_tokens(batch, inputs)
                     sums.setdefault(name, _Accumulator(inputs, output)).add(inputs[real], gradient[real])
     finally:
         for handle in handles:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from prunable_models import bank_of, batches, possible
-from tiny_encoders import ARCHITECTURES
+from tiny_encoders import OF_EVERY_PART
 from torch import Tensor, nn
 
 from search_spaces.config import Config, Form
@@ -37,7 +37,7 @@ def masked_logits(model: nn.Module, groups: tuple[Group, ...], config: Config, b
             handle.remove()
 
 
-@pytest.mark.parametrize("family", ARCHITECTURES)
+@pytest.mark.parametrize("family", OF_EVERY_PART)
 def test_without_reconstruction_the_smaller_model_equals_the_masked_one(family: str, tmp_path: Path) -> None:
     model, groups, bank = bank_of(tmp_path, family, "magnitude-l2")
     small_worlds = itertools.product((0, 1, 3, 4), (0, 8, 40, 48))
@@ -48,7 +48,7 @@ def test_without_reconstruction_the_smaller_model_equals_the_masked_one(family: 
         torch.testing.assert_close(logits(small), masked_logits(model, groups, config, bank), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", ARCHITECTURES)
+@pytest.mark.parametrize("family", OF_EVERY_PART)
 @pytest.mark.parametrize("share_weights", [True, False])
 def test_the_dense_model_is_left_as_it_is(family: str, share_weights: bool, tmp_path: Path) -> None:
     model, groups, bank = bank_of(tmp_path, family)
