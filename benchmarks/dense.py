@@ -25,7 +25,7 @@ def main() -> None:
         seconds = []
         for _ in range(REPEATS):
             started = time.monotonic()
-            predict(workload.model, workload.search)
+            predict(workload.model, workload.search, workload.task)
             seconds.append(time.monotonic() - started)
     print(json.dumps({"seconds": median(seconds), "examples": len(workload.search)}))
 

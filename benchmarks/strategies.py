@@ -20,16 +20,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
+from torch import nn
 
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
 from optimizer.loop import Budget, search
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.run import Worth
@@ -92,7 +94,7 @@ class Arena:
     def _verified_drop(self, config: Config) -> float:
         if config not in self._drops:
             workload = self.prepared.workload
-            predictions = predictions_of(predict(self.prepared.build(config), workload.verification))
+            predictions = self._predictions(self.prepared.build(config))
             value = workload.metric.value(predictions, workload.verification.labels)
             self._drops[config] = self._dense_value - value
             trim_memory()
@@ -101,8 +103,12 @@ class Arena:
     @cached_property
     def _dense_value(self) -> float:
         workload = self.prepared.workload
-        dense = predictions_of(predict(workload.model, workload.verification))
+        dense = self._predictions(workload.model)
         return workload.metric.value(dense, workload.verification.labels)
+
+    def _predictions(self, model: nn.Module) -> NDArray[Any]:
+        task, examples = self.prepared.workload.task, self.prepared.workload.verification
+        return task.predictions(predict(model, examples, task), examples)
 
 
 class LadderAlone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 MOST_LISTED = 10
 
@@ -52,3 +52,8 @@ def listed(names: Collection[object]) -> str:
     """Return names for a message: the first ten, and how many more there are."""
     shown = ", ".join(repr(name) for name, _ in zip(names, range(MOST_LISTED), strict=False))
     return f"{shown} and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else shown
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """Return names to choose from for a message: "a, b or c"."""
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

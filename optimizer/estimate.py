@@ -64,9 +64,9 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
     )
-    predict(workload.model, few)
+    predict(workload.model, few, workload.task)
     started = time.perf_counter()
-    predict(workload.model, few)
+    predict(workload.model, few, workload.task)
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
     passes = _preparing(spec, workload, tokens) + _searching(spec, workload, tokens)

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from objectives.divergence import divergence
 from objectives.measurement import Measurement, Source
 from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.search.space import SearchSpace
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.trim import trim_memory
 from search_spaces.config import Config
@@ -44,13 +44,20 @@ class DenseAnswers:
     """
 
     examples: AnyExamples
-    logits: NDArray[np.float32]  # `(n, classes)`
+    answers: NDArray[np.float32]  # `(n, …)`
     order: Sequence[NDArray[np.intp]]
+    task: Task
 
     @classmethod
-    def on(cls, examples: AnyExamples, logits: NDArray[np.float32]) -> DenseAnswers:
+    def on(cls, examples: AnyExamples, answers: NDArray[np.float32], task: Task) -> DenseAnswers:
         """Return the answers with their order, which is the same for every study of these examples."""
-        return cls(examples, logits, race_order(len(examples), examples.lengths, seed=0, labels=examples.labels))
+        strata = examples.labels if examples.labels.shape == (len(examples),) else None
+        return cls(examples, answers, race_order(len(examples), examples.lengths, seed=0, labels=strata), task)
+
+    @cached_property
+    def predictions(self) -> NDArray[Any]:
+        """The dense model's predictions on all examples."""
+        return self.task.predictions(self.answers, self.examples)
 
     @cached_property
     def screening(self) -> AnyExamples:
@@ -59,7 +66,11 @@ class DenseAnswers:
 
     def divergence_of(self, answers: NDArray[np.float32]) -> float:
         """Return the divergence of answers on the screening examples. Raises `ValueError` for NaN or infinity."""
-        return divergence(self.logits[self.order[0]], answers)
+        return self.task.divergence(self.answers[self.order[0]], answers)
+
+    def answers_of(self, model: nn.Module, examples: AnyExamples) -> NDArray[np.float32]:
+        """Return a model's answers on some of the examples."""
+        return predict(model, examples, self.task)
 
 
 Counted = Callable[[Config, nn.Module], tuple[Measurement, ...]]
@@ -77,28 +88,27 @@ class Evaluator:
         space: SearchSpace,
         build: Callable[[Config], nn.Module],
         dense: DenseAnswers,
-        metric: Metric,
         epsilon: float,
         seed: int,
         counted: Counted = lambda _config, _model: (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._space, self._build, self._dense, self.counted = space, build, dense, counted
-        self._metric, self._epsilon, self._seed, self._clock = metric, epsilon, seed, clock
+        self._task, self._metric = dense.task, dense.task.metric
+        self._epsilon, self._seed, self._clock = epsilon, seed, clock
         self._labels = dense.examples.labels
-        self._dense_predictions = predictions_of(dense.logits)
-        self._dense_scores = metric.per_example(self._dense_predictions, self._labels)
+        self._dense_scores = self._metric.per_example(dense.predictions, self._labels)
         self._screened: dict[Config, NDArray[np.float32]] = {}  # answers on the screening examples
 
     @property
     def dense_value(self) -> float:
         """The dense model's metric on the search examples."""
-        return self._metric.value(self._dense_predictions, self._labels)
+        return self._metric.value(self._dense.predictions, self._labels)
 
     def divergence_of(self, config: Config) -> float:
         """Return the divergence of the config's answers on the screening examples; each config is run once."""
         if config not in self._screened:
-            self._screened[config] = predict(self._build(config), self._dense.screening)
+            self._screened[config] = self._dense.answers_of(self._build(config), self._dense.screening)
         return self._dense.divergence_of(self._screened[config])
 
     def evaluate(self, config: Config) -> Outcome:
@@ -120,7 +130,7 @@ class Evaluator:
         """Return the outcome of `config` evaluated on its model. Raises `ValueError` for NaN or infinite answers."""
         costs = self._costs(config) if costs is None else costs
         if config not in self._screened:
-            self._screened[config] = predict(model, self._dense.screening)
+            self._screened[config] = self._dense.answers_of(model, self._dense.screening)
         screened = self._screened[config]
         known = (
             *costs,
@@ -136,9 +146,10 @@ class Evaluator:
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
         """Yield the parts of the order with the model's predictions on them, the screening examples first."""
         first, *others = self._dense.order
-        yield first, predictions_of(screened)
+        yield first, self._task.predictions(screened, self._dense.screening)
         for part in others:
-            yield part, predictions_of(predict(model, self._dense.examples.subset(part)))
+            some = self._dense.examples.subset(part)
+            yield part, self._task.predictions(self._dense.answers_of(model, some), some)
 
     def _costs(self, config: Config) -> tuple[Measurement, ...]:
         return tuple(
@@ -179,9 +190,10 @@ class Evaluator:
     def _whole(self, model: nn.Module, known: tuple[Measurement, ...]) -> Outcome:
         """Evaluate on all examples at once: the metric is not a mean over examples and cannot be raced."""
         labels = self._labels
-        predictions = predictions_of(predict(model, self._dense.examples))
+        examples = self._dense.examples
+        predictions = self._task.predictions(self._dense.answers_of(model, examples), examples)
         value = self._metric.value(predictions, labels)
-        bounds = bootstrap_drop(self._metric, self._dense_predictions, predictions, labels, seed=self._seed)
+        bounds = bootstrap_drop(self._metric, self._dense.predictions, predictions, labels, seed=self._seed)
         drop = Measurement(
             quantity="drop",
             value=self.dense_value - value,

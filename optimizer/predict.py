@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from optimizer.tasks.task import Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
 
 
-def predict(model: nn.Module, examples: AnyExamples, *, batch_size: int | None = None) -> NDArray[np.float32]:
-    """Return the logits `(n, outputs)` in the examples' order. The model must be in evaluation mode."""
+def predict(
+    model: nn.Module, examples: AnyExamples, task: Task, *, batch_size: int | None = None
+) -> NDArray[np.float32]:
+    """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode."""
     device = next(model.parameters()).device
     batch_size = batch_size or _batch_size(len(examples), device)
     order = np.argsort(examples.lengths, kind="stable")
     batches = examples.batches(batch_size=batch_size, device=device, order=order)
     with torch.inference_mode():
-        parts = [model(**{k: v for k, v in batch.items() if k != "labels"}).logits for batch in batches]
-    sorted_logits = torch.cat(parts).float().cpu().numpy()
-    logits = np.empty_like(sorted_logits)
-    logits[order] = sorted_logits
-    return logits
+        parts = [task.answers(ask(model, batch), batch) for batch in batches]
+    by_length = torch.cat(parts).float().cpu().numpy()
+    answers = np.empty_like(by_length)
+    answers[order] = by_length
+    return answers
 
 
 def _batch_size(examples: int, device: torch.device) -> int:
@@ -35,8 +36,3 @@ def _batch_size(examples: int, device: torch.device) -> int:
     if device.type != "cpu":
         return 256
     return 16 if examples <= 256 else 32
-
-
-def predictions_of(logits: NDArray[np.float32]) -> NDArray[Any]:
-    """Return the predictions of the logits: label ids `(n,)`, or the one output itself for a regression."""
-    return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)

@@ -18,7 +18,6 @@ from optimizer.families.family import Bank, UnitBank
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
 from optimizer.limits import refuse_unreachable
-from optimizer.predict import predict
 from optimizer.progress import Stages
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
@@ -66,7 +65,7 @@ def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stag
     form = Form.RECONSTRUCTED if spec.reconstruct else Form.SLICED
     bank = cast("UnitBank", study_bank(spec, workload, groups, cache_dir))
     with stages.stage("baseline"):
-        dense = DenseAnswers.on(workload.search, workload.search_logits)
+        dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
     with stages.stage("bank") as report:
         bank.fill_rankings(report)
 
@@ -84,7 +83,7 @@ def _prepare_units(spec: StudySpec, workload: Workload, *, cache_dir: Path, stag
         costs = workload.family.with_proposed_costs(costs, spec, groups=groups, cache_dir=cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, harms, study_limits(spec))
-    evaluator = _evaluator(spec, workload, space, build, dense)
+    evaluator = _evaluator(spec, space, build, dense)
     refiner = Refiner(
         space,
         divergence_of=stages.timed("screen", evaluator.divergence_of),
@@ -97,7 +96,7 @@ def _prepare_weights(spec: StudySpec, workload: Workload, *, cache_dir: Path, st
     groups, family = study_groups(spec, workload), cast("MaskedFamily", workload.family)
     bank = family.bank(groups, spec.criterion, cache_dir / "banks")
     with stages.stage("baseline"):
-        dense = DenseAnswers.on(workload.search, workload.search_logits)
+        dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
     masks = MaskSpace(groups, initial=family.training.initial, trained=workload.model)
     space = WeightSpace(masks, family.costs(groups), study_limits(spec))
 
@@ -109,13 +108,12 @@ def _prepare_weights(spec: StudySpec, workload: Workload, *, cache_dir: Path, st
         flops = family.flops(model)
         return flops_measurement(flops), *bank.training_of(config)
 
-    evaluator = _evaluator(spec, workload, space, build, dense, counted=counted)
+    evaluator = _evaluator(spec, space, build, dense, counted=counted)
     return Prepared(workload, groups, bank, space, evaluator, build, space.ladder, None)
 
 
 def _evaluator(
     spec: StudySpec,
-    workload: Workload,
     space: SearchSpace,
     build: Callable[[Config], nn.Module],
     dense: DenseAnswers,
@@ -126,7 +124,6 @@ def _evaluator(
         space=space,
         build=build,
         dense=dense,
-        metric=workload.metric,
         epsilon=spec.epsilon,
         seed=spec.seed,
         counted=counted,
@@ -162,11 +159,11 @@ def _harms(
     form: Form,
     report: Callable[[int, int], None],
 ) -> dict[str, np.ndarray]:
-    path = bank.folder / f"sensitivity-{form.value}-{len(dense.screening.labels)}-{dense.screening.hash[:12]}.json"
+    path = bank.folder / f"sensitivity-{form.value}-{len(dense.screening)}-{dense.screening.hash[:12]}.json"
     whole = dense_config(groups).in_form(form)
 
     def divergence_of(group: str, level: int) -> float:
-        return dense.divergence_of(predict(build(whole.replaced({group: level})), dense.screening))
+        return dense.divergence_of(dense.answers_of(build(whole.replaced({group: level})), dense.screening))
 
     measured = measure_sensitivity(groups, remembered(path, divergence_of), progress=report)
     return {group.name: harm_table(group, measured[group.name]) for group in groups}

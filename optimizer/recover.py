@@ -91,7 +91,7 @@ class Recovery:
             model,
             train.subset(range(held, len(train))),
             held_out=train.subset(range(held)),
-            metric=self.prepared.workload.metric,
+            task=self.prepared.workload.task,
             settings=FinetuneSettings(epochs=1, seed=self.spec.seed),
             progress=lambda _done, _total: None,
             teacher=self.prepared.workload.model,

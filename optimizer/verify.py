@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.measure import DENSE, Asked, measure_models
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.verdicts import pack_predictions
@@ -41,11 +42,9 @@ class Verifier:
         waiting = [candidate for candidate in shortlist if candidate.verification is None]
         if not waiting:
             return
-        examples = self.workload.verification
-        dense = predictions_of(predict(self.workload.model, examples))
+        dense = self._predictions(self.workload.model)
         for done, candidate in enumerate(waiting, start=1):
-            predictions = predictions_of(predict(self.build(candidate), examples))
-            verification = self._compare(dense, predictions, shortlist_size=len(shortlist))
+            verification = self._compare(dense, self._predictions(self.build(candidate)), shortlist_size=len(shortlist))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))
             trim_memory()
@@ -79,6 +78,10 @@ class Verifier:
             measured = tuple(_under(each, conditions) for each in taken[candidate.id])
             self.store.add_measurements(candidate.id, measured)
         self._add_to_baseline(taken[DENSE])
+
+    def _predictions(self, model: nn.Module) -> NDArray[Any]:
+        task, examples = self.workload.task, self.workload.verification
+        return task.predictions(predict(model, examples, task), examples)
 
     def _compare(
         self, dense: NDArray[np.generic], predictions: NDArray[np.generic], *, shortlist_size: int

@@ -12,6 +12,7 @@ import torch
 from objectives.metrics import Metric
 from optimizer.families.family import Family
 from optimizer.families.subject import Subject
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 
 Progress = Callable[[str, int, int], None]
@@ -20,23 +21,32 @@ ROLES = ("calibration", "search", "verification")
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What a study works on. `search_logits` are the dense model's answers on the search examples.
+    """What a study works on. `search_answers` are the dense model's on the search examples.
 
     `train` prepares what is left for training.
     """
 
     subject: Subject
     family: Family
-    metric: Metric
     verification: AnyExamples
     train: Callable[[], AnyExamples]
-    search_logits: np.ndarray[Any, np.dtype[np.float32]]
+    search_answers: np.ndarray[Any, np.dtype[np.float32]]
     notes: tuple[str, ...]
 
     @property
     def model(self) -> Any:  # Any: as in the subject
         """The dense model."""
         return self.subject.model
+
+    @property
+    def task(self) -> Task:
+        """What the model is asked."""
+        return self.subject.task
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the task."""
+        return self.subject.task.metric
 
     @property
     def device(self) -> torch.device:
@@ -56,4 +66,4 @@ class Workload:
     @property
     def examples_record(self) -> dict[str, dict[str, Any]]:
         """Size and hash of the examples of each role."""
-        return {role: {"n": len(getattr(self, role)), "hash": getattr(self, role).hash} for role in ROLES}
+        return {role: {"n": len(getattr(self, role).labels), "hash": getattr(self, role).hash} for role in ROLES}

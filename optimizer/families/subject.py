@@ -1,4 +1,4 @@
-"""Subject: the dense model that a family is bound to, and the examples that pruning looks at."""
+"""Subject: the dense model that a family is bound to, what it is asked, and the examples that pruning looks at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 
 
@@ -19,3 +20,4 @@ class Subject:
     device: torch.device
     calibration: AnyExamples
     search: AnyExamples
+    task: Task

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
-from objectives.metrics import Metric
 from optimizer.errors import InputError
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.batches import Batches, shuffled_batches
 from optimizer.training.cutting import batch_count
@@ -52,7 +52,7 @@ def finetune(
     train: AnyExamples,
     *,
     held_out: AnyExamples | None,
-    metric: Metric,
+    task: Task,
     settings: FinetuneSettings,
     progress: Callable[[int, int], None],
     teacher: nn.Module | None = None,
@@ -70,6 +70,7 @@ def finetune(
     total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = Learner(
         model,
+        task=task,
         teacher=teacher,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
@@ -87,7 +88,8 @@ def finetune(
             model.eval()
             epochs += 1
             if held_out:  # neither None nor empty, as of a small train split
-                best.see(metric.value(predictions_of(predict(model, held_out)), held_out.labels))
+                predictions = task.predictions(predict(model, held_out, task), held_out)
+                best.see(task.metric.value(predictions, held_out.labels))
     best.restore()
     return TrainingResult(
         epochs=epochs,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from optimizer.errors import MachineError
+from optimizer.tasks.task import Batch, Task, ask
 
 CLIP = 1.0  # of the gradient's norm
 
@@ -21,6 +21,7 @@ class Learner:
         self,
         model: nn.Module,
         *,
+        task: Task,
         teacher: nn.Module | None,
         learning_rate: float,
         weight_decay: float,
@@ -28,15 +29,15 @@ class Learner:
         total: int,
     ) -> None:
         self.steps = 0
-        self._model, self._teacher = model, teacher
+        self._model, self._task, self._teacher = model, task, teacher
         self._optimizer = torch.optim.AdamW(_parameter_groups(model, weight_decay), lr=learning_rate, fused=True)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer, lambda step: linear_schedule(step, total=total, warmup=warmup)
         )
 
-    def step(self, batch: dict[str, Tensor]) -> None:
+    def step(self, batch: Batch) -> None:
         """Learn from a batch of model inputs with `labels`. Raises `MachineError` when the loss is NaN or infinite."""
-        loss = self._loss(**batch)
+        loss = self._loss(batch)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), CLIP)
@@ -46,14 +47,14 @@ class Learner:
         self._schedule.step()
         self.steps += 1
 
-    def _loss(self, labels: Tensor, **inputs: Tensor) -> Tensor:
-        logits = self._model(**inputs).logits
-        loss = _label_loss(logits, labels)
+    def _loss(self, batch: Batch) -> Tensor:
+        outputs = ask(self._model, batch)
+        loss = self._task.loss(outputs, batch, reduction="mean")
         if self._teacher is None:
             return loss
         with torch.no_grad():
-            wanted = self._teacher(**inputs).logits
-        return (loss + _teacher_loss(logits, wanted)) / 2
+            wanted = ask(self._teacher, batch)
+        return (loss + self._task.distance(outputs, wanted, batch)) / 2
 
 
 def linear_schedule(step: int, *, total: int, warmup: float) -> float:
@@ -68,16 +69,3 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, o
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},  # biases and norms
     ]
-
-
-def _label_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    if logits.shape[1] == 1:
-        return F.mse_loss(logits[:, 0], labels.to(logits.dtype))
-    return F.cross_entropy(logits, labels)
-
-
-def _teacher_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the divergence from the teacher's answers (Hinton et al. 2015, at temperature 1)."""
-    if logits.shape[1] == 1:
-        return F.mse_loss(logits, wanted)
-    return F.kl_div(logits.log_softmax(dim=1), wanted.log_softmax(dim=1), log_target=True, reduction="batchmean")

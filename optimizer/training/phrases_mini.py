@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from objectives.metrics import METRICS
+from optimizer.tasks.classification import Classification
 from optimizer.tasks.texts.examples import Examples, tokenise
 from optimizer.tasks.texts.phrases import phrases_tables
 from optimizer.torchvision_ops import admit_torchvision
@@ -48,7 +48,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
         model,
         _examples(table, tokenizer),
         held_out=None,  # validation and test are excluded: studies search and verify on them
-        metric=METRICS["accuracy"],
+        task=Classification(),
         settings=SETTINGS,
         batches=batches_short_first,  # one epoch then teaches nearly what two shuffled ones teach
         progress=lambda done, total: progress("training phrases-mini, once", done, total),

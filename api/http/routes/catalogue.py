@@ -61,7 +61,9 @@ def models(_: Reader) -> Models:
 def tasks(_: Reader) -> Tasks:
     """List the tasks."""
     texts = [
-        TaskOffer(name=t.name, metric=t.metric, labels=list(t.labels or ()), text_columns=list(t.text_columns or ()))
+        TaskOffer(
+            name=t.name, metric=str(t.metric), labels=list(t.labels or ()), text_columns=list(t.text_columns or ())
+        )
         for t in TASKS.values()
     ]
     images = [TaskOffer(name=name, metric="accuracy", labels=[], text_columns=[]) for name in IMAGE_TASKS]

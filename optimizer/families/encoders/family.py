@@ -17,7 +17,6 @@ from objectives.measurement import JsonScalar, Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.errors import InputError
-from optimizer.families.answers import contrasts, summed_loss
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.family import Bank, Execution
 from optimizer.families.subject import Subject
@@ -25,6 +24,7 @@ from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.latency.proposed import add_proposed_costs
 from optimizer.request import Request
+from optimizer.tasks.task import TARGETS, contrasts, summed_loss
 from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
@@ -92,8 +92,8 @@ class EncoderFamily:
             layout=self._layout,
             criterion=ranking,
             calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=self._subject.device),
-            loss=summed_loss,
-            answers=contrasts,
+            loss=summed_loss(self._subject.task),
+            answers=contrasts(self._subject.task),
             rounded=self.storage.rounded,
         )
 
@@ -212,7 +212,7 @@ def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Ten
     spread = order[np.linspace(0, len(order) - 1, ONNX_CHECKED).astype(int)]
     chosen = [order[[0, -1]], *np.array_split(spread, 3), order[[len(order) // 2]]]
     batches = [next(examples.subset(places).batches(batch_size=len(places), device=device)) for places in chosen]
-    return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
+    return [{name: tensor for name, tensor in batch.items() if name not in TARGETS} for batch in batches]
 
 
 def request_of(length: int, vocabulary: int, device: torch.device, *, seed: int = 0) -> Request:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from objectives.metrics import Metric
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.quiet import quiet_transformers
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import Examples
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
@@ -27,7 +27,7 @@ def with_trained_head(
     model: Any,  # Any: one transformers class per family
     tokenizer: Any,
     train: Examples,
-    metric: Metric,
+    task: Task,
     *,
     cache_dir: Path,
     progress: Any,
@@ -51,7 +51,7 @@ def with_trained_head(
         model,
         train.subset(order[held:]),
         held_out=train.subset(order[:held]),
-        metric=metric,
+        task=task,
         settings=settings,
         progress=lambda done, total: progress("fine-tuning the dense model", done, total),
     )

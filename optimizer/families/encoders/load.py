@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from objectives.metrics import METRICS
 from optimizer.device import check_device
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
@@ -21,14 +19,15 @@ from optimizer.families.names import check_names
 from optimizer.families.networks.given import NOTHING, Given
 from optimizer.families.networks.names import is_of_images
 from optimizer.families.subject import Subject
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.tasks.baseline import check_baseline, check_labels
-from optimizer.tasks.texts.data import Table, read_splits
-from optimizer.tasks.texts.examples import Examples, tokenise
-from optimizer.tasks.texts.known import Task, resolve_task
-from optimizer.tasks.texts.labels import label_map, order_note
-from optimizer.tasks.texts.splits import Splits, cut, table_hash
+from optimizer.tasks.texts.data import read_splits
+from optimizer.tasks.texts.examples import Encoder, Examples
+from optimizer.tasks.texts.known import Source, resolve_task
+from optimizer.tasks.texts.labels import order_note
+from optimizer.tasks.texts.reader import TextReader
+from optimizer.tasks.texts.splits import Splits, cut
 from optimizer.workload import ROLES, Progress, Workload
 
 
@@ -52,42 +51,45 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         search=spec.search_examples,
         verification=spec.verification_examples,
     )
-    return workload_of(spec, splits, cache_dir=cache_dir, progress=progress)
+    return workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress)
 
 
-def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: Progress) -> Workload:
+def workload_of(spec: StudySpec, source: Source, splits: Splits, *, cache_dir: Path, progress: Progress) -> Workload:
     """Load the model of a study of texts to go with examples that were cut already. Raises `InputError`."""
-    task, device = resolve_task(spec), check_device(spec.device)
+    reader: TextReader = source.reader()
+    device = check_device(spec.device)
     checkpoint = checkpoint_of(spec, cache_dir, progress)
-    max_length, outputs = check_lengths(checkpoint, spec), _outputs(checkpoint, task, splits)
+    _check_head(checkpoint, source)
+    max_length = check_lengths(checkpoint, spec)
     tokenizer = load_tokenizer(checkpoint)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
-    tokenised = partial(
-        _examples, tokenizer=tokenizer, max_length=max_length, names=None if task.is_regression else names
-    )
-    roles = {role: tokenised(getattr(splits, role), role) for role in ROLES}
+    task, encoder = reader.task(str(source.metric), names), Encoder(tokenizer=tokenizer, max_length=max_length)
+
+    def tokenised(role: str) -> Examples:
+        return reader.examples(getattr(splits, role), role, encoder, names)
+
+    roles = {role: tokenised(role) for role in ROLES}
     for role in ("search", "verification"):
-        check_labels(roles[role].labels, METRICS[task.metric], role)
+        check_labels(task, roles[role].labels, role)
     check_tokens(roles.values(), tokenizer, checkpoint)
     storage = Storage.of(checkpoint)
-    model = load_model(checkpoint, outputs=outputs, device=device)
-    metric = METRICS[task.metric]
+    model = load_model(checkpoint, outputs=reader.outputs(names), device=device)
     if not checkpoint.has_head and not spec.allow_untrained:
         from optimizer.families.encoders.head import with_trained_head  # training is rare, and loads much
 
-        training = tokenised(splits.train, "train")
-        model = with_trained_head(model, tokenizer, training, metric, cache_dir=cache_dir, progress=progress)
-    search_logits = predict(model, roles["search"])
-    _check_answers(search_logits)
+        model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
+    search_answers = predict(model, roles["search"], task)
+    _check_answers(search_answers)
     if not spec.allow_untrained:
         own_names = names if checkpoint.has_head else None
-        check_baseline(predictions_of(search_logits), roles["search"].labels, metric, own_names)
+        check_baseline(task, task.predictions(search_answers, roles["search"]), roles["search"].labels, own_names)
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),
         device=device,
         calibration=roles["calibration"],
         search=roles["search"],
+        task=task,
     )
     return Workload(
         subject=subject,
@@ -97,10 +99,9 @@ def workload_of(spec: StudySpec, splits: Splits, *, cache_dir: Path, progress: P
             sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
             storage=storage,
         ),
-        metric=metric,
         verification=roles["verification"],
-        train=lambda: tokenised(splits.train, "train"),
-        search_logits=search_logits,
+        train=lambda: tokenised("train"),
+        search_answers=search_answers,
         notes=(
             *splits.notes,
             *order_note(splits.search.names, names),
@@ -121,31 +122,25 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress) -> Check
     return checked_checkpoint(spec.model, locate(spec.model))
 
 
-def _outputs(checkpoint: Checkpoint, task: Task, splits: Splits) -> int:
-    """Return the outputs that the model has, or is to get. Raises `InputError` for a head of another kind of task."""
-    if not checkpoint.has_head:
-        return 1 if task.is_regression else len(splits.search.names)
+def _check_head(checkpoint: Checkpoint, source: Source) -> None:
+    """Raise `InputError` for a trained head of another kind of task."""
+    is_regression = source.kind == "regression"
+    if not checkpoint.has_head or checkpoint.is_regression == is_regression:
+        return
     answers, asked = ("scores", "classes") if checkpoint.is_regression else ("classes", "scores")
-    if checkpoint.is_regression != task.is_regression:
-        raise InputError(
-            "--model",
-            f"{checkpoint.name} answers with {answers} ({checkpoint.outputs} outputs), {task.metric} on task "
-            f"{task.name!r} needs {asked}; give a model of that kind, or another --metric",
-        )
-    return checkpoint.outputs
+    raise InputError(
+        "--model",
+        f"{checkpoint.name} answers with {answers} ({checkpoint.outputs} outputs), {source.metric} on task "
+        f"{source.name!r} needs {asked}; give a model of that kind, or another --metric",
+    )
 
 
-def _examples(table: Table, role: str, *, tokenizer: Any, max_length: int, names: dict[int, str] | None) -> Examples:
-    labels = table.labels if names is None else label_map(table.names, names, table.present)[table.labels]
-    return tokenise(tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=max_length)
-
-
-def _check_answers(logits: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+def _check_answers(answers: NDArray[np.float32]) -> None:
+    broken = int((~np.isfinite(answers)).any(axis=1).sum())
     if broken:
         raise InputError(
             "--model",
-            f"answers {broken} of {len(logits)} search examples with NaN or infinity; the checkpoint is broken",
+            f"answers {broken} of {len(answers)} search examples with NaN or infinity; the checkpoint is broken",
         )
 
 

@@ -15,7 +15,6 @@ from objectives.networks import flops_by_layer
 from objectives.size import measure_size, size_bytes
 from optimizer.costs import Cost
 from optimizer.errors import InputError
-from optimizer.families.answers import summed_loss
 from optimizer.families.family import Bank, Execution
 from optimizer.families.networks.image import ImageFamily
 from optimizer.families.networks.network import Network
@@ -23,6 +22,7 @@ from optimizer.families.subject import Subject
 from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.latency.proposed import add_proposed_costs
 from optimizer.tasks.images.examples import PIXELS
+from optimizer.tasks.task import summed_loss
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group
@@ -92,7 +92,7 @@ class NetworkFamily(ImageFamily):
             space=self.space,
             criterion=ranking,
             calibration=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=self._subject.device),
-            loss=summed_loss,
+            loss=summed_loss(self._subject.task),
         )
 
     def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:

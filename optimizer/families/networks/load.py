@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from objectives.metrics import METRICS
 from optimizer.device import check_device
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.classifier import ImageClassifier
@@ -15,9 +14,10 @@ from optimizer.families.networks.network import Network
 from optimizer.families.networks.origins import Origin, origin_of
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.tasks.baseline import check_baseline
+from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.workload import Progress, Workload
@@ -56,28 +56,28 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             folder=cache_dir / "trained",
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
-    search_logits = predict(model, roles.search)
-    metric = METRICS["accuracy"]
+    task = Classification()
+    search_answers = predict(model, roles.search, task)
     if not spec.allow_untrained:
         own_names: dict[int, str] | None = (
             {} if dense.learning_rate is None else None
         )  # a class is called by its number
-        check_baseline(predictions_of(search_logits), roles.search.labels, metric, own_names)
+        check_baseline(task, task.predictions(search_answers, roles.search), roles.search.labels, own_names)
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),
         device=device,
         calibration=roles.calibration,
         search=roles.search,
+        task=task,
     )
     family = family_of(subject)
     return Workload(
         subject=subject,
         family=family,
-        metric=metric,
         verification=roles.verification,
         train=lambda: rest,
-        search_logits=search_logits,
+        search_answers=search_answers,
         notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
     )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
-from objectives.metrics import METRICS
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.finetune import FinetuneSettings, finetune
 from search_spaces.transforms.units.bank.files import write_entry
@@ -43,7 +43,7 @@ def train_once(
             model,
             learnt,
             held_out=held_out,
-            metric=METRICS["accuracy"],
+            task=Classification(),
             settings=settings,
             progress=progress,
         )

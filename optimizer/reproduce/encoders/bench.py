@@ -24,10 +24,11 @@ from optimizer.families.encoders.loading import hash_weights
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.records import EncoderKey
 from optimizer.spec import StudySpec
-from optimizer.tasks.texts.data import Data, Table, read_splits
+from optimizer.tasks.texts.data import Data, read_splits
 from optimizer.tasks.texts.examples import Examples
 from optimizer.tasks.texts.known import resolve_task
 from optimizer.tasks.texts.splits import Splits, cut, divide
+from optimizer.tasks.texts.table import Table
 from optimizer.training.finetune import FinetuneSettings
 from optimizer.workload import Progress, Workload
 
@@ -92,19 +93,20 @@ class Bench:
             copy.deepcopy(base.model),
             family.tokenizer,
             self.train,
-            base.metric,
+            base.task,
             cache_dir=self.cache_dir,
             progress=self._tell,
             settings=settings,
         )
         subject = replace(base.subject, model=model, weights_hash=hash_weights(model))
-        return replace(base, subject=subject, family=family.of(subject), search_logits=predict(model, base.search))
+        answers = predict(model, base.search, base.task)
+        return replace(base, subject=subject, family=family.of(subject), search_answers=answers)
 
     @cached_property
     def _untrained(self) -> Workload:
         spec = self.spec.model_copy(update={"allow_untrained": not self.has_head})
-        splits = _cut(read_splits(spec, resolve_task(spec)), self.key)
-        return workload_of(spec, splits, cache_dir=self.cache_dir, progress=self._tell)
+        data = read_splits(spec, resolve_task(spec))
+        return workload_of(spec, data.source, _cut(data, self.key), cache_dir=self.cache_dir, progress=self._tell)
 
     @property
     def _tell(self) -> Progress:

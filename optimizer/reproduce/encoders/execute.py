@@ -14,7 +14,7 @@ from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
 from optimizer.families.encoders.family import EncoderFamily
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.cost import measure_costs
 from optimizer.reproduce.encoders.plan import EncoderRun
@@ -87,7 +87,7 @@ def _train(model: nn.Module, bench: Bench, workload: Workload, settings: Finetun
         model,
         bench.train,
         held_out=workload.search,
-        metric=workload.metric,
+        task=workload.task,
         settings=settings,
         progress=lambda _done, _total: None,
     )
@@ -95,7 +95,8 @@ def _train(model: nn.Module, bench: Bench, workload: Workload, settings: Finetun
 
 
 def _predictions(model: nn.Module, workload: Workload) -> NDArray[np.generic]:
-    return predictions_of(predict(model, workload.verification))
+    examples = workload.verification
+    return workload.task.predictions(predict(model, examples, workload.task), examples)
 
 
 def _ends(measurement: Measurement) -> tuple[float, float] | None:

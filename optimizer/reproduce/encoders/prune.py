@@ -10,7 +10,7 @@ from torch import nn
 
 from objectives.metrics.classification import correct
 from objectives.statistics import within_epsilon
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
 from optimizer.prepare import prepare
 from optimizer.progress import Stages, ignore
 from optimizer.reproduce.encoders.preset import Configuration
@@ -54,12 +54,12 @@ def largest_ratio(workload: Workload, epsilon: float, cache_dir: Path) -> float:
 
     Nothing is trained inside the loop: the algorithm as printed adjusts p and looks again.
     """
-    labels = workload.search.labels
-    dense = int(correct(predictions_of(workload.search_logits), labels).sum())
+    task, examples, labels = workload.task, workload.search, workload.search.labels
+    dense = int(correct(task.predictions(workload.search_answers, examples), labels).sum())
     held: dict[int, bool] = {}
     while (tenths := next_tenths(held)) is not None:
         small = by_magnitude(workload, tenths / 10, cache_dir)
-        found = int(correct(predictions_of(predict(small, workload.search)), labels).sum())
+        found = int(correct(task.predictions(predict(small, examples, task), examples), labels).sum())
         held[tenths] = within_epsilon(dense, found, len(labels), epsilon)  # the net loss is all that counts
     return max((tenths for tenths, holds in held.items() if holds), default=0) / 10
 

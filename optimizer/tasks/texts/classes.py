@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import InputError, listed
-from optimizer.tasks.texts.known import Task
+from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
 
 FIELD = "--label-column"
@@ -42,9 +42,9 @@ class Column:
         return InputError(FIELD, f"{self.sheet.where(row, self.name)}: {what}")
 
 
-def label_column(sheet: Sheet, task: Task) -> Column:
+def label_column(sheet: Sheet, source: Source) -> Column:
     """Return the labels of a split. Raises `InputError` for values that cannot be labels, and for mixed kinds."""
-    name = str(task.label_column)
+    name = str(source.label_column)
     column = Column(sheet, name, [])
     kinds: dict[type, Any] = {}
     for row, value in enumerate(sheet.column(name, FIELD)):
@@ -56,7 +56,7 @@ def label_column(sheet: Sheet, task: Task) -> Column:
                     row, f"{value!r} and {next(iter(kinds.values()))!r} are of different kinds; use one"
                 )
         column.labels.append(label)
-    return _without_unlabelled(column, task)
+    return _without_unlabelled(column, source)
 
 
 def scores(column: Column) -> NDArray[np.float64]:
@@ -70,22 +70,22 @@ def scores(column: Column) -> NDArray[np.float64]:
     return np.array([np.nan if label is None else float(label) for label in column.labels])
 
 
-def class_names(task: Task, columns: Mapping[str, Column]) -> tuple[str, ...]:
+def class_names(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...]:
     """Return the names of all classes by id. Raises `InputError` for labels that the task does not have."""
     spellings = {label for column in columns.values() for label in column.labels if label is not None}
     if spellings and all(map(_is_number, spellings)):
-        if task.labels or not any(map(CODE.fullmatch, spellings)):
+        if source.labels or not any(map(CODE.fullmatch, spellings)):
             for column in columns.values():
-                _check_ids(column, task)
+                _check_ids(column, source)
             _check_spellings(spellings)
-            return task.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
+            return source.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
         _check_spellings(spellings)
-    if not task.labels:
+    if not source.labels:
         _check_common(columns)
-    elif not spellings <= set(task.labels):
-        known = listed(task.labels)
-        raise InputError(FIELD, f"labels {listed(sorted(spellings))} are not those of {task.name}: {known}")
-    return task.labels or tuple(sorted(spellings))
+    elif not spellings <= set(source.labels):
+        known = listed(source.labels)
+        raise InputError(FIELD, f"labels {listed(sorted(spellings))} are not those of {source.name}: {known}")
+    return source.labels or tuple(sorted(spellings))
 
 
 def class_ids(column: Column, names: Sequence[str]) -> NDArray[np.int64]:
@@ -115,14 +115,14 @@ def _spelled(column: Column, row: int, value: Any) -> tuple[type, str | None]:
     raise column.refuse(row, f"holds {value!r:.80}, which is neither a number nor a name")
 
 
-def _without_unlabelled(column: Column, task: Task) -> Column:
+def _without_unlabelled(column: Column, source: Source) -> Column:
     """Return the column without the -1 of unlabelled examples: of known tasks, and of splits that hold nothing else."""
     labelled = [None if label is None or _is_minus_one(label) else label for label in column.labels]
-    return Column(column.sheet, column.name, labelled) if task.is_known or not any(labelled) else column
+    return Column(column.sheet, column.name, labelled) if source.is_known or not any(labelled) else column
 
 
-def _check_ids(column: Column, task: Task) -> None:
-    count = len(task.labels) or MOST_CLASSES
+def _check_ids(column: Column, source: Source) -> None:
+    count = len(source.labels) or MOST_CLASSES
     for row, label in enumerate(column.labels):
         if label is None:
             continue

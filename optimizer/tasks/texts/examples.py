@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from optimizer.tasks.images.examples import ImageExamples
+from optimizer.tasks.texts.table import Table, table_hash
 
 TOKENISED_AT_ONCE = 1024
 
@@ -45,13 +46,12 @@ class Examples:
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)
-        return Examples(
-            role=self.role,
+        return replace(
+            self,
             token_ids=tuple(self.token_ids[i] for i in chosen),
             labels=self.labels[chosen],
-            hash=self.hash,
-            pad_id=self.pad_id,
             type_ids=None if self.type_ids is None else tuple(self.type_ids[i] for i in chosen),
+            cut=0,
         )
 
     def batches(
@@ -80,6 +80,20 @@ class Examples:
 
 
 AnyExamples = Examples | ImageExamples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """A tokenizer, and the most tokens of an example."""
+
+    tokenizer: Any  # Any: one class per family
+    max_length: int
+
+    def examples(self, table: Table, labels: NDArray[Any], role: str) -> Examples:
+        """Return the examples of a table of one or two texts each, with labels as the model numbers them."""
+        return tokenise(
+            self.tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=self.max_length
+        )
 
 
 def tokenise(

@@ -1,61 +1,73 @@
-"""Tasks: the columns of text and label, the names of the labels, the metric. One table."""
+"""Known tasks of texts: the columns of text and label, the names of the labels, the kind and metric. One table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.spec import StudySpec
+from optimizer.tasks.table import KINDS, kind_of_metric
 
 GLUE = "nyu-mll/glue"
 BUILT_IN = "phrases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A supervised text task. `labels` are names in the order of the data's own label ids; empty for regression.
+class Source:
+    """Where the examples of a text task come from, and what they are.
 
-    `text_columns` and `label_column` are None where the user's own data set decides.
+    `labels` are names in the order of the data's own label ids; empty for regression. `kind` names a row of
+    `tasks/table.py`; it, the metric and the columns are None where the user's own data set decides.
     """
 
     name: str
     text_columns: tuple[str, ...] | None
     label_column: str | None
-    metric: str
+    metric: str | None = None
     labels: tuple[str, ...] = ()
     subset: str | None = None  # of the GLUE data set on the hub
     validation: str = "validation"
-    is_regression: bool = False
+    kind: str | None = None
 
     @property
     def is_known(self) -> bool:
         """Whether the task is one of the table, whose labels and splits are known."""
         return self.name in TASKS
 
+    def of_kind(self, kind: str) -> Source:
+        """Return the source of a task of that kind, with its usual metric where none is asked for."""
+        return replace(self, kind=kind, metric=self.metric or KINDS[kind].metrics[0])
 
-def _glue(name: str, texts: str, metric: str, labels: str, **more: object) -> Task:
+    def reader(self) -> Any:  # Any: a `TextReader`, whose module needs torch
+        """Return the reader of a source whose kind is known."""
+        return KINDS[str(self.kind)].reads()
+
+
+def _glue(name: str, texts: str, metric: str, labels: str, **more: object) -> Source:
     columns, names = tuple(texts.split()), tuple(labels.split())
-    return Task(
+    return Source(
         name=name,
         text_columns=columns,
         label_column="label",
         metric=metric,
         labels=names,
         subset=name,
-        **more,  # type: ignore[arg-type]
+        **{"kind": "classification", **more},  # type: ignore[arg-type]
     )
 
 
-TASKS: Mapping[str, Task] = {
+TASKS: Mapping[str, Source] = {
     task.name: task
     for task in (
-        Task(
+        Source(
             name=BUILT_IN,
             text_columns=("sentence",),
             label_column="label",
             metric="accuracy",
             labels=("negative", "positive"),
+            kind="classification",
         ),
         _glue("sst2", "sentence", "accuracy", "negative positive"),
         _glue("cola", "sentence", "matthews", "unacceptable acceptable"),
@@ -70,28 +82,29 @@ TASKS: Mapping[str, Task] = {
             "entailment neutral contradiction",
             validation="validation_matched",
         ),
-        _glue("stsb", "sentence1 sentence2", "pearson", "", is_regression=True),
+        _glue("stsb", "sentence1 sentence2", "pearson", "", kind="regression"),
     )
 }
 
 
-def resolve_task(spec: StudySpec) -> Task:
-    """Return the task of a spec, with the spec's own columns and metric over the table's.
+def resolve_task(spec: StudySpec) -> Source:
+    """Return where the examples of a spec come from, with the spec's own columns and metric over the table's.
 
-    Raises `UnknownNameError` for a name outside the table without `data`, `InputError` for a metric of the wrong kind.
+    Raises `UnknownNameError` for a name outside the table without `data`, `InputError` for a metric of another kind.
     """
     known = TASKS.get(spec.task)
     if known is None and spec.data is None:
         raise UnknownNameError("--task", spec.task, TASKS, remedy="For a data set of your own give --data as well.")
-    task = known or Task(name=spec.task, text_columns=None, label_column=None, metric=spec.metric or "accuracy")
-    is_regression = task.is_regression if known else task.metric in ("pearson", "spearman")
-    if spec.metric and (spec.metric in ("pearson", "spearman")) != is_regression:
-        kind = "regression: pearson or spearman" if is_regression else "classification: accuracy, f1 or matthews"
-        raise InputError("--metric", f"{spec.metric!r} does not fit task {spec.task!r}, a {kind}")
+    asked = None if spec.metric is None else kind_of_metric(spec.metric).name
+    source = known or Source(name=spec.task, text_columns=None, label_column=None, kind=asked)
+    if asked not in (None, source.kind):
+        kind = KINDS[str(source.kind)]
+        raise InputError(
+            "--metric", f"{spec.metric!r} does not fit task {spec.task!r}, a {kind.name}: {kind.metric_names}"
+        )
     return replace(
-        task,
-        text_columns=spec.text_columns or task.text_columns,
-        label_column=spec.label_column or task.label_column,
-        metric=spec.metric or task.metric,
-        is_regression=is_regression,
+        source,
+        text_columns=spec.text_columns or source.text_columns,
+        label_column=spec.label_column or source.label_column,
+        metric=spec.metric or source.metric,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from optimizer.errors import InputError, listed
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.files import READERS
-from optimizer.tasks.texts.known import BUILT_IN, Task
+from optimizer.tasks.texts.known import BUILT_IN, Source
 
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -28,15 +28,15 @@ def is_place(name: str) -> bool:
     return Path(name).exists() or not HUB_ID.fullmatch(name) or Path(name).suffix in READERS
 
 
-def check_data(spec: StudySpec, task: Task) -> None:
+def check_data(spec: StudySpec, source: Source) -> None:
     """Raise `InputError` for a data directory without splits; nothing is read, no hub is called."""
     if spec.data is not None and is_place(spec.data):
-        split_files(Path(spec.data), task)
-    if spec.data is None and task.name == BUILT_IN and spec.label_column not in (None, "label"):
+        split_files(Path(spec.data), source)
+    if spec.data is None and source.name == BUILT_IN and spec.label_column not in (None, "label"):
         raise InputError("--label-column", f"the built-in task has column 'label', not {spec.label_column!r}")
 
 
-def split_files(directory: Path, task: Task) -> tuple[dict[str, Path], tuple[str, ...]]:
+def split_files(directory: Path, source: Source) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the file of each split, named after it or alone in a folder that is, and the names of the other files.
 
     Raises `InputError` for a directory without splits, or with two files for one, shards among them.
@@ -44,10 +44,10 @@ def split_files(directory: Path, task: Task) -> tuple[dict[str, Path], tuple[str
     if not directory.is_dir():
         raise InputError("--data", _no_directory(directory))
     files = {str(path.relative_to(directory)): path for path in _files(directory)}
-    if shards := [name for name, path in files.items() if path.suffix in READERS and _is_shard(path, task)]:
+    if shards := [name for name, path in files.items() if path.suffix in READERS and _is_shard(path, source)]:
         raise InputError("--data", f"{listed(shards)}: a split in several files is not read; join them into one file")
     chosen, unread = chosen_splits(
-        {name: _split_of(path, task) if path.suffix in READERS else None for name, path in files.items()}
+        {name: _split_of(path, source) if path.suffix in READERS else None for name, path in files.items()}
     )
     if not chosen:
         there = f"; it holds {listed(unread)}" if unread else ""
@@ -65,20 +65,20 @@ def chosen_splits(names: Mapping[str, str | None]) -> tuple[dict[str, str], tupl
     return chosen, tuple(name for name, split in names.items() if split is None)
 
 
-def split_named(name: str, task: Task) -> str | None:
+def split_named(name: str, source: Source) -> str | None:
     """Return the split that a file, folder or split of the hub is named after, None for any other name."""
     plain = WHOLE.sub("", name.lower())
-    own = {task.validation: "validation", task.validation.replace("validation", "dev"): "validation"}
+    own = {source.validation: "validation", source.validation.replace("validation", "dev"): "validation"}
     return {**SPLIT_NAMES, **own}.get(plain)
 
 
-def _split_of(path: Path, task: Task) -> str | None:
-    return split_named(path.stem, task) or split_named(path.parent.name, task)
+def _split_of(path: Path, source: Source) -> str | None:
+    return split_named(path.stem, source) or split_named(path.parent.name, source)
 
 
-def _is_shard(path: Path, task: Task) -> bool:
+def _is_shard(path: Path, source: Source) -> bool:
     whole = SHARD.sub("", path.stem)
-    return _split_of(path, task) is None and split_named(whole, task) is not None
+    return _split_of(path, source) is None and split_named(whole, source) is not None
 
 
 def _files(directory: Path) -> list[Path]:

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InputError
-from optimizer.tasks.texts.data import Table
 from optimizer.tasks.texts.repeats import distinct
+from optimizer.tasks.texts.table import Table, table_hash
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -68,14 +68,6 @@ def cut(
             raise InputError("--data", f"no {role} example is left after cutting the splits{why}; give more examples")
     chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
-
-
-def table_hash(table: Table) -> str:
-    """Return the SHA-256 of texts and labels in order."""
-    digest = sha256()
-    for texts, label in zip(table.texts, table.labels.tolist(), strict=True):
-        digest.update(repr((texts, label)).encode())
-    return digest.hexdigest()
 
 
 def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table, Table]:
@@ -168,8 +160,8 @@ def _nearest(ascending: IntArray, wanted: IntArray, size: int) -> IntArray:
 
 
 def _strata(table: Table) -> IntArray:
-    """Return the stratum of each example: its class, or one for all where labels are numbers: `(n,)`."""
-    return table.labels if table.names else np.zeros(len(table), dtype=np.int64)
+    """Return the stratum of each example: its class, or one for all where that is not what a label is: `(n,)`."""
+    return table.labels if table.names and table.labels.ndim == 1 else np.zeros(len(table), dtype=np.int64)
 
 
 def _lengths(table: Table) -> IntArray:

@@ -12,7 +12,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from objectives.metrics import METRICS, Kind, Metric
 from optimizer.errors import InputError, MachineError
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
+from optimizer.tasks.classification import Classification
+from optimizer.tasks.regression import Regression
 from optimizer.tasks.texts.examples import Examples
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 
@@ -26,12 +28,12 @@ def silent(_done: int, _total: int) -> None:
 
 
 def train(model: nn.Module, settings: FinetuneSettings = FAST, **changes: object) -> TrainingResult:
-    arguments = {"train": TRAIN, "held_out": HELD_OUT, "metric": METRICS["accuracy"], "progress": silent}
+    arguments = {"train": TRAIN, "held_out": HELD_OUT, "task": Classification(), "progress": silent}
     return finetune(model, settings=settings, **{**arguments, **changes})
 
 
 def accuracy(model: nn.Module, examples: Examples = HELD_OUT) -> float:
-    return METRICS["accuracy"].value(predictions_of(predict(model, examples)), examples.labels)
+    return METRICS["accuracy"].value(predict(model, examples, Classification()).argmax(axis=1), examples.labels)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -78,7 +80,7 @@ def test_the_result_says_what_was_done(trained: tuple[nn.Module, TrainingResult]
 def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_training() -> None:
     model = tiny("bert")
     script = Scripted(model, 0.2, 0.9, 0.9, 0.1, 0.95)
-    result = train(model, replace(FAST, epochs=5, patience=2), train=FEW, metric=script.metric)
+    result = train(model, replace(FAST, epochs=5, patience=2), train=FEW, task=Classification(script.metric))
     assert result.per_epoch == (0.2, 0.9, 0.9, 0.1)
     assert (result.best, result.epochs) == (0.9, 4)
     assert are_equal(weights(model), script.seen[1])
@@ -88,7 +90,7 @@ def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_training()
 def test_a_better_epoch_renews_patience() -> None:
     model = tiny("bert")
     script = Scripted(model, 0.1, 0.2, 0.3, 0.2)
-    assert train(model, replace(FAST, epochs=9), train=FEW, metric=script.metric).epochs == 4
+    assert train(model, replace(FAST, epochs=9), train=FEW, task=Classification(script.metric)).epochs == 4
 
 
 def test_without_held_out_examples_all_epochs_run_and_the_last_weights_stay() -> None:
@@ -156,7 +158,9 @@ def test_a_teacher_corrects_wrong_labels_and_is_left_alone(trained: tuple[nn.Mod
 
 def far_from(model: nn.Module, teacher: nn.Module) -> float:
     """Return the mean divergence of the model's answers from the teacher's."""
-    answers, wanted = (torch.from_numpy(predict(m, HELD_OUT)).log_softmax(dim=1) for m in (model, teacher))
+    answers, wanted = (
+        torch.from_numpy(predict(m, HELD_OUT, Classification())).log_softmax(dim=1) for m in (model, teacher)
+    )
     return float((wanted.exp() * (wanted - answers)).sum(dim=1).mean())
 
 
@@ -164,7 +168,7 @@ def test_one_output_learns_numbers_alone_and_from_a_teacher() -> None:
     numbers = [replace(examples, labels=examples.labels / 2.0) for examples in (TRAIN, HELD_OUT)]
     alone, taught = one_output(), one_output()
     for model, teacher in ((alone, None), (taught, alone)):
-        result = train(model, train=numbers[0], held_out=numbers[1], metric=METRICS["pearson"], teacher=teacher)
+        result = train(model, train=numbers[0], held_out=numbers[1], task=Regression(), teacher=teacher)
         assert result.best is not None
         assert result.best > 0.8
 

@@ -8,6 +8,7 @@ from tiny_encoders import tiny, tokens
 from torch import nn
 
 from optimizer.errors import MachineError
+from optimizer.tasks.classification import Classification
 from optimizer.training.learner import Learner, linear_schedule
 
 
@@ -28,10 +29,24 @@ def test_the_schedule_ends_at_nothing() -> None:
 def learn(*, weight_decay: float = 0.0, learning_rate: float = 1e-3, labels: tuple[int, ...] = (0, 1)) -> nn.Module:
     """Return a tiny encoder after one step."""
     model = tiny("bert")
-    learner = Learner(model, teacher=None, learning_rate=learning_rate, weight_decay=weight_decay, warmup=0.0, total=2)
+    learner = Learner(
+        model,
+        task=Classification(),
+        teacher=None,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=0.0,
+        total=2,
+    )
     learner.step({**tokens(len(labels), 5), "labels": torch.tensor(labels)})
     assert learner.steps == 1
     return model
+
+
+def careless(model: nn.Module) -> Learner:
+    return Learner(
+        model, task=Classification(), teacher=None, learning_rate=1e-2, weight_decay=0.1, warmup=0.0, total=2
+    )
 
 
 def test_matrices_decay_and_biases_and_norms_do_not() -> None:
@@ -44,7 +59,7 @@ def test_frozen_weights_stay() -> None:
     model = tiny("bert")
     model.bert.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    learner = Learner(model, teacher=None, learning_rate=1e-2, weight_decay=0.1, warmup=0.0, total=2)
+    learner = careless(model)
     learner.step({**tokens(2, 5), "labels": torch.tensor([0, 1])})
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) == name.startswith("bert."), name
@@ -55,7 +70,7 @@ def test_a_gradient_that_is_no_number_changes_nothing() -> None:
     with torch.no_grad():
         model.classifier.weight[0, 0] = float("nan")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    learner = Learner(model, teacher=None, learning_rate=1e-2, weight_decay=0.1, warmup=0.0, total=2)
+    learner = careless(model)
     with pytest.raises(MachineError, match="lower learning rate"):
         learner.step({**tokens(2, 5), "labels": torch.tensor([0, 1])})
     for name, tensor in model.state_dict().items():

@@ -22,6 +22,7 @@ from optimizer.families.encoders.models import checked_checkpoint
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
+from optimizer.tasks.classification import Classification
 from optimizer.tasks.texts.examples import tokenise
 
 CPU = torch.device("cpu")
@@ -97,7 +98,9 @@ def test_without_a_pad_token_batches_answer_as_single_texts_do(family: str, tmp_
     texts = [(text,) for text in sentences(40, seed=3)]
     examples = tokenise(load_tokenizer(found), texts, np.zeros(40), role="search", digest="", max_length=60)
     model = load_model(found, outputs=3, device=CPU)
-    np.testing.assert_allclose(predict(model, examples), predict(model, examples, batch_size=1), atol=1e-4)
+    np.testing.assert_allclose(
+        predict(model, examples, Classification()), predict(model, examples, Classification(), batch_size=1), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

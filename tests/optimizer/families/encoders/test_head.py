@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 
 from objectives.metrics import METRICS
 from optimizer.families.encoders import head
-from optimizer.predict import predict, predictions_of
+from optimizer.predict import predict
+from optimizer.tasks.classification import Classification
 from optimizer.tasks.texts.examples import Examples
 from optimizer.training.finetune import FinetuneSettings
 
@@ -26,7 +27,7 @@ def trained(cache: Path, train: Examples) -> tuple[PreTrainedModel, list[str]]:
         tiny("bert"),
         NoTokenizer(),
         train,
-        METRICS["accuracy"],
+        Classification(),
         cache_dir=cache,
         progress=lambda text, _done, _total: said.append(text),
         settings=FinetuneSettings(learning_rate=3e-3, epochs=3),
@@ -38,7 +39,7 @@ def test_a_head_is_trained_once_and_then_taken_from_the_cache(tmp_path: Path) ->
     train, unseen = toy_examples(600, seed=1), toy_examples(200, seed=2)
     first, said = trained(tmp_path, train)
     assert said
-    assert METRICS["accuracy"].value(predictions_of(predict(first, unseen)), unseen.labels) > 0.9
+    assert METRICS["accuracy"].value(predict(first, unseen, Classification()).argmax(axis=1), unseen.labels) > 0.9
     second, said = trained(tmp_path, train)
     assert said == []
     assert not second.training

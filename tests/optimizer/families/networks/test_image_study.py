@@ -80,8 +80,8 @@ def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> No
     small = workload.family.materialize(
         groups, config, study_bank(spec_of(), workload, groups, root / "cache"), share_weights=True
     )
-    wanted = predict(small, workload.verification)
-    assert np.allclose(predict(loaded, workload.verification), wanted, atol=1e-5)
+    wanted = predict(small, workload.verification, workload.task)
+    assert np.allclose(predict(loaded, workload.verification, workload.task), wanted, atol=1e-5)
     accuracy = float((wanted.argmax(1) == workload.verification.labels).mean())
     assert accuracy == pytest.approx(member.verification.accuracy)
     assert "pixel_values" in (place / "README.md").read_text()
@@ -156,7 +156,7 @@ def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples:
     config = Config.of({groups[0].name: 4}, form=Form.RECONSTRUCTED)
     small = workload.family.materialize(groups, config, bank, share_weights=False)
     assert len(workload.calibration) == examples
-    assert np.isfinite(predict(small, workload.search)).all()
+    assert np.isfinite(predict(small, workload.search, workload.task)).all()
 
 
 def test_graphs_are_checked_on_images_of_the_task(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.proposer import StagedProposer
 from optimizer.spec import StudySpec
+from optimizer.tasks.classification import Classification
 from search_spaces.config import Config, Form
 from search_spaces.groups import check_config
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
@@ -123,7 +124,9 @@ def test_what_is_claimed_before_training_is_what_the_trained_network_has(finishe
         assert size.value == prepared.space.costs["size"].total(candidate.config)
         smaller = prepared.build(candidate.config)
         images = prepared.workload.search
-        assert np.allclose(predict(smaller, images), predict(network, images), atol=1e-5)
+        assert np.allclose(
+            predict(smaller, images, Classification()), predict(network, images, Classification()), atol=1e-5
+        )
 
 
 def test_a_finished_study_is_not_run_again(finished: tuple, cache: Path) -> None:
@@ -235,7 +238,7 @@ def test_an_exported_network_answers_as_the_candidate_did(
     export_candidate(store, store.study("masked"), candidate.number, place, cache_dir=cache)
     loaded, small = load_pruned(place), prepared.build(candidate.config)
     images = prepared.workload.verification
-    assert np.allclose(predict(loaded, images), predict(small, images), atol=1e-5)
+    assert np.allclose(predict(loaded, images, Classification()), predict(small, images, Classification()), atol=1e-5)
     assert size_bytes(loaded) == size_bytes(small)
     manifest = read_manifest(place)
     assert manifest.form == "masked"
@@ -262,7 +265,8 @@ def test_a_network_that_lost_neurons_is_exported_narrower(
     export_candidate(store, store.study("masked"), candidate.number, tmp_path / "narrow", cache_dir=cache)
     loaded = load_pruned(tmp_path / "narrow")
     assert loaded.net[1].out_features == small.net[1].out_features
-    assert np.allclose(predict(loaded, prepared.workload.search), predict(small, prepared.workload.search), atol=1e-5)
+    answers, wanted = (predict(m, prepared.workload.search, prepared.workload.task) for m in (loaded, small))
+    assert np.allclose(answers, wanted, atol=1e-5)
 
 
 def evaluated(number: int, proposal: Proposal, prepared: Prepared) -> Candidate:

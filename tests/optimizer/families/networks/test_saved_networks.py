@@ -69,9 +69,9 @@ def test_a_saved_network_is_pruned_exported_and_loaded_again(tmp_path: Path) -> 
     assert sum(p.numel() for p in small.parameters()) < result.baseline.parameters
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
     search = store.candidates(store.study("saved").id)[0].outcome
-    right = float((predict(small, workload.search).argmax(1) == workload.search.labels).mean())
+    right = float((predict(small, workload.search, workload.task).argmax(1) == workload.search.labels).mean())
     assert search is not None and search.drop is not None
-    dense = float((workload.search_logits.argmax(1) == workload.search.labels).mean())
+    dense = float((workload.search_answers.argmax(1) == workload.search.labels).mean())
     assert dense - right == pytest.approx(search.drop)
 
 
@@ -95,7 +95,7 @@ def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) ->
     spec, cache = spec_of(model, data), tmp_path / "cache"
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
     assert any("with a new head; the whole network was fine-tuned" in note for note in workload.notes)
-    assert workload.search_logits.shape[1] == CLASSES
+    assert workload.search_answers.shape[1] == CLASSES
     (kept,) = (cache / "trained").iterdir()
     before = kept.stat().st_mtime_ns
     again = load_workload(spec, cache_dir=cache, progress=lambda *_: None)

@@ -7,15 +7,15 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.tasks.texts.classes import class_ids, class_names, label_column, scores
-from optimizer.tasks.texts.known import TASKS, Task
+from optimizer.tasks.texts.known import TASKS, Source
 from optimizer.tasks.texts.sheet import sheet_of
 
-OWN = Task(name="mine", text_columns=("text",), label_column="label", metric="accuracy")
+OWN = Source(name="mine", text_columns=("text",), label_column="label", metric="accuracy")
 
 
-def read(values: list[Any], task: Task = OWN) -> tuple[tuple[str, ...], list[int]]:
-    column = label_column(sheet_of("train", {"label": values}), TASKS[task.name] if task.is_known else task)
-    names = class_names(task, {"train": column})
+def read(values: list[Any], source: Source = OWN) -> tuple[tuple[str, ...], list[int]]:
+    column = label_column(sheet_of("train", {"label": values}), TASKS[source.name] if source.is_known else source)
+    names = class_names(source, {"train": column})
     return names, class_ids(column, names).tolist()
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
-from optimizer.tasks.texts.data import Table, read_splits
+from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.known import TASKS, resolve_task
 from optimizer.tasks.texts.split_files import check_data
+from optimizer.tasks.texts.table import Table
 
 FRAME = pd.DataFrame({"sentence": ["a b", "c", "d e f", "g"], "label": [0, 1, 1, 0]})
 

@@ -15,6 +15,8 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.load import load_workload
 from optimizer.spec import StudySpec
 from optimizer.tasks.baseline import check_baseline, check_labels
+from optimizer.tasks.classification import Classification
+from optimizer.tasks.regression import Regression
 from optimizer.tasks.texts.labels import check_permutation, label_map, order_note
 
 MNLI = ("entailment", "neutral", "contradiction")
@@ -92,9 +94,9 @@ def test_permutations_of_many_classes_are_found() -> None:
 def test_a_rare_class_is_judged_by_the_studys_own_metric(metric: str) -> None:
     labels = np.array([0] * 99 + [1])
     predictions = np.array([0] * 97 + [1, 1, 1])
-    check_baseline(predictions, labels, METRICS[metric], {0: "a", 1: "b"})
+    check_baseline(Classification(METRICS[metric]), predictions, labels, {0: "a", 1: "b"})
     with pytest.raises(InputError, match="same answer"):
-        check_baseline(np.zeros(100, dtype=int), labels, METRICS[metric], {0: "a", 1: "b"})
+        check_baseline(Classification(METRICS[metric]), np.zeros(100, dtype=int), labels, {0: "a", 1: "b"})
 
 
 def test_unknown_labels_and_too_few_outputs_are_refused_with_both_lists() -> None:
@@ -114,29 +116,29 @@ def test_a_permutation_that_fits_much_better_is_named() -> None:
 
 def test_a_model_no_better_than_the_majority_is_refused() -> None:
     labels = np.array([0] * 60 + [1] * 40)
-    metric = METRICS["accuracy"]
     with pytest.raises(InputError, match=r"no better than always giving the same answer \(0\.600\): accuracy 0\.600"):
-        check_baseline(np.zeros(100, dtype=int), labels, metric, {0: "a", 1: "b"})
-    check_baseline(np.where(np.arange(100) < 95, labels, 1 - labels), labels, metric, {0: "a", 1: "b"})
+        check_baseline(Classification(), np.zeros(100, dtype=int), labels, {0: "a", 1: "b"})
+    check_baseline(Classification(), np.where(np.arange(100) < 95, labels, 1 - labels), labels, {0: "a", 1: "b"})
 
 
 def test_a_regression_no_better_than_a_constant_is_refused() -> None:
     labels = np.linspace(0, 5, 50)
     with pytest.raises(InputError, match=r"pearson -1\.000"):
-        check_baseline(-labels, labels, METRICS["pearson"], {})
-    check_baseline(labels + 1, labels, METRICS["pearson"], {})
+        check_baseline(Regression(), -labels, labels, {})
+    check_baseline(Regression(), labels + 1, labels, {})
 
 
 @pytest.mark.parametrize("metric", ["f1", "matthews", "pearson", "spearman"])
 def test_labels_that_are_all_alike_are_refused_where_the_metric_tells_nothing_on_them(metric: str) -> None:
     for alike in (np.zeros(20), np.zeros(1), np.ones(20)):
-        labels = alike.astype(int) if metric in ("f1", "matthews") else alike
+        task = Regression(METRICS[metric]) if metric in ("pearson", "spearman") else Classification(METRICS[metric])
+        labels = alike if isinstance(task, Regression) else alike.astype(int)
         with pytest.raises(
             InputError, match=rf"{metric} cannot be computed on the {len(labels)} verification examples"
         ):
-            check_labels(labels, METRICS[metric], "verification")
-        check_labels(labels, METRICS["accuracy"], "verification")
-    check_labels(np.arange(20) % 2, METRICS[metric], "verification")
+            check_labels(task, labels, "verification")
+        check_labels(Classification(), labels, "verification")
+    check_labels(task, np.arange(20) % 2, "verification")
 
 
 def test_a_study_by_f1_is_refused_before_it_begins_where_verification_has_one_class(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import InputError
-from optimizer.tasks.texts.data import Table
-from optimizer.tasks.texts.splits import cut, table_hash
+from optimizer.tasks.texts.splits import cut
+from optimizer.tasks.texts.table import Table, table_hash
 
 
 def table(n: int, start: int = 0, classes: int = 2) -> Table:

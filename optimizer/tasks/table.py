@@ -1,0 +1,68 @@
+"""The table of tasks: one row per kind of task that a text encoder can be asked. Words only: no torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from optimizer.errors import alternatives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The last layers of a model: transformers' `AutoModelFor…` class, and how its configuration calls the problem.
+
+    `weight` is a tensor that only a trained head of this kind has, None where the architecture's row names it.
+    """
+
+    kind: str
+    problem_type: str | None = None
+    weight: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of task: its metrics, the usual one first, its head, and the class that reads its data."""
+
+    name: str
+    metrics: tuple[str, ...]
+    head: Head
+    reader: str  # `module:class`
+
+    @property
+    def metric_names(self) -> str:
+        """The metrics in words."""
+        return alternatives(self.metrics)
+
+    def reads(self) -> Any:  # Any: a `TextReader`, whose module needs torch
+        """Return the reader of its data."""
+        module, _, name = self.reader.partition(":")
+        return getattr(import_module(module), name)()
+
+
+_CLASSES = "SequenceClassification"
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="classification",
+            metrics=("accuracy", "f1", "matthews"),
+            head=Head(kind=_CLASSES, problem_type="single_label_classification"),
+            reader="optimizer.tasks.texts.readers:ClassReader",
+        ),
+        Kind(
+            name="regression",
+            metrics=("pearson", "spearman"),
+            head=Head(kind=_CLASSES, problem_type="regression"),
+            reader="optimizer.tasks.texts.readers:ScoreReader",
+        ),
+    )
+}
+
+
+def kind_of_metric(metric: str) -> Kind:
+    """Return the kind of task that a metric is for."""
+    return next(kind for kind in KINDS.values() if metric in kind.metrics)
