@@ -12,7 +12,7 @@ def check_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         here = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
-        raise InputError("--device", f"{name!r} is not here; use {here}{' or ' if here else ''}cpu")
+        raise InputError("device", f"{name!r} is not here; use {here}{' or ' if here else ''}cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("--device", "'mps' is not here; use cpu")
+        raise InputError("device", "'mps' is not here; use cpu")
     return device

@@ -22,14 +22,14 @@ def why_empty(
     if not within:
         return (
             f"no candidate has a drop within {epsilon:g}; the smallest drop was {min(drops):.4f}; "
-            "allow a larger --epsilon or more --trials"
+            "allow a larger `epsilon` or more `trials`"
         )
     measured = [ratios for ratios in within if None not in ratios.values()]
     if not measured:
         unmeasured = sorted({cost for ratios in within for cost, ratio in ratios.items() if ratio is None})
         was = "was" if len(unmeasured) == 1 else "were"
         return f"{' and '.join(unmeasured)} {was} not measured on any candidate within ε; choose measured costs"
-    told = [f"--max-{c}-ratio is {limit:g}, the lowest is {_least(measured, c):.4g}" for c, limit in limits.items()]
+    told = [f"`limits.{c}_ratio` is {limit:g}, the lowest is {_least(measured, c):.4g}" for c, limit in limits.items()]
     return f"no candidate within ε is within every limit: {'; '.join(told)}"
 
 
@@ -39,7 +39,7 @@ def _nothing_evaluated(candidates: Sequence[Candidate]) -> str:
     if failed:
         return f"no candidate could be evaluated: {failed[-1]}"
     if finished:
-        return f"all {len(finished)} candidates exceeded a cost limit; loosen the limit or allow more --trials"
+        return f"all {len(finished)} candidates exceeded a cost limit; loosen the limit or allow more `trials`"
     return "no candidate has been evaluated"
 
 

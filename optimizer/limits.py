@@ -19,7 +19,7 @@ def refuse_unreachable(limits: Mapping[str, float], costs: Mapping[str, Cost], g
     for name, limit in limits.items():
         if name in costs and (least := least_ratio(costs[name], groups)) > limit:
             raise InputError(
-                f"--max-{name}-ratio",
+                f"limits.{name}_ratio",
                 f"no config is within {limit:g}: with every group at its cheapest level the ratio is {least:.4g}. "
                 f"Give at least {math.ceil(least * 1e4) / 1e4:g}",
             )

@@ -14,7 +14,7 @@ from studies.store import StudyExistsError, StudyStore
 def check_larger(epsilon: float, spec: StudySpec) -> None:
     """Raise `InputError` for an ε that a study cannot be resumed with: its own, a smaller one, or none below 1."""
     if not spec.epsilon < epsilon < 1:
-        raise InputError("--epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}")
+        raise InputError("epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}")
 
 
 def fresh_slug(spec: StudySpec, store: StudyStore, *, suffix: str = "") -> str:

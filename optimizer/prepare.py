@@ -143,7 +143,7 @@ def study_groups(spec: StudySpec, workload: Workload) -> tuple[Group, ...]:
     try:
         return freeze(groups, frozen_groups(groups, spec.keep))
     except ConfigError as error:
-        raise InputError("--keep", str(error)) from error
+        raise InputError("keep", str(error)) from error
 
 
 def study_bank(spec: StudySpec, workload: Workload, groups: tuple[Group, ...], cache_dir: Path) -> Bank:

@@ -125,7 +125,7 @@ def build_candidate(
         return workload.family.materialize(groups, candidate.config, bank, share_weights=True)
     path = weights_path(cache_dir, slug, candidate)
     if not path.exists():
-        raise InputError("--cache-dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
+        raise InputError("cache_dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
     model = workload.family.outline(groups, candidate.config)
     model.load_state_dict(load_file(path, device=str(workload.device)), assign=True)
     return model.eval()

@@ -229,7 +229,7 @@ class StudyRun:
         if strained := strained_in(prepared.bank.folder):
             note = (
                 f"the calibration examples are too few or too similar for {listed(strained)}: their weights are solved "
-                "with more damping and stay closer to the dense weights. Raise --calibration-examples"
+                "with more damping and stay closer to the dense weights. Raise `calibration_examples`"
             )
             self._store.update_study(self._study.id, context={"notes": [*prepared.workload.notes, note]})
             self._stages.tell(Event(stage="note", text=note))

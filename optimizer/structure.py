@@ -11,29 +11,29 @@ KNOWN_BEFOREHAND = ("parameters", "size")
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     """Raise `InputError` for options that the spec's structure does not support."""
     if spec.structure == "units":
-        _refuse(spec.epochs is not None, "--epochs", "needs --structure weights, where every candidate is trained")
+        _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return
     _refuse(
         not is_of_images,
-        "--structure",
+        "structure",
         "'weights' is for image networks; use 'units' for a text encoder, which is pruned by heads and neurons",
     )
     _refuse(
         spec.sampler == "iterative",
-        "--sampler",
-        "'iterative' removes whole units; with --structure weights use tpe, nsga2, nsga3, pymoo-nsga2 or random",
+        "sampler",
+        "'iterative' removes whole units; with `structure=weights` use tpe, nsga2, nsga3, pymoo-nsga2 or random",
     )
-    _refuse(spec.recover != "none", "--recover", "every masked candidate is already trained; use none")
-    chosen = {"--criterion": spec.criterion, "--reconstruct": spec.reconstruct}
-    for option, value in chosen.items():
-        default = AS_MASKED[option.removeprefix("--")]
-        _refuse(value != default, option, "is not supported with masks: every schedule ranks by magnitude. Omit it")
+    _refuse(spec.recover != "none", "recover", "every masked candidate is already trained; use none")
+    for field, value in {"criterion": spec.criterion, "reconstruct": spec.reconstruct}.items():
+        _refuse(
+            value != AS_MASKED[field], field, "is not supported with masks: every schedule ranks by magnitude. Omit it"
+        )
     _check_costs(spec)
 
 
 def _check_costs(spec: StudySpec) -> None:
     limited = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
-    for option, named in (("--objectives", set(spec.objectives)), ("limits", limited)):
+    for option, named in (("objectives", set(spec.objectives)), ("limits", limited)):
         unknown = sorted(named - set(KNOWN_BEFOREHAND))
         _refuse(
             bool(unknown),

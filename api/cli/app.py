@@ -34,6 +34,7 @@ from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
 from api.cli.errors import SUCCESS, exit_code, in_words
 from api.cli.letters import spell_out_unknown_letters
 from api.cli.spec_options import given_of, spec_from
+from api.cli.wording import flags_of
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
@@ -95,7 +96,8 @@ def run() -> int:
         code = exit_code(error)
         if code is None:
             raise
-        Console(stderr=True, soft_wrap=True).print(in_words(error), style="bold red", highlight=False, markup=False)
+        words = in_words(error, flags_of(typer.main.get_command(app)))
+        Console(stderr=True, soft_wrap=True).print(words, style="bold red", highlight=False, markup=False)
         return code
     return SUCCESS
 

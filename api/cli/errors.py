@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from api.cli.wording import FLAGS
+from api.cli.wording import FLAGS, in_flags
 from api.client.errors import (
     ApiError,
     ClientError,
@@ -65,17 +65,17 @@ def exit_code(error: BaseException) -> int | None:
     return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), None)
 
 
-def in_words(error: BaseException) -> str:
+def in_words(error: BaseException, flags: Mapping[str, str] = FLAGS) -> str:
     """Return what is printed of an expected error."""
     remedy = REMEDIES.get(type(error))
-    return f"error: {error}" + (f"; {remedy}" if remedy else "")
+    return f"error: {in_flags(str(error), flags)}" + (f"; {remedy}" if remedy else "")
 
 
 def input_error(error: ValidationError) -> InputError:
-    """Turn a refused spec into an error that names the option."""
+    """Turn a refused spec into an error that names the field."""
     first = error.errors()[0]
     path = ".".join(map(str, first["loc"])) or "study"
-    option = next((flag for field, flag in FLAGS.items() if path == field or path.startswith(f"{field}.")), path)
+    field = next((field for field in FLAGS if path == field or path.startswith(f"{field}.")), path)
     given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")
-    return InputError(option, f"{text}, got {given}" if len(given) <= LONGEST_SHOWN else text)
+    return InputError(field, f"{text}, got {given}" if len(given) <= LONGEST_SHOWN else text)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 
 from api.cli.render import in_flops
+from api.cli.wording import in_flags
 from optimizer.progress import STUDY, TITLES, Event
 from studies.records import Candidate
 
@@ -84,7 +85,7 @@ class LiveProgress:
         return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(in_flags(text), highlight=False, markup=False)
 
 
 def _columns(width: int) -> list[ProgressColumn]:

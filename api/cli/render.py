@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from api.cli.wording import in_flags
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -61,7 +62,7 @@ def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
 
 def _standing(result: RunResult, resume: str) -> str:
     """Return the state of an unfinished study and the command that resumes it."""
-    reason = f" ({result.error})" if result.error else ""
+    reason = f" ({in_flags(result.error)})" if result.error else ""
     following = "" if result.state in (StudyState.RUNNING, StudyState.QUEUED) else f"; `{resume}` resumes it"
     return f"{result.state}{reason}{following}"
 
@@ -212,7 +213,7 @@ def _print_terms(result: RunResult, console: Console) -> None:
             highlight=False,
         )
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(f"note: {in_flags(note)}", highlight=False, markup=False)
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items() if seconds >= 0.5)
     console.print(f"time: {times}\n" if times else "", highlight=False)
 

@@ -65,7 +65,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
     for part in above:
         fields = fields.setdefault(part, {})
         if not isinstance(fields, dict):
-            raise InputError("--config", f"{part} must be a table, not {fields!r}")
+            raise InputError("config", f"{part} must be a table, not {fields!r}")
     fields[name] = value
 
 
@@ -77,19 +77,19 @@ def _check(field: Offered, fields: Mapping[str, Any]) -> None:
     """Raise `InputError` for a field that is missing, and for an unknown choice with the nearest ones."""
     value = fields.get(field.path)
     if value is None and field.is_required:
-        raise InputError(field.flag, "is required; see `optimize --help`")
+        raise InputError(field.path, "is required; see `optimize --help`")
     for one in value if isinstance(value, list) else [value]:
         if field.choices and one is not None and one not in field.choices:
-            raise UnknownNameError(field.flag, str(one), field.choices)
+            raise UnknownNameError(field.path, str(one), field.choices)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError("--config", f"cannot read {path}: {error.strerror}") from error
+        raise InputError("config", f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("--config", f"{path} is not TOML: {error}") from error
+        raise InputError("config", f"{path} is not TOML: {error}") from error
 
 
 cast("Any", given_of).__signature__ = Signature([_parameter(name, field) for name, field in FIELDS.items()])

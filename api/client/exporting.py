@@ -117,4 +117,4 @@ def _whole(directory: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
     except OSError as error:
-        raise MachineError(f"DIR: cannot write {directory}: {error}. Free some space or name another place") from error
+        raise MachineError(f"cannot write {directory}: {error}. Free some space or name another place") from error

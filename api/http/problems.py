@@ -182,7 +182,7 @@ async def _expected(_: Request, error: Exception) -> JSONResponse:
         log.error("%s", error)
         return problem(status, FOR_THE_LOG[type(error)])
     field = getattr(error, "field", None)
-    errors = [FieldError(field=str(field).removeprefix("--"), detail=str(error))] if field else []
+    errors = [FieldError(field=field, detail=str(error))] if field else []
     return problem(status, str(error), errors=errors)
 
 

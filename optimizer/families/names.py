@@ -31,7 +31,7 @@ def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = 
         check_image_names(spec, has_model=has_model, has_images=has_images)
         return
     if spec.weights is not None:
-        raise InputError("--weights", "is for image networks; a text encoder's directory holds its own weights")
+        raise InputError("weights", "is for image networks; a text encoder's directory holds its own weights")
     task = resolve_task(spec)
     if checkpoint := check_model_name(spec.model):
         check_lengths(checkpoint, spec)

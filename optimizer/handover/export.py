@@ -128,6 +128,4 @@ def _whole(directory: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
     except (OSError, SafetensorError) as error:
-        raise MachineError(
-            f"DIR: cannot write {directory}: {error}. Free some space or choose another place"
-        ) from error
+        raise MachineError(f"cannot write {directory}: {error}. Free some space or choose another place") from error

@@ -20,10 +20,10 @@ def exportable(candidates: Sequence[Candidate], study: Study, number: int) -> Ca
     why = f"is {found[number].state.value}, so its evaluation is incomplete" if number in found else "does not exist"
     shown = ", ".join(whole[:SHOWN]) + (f", … ({len(whole)} in all)" if len(whole) > SHOWN else "")
     there = f"can export {shown}" if whole else f"is {study.state} and has no fully evaluated candidate"
-    raise InputError("CANDIDATE", f"{number} {why}; {study.slug!r} {there}")
+    raise InputError("candidate", f"{number} {why}; {study.slug!r} {there}")
 
 
 def refuse_filled(directory: Path) -> None:
     """Raise `InputError` unless the path is free or an empty directory."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError("DIR", f"{directory} is not empty; name a new directory")
+        raise InputError("directory", f"{directory} is not empty; name a new directory")

@@ -53,7 +53,7 @@ def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
         import onnxruntime
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
-        raise InputError("--format", "onnx needs more packages: pip install 'pruning-optimizer[onnx]'") from error
+        raise InputError("format", "onnx needs more packages: pip install 'pruning-optimizer[onnx]'") from error
     path = directory / FILE
     model = copy.deepcopy(model).cpu().eval()  # a GPU rounds the inputs of convolutions, so its logits prove nothing
     first, *others = [{name: tensor.cpu() for name, tensor in request.items()} for request in inputs.requests]
@@ -88,5 +88,5 @@ def _trace(model: nn.Module, path: Path, request: Mapping[str, Tensor], names: S
             )
         except torch.onnx.OnnxExporterError as error:
             raise InputError(
-                "--format", f"torch cannot write this model as onnx ({error}); export it as safetensors"
+                "format", f"torch cannot write this model as onnx ({error}); export it as safetensors"
             ) from error

@@ -27,7 +27,7 @@ def write_report(result: RunResult, members: Sequence[Member], path: Path) -> No
         with written_whole(path) as temporary:
             temporary.write_text(html, encoding="utf-8")
     except OSError as error:
-        raise MachineError(f"--output: cannot write {path}: {error.strerror}; give another file") from error
+        raise MachineError(f"cannot write {path}: {error.strerror}; give another file as `output`") from error
 
 
 def report_html(result: RunResult, members: Sequence[Member]) -> str:

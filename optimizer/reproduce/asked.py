@@ -21,4 +21,4 @@ class Asked:
 
     def __post_init__(self) -> None:
         if self.runs is not None and self.runs < 1:
-            raise InputError("--runs", f"must be at least 1, got {self.runs}")
+            raise InputError("runs", f"must be at least 1, got {self.runs}")

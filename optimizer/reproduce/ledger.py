@@ -63,4 +63,4 @@ def _parsed(path: Path, number: int, line: str, kind: type[Record]) -> Record:
         return kind.model_validate_json(line)
     except ValidationError as error:
         text = f"line {number} of {path.name} is of another version; choose a new directory"
-        raise InputError("--output", text) from error
+        raise InputError("output", text) from error

@@ -20,7 +20,7 @@ def preset_names() -> tuple[str, ...]:
 def read_preset(name: str) -> dict[str, Any]:
     """Return the content of a preset's file. Raises `UnknownNameError` for an unknown preset."""
     if name not in preset_names():
-        raise UnknownNameError("NAME", name, preset_names())
+        raise UnknownNameError("name", name, preset_names())
     return tomllib.loads((files("studies.presets") / f"{name}.toml").read_text(encoding="utf-8"))
 
 

@@ -26,9 +26,9 @@ def check_baseline(
     value, trivial = task.metric.value(predictions, labels), task.trivial(labels)
     if not value > trivial:
         raise InputError(
-            "--model",
+            "model",
             f"the dense model is no better than always giving the same answer ({trivial:.3f}): {task.metric.name} "
-            f"{value:.3f}. Check that it was trained for this task and that the labels fit, or use --allow-untrained "
+            f"{value:.3f}. Check that it was trained for this task and that the labels fit, or use `allow_untrained` "
             "to continue anyway",
         )
 
@@ -41,7 +41,7 @@ def check_labels(task: Task, labels: NDArray[Any], role: str) -> None:
     metric = task.metric
     if not metric.is_mean and not metric.value(labels, labels) > task.trivial(labels):
         raise InputError(
-            "--metric",
+            "metric",
             f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "
             "give more examples, or choose accuracy",
         )

@@ -65,7 +65,7 @@ def finetune(
     Raises `InputError` without training examples, `MachineError` when the loss is NaN or infinite.
     """
     if not len(train):
-        raise InputError("--data", "no examples are left to train on; give a train split, or a larger one")
+        raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
     started = time.monotonic()
     total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = Learner(

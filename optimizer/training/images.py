@@ -147,7 +147,7 @@ class _Training:
 
 def _check(images: Images, settings: TrainingSettings, schedule: Schedule | None, target: Target | None) -> None:
     if not len(images):
-        raise InputError("--data", "no images are left to train on")
+        raise InputError("data", "no images are left to train on")
     for name in ("epochs", "batch_size"):
         if getattr(settings, name) < 1:
             raise InputError(name, f"must be at least 1, got {getattr(settings, name)}")

@@ -21,7 +21,7 @@ def keep_checkpoint(model: Any, tokenizer: Any, place: Path) -> None:  # Any: on
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
     except SafetensorError as error:  # raised for a full disk, in place of OSError
-        remedy = "Free some space or choose another place with --cache-dir"
+        remedy = "Free some space or choose another `cache_dir`"
         raise OSError(f"cache-dir: cannot write {place}: {error}. {remedy}") from error
     except OSError:
         if not place.is_dir():

@@ -11,13 +11,15 @@ import typer.main
 
 from api.cli.app import app
 from api.cli.spec_options import spec_from
+from api.cli.wording import flags_of, in_flags
 from api.http.models import StudyRequest
 from api.pages.form import sections
 from optimizer.errors import InputError
 from optimizer.fields import offered
 from optimizer.spec import StudySpec
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 RUN_CHAPTERS = GUIDE[: GUIDE.index("## Stored studies")]
 OF_EVERY_COMMAND = {"--help", "--storage", "--cache-dir", "--server", "--api-key", "--json"}
 RUN = typer.main.get_command(app)
@@ -67,12 +69,32 @@ def test_texts_are_separated_by_commas_and_numbers_are_repeated() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"objectives": ["flops,lateny"]}, "--objectives: unknown name 'lateny'; did you mean 'latency'"),
-        ({"batch_sizes": [0]}, "--batch-size: "),
-        ({"limits.energy_ratio": 2.0}, "--max-energy-ratio: "),
-        ({"trials": 0}, "--trials: "),
+        ({"objectives": ["flops,lateny"]}, "objectives: unknown name 'lateny'; did you mean 'latency'"),
+        ({"batch_sizes": [0]}, "batch_sizes: "),
+        ({"limits.energy_ratio": 2.0}, "limits.energy_ratio: "),
+        ({"trials": 0}, "trials: "),
     ],
 )
-def test_a_refused_value_names_its_option(wrong: dict[str, object], said: str) -> None:
+def test_a_refused_value_names_its_field(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         spec_from({**MINE, **wrong}, None)
+
+
+def test_the_command_line_words_a_parameter_as_its_option() -> None:
+    flags = flags_of(RUN)
+    said = "data: c.csv is empty; give `label_column`, `structure=weights`, another `cache_dir`, see `optimize show`"
+    assert in_flags(said, flags) == (
+        "--data: c.csv is empty; give --label-column, --structure weights, another --cache-dir, see `optimize show`"
+    )
+    assert in_flags("it failed: batch_sizes: at least 1", flags) == "it failed: --batch-size: at least 1"
+    assert in_flags("limits.size_ratio: at most 1", flags) == "--max-size-ratio: at most 1"
+    assert in_flags("candidate: 3 is unknown; see `study`", flags) == "candidate: 3 is unknown; see `study`"
+
+
+def test_the_engine_knows_no_options() -> None:
+    below = ("optimizer", "search_spaces", "objectives", "studies")
+    engine = [file for package in below for file in (ROOT / package).rglob("*.py")]
+    options = {option.removeprefix("--") for parameter in RUN.params for option in parameter.opts}
+    for file in engine:
+        for option in re.findall(r"(?<![\w-])--([a-z-]+)", file.read_text(encoding="utf-8")):
+            assert option not in options, f"{file.relative_to(ROOT)} names --{option}; name the parameter"

@@ -168,7 +168,7 @@ def test_a_larger_epsilon_finishes_what_was_stopped(assets: Path, tmp_path: Path
     assert [c.config for c in after[: len(before)]] == [c.config for c in before]
     finished = sum(c.state is CandidateState.COMPLETE for c in after[: len(before)])
     assert finished > sum(c.state is CandidateState.COMPLETE for c in before)
-    with pytest.raises(InputError, match="--epsilon"):
+    with pytest.raises(InputError, match="epsilon: "):
         resume("narrow", store=store, cache_dir=tmp_path / "cache", epsilon=0.1)
     store.close()
 
@@ -264,7 +264,7 @@ def test_other_data_under_the_same_path_are_refused_on_resume_from_any_directory
 
 def test_a_layer_to_keep_that_does_not_exist_leaves_no_study(assets: Path, tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
-    with pytest.raises(InputError, match=r"--keep: no layer or group is called 'layer\.9'"):
+    with pytest.raises(InputError, match=r"keep: no layer or group is called 'layer\.9'"):
         optimize(spec(assets, keep=("layer.9",)), store=store, cache_dir=tmp_path / "cache")
     assert store.studies() == []
     store.close()

@@ -256,5 +256,5 @@ def test_limits_that_no_config_keeps_are_refused_with_the_least_possible_ratio()
     of = space()
     least = least_ratio(of.costs["flops"], groups())
     refuse_unreachable({"flops": least, "energy": 1e-9}, of.costs, groups())
-    with pytest.raises(InputError, match=rf"--max-flops-ratio: no config is within .* ratio is {least:.4g}"):
+    with pytest.raises(InputError, match=rf"limits.flops_ratio: no config is within .* ratio is {least:.4g}"):
         refuse_unreachable({"flops": least / 2}, of.costs, groups())

@@ -35,15 +35,18 @@ function reveal(control) {
   (control.matches("fieldset") ? control.querySelector("input") : control).focus();
 }
 
+// A server's text names fields in backticks.
+const plain = (text) => text.replaceAll("`", "");
+
 function showRefusal(error) {
   const unplaced = [];
   const placed = [];
   for (const { field, detail } of error.errors) {
-    const control = byPath.get(field) ?? byPath.get(field.replaceAll("-", "_")) ?? byPath.get(field.split(".")[0]);
+    const control = byPath.get(field) ?? byPath.get(field.split(".")[0]);
     if (control) {
-      mark(control, detail);
+      mark(control, plain(detail));
       placed.push(control);
-    } else unplaced.push(detail);
+    } else unplaced.push(plain(detail));
   }
   if (placed.length) reveal(placed[0]);
   document.getElementById("form-error").textContent = unplaced.join("; ") || (placed.length ? "" : error.message);

@@ -49,7 +49,7 @@ class Checkpoint:
         names = given or {index: f"LABEL_{index}" for index in range(int(self.config.get("num_labels") or 2))}
         if sorted(names) != list(range(len(names))) or len(set(names.values())) != len(names):
             raise InputError(
-                "--model",
+                "model",
                 f"id2label in config.json must number the labels from 0, each with a name of its own: {given}",
             )
         return names
@@ -97,7 +97,7 @@ class Checkpoint:
     def _rows(self, name: str) -> int:
         shapes = [tensor.shape for stored, tensor in self.tensors.items() if stored.endswith(name)]
         if not shapes:
-            raise InputError("--model", f"{self.directory} has no tensor {name!r}; save the whole model again")
+            raise InputError("model", f"{self.directory} has no tensor {name!r}; save the whole model again")
         return shapes[0][0]
 
 
@@ -119,9 +119,9 @@ def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
 
     Raises `InputError` for texts or requests longer than the model has positions for.
     """
-    asked = {"--max-length": spec.max_length, "--sequence-length": spec.sequence_length or 0}
+    asked = {"max_length": spec.max_length, "sequence_length": spec.sequence_length or 0}
     if spec.max_length == MAX_LENGTH:
-        asked["--max-length"] = 0
+        asked["max_length"] = 0
     for option, tokens in asked.items():
         if tokens > checkpoint.longest:
             raise InputError(
@@ -135,13 +135,13 @@ def _check_head(checkpoint: Checkpoint) -> None:
     kind = checkpoint.config.get("problem_type")
     if kind == "multi_label_classification":
         raise InputError(
-            "--model",
+            "model",
             f"{checkpoint.name} gives several labels to a text (multi_label_classification): not supported yet",
         )
     rows = checkpoint.tensors[checkpoint.row.classifier].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(
-            "--model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"
+            "model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"
         )
 
 
@@ -151,4 +151,4 @@ def _given_names(config: Mapping[str, Any]) -> dict[int, str]:
             return {int(index): str(name) for index, name in names.items()}
         return {int(index): str(name) for name, index in (config.get("label2id") or {}).items()}
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError("--model", f"id2label in config.json cannot be read: {error}") from error
+        raise InputError("model", f"id2label in config.json cannot be read: {error}") from error

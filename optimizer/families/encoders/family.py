@@ -199,7 +199,7 @@ def _proved_layout(subject: Subject) -> Layout:
         layout = named_layout(subject.model)
         prove(subject.model, layout, token_requests(int(subject.model.config.vocab_size), subject.device))
     except UnprunableModelError as error:
-        raise InputError("--model", str(error)) from error
+        raise InputError("model", str(error)) from error
     return layout
 
 

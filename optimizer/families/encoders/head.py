@@ -45,7 +45,7 @@ def with_trained_head(
         return trained.to(model.device).eval()
     held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
     if not held:
-        raise InputError("--model", "has no trained head and no training examples are left; give a fine-tuned model")
+        raise InputError("model", "has no trained head and no training examples are left; give a fine-tuned model")
     order = np.random.default_rng(0).permutation(len(train))
     finetune(
         model,

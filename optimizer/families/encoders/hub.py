@@ -14,10 +14,10 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # never pickles, 
 
 
 def fetch_model(repository: str) -> Path:
-    """Return the local snapshot of a hub model, safetensors only. Raises `InputError` for `--model`."""
+    """Return the local snapshot of a hub model, safetensors only. Raises `InputError` for `model`."""
     from huggingface_hub import snapshot_download
 
-    with _explained("--model", repository):
+    with _explained("model", repository):
         return Path(snapshot_download(repository, allow_patterns=list(MODEL_FILES)))
 
 

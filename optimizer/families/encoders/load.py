@@ -129,9 +129,9 @@ def _check_head(checkpoint: Checkpoint, source: Source) -> None:
         return
     answers, asked = ("scores", "classes") if checkpoint.is_regression else ("classes", "scores")
     raise InputError(
-        "--model",
+        "model",
         f"{checkpoint.name} answers with {answers} ({checkpoint.outputs} outputs), {source.metric} on task "
-        f"{source.name!r} needs {asked}; give a model of that kind, or another --metric",
+        f"{source.name!r} needs {asked}; give a model of that kind, or another `metric`",
     )
 
 
@@ -139,7 +139,7 @@ def _check_answers(answers: NDArray[np.float32]) -> None:
     broken = int((~np.isfinite(answers)).any(axis=1).sum())
     if broken:
         raise InputError(
-            "--model",
+            "model",
             f"answers {broken} of {len(answers)} search examples with NaN or infinity; the checkpoint is broken",
         )
 

@@ -43,9 +43,9 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("--model", f"{checkpoint.directory} cannot be loaded: {error}") from error
+        raise InputError("model", f"{checkpoint.directory} cannot be loaded: {error}") from error
     except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
-        raise InputError("--model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
+        raise InputError("model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
     _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:
@@ -58,7 +58,7 @@ def check_finite(model: nn.Module) -> None:
     """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if not is_finite(tensor):
-            raise InputError("--model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
+            raise InputError("model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
 
 
 def _check_complete(checkpoint: Checkpoint, model: Any, missing: list[str], unexpected: list[str]) -> None:
@@ -68,11 +68,11 @@ def _check_complete(checkpoint: Checkpoint, model: Any, missing: list[str], unex
     """
     if lost := [name for name in missing if checkpoint.has_head or not _is_of_head(name, model)]:
         raise InputError(
-            "--model", f"{checkpoint.directory} lacks the weights {listed(lost)}; save the whole model again"
+            "model", f"{checkpoint.directory} lacks the weights {listed(lost)}; save the whole model again"
         )
     if more := [name for name in unexpected if any(part in name for part in BODY) and not name.endswith(IDS)]:
         raise InputError(
-            "--model",
+            "model",
             f"{checkpoint.directory} holds weights that a {checkpoint.model_type} of its config.json does not have: "
             f"{listed(more)}; the two must come from the same model",
         )

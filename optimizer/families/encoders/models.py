@@ -46,10 +46,10 @@ def check_model_name(name: str) -> Checkpoint | None:
     if Path(name).is_dir():
         return checked_checkpoint(name, Path(name))
     if Path(name).is_absolute() or name.startswith((".", "~")):
-        raise InputError("--model", f"there is no directory {name}")
+        raise InputError("model", f"there is no directory {name}")
     if name.count("/") != 1:
         known = [*SHORT_NAMES, BUILT_IN]
-        raise UnknownNameError("--model", name, known, remedy="A hub id looks like owner/name, a directory must exist.")
+        raise UnknownNameError("model", name, known, remedy="A hub id looks like owner/name, a directory must exist.")
     return None
 
 

@@ -22,32 +22,32 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     """
     config = _read_config(directory)
     if "auto_map" in config:
-        raise InputError("--model", f"{directory} requires custom model code, which is never run; choose another")
+        raise InputError("model", f"{directory} requires custom model code, which is never run; choose another")
     if config.get("model_type") not in families:
         raise InputError(
-            "--model",
+            "model",
             f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(families)}",
         )
     if config.get("quantization_config"):
         raise InputError(
-            "--model",
+            "model",
             f"{directory} is quantized (quantization_config in config.json), which is not supported yet; "
             "give the checkpoint it was made from",
         )
     if config.get("chunk_size_feed_forward"):
         raise InputError(
-            "--model",
+            "model",
             f"{directory} reads only texts of a multiple of {config['chunk_size_feed_forward']} tokens; set "
             "chunk_size_feed_forward in its config.json to 0, which gives the same answers",
         )
     if adapters := [name for name in ADAPTERS if (directory / name).exists()]:
         raise InputError(
-            "--model",
+            "model",
             f"{directory} holds an adapter ({', '.join(adapters)}), which is not applied here; merge it "
             "(peft: merge_and_unload(), then save_pretrained) or remove its files",
         )
     if not any((directory / name).exists() for name in (WHOLE, INDEX)):
-        raise InputError("--model", _without_weights(directory))
+        raise InputError("model", _without_weights(directory))
     return config
 
 
@@ -56,11 +56,11 @@ def _read_config(directory: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError("--model", f"{directory} has no config.json; give the directory of a saved model") from None
+        raise InputError("model", f"{directory} has no config.json; give the directory of a saved model") from None
     except (OSError, ValueError) as error:
-        raise InputError("--model", f"{path} cannot be read: {error}") from error
+        raise InputError("model", f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
-        raise InputError("--model", f"{path} holds a {type(config).__name__}; it must hold an object")
+        raise InputError("model", f"{path} holds a {type(config).__name__}; it must hold an object")
     return config
 
 

@@ -31,10 +31,10 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.directory, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError) as error:
-        raise InputError("--model", f"the tokenizer in {checkpoint.directory} cannot be loaded: {error}") from error
+        raise InputError("model", f"the tokenizer in {checkpoint.directory} cannot be loaded: {error}") from error
     ids = set(tokenizer.get_vocab().values())
     if ids <= set(tokenizer.all_special_ids):
-        raise InputError("--model", f"the tokenizer in {checkpoint.directory} knows no words; save it there again")
+        raise InputError("model", f"the tokenizer in {checkpoint.directory} knows no words; save it there again")
     check_highest_id(max(ids), checkpoint)
     if not checkpoint.tells_parts:
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
@@ -51,7 +51,7 @@ def check_tokens(roles: Iterable[Examples], tokenizer: Any, checkpoint: Checkpoi
     )
     if unknown > MOST_UNKNOWN:
         raise InputError(
-            "--model",
+            "model",
             f"the tokenizer of {checkpoint.name} does not know {unknown:.0%} of the texts' tokens "
             f"({tokenizer.unk_token}); give a model of the texts' language, with the tokenizer it was trained with",
         )

@@ -15,7 +15,7 @@ def check_tokenizer_files(checkpoint: Checkpoint) -> None:
     directory = checkpoint.directory
     if not any(all((directory / name).exists() for name in names) for names in FILES):
         raise InputError(
-            "--model",
+            "model",
             f"{directory} has no tokenizer files ({', '.join(' and '.join(names) for names in FILES)}); "
             "save the tokenizer there: tokenizer.save_pretrained(…)",
         )
@@ -27,7 +27,7 @@ def check_highest_id(highest: int, checkpoint: Checkpoint) -> None:
     """Raise `InputError` where the model has no embedding for the tokenizer's `highest` token id."""
     if highest >= checkpoint.words:
         raise InputError(
-            "--model",
+            "model",
             f"the tokenizer in {checkpoint.directory} has token ids up to {highest}, the model embeds "
             f"{checkpoint.words} tokens; save the tokenizer that it was trained with, or resize its embeddings",
         )
@@ -39,5 +39,5 @@ def _highest_id(path: Path) -> int:
     try:
         vocabulary = Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True)
     except Exception as error:  # the library raises no narrower class
-        raise InputError("--model", f"{path} is damaged: {error}") from error
+        raise InputError("model", f"{path} is damaged: {error}") from error
     return max(vocabulary.values(), default=0)

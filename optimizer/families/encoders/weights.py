@@ -32,10 +32,10 @@ def stored_tensors(directory: Path) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for part in sorted(set(places.values())):
         if not (directory / part).exists():
-            raise InputError("--model", f"{directory} lacks {part}, which {INDEX} names; copy it there")
+            raise InputError("model", f"{directory} lacks {part}, which {INDEX} names; copy it there")
         found |= _read(directory / part)
     if lost := sorted(set(places) - set(found)):
-        raise InputError("--model", f"{INDEX} names tensors that its files do not contain: {listed(lost)}")
+        raise InputError("model", f"{INDEX} names tensors that its files do not contain: {listed(lost)}")
     return found
 
 
@@ -44,7 +44,7 @@ def check_float(tensors: Mapping[str, Stored]) -> None:
     for name, tensor in tensors.items():
         if name.endswith((".weight", ".bias")) and tensor.dtype not in FLOATS:
             raise InputError(
-                "--model",
+                "model",
                 f"tensor {name!r} is stored as {tensor.dtype}: quantized weights are not supported yet. "
                 "Give the checkpoint they were made from, in float32, float16 or bfloat16",
             )
@@ -55,7 +55,7 @@ def _places(index: Path) -> dict[str, str]:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         return {str(name): str(part) for name, part in places.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("--model", f"{index} is damaged ({error}); copy the checkpoint again") from error
+        raise InputError("model", f"{index} is damaged ({error}); copy the checkpoint again") from error
 
 
 def _read(path: Path) -> dict[str, Stored]:
@@ -66,4 +66,4 @@ def _read(path: Path) -> dict[str, Stored]:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             return {name: Stored(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:
-        raise InputError("--model", f"{path} is damaged: {error}") from error
+        raise InputError("model", f"{path} is damaged: {error}") from error

@@ -59,9 +59,9 @@ class NetworkFamily(ImageFamily):
             space = network.channels_of(model)
             flops_by_layer(model, network.example(model))
         except UnprunableModelError as error:
-            raise InputError("--model", str(error)) from error
+            raise InputError("model", str(error)) from error
         except UncountableModelError as error:
-            raise InputError("--model", f"{error}; build it from linear layers, convolutions and matmul") from error
+            raise InputError("model", f"{error}; build it from linear layers, convolutions and matmul") from error
         return space
 
     @property

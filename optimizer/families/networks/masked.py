@@ -74,7 +74,7 @@ class MaskedFamily(ImageFamily):
         try:
             return mask_groups(self._subject.model)
         except MaskError as error:
-            raise InputError("--structure", str(error)) from error
+            raise InputError("structure", str(error)) from error
 
     def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> TrainedNetworks:
         """Return the networks trained so far."""

@@ -38,6 +38,6 @@ def new_model(name: str, shape: Shape, classes: int, *, seed: int, from_torchvis
     `UnknownNameError`, and `InputError` for images that are too small or a library that is not installed.
     """
     if name not in IMAGE_MODELS:
-        raise UnknownNameError("--model", name, IMAGE_MODELS)
+        raise UnknownNameError("model", name, IMAGE_MODELS)
     with own_randomness(seed, torch.device("cpu")):
         return torchvision_model(name, shape, classes) if from_torchvision else IMAGE_MODELS[name](shape, classes)

@@ -36,23 +36,23 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
     Raises `InputError`, for an unknown name with the nearest ones.
     """
     if has_model:
-        _refuse(spec.weights, "--weights", "a network given in Python brings its own")
+        _refuse(spec.weights, "weights", "a network given in Python brings its own")
     else:
         _check_model(spec)
     if has_images:
-        _refuse(spec.data, "--data", "the images were given in Python")
+        _refuse(spec.data, "data", "the images were given in Python")
     elif spec.task not in IMAGE_TASKS:
-        raise UnknownNameError("--task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
+        raise UnknownNameError("task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
     if spec.metric not in (None, "accuracy"):
-        raise InputError("--metric", f"{spec.metric!r} is not for images; use accuracy")
+        raise InputError("metric", f"{spec.metric!r} is not for images; use accuracy")
     if spec.data is not None and not Path(spec.data).is_dir():
-        raise InputError("--data", f"there is no directory {spec.data}")
+        raise InputError("data", f"there is no directory {spec.data}")
 
 
 def check_torchvision(name: str) -> None:
     """Raise `InputError` where torchvision, which `name` comes from, is not installed. It is not imported."""
     if find_spec("torchvision") is None:
-        raise InputError("--model", f"{name} comes from torchvision: pip install 'pruning-optimizer[vision]'")
+        raise InputError("model", f"{name} comes from torchvision: pip install 'pruning-optimizer[vision]'")
 
 
 def _refuse(value: object, option: str, reason: str) -> None:
@@ -74,18 +74,18 @@ def _check_model(spec: StudySpec) -> None:
             f"{spec.task!r} is an image task; image networks have a short name, are in a directory, or are given "
             "in Python: optimize(spec, model=…), resume(study, model=…)."
         )
-        raise UnknownNameError("--model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)
+        raise UnknownNameError("model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)
 
 
 def _check_weights(model: str, file: Path) -> None:
     if model not in SMALLEST:
-        raise InputError("--weights", f"is for torchvision's {', '.join(SMALLEST)}; {model!r} is not one of them")
+        raise InputError("weights", f"is for torchvision's {', '.join(SMALLEST)}; {model!r} is not one of them")
     check_torchvision(model)
     if not file.is_file():
-        raise InputError("--weights", f"there is no file {file}")
+        raise InputError("weights", f"there is no file {file}")
     if not HASHED.search(file.name):
         raise InputError(
-            "--weights",
+            "weights",
             f"{file.name} does not carry its hash; name it as torchvision does, {model}-XXXXXXXX.pth, with the first "
             "8 hex digits of its SHA-256",
         )

@@ -145,14 +145,14 @@ class SavedModel:
                     output_loading_info=True,
                 )
         except (OSError, ValueError, RuntimeError) as error:
-            raise InputError("--model", f"{self.directory} cannot be loaded: {error}") from error
+            raise InputError("model", f"{self.directory} cannot be loaded: {error}") from error
         absent = {*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])}
         if strange := sorted(name for name in absent if not name.startswith("classifier")):
-            raise InputError("--model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")
+            raise InputError("model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")
         check_finite(net)
         if net.config.num_channels != shape[0]:
             raise InputError(
-                "--model", f"{self.directory} takes {net.config.num_channels} channels, images have {shape[0]}"
+                "model", f"{self.directory} takes {net.config.num_channels} channels, images have {shape[0]}"
             )
         return Dense(
             net=net,

@@ -24,7 +24,7 @@ def processor_normalisation(directory: Path) -> Normalisation | None:
     except (FileNotFoundError, KeyError):
         return None
     except (OSError, ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
-        raise InputError("--model", f"{file} cannot be read: {error}") from error
+        raise InputError("model", f"{file} cannot be read: {error}") from error
 
 
 def _as_said(said: dict[str, Any]) -> Normalisation:  # Any: JSON data

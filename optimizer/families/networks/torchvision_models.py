@@ -23,7 +23,7 @@ def torchvision_model(name: str, shape: Shape, classes: int) -> nn.Module:
     channels, height, width = shape
     if min(height, width) < SMALLEST[name]:
         raise InputError(
-            "--model",
+            "model",
             f"{name} needs images of at least {SMALLEST[name]} pixels a side, these have {height}×{width}; take larger "
             "images, or another network, such as resnet18",
         )
@@ -62,7 +62,7 @@ def _models(name: str) -> Any:  # Any: torchvision may not be there
         from torchvision import models
     except (ImportError, RuntimeError) as error:  # RuntimeError: it describes operators that torch lacks
         raise InputError(
-            "--model",
+            "model",
             f"{name} comes from torchvision, which cannot be imported with torch {torch.__version__} ({error}); "
             "install the two from one index, of versions that belong together",
         ) from error

@@ -28,9 +28,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}".strip().split("\n")[0]
-        raise InputError("--weights", f"{file.name} is not a file of weights alone ({reason})") from error
+        raise InputError("weights", f"{file.name} is not a file of weights alone ({reason})") from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise InputError("--weights", f"{file.name} must hold a state dict: tensors by name, and nothing else")
+        raise InputError("weights", f"{file.name} must hold a state dict: tensors by name, and nothing else")
     return {OLD_DENSENET.sub(r"\1\2", name): value for name, value in found.items() if not name.startswith(AUXILIARY)}
 
 
@@ -53,7 +53,7 @@ def fit_weights(model: nn.Module, weights: dict[str, Tensor], file: Path) -> boo
         model.load_state_dict(fitted)
     except RuntimeError as error:
         first = str(error).strip().split("\n")[1].strip()
-        raise InputError("--weights", f"{file.name} does not fit the architecture: {first}") from error
+        raise InputError("weights", f"{file.name} does not fit the architecture: {first}") from error
     return keeps_head
 
 
@@ -61,7 +61,7 @@ def _check_kinds(own: dict[str, Tensor], weights: dict[str, Tensor], file: Path)
     for name, tensor in weights.items():
         if name in own and own[name].is_floating_point() != tensor.is_floating_point():
             raise InputError(
-                "--weights", f"{file.name}: {name} is of {tensor.dtype}; give weights that are not quantised"
+                "weights", f"{file.name}: {name} is of {tensor.dtype}; give weights that are not quantised"
             )
 
 
@@ -71,5 +71,5 @@ def _check_hash(file: Path) -> None:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if named is None or not digest.startswith(named[1]):
         raise InputError(
-            "--weights", f"the SHA-256 of {file.name} begins with {digest[:8]}: damaged or changed; download it again"
+            "weights", f"the SHA-256 of {file.name} begins with {digest[:8]}: damaged or changed; download it again"
         )

@@ -124,7 +124,7 @@ class Bench:
 def _cut(data: Data, key: EncoderKey) -> Splits:
     tables = data.tables
     if not {"train", "validation"} <= tables.keys():
-        raise InputError("--data", f"needs a train and a validation split with labels, got {', '.join(sorted(tables))}")
+        raise InputError("data", f"needs a train and a validation split with labels, got {', '.join(sorted(tables))}")
     roles = {"train": tables["train"], "test": tables["validation"]}  # what a study calls test is reported
     if "test" in tables:
         roles["validation"] = tables["test"]

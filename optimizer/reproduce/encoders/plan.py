@@ -24,9 +24,11 @@ class EncoderRequest(Asked):
         super().__post_init__()
         known = (*self.preset.datasets, BUILT_IN_TASK)
         if self.dataset is not None and self.dataset not in known:
-            raise UnknownNameError("--dataset", self.dataset, known)
+            raise UnknownNameError("dataset", self.dataset, known)
         if self.directory is not None and self.dataset in (None, BUILT_IN_TASK):
-            raise InputError("--data", f"say which data set it holds: --dataset {' | '.join(self.preset.datasets)}")
+            raise InputError(
+                "data", f"name the data set that it holds in `dataset`: {' | '.join(self.preset.datasets)}"
+            )
         if self.model is not None:
             check_model_name(self.model)
 

@@ -22,13 +22,15 @@ class Request(Asked):
     def __post_init__(self) -> None:
         super().__post_init__()
         for field, given, known in (
-            ("--dataset", self.dataset, tuple(dict.fromkeys((*self.preset.datasets, *STAND_INS)))),
-            ("--model", self.model, self.preset.models),
+            ("dataset", self.dataset, tuple(dict.fromkeys((*self.preset.datasets, *STAND_INS)))),
+            ("model", self.model, self.preset.models),
         ):
             if given is not None and given not in known:
                 raise UnknownNameError(field, given, known)
         if self.directory is not None and self.dataset is None:
-            raise InputError("--data", f"say which data set it holds: --dataset {' | '.join(self.preset.datasets)}")
+            raise InputError(
+                "data", f"name the data set that it holds in `dataset`: {' | '.join(self.preset.datasets)}"
+            )
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Normalisation:
         if channels == len(self.mean):
             return self
         if channels != 1:
-            raise InputError("--task", f"has images of {channels} channels, the network takes {len(self.mean)} or 1")
+            raise InputError("task", f"has images of {channels} channels, the network takes {len(self.mean)} or 1")
         return Normalisation(*((float(np.mean(each)),) for each in (self.mean, self.spread)))
 
 
@@ -93,7 +93,7 @@ def load_images(
     naming the option and what to do.
     """
     if name not in IMAGE_TASKS:
-        raise UnknownNameError("--dataset", name, IMAGE_TASKS)
+        raise UnknownNameError("dataset", name, IMAGE_TASKS)
     task = IMAGE_TASKS[name]
     parts = split(labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
     classes = count_classes(parts, task.classes)

@@ -65,9 +65,9 @@ def decoded(content: bytes | Path, name: str) -> Decoded:
             with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=known) as image:
                 pixels, remarks = _read(image)
     except UnidentifiedImageError as error:
-        raise InputError("--data", f"{name} cannot be read: it is not an image of {', '.join(known)}") from error
+        raise InputError("data", f"{name} cannot be read: it is not an image of {', '.join(known)}") from error
     except Exception as error:  # decoders of damaged files may raise anything
-        raise InputError("--data", f"{name} cannot be read: {error}") from error
+        raise InputError("data", f"{name} cannot be read: {error}") from error
     return Decoded(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), name, remarks)
 
 

@@ -39,7 +39,7 @@ def read_directory(directory: Path, name: str) -> dict[str, Part]:
         InputError: nothing is there that can be read.
     """
     if not directory.is_dir():
-        raise InputError("--data", f"{directory} is not a directory; name the one that holds train and test images")
+        raise InputError("data", f"{directory} is not a directory; name the one that holds train and test images")
     readers: tuple[Callable[[], Found], ...] = (
         lambda: _parquet(directory),
         lambda: _arrays(directory, name),
@@ -48,7 +48,7 @@ def read_directory(directory: Path, name: str) -> dict[str, Part]:
     parts, used = next((found for found in (read() for read in readers) if "train" in found[0]), ({}, set()))
     if not parts:
         raise InputError(
-            "--data", f"{directory} holds neither train.parquet, nor an npz file, nor folders of images per class"
+            "data", f"{directory} holds neither train.parquet, nor an npz file, nor folders of images per class"
         )
     return {**parts, "train": parts["train"].noted(*_about_unread(directory, used))}
 
@@ -86,7 +86,7 @@ def _check_complete(files: Sequence[Path]) -> None:
     numbered = [found for file in files if (found := SHARD.search(file.stem))]
     missing = max((int(found["all"]) for found in numbered), default=0) - len(numbered)
     if missing > 0:
-        raise InputError("--data", f"{files[0].name}: shards missing: {missing}; download all of them")
+        raise InputError("data", f"{files[0].name}: shards missing: {missing}; download all of them")
 
 
 def _arrays(directory: Path, name: str) -> Found:
@@ -94,7 +94,7 @@ def _arrays(directory: Path, name: str) -> Found:
     if len(files) > 1:
         files = [file for file in files if file.stem == name or file.stem.startswith(f"{name}_")]
         if len(files) != 1:
-            raise InputError("--data", f"{directory} holds several npz files; leave one of {name}")
+            raise InputError("data", f"{directory} holds several npz files; leave one of {name}")
     return (read_npz(files[0]), set(files)) if files else ({}, set())
 
 
@@ -107,13 +107,13 @@ def read_npz(file: Path) -> dict[str, Part]:
     except InputError:
         raise
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise InputError("--data", f"{file.name} cannot be read: {error}") from error
+        raise InputError("data", f"{file.name} cannot be read: {error}") from error
 
 
 def _read_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str, file: Path) -> Part:  # Any: as in `of_arrays`
     images, labels = f"{prefix}_images", f"{prefix}_labels"
     if labels not in arrays:
-        raise InputError("--data", f"{file.name} has {images}, but no {labels}")
+        raise InputError("data", f"{file.name} has {images}, but no {labels}")
     read = labels_of_array(arrays[labels], f"{file.name}: {labels}")
     return of_arrays(arrays[images], read, f"{file.name}: {images}")
 
@@ -130,5 +130,5 @@ def _folder(directory: Path, names: Sequence[str]) -> Path | None:
     """Return the one folder of a part, in letters of any case. Raises `InputError` for two."""
     found = sorted(path for path in directory.iterdir() if path.name.lower() in names and path.is_dir())
     if len(found) > 1:
-        raise InputError("--data", f"{found[0].name} and {found[1].name} are the same part; leave one")
+        raise InputError("data", f"{found[0].name} and {found[1].name} are the same part; leave one")
     return found[0] if found else None

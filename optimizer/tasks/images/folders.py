@@ -28,7 +28,7 @@ def read_folders(places: Mapping[str, Path], root: Path) -> dict[str, Part]:
         return {}
     classes = in_order({image.parent.name for image in found["train"].images})
     if len(classes) < 2:
-        raise InputError("--data", f"{places['train']} has images of the one class {classes[0]!r}; two are needed")
+        raise InputError("data", f"{places['train']} has images of the one class {classes[0]!r}; two are needed")
     return {part: _of_files(part, files, classes, root) for part, files in found.items()}
 
 
@@ -71,7 +71,7 @@ def _below(place: Path, root: Path) -> _Files:
         seen = [here / name for name in sorted(names) if not name.startswith(".")]
         images, others = _parted(seen)
         if here == place and images:
-            raise InputError("--data", f"{images[0].relative_to(root)} is outside the class folders; move or remove it")
+            raise InputError("data", f"{images[0].relative_to(root)} is outside the class folders; move or remove it")
         files.images.extend(images)
         files.leave("hidden files and folders", [here / name for name in hidden])
         files.leave("folders of masks", [here / name for name in masks])
@@ -88,13 +88,13 @@ def _parted(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _refuse(error: OSError) -> None:
-    raise InputError("--data", f"{error.filename} cannot be read: {error.strerror}")
+    raise InputError("data", f"{error.filename} cannot be read: {error.strerror}")
 
 
 def _check_links(folders: Sequence[Path], root: Path) -> None:
     for folder in folders:
         if folder.is_symlink():
-            raise InputError("--data", f"{folder.relative_to(root)} is a link to a folder; put the folder itself there")
+            raise InputError("data", f"{folder.relative_to(root)} is a link to a folder; put the folder itself there")
 
 
 def _of_files(part: str, files: _Files, classes: Sequence[str], root: Path) -> Part:
@@ -102,7 +102,7 @@ def _of_files(part: str, files: _Files, classes: Sequence[str], root: Path) -> P
     unknown = sorted(named - set(classes))
     if unknown or not named:
         has = f"the class {unknown[0]!r}, which train lacks" if unknown else "no images"
-        raise InputError("--data", f"{part} has {has}; its folders must be named after {_some(classes)}")
+        raise InputError("data", f"{part} has {has}; its folders must be named after {_some(classes)}")
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[file.parent.name] for file in files.images], dtype=np.int64)
     names = [str(file.relative_to(root)) for file in files.images]

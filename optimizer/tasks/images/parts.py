@@ -47,10 +47,10 @@ def of_arrays(images: NDArray[Any], labels: Labels, name: str) -> Part:  # Any: 
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         shape = "×".join(map(str, images.shape))
         raise InputError(
-            "--data", f"{name} must be bytes of shape n×h×w, n×h×w×1 or n×h×w×3, got {images.dtype} of {shape}"
+            "data", f"{name} must be bytes of shape n×h×w, n×h×w×1 or n×h×w×3, got {images.dtype} of {shape}"
         )
     if len(images) != len(labels):
-        raise InputError("--data", f"{name} holds {len(images)} images for {len(labels)} labels")
+        raise InputError("data", f"{name} holds {len(images)} images for {len(labels)} labels")
     pixels = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     return Part(labels, lambda indices: (Decoded(pixels[index], f"{name}[{index}]") for index in indices))
 

@@ -56,9 +56,9 @@ def _checked(part: Part, task: ImageTask) -> list[Decoded]:
         channels, height, width = image.pixels.shape
         if (height, width) != (task.size or height, task.size or width):
             wanted = f"{task.size}×{task.size}"
-            raise InputError("--data", f"{image.name} has {height}×{width} pixels, those of the task have {wanted}")
+            raise InputError("data", f"{image.name} has {height}×{width} pixels, those of the task have {wanted}")
         if task.channels and channels > task.channels:
-            raise InputError("--data", f"{image.name} is in colour, the task's images are grey; save them as grey")
+            raise InputError("data", f"{image.name} is in colour, the task's images are grey; save them as grey")
     return images
 
 
@@ -66,7 +66,7 @@ def _check_one_shape(images: Sequence[Decoded]) -> None:
     sides = {image.pixels.shape[1:]: image.name for image in reversed(images)}
     if len(sides) > 1:
         some = ", ".join(f"{name} has {height}×{width}" for (height, width), name in sorted(sides.items())[:NAMED])
-        raise InputError("--data", f"all images must have as many pixels: {some}; resize them first")
+        raise InputError("data", f"all images must have as many pixels: {some}; resize them first")
 
 
 def _coloured(image: Pixels, channels: int) -> Pixels:

@@ -45,11 +45,11 @@ def roles_of(data: ImageData, spec: StudySpec) -> Roles:
         train = _chosen(train, np.array(own, dtype=np.intp))
     if len(train) < FEWEST or not len(test):
         left = f"only {len(train)} different images are left of train and {len(test)} of test"
-        raise InputError("--data", "; ".join((left, *notes)))
+        raise InputError("data", "; ".join((left, *notes)))
     labels = train.labels.numpy()
     wanted = spec.search_examples or min(SEARCH_FROM_TRAIN, len(labels) // 5)
-    _check_size("--search-examples", wanted, len(labels) // 2)
-    _check_size("--verification-examples", spec.verification_examples or 1, len(test))
+    _check_size("search_examples", wanted, len(labels) // 2)
+    _check_size("verification_examples", spec.verification_examples or 1, len(test))
     searched = stratified_indices(labels, wanted, 0)
     pool = np.setdiff1d(np.arange(len(labels)), searched)
     calibrating = pool[stratified_indices(labels[pool], min(spec.calibration_examples, len(pool) // 2), 0)]

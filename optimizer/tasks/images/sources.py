@@ -30,7 +30,7 @@ def read_parts(name: str, directory: Path | None) -> dict[str, Part]:
     if task.is_medical and find_spec("medmnist"):
         return _from_medmnist(name)
     installed = ", or install medmnist (28 pixels)" if task.is_medical else ""
-    raise InputError("--data", f"download {name} from {task.fetch} and pass --data DIR{installed}")
+    raise InputError("data", f"download {name} from {task.fetch} and pass its directory as `data`{installed}")
 
 
 def _digits() -> Part:
@@ -50,7 +50,7 @@ def _from_medmnist(name: str) -> dict[str, Part]:
         try:
             fetch(split="train", download=True)
         except RuntimeError as error:
-            raise InputError("--data", f"medmnist: {' '.join(str(error).split())}") from error
+            raise InputError("data", f"medmnist: {' '.join(str(error).split())}") from error
     return read_npz(file)
 
 
@@ -59,9 +59,11 @@ def _from_hub(name: str, repository: str) -> dict[str, Part]:
 
     from optimizer.families.encoders.hub import call_hub
 
-    splits = call_hub("--dataset", repository, lambda: load_dataset(repository))
+    splits = call_hub("dataset", repository, lambda: load_dataset(repository))
     if "train" not in splits:
-        raise InputError("--dataset", f"{repository} has no train part for {name}; download it and give --data DIR")
+        raise InputError(
+            "dataset", f"{repository} has no train part for {name}; download it and give its directory as `data`"
+        )
     return {part: _of_rows(splits[part], part) for part in PARTS if part in splits}
 
 
@@ -75,7 +77,7 @@ def _of_rows(rows: Any, part: str) -> Part:  # Any: `datasets` is untyped
         for index in indices:
             (content,) = encoded_cells(encoded[[int(index)]].column(image), f"{part}: column {image}", None)
             if content is None:
-                raise InputError("--data", f"{part}, row {index} holds no image")
+                raise InputError("data", f"{part}, row {index} holds no image")
             yield decoded(content, f"{part}, row {index}")
 
     labels = encoded.select_columns([LABEL_COLUMN])[:].column(LABEL_COLUMN)

@@ -45,11 +45,11 @@ def _read(file: Path, root: Path) -> tuple[list[bytes | Path | None], Labels]:
     try:
         table = pq.ParquetFile(file).read()
     except (pa.ArrowException, OSError) as error:
-        raise InputError("--data", f"{file.name} cannot be read: {error}") from error
+        raise InputError("data", f"{file.name} cannot be read: {error}") from error
     image = next((column for column in IMAGE_COLUMNS if column in table.column_names), None)
     if image is None or [table.column_names.count(column) for column in (image, LABEL_COLUMN)] != [1, 1]:
         has = ", ".join(sorted(table.column_names))
-        raise InputError("--data", f"{file.name} needs one column image and one column label, has {has}")
+        raise InputError("data", f"{file.name} needs one column image and one column label, has {has}")
     labels = labels_of_column(table.column(LABEL_COLUMN), f"{file.name}: column {LABEL_COLUMN}")
     return encoded_cells(table.column(image), f"{file.name}: column {image}", root), labels
 
@@ -65,7 +65,7 @@ def encoded_cells(column: pa.ChunkedArray[Any], name: str, root: Path | None) ->
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return column.to_pylist()  # type: ignore[no-any-return]  # as its type says
     if not pa.types.is_struct(kind) or {field.name for field in kind} != {"bytes", "path"}:
-        raise InputError("--data", f"{name} must hold encoded images (bytes), got {kind}")
+        raise InputError("data", f"{name} must hold encoded images (bytes), got {kind}")
     return [_cell(cell, f"{name}, row {row}", root) for row, cell in enumerate(column.to_pylist())]
 
 
@@ -78,5 +78,5 @@ def _cell(cell: dict[str, Any] | None, name: str, root: Path | None) -> bytes | 
     if root is None:
         return file
     if not (root / file).resolve().is_relative_to(root.resolve()):
-        raise InputError("--data", f"{name} names a file outside of the data directory: {file}")
+        raise InputError("data", f"{name} names a file outside of the data directory: {file}")
     return root / file

@@ -22,7 +22,7 @@ from optimizer.errors import InputError, listed
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
 
-FIELD = "--label-column"
+FIELD = "label_column"
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 CODE = re.compile(r"0[0-9]+|[0-9]+[eE][0-9]+")
 UNLABELLED = -1
@@ -129,7 +129,7 @@ def _check_ids(column: Column, source: Source) -> None:
         if not float(label).is_integer():
             raise column.refuse(
                 row,
-                f"label {label} is not a whole number; name the classes, or choose --metric spearman or pearson "
+                f"label {label} is not a whole number; name the classes, or choose `metric` spearman or pearson "
                 "for a regression",
             )
         if _is_minus_one(label):

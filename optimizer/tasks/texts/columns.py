@@ -20,9 +20,9 @@ def with_columns(
     label = source.label_column or next((name for name in labels if name in sheet.columns), None)
     there = ", ".join(map(repr, sheet.columns))
     if not found:
-        raise InputError("--text-columns", f"the text column cannot be guessed; the data have {there}")
+        raise InputError("text_columns", f"the text column cannot be guessed; the data have {there}")
     if label is None:
-        raise InputError("--label-column", f"the label column cannot be guessed; the data have {there}")
+        raise InputError("label_column", f"the label column cannot be guessed; the data have {there}")
     return replace(source, text_columns=found, label_column=label)
 
 
@@ -33,9 +33,9 @@ def texts_of(sheet: Sheet, source: Source) -> list[tuple[str, ...] | None]:
 
 
 def _text_column(sheet: Sheet, name: str) -> list[str]:
-    values = sheet.column(name, "--text-columns")
+    values = sheet.column(name, "text_columns")
     for row, value in enumerate(values):
         if not isinstance(value, str | None):
             kind = "a list" if isinstance(value, list | tuple) else f"{value!r:.80}"
-            raise InputError("--text-columns", f"{sheet.where(row, name)}: holds {kind}; write the text as a string")
+            raise InputError("text_columns", f"{sheet.where(row, name)}: holds {kind}; write the text as a string")
     return [value or "" for value in values]

@@ -51,7 +51,7 @@ def read_splits(spec: StudySpec, source: Source) -> Data:
         if len(table):
             tables[split] = table
     if not tables:
-        raise InputError("--data", f"no split has labelled texts; {'; '.join(notes)}")
+        raise InputError("data", f"no split has labelled texts; {'; '.join(notes)}")
     present = tuple(np.unique(np.concatenate([reader.present(t.labels) for t in tables.values()])).tolist())
     whole = {split: replace(table, present=present) for split, table in tables.items()}
     return Data(source, whole, tuple(notes))
@@ -69,7 +69,7 @@ def _sheets(spec: StudySpec, source: Source) -> tuple[dict[str, Sheet], list[str
         sheets, unread = _from_hub(spec.data or GLUE, None if spec.data else source.subset, source)
     for split, sheet in sheets.items():
         if not sheet.size:
-            raise InputError("--data", f"split {split!r} is empty: {sheet.name} has no rows")
+            raise InputError("data", f"split {split!r} is empty: {sheet.name} has no rows")
     return sheets, [f"not read: {listed(unread)}"] if unread else []
 
 
@@ -80,7 +80,7 @@ def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
 def _from_hub(repository: str, subset: str | None, source: Source) -> tuple[dict[str, Sheet], tuple[str, ...]]:
     from datasets import load_dataset
 
-    found = hub.call_hub("--data", repository, lambda: load_dataset(repository, subset))
+    found = hub.call_hub("data", repository, lambda: load_dataset(repository, subset))
     chosen, unread = chosen_splits({name: split_named(name, source) for name in found})
     sheets = {
         split: sheet_of(f"split {name!r}", found[name].with_format("arrow")[:].to_pydict())

@@ -44,12 +44,12 @@ def read_delimited(path: Path, text: str) -> Sheet:
     """Return the sheet of a csv or tsv file. Raises `InputError` naming the line that does not fit."""
     separator = SEPARATORS[path.suffix]
     if not text.strip():
-        raise InputError("--data", f"{path} is empty")
+        raise InputError("data", f"{path} is empty")
     rows, notes = _csv(path, text) if separator == "," else _tsv(path, text)
     misfit = rows.misfit()
     if misfit is not None:
         raise InputError(
-            "--data",
+            "data",
             f"{path}, line {rows.lines[misfit]}: has {len(rows.fields[misfit])} fields, the header "
             f"{len(rows.fields[0])}; {REMEDY}",
         )
@@ -99,7 +99,7 @@ def _parsed(path: Path, text: str, separator: str, quoting: int) -> Rows:
                 blank += 1
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise InputError("--data", f"{path}, line {begin}: {error}; {REMEDY}") from error
+        raise InputError("data", f"{path}, line {begin}: {error}; {REMEDY}") from error
     return Rows(fields, lines, blank)
 
 
@@ -113,7 +113,7 @@ def _refuse_two_readings(path: Path, quoted: Rows, plain: Rows) -> None:
     for begin, joined in _joined(quoted, plain):
         if all(len(fields) == width for fields in joined) and (all_fit or _is_known(joined, values)):
             raise InputError(
-                "--data",
+                "data",
                 f"{path}, line {begin}: a quote begins here that ends on a later line, yet every line is a complete "
                 f"row by itself; {REMEDY}",
             )

@@ -35,7 +35,7 @@ def _explained(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        raise InputError("--data", f"{path} cannot be read: {error}") from error
+        raise InputError("data", f"{path} cannot be read: {error}") from error
 
 
 def decoded(path: Path) -> str:
@@ -47,10 +47,10 @@ def decoded(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         byte, name = error.object[error.start], encoding.removesuffix("-sig").upper()
-        raise InputError("--data", f"{path}, line {line}: byte 0x{byte:02x} is not {name}; save it as UTF-8") from error
+        raise InputError("data", f"{path}, line {line}: byte 0x{byte:02x} is not {name}; save it as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError("--data", f"{path}, line {line}: holds a NUL character; save the file as UTF-8 text")
+        raise InputError("data", f"{path}, line {line}: holds a NUL character; save the file as UTF-8 text")
     return text
 
 
@@ -92,9 +92,9 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
         json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is not text
     except ValueError as error:
-        raise InputError("--data", f"{path}, line {number}: is not valid JSON: {error}") from error
+        raise InputError("data", f"{path}, line {number}: is not valid JSON: {error}") from error
     if not isinstance(row, dict):
-        raise InputError("--data", f"{path}, line {number}: is not a JSON object with a value for each column")
+        raise InputError("data", f"{path}, line {number}: is not a JSON object with a value for each column")
     return row
 
 

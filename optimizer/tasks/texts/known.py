@@ -94,13 +94,13 @@ def resolve_task(spec: StudySpec) -> Source:
     """
     known = TASKS.get(spec.task)
     if known is None and spec.data is None:
-        raise UnknownNameError("--task", spec.task, TASKS, remedy="For a data set of your own give --data as well.")
+        raise UnknownNameError("task", spec.task, TASKS, remedy="For a data set of your own give `data` as well.")
     asked = None if spec.metric is None else kind_of_metric(spec.metric).name
     source = known or Source(name=spec.task, text_columns=None, label_column=None, kind=asked)
     if asked not in (None, source.kind):
         kind = KINDS[str(source.kind)]
         raise InputError(
-            "--metric", f"{spec.metric!r} does not fit task {spec.task!r}, a {kind.name}: {kind.metric_names}"
+            "metric", f"{spec.metric!r} does not fit task {spec.task!r}, a {kind.name}: {kind.metric_names}"
         )
     return replace(
         source,

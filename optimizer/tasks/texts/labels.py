@@ -30,11 +30,11 @@ def label_map(
     ids = range(len(data_names)) if present is None else sorted(present)
     names = [data_names[i] for i in ids]
     if len(model_names) < len(names):
-        raise InputError("--model", f"has {len(model_names)} labels, the data have {len(names)}: {listed(names)}")
+        raise InputError("model", f"has {len(model_names)} labels, the data have {len(names)}: {listed(names)}")
     found = _by_name(names, model_names) or _by_number(names, model_names) or _in_order(ids, data_names, model_names)
     if not found:
         raise InputError(
-            "--label-column",
+            "label_column",
             f"the data's labels {listed(names)} are not those the model knows: {listed(model_names.values())}",
         )
     mapped = np.full(len(data_names), UNKNOWN, dtype=np.int64)
@@ -60,7 +60,7 @@ def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], name
         name = [names.get(int(c), str(c)) for c in classes]
         wanted = [f"{name[a]} → {name[b]}" for a, b in zip(rows, columns, strict=True) if a != b and counts[a, b]]
         raise InputError(
-            "--label-column",
+            "label_column",
             f"the labels seem permuted: accuracy is {present:.3f}, with {listed(wanted)} it would be {best:.3f}; "
             "correct id2label in the checkpoint's config.json or the labels of the data",
         )
@@ -84,7 +84,7 @@ def _by_number(names: Sequence[str], model_names: Mapping[int, str]) -> list[int
     if all(index in model_names for index in ids):
         return ids
     raise InputError(
-        "--label-column",
+        "label_column",
         f"the data's labels are {min(ids)} to {max(ids)}, the model's {min(model_names)} to {max(model_names)}; "
         "subtract 1 where they are counted from 1, or let id2label in the checkpoint's config.json name them",
     )

@@ -33,7 +33,7 @@ def check_data(spec: StudySpec, source: Source) -> None:
     if spec.data is not None and is_place(spec.data):
         split_files(Path(spec.data), source)
     if spec.data is None and source.name == BUILT_IN and spec.label_column not in (None, "label"):
-        raise InputError("--label-column", f"the built-in task has column 'label', not {spec.label_column!r}")
+        raise InputError("label_column", f"the built-in task has column 'label', not {spec.label_column!r}")
 
 
 def split_files(directory: Path, source: Source) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -42,17 +42,17 @@ def split_files(directory: Path, source: Source) -> tuple[dict[str, Path], tuple
     Raises `InputError` for a directory without splits, or with two files for one, shards among them.
     """
     if not directory.is_dir():
-        raise InputError("--data", _no_directory(directory))
+        raise InputError("data", _no_directory(directory))
     files = {str(path.relative_to(directory)): path for path in _files(directory)}
     if shards := [name for name, path in files.items() if path.suffix in READERS and _is_shard(path, source)]:
-        raise InputError("--data", f"{listed(shards)}: a split in several files is not read; join them into one file")
+        raise InputError("data", f"{listed(shards)}: a split in several files is not read; join them into one file")
     chosen, unread = chosen_splits(
         {name: _split_of(path, source) if path.suffix in READERS else None for name, path in files.items()}
     )
     if not chosen:
         there = f"; it holds {listed(unread)}" if unread else ""
         kinds = ", ".join(READERS)
-        raise InputError("--data", f"{directory} holds no split{there}. Name files train, validation or test ({kinds})")
+        raise InputError("data", f"{directory} holds no split{there}. Name files train, validation or test ({kinds})")
     return {split: files[name] for split, name in chosen.items()}, unread
 
 
@@ -61,7 +61,7 @@ def chosen_splits(names: Mapping[str, str | None]) -> tuple[dict[str, str], tupl
     chosen: dict[str, str] = {}
     for name, split in names.items():
         if split and chosen.setdefault(split, name) != name:
-            raise InputError("--data", f"two files for split {split!r}: {chosen[split]} and {name}; leave one")
+            raise InputError("data", f"two files for split {split!r}: {chosen[split]} and {name}; leave one")
     return chosen, tuple(name for name, split in names.items() if split is None)
 
 

@@ -56,16 +56,16 @@ def cut(
     """
     notes = list(notes)
     pool, wanted_search, held = _roles(_without_repeats(tables, notes), notes)
-    held = _sized(held, verification, "--verification-examples")
+    held = _sized(held, verification, "verification_examples")
     wanted_search, gone = _without(wanted_search, held)
     _note_removed(notes, "search", gone)
-    wanted_search = _sized(wanted_search, search, "--search-examples")
+    wanted_search = _sized(wanted_search, search, "search_examples")
     pool, gone = _without(pool, held, wanted_search)
     _note_removed(notes, "train", gone)
     for role, table in (("train", pool), ("search", wanted_search), ("verification", held)):
         if not len(table):
             why = f": {'; '.join(notes)}" if notes else ""
-            raise InputError("--data", f"no {role} example is left after cutting the splits{why}; give more examples")
+            raise InputError("data", f"no {role} example is left after cutting the splits{why}; give more examples")
     chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
 
@@ -91,7 +91,7 @@ def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table,
             search, held = divide(rest, int(len(rest) * SEARCH_SHARE), "search")
             notes.append(f"all examples come from one split ({only}): a checkpoint trained on it has seen them")
             return pool, search, held
-    raise InputError("--data", f"cannot make search and verification examples of splits {sorted(tables)}")
+    raise InputError("data", f"cannot make search and verification examples of splits {sorted(tables)}")
 
 
 def _without_repeats(tables: Mapping[str, Table], notes: list[str]) -> dict[str, Table]:

@@ -131,7 +131,7 @@ def test_a_loss_that_is_no_number_names_the_remedy() -> None:
 
 
 def test_nothing_to_train_on_is_refused() -> None:
-    with pytest.raises(InputError, match="--data"):
+    with pytest.raises(InputError, match="data: "):
         train(tiny("bert"), train=TRAIN.subset([]))
 
 

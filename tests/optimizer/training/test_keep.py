@@ -54,7 +54,7 @@ def test_a_full_disk_is_an_error_that_names_the_remedy_and_leaves_nothing(tmp_pa
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # as a full disk: the write fails midway
     try:
-        with pytest.raises(OSError, match="--cache-dir"):
+        with pytest.raises(OSError, match="`cache_dir`"):
             keep_checkpoint(tiny("bert"), tokenizer(), tmp_path / "mine")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

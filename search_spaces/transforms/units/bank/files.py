@@ -47,4 +47,4 @@ def read_entry(path: Path) -> dict[str, Tensor] | None:
 def _refusal(path: Path, error: Exception) -> str:
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     reason = "no space is left on the disk" if full else str(error)
-    return f"cache-dir: cannot write {path}: {reason}. Free some space or choose another place with --cache-dir"
+    return f"cannot write {path}: {reason}. Free some space or choose another `cache_dir`"

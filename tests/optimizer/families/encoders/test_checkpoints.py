@@ -110,7 +110,7 @@ def test_lengths_end_at_the_models_positions(family: str, tmp_path: Path) -> Non
     spec = StudySpec(model="m", task="t", epsilon=0.01, data="d")
     assert check_lengths(found, spec) == found.longest  # the default gives way
     assert check_lengths(found, spec.model_copy(update={"max_length": 20})) == 20
-    for field, option in (("max_length", "--max-length"), ("sequence_length", "--sequence-length")):
+    for field, option in (("max_length", "max_length"), ("sequence_length", "sequence_length")):
         with pytest.raises(InputError, match=f"{option}: must be at most {found.longest}"):
             check_lengths(found, spec.model_copy(update={field: found.longest + 1}))
     model = load_model(found, outputs=3, device=CPU)
@@ -157,7 +157,7 @@ def test_weights_that_are_not_the_architectures_are_refused(
 @pytest.mark.parametrize("change", [{"hidden_act": "nothing"}, {"layer_norm_eps": "1e-12"}])
 def test_a_configuration_that_cannot_be_built_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     found = checked(configure(save_tiny(tmp_path), **change))
-    with pytest.raises(InputError, match=r"--model: .*(hidden_act|layer_norm_eps|nothing)"):
+    with pytest.raises(InputError, match=r"model: .*(hidden_act|layer_norm_eps|nothing)"):
         load_tokenizer(found)
         load_model(found, outputs=3, device=CPU)
 

@@ -145,9 +145,9 @@ class Mixed(nn.Module):
 @pytest.mark.parametrize(
     ("network", "says"),
     [
-        (Detached(), r"--model: net\.head: the model cannot be traced .* keep detach"),
-        (Attending(hidden=False), r"--model: nothing can be pruned: net\.body \(a MultiheadAttention cannot follow"),
-        (Attending(hidden=True), r"--model: net\.mix .*not known here; build it from linear layers"),
+        (Detached(), r"model: net\.head: the model cannot be traced .* keep detach"),
+        (Attending(hidden=False), r"model: nothing can be pruned: net\.body \(a MultiheadAttention cannot follow"),
+        (Attending(hidden=True), r"model: net\.mix .*not known here; build it from linear layers"),
         (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "no layer has channels that can be removed; give a network"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 9)),

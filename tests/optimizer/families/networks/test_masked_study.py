@@ -338,14 +338,14 @@ def test_an_estimate_counts_the_windows_of_an_energy_counter(cache: Path, monkey
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"model": "phrases-mini", "task": "phrases"}, "--structure: 'weights' is for image networks"),
-        ({"sampler": "iterative"}, "--sampler: 'iterative' removes whole units"),
-        ({"recover": "finetune"}, "--recover: every masked candidate is already trained"),
-        ({"criterion": "obs"}, "--criterion: is not supported with masks"),
-        ({"objectives": ("flops",)}, "--objectives: flops of a masked network cannot be computed"),
-        ({"objectives": ("parameters", "latency")}, "--objectives: latency of"),
+        ({"model": "phrases-mini", "task": "phrases"}, "structure: 'weights' is for image networks"),
+        ({"sampler": "iterative"}, "sampler: 'iterative' removes whole units"),
+        ({"recover": "finetune"}, "recover: every masked candidate is already trained"),
+        ({"criterion": "obs"}, "criterion: is not supported with masks"),
+        ({"objectives": ("flops",)}, "objectives: flops of a masked network cannot be computed"),
+        ({"objectives": ("parameters", "latency")}, "objectives: latency of"),
         ({"limits": {"energy_ratio": 0.5}}, "limits: energy of"),
-        ({"structure": "units"}, "--epochs: needs --structure weights"),
+        ({"structure": "units"}, "epochs: needs `structure=weights`"),
     ],
 )
 def test_what_cannot_be_asked_of_masks_is_refused_before_anything_is_loaded(

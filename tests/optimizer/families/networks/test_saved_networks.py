@@ -105,7 +105,7 @@ def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) ->
 def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Path) -> None:
     data, model = write_images(tmp_path / "data", side=SIDE), save("resnet", tmp_path / "m")
     grey = write_images(tmp_path / "grey", side=SIDE, channels=1)
-    with pytest.raises(InputError, match=r"--model: .* takes 3 channels, images have 1"):
+    with pytest.raises(InputError, match=r"model: .* takes 3 channels, images have 1"):
         load_workload(spec_of(model, grey, task="mvtec_3d"), cache_dir=tmp_path, progress=lambda *_: None)
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
@@ -141,5 +141,5 @@ def test_types_of_weights_are_said_and_quantised_ones_refused(tmp_path: Path) ->
     assert "weights of float16 are computed with, and written, in float32" in dense.notes
     name = "classifier.1.weight"
     save_file({**tensors, name: tensors[name].to(torch.int8)}, place / "model.safetensors")
-    with pytest.raises(InputError, match=r"--model: tensor 'classifier\.1\.weight' is stored as I8"):
+    with pytest.raises(InputError, match=r"model: tensor 'classifier\.1\.weight' is stored as I8"):
         SavedModel(place).dense((3, SIDE, SIDE), CLASSES)

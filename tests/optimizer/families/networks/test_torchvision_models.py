@@ -72,7 +72,7 @@ def test_the_smallest_image_is_the_smallest_that_the_architecture_takes(name: st
         if side > 1:
             with pytest.raises(RuntimeError):
                 model(torch.empty(2, 3, side - 1, side))
-            with pytest.raises(InputError, match=f"--model: {name} needs images of at least {side} pixels.*larger"):
+            with pytest.raises(InputError, match=f"model: {name} needs images of at least {side} pixels.*larger"):
                 new_model(name, (3, side - 1, side), 5, seed=0, from_torchvision=True)
 
 
@@ -146,18 +146,18 @@ def test_the_old_names_in_densenets_file_are_understood(tmp_path: Path) -> None:
 def test_a_file_that_is_not_what_its_name_says_is_refused(weights: Path, tmp_path: Path) -> None:
     changed = tmp_path / "resnet18-00000000.pth"
     changed.write_bytes(weights.read_bytes())
-    with pytest.raises(InputError, match=r"--weights: the SHA-256 .* download it again"):
+    with pytest.raises(InputError, match=r"weights: the SHA-256 .* download it again"):
         read_weights(changed)
 
 
 @pytest.mark.parametrize("content", [nn.Linear(2, 2), {"state_dict": {"a": torch.zeros(1)}}, [torch.zeros(1)]])
 def test_a_file_with_anything_but_tensors_is_refused(content: object, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--weights: .*(not a file of weights alone|must hold a state dict)"):
+    with pytest.raises(InputError, match=r"weights: .*(not a file of weights alone|must hold a state dict)"):
         read_weights(saved(content, "resnet18", tmp_path))
 
 
 def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
-    with pytest.raises(InputError, match=r"--weights: .* does not fit the architecture: (Missing|size)"):
+    with pytest.raises(InputError, match=r"weights: .* does not fit the architecture: (Missing|size)"):
         fit_weights(
             new_model("resnet34", (3, 64, 64), 8, seed=0, from_torchvision=True), read_weights(weights), weights
         )
@@ -166,9 +166,9 @@ def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"weights": "resnet18-f37072fd.pth"}, "--weights: there is no file"),
-        ({"model": "mlp-small"}, "--weights: is for torchvision's alexnet"),
-        ({"model": "bert-base", "task": "sst2"}, "--weights: is for image networks"),
+        ({"weights": "resnet18-f37072fd.pth"}, "weights: there is no file"),
+        ({"model": "mlp-small"}, "weights: is for torchvision's alexnet"),
+        ({"model": "bert-base", "task": "sst2"}, "weights: is for image networks"),
     ],
 )
 def test_weights_that_cannot_be_are_refused_before_anything_is_loaded(
@@ -181,7 +181,7 @@ def test_weights_that_cannot_be_are_refused_before_anything_is_loaded(
 def test_a_name_without_a_hash_is_refused(weights: Path, tmp_path: Path) -> None:
     plain = tmp_path / "resnet18.pth"
     plain.write_bytes(weights.read_bytes())
-    with pytest.raises(InputError, match=r"--weights: resnet18.pth does not carry its hash; name it .* SHA-256"):
+    with pytest.raises(InputError, match=r"weights: resnet18.pth does not carry its hash; name it .* SHA-256"):
         check_workload(spec_of(plain))
 
 
@@ -205,5 +205,5 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
 def test_quantised_weights_are_not_taken_for_floats(weights: Path) -> None:
     model = new_model("resnet18", (3, SIDE, SIDE), CLASSES, seed=0, from_torchvision=True)
     tensors = {**read_weights(weights), "layer1.0.conv1.weight": torch.ones(64, 64, 3, 3, dtype=torch.int8)}
-    with pytest.raises(InputError, match=r"--weights: .*: layer1\.0\.conv1\.weight is of torch\.int8"):
+    with pytest.raises(InputError, match=r"weights: .*: layer1\.0\.conv1\.weight is of torch\.int8"):
         fit_weights(model, tensors, weights)

@@ -188,7 +188,7 @@ def test_step_five_raises_p_as_far_as_epsilon_lets_it(place: Path) -> None:
 def test_data_without_a_validation_split_are_refused(place: Path, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text((place / "data" / "train.csv").read_text())
     made = bench(place)
-    with pytest.raises(InputError, match="--data: needs a train and a validation split with labels, got train"):
+    with pytest.raises(InputError, match="data: needs a train and a validation split with labels, got train"):
         Bench(made.key, tmp_path, place / "cache", lambda _: None).workload(settings_of(made.key))
 
 
@@ -253,10 +253,10 @@ def test_the_paper_scale_has_the_published_settings() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"dataset": "mnist"}, "--dataset: unknown name"),
-        ({"model": "bert-bas"}, "--model: unknown name"),
-        ({"runs": 0}, "--runs: must be at least 1, got 0"),
-        ({"directory": Path("somewhere")}, "--data: say which data set it holds"),
+        ({"dataset": "mnist"}, "dataset: unknown name"),
+        ({"model": "bert-bas"}, "model: unknown name"),
+        ({"runs": 0}, "runs: must be at least 1, got 0"),
+        ({"directory": Path("somewhere")}, "data: name the data set that it holds"),
     ],
 )
 def test_requests_that_cannot_work_are_refused(wrong: dict[str, object], message: str) -> None:

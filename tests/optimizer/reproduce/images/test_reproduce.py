@@ -111,10 +111,10 @@ def test_published_values_stand_in_their_rows() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"dataset": "imagenet"}, "--dataset: unknown name"),
-        ({"model": "bert"}, "--model: unknown name"),
-        ({"runs": 0}, "--runs: must be at least 1, got 0"),
-        ({"directory": Path("somewhere")}, "--data: say which data set it holds"),
+        ({"dataset": "imagenet"}, "dataset: unknown name"),
+        ({"model": "bert"}, "model: unknown name"),
+        ({"runs": 0}, "runs: must be at least 1, got 0"),
+        ({"directory": Path("somewhere")}, "data: name the data set that it holds"),
     ],
 )
 def test_requests_that_cannot_work_are_refused(wrong: dict[str, object], message: str) -> None:

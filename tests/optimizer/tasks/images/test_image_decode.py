@@ -123,5 +123,5 @@ def with_alpha(mode: str) -> Image.Image:
     ],
 )
 def test_what_cannot_be_read_as_it_is_is_refused_by_name(content: bytes, reason: str) -> None:
-    with pytest.raises(InputError, match=f"--data: a/7.png cannot be read: .*{reason}"):
+    with pytest.raises(InputError, match=f"data: a/7.png cannot be read: .*{reason}"):
         decoded(content, "a/7.png")

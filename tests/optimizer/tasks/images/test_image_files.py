@@ -207,7 +207,7 @@ def channels_first(root: Path) -> None:
 )
 def test_what_would_be_read_differently_is_refused_by_name(make: Any, says: str, tmp_path: Path) -> None:
     make(tmp_path)
-    with pytest.raises(InputError, match=f"--data: .*{says}"):
+    with pytest.raises(InputError, match=f"data: .*{says}"):
         read(tmp_path)
 
 

@@ -77,12 +77,12 @@ def test_regression_keeps_floats(tmp_path: Path) -> None:
         (
             FRAME.drop(columns="sentence"),
             {},
-            r"--text-columns: no column 'sentence' in .*train\.csv; the data have 'label'",
+            r"text_columns: no column 'sentence' in .*train\.csv; the data have 'label'",
         ),
-        (FRAME.drop(columns="label"), {}, r"--label-column: no column 'label' in"),
-        (FRAME, {"text_columns": ("nope",)}, r"--text-columns: no column 'nope' in .*train\.csv"),
-        (FRAME, {"label_column": "nope"}, r"--label-column: no column 'nope' in .*train\.csv"),
-        (FRAME.iloc[:0], {}, r"--data: split 'train' is empty"),
+        (FRAME.drop(columns="label"), {}, r"label_column: no column 'label' in"),
+        (FRAME, {"text_columns": ("nope",)}, r"text_columns: no column 'nope' in .*train\.csv"),
+        (FRAME, {"label_column": "nope"}, r"label_column: no column 'nope' in .*train\.csv"),
+        (FRAME.iloc[:0], {}, r"data: split 'train' is empty"),
         (FRAME.assign(label=[0, 1, 7, 0]), {}, r"train\.csv, line 4, column 'label': label 7; known are 0 to 1"),
         (FRAME.assign(label=["positive", "odd", "odd", "odd"]), {}, r"are not those of sst2"),
     ],
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 def test_unknown_tasks_get_the_nearest_names_and_metrics_must_fit() -> None:
     with pytest.raises(InputError, match="did you mean 'sst2'"):
         resolve_task(StudySpec(model="m", task="sst", epsilon=0.01))
-    with pytest.raises(InputError, match="--metric"):
+    with pytest.raises(InputError, match="metric: "):
         resolve_task(StudySpec(model="m", task="stsb", epsilon=0.01, metric="accuracy"))
     assert resolve_task(StudySpec(model="m", task="mrpc", epsilon=0.01, metric="accuracy")).metric == "accuracy"
 

@@ -148,5 +148,5 @@ def test_a_study_by_f1_is_refused_before_it_begins_where_verification_has_one_cl
         rows = [json.dumps({"sentence": text, "label": label}) for text, label in zip(texts, labels, strict=True)]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(rows))
     spec = StudySpec(model=str(model), task="rare", data=str(tmp_path), metric="f1", epsilon=0.1)
-    with pytest.raises(InputError, match=r"--metric: f1 cannot be computed on the 40 verification examples"):
+    with pytest.raises(InputError, match=r"metric: f1 cannot be computed on the 40 verification examples"):
         load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)

@@ -75,7 +75,7 @@ def test_sizes_asked_for_are_kept(search: int, verification: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "option"), [({"search": 101}, "--search-examples"), ({"verification": 81}, "--verification-examples")]
+    ("sizes", "option"), [({"search": 101}, "search_examples"), ({"verification": 81}, "verification_examples")]
 )
 def test_more_than_there_are_is_refused_by_name(sizes: dict[str, int], option: str) -> None:
     with pytest.raises(InputError, match=option):

@@ -26,7 +26,7 @@ def sheet(place: Path, name: str, content: str | bytes) -> Sheet:
 
 
 def texts(read: Sheet) -> list[object]:
-    return list(read.column("text", "--text-columns"))
+    return list(read.column("text", "text_columns"))
 
 
 EXACT = [
@@ -141,7 +141,7 @@ def test_columns_that_stand_twice_are_refused_where_they_are_used(tmp_path: Path
     read = sheet(tmp_path, "train.csv", "text,text,label\na,b,0\n")
     assert list(read.column("label", "")) == ["0"]
     with pytest.raises(InputError, match=r"2 columns named 'text'"):
-        read.column("text", "--text-columns")
+        read.column("text", "text_columns")
 
 
 @pytest.mark.parametrize(
@@ -179,4 +179,4 @@ def test_parquet_that_is_damaged_behind_its_header_is_named(tmp_path: Path) -> N
     content[4:2000] = bytes(1996)
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"train\.parquet cannot be read"):
-        read_file(path).column("text", "--text-columns")
+        read_file(path).column("text", "text_columns")

@@ -224,7 +224,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, "save_file", full)
-    with pytest.raises(BankFileError, match=r"no space is left.*--cache-dir"):
+    with pytest.raises(BankFileError, match=r"no space is left.*`cache_dir`"):
         write_entry(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
     assert list(tmp_path.iterdir()) == []
 
