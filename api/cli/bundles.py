@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, cast
 
-Command = Callable[..., None]
+Command = Callable[..., Any]
 
 
 def taking(**bundles: Callable[..., object]) -> Callable[[Command], Command]:
@@ -23,9 +23,9 @@ def taking(**bundles: Callable[..., object]) -> Callable[[Command], Command]:
         parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for each in spread_out for one in each.values()]
 
         @wraps(command)
-        def taken(**given: Any) -> None:  # Any: one type per option
+        def taken(**given: Any) -> Any:  # Any: one type per option, and what the command gives
             made = {name: bundles[name](**{option: given.pop(option) for option in options[name]}) for name in bundles}
-            command(**given, **made)
+            return command(**given, **made)
 
         shown = cast("Any", taken)  # what typer reads
         shown.__signature__ = own.replace(parameters=parameters)

@@ -71,10 +71,10 @@ def in_words(error: BaseException, flags: Mapping[str, str] = FLAGS) -> str:
     return f"error: {in_flags(str(error), flags)}" + (f"; {remedy}" if remedy else "")
 
 
-def input_error(error: ValidationError) -> InputError:
-    """Turn a refused spec into an error that names the field."""
+def input_error(error: ValidationError, *above: str) -> InputError:
+    """Turn a refused spec, or the part of one that `above` leads to, into an error that names the field."""
     first = error.errors()[0]
-    path = ".".join(map(str, first["loc"])) or "study"
+    path = ".".join(map(str, (*above, *first["loc"]))) or "study"
     field = next((field for field in FLAGS if path == field or path.startswith(f"{field}.")), path)
     given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")

@@ -15,11 +15,22 @@ from pydantic import ValidationError
 from api.cli.errors import input_error
 from api.cli.wording import in_flags
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.fields import Offered, offered
-from optimizer.spec import StudySpec
+from optimizer.fields import LIMITS, Offered, offered
+from optimizer.spec import Limits, StudySpec
 
 FIELDS: Mapping[str, Offered] = {one.flag[2:].replace("-", "_"): one for one in offered(StudySpec)}  # by parameter
+RATIOS = {name: field for name, field in FIELDS.items() if field.section == LIMITS}
 TYPES: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
+
+
+def limits_of(**options: float | None) -> dict[str, float]:
+    """Return the limits that were given, by cost. This is a bundle. Raises `InputError` for one that is no ratio."""
+    given = {RATIOS[name].path.split(".")[1]: limit for name, limit in options.items() if limit is not None}
+    try:
+        Limits.model_validate(given)
+    except ValidationError as error:
+        raise input_error(error, "limits") from error
+    return {name.removesuffix("_ratio"): limit for name, limit in given.items()}
 
 
 def given_of(**options: Any) -> dict[str, Any]:  # Any: one type per option
@@ -93,3 +104,4 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 cast("Any", given_of).__signature__ = Signature([_parameter(name, field) for name, field in FIELDS.items()])
+cast("Any", limits_of).__signature__ = Signature([_parameter(name, field) for name, field in RATIOS.items()])

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from api.http.access import Caller
 from api.http.guard import SECURITY
 from api.pages import figures
-from api.pages.wording import STATES, VERDICTS
+from api.pages.wording import STATES, VERDICTS, worded
 
 
 @cache
@@ -25,7 +25,7 @@ def templates() -> Environment:
     )
     for function in (
         figures.fixed, figures.percent, figures.scaled, figures.between, figures.ratio, figures.when,
-        figures.duration, figures.measured, figures.measured_interval, figures.conditions,
+        figures.duration, figures.measured, figures.measured_interval, figures.conditions, worded,
     ):  # fmt: skip
         made.filters[function.__name__] = function
     made.globals.update(states=STATES, verdicts=VERDICTS)

@@ -1,8 +1,11 @@
-"""Wording: what the states and verdicts mean, in the words that pages explain them with."""
+"""Wording: what the states and verdicts mean, and how a page shows a parameter that a text names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+from markupsafe import Markup, escape
 
 from studies.records import StudyState, Verdict
 
@@ -20,3 +23,8 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.REFUTED: "the drop observed on the verification examples is above ε",
     Verdict.UNVERIFIED: "not on the shortlist, so not evaluated on the verification examples",
 }
+
+
+def worded(text: str) -> Markup:
+    """Return an engine's text for a page: what it names in backticks is set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -10,10 +10,9 @@ import typer
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import print_front
+from api.cli.spec_options import limits_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.spec import CostName
-
-Limit = Annotated[float | None, typer.Option(help="Upper limit, of the dense model's; unmeasured members stay out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,23 +29,14 @@ class Filter:
     limits: dict[str, float]
 
 
+@taking(limits=limits_of)
 def filter_of(
+    *,
     epsilon: Annotated[float | None, typer.Option(help="Tolerated drop; the study's own by default.")] = None,
     objectives: Annotated[str | None, typer.Option(help="Costs to compare with the drop, separated by commas.")] = None,
-    max_flops_ratio: Limit = None,
-    max_latency_ratio: Limit = None,
-    max_energy_ratio: Limit = None,
-    max_parameters_ratio: Limit = None,
-    max_size_ratio: Limit = None,
+    limits: dict[str, float],
 ) -> Filter:
     """Return a filter from its options. Raises `InputError`."""
-    limits = _checked_limits(
-        flops=max_flops_ratio,
-        latency=max_latency_ratio,
-        energy=max_energy_ratio,
-        parameters=max_parameters_ratio,
-        size=max_size_ratio,
-    )
     return Filter(_checked_epsilon(epsilon), costs_named("--objectives", objectives), limits)
 
 
@@ -74,15 +64,6 @@ def _checked_epsilon(epsilon: float | None) -> float | None:
     if epsilon is not None and not 0 <= epsilon < 1:
         raise InputError("--epsilon", f"must be in [0, 1), got {epsilon}")
     return epsilon
-
-
-def _checked_limits(**given: float | None) -> dict[str, float]:
-    """Return the limits that are given, by cost. Raises `InputError` for one that is no ratio."""
-    limits = {cost: limit for cost, limit in given.items() if limit is not None}
-    for cost, limit in limits.items():
-        if not 0 < limit <= 1:
-            raise InputError(f"--max-{cost}-ratio", f"must be above 0 and at most 1, got {limit:g}")
-    return limits
 
 
 def costs_named(option: str, text: str | None) -> list[CostName] | None:
