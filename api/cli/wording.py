@@ -25,7 +25,7 @@ def flags_of(command: Any) -> dict[str, str]:  # Any: click's command, which typ
     parameters = list(_parameters(command))
     options = {p.opts[0].removeprefix("--").replace("-", "_"): p.opts[0] for p in parameters if p.opts[0][0] == "-"}
     arguments = {p.name for p in parameters if p.param_type_name == "argument"}
-    return {name: flag for name, flag in options.items() if name not in arguments} | FLAGS
+    return {**{name: flag for name, flag in options.items() if name not in arguments}, **FLAGS}
 
 
 def _option(found: re.Match[str], flags: Mapping[str, str]) -> str:
