@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from search_spaces.groups import Group, GroupKind, channel_levels
-from search_spaces.layouts.layers import row_dim, side_sizes, weight_of
-from search_spaces.layouts.layout import Axis, Layout, Link, Side, UnprunableModelError
-from search_spaces.layouts.surgery import share_structure
+from search_spaces.layouts.layers import side_sizes
+from search_spaces.layouts.layout import Axis, Layout, Link, UnprunableModelError
 from search_spaces.layouts.traced.dependencies import CannotFollowError, Dependencies, OutputError
-from search_spaces.layouts.traced.inputs import Inputs, agree, answers
+from search_spaces.layouts.traced.inputs import Inputs
+from search_spaces.layouts.traced.reference import holds
 from search_spaces.soundness import check_own_weights, check_sound
-from search_spaces.transforms.units.channels.materialize import slice_channels
 
 ROUND_TO = 8
 NOT_THE_SAME = "without some of its channels the model does not run, or computes something else"
@@ -101,12 +101,41 @@ def _touches(links: Sequence[Link], ignored: Sequence[str]) -> bool:
 def _largest_holding(
     model: nn.Module, found: Mapping[str, tuple[Link, ...]], example_inputs: Inputs, round_to: int
 ) -> Layout:
-    """Return the space of the groups that hold together, taken in one by one."""
-    space = _space(model, {}, round_to)
+    """Return the space of the groups that hold together.
+
+    Groups alike hold or fail alike: the first of each kind is tried alone, and then all those whose first one holds.
+    Where they do not hold together, they are taken in one by one.
+    """
+
+    def space_of(names: Iterable[str]) -> Layout:
+        return _space(model, {name: found[name] for name in names}, round_to)
+
+    first: dict[object, bool] = {}
     for name, links in found.items():
-        larger = _space(model, {**space.links, name: links}, round_to)
-        space = larger if _holds(model, larger, example_inputs) else space
-    return space
+        if (kind := _kind(links)) not in first:
+            first[kind] = _holds_at_half(model, space_of([name]), example_inputs)
+    space = space_of(name for name, links in found.items() if first[_kind(links)])
+    if _holds(model, space, example_inputs):
+        return space
+    kept: list[str] = []
+    for name in space.links:
+        kept += [name] if _holds(model, space_of([*kept, name]), example_inputs) else []
+    return space_of(kept)
+
+
+def _kind(links: Sequence[Link]) -> object:
+    """Return what groups alike have in common: numbers in paths count repeated blocks."""
+    return tuple((re.sub(r"\d+", "*", link.path), link.axis, len(link.entries)) for link in links)
+
+
+def _holds(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
+    """Whether smaller networks compute what they must, at half the units of every group and at its least level."""
+    least = {group.name: torch.arange(group.levels[0]) for group in space.groups if len(group.levels) > 1}
+    return _holds_at_half(model, space, example_inputs) and holds(model, space, least, example_inputs)
+
+
+def _holds_at_half(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
+    return holds(model, space, {g.name: torch.arange(0, g.units, 2) for g in space.groups}, example_inputs)
 
 
 def _complete(links: Sequence[Link]) -> bool:
@@ -141,44 +170,3 @@ def _size(model: nn.Module, link: Link) -> int:
     if link.axis is Axis.PARAMETER:
         return int(model.get_parameter(link.path).shape[link.dim])
     return side_sizes(model.get_submodule(link.path))[link.axis]
-
-
-def _holds(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
-    """Whether the network with half its units runs, and computes what the dense one does when no layer reads the rest.
-
-    A layer norm sees how many channels there are, so that with one the two differ by design: then running is enough.
-    """
-    kept = {group.name: torch.arange(0, group.units, 2) for group in space.groups}
-    try:
-        small = _answers(slice_channels(model, space, kept), example_inputs)
-    except Exception:  # foreign forward code refuses shapes in its own words
-        return False
-    if any(_mixes(model, link) for links in space.links.values() for link in links):
-        return [output.shape for output in small] == [
-            output.shape for output in _answers(share_structure(model), example_inputs)
-        ]
-    masked = _answers(_unread(model, space, kept), example_inputs)
-    return all(agree(*pair) for pair in zip(small, masked, strict=True))
-
-
-def _mixes(model: nn.Module, link: Link) -> bool:
-    return link.axis is Axis.CHANNELS and isinstance(model.get_submodule(link.path), nn.LayerNorm | nn.GroupNorm)
-
-
-def _answers(model: nn.Module, example_inputs: Inputs) -> list[Tensor]:
-    with torch.no_grad():
-        return answers(model.eval(), example_inputs)
-
-
-def _unread(model: nn.Module, space: Layout, kept: dict[str, Tensor]) -> nn.Module:
-    """Return the dense network whose readers have zeros in the columns of the removed units."""
-    twin = share_structure(model)
-    stays: dict[Side, Tensor] = space.kept_entries(kept)
-    for (path, axis), columns in stays.items():
-        if axis is Axis.COLUMNS:
-            layer = twin.get_submodule(path)
-            weight = weight_of(layer)
-            zeros, dim = torch.zeros_like(weight), 1 - row_dim(layer)
-            zeros.index_copy_(dim, columns.to(weight.device), weight.index_select(dim, columns.to(weight.device)))
-            layer.weight = nn.Parameter(zeros, requires_grad=False)
-    return twin

@@ -287,3 +287,45 @@ def test_inputs_may_be_a_sequence_or_a_mapping() -> None:
     image = torch.randn(1, 1, 8, 8)
     for inputs in ((image,), {"x": image}):
         assert len(discover_channels(ResidualCnn(8), inputs).groups) == 4
+
+
+class NormedAttention(nn.Module):
+    """Heads of four channels each: with eight of sixteen channels it runs, and heads are made of halves of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.norm = nn.Linear(4, 16), nn.LayerNorm(16)
+        self.q, self.k, self.v, self.out = (nn.Linear(16, 16) for _ in range(4))
+        self.up, self.down, self.head = nn.Linear(16, 32), nn.Linear(32, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.embed(x)
+        normed = self.norm(hidden)
+        q, k, v = (layer(normed).unflatten(-1, (-1, 4)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        mixed = (q @ k.transpose(2, 3)).softmax(-1) @ v
+        hidden = hidden + self.out(mixed.transpose(1, 2).flatten(2))
+        return self.head(hidden + self.down(F.relu(self.up(hidden))))
+
+
+def test_a_norm_over_all_channels_excuses_no_group_and_attention_is_never_pruned_across_heads() -> None:
+    torch.manual_seed(0)
+    space = discover_channels(NormedAttention(), torch.randn(2, 5, 4))
+    assert [group.name for group in space.groups] == ["embed", "up"]
+    assert {*space.dense} & {"q", "k", "v"}
+
+
+class Responding(nn.Module):
+    """Global response normalisation, as in ConvNeXt-V2: a mean over all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.rand(16)), nn.Parameter(torch.rand(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        response = x.norm(dim=(1, 2), keepdim=True)
+        return self.scale * (x * response / response.mean(dim=-1, keepdim=True)) + self.shift + x
+
+
+def test_modules_that_look_at_all_channels_are_compared_on_those_that_are_kept() -> None:
+    model = nn.Sequential(nn.Linear(4, 16), Responding(), nn.Linear(16, 2))
+    assert [group.name for group in discover_channels(model, torch.randn(2, 3, 3, 4)).groups] == ["0"]
