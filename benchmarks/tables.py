@@ -17,9 +17,10 @@ from scipy.stats import spearmanr
 
 from objectives.latency import measure_latency
 from optimizer.families.encoders.load import load_workload
-from optimizer.families.networks.channels import NetworkFamily
+from optimizer.families.networks.family import NetworkFamily
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
+from search_spaces.transforms.units.channels.materialize import outline_channels
 
 DENSE = "dense"
 
@@ -47,11 +48,13 @@ def predicted_and_timed(spec: StudySpec, configs: int) -> str:
     with TemporaryDirectory() as place:
         workload = load_workload(spec, cache_dir=Path(place), progress=lambda *_: None)
         family = cast("NetworkFamily", workload.family)
-        groups = family.groups()
+        layout = family.layout
         latency = family.latency(spec, Path(place))
-    flops = family.costs(groups)["flops"]
-    drawn = [Config.of({group.name: int(rng.choice(group.levels)) for group in groups}) for _ in range(configs)]
-    networks = {str(index): family.outline(groups, config) for index, config in enumerate(drawn)}
+    flops = family.costs()["flops"]
+    drawn = [Config.of({group.name: int(rng.choice(group.levels)) for group in layout.groups}) for _ in range(configs)]
+    networks = {
+        str(index): outline_channels(workload.model, family.layout, config) for index, config in enumerate(drawn)
+    }
     timed = measure_latency(
         {DENSE: workload.model, **networks},
         family.request(),

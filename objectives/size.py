@@ -33,7 +33,8 @@ WrittenAs = Callable[[str, torch.Tensor], torch.dtype]  # the type in which a te
 _ORDER = {dtype: rank for rank, dtype in enumerate(_TYPES)}
 
 
-def _as_it_is(_name: str, tensor: torch.Tensor) -> torch.dtype:
+def type_of(_name: str, tensor: torch.Tensor) -> torch.dtype:
+    """Return the tensor's own type."""
     return tensor.dtype
 
 
@@ -42,7 +43,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def size_bytes(model: nn.Module, written_as: WrittenAs = _as_it_is) -> int:
+def size_bytes(model: nn.Module, written_as: WrittenAs = type_of) -> int:
     """Return the length of the model's safetensors file. Raises `ValueError` for a type that such a file lacks."""
     tensors = {name: tensor.to("meta", written_as(name, tensor)) for name, tensor in _unique_tensors(model).items()}
     unknown = sorted({str(tensor.dtype) for tensor in tensors.values()} - {str(dtype) for dtype in _TYPES})
@@ -51,7 +52,7 @@ def size_bytes(model: nn.Module, written_as: WrittenAs = _as_it_is) -> int:
     return 8 + _header_bytes(tensors) + sum(tensor.nbytes for tensor in tensors.values())
 
 
-def measure_size(model: nn.Module, written_as: WrittenAs = _as_it_is) -> tuple[Measurement, Measurement]:
+def measure_size(model: nn.Module, written_as: WrittenAs = type_of) -> tuple[Measurement, Measurement]:
     """Return the measurements "parameters" and "size" (bytes on disk, each tensor in the type it is written as)."""
     return (
         Measurement(quantity="parameters", value=count_parameters(model), unit="parameters", source=Source.COUNTED),

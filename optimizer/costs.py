@@ -136,11 +136,30 @@ def table_cost(groups: Sequence[Group], table: LatencyTable) -> AdditiveCost:
     """Return the seconds that a latency table predicts; `groups` names a group once for each use of its layer."""
     uses = Counter(groups)
     levels = {
-        group.name: {level: times * table.block_seconds((group.kind.value, level)) for level in group.levels}
+        group.name: {level: times * table.block_seconds((group.kind, level)) for level in group.levels}
         for group, times in uses.items()
     }
     dense = table.base_s + sum(levels[group.name][group.units] for group in uses)
     return AdditiveCost(table.base_s, levels, dense)
+
+
+class Bytes:
+    """The size of a network in bytes: its parameters and a constant part."""
+
+    def __init__(self, parameters: Cost, dense: float, bytes_each: int) -> None:
+        self._parameters, self.dense, self._each = parameters, dense, bytes_each
+
+    def total(self, config: Config) -> float:
+        """Return the bytes of a config."""
+        return self.dense - self._each * (self._parameters.dense - self._parameters.total(config))
+
+    def ratio(self, config: Config) -> float:
+        """Return the bytes as a ratio to the dense network's."""
+        return self.total(config) / self.dense
+
+    def of_levels(self, group: Group) -> FloatArray:
+        """Return the cost of each of the group's levels with all other groups dense, up to a constant: `(levels,)`."""
+        return self._each * self._parameters.of_levels(group)
 
 
 class WeightedSum:

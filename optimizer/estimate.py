@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +13,7 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.measure import WINDOW_S, WINDOWS
 from objectives.racing import CHUNK
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.prepare import check_loaded
@@ -24,9 +24,6 @@ from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-
-if TYPE_CHECKING:
-    from optimizer.families.networks.masked import MaskedFamily
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
@@ -60,7 +57,8 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     """Check a spec, load its workload and time the dense model on a few examples. Raises `InputError`."""
     check_workload(spec)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
-    check_loaded(spec, workload)
+    check_loaded(spec, workload, cache_dir)
+    pipeline = Pipeline.of(spec, workload, cache_dir)
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
     )
@@ -69,15 +67,15 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     predict(workload.model, few, workload.task)
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    passes = _preparing(spec, workload, tokens) + _searching(spec, workload, tokens)
+    passes = _preparing(pipeline, tokens) + _searching(spec, pipeline, tokens)
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
     seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
-    search_s = _searching(spec, workload, tokens) * token_s
+    search_s = _searching(spec, pipeline, tokens) * token_s
     if spec.timeout is not None:
         seconds -= max(0.0, search_s - spec.timeout)
     return Estimate(
         examples={role: record["n"] for role, record in workload.examples_record.items()},
-        groups=len(workload.family.groups()),
+        groups=len(pipeline.groups),
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
         power=what_can_be_concluded(len(workload.verification), spec.epsilon, workload.metric),
@@ -90,20 +88,20 @@ def _metering_s(workload: Workload) -> float:
     return 0.0 if choose_meter(workload.device).meter is None else (1 + SIZE) * WINDOWS * WINDOW_S
 
 
-def _preparing(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
+def _preparing(pipeline: Pipeline, tokens: Mapping[str, float]) -> float:
     """Return the number of tokens or images processed before the search."""
-    if spec.structure == "weights":
+    if pipeline.trains:
         return 0.0
-    groups = len(workload.family.groups())
-    return BANK_PASSES * tokens["calibration"] + PASSES_PER_GROUP * groups * _screening(workload, tokens)
+    screened = PASSES_PER_GROUP * len(pipeline.groups) * _screening(pipeline.workload, tokens)
+    return BANK_PASSES * tokens["calibration"] + screened
 
 
-def _searching(spec: StudySpec, workload: Workload, tokens: Mapping[str, float]) -> float:
+def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float]) -> float:
     """Return the number of tokens or images processed in the search; a training step counts as three forward passes."""
-    if spec.structure == "weights":
-        training = cast("MaskedFamily", workload.family).training
-        return spec.trials * (BACKWARD * training.settings.epochs * len(training.images) + tokens["search"])
-    return spec.trials * MEAN_COST * (tokens["search"] + SCREENED / REFINE_SHARE * _screening(workload, tokens))
+    if pipeline.trains:
+        return spec.trials * (BACKWARD * pipeline.training.passes + tokens["search"])
+    screened = SCREENED / REFINE_SHARE * _screening(pipeline.workload, tokens)
+    return spec.trials * MEAN_COST * (tokens["search"] + screened)
 
 
 def _screening(workload: Workload, tokens: Mapping[str, float]) -> float:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from optimizer.costs import Cost
 from optimizer.errors import InputError
-from search_spaces.config import Config
-from search_spaces.groups import Group
+from search_spaces.groups import Group, config_of
 
 
 def refuse_unreachable(limits: Mapping[str, float], costs: Mapping[str, Cost], groups: Sequence[Group]) -> None:
@@ -27,4 +26,4 @@ def refuse_unreachable(limits: Mapping[str, float], costs: Mapping[str, Cost], g
 
 def least_ratio(cost: Cost, groups: Sequence[Group]) -> float:
     """Return the lowest ratio to the dense model's cost: that of the config with every group at its cheapest level."""
-    return cost.ratio(Config.of({g.name: g.levels[int(cost.of_levels(g).argmin())] for g in groups}))
+    return cost.ratio(config_of(groups, {g.name: g.levels[int(cost.of_levels(g).argmin())] for g in groups}))

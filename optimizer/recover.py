@@ -16,14 +16,12 @@ from torch import nn
 from objectives.energy.modelled import modelled_energy
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError
-from optimizer.families.family import Bank
+from optimizer.pipeline import Pipeline
 from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
-from optimizer.workload import Workload
 from search_spaces.config import Form
-from search_spaces.groups import Group
-from search_spaces.transforms.units.bank.files import write_entry
+from search_spaces.transforms.entries import write_entry
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 
@@ -44,15 +42,7 @@ class Recovery:
 
     def build(self, candidate: Candidate) -> nn.Module:
         """Return the candidate's model; a recovered candidate gets its trained weights."""
-        prepared = self.prepared
-        return build_candidate(
-            candidate,
-            prepared.workload,
-            prepared.groups,
-            prepared.bank,
-            cache_dir=self.cache_dir,
-            slug=self.study.slug,
-        )
+        return build_candidate(candidate, self.prepared.pipeline, cache_dir=self.cache_dir, slug=self.study.slug)
 
     def recover(self, parents: Sequence[Candidate], report: Callable[[int, int], None]) -> list[Candidate]:
         """Train every parent and return the fully evaluated recovered candidates, cheapest first."""
@@ -74,9 +64,7 @@ class Recovery:
         proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
         candidate = self.store.start_candidate(self.study.id, proposal)
         workload = self.prepared.workload
-        model = workload.family.materialize(
-            self.prepared.groups, parent.config, self.prepared.bank, share_weights=False
-        )
+        model = self.prepared.pipeline.build(parent.config, share_weights=False)
         training = self._train(model)
         model.load_state_dict(workload.family.tensors(model))  # what a file of it would hold
         tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
@@ -114,20 +102,19 @@ class Recovery:
         return replace(outcome, measurements=(*outcome.measurements, *taken), seconds=training.seconds)
 
 
-def build_candidate(
-    candidate: Candidate, workload: Workload, groups: Sequence[Group], bank: Bank, *, cache_dir: Path, slug: str
-) -> nn.Module:
+def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path, slug: str) -> nn.Module:
     """Return a candidate's model, sharing untouched weights with the dense one; a recovered one has its own.
 
     Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
     """
     if candidate.config.form is not Form.FINETUNED:
-        return workload.family.materialize(groups, candidate.config, bank, share_weights=True)
+        return pipeline.build(candidate.config)
     path = weights_path(cache_dir, slug, candidate)
     if not path.exists():
         raise InputError("cache_dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
-    model = workload.family.outline(groups, candidate.config)
-    model.load_state_dict(load_file(path, device=str(workload.device)), assign=True)
+    tensors = load_file(path, device=str(pipeline.workload.device))
+    model = pipeline.outline(candidate.config, tensors)
+    model.load_state_dict(tensors, assign=True)
     return model.eval()
 
 

@@ -133,7 +133,7 @@ def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) ->
         given=given,
         progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
     )
-    check_loaded(spec, workload)
+    check_loaded(spec, workload, cache_dir)
     return workload
 
 
@@ -226,7 +226,8 @@ class StudyRun:
 
     def _record_strain(self, prepared: Prepared) -> None:
         """Note the layers whose weights were solved with more damping."""
-        if strained := strained_in(prepared.bank.folder):
+        strained = [name for step in prepared.pipeline.steps for name in strained_in(step.source.folder)]
+        if strained:
             note = (
                 f"the calibration examples are too few or too similar for {listed(strained)}: their weights are solved "
                 "with more damping and stay closer to the dense weights. Raise `calibration_examples`"
@@ -292,7 +293,7 @@ class StudyRun:
                 with self._stages.stage("recover") as report:
                     shortlist = recovery.recover(shortlist, report)
             self._store.shortlist(self._study.id, [candidate.id for candidate in shortlist])
-        verifier = Verifier(self._study, self._store, self._spec, prepared.workload, recovery.build)
+        verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build)
         with self._stages.stage("verify") as report:
             verifier.verify(shortlist, report)
         with self._stages.stage("measure") as report:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, Place
 from optimizer.errors import BrokenSpecError
 from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
+from search_spaces.transforms.table import MASKS, UNITS, check_transforms
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
@@ -103,6 +104,11 @@ class StudySpec(Frozen):
     structure: Annotated[StructureName, Shown(SPACE)] = Field(
         "units", description="Remove whole heads, neurons and channels, or mask single weights of an image network."
     )
+    transforms: Annotated[Annotated[tuple[Name, ...], AtMost(16)] | None, Shown(SPACE)] = Field(
+        None,
+        description="Kinds of compression, in the order of their application; default: what `structure` says.",
+        json_schema_extra=EACH_ONCE,
+    )
     epochs: Annotated[Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None, Shown(SPACE)] = Field(
         None, description="Training epochs of a masked candidate; default: as many as for the dense network."
     )
@@ -188,8 +194,8 @@ class StudySpec(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _other_defaults(cls, data: Any) -> Any:  # Any: the caller's input
-        if isinstance(data, Mapping) and data.get("structure") == "weights":
-            return {**AS_MASKED, **data}
+        if isinstance(data, Mapping) and _is_masked(data):
+            return {"structure": "weights", **AS_MASKED, **data}
         if isinstance(data, Mapping) and data.get("sampler") == "iterative":
             return {**AS_PUBLISHED, **data}
         return data
@@ -201,8 +207,31 @@ class StudySpec(Frozen):
             raise ValueError("name at least one, each once")
         return value
 
+    @field_validator("transforms")
+    @classmethod
+    def _transforms_fit(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None:
+            check_transforms(value)
+        return value
+
+    @model_validator(mode="after")
+    def _structure_is_that_of_the_transforms(self) -> Self:
+        if (self.structure == "weights") != (MASKS in self.applied):
+            raise ValueError(f"transforms {', '.join(self.applied)} are not of structure {self.structure!r}")
+        return self
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The transforms in their order."""
+        return self.transforms or ((MASKS,) if self.structure == "weights" else (UNITS,))
+
     @model_validator(mode="after")
     def _iterative_is_as_published(self) -> Self:
         if self.sampler == "iterative" and (self.reconstruct or not self.criterion.startswith("magnitude")):
             raise ValueError("sampler 'iterative' is Algorithm 1 as published: criterion magnitude, no reconstruction")
         return self
+
+
+def _is_masked(data: Mapping[str, Any]) -> bool:
+    named = data.get("transforms")
+    return data.get("structure") == "weights" or (isinstance(named, list | tuple) and MASKS in named)

@@ -1,16 +1,15 @@
-"""Refuse options that masked weights do not support, before anything is loaded."""
+"""Refuse options that a study's transforms do not support, before anything is loaded."""
 
 from __future__ import annotations
 
 from optimizer.errors import InputError
 from optimizer.spec import AS_MASKED, StudySpec
-
-KNOWN_BEFOREHAND = ("parameters", "size")
+from search_spaces.transforms.table import known_costs, trains
 
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
-    """Raise `InputError` for options that the spec's structure does not support."""
-    if spec.structure == "units":
+    """Raise `InputError` for options that the spec's transforms do not support."""
+    if not trains(spec.applied):
         _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return
     _refuse(
@@ -34,7 +33,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
 def _check_costs(spec: StudySpec) -> None:
     limited = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
     for option, named in (("objectives", set(spec.objectives)), ("limits", limited)):
-        unknown = sorted(named - set(KNOWN_BEFOREHAND))
+        unknown = sorted(named - known_costs(spec.applied))
         _refuse(
             bool(unknown),
             option,

@@ -14,6 +14,7 @@ from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.measure import DENSE, Asked, measure_models
+from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
@@ -34,8 +35,13 @@ class Verifier:
     study: Study
     store: StudyStore
     spec: StudySpec
-    workload: Workload
+    pipeline: Pipeline
     build: Build
+
+    @property
+    def workload(self) -> Workload:
+        """What the study works on."""
+        return self.pipeline.workload
 
     def verify(self, shortlist: Sequence[Candidate], report: Report) -> None:
         """Run every unverified member on the verification examples."""
@@ -56,12 +62,12 @@ class Verifier:
             return
         family, workload = self.workload.family, self.workload
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
-        executed = {key: family.execution(model, self.spec) for key, model in extracted.items()}
+        executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
         asked = Asked(
             family.request(),
             family.request_flops,
             family.conditions(),
-            sizes=lambda key, model: family.sizes(extracted.get(key, model)),
+            sizes=lambda key, model: self.pipeline.sizes(extracted.get(key, model)),
         )
         # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster
         taken = measure_models(

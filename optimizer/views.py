@@ -8,10 +8,10 @@ from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
-from optimizer.families.networks.kernels import DENSE_KERNELS
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
+from search_spaces.transforms.kernels import DENSE_KERNELS
 from studies.records import Candidate, Study
 
 

@@ -1,4 +1,4 @@
-"""A config: one point of the search space, how many units of every group are kept and in which form. No torch here.
+"""A config: one point of the search space, the level of every group and the form of its weights. No torch here.
 
 Of masked weights it also holds the recipe by which the network is trained under its masks.
 """
@@ -6,11 +6,14 @@ Of masked weights it also holds the recipe by which the network is trained under
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 from typing import Self
+
+Levels = tuple[tuple[str, int], ...]  # (group name, level) pairs
 
 
 class Form(StrEnum):
@@ -46,23 +49,26 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How many units of every group are kept.
+    """The level of every group.
 
-    `kept` is a tuple of (group name, units kept) pairs in the order of the groups; level 0 removes the block.
-    Two configs are equal, and hash alike, when they keep the same counts in the same form by the same recipe, if any.
+    `kept` are (group name, level) pairs of a study's first transform in the order of its groups; a level of units is
+    how many are kept, 0 removes the block. `more` holds such pairs of every further transform, by its name.
+    Two configs are equal, and hash alike, when they have the same levels in the same form by the same recipe, if any.
     """
 
-    kept: tuple[tuple[str, int], ...]
+    kept: Levels
     form: Form = Form.RECONSTRUCTED
     recipe: Recipe | None = None
+    more: tuple[tuple[str, Levels], ...] = ()
 
     def __post_init__(self) -> None:
-        names = [name for name, _ in self.kept]
+        pairs = self._pairs
+        names = [name for name, _ in pairs]
         if len(set(names)) != len(names):
             raise ConfigError(f"a config names every group once, got {names}")
-        for name, count in self.kept:
-            if count < 0:
-                raise ConfigError(f"group {name!r} cannot keep {count} units")
+        for name, level in pairs:
+            if level < 0:
+                raise ConfigError(f"group {name!r} cannot keep {level} units")
 
     @classmethod
     def of(cls, kept: Mapping[str, int], form: Form = Form.RECONSTRUCTED) -> Self:
@@ -75,27 +81,61 @@ class Config:
         try:
             data = json.loads(text)
             recipe = Recipe(**data["recipe"]) if "recipe" in data else None
-            return replace(cls.of(data["kept"], Form(data["form"])), recipe=recipe)
+            more = {name: cls.of(levels).kept for name, levels in data.get("more", {}).items()}
+            return replace(cls.of(data["kept"], Form(data["form"])), recipe=recipe, more=tuple(more.items()))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"not a config: {text[:80]!r} ({error})") from error
 
     def canonical_json(self) -> str:
-        """Return the one JSON text of this config: groups in name order, no spaces, a recipe where there is one."""
+        """Return the one JSON text of this config: groups in name order, no spaces, nothing of what it has not."""
         recipe = {} if self.recipe is None else {"recipe": asdict(self.recipe)}
-        data = {"form": self.form.value, "kept": dict(self.kept), **recipe}
+        more = {"more": self.transforms} if self.more else {}
+        data = {"form": self.form.value, "kept": dict(self.kept), **recipe, **more}
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     def as_dict(self) -> dict[str, int]:
-        """Return group name → units kept, in the order of the groups."""
+        """Return group name → level of the first transform's groups, in their order."""
         return dict(self.kept)
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """Group name → level, of the groups of all transforms in their order."""
+        return dict(self._pairs)
+
+    @property
+    def transforms(self) -> dict[str, dict[str, int]]:
+        """Group name → level by the names of the further transforms."""
+        return {name: dict(levels) for name, levels in self.more}
+
+    def ordered(self, names: Sequence[str]) -> Config:
+        """Return this config with its groups, and thereby its further transforms, in the order of `names`."""
+        place = {name: index for index, name in enumerate(names)}
+
+        def sort(levels: Levels) -> Levels:
+            return tuple(sorted(levels, key=lambda pair: place[pair[0]]))
+
+        more = ((name, sort(levels)) for name, levels in self.more)
+        return replace(self, kept=sort(self.kept), more=tuple(sorted(more, key=lambda one: place[one[1][0][0]])))
+
+    def part(self, transform: str) -> Config:
+        """Return what concerns one further transform, or the first one, whose name is empty here."""
+        return replace(self, kept=dict(self.more)[transform] if transform else self.kept, more=())
 
     def in_form(self, form: Form) -> Config:
         """Return the same counts in another form."""
         return replace(self, form=form)
 
     def replaced(self, changes: Mapping[str, int]) -> Config:
-        """Return this config with the counts of some groups changed."""
-        return replace(self, kept=tuple((name, changes.get(name, count)) for name, count in self.kept))
+        """Return this config with the levels of some groups changed, of whichever transform."""
+
+        def changed(levels: Levels) -> Levels:
+            return tuple((name, changes.get(name, level)) for name, level in levels)
+
+        return replace(self, kept=changed(self.kept), more=tuple((name, changed(each)) for name, each in self.more))
+
+    @property
+    def _pairs(self) -> Levels:
+        return (*self.kept, *chain.from_iterable(levels for _, levels in self.more))
 
     @property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from search_spaces.allocation import Allocation, FloatArray
 from search_spaces.config import Config, Form
-from search_spaces.groups import Group, GroupKind, config_of
+from search_spaces.groups import Group, config_of
 
 LOWEST_RATIO = 0.05  # of the units of a kind; the raw layer space reaches further down
 TEMPERATURES = (0.0, 1.5)  # 0 is uniform, 1 the allocation by sensitivity, above 1 exaggerates it
@@ -56,7 +56,7 @@ class TemperedSpace:
     `allocations` holds, for each kind of group, the allocation over that kind alone.
     """
 
-    def __init__(self, groups: Sequence[Group], allocations: Mapping[GroupKind, Allocation], form: Form) -> None:
+    def __init__(self, groups: Sequence[Group], allocations: Mapping[str, Allocation], form: Form) -> None:
         self._groups, self._allocations, self._form = tuple(groups), allocations, form
 
     def config(self, point: Sequence[float]) -> Config:
@@ -96,9 +96,9 @@ def with_mean(shares: FloatArray, mean: float) -> FloatArray:
     return np.clip(shares + high, 0, 1)
 
 
-def by_kind(groups: Sequence[Group]) -> dict[GroupKind, list[Group]]:
+def by_kind(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """Return the groups of each kind in order."""
-    kinds: dict[GroupKind, list[Group]] = {}
+    kinds: dict[str, list[Group]] = {}
     for group in groups:
         kinds.setdefault(group.kind, []).append(group)
     return kinds

@@ -5,7 +5,7 @@ A group is described by names and sizes only, so that proposals, costs and table
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -33,17 +33,19 @@ class Group:
 
     `producers` are the linear layers whose output rows belong to the units, `consumers` those whose input columns do;
     both are module paths in the model. A unit owns `unit_size` consecutive rows and columns. `levels` are the counts
-    that may be kept, ascending, from 0 (the block is gone) to `units` (dense).
+    that may be kept, ascending, from 0 (the block is gone) to `units` (dense). `under` is the transform that offers
+    the group, empty for the first one of a study, whose levels are a config's `kept`.
     """
 
     name: str
-    kind: GroupKind
+    kind: str
     layer: int
     units: int
     unit_size: int
     levels: tuple[int, ...]
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
+    under: str = ""
 
     def __post_init__(self) -> None:
         if self.levels != tuple(sorted(set(self.levels))) or self.levels[-1] != self.units:
@@ -82,23 +84,37 @@ def mask_levels(units: int) -> tuple[int, ...]:
 
 def dense_config(groups: Sequence[Group]) -> Config:
     """Return the config that keeps every unit."""
-    return Config(tuple((group.name, group.units) for group in groups))
+    return config_of(groups, {group.name: group.units for group in groups})
 
 
 def check_config(config: Config, groups: Sequence[Group]) -> None:
     """Raise `ConfigError` unless `config` names exactly these groups, each at one of its levels."""
-    kept = config.as_dict()
-    names = [group.name for group in groups]
-    if list(kept) != names:
-        raise ConfigError(f"the config names groups {sorted(set(kept) ^ set(names))} that do not match the model's")
+    found = {"": dict(config.kept), **config.transforms}
+    wanted = {"": {}, **{under: {g.name: g for g in members} for under, members in by_transform(groups).items()}}
+    if [(under, [*levels]) for under, levels in found.items()] != [(u, [*members]) for u, members in wanted.items()]:
+        differing = {*config.levels} ^ {group.name for group in groups} or {*config.levels}
+        raise ConfigError(f"the config names groups {sorted(differing)} that do not match the model's")
+    levels = config.levels
     for group in groups:
-        if kept[group.name] not in group.levels:
-            raise ConfigError(f"{group.name!r} cannot keep {kept[group.name]} units; its levels are {group.levels}")
+        if levels[group.name] not in group.levels:
+            raise ConfigError(f"{group.name!r} cannot keep {levels[group.name]} units; its levels are {group.levels}")
 
 
-def config_of(groups: Iterable[Group], kept: Mapping[str, float], form: Form) -> Config:
-    """Return the config whose levels are nearest to the wished counts, in the order of the groups."""
-    return Config(tuple((group.name, group.nearest_level(kept[group.name])) for group in groups), form)
+def config_of(groups: Sequence[Group], wished: Mapping[str, float], form: Form = Form.RECONSTRUCTED) -> Config:
+    """Return the config whose levels are nearest to the wished ones, in the order of the groups."""
+    levels = {
+        under: tuple((group.name, group.nearest_level(wished[group.name])) for group in members)
+        for under, members in by_transform(groups).items()
+    }
+    return Config(levels.pop("", ()), form, more=tuple(levels.items()))
+
+
+def by_transform(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Return the groups by the transform that offers them, in order; the first one's name is empty."""
+    offered: dict[str, list[Group]] = {}
+    for group in groups:
+        offered.setdefault(group.under, []).append(group)
+    return offered
 
 
 def frozen_groups(groups: Sequence[Group], keep: Sequence[str]) -> frozenset[str]:

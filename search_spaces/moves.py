@@ -27,7 +27,8 @@ def moves(config: Config, groups: Sequence[Group], tables: Mapping[str, Table], 
     A neighbour moves one group, or two in opposite directions, by up to `REACH` levels each. Equal predictions keep
     the order of the groups, so the list is the same in every process.
     """
-    steps = [step for group in groups for step in _steps(config, group, tables[group.name])]
+    levels = config.levels
+    steps = [step for group in groups for step in _steps(levels[group.name], group, tables[group.name])]
     singles = [Move(config.replaced({name: level}), cost, harm) for name, level, cost, harm in steps]
     pairs = [
         Move(config.replaced({down[0]: down[1], up[0]: up[1]}), down[2] + up[2], down[3] + up[3])
@@ -39,8 +40,8 @@ def moves(config: Config, groups: Sequence[Group], tables: Mapping[str, Table], 
     return sorted((move for move in singles + pairs if move.cost <= allowance), key=lambda move: move.harm)
 
 
-def _steps(config: Config, group: Group, table: Table) -> list[tuple[str, int, float, float]]:
-    at = group.levels.index(config.as_dict()[group.name])
+def _steps(level: int, group: Group, table: Table) -> list[tuple[str, int, float, float]]:
+    at = group.levels.index(level)
     near = range(max(0, at - REACH), min(len(group.levels), at + REACH + 1))
     return [
         (group.name, group.levels[i], float(table.cost[i] - table.cost[at]), float(table.harm[i] - table.harm[at]))

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from search_spaces.groups import Group
 from search_spaces.layouts.named import named_layout
+from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.units.bank.bank import LayerBank
-from search_spaces.transforms.units.bank.key import BankKey
 from search_spaces.transforms.units.criteria import CRITERIA
 
 

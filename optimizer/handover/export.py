@@ -22,15 +22,15 @@ from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash
 from optimizer.member import Member
-from optimizer.prepare import study_bank, study_groups
+from optimizer.pipeline import Pipeline
 from optimizer.recover import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
-from search_spaces.config import Form
 from search_spaces.files import written_whole
 from search_spaces.transforms.masks.layers import zeros_by_layer
+from search_spaces.transforms.table import MASKS, UNITS
 from studies.records import Candidate, Study
 from studies.store import StudyStore
 
@@ -59,19 +59,25 @@ def export_candidate(
     check_workload(spec, given)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)
     refuse_other_data(study, workload)
-    groups = study_groups(spec, workload)
-    bank = study_bank(spec, workload, groups, cache_dir)
-    small: Any = build_candidate(candidate, workload, groups, bank, cache_dir=cache_dir, slug=study.slug)
+    pipeline = Pipeline.of(spec, workload, cache_dir)
+    small: Any = build_candidate(candidate, pipeline, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:
         written = workload.family.tensors(small)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
         kind = workload.family.save(place)
-        dense_size = next(round(m.value) for m in workload.family.sizes(workload.model) if m.quantity == "size")
-        if candidate.config.form is not Form.MASKED:  # its size is that of the smallest storage
+        dense_size = next(round(m.value) for m in pipeline.sizes(workload.model) if m.quantity == "size")
+        if not pipeline.leaves_zeros:  # its size is that of the smallest storage
             member = member.model_copy(update={"size_bytes": (place / WEIGHTS).stat().st_size})
-        sparsity = zeros_by_layer(small) if candidate.config.form is Form.MASKED else None
-        shapes = {"model_type": kind, "sparsity": sparsity, "dtype": _dtype(tensors), "dense_size_bytes": dense_size}
+        sparsity = zeros_by_layer(small) if pipeline.leaves_zeros else None
+        applied = None if spec.applied in ((UNITS,), (MASKS,)) else pipeline.levels_of(candidate.config)
+        shapes = {
+            "model_type": kind,
+            "transforms": applied,
+            "sparsity": sparsity,
+            "dtype": _dtype(tensors),
+            "dense_size_bytes": dense_size,
+        }
         _describe(place, study, spec, member, store=store, candidate=candidate, shapes=shapes)
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
@@ -108,7 +114,7 @@ def _describe(
         epsilon=spec.epsilon,
         member=member,
     )
-    (place / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    (place / FILE).write_text(manifest.written(), encoding="utf-8")
     (place / "README.md").write_text(model_card(member, result, dtype=manifest.dtype), encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from optimizer.errors import InputError
-from optimizer.families.networks.network import Make, Network, read_network
+from optimizer.families.networks.network import read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+from optimizer.pipeline import outlined
 from optimizer.torchvision_ops import admit_torchvision
-from search_spaces.config import Config, Form
+from search_spaces.config import Config, ConfigError, Form
+from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
-from search_spaces.transforms.units.materialize import outline
+from search_spaces.transforms.table import TRANSFORMS
 
 WEIGHTS = "model.safetensors"
 
@@ -46,7 +49,9 @@ def load_pruned(
         tensors = load_file(place / WEIGHTS, device=str(device))
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
-        model: Any = _encoder(place, manifest) if network is None else _network(network, manifest, tensors, into)
+        dense: Any = _encoder(place) if network is None else network.build(into)
+        find_layout = partial(named_layout if network is None else network.channels_of, dense)
+        model: Any = _shrunk(dense, manifest, find_layout, tensors, is_own=into is not None)
         if network is None:
             _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
@@ -55,13 +60,7 @@ def load_pruned(
     return model.eval()
 
 
-def _network(network: Network, manifest: Manifest, tensors: Mapping[str, torch.Tensor], into: Make | None) -> nn.Module:
-    if Form(manifest.form) is Form.MASKED:
-        return network.narrowed(tensors, into)
-    return network.pruned(manifest.config, into)
-
-
-def _encoder(place: Path, manifest: Manifest) -> Any:
+def _encoder(place: Path) -> Any:
     admit_torchvision()
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -69,7 +68,34 @@ def _encoder(place: Path, manifest: Manifest) -> Any:
     config.dtype = torch.float32
     with torch.device("meta"):  # the dense weights are never allocated
         model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    return outline(model, named_layout(model), Config.of(manifest.config, Form(manifest.form)))
+    return model
+
+
+def _shrunk(
+    dense: nn.Module,
+    manifest: Manifest,
+    find_layout: Callable[[], Layout],
+    tensors: Mapping[str, torch.Tensor],
+    *,
+    is_own: bool,
+) -> nn.Module:
+    """Return the dense model shrunk to the manifest's shapes by its transforms, the first of which is `config`'s."""
+    first, *further = manifest.applied
+    config = Config(
+        tuple(manifest.applied[first].items()),
+        Form(manifest.form),
+        more=tuple((name, tuple(manifest.applied[name].items())) for name in further),
+    )
+    try:
+        known = {under: TRANSFORMS[name].load() for under, name in (("", first), *((name, name) for name in further))}
+        return outlined(dense, config, known, find_layout=find_layout, tensors=tensors)
+    except KeyError as error:
+        raise InputError("directory", f"it was made by {error}, which this version does not know; update it") from error
+    except ConfigError as error:
+        if not is_own:
+            raise
+        groups = ", ".join(config.levels)
+        raise InputError("into", f"makes another network than the one exported, which had {groups}") from error
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from optimizer.errors import InputError
 from optimizer.member import Member
+from search_spaces.config import Form
+from search_spaces.transforms.table import MASKS, UNITS
 
 FILE = "manifest.json"
-SCHEMA_VERSION = 2  # 1 has neither dtype nor dense_size_bytes; its weights are float32
+SCHEMA_VERSION = 3  # 2 names no transforms; 1 has neither dtype nor dense_size_bytes; its weights are float32
 
 
 class LayerShape(BaseModel):
@@ -29,10 +31,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = 2  # 3 where there are transforms, so that older readers take what they can read
     model_type: str
     config: dict[str, int]  # group -> units kept, from which the loader builds the model
     form: str
+    transforms: dict[str, dict[str, int]] | None = None  # transform -> group -> level, unless `config` says all
     sparsity: dict[str, float] | None = None  # of masked weights: layer -> share of zeros in the tensors written
     layers: tuple[LayerShape, ...]
     weights_sha256: str
@@ -43,6 +46,17 @@ class Manifest(BaseModel):
     metric: str
     epsilon: float
     member: Member
+
+    @property
+    def applied(self) -> dict[str, dict[str, int]]:
+        """The levels of all transforms in their order."""
+        return self.transforms or {MASKS if self.form == Form.MASKED else UNITS: self.config}
+
+    def written(self) -> str:
+        """Return the manifest as JSON, without what older readers do not know where there is nothing of it."""
+        if self.transforms is None:
+            return self.model_dump_json(indent=1, exclude={"transforms"})
+        return self.model_copy(update={"schema_version": SCHEMA_VERSION}).model_dump_json(indent=1)
 
 
 def read_manifest(directory: Path) -> Manifest:

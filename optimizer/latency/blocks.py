@@ -21,7 +21,7 @@ from optimizer.latency.proposed import threads_of
 from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
-from search_spaces.groups import Group, GroupKind, dense_config
+from search_spaces.groups import Group, dense_config
 from search_spaces.layouts.named import layer_paths, named_layout
 from search_spaces.transforms.units.materialize import outline
 
@@ -56,11 +56,11 @@ def _build(
     inputs, named = _first_layer_inputs(model, request(batch))
 
     def block(kind: str, units: int) -> Run:
-        layer = _lone_layer(model, GroupKind(kind), units)
+        layer = _lone_layer(model, kind, units)
         return waited_for(partial(layer, *inputs, **named), model.device)
 
     levels = {
-        kind.value: sorted({members[0].nearest_level(share * members[0].units) for share in SHARES} - {0})
+        kind: sorted({members[0].nearest_level(share * members[0].units) for share in SHARES} - {0})
         for kind, members in by_kind(groups).items()
     }
     with measuring(model, threads=threads), torch.inference_mode():
@@ -68,16 +68,16 @@ def _build(
             block,
             levels,
             run_dense=forward_pass(model, request(batch)),
-            dense=[(group.kind.value, group.units) for group in groups],
+            dense=[(group.kind, group.units) for group in groups],
             rng=np.random.default_rng(0),
             conditions={"batch": batch, "length": length, "threads": threads},
         )
 
 
-def _lone_layer(model: nn.Module, kind: GroupKind, units: int) -> nn.Module:
+def _lone_layer(model: nn.Module, kind: str, units: int) -> nn.Module:
     """Return the first layer with `units` of one kind and the least of the other; weights do not matter."""
     layout = named_layout(model)
-    first = {g.name: units if g.kind is kind else g.levels[0] for g in layout.groups if g.layer == 0}
+    first = {g.name: units if g.kind == kind else g.levels[0] for g in layout.groups if g.layer == 0}
     small = outline(model, layout, dense_config(layout.groups).replaced(first))
     return small.get_submodule(layer_paths(small)[0]).eval()
 

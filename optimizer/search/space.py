@@ -11,7 +11,7 @@ from optimizer.costs import Cost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
 from search_spaces.distributions import DIMENSIONS, TemperedSpace, by_kind
-from search_spaces.groups import Group, dense_config
+from search_spaces.groups import Group, config_of, dense_config
 
 BISECTIONS = 40  # of a budget: down to one part in a million million
 
@@ -96,10 +96,10 @@ class Space:
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             low, high = (middle, high) if self._flops_ratio(middle) <= ratio else (low, middle)
-        return Config.of(self.allocation.within(low), self.form)
+        return config_of(self.groups, self.allocation.within(low), self.form)
 
     def _flops_ratio(self, budget: float) -> float:
-        return self.costs["flops"].ratio(Config.of(self.allocation.within(budget), self.form))
+        return self.costs["flops"].ratio(config_of(self.groups, self.allocation.within(budget), self.form))
 
     def at_point(self, point: Sequence[float]) -> Config:
         """Return the config at a point of the distribution space, drawn towards zero until the limits hold."""

@@ -83,7 +83,8 @@ class Layout:
     """What can be pruned in one model: `links` by group name, `sizes` the dense number of entries of every side.
 
     `dense` says, by the path of a hidden layer that was not excluded by name, why its outputs cannot be pruned.
-    `counts`, `arguments` and `blocks` are by group name; a group without a block keeps at least one unit.
+    `counts`, `arguments` and `blocks` are by group name; a group without a block keeps at least one unit. `gives_bias`:
+    a reader without a bias gets one, for what the removed units contributed on average.
     """
 
     groups: tuple[Group, ...]
@@ -93,6 +94,7 @@ class Layout:
     counts: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
+    gives_bias: bool = False
 
     def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:
         """Return, for every side that shrinks, the entries that stay, ascending.

@@ -61,6 +61,7 @@ def named_layout(model: nn.Module) -> Layout:
         counts={group.name: counts for group, _, counts, _ in parts},
         arguments=_arguments(model, row, layers),
         blocks={group.name: block for group, _, _, block in parts if block},
+        gives_bias=True,
     )
 
 

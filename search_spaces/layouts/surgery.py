@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from torch import Tensor, nn
 
@@ -58,7 +58,14 @@ def shrink(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None
         if len(units) and name in layout.arguments:
             take_units(model, layout.arguments[name], units)
         if not len(units):
-            remove_block(model, layout.blocks[name], is_attention=kinds[name] is GroupKind.HEADS)
+            remove_block(model, layout.blocks[name], is_attention=kinds[name] == GroupKind.HEADS)
+
+
+def sliced(model: Module, layout: Layout, kept: Mapping[str, Tensor]) -> Module:
+    """Return the smaller model that keeps the units `kept` by group name, sharing the other weights of `model`."""
+    small = share_structure(model)
+    shrink(small, layout, kept)
+    return cast("Module", small)
 
 
 def _twin(module: Module) -> Module:

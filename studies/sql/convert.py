@@ -6,7 +6,6 @@ Numbers are turned to Python's own on the way in, since a driver may refuse, or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -133,10 +132,10 @@ def verification_record(row: VerificationRow) -> Verification:
 def proposal_values(proposal: Proposal) -> Values:
     """Return the columns of a proposal."""
     config, coordinates = proposal.config, proposal.coordinates
-    names = [name for name, _ in config.kept]
+    text = config.canonical_json()
     return {
-        "config": config.canonical_json(),
-        "group_order": None if names == sorted(names) else names,
+        "config": text,
+        "group_order": None if Config.from_json(text) == config else [*config.levels],
         "origin": proposal.origin,
         "parent": proposal.parent,
         "coordinates": None if coordinates is None else json_data([float(x) for x in coordinates], field="coordinates"),
@@ -202,10 +201,7 @@ def _proposal(row: CandidateRow) -> Proposal:
 
 def _config(row: CandidateRow) -> Config:
     config = Config.from_json(row.config)
-    if row.group_order is None:
-        return config
-    kept = config.as_dict()
-    return replace(config, kept=tuple((name, kept[name]) for name in row.group_order))
+    return config if row.group_order is None else config.ordered(row.group_order)
 
 
 def _outcome(row: CandidateRow, measurements: tuple[Measurement, ...]) -> Outcome:

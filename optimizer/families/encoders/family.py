@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,29 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from objectives.flops import count_flops, flop_count
-from objectives.measurement import JsonScalar, Measurement
-from objectives.size import count_parameters, measure_size, size_bytes
+from objectives.measurement import JsonScalar
+from objectives.size import WrittenAs, count_parameters, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.errors import InputError
 from optimizer.families.encoders.storage import Storage
-from optimizer.families.family import Bank, Execution
 from optimizer.families.subject import Subject
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
-from optimizer.latency.proposed import add_proposed_costs
 from optimizer.request import Request
 from optimizer.tasks.task import TARGETS, contrasts, summed_loss
-from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import token_requests
-from search_spaces.transforms.units.bank.bank import LayerBank
-from search_spaces.transforms.units.bank.key import BankKey
-from search_spaces.transforms.units.criteria import CRITERIA
-from search_spaces.transforms.units.damping import DAMPING
-from search_spaces.transforms.units.materialize import materialize, outline
+from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.materialize import outline
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
@@ -63,7 +55,7 @@ class EncoderFamily:
     ) -> None:
         self._subject, self.tokenizer = subject, tokenizer
         self.sequence_length, self.storage = sequence_length, storage or Storage()
-        self._layout = _proved_layout(subject)
+        self.layout = _proved_layout(subject)
 
     def of(self, subject: Subject) -> EncoderFamily:
         """Return the family of another dense model with the same tokenizer, requests and storage."""
@@ -71,91 +63,55 @@ class EncoderFamily:
             subject, tokenizer=self.tokenizer, sequence_length=self.sequence_length, storage=self.storage
         )
 
-    def groups(self) -> tuple[Group, ...]:
-        """Return heads and neurons of every layer."""
-        return self._layout.groups
-
-    def bank(self, groups: Sequence[Group], criterion: CriterionName, root: Path) -> LayerBank:
-        """Return the layer bank."""
-        examples, ranking = cast("Examples", self._subject.calibration), CRITERIA[criterion]
-        key = BankKey(
-            weights=self._subject.weights_hash,
-            examples=examples.hash,
-            criterion=ranking.name,
-            damping=DAMPING,
-            dtype=str(next(self._subject.model.parameters()).dtype),
-        )
-        return LayerBank(
-            root,
-            key,
-            model=self._subject.model,
-            layout=self._layout,
-            criterion=ranking,
-            calibration=lambda: examples.batches(batch_size=_calibration_batch(examples), device=self._subject.device),
-            loss=summed_loss(self._subject.task),
-            answers=contrasts(self._subject.task),
+    def dense(self, criterion: CriterionName) -> Dense:
+        """Return the encoder with its calibration texts."""
+        examples, subject = cast("Examples", self._subject.calibration), self._subject
+        return Dense(
+            model=subject.model,
+            find_layout=lambda: self.layout,
+            weights_hash=subject.weights_hash,
+            examples_hash=examples.hash,
+            batches=lambda: examples.batches(batch_size=_calibration_batch(examples), device=subject.device),
+            loss=summed_loss(subject.task),
+            answers=contrasts(subject.task),
             rounded=self.storage.rounded,
+            criterion=criterion,
         )
 
-    def materialize(self, groups: Sequence[Group], config: Config, bank: Bank, *, share_weights: bool) -> nn.Module:
-        """Return the smaller encoder."""
-        source = cast("LayerBank", bank)
-        small: nn.Module = materialize(self._subject.model, self._layout, config, source, share_weights=share_weights)
-        return small
-
-    def outline(self, groups: Sequence[Group], config: Config) -> nn.Module:
-        """Return an encoder with a config's shapes."""
-        model: nn.Module = self._subject.model
-        return outline(model, self._layout, config)
-
-    def costs(self, groups: Sequence[Group]) -> dict[str, Cost]:
+    def costs(self) -> dict[str, Cost]:
         """Return FLOPs, parameters and size, which are additive over groups."""
-        model = self._subject.model
-        parameters = parameters_cost(model, self._layout, count_parameters(model))
+        model, groups = self._subject.model, self.layout.groups
+        parameters = parameters_cost(model, self.layout, count_parameters(model))
         per_unit = {g.name: self._bytes_each(model, g) * parameters.levels[g.name][g.units] / g.units for g in groups}
         return {
             "flops": flops_cost(
-                self._layout, lambda config: flop_count(self.outline(groups, config)), self._subject.search.lengths
+                self.layout,
+                lambda config: flop_count(outline(model, self.layout, config)),
+                self._subject.search.lengths,
             ),
             "parameters": parameters,
             "size": linear_cost(groups, per_unit, float(size_bytes(model, self.storage.dtype))),
         }
 
-    def with_proposed_costs(
-        self,
-        costs: Mapping[str, Cost],
-        spec: StudySpec,
-        *,
-        groups: tuple[Group, ...],
-        cache_dir: Path,
-    ) -> dict[str, Cost]:
-        """Return the costs with latency and energy from a table of isolated blocks."""
-        return add_proposed_costs(
-            costs,
+    def latency(self, spec: StudySpec, cache_dir: Path) -> Cost:
+        """Return the seconds of a request, from a table of isolated blocks."""
+        return block_latency(
             spec,
-            self._subject.device,
-            partial(
-                block_latency,
-                spec,
-                self._subject.model,
-                groups,
-                request=self.request(),
-                length=self.sequence_length,
-                cache_dir=cache_dir,
-            ),
+            self._subject.model,
+            self.layout.groups,
+            request=self.request(),
+            length=self.sequence_length,
+            cache_dir=cache_dir,
         )
+
+    @property
+    def written_as(self) -> WrittenAs:
+        """The type of the checkpoint."""
+        return self.storage.dtype
 
     def flops(self, model: nn.Module) -> float:
         """Return the FLOPs, mean over the unpadded lengths of the search examples."""
         return count_flops(model, self._subject.search.lengths)
-
-    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
-        """Return the number of parameters and the bytes of the file."""
-        return measure_size(model, self.storage.dtype)
-
-    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
-        """Return the encoder unchanged: it is smaller and runs on dense kernels."""
-        return Execution(model, {})
 
     def request(self) -> Request:
         """Return a function that makes requests of random tokens."""

@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 from optimizer.device import check_device
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.classifier import ImageClassifier
+from optimizer.families.networks.family import NetworkFamily, layout_of
 from optimizer.families.networks.given import NOTHING, Given
-from optimizer.families.networks.masked import image_family
+from optimizer.families.networks.mask_training import mask_training
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.origins import Origin, origin_of
 from optimizer.families.networks.trained import train_once
@@ -21,6 +22,7 @@ from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.workload import Progress, Workload
+from search_spaces.transforms.table import trains
 
 CUT = "search examples were cut from train and kept out of the training"
 
@@ -45,7 +47,8 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     model = ImageClassifier(dense.net).to(device).eval()
     roles = roles_of(data, spec)
     rest = roles.rest
-    family_of = image_family(spec, network, model, rest, learning_rate=dense.learning_rate)
+    training = mask_training(spec, model, rest, learning_rate=dense.learning_rate) if trains(spec.applied) else None
+    layout = None if training else layout_of(network, model)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
             model,
@@ -59,9 +62,8 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     task = Classification()
     search_answers = predict(model, roles.search, task)
     if not spec.allow_untrained:
-        own_names: dict[int, str] | None = (
-            {} if dense.learning_rate is None else None
-        )  # a class is called by its number
+        # a class is called by its number
+        own_names: dict[int, str] | None = {} if dense.learning_rate is None else None
         check_baseline(task, task.predictions(search_answers, roles.search), roles.search.labels, own_names)
     subject = Subject(
         model=model,
@@ -71,7 +73,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         search=roles.search,
         task=task,
     )
-    family = family_of(subject)
+    family = NetworkFamily(network, subject, layout, training)
     return Workload(
         subject=subject,
         family=family,

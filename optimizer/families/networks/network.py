@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.channels.materialize import slice_channels
 
 FILE = "network.json"
 Source = Literal["name", "torchvision", "transformers", "module"]
@@ -62,32 +61,6 @@ class Network(BaseModel):
     def example(self, model: nn.Module) -> dict[str, torch.Tensor]:
         """Return one image of zeros on the model's device."""
         return {PIXELS: torch.zeros(1, *self.shape, device=device_of(model))}
-
-    def pruned(self, kept: dict[str, int], into: Make | None = None) -> nn.Module:
-        """Return a network that keeps so many units of each group, its weights still to be loaded.
-
-        Raises `InputError` as `build`, and where `into` makes a network without one of the groups.
-        """
-        model = self.build(into)
-        space = self.channels_of(model)
-        missing = sorted(set(kept) - {group.name for group in space.groups})
-        if missing:
-            raise InputError("into", f"makes another network than the one exported, which had {', '.join(missing)}")
-        return slice_channels(model, space, {name: torch.arange(units) for name, units in kept.items()})
-
-    def narrowed(self, tensors: Mapping[str, torch.Tensor], into: Make | None = None) -> nn.Module:
-        """Return the dense network with its linear layers as wide as their weights in `tensors`, still to be loaded.
-
-        Raises `InputError` as `build`.
-        """
-        model = self.build(into)
-        for path, layer in list(model.named_modules()):
-            weight = tensors.get(f"{path}.weight") if isinstance(layer, nn.Linear) else None
-            if weight is not None and weight.shape != layer.weight.shape:
-                rows, columns = weight.shape
-                has_bias = f"{path}.bias" in tensors
-                model.set_submodule(path, nn.Linear(columns, rows, bias=has_bias, device="meta"))
-        return model
 
     def _net(self) -> nn.Module:
         if self.source == "transformers":

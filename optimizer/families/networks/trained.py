@@ -15,7 +15,7 @@ from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.finetune import FinetuneSettings, finetune
-from search_spaces.transforms.units.bank.files import write_entry
+from search_spaces.transforms.entries import write_entry
 
 BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
 TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning

@@ -10,6 +10,7 @@ from torch import nn
 
 from objectives.metrics.classification import correct
 from objectives.statistics import within_epsilon
+from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.prepare import prepare
 from optimizer.progress import Stages, ignore
@@ -18,6 +19,7 @@ from optimizer.search.iterative import next_tenths, pruned_config
 from optimizer.search.space import Space
 from optimizer.spec import CriterionName, StudySpec
 from optimizer.workload import Workload
+from search_spaces.transforms.table import UNITS
 
 CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitudes
 TRAINED = ("retrained", "magnitude", "iterative")
@@ -44,9 +46,8 @@ def prune(configuration: Configuration, workload: Workload, spec: StudySpec, cac
 
 def by_magnitude(workload: Workload, ratio: float, cache_dir: Path) -> nn.Module:
     """Return step 1: the model without `ratio` of every layer's heads and neurons, the smallest in magnitude."""
-    family, groups = workload.family, workload.family.groups()
-    bank = family.bank(groups, CRITERION, cache_dir / "banks")
-    return family.materialize(groups, pruned_config(groups, ratio), bank, share_weights=False)
+    pipeline = Pipeline(workload, (UNITS,), criterion=CRITERION, root=cache_dir / "banks")
+    return pipeline.build(pruned_config(pipeline.groups, ratio), share_weights=False)
 
 
 def largest_ratio(workload: Workload, epsilon: float, cache_dir: Path) -> float:

@@ -7,6 +7,7 @@ into the biases of the next layer. So the smaller model computes the same functi
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,16 @@ def without_dead_neurons(network: nn.Module) -> nn.Module:
         if path and isinstance(module, nn.Sequential) and _is_plain_mlp(module):
             smaller.set_submodule(path, remove_dead_neurons(module).model)
     return smaller
+
+
+def narrowed(network: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Make, in place, the linear layers of `network` as wide as their weights in `tensors`, still to be loaded."""
+    for path, layer in list(network.named_modules()):
+        weight = tensors.get(f"{path}.weight") if isinstance(layer, nn.Linear) else None
+        if weight is not None and weight.shape != layer.weight.shape:
+            rows, columns = weight.shape
+            network.set_submodule(path, nn.Linear(columns, rows, bias=f"{path}.bias" in tensors, device="meta"))
+    return network
 
 
 def _is_plain_mlp(module: nn.Sequential) -> bool:

@@ -45,7 +45,7 @@ class MaskSpace:
     @cached_property
     def dimensions(self) -> tuple[str, ...]:
         """The axes of the cube; that of convolutions only where there are some."""
-        has_filters = any(group.kind is GroupKind.FILTERS for group in self.groups)
+        has_filters = any(group.kind == GroupKind.FILTERS for group in self.groups)
         return ("schedule", "scope", "swap_share", "slope", *SHARE_AXES[: 1 + has_filters])
 
     @property
@@ -98,7 +98,7 @@ class MaskSpace:
         """Return the shares of each kind of layer tilted over depth, their mean unchanged."""
         wished: dict[str, float] = {}
         for kind, members in by_kind(self.groups).items():
-            share = convolution if kind is GroupKind.FILTERS else linear
+            share = convolution if kind == GroupKind.FILTERS else linear
             shares = with_mean(share + slope * depth_of(members), share)
             wished |= {group.name: each * group.units for group, each in zip(members, shares, strict=True)}
         return wished

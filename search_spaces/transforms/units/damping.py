@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.finite import is_finite
-from search_spaces.transforms.units.bank.files import write_entry
+from search_spaces.transforms.entries import write_entry
 
 DAMPING = 1e-2  # of the mean variance; keeps C invertible when tokens are few or neurons are dead
 MARK = ".damping.safetensors"

@@ -63,7 +63,7 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workload, Layout, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layers, "LAYER_SECONDS", 0.02)
         patch.setattr(layers, "WHOLE_SECONDS", 0.5)
-        return workload, family.space, cache, family.latency(spec, cache)
+        return workload, family.layout, cache, family.latency(spec, cache)
 
 
 def spec_of() -> StudySpec:

@@ -12,20 +12,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from search_spaces.config import Config, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.entries import columns_of
 from search_spaces.layouts.layout import Layout
-from search_spaces.transforms.units.bank.files import read_entry, write_entry
+from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.key import BankKey
+from search_spaces.transforms.passes import Answers, Batch, Loss
+from search_spaces.transforms.transform import Progress, Source
 from search_spaces.transforms.units.bank.gradients import collect_gradients
-from search_spaces.transforms.units.bank.key import BankKey
 from search_spaces.transforms.units.bank.moments import collect_moments
-from search_spaces.transforms.units.bank.passes import Answers, Batch, Loss
 from search_spaces.transforms.units.bank.solve import reconstruct
 from search_spaces.transforms.units.criteria.evidence import Criterion, MaskGradients, Moments
 from search_spaces.transforms.units.damping import mark_strained
 
 
-class LayerBank:
+class LayerBank(Source):
     """Rankings and reconstructed weights of one dense model. Also the `Evidence` of its criterion.
 
     `calibration()` yields the calibration batches again at every call; `loss` is needed by gradient criteria only,
@@ -46,7 +48,7 @@ class LayerBank:
         answers: Answers,
         rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
     ) -> None:
-        self.folder = root / key.digest
+        super().__init__(root / key.digest)
         self.layout, self._model, self._groups, self._criterion = layout, model, layout.groups, criterion
         self._calibration, self._loss, self._answers = calibration, loss, answers
         self._rounded = rounded
@@ -55,15 +57,16 @@ class LayerBank:
         self._orders: dict[str, Tensor] = {}
         self._solved: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
 
-    def fill_rankings(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+    def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Rank the units of every group: the part of the bank that every study needs."""
         for done, group in enumerate(self._groups, start=1):
             self.order(group)
             progress(done, len(self._groups))
 
-    def fill_levels(self, levels: Mapping[str, int]) -> None:
-        """Solve the consumers at the levels, by group name, of a config; dense groups need no solving."""
-        for group in self._groups:
+    def fill_for(self, config: Config) -> None:
+        """Solve the consumers at the levels of a config, unless it is to be sliced; dense groups need no solving."""
+        levels = config.as_dict()
+        for group in self._groups if config.form is not Form.SLICED else ():
             if levels[group.name] < group.units:
                 self.solved(group, levels[group.name])
 

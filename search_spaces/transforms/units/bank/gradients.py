@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.groups import Group
-from search_spaces.transforms.units.bank.passes import Batch, Loss, frozen_weights
+from search_spaces.transforms.passes import Batch, Loss, frozen_weights
 from search_spaces.transforms.units.criteria.evidence import MaskGradients
 
 

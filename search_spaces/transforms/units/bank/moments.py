@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from search_spaces.groups import Group
 from search_spaces.layouts.requests import real_tokens
-from search_spaces.transforms.units.bank.passes import Answers, Batch, frozen_weights
+from search_spaces.transforms.passes import Answers, Batch, frozen_weights
 from search_spaces.transforms.units.criteria.evidence import Moments
 
 LEAST_WEIGHT = 1e-12  # of a token that no answer depends on, so that a layer without any such token has moments too

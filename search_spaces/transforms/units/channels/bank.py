@@ -7,7 +7,7 @@ whenever it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,11 +15,13 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from search_spaces.config import Config, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.layers import row_dim, weight_of
 from search_spaces.layouts.layout import Axis, Layout, Link
-from search_spaces.transforms.units.bank.files import read_entry, write_entry
-from search_spaces.transforms.units.bank.key import BankKey
+from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.key import BankKey
+from search_spaces.transforms.transform import Progress, Source
 from search_spaces.transforms.units.channels.criteria import ChannelCriterion, Reader
 from search_spaces.transforms.units.channels.evidence import collect, readers_of
 from search_spaces.transforms.units.channels.reading import Reading, read_weight, taps_of
@@ -31,7 +33,7 @@ CHANNEL_SOLVER = 1  # raise when evidence, ranking or solve change what they com
 Batch = TypeVar("Batch")
 
 
-class ChannelBank(Generic[Batch]):
+class ChannelBank(Source, Generic[Batch]):
     """Rankings and refitted readers of one dense network. Also the `ChannelEvidence` of its criterion.
 
     `calibration()` yields the calibration batches again at every call; `loss(model, batch)` is the summed loss of a
@@ -49,7 +51,8 @@ class ChannelBank(Generic[Batch]):
         calibration: Callable[[], Iterable[Batch]],
         loss: Callable[[nn.Module, Batch], Tensor],
     ) -> None:
-        self.folder = root / key.digest / f"channels-{CHANNEL_SOLVER}"
+        super().__init__(root / key.digest / f"channels-{CHANNEL_SOLVER}")
+        self.layout = space
         self._model, self._space, self._criterion = model, space, criterion
         self._calibration, self._loss = calibration, loss
         self._links = readers_of(space)
@@ -57,14 +60,17 @@ class ChannelBank(Generic[Batch]):
         self._readings: dict[str, Reading] = {}
         self._orders: dict[str, Tensor] = {}
 
-    def fill_rankings(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+    def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Rank the units of every group: the part of the bank that every study needs."""
         for done, group in enumerate(self._space.groups, start=1):
             self.order(group)
             progress(done, len(self._space.groups))
 
-    def fill_levels(self, levels: Mapping[str, int]) -> None:
-        """Solve the readers at the levels, by group name, of a config."""
+    def fill_for(self, config: Config) -> None:
+        """Solve the readers at the levels of a config, unless it is to be sliced."""
+        if config.form is Form.SLICED:
+            return
+        levels = config.as_dict()
         kept = {
             group.name: self.kept_units(group, levels[group.name])
             for group in self._space.groups

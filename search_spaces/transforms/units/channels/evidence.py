@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from search_spaces.layouts.layout import Axis, Layout, Link
 from search_spaces.layouts.surgery import share_structure
-from search_spaces.transforms.units.bank.passes import frozen_weights
+from search_spaces.transforms.passes import frozen_weights
 from search_spaces.transforms.units.channels.reading import Reading, by_channel, read_weight, taps_of
 from search_spaces.transforms.units.criteria.evidence import MaskGradients
 

@@ -13,7 +13,7 @@ from search_spaces.config import Config, Form
 from search_spaces.groups import Group, check_config
 from search_spaces.layouts.layers import row_dim, weight_of
 from search_spaces.layouts.layout import Axis, Layout, Side
-from search_spaces.layouts.surgery import share_structure, shrink
+from search_spaces.layouts.surgery import share_structure, shrink, sliced
 from search_spaces.transforms.units.channels.solve import Refit
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -58,16 +58,10 @@ def materialize_channels(
 
 def outline_channels(model: Model, space: Layout, config: Config) -> Model:
     """Return a network with the shapes of `config`, its entries the first of every side."""
+    check_config(config, space.groups)
     levels = config.as_dict()
     kept = {g.name: torch.arange(levels[g.name]) for g in space.groups if levels[g.name] < g.units}
-    return slice_channels(model, space, kept)
-
-
-def slice_channels(model: Model, space: Layout, kept: Mapping[str, Tensor]) -> Model:
-    """Return the smaller network that keeps the units `kept` by group name, sharing the other weights of `model`."""
-    small = share_structure(model)
-    shrink(small, space, kept)
-    return small  # type: ignore[return-value]
+    return sliced(model, space, kept)
 
 
 def _refit_readers(small: nn.Module, stays: Mapping[Side, Tensor], source: ChannelSource) -> None:

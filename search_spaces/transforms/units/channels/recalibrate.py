@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import torch
 from torch import nn
@@ -21,10 +21,10 @@ def recalibrate(model: Model, batches: Iterable[Inputs]) -> Model:
     `model` is left as it is, and a network without batch norms is returned itself. Batches of some dozens of examples
     or more serve best. Raises `ValueError` when there is no batch.
     """
-    twin = share_structure(model)
-    norms = [module for module in twin.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    if not norms:
+    if not any(map(_counts, model.modules())):
         return model
+    twin = share_structure(model)
+    norms = [module for module in twin.modules() if _counts(module)]
     modes = [(module, module.training) for module in twin.modules()]
     momenta = [norm.momentum for norm in norms]
     twin.eval()
@@ -39,6 +39,10 @@ def recalibrate(model: Model, batches: Iterable[Inputs]) -> Model:
     for module, mode in modes:
         module.training = mode
     return twin  # type: ignore[return-value]  # the copy has the model's type
+
+
+def _counts(module: nn.Module) -> TypeGuard[_BatchNorm]:
+    return isinstance(module, _BatchNorm) and module.track_running_stats
 
 
 def _forget(norm: _BatchNorm) -> None:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from optimizer import load_pruned
 from optimizer.families.encoders.load import load_workload
 from optimizer.handover.export import export_candidate
-from optimizer.prepare import study_bank, study_groups
+from optimizer.pipeline import Pipeline
 from optimizer.recover import build_candidate
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
@@ -54,9 +54,8 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(architecture: str
     export_candidate(store, study, leanest.number, place, cache_dir=tmp_path / "cache")
     store.close()
     workload = load_workload(spec, cache_dir=tmp_path / "cache", progress=lambda *_: None)
-    groups = study_groups(spec, workload)
-    bank = study_bank(spec, workload, groups, tmp_path / "cache")
-    built = build_candidate(leanest, workload, groups, bank, cache_dir=tmp_path / "cache", slug="s")
+    pipeline = Pipeline.of(spec, workload, tmp_path / "cache")
+    built = build_candidate(leanest, pipeline, cache_dir=tmp_path / "cache", slug="s")
     loaded = load_pruned(place).requires_grad_(False)  # the counter fails on views of parameters
     texts = tokenizer()(sentences(5, seed=3), padding=True, return_tensors="pt", return_token_type_ids=False)
     with torch.inference_mode():

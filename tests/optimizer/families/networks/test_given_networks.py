@@ -178,7 +178,7 @@ def test_networks_that_cannot_be_pruned_are_refused_with_the_layer_and_the_remed
 def test_a_layer_that_cannot_be_pruned_stays_dense_and_is_named(tmp_path: Path) -> None:
     given = Given(model=Mixed(), images=load_images("digits"))
     workload = load_workload(SPEC, cache_dir=tmp_path, progress=lambda *_: None, given=given)
-    assert [group.name for group in workload.family.groups()] == ["net.hidden"]
+    assert [group.name for group in workload.family.layout.groups] == ["net.hidden"]
     (note,) = [note for note in workload.notes if note.startswith("layers that stay dense")]
     assert "net.stuck (" in note and "net.hidden (" not in note
 

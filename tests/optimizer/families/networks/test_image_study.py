@@ -14,8 +14,8 @@ from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.networks.given import Given
 from optimizer.handover.export import export_candidate
+from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.prepare import study_bank, study_groups
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
@@ -74,12 +74,9 @@ def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> No
     export_candidate(store, store.study("digits"), member.candidate, place, cache_dir=root / "cache")
     loaded = load_pruned(place)
     workload = load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
-    groups = study_groups(spec_of(), workload)
     config = next(c for c in store.candidates(1) if c.number == member.candidate).config
     assert config.form is Form.RECONSTRUCTED
-    small = workload.family.materialize(
-        groups, config, study_bank(spec_of(), workload, groups, root / "cache"), share_weights=True
-    )
+    small = Pipeline.of(spec_of(), workload, root / "cache").build(config)
     wanted = predict(small, workload.verification, workload.task)
     assert np.allclose(predict(loaded, workload.verification, workload.task), wanted, atol=1e-5)
     accuracy = float((wanted.argmax(1) == workload.verification.labels).mean())
@@ -151,10 +148,9 @@ def test_no_size_of_the_calibration_leaves_a_batch_norm_with_one_image(examples:
     spec = spec_of(calibration_examples=examples, allow_untrained=True)
     given = Given(model=network.eval(), images=load_images("digits"))
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None, given=given)
-    groups = study_groups(spec, workload)
-    bank = study_bank(spec, workload, groups, tmp_path)
-    config = Config.of({groups[0].name: 4}, form=Form.RECONSTRUCTED)
-    small = workload.family.materialize(groups, config, bank, share_weights=False)
+    pipeline = Pipeline.of(spec, workload, tmp_path)
+    config = Config.of({pipeline.groups[0].name: 4}, form=Form.RECONSTRUCTED)
+    small = pipeline.build(config, share_weights=False)
     assert len(workload.calibration) == examples
     assert np.isfinite(predict(small, workload.search, workload.task)).all()
 

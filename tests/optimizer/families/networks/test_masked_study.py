@@ -23,9 +23,9 @@ from optimizer import load_pruned
 from optimizer.errors import InputError
 from optimizer.estimate import estimate
 from optimizer.families.encoders.load import check_workload, load_workload
-from optimizer.families.networks.masked import MaskedFamily
 from optimizer.handover.export import export_candidate
 from optimizer.handover.manifest import read_manifest
+from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Event, Stages, ignore
@@ -40,6 +40,7 @@ from search_spaces.config import Config, Form
 from search_spaces.groups import check_config
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN
+from search_spaces.transforms.masks.trained import TrainedNetworks
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, StudyState
 from studies.sql.store import SqlStore
@@ -89,6 +90,12 @@ def masked(prepared: Prepared, schedule: str, scope: str, share: float) -> Confi
     return config
 
 
+def networks(prepared: Prepared) -> TrainedNetworks:
+    (step,) = prepared.pipeline.steps
+    assert isinstance(step.source, TrainedNetworks)
+    return step.source
+
+
 def zeros(model: nn.Module) -> int:
     return sum(int((layer.weight == 0).sum()) for layer in model.modules() if isinstance(layer, nn.Linear))
 
@@ -117,10 +124,10 @@ def test_a_study_of_masks_ends_with_a_verified_front_that_says_what_it_gains(fin
 def test_what_is_claimed_before_training_is_what_the_trained_network_has(finished: tuple, prepared: Prepared) -> None:
     store, _ = finished
     for candidate in store.candidates(1):
-        network = prepared.bank.network_of(candidate.config)  # type: ignore[attr-defined]
+        network = networks(prepared).network_of(candidate.config)
         claimed = next(m.value for m in candidate.outcome.measurements if m.quantity == "parameters")
         assert claimed == count_parameters(network) - zeros(network)
-        _, size = prepared.workload.family.sizes(network)
+        _, size = prepared.pipeline.sizes(network)
         assert size.value == prepared.space.costs["size"].total(candidate.config)
         smaller = prepared.build(candidate.config)
         images = prepared.workload.search
@@ -166,17 +173,17 @@ def test_every_schedule_trains_to_the_counts_of_its_config_and_again_to_the_same
     schedule: str, prepared: Prepared
 ) -> None:
     config = masked(prepared, schedule, "one-ranking", 0.2)
-    bank = prepared.bank
-    first = bank.network_of(config)  # type: ignore[attr-defined]
+    bank = networks(prepared)
+    first = bank.network_of(config)
     for name, kept in config.kept:
         assert int((first.get_submodule(name).weight != 0).sum()) == kept
     (bank.folder / f"{config.digest}.safetensors").unlink()
-    again = bank.network_of(config)  # type: ignore[attr-defined]
-    stored = bank.network_of(config)  # type: ignore[attr-defined]
+    again = bank.network_of(config)
+    stored = bank.network_of(config)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
         assert torch.equal(tensor, stored.state_dict()[name])
-    taken = {m.quantity: m.value for m in bank.training_of(config)}  # type: ignore[attr-defined]
+    taken = {m.quantity: m.value for m in prepared.pipeline.counted(config, first) if "training" in m.quantity}
     assert set(taken) == (set() if schedule == ONE_SHOT else {"training_time", "training_energy"})
     assert all(value > 0 for value in taken.values())
 
@@ -184,7 +191,7 @@ def test_every_schedule_trains_to_the_counts_of_its_config_and_again_to_the_same
 def test_a_one_shot_mask_keeps_the_trained_weights_and_a_pattern_two_of_four(prepared: Prepared) -> None:
     dense = prepared.workload.model
     for config in (masked(prepared, ONE_SHOT, "uniform", 0.3), masked(prepared, "set", PATTERN, 0.3)):
-        network = prepared.bank.network_of(config)  # type: ignore[attr-defined]
+        network = networks(prepared).network_of(config)
         for name, _ in config.kept:
             weight, before = network.get_submodule(name).weight, dense.get_submodule(name).weight
             assert torch.equal(weight, before * (weight != 0))
@@ -193,35 +200,32 @@ def test_a_one_shot_mask_keeps_the_trained_weights_and_a_pattern_two_of_four(pre
 
 def test_a_training_that_diverges_is_a_failed_candidate_and_leaves_no_file(cache: Path, prepared: Prepared) -> None:
     workload = prepared.workload
-    training = workload.family.training  # type: ignore[attr-defined]
-    broken = replace(training, images=replace(training.images, pixels=training.images.pixels * float("nan")))
-    family = MaskedFamily(
-        workload.family._network,  # type: ignore[attr-defined]
-        replace(broken, images_hash="broken"),
-        workload.subject,
-    )
+    family = copy.copy(workload.family)
+    recipe = family.training.run.__self__  # type: ignore[attr-defined]
+    broken = replace(recipe, images=replace(recipe.images, pixels=recipe.images.pixels * float("nan")))
+    family.training = replace(family.training, run=broken.run, examples_hash="broken")  # type: ignore[attr-defined]
     fragile = prepare(
         spec_of(), replace(workload, family=family), cache_dir=cache, stages=Stages(ignore, lambda _: None)
     )
     outcome = fragile.evaluator.evaluate(masked(fragile, "set", "uniform", 0.3))
     assert outcome.state is CandidateState.FAILED
     assert "NaN or infinite" in str(outcome.reason)
-    assert not list(fragile.bank.folder.glob("*"))
+    assert not list(networks(fragile).folder.glob("*"))
 
 
 def test_networks_run_in_the_form_that_beats_dense_kernels_and_small_ones_in_none(
     prepared: Prepared, tmp_path: Path
 ) -> None:
-    workload, spec = prepared.workload, spec_of()
+    spec = spec_of()
     model = prepared.build(masked(prepared, "set", "uniform", 0.5))
-    assert workload.family.execution(model, spec).conditions == {"kernels": "dense"}
+    assert prepared.pipeline.execution(model, spec).conditions == {"kernels": "dense"}
     wide = spec_of(model="mlp-medium", allow_untrained=True)
     large = load_workload(wide, cache_dir=tmp_path, progress=lambda *_: None)
     sparse = copy.deepcopy(large.model)
     with torch.no_grad():
         for layer in (sparse.net[1], sparse.net[3], sparse.net[5]):
             layer.weight[:, 5:] = 0
-    execution = large.family.execution(sparse, wide)
+    execution = Pipeline.of(wide, large, tmp_path).execution(sparse, wide)
     assert execution.conditions == {"kernels": "compressed rows"}
     request = large.family.request()(2)
     with torch.inference_mode():

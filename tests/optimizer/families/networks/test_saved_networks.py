@@ -20,6 +20,8 @@ from optimizer.handover.export import export_candidate
 from optimizer.predict import predict
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
+from search_spaces.groups import config_of
+from search_spaces.transforms.units.channels.materialize import outline_channels
 from studies.opening import open_store
 
 SIDE = 32
@@ -82,9 +84,11 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
     assert workload.search.pixels.min() == pytest.approx(-2.0, abs=0.05)  # black, (0 - 0.5) / 0.25
     workload.family.save(tmp_path)
-    network, groups = read_network(tmp_path), workload.family.groups()
+    network, groups = read_network(tmp_path), workload.family.layout.groups
     assert network is not None
-    small = network.pruned({group.name: group.nearest_level(group.units / 2) for group in groups})
+    model = network.build()
+    halved = config_of(groups, {group.name: group.units / 2 for group in groups})
+    small = outline_channels(model, network.channels_of(model), halved)
     with torch.inference_mode():
         assert small(pixel_values=workload.search.pixels[:2]).logits.shape == (2, CLASSES)
     assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in workload.model.parameters())

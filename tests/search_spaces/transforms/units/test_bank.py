@@ -11,10 +11,10 @@ from tiny_encoders import FAMILIES
 
 from search_spaces.groups import GroupKind
 from search_spaces.layouts.entries import columns_of
-from search_spaces.transforms.units.bank import files
-from search_spaces.transforms.units.bank.files import BankFileError, read_entry, write_entry
+from search_spaces.transforms import entries
+from search_spaces.transforms.entries import BankFileError, read_entry, write_entry
+from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.units.bank.gradients import collect_gradients
-from search_spaces.transforms.units.bank.key import BankKey
 from search_spaces.transforms.units.bank.moments import collect_moments
 from search_spaces.transforms.units.bank.solve import reconstruct
 from search_spaces.transforms.units.criteria import CRITERIA
@@ -223,7 +223,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, mo
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "save_file", full)
+    monkeypatch.setattr(entries, "save_file", full)
     with pytest.raises(BankFileError, match=r"no space is left.*`cache_dir`"):
         write_entry(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
     assert list(tmp_path.iterdir()) == []

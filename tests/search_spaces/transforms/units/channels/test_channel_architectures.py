@@ -13,9 +13,9 @@ from torchvision import models
 from objectives.networks import count_network_flops, flops_by_layer
 from objectives.size import count_parameters
 from search_spaces.config import Config
+from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.units.channels.costs import network_flops_cost, network_parameters_cost
-from search_spaces.transforms.units.channels.materialize import slice_channels
 
 ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image size, groups, settings
     "alexnet": (64, 7, {}),
@@ -50,7 +50,7 @@ def test_half_the_channels_of_a_network_go_and_its_flops_are_as_torch_counts_the
     space = discover_channels(model, image)
     assert len(space.groups) == groups
     config = Config.of({group.name: group.nearest_level(group.units / 2) for group in space.groups})
-    small = slice_channels(model, space, {n: torch.arange(level) for n, level in config.kept})
+    small = sliced(model, space, {n: torch.arange(level) for n, level in config.kept})
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         answer = small(image)
     flops = network_flops_cost(space, flops_by_layer(model, image))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from search_spaces.config import Config, Form
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.bank.key import BankKey
+from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.units.channels.bank import ChannelBank
 from search_spaces.transforms.units.channels.criteria import CHANNEL_CRITERIA, Borrowed, ChannelCriterion
 from search_spaces.transforms.units.channels.evidence import collect
@@ -146,7 +146,7 @@ def test_a_reader_of_two_groups_is_solved_for_both_and_not_kept_on_disk(tmp_path
         form: logit_error(materialize_channels(dense.model, space, halves(space, form), bank), dense)
         for form in (Form.SLICED, Form.RECONSTRUCTED)
     }
-    bank.fill_levels(halves(space, Form.RECONSTRUCTED).as_dict())
+    bank.fill_for(halves(space, Form.RECONSTRUCTED))
     assert errors[Form.RECONSTRUCTED] < 0.8 * errors[Form.SLICED]
     assert not [path for path in bank.folder.iterdir() if "columns" in path.name]
 
@@ -207,8 +207,8 @@ def test_a_second_bank_computes_nothing_anew(tmp_path: Path, digits_cnn: Trained
     space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
     config = halves(space, Form.RECONSTRUCTED)
     first = bank_of(tmp_path, digits_cnn, space, CHANNEL_CRITERIA["obs"])
-    first.fill_rankings()
-    first.fill_levels(config.as_dict())
+    first.fill()
+    first.fill_for(config)
     written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
     untouched = Trained(digits_cnn.model, [], digits_cnn.images, digits_cnn.labels)  # a pass would find no example
     second = bank_of(tmp_path, untouched, space, CHANNEL_CRITERIA["obs"])

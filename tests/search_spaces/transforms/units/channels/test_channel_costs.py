@@ -11,9 +11,9 @@ from objectives.size import count_parameters
 from search_spaces.config import Config
 from search_spaces.groups import dense_config
 from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.units.channels.costs import NetworkCost, network_flops_cost, network_parameters_cost
-from search_spaces.transforms.units.channels.materialize import slice_channels
 
 IMAGE = torch.randn(1, 1, 8, 8)
 
@@ -25,7 +25,7 @@ def torch_flops(model: nn.Module) -> int:
 
 
 def built(model: nn.Module, space: Layout, config: Config) -> nn.Module:
-    return slice_channels(model, space, {name: torch.arange(level) for name, level in config.kept}).eval()
+    return sliced(model, space, {name: torch.arange(level) for name, level in config.kept}).eval()
 
 
 def random_configs(space: Layout, count: int) -> list[Config]:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Axis, Layout
+from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.channels.materialize import materialize_channels, slice_channels
+from search_spaces.transforms.units.channels.materialize import materialize_channels
 from search_spaces.transforms.units.channels.solve import Refit
 
 
@@ -88,7 +89,7 @@ def test_every_stated_shape_follows_the_weights() -> None:
     model = mixed_layers().eval()
     model(torch.randn(1, 1, 6, 6))
     space = discover_channels(model, torch.randn(1, 1, 6, 6), round_to=1)
-    small = slice_channels(model, space, {group.name: torch.arange(3) for group in space.groups})
+    small = sliced(model, space, {group.name: torch.arange(3) for group in space.groups})
     assert [{name: getattr(layer, name) for name in STATED if hasattr(layer, name)} for layer in small] == [
         {"in_channels": 1, "out_channels": 3, "groups": 1},
         {"num_features": 3},

@@ -1,0 +1,148 @@
+"""Image networks: what tracing finds in them, costs of whole configs, requests of images."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from objectives.flops import UncountableModelError
+from objectives.measurement import JsonScalar
+from objectives.networks import count_network_flops, flops_by_layer
+from objectives.size import WrittenAs, size_bytes, type_of
+from optimizer.costs import Bytes, Cost
+from optimizer.errors import InputError
+from optimizer.families.networks.network import Network
+from optimizer.families.subject import Subject
+from optimizer.handover.onnx import OnnxInputs
+from optimizer.latency.layers import LayerLatency, layer_latency
+from optimizer.request import Request
+from optimizer.tasks.images.examples import PIXELS
+from optimizer.tasks.task import contrasts, summed_loss
+from search_spaces.layouts.layout import Layout, UnprunableModelError
+from search_spaces.transforms.transform import Dense, Training
+from search_spaces.transforms.units.channels.costs import network_flops_cost, network_parameters_cost
+
+if TYPE_CHECKING:
+    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.tasks.images.examples import ImageExamples
+
+CALIBRATION_BATCH = 64
+
+
+class NetworkFamily:
+    """`Family` of image networks. `layout` is None where nothing asks for it, `training` where candidates have none."""
+
+    def __init__(
+        self, network: Network, subject: Subject, layout: Layout | None = None, training: Training | None = None
+    ) -> None:
+        self._network, self._subject = network, subject
+        self._found, self.training = layout, training
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What tracing finds in the network."""
+        return self._found or layout_of(self._network, self._subject.model)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How candidates are trained, and the hidden layers that stay dense with the reasons."""
+        dense = {} if self._found is None else self._found.dense
+        reasons = "; ".join(f"{path} ({reason})" for path, reason in dense.items())
+        stay = (f"layers that stay dense: {reasons}",) if reasons else ()
+        return (*stay, *(self.training.notes if self.training else ()))
+
+    def dense(self, criterion: CriterionName) -> Dense:
+        """Return the network with its calibration images."""
+        examples, subject = self._subject.calibration, self._subject
+        return Dense(
+            model=subject.model,
+            find_layout=lambda: self.layout,
+            weights_hash=subject.weights_hash,
+            examples_hash=examples.hash,
+            batches=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=subject.device),
+            loss=summed_loss(subject.task),
+            answers=contrasts(subject.task),
+            criterion=criterion,
+            training=self.training,
+        )
+
+    def costs(self) -> dict[str, Cost]:
+        """Return FLOPs, parameters and size."""
+        model: nn.Module = self._subject.model
+        parameters = network_parameters_cost(model, self.layout)
+        return {
+            "flops": network_flops_cost(self.layout, flops_by_layer(model, self._network.example(model))),
+            "parameters": parameters,
+            "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
+        }
+
+    def latency(self, spec: StudySpec, cache_dir: Path) -> LayerLatency:
+        """Return the seconds of a request, from a table of the network's layers."""
+        return layer_latency(
+            spec,
+            self._subject.model,
+            self.layout,
+            request=self.request(),
+            conditions=self.conditions(),
+            cache_dir=cache_dir,
+        )
+
+    @property
+    def written_as(self) -> WrittenAs:
+        """The tensor's own type."""
+        return type_of
+
+    def flops(self, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return count_network_flops(model, self._network.example(model))
+
+    def request(self) -> Request:
+        """Return a function that makes requests of random images."""
+
+        def make(batch: int) -> dict[str, Tensor]:
+            generator = torch.Generator().manual_seed(0)
+            return {PIXELS: torch.randn(batch, *self._network.shape, generator=generator).to(self._subject.device)}
+
+        return make
+
+    def onnx_inputs(self) -> OnnxInputs:
+        """Return batches of search images with different batch sizes; the batch dimension is dynamic."""
+        images = cast("ImageExamples", self._subject.search).pixels.to(self._subject.device)
+        chosen = (torch.arange(size) % len(images) for size in (2, 1, 5))
+        return OnnxInputs(requests=[{PIXELS: images[some]} for some in chosen], free=("batch",))
+
+    def request_flops(self, model: nn.Module) -> float:
+        """Return the FLOPs of one image."""
+        return self.flops(model)
+
+    def conditions(self) -> dict[str, JsonScalar]:
+        """Return the shape of an image, channels first."""
+        return {"image": "×".join(map(str, self._network.shape))}
+
+    def tensors(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the tensors unchanged."""
+        return {name: tensor.detach() for name, tensor in model.state_dict().items()}
+
+    def save(self, place: Path) -> str:
+        """Write the description from which the network is built."""
+        self._network.save(place)
+        return self._network.name
+
+
+def layout_of(network: Network, model: nn.Module) -> Layout:
+    """Find the prunable groups of a network.
+
+    Raises `InputError` naming the layer that cannot be traced or whose arithmetic cannot be counted.
+    """
+    try:
+        layout = network.channels_of(model)
+        flops_by_layer(model, network.example(model))
+    except UnprunableModelError as error:
+        raise InputError("model", str(error)) from error
+    except UncountableModelError as error:
+        raise InputError("model", f"{error}; build it from linear layers, convolutions and matmul") from error
+    return layout

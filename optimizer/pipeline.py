@@ -1,0 +1,213 @@
+"""The pipeline: a family with the transforms of a study, in their order; the one place where the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from torch import Tensor, nn
+
+from objectives.measurement import Measurement, Source
+from objectives.size import count_parameters, measure_size, size_bytes
+from objectives.sparse_size import measure_sparse_size
+from optimizer.costs import Cost
+from optimizer.described import Constant, Described
+from optimizer.errors import InputError
+from optimizer.evaluate import flops_measurement
+from optimizer.execution import Execution, fastest
+from optimizer.latency.proposed import add_proposed_costs
+from optimizer.spec import CriterionName, StudySpec
+from optimizer.tasks.task import TARGETS
+from optimizer.workload import Workload
+from search_spaces import groups as grouped
+from search_spaces.config import Config, ConfigError, Form
+from search_spaces.groups import Group
+from search_spaces.layouts.layout import Layout
+from search_spaces.transforms.table import TRANSFORMS, UNITS, Row, known_costs, trains
+from search_spaces.transforms.transform import LayerShape, Training, Transform
+from search_spaces.transforms.transform import Source as Kept
+from search_spaces.transforms.units.channels.recalibrate import recalibrate
+
+RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transform of a study: what it is called, what is known of it, and what it computes once."""
+
+    name: str
+    under: str  # as its groups' `under`
+    row: Row
+    transform: Transform
+    source: Kept
+    groups: tuple[Group, ...]
+
+
+class Pipeline:
+    """The transforms `names` of one workload, with what they keep below `root`."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        names: tuple[str, ...],
+        *,
+        criterion: CriterionName,
+        root: Path,
+        keep: tuple[str, ...] = (),
+    ) -> None:
+        self.workload, self.names = workload, names
+        self._root, self._keep = root, keep
+        self.dense = workload.family.dense(criterion)
+
+    @classmethod
+    def of(cls, spec: StudySpec, workload: Workload, cache_dir: Path) -> Self:
+        """Return the pipeline of a study. Raises `InputError` for a `keep` entry that matches no layer."""
+        return cls(workload, spec.applied, criterion=spec.criterion, root=cache_dir / "banks", keep=spec.keep)
+
+    def levels_of(self, config: Config) -> dict[str, dict[str, int]]:
+        """Return the levels of a config by the names of the transforms."""
+        return {step.name: config.part(step.under).as_dict() for step in self.steps}
+
+    @property
+    def trains(self) -> bool:
+        """Whether every candidate is trained."""
+        return trains(self.names)
+
+    @property
+    def training(self) -> Training:
+        """How candidates are trained. Raises `InputError` for a family that cannot."""
+        if self.dense.training is None:
+            raise InputError("transforms", "this model cannot be trained under masks; use units")
+        return self.dense.training
+
+    @property
+    def leaves_zeros(self) -> bool:
+        """Whether models keep zeros in their layers, so that sizes are those of the smallest storage."""
+        return any(TRANSFORMS[name].leaves_zeros for name in self.names)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of all transforms; those in `keep` are frozen. Raises `InputError`."""
+        groups = tuple(group for step in self.steps for group in step.groups)
+        try:
+            grouped.dense_config(groups)  # every group is named once
+            return grouped.freeze(groups, grouped.frozen_groups(groups, self._keep))
+        except ConfigError as error:
+            raise InputError("keep", str(error)) from error
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The transforms in their order. Raises `InputError` for one that finds nothing in the model."""
+        return tuple(self._step(name, "" if name == self.names[0] else name) for name in self.names)
+
+    def fill(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> None:
+        """Compute what every study needs."""
+        for step in self.steps:
+            step.source.fill(progress)
+
+    def fill_for(self, config: Config) -> None:
+        """Compute what a config needs, so that building it takes milliseconds."""
+        for step in self.steps:
+            step.source.fill_for(config.part(step.under))
+
+    def build(self, config: Config, *, share_weights: bool = True) -> nn.Module:
+        """Return the compressed model; `share_weights`: it shares untouched layers with the dense model."""
+        grouped.check_config(config, self.groups)
+        model = self.dense.model
+        for step in self.steps:
+            model = step.transform.apply(model, config.part(step.under), step.source, share_weights=share_weights)
+        return recalibrate(model, self._few_batches()) if config.form is Form.RECONSTRUCTED else model
+
+    def outline(self, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:
+        """Return a model with a config's shapes, into which `tensors` are to be loaded."""
+        steps = {step.under: step.transform for step in self.steps}
+        return outlined(self.dense.model, config, steps, find_layout=lambda: self.dense.layout, tensors=tensors)
+
+    @cached_property
+    def costs(self) -> Mapping[str, Cost]:
+        """The costs of a config that are known exactly before its model is built."""
+        priced = self.workload.family.costs() if UNITS in self.names else self._constants()
+        further = [step for step in self.steps if step.name != UNITS]
+        if not further:
+            return priced
+        shapes = partial(described, self.dense.model, further)
+        return {name: Described(name, cost, self.groups, self.dense.model, shapes) for name, cost in priced.items()}
+
+    def proposed_costs(self, spec: StudySpec, cache_dir: Path) -> Mapping[str, Cost]:
+        """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them."""
+        latency = partial(self.workload.family.latency, spec, cache_dir)
+        return add_proposed_costs(self.costs, spec, self.workload.device, latency)
+
+    def counted(self, config: Config, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the costs that only a built model shows: its FLOPs, and what its training took."""
+        spent = [each for step in self.steps if (each := step.source.spent(config.part(step.under)))]
+        measured = [] if "flops" in self.costs else [flops_measurement(self.workload.family.flops(model))]
+        for each in spent:
+            measured += [
+                Measurement(quantity="training_time", value=each.seconds, unit="s", source=Source.MEASURED),
+                Measurement(quantity="training_energy", value=each.joules, unit="J", source=Source(each.source)),
+            ]
+        return tuple(measured)
+
+    def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return the "parameters" and the "size" of a model."""
+        return measure_sparse_size(model) if self.leaves_zeros else measure_size(model, self.workload.family.written_as)
+
+    def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
+        """Return a model in the form in which it runs fastest on this device."""
+        if not self.leaves_zeros:
+            return Execution(model, {})
+        dense = self.dense.model
+        forms = {name: form for step in self.steps for name, form in step.transform.forms(dense, model).items()}
+        return fastest(model, forms, dense, self.workload.family.request(), spec)
+
+    def _step(self, name: str, under: str) -> Step:
+        row = TRANSFORMS[name]
+        made = row.load()
+        try:
+            groups = tuple(replace(group, under=under) for group in made.groups(self.dense))
+            return Step(name, under, row, made, made.source(self.dense, self._root), groups)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError("transforms", f"{name}: {error}") from error
+
+    def _constants(self) -> dict[str, Cost]:
+        """Return the dense model's costs, those that do not depend on a training."""
+        model, family = self.dense.model, self.workload.family
+        counts: dict[str, Callable[[], float]] = {
+            "flops": lambda: family.flops(model),
+            "parameters": lambda: count_parameters(model),
+            "size": lambda: size_bytes(model, family.written_as),
+        }
+        return {name: Constant(float(count())) for name, count in counts.items() if name in known_costs(self.names)}
+
+    def _few_batches(self) -> Iterator[dict[str, Tensor]]:
+        for batch in islice(self.dense.batches(), RECALIBRATION_BATCHES):
+            yield {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+
+
+def described(model: nn.Module, steps: list[Step], config: Config) -> Mapping[str, LayerShape]:
+    """Return what the steps make of the layers that they change."""
+    shapes: dict[str, LayerShape] = {}
+    for step in steps:
+        shapes |= step.transform.describe(model, config.part(step.under))
+    return shapes
+
+
+def outlined(
+    model: nn.Module,
+    config: Config,
+    transforms: Mapping[str, Transform],
+    *,
+    find_layout: Callable[[], Layout],
+    tensors: Mapping[str, Tensor],
+) -> nn.Module:
+    """Return a dense model shrunk to a config's shapes; `transforms` by what their groups stand under."""
+    for under, each in transforms.items():
+        model = each.outline(model, config.part(under), find_layout=find_layout, tensors=tensors)
+    return model

@@ -1,0 +1,80 @@
+"""The transforms: one row each, in the order in which they are applied. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from search_spaces.transforms.transform import Transform
+
+
+class TransformError(ValueError):
+    """Transforms that do not exist or cannot be combined; the text names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What is known of a transform before torch is loaded.
+
+    `place` is `module:name` of its class. `follows` are the transforms that may come before it. `trains`: every
+    candidate is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers
+    keep their shape, so sizes are those of the smallest storage.
+    """
+
+    place: str
+    words: str
+    follows: frozenset[str] = frozenset()
+    trains: bool = False
+    leaves_zeros: bool = False
+    known: frozenset[str] = field(default=frozenset({"flops", "latency", "energy", "parameters", "size"}))
+
+    def load(self) -> Transform:
+        """Return the transform."""
+        module, _, name = self.place.partition(":")
+        return cast("Transform", getattr(import_module(module), name)())
+
+
+UNITS, MASKS = "units", "masks"
+
+TRANSFORMS: dict[str, Row] = {
+    UNITS: Row(
+        place="search_spaces.transforms.units.transform:Units",
+        words="heads, neurons and channels are removed",
+    ),
+    MASKS: Row(
+        place="search_spaces.transforms.masks.transform:Masking",
+        words="single weights and filters are masked, under a training",
+        trains=True,
+        leaves_zeros=True,
+        known=frozenset({"parameters", "size"}),
+    ),
+}
+
+
+def trains(names: Sequence[str]) -> bool:
+    """Whether candidates of these transforms are trained."""
+    return any(TRANSFORMS[name].trains for name in names)
+
+
+def known_costs(names: Sequence[str]) -> frozenset[str]:
+    """Return the costs that are known before a candidate of these transforms is built."""
+    return frozenset.intersection(*(TRANSFORMS[name].known for name in names))
+
+
+def check_transforms(names: Sequence[str]) -> None:
+    """Raise `TransformError` unless the names exist, stand in their order, and may follow each other."""
+    if not names:
+        raise TransformError(f"name at least one of {', '.join(TRANSFORMS)}")
+    unknown = [name for name in names if name not in TRANSFORMS]
+    if unknown:
+        raise TransformError(f"there is no {unknown[0]!r}; choose from {', '.join(TRANSFORMS)}")
+    ordered = [name for name in TRANSFORMS if name in names]
+    if list(names) != ordered:
+        raise TransformError(f"name each once, in the order in which they are applied: {', '.join(ordered)}")
+    for place, name in enumerate(names):
+        before = [former for former in names[:place] if former not in TRANSFORMS[name].follows]
+        if before:
+            raise TransformError(f"{name!r} cannot follow {before[0]!r}; give them to two studies")

@@ -1,0 +1,143 @@
+"""A transform: one kind of compression, for every kind of model.
+
+It knows layouts and no family. What it needs of a model's family is handed to it as a `Dense`: the model, how its parts
+belong together, batches to look at, and what its answers are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from search_spaces.config import Config
+from search_spaces.groups import Group
+from search_spaces.layouts.layout import Layout
+from search_spaces.transforms.key import BankKey
+from search_spaces.transforms.masks.schedules.schedule import Schedule
+from search_spaces.transforms.passes import Answers, Batch, Loss
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """The cost of one training; `source` says how the joules were obtained."""
+
+    seconds: float
+    joules: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How a family trains a candidate: as its dense model was trained.
+
+    `initial` is the network that training begins with, `words` its settings and `examples_hash` its examples: both are
+    part of the key of what it makes. `passes` is the number of examples that one training goes through.
+    `run(model, schedule, kept)` trains in place under the schedule's masks until every layer named keeps so many units.
+    It raises `ValueError` where the training diverges.
+    """
+
+    initial: nn.Module
+    words: str
+    examples_hash: str
+    passes: int
+    run: Callable[[nn.Module, Schedule, Mapping[str, int]], Spent]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """A dense model as its family hands it to the transforms.
+
+    `batches()` yields the calibration batches again at every call; `loss` and `answers` are differentiated to rank and
+    to solve. `rounded` returns the tensor of a name with the values that the file of a model will hold. `find_layout`
+    raises `UnprunableModelError`.
+    """
+
+    model: nn.Module
+    find_layout: Callable[[], Layout]
+    weights_hash: str
+    examples_hash: str
+    batches: Callable[[], Iterable[Batch]]
+    loss: Loss
+    answers: Answers
+    rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor
+    criterion: str = "obs"
+    training: Training | None = None
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the model is made of."""
+        return self.find_layout()
+
+    def key(self, criterion: str, *, damping: float = 0.0, examples_hash: str | None = None) -> BankKey:
+        """Return the key of what is computed once from the model and examples, those of calibration by default."""
+        return BankKey(
+            weights=self.weights_hash,
+            examples=examples_hash or self.examples_hash,
+            criterion=criterion,
+            damping=damping,
+            dtype=str(next(self.model.parameters()).dtype),
+        )
+
+
+class Source:
+    """What a transform computes once per dense model and keeps below `folder`. This one computes nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, progress: Progress = lambda _done, _total: None) -> None:
+        """Compute what every study needs."""
+
+    def fill_for(self, config: Config) -> None:
+        """Compute what a config of the transform needs."""
+
+    def spent(self, config: Config) -> Spent | None:
+        """Return the cost of the config's training, None where it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerShape:
+    """What a transform makes of one layer, as far as its costs follow.
+
+    `weight` is the shape of its weight; `kept` units of so many weights each are not zero, the others are.
+    """
+
+    weight: tuple[int, ...]
+    kept: int
+    weights_per_unit: int
+
+
+class Transform(Protocol):
+    """One kind of compression. A `config` here names the transform's own groups alone.
+
+    Laws, which one suite of tests holds for every transform: with every group dense the model stays as it is; `outline`
+    has the shapes of `apply`; `describe` is true of `apply`; the dense model is never written to.
+    """
+
+    def groups(self, dense: Dense) -> tuple[Group, ...]:
+        """Return what can be compressed, first layer first. Raises `ValueError` naming what is missing."""
+
+    def source(self, dense: Dense, root: Path) -> Source:
+        """Return what is computed once for the model, on disk below `root`."""
+
+    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:
+        """Return the layers whose costs the config changes in a way that the family's own costs do not know."""
+
+    def outline(
+        self, model: nn.Module, config: Config, *, find_layout: Callable[[], Layout], tensors: Mapping[str, Tensor]
+    ) -> nn.Module:
+        """Return a model with the shapes of a config; `tensors` are those that will be loaded into it."""
+
+    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
+        """Return the compressed model; `share_weights`: it shares untouched layers with `model`."""
+
+    def forms(self, dense: nn.Module, model: nn.Module) -> Mapping[str, nn.Module]:
+        """Return, by the names of their kernels, forms of a compressed model that may run faster and answer alike."""
