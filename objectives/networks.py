@@ -1,20 +1,21 @@
 """FLOPs of any network by running it once: two per multiply-accumulate of every matrix product and convolution.
 
-Every matrix product passes through a handful of torch functions, called by a layer or by the model's own code;
-each has its law here, the same as torch's flop counter uses. The module that is running is charged.
+The laws are those of torch's flop counter, here charged to the module that is running. Attention is counted in its
+plain form, since the counter does not know all fused kernels.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from functools import cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from objectives.flops import UncountableModelError
 from objectives.guard import measuring
@@ -35,7 +36,7 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     counter = _Counter()
     handles = [handle for path, module in model.named_modules() for handle in counter.follow(path, module)]
     try:
-        with measuring(model), counter:
+        with measuring(model), sdpa_kernel(SDPBackend.MATH), counter:
             _call(model, example_inputs)
     finally:
         for handle in handles:
@@ -45,7 +46,7 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     return {path: flops / examples for path, flops in counter.flops.items()}
 
 
-class _Counter(TorchFunctionMode):
+class _Counter(TorchDispatchMode):
     """Charges every product to the innermost module that is running."""
 
     def __init__(self) -> None:
@@ -64,62 +65,32 @@ class _Counter(TorchFunctionMode):
 
         return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func in _UNKNOWN:
-            raise UncountableModelError(f"{self._running[-1] or 'the model'} calls {func.__name__}, not known here")
-        result = func(*args, **(kwargs or {}))
-        if func in _LAWS:
-            self.flops[self._running[-1]] += _LAWS[func](result, *args, **(kwargs or {}))
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # Any: torch's operators are untyped
+        named = kwargs or {}
+        law = _LAWS.get(func._overloadpacket)
+        if law is None and _is_compound(func):
+            with self:  # the operators that it consists of
+                return func.decompose(*args, **named)
+        result = func(*args, **named)
+        if law is not None:
+            self.flops[self._running[-1]] += law(*args, **named, out_val=result)
         return result
 
 
-def _linear(_: Tensor, inputs: Tensor, weight: Tensor, *__: object, **___: object) -> int:
-    return 2 * inputs.numel() * weight.shape[0]
+@cache
+def _is_compound(func: Any) -> bool:
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
-def _convolution(output: Tensor, _: Tensor, weight: Tensor, *__: object, **___: object) -> int:
-    return 2 * output.numel() * prod(weight.shape[1:])
-
-
-def _transposed(_: Tensor, inputs: Tensor, weight: Tensor, *__: object, **___: object) -> int:
-    return 2 * inputs.numel() * prod(weight.shape[1:])
-
-
-def _product(output: Tensor, left: Tensor, *_: object, **__: object) -> int:
-    return 2 * output.numel() * left.shape[-1]
-
-
-def _sparse_product(_: Tensor, left: Tensor, right: Tensor, *__: object, **___: object) -> int:
+def _sparse_product(*tensors: Tensor, **_: object) -> int:
+    left, right = tensors[-2:]
     return 2 * left._nnz() * right.shape[-1]  # compressed rows multiply what they hold, and no zeros
 
 
-def _added_product(output: Tensor, _: Tensor, left: Tensor, *__: object, **___: object) -> int:
-    return 2 * output.numel() * left.shape[-1]
-
-
-def _attention(output: Tensor, query: Tensor, key: Tensor, *_: object, **__: object) -> int:
-    # QKᵀ and AV, each query against each key
-    queries = query.numel() // query.shape[-1]
-    return 2 * queries * key.shape[-2] * (query.shape[-1] + output.shape[-1])
-
-
-_LAWS: Mapping[Any, Callable[..., int]] = {
-    F.linear: _linear,
-    **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d), _convolution),
-    **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d), _transposed),
-    **dict.fromkeys((torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm), _product),
-    **dict.fromkeys((torch.mm, Tensor.mm), _product),
-    torch.sparse.mm: _sparse_product,
-    **dict.fromkeys((torch.addmm, Tensor.addmm, torch.baddbmm, Tensor.baddbmm), _added_product),
-    F.scaled_dot_product_attention: _attention,
-}
-
-_UNKNOWN = frozenset(
-    {torch.einsum, torch.tensordot, F.bilinear, F.multi_head_attention_forward, torch.lstm, torch.gru, torch.rnn_tanh}
-    | {torch.rnn_relu, torch.chain_matmul, torch.linalg.multi_dot}
-)
+_SPARSE = (torch.ops.aten._sparse_mm, torch.ops.aten._sparse_addmm)
+_LAWS: Mapping[Any, Callable[..., int]] = {**flop_registry, **dict.fromkeys(_SPARSE, _sparse_product)}
 
 _LOOKED_UP = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm)  # hold matrices that they do not multiply
 
