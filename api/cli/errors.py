@@ -15,7 +15,7 @@ from api.client.errors import (
     TooManyError,
     UnauthorizedError,
 )
-from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFeasibleError
+from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFeasibleError, UnknownNameError
 from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import (
     CandidateNotFoundError,
@@ -75,6 +75,8 @@ def input_error(error: ValidationError, *above: str) -> InputError:
     """Turn a refused spec, or the part of one that `above` leads to, into an error that names the field."""
     first = error.errors()[0]
     path = ".".join(map(str, (*above, *first["loc"]))) or "study"
+    if first["type"] == "extra_forbidden":
+        return UnknownNameError("config", path, FLAGS)
     field = next((field for field in FLAGS if path == field or path.startswith(f"{field}.")), path)
     given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")

@@ -61,6 +61,20 @@ def test_a_limit_that_is_given_leaves_those_of_the_file(tmp_path: Path) -> None:
         spec_from({**MINE, "limits.size_ratio": 0.7}, file)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("trails = 3", "'trails'; did you mean 'trials'"),
+        ("[limits]\nflop_ratio = 1", "did you mean 'limits.flops_ratio'"),
+    ],
+)
+def test_an_unknown_field_of_the_file_is_refused_with_the_nearest(tmp_path: Path, written: str, said: str) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(written)
+    with pytest.raises(InputError, match=f"config: unknown name .*{said}"):
+        spec_from(MINE, file)
+
+
 def test_texts_are_separated_by_commas_and_numbers_are_repeated() -> None:
     spec = spec_from({**MINE, "keep": ["a,b", "c"], "objectives": ["flops,size"], "batch_sizes": [1, 4]}, None)
     assert (spec.keep, spec.objectives, spec.batch_sizes) == (("a", "b", "c"), ("flops", "size"), (1, 4))
