@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from optimizer.torchvision_ops import admit_torchvision
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.dont_write_bytecode = False  # a process would compile all sources anew, and dozens are started
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share the cores: more threads only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 else:  # the hub's cache is empty at first, whatever the user has in theirs; workers inherit it

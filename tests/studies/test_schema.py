@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, inspect, text
 from studies.opening import open_service, open_store
 from studies.records import StudyState
 from studies.sql import schema
-from studies.sql.schema import upgrade
+from studies.sql.schema import SchemaState, create, schema_state, upgrade
 from studies.sql.tables import Base
 from studies.store import StoreUnusableError
 
@@ -71,7 +71,11 @@ def test_the_migrations_make_the_same_sql_as_the_tables(tmp_path: Path) -> None:
     migrated, created = (create_engine(f"sqlite:///{tmp_path / name}") for name in ("migrated", "created"))
     with migrated.begin() as connection:
         upgrade(connection)
-    Base.metadata.create_all(created)
+    with created.begin() as connection:
+        create(connection)
+    for engine in (migrated, created):
+        with engine.connect() as connection:
+            assert schema_state(connection) is SchemaState.CURRENT
     for table in Base.metadata.tables:
         for ask in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
             assert getattr(inspect(migrated), ask)(table) == getattr(inspect(created), ask)(table)
