@@ -57,7 +57,7 @@ def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importan
     value = attrgetter(MEASURED_BY[quantity])
     known = [member for member in members if value(member) is not None]
     values = np.array([value(member) for member in known], dtype=np.float64)
-    levels = {name: np.array([m.config[name] for m in known]) for name in (known[0].config if known else ())}
+    levels = {name: np.array([m.levels[name] for m in known]) for name in (known[0].levels if known else ())}
     varied = {name: level for name, level in levels.items() if np.ptp(level) > 0}
     has_enough = len(known) >= LEAST and bool(varied) and np.ptp(values) > 0
     shares = _shares(varied, values, seed) if has_enough else {}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from studies.records import Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no `transforms`
+
+
+Levels = Mapping[str, Mapping[str, int]]  # transform -> group -> level
 
 
 class View(BaseModel):
@@ -61,6 +66,7 @@ class Baseline(Costs):
     accuracy: float
     n: int
     config: dict[str, int] | None = None  # units of every group; None for older studies, which did not store them
+    transforms: Levels = {}
     verification_accuracy: float | None = None
     verification_n: int | None = None
 
@@ -79,6 +85,7 @@ class Member(Costs):
 
     candidate: int
     config: dict[str, int]
+    transforms: Levels = {}  # of those that follow the first one
     form: str
     recipe: RecipeView | None = None  # of masked weights alone
     origin: str
@@ -102,6 +109,11 @@ class Member(Costs):
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
         found: float | None = getattr(self, f"{cost}_ratio")
         return found
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The levels of all groups."""
+        return self.config | dict(chain.from_iterable(levels.items() for levels in self.transforms.values()))
 
     @property
     def verdict(self) -> Verdict:

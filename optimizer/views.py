@@ -55,6 +55,7 @@ def baseline_view(study: Study, metric: str) -> Baseline | None:
         accuracy=measured.required(metric),
         n=quality.n if quality else 0,
         config=study.context.get("dense_config"),
+        transforms=study.context.get("dense_transforms", {}),
         verification_accuracy=verified.value if verified else None,
         verification_n=verified.n if verified else None,
         **_costs(measured),
@@ -69,6 +70,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
     return Member(
         candidate=candidate.number,
         config=candidate.config.as_dict(),
+        transforms=candidate.config.transforms,
         form=candidate.config.form.value,
         recipe=_recipe(candidate.config.recipe),
         origin=candidate.proposal.origin.value,

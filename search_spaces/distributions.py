@@ -19,8 +19,7 @@ from search_spaces.groups import Group, config_of
 LOWEST_RATIO = 0.05  # of the units of a kind; the raw layer space reaches further down
 TEMPERATURES = (0.0, 1.5)  # 0 is uniform, 1 the allocation by sensitivity, above 1 exaggerates it
 SLOPES = (-0.4, 0.4)  # difference in kept share between the last and the middle layer
-KINDS = 2  # of groups in one model, at most: heads and neurons, or channels alone
-DIMENSIONS = ("first_ratio", "second_ratio", "temperature", "slope")  # ratios in the order of the kinds
+LEAST_RATIOS = 2  # axes; a space of one kind ignores the second, so that points stored of it keep their meaning
 
 
 class Classic(StrEnum):
@@ -51,16 +50,26 @@ def classic(groups: Sequence[Group], ratio: float, distribution: Classic, form: 
 
 
 class TemperedSpace:
-    """The distribution space: points of the unit cube, `DIMENSIONS` in order, become configs.
+    """The distribution space: points of the unit cube become configs.
 
-    `allocations` holds, for each kind of group, the allocation over that kind alone.
+    Its axes are one ratio per kind of group in their order, temperature and slope. `allocations` holds, for each kind,
+    the allocation over that kind alone.
     """
 
     def __init__(self, groups: Sequence[Group], allocations: Mapping[str, Allocation], form: Form) -> None:
         self._groups, self._allocations, self._form = tuple(groups), allocations, form
 
+    @property
+    def dimensions(self) -> int:
+        """The number of axes."""
+        return max(LEAST_RATIOS, len(self._allocations)) + 2
+
+    def drawn(self, point: Sequence[float], scale: float) -> tuple[float, ...]:
+        """Return the point with its ratios drawn towards the lowest by a factor in [0, 1]."""
+        return (*(ratio * scale for ratio in point[:-2]), *point[-2:])
+
     def config(self, point: Sequence[float]) -> Config:
-        """Return the config at a point of `[0, 1]^4`."""
+        """Return the config at a point of `[0, 1]^dimensions`."""
         *ratios, temperature, slope = point
         kept: dict[str, float] = {}
         for members, unit in zip(by_kind(self._groups).values(), ratios, strict=False):
@@ -71,13 +80,13 @@ class TemperedSpace:
 
     def point(self, config: Config, *, temperature: float) -> tuple[float, ...]:
         """Return the point, of this temperature and no slope, with the config's own ratios of units of each kind."""
-        kept = config.as_dict()
+        kept = config.levels
         ratios = [
             sum(kept[group.name] for group in members) / sum(group.units for group in members)
             for members in by_kind(self._groups).values()
         ]
-        first, second = (*ratios, 1.0)[:KINDS]
-        unit = [(first, LOWEST_RATIO, 1.0), (second, LOWEST_RATIO, 1.0), (temperature, *TEMPERATURES), (0.0, *SLOPES)]
+        ratios += [1.0] * (self.dimensions - 2 - len(ratios))
+        unit = [*((ratio, LOWEST_RATIO, 1.0) for ratio in ratios), (temperature, *TEMPERATURES), (0.0, *SLOPES)]
         return tuple(float(np.clip((value - low) / (high - low), 0, 1)) for value, low, high in unit)
 
     def _shares(self, members: Sequence[Group], ratio: float, temperature: float, slope: float) -> FloatArray:

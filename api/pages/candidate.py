@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from api.http.problems import ProblemError
 from api.http.state import State
@@ -66,22 +67,24 @@ def detail_of(study: Study, state: State, numbers: Sequence[int]) -> Detail:
 
 
 def dense_config(study: Study, members: Iterable[Member]) -> Mapping[str, int]:
-    """Return the dense model's units by group; for a study that did not store them, the most that a member keeps."""
+    """Return the dense model's level of every group; of a study that did not store them, the most that a member has."""
     stored: Mapping[str, int] | None = study.context.get("dense_config")
     if stored is not None:
-        return stored
+        further: Mapping[str, Mapping[str, int]] = study.context.get("dense_transforms", {})
+        return dict(chain(stored.items(), *(levels.items() for levels in further.values())))
     most: dict[str, int] = {}
     for member in members:
-        for group, units in member.config.items():
-            most[group] = max(units, most.get(group, 0))
+        for group, level in member.levels.items():
+            most[group] = max(level, most.get(group, 0))
     return most
 
 
 def _layers(members: Sequence[Member], whole: Mapping[str, int]) -> list[Layer]:
     found: dict[str, dict[str, list[Kept | None]]] = {}
     in_networks = "weights" if any(member.recipe for member in members) else "channels"
+    kinds = (*ENCODER_KINDS, *{f".{transform}" for member in members for transform in member.transforms})
     for group in whole:
-        place, _, kind = group.rpartition(".") if group.endswith(ENCODER_KINDS) else (group, "", in_networks)
-        kept = [Kept(m.config[group], whole[group]) if group in m.config else None for m in members]
+        place, _, kind = group.rpartition(".") if group.endswith(kinds) else (group, "", in_networks)
+        kept = [Kept(m.levels[group], whole[group]) if group in m.levels else None for m in members]
         found.setdefault(place or group, {})[kind] = kept
     return [Layer(name.replace(".", " "), kept) for name, kept in found.items()]

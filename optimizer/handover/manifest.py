@@ -55,7 +55,7 @@ class Manifest(BaseModel):
     def written(self) -> str:
         """Return the manifest as JSON, without what older readers do not know where there is nothing of it."""
         if self.transforms is None:
-            return self.model_dump_json(indent=1, exclude={"transforms"})
+            return self.model_dump_json(indent=1, exclude={"transforms": True, "member": {"transforms"}})
         return self.model_copy(update={"schema_version": SCHEMA_VERSION}).model_dump_json(indent=1)
 
 

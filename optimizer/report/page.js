@@ -88,13 +88,14 @@ function choose(candidate) {
 function drawLayers() {
   const m = members.find((each) => each.candidate === Number(document.getElementById("member").value));
   if (!m) return;
-  const full = { ...dense?.config }; // older studies stored no counts of the dense model
-  if (!dense?.config) for (const each of members) for (const [name, kept] of Object.entries(each.config)) full[name] = Math.max(full[name] || 0, kept);
-  const kindOf = (name) => name.match(/\.(heads|neurons)$/)?.[1] ?? (m.recipe ? "weights" : "channels");
-  const traces = [...new Set(Object.keys(m.config).map(kindOf))].map((kind) => {
-    const names = Object.keys(m.config).filter((name) => kindOf(name) === kind);
-    return { name: kind, type: "bar", x: names.map((n) => (["channels", "weights"].includes(kind) ? n.replace(/^net\./, "") : n.split(".")[1])), y: names.map((n) => m.config[n] / (full[n] || 1)),
-      text: names.map((n) => m.config[n]), hovertemplate: "layer %{x}: %{text} kept<extra></extra>" };
+  const levelsOf = (one) => Object.assign({}, one.config, ...Object.values(one.transforms));
+  const own = levelsOf(m), full = dense?.config ? levelsOf(dense) : {}; // older studies stored no counts of the dense model
+  if (!dense?.config) for (const each of members) for (const [name, kept] of Object.entries(levelsOf(each))) full[name] = Math.max(full[name] || 0, kept);
+  const kindOf = (name) => Object.keys(m.transforms).find((each) => name in m.transforms[each]) ?? name.match(/\.(heads|neurons)$/)?.[1] ?? (m.recipe ? "weights" : "channels");
+  const traces = [...new Set(Object.keys(own).map(kindOf))].map((kind) => {
+    const names = Object.keys(own).filter((name) => kindOf(name) === kind);
+    return { name: kind, type: "bar", x: names.map((n) => (["channels", "weights"].includes(kind) ? n.replace(/^net\./, "") : n.split(".")[1])), y: names.map((n) => own[n] / (full[n] || 1)),
+      text: names.map((n) => own[n]), hovertemplate: "layer %{x}: %{text} kept<extra></extra>" };
   });
   Plotly.react("layers", traces, layout({ xaxis: { title: { text: "layer" } }, yaxis: { title: { text: dense?.config ? "share of the dense model's units" : "share of the most that any candidate keeps" }, range: [0, 1.05], tickformat: ".0%" } }), { responsive: true, displaylogo: false });
   document.getElementById("export").textContent = `optimize export ${result.study} ${m.candidate} DIR`;

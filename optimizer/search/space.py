@@ -10,7 +10,7 @@ from typing import Protocol
 from optimizer.costs import Cost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
-from search_spaces.distributions import DIMENSIONS, TemperedSpace, by_kind
+from search_spaces.distributions import TemperedSpace, by_kind
 from search_spaces.groups import Group, config_of, dense_config
 
 BISECTIONS = 40  # of a budget: down to one part in a million million
@@ -60,7 +60,11 @@ class Space:
     limits: Mapping[str, float]
 
     yardstick = "flops"
-    dimensions = len(DIMENSIONS)
+
+    @property
+    def dimensions(self) -> int:
+        """The number of axes of the distribution space."""
+        return self.tempered.dimensions
 
     @cached_property
     def dense(self) -> Config:
@@ -106,7 +110,7 @@ class Space:
         config, scale = self.tempered.config(point), 1.0
         while not self.within_limits(config) and scale > 0:
             scale = max(0.0, scale - 0.05)
-            config = self.tempered.config((point[0] * scale, point[1] * scale, *point[2:]))
+            config = self.tempered.config(self.tempered.drawn(point, scale))
         return config
 
     def within_limits(self, config: Config) -> bool:

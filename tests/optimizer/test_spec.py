@@ -106,3 +106,16 @@ def test_names_of_all_languages_are_names() -> None:
 def test_a_stored_spec_that_is_none_says_which_field() -> None:
     with pytest.raises(BrokenSpecError, match=r"study: .*\(sampler: "):
         StudySpec.stored(LEAST | {"sampler": "gone"})
+
+
+def test_structure_and_transforms_say_the_same() -> None:
+    assert StudySpec.model_validate(LEAST).applied == ("units",)
+    assert StudySpec.model_validate(LEAST | {"structure": "weights"}).applied == ("masks",)
+    masked = StudySpec.model_validate(LEAST | {"transforms": ["masks"]})
+    assert (masked.structure, masked.objectives, masked.criterion) == ("weights", ("parameters",), "magnitude-l1")
+    with pytest.raises(ValidationError, match="transforms units are not of structure 'weights'"):
+        StudySpec.model_validate(LEAST | {"transforms": ["units"], "structure": "weights"})
+    with pytest.raises(ValidationError, match="'masks' cannot follow 'units'"):
+        StudySpec.model_validate(LEAST | {"transforms": ["units", "masks"]})
+    with pytest.raises(ValidationError, match="transforms"):
+        StudySpec.model_validate(LEAST | {"transforms": 3})

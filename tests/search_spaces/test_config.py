@@ -12,10 +12,11 @@ RECIPES = st.builds(
     Recipe, schedule=st.text("ab-"), scope=st.text("ab:2"), swap_share=st.none() | st.floats(0, 1).map(lambda x: x + 0)
 )
 CONFIGS = st.builds(
-    lambda kept, form, recipe: replace(Config.of(kept, form), recipe=recipe),
+    lambda kept, form, recipe, more: replace(Config.of(kept, form), recipe=recipe, more=more),
     st.dictionaries(st.text("abc.019", min_size=1, max_size=8), st.integers(0, 4096)),
     st.sampled_from(Form),
     st.none() | RECIPES,
+    st.sampled_from([(), (("rank", (("x", 4), ("w", 2))),), (("rank", (("x", 4),)), ("bits", (("y", 8),)))]),
 )
 
 
@@ -25,6 +26,8 @@ def test_canonical_json_round_trips_up_to_the_order_of_groups(config: Config) ->
     assert back.as_dict() == config.as_dict()
     assert back.form is config.form
     assert back.recipe == config.recipe
+    assert back.transforms == config.transforms
+    assert back.ordered([*config.levels]) == config
     assert back.canonical_json() == config.canonical_json()
     assert back.digest == config.digest
 
@@ -43,6 +46,18 @@ def test_a_recipe_stays_with_its_config_and_makes_another_one_of_it() -> None:
     assert config.digest != plain.digest
     assert config.replaced({"a": 2}).in_form(Form.FINETUNED).recipe == recipe
     assert recipe.in_words() == "set, uniform, 20% swapped"
+
+
+def test_levels_of_further_transforms_change_as_those_of_the_first_and_make_another_config() -> None:
+    plain = Config.of({"a": 1})
+    config = replace(plain, more=(("rank", (("a.rank", 4),)), ("bits", (("a.bits", 8),))))
+    assert config.digest != plain.digest
+    assert config.levels == {"a": 1, "a.rank": 4, "a.bits": 8}
+    assert config.replaced({"a.rank": 2, "a": 0}).levels == {"a": 0, "a.rank": 2, "a.bits": 8}
+    assert config.part("") == plain
+    assert config.part("rank").as_dict() == {"a.rank": 4}
+    with pytest.raises(ConfigError, match="names every group once"):
+        replace(plain, more=(("rank", (("a", 4),)),))
 
 
 def test_equal_counts_in_another_form_are_another_config() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +76,23 @@ def test_classic_distributions_keep_the_ratio_and_tilt_as_they_are_named(distrib
 @given(POINTS)
 def test_every_point_is_a_config_of_the_space(point: tuple[float, ...]) -> None:
     check_config(SPACE.config(point), GROUPS)
+
+
+def test_every_kind_of_group_has_a_ratio_of_its_own() -> None:
+    ranks = [
+        replace(g, name=f"{g.name}.rank", kind="rank", under="rank") for g in GROUPS if g.kind is GroupKind.NEURONS
+    ]
+    groups = (*GROUPS, *ranks)
+    tables = {**TABLES, **{g.name: TABLES[g.name.removesuffix(".rank")] for g in ranks}}
+    space = TemperedSpace(groups, {k: Allocation(m, tables) for k, m in by_kind(groups).items()}, Form.RECONSTRUCTED)
+    assert (space.dimensions, SPACE.dimensions) == (5, 4)
+    config = space.config((1.0, 0.5, 0.25, 0.0, 0.5))
+    check_config(config, groups)
+    kept = {kind: sum(config.levels[g.name] for g in members) for kind, members in by_kind(groups).items()}
+    assert kept["heads"] > 0.9 * 72
+    assert kept["rank"] < 0.6 * kept["neurons"]
+    assert space.point(config, temperature=0.0)[:3] == pytest.approx((1.0, 0.5, 0.25), abs=0.03)
+    assert space.drawn((0.5, 0.5, 0.5, 1.0, 1.0), 0.5) == (0.25, 0.25, 0.25, 1.0, 1.0)
 
 
 def test_temperature_goes_from_uniform_to_the_allocation_by_sensitivity() -> None:
