@@ -141,7 +141,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     study: tuple[StudyStore, Path, int], tmp_path: Path
 ) -> None:
     store, root, number = study
-    with pytest.raises(InputError, match="CANDIDATE: 99 does not exist"):
+    with pytest.raises(InputError, match="candidate: 99 does not exist"):
         export_candidate(store, store.study("s"), 99, tmp_path / "out", cache_dir=root / "cache")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "full").mkdir()
