@@ -9,10 +9,13 @@ from importlib import import_module
 from typing import Any
 
 PUBLIC = {
-    "optimize": "optimizer.run",
-    "resume": "optimizer.run",
+    "optimize": "optimizer.door.entry",
+    "resume": "optimizer.door.entry",
+    "Front": "optimizer.door.found",
+    "CancelledError": "optimizer.progress",
+    "Event": "optimizer.progress",
     "recommend": "optimizer.recommendation",
-    "export_candidate": "optimizer.handover.export",
+    "export_candidate": "optimizer.door.entry",
     "load_pruned": "optimizer.handover.loading",
     "StudySpec": "optimizer.spec",
     "load_images": "optimizer.tasks.images.data",
@@ -22,7 +25,7 @@ PUBLIC = {
 }
 
 __all__ = [
-    "ImageData", "Images", "Normalisation", "StudySpec",
+    "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "StudySpec",
     "export_candidate", "load_images", "load_pruned", "optimize", "recommend", "resume",
 ]  # fmt: skip
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
+
+_LOCK = Lock()
+_open: list[tuple[int, bool]] = []  # what transformers was set to before the first of the threads that keep it quiet
 
 
 @contextmanager
@@ -14,15 +18,19 @@ def quiet_transformers() -> Iterator[None]:
 
     logging: Any = transformers.utils.logging  # untyped
 
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    with _LOCK:
+        _open.append(_open[0] if _open else (logging.get_verbosity(), logging.is_progress_bar_enabled()))
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
-        if had_bars:
-            logging.enable_progress_bar()
+        with _LOCK:
+            level, had_bars = _open.pop()
+            if not _open:
+                logging.set_verbosity(level)
+                if had_bars:
+                    logging.enable_progress_bar()
 
 
 @contextmanager

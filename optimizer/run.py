@@ -14,16 +14,16 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from objectives.device import describe_device
+from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.names import with_absolute_paths
-from optimizer.families.networks.given import Given
 from optimizer.feasible import is_feasible, is_undecided
+from optimizer.given import NOTHING, Given
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import check_larger, free_slug, fresh_slug
@@ -38,7 +38,6 @@ from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
-from optimizer.tasks.images.data import ImageData
 from optimizer.verify import Verifier
 from optimizer.workload import Workload
 from search_spaces.transforms.units.damping import strained_in
@@ -56,26 +55,25 @@ def optimize(
     cache_dir: Path,
     study: str | None = None,
     listener: Listener = ignore,
-    model: nn.Module | None = None,
-    images: ImageData | None = None,
+    given: Given = NOTHING,
 ) -> RunResult:
     """Run a new study and return its result; without `study`, a name is generated.
 
-    A trained `model` `(n, c, h, w)` -> logits and `images` take the place of those that the spec names; its `model`
-    and `task` are then only labels. Raises `InputError` for invalid input, before anything is stored;
-    `StudyExistsError` for a taken name. An interrupt leaves the study INTERRUPTED; `resume` continues it.
+    What is `given` takes the place of what the spec names; its `model` and `task` are then only labels. Raises
+    `InputError` for invalid input, before anything is stored; `StudyExistsError` for a taken name. An interrupt leaves
+    the study INTERRUPTED; `resume` continues it.
     """
-    given = Given(model=model, images=images)
     check_workload(spec, given)
-    spec = with_absolute_paths(spec)
+    spec = with_absolute_paths(spec, given.names)
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
-    workload = _load(spec, cache_dir, listener, given)
-    created = _create(spec, slug, store)
-    store = store.under(created.claim)
-    listener(Event(stage=STUDY, text=created.slug))
-    store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
-    return _run(created, spec, workload, store, cache_dir, listener)
+    with on_threads(spec.threads):
+        workload = _load(spec, cache_dir, listener, given)
+        created = _create(spec, slug, store)
+        store = store.under(created.claim)
+        listener(Event(stage=STUDY, text=created.slug))
+        store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
+        return _run(created, spec, workload, store, cache_dir, listener)
 
 
 def resume(
@@ -85,12 +83,11 @@ def resume(
     cache_dir: Path,
     epsilon: float | None = None,
     listener: Listener = ignore,
-    model: nn.Module | None = None,
-    images: ImageData | None = None,
+    given: Given = NOTHING,
 ) -> RunResult:
     """Resume a study where it stopped; stored results are reused.
 
-    Pass the `model` and `images` that `optimize` was given again; they must be the same.
+    What `optimize` was given must be `given` again, and be the same.
     A larger `epsilon` replaces the study's own: stopped candidates that might be feasible at it are finished, and a
     new shortlist is chosen; verified members stay verified.
     Raises `StudyNotFoundError`, `StudyBusyError`, `InputError` when model or data have changed, and
@@ -102,15 +99,15 @@ def resume(
         check_larger(epsilon, spec)
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
-    given = Given(model=model, images=images)
     check_workload(spec, given)
-    workload = _load(spec, cache_dir, listener, given)
-    refuse_other_data(found, workload)
-    claimed = store.claim_study(found.id)
-    store = store.under(claimed.claim)
-    if epsilon is not None:
-        spec, claimed = _widen(claimed, spec, epsilon, store)
-    return _run(claimed, spec, workload, store, cache_dir, listener)
+    with on_threads(spec.threads):
+        workload = _load(spec, cache_dir, listener, given)
+        refuse_other_data(found, workload)
+        claimed = store.claim_study(found.id)
+        store = store.under(claimed.claim)
+        if epsilon is not None:
+            spec, claimed = _widen(claimed, spec, epsilon, store)
+        return _run(claimed, spec, workload, store, cache_dir, listener)
 
 
 def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
@@ -125,8 +122,6 @@ def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
 
 def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Workload:
     """Load the workload and refuse faults that only a loaded model shows."""
-    if spec.threads:
-        torch.set_num_threads(spec.threads)
     workload = load_workload(
         spec,
         cache_dir=cache_dir,

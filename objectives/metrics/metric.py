@@ -6,7 +6,9 @@ count less, and thousands of them are evaluated together without a loop over res
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,14 +46,28 @@ class Metric:
         return self.score is not None
 
     def value(self, predictions: Array, labels: Array) -> float:
-        """Return the metric. Raises `ValueError` where there are no examples or the lengths differ."""
+        """Return the metric. Raises `ValueError` where it is no finite number, and for no examples or other lengths."""
         self._check(predictions, labels)
-        return float(self.weighted(predictions, labels, np.ones((1, len(labels))))[0])
+        value = float(self.weighted(predictions, labels, np.ones((1, len(labels))))[0])
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name} is {value} on these {len(labels)} predictions")
+        return value
 
     def values(self, predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-        """Return the metric `(r,)` under each row of weights `(r, n)`, the counts of the examples, above 0 in sum."""
+        """Return the metric `(r,)` under each row of weights `(r, n)`, the counts of the examples, above 0 in sum.
+
+        A caller's own metric may be NaN on some rows.
+        """
         self._check(predictions, labels)
         return self.weighted(predictions, labels, weights)
+
+    def best_constant(self, answers: Array, labels: Array) -> float:
+        """Return the best value that one of the answers, given to all examples, reaches; 0 where it has none."""
+        found = []
+        for answer in answers:
+            with suppress(ValueError):  # a correlation with a constant may be NaN
+                found.append(self.value(np.full_like(labels, answer), labels))
+        return max(found, default=0.0)
 
     def per_example(self, predictions: Array, labels: Array) -> FloatArray | None:
         """Return the scores `(n,)`, 0 or 1, whose mean is the metric, or None where the metric is not such a mean."""

@@ -113,10 +113,12 @@ class _Drops:
         return dense - self._metric.values(self._candidate, self._labels, weights)
 
     def resampled(self, resamples: int, rng: np.random.Generator) -> FloatArray:
-        """Return the drops `(resamples,)` of resampled examples."""
+        """Return the drops of resampled examples, `(resamples,)` or fewer: without those on which it is undefined."""
         n, shares = int(self.counts.sum()), self.counts / self.counts.sum()
         blocks = _blocks(resamples, len(shares))
-        return np.concatenate([self.of(rng.multinomial(n, shares, len(block)).astype(float)) for block in blocks])
+        drops = np.concatenate([self.of(rng.multinomial(n, shares, len(block)).astype(float)) for block in blocks])
+        is_defined = np.isfinite(drops)
+        return drops[is_defined] if is_defined.any() else self.of(self.counts[None, :])
 
     def without_each(self) -> FloatArray:
         """Return the drops `(distinct,)` with one example of each kind left out."""
@@ -140,6 +142,7 @@ def _acceleration(drops: _Drops) -> float:
     if drops.counts.sum() < 2:
         return 0.0
     left_out = drops.without_each()
+    left_out = np.where(np.isfinite(left_out), left_out, drops.of(drops.counts[None, :])[0])
     influence = np.average(left_out, weights=drops.counts) - left_out
     spread = float(drops.counts @ influence**2)
     return float(drops.counts @ influence**3) / (6 * spread**1.5) if spread > 0 else 0.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import check_lengths
 from optimizer.families.encoders.models import BUILT_IN, SHORT_NAMES, check_model_name
-from optimizer.families.networks.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images
+from optimizer.families.networks.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images, refuse
 from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
 from optimizer.tasks.images.known import IMAGE_TASKS
@@ -20,30 +20,41 @@ MODELS: Mapping[str, str | None] = {BUILT_IN: None, **SHORT_NAMES, **dict.fromke
 TASK_NAMES = (*TASKS, *IMAGE_TASKS)
 
 
-def check_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = False) -> None:
-    """Check names, paths and columns; `has_model` and `has_images` say what was given in Python instead.
+def is_image_study(spec: StudySpec, given: Collection[str]) -> bool:
+    """Whether a study is of images: by what was given in Python, else by its task and model."""
+    return bool({"model", "images"} & {*given}) or (not {"checkpoint", "texts"} & {*given} and is_of_images(spec))
+
+
+def check_names(spec: StudySpec, given: Collection[str] = ()) -> None:
+    """Check names, paths and columns; `given` names the fields of `Given` that Python code provides instead.
 
     Raises `InputError`, for an unknown name with the nearest ones.
     """
-    is_image_study = has_model or has_images or is_of_images(spec)
-    check_structure(spec, is_of_images=is_image_study)
-    if is_image_study:
-        check_image_names(spec, has_model=has_model, has_images=has_images)
+    is_of_images = is_image_study(spec, given)
+    check_structure(spec, is_of_images=is_of_images)
+    if "metric" in given:
+        refuse(spec.metric, "metric", "the metric was given in Python")
+    if is_of_images:
+        check_image_names(spec, has_model="model" in given, has_images="images" in given)
         return
     if spec.weights is not None:
         raise InputError("weights", "is for image networks; a text encoder's directory holds its own weights")
-    task = resolve_task(spec)
-    if checkpoint := check_model_name(spec.model):
+    task = resolve_task(spec, has_data="texts" in given)
+    if "checkpoint" not in given and (checkpoint := check_model_name(spec.model)):
         check_lengths(checkpoint, spec)
-    check_data(spec, task)
+    if "texts" in given:
+        refuse(spec.data, "data", "the texts were given in Python")
+    else:
+        check_data(spec, task)
 
 
-def with_absolute_paths(spec: StudySpec) -> StudySpec:
+def with_absolute_paths(spec: StudySpec, given: Collection[str] = ()) -> StudySpec:
     """Return the spec with the files and directories of this machine that it names as absolute paths.
 
-    A study that stores them can be resumed from any directory.
+    A study that stores them can be resumed from any directory. The name of a model `given` in Python is only a label.
     """
-    model = None if spec.model in MODELS else spec.model
+    is_label = spec.model in MODELS or bool({"model", "checkpoint"} & {*given})
+    model = None if is_label else spec.model
     named = {"model": model, "weights": spec.weights, "data": spec.data}
     here = {field: name for field, name in named.items() if name and Path(name).exists()}
     return spec.model_copy(update={field: str(Path(name).absolute()) for field, name in here.items()})

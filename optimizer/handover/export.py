@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from optimizer.errors import MachineError
 from optimizer.families.encoders.load import check_workload, load_workload
-from optimizer.families.networks.given import Given
 from optimizer.fronts import members_of
+from optimizer.given import NOTHING, Given
 from optimizer.handover.card import model_card
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.handover.loading import WEIGHTS
@@ -27,7 +27,7 @@ from optimizer.recover import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
-from optimizer.tasks.images.data import ImageData
+from optimizer.workload import Workload
 from search_spaces.files import written_whole
 from search_spaces.transforms.masks.layers import zeros_by_layer
 from search_spaces.transforms.table import MASKS, UNITS
@@ -43,22 +43,43 @@ def export_candidate(
     *,
     cache_dir: Path,
     as_onnx: bool = False,
-    model: nn.Module | None = None,
-    images: ImageData | None = None,
+    given: Given = NOTHING,
 ) -> tuple[Path, ...]:
     """Write a candidate's weights, tokenizer, manifest and card to a new or empty directory; return the files.
 
-    Pass the `model` and `images` that the study was given again. Raises `InputError` for an unknown candidate, a
-    directory that is not empty, or a model that has changed.
+    What the study was given must be `given` again. Raises `InputError` for an unknown candidate, a directory that is
+    not empty, or a model that has changed.
     """
+    refuse_filled(directory)
+    exportable(store.candidates(study.id), study, number)
+    workload = reload(study, cache_dir=cache_dir, given=given)
+    return write_candidate(store, study, number, directory, workload, cache_dir=cache_dir, as_onnx=as_onnx)
+
+
+def reload(study: Study, *, cache_dir: Path, given: Given = NOTHING) -> Workload:
+    """Return the workload of a stored study. Raises `InputError` where model or data have changed."""
+    spec = StudySpec.stored(study.spec)
+    check_workload(spec, given)
+    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)
+    refuse_other_data(study, workload)
+    return workload
+
+
+def write_candidate(
+    store: StudyStore,
+    study: Study,
+    number: int,
+    directory: Path,
+    workload: Workload,
+    *,
+    cache_dir: Path,
+    as_onnx: bool = False,
+) -> tuple[Path, ...]:
+    """Write a candidate as `export_candidate` does, with a workload that is loaded already."""
     refuse_filled(directory)
     candidate = exportable(store.candidates(study.id), study, number)
     member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
     spec = StudySpec.stored(study.spec)
-    given = Given(model=model, images=images)
-    check_workload(spec, given)
-    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)
-    refuse_other_data(study, workload)
     pipeline = Pipeline.of(spec, workload, cache_dir)
     small: Any = build_candidate(candidate, pipeline, cache_dir=cache_dir, slug=study.slug)
     with _whole(directory) as place:

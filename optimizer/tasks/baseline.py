@@ -23,7 +23,7 @@ def check_baseline(
     """
     if task.metric.kind is Kind.CLASSIFICATION and names is not None:
         check_permutation(predictions, labels, names)
-    value, trivial = task.metric.value(predictions, labels), task.trivial(labels)
+    value, trivial = dense_value(task, predictions, labels), task.trivial(labels)
     if not value > trivial:
         raise InputError(
             "model",
@@ -33,13 +33,21 @@ def check_baseline(
         )
 
 
+def dense_value(task: Task, predictions: NDArray[Any], labels: NDArray[Any]) -> float:
+    """Return the metric of the dense model. Raises `InputError` where it is no finite number."""
+    try:
+        return task.metric.value(predictions, labels)
+    except ValueError as error:
+        raise InputError("metric", f"{error}; return a finite number for all predictions") from error
+
+
 def check_labels(task: Task, labels: NDArray[Any], role: str) -> None:
     """Raise `InputError` for labels `(n, …)` on which no answers are better than one answer to all, by the metric.
 
     Accuracy distinguishes answers on any labels.
     """
     metric = task.metric
-    if not metric.is_mean and not metric.value(labels, labels) > task.trivial(labels):
+    if not metric.is_mean and not dense_value(task, labels, labels) > task.trivial(labels):
         raise InputError(
             "metric",
             f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "

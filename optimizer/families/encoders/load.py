@@ -15,13 +15,12 @@ from optimizer.families.encoders.loading import hash_weights, load_model
 from optimizer.families.encoders.models import BUILT_IN, checked_checkpoint, locate
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
-from optimizer.families.names import check_names
-from optimizer.families.networks.given import NOTHING, Given
-from optimizer.families.networks.names import is_of_images
+from optimizer.families.names import check_names, is_image_study
 from optimizer.families.subject import Subject
+from optimizer.given import NOTHING, Given
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
-from optimizer.tasks.baseline import check_baseline, check_labels
+from optimizer.tasks.baseline import check_baseline, check_labels, dense_value
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.known import Source, resolve_task
@@ -33,17 +32,17 @@ from optimizer.workload import ROLES, Progress, Workload
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
-    check_names(spec, has_model=given.model is not None, has_images=given.images is not None)
+    check_names(spec, given.names)
     check_device(spec.device)
 
 
 def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
     """Load data, then model; train a head where there is none; refuse a broken baseline. Raises `InputError`."""
-    if given != NOTHING or is_of_images(spec):
+    if is_image_study(spec, given.names):
         from optimizer.families.networks.load import load_image_workload  # a study of texts needs none of it
 
         return load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
-    data = read_splits(spec, resolve_task(spec))
+    data = read_splits(spec, source_of(spec, given), given.texts)
     splits = cut(
         data.tables,
         notes=data.notes,
@@ -51,19 +50,37 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         search=spec.search_examples,
         verification=spec.verification_examples,
     )
-    return workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress)
+    return workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress, given=given)
 
 
-def workload_of(spec: StudySpec, source: Source, splits: Splits, *, cache_dir: Path, progress: Progress) -> Workload:
+def source_of(spec: StudySpec, given: Given = NOTHING) -> Source:
+    """Return where a study's examples come from. Raises `InputError`.
+
+    Where neither task nor metric is named, a metric given in Python says of what kind they are.
+    """
+    source = resolve_task(spec, has_data=given.texts is not None)
+    return source.of_kind(given.metric.kind) if given.metric and source.kind is None else source
+
+
+def workload_of(
+    spec: StudySpec,
+    source: Source,
+    splits: Splits,
+    *,
+    cache_dir: Path,
+    progress: Progress,
+    given: Given = NOTHING,
+) -> Workload:
     """Load the model of a study of texts to go with examples that were cut already. Raises `InputError`."""
     reader: TextReader = source.reader()
     device = check_device(spec.device)
-    checkpoint = checkpoint_of(spec, cache_dir, progress)
+    checkpoint = checkpoint_of(spec, cache_dir, progress, given)
     _check_head(checkpoint, source)
     max_length = check_lengths(checkpoint, spec)
     tokenizer = load_tokenizer(checkpoint)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
-    task, encoder = reader.task(str(source.metric), names), Encoder(tokenizer=tokenizer, max_length=max_length)
+    task = given.judged(reader.task(str(source.metric), names))
+    encoder = Encoder(tokenizer=tokenizer, max_length=max_length)
 
     def tokenised(role: str) -> Examples:
         return reader.examples(getattr(splits, role), role, encoder, names)
@@ -80,9 +97,11 @@ def workload_of(spec: StudySpec, source: Source, splits: Splits, *, cache_dir: P
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
     search_answers = predict(model, roles["search"], task)
     _check_answers(search_answers)
+    predictions = task.predictions(search_answers, roles["search"])
+    dense_value(task, predictions, roles["search"].labels)
     if not spec.allow_untrained:
         own_names = names if checkpoint.has_head else None
-        check_baseline(task, task.predictions(search_answers, roles["search"]), roles["search"].labels, own_names)
+        check_baseline(task, predictions, roles["search"].labels, own_names)
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),
@@ -112,8 +131,10 @@ def workload_of(spec: StudySpec, source: Source, splits: Splits, *, cache_dir: P
     )
 
 
-def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress) -> Checkpoint:
-    """Return the study's checkpoint, fetched from the hub or trained where it is not on this machine."""
+def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Checkpoint:
+    """Return the study's checkpoint: given, in a directory, fetched from the hub, or trained here."""
+    if given.checkpoint is not None:
+        return checked_checkpoint(spec.model, given.checkpoint)
     if spec.model == BUILT_IN:
         from optimizer.training.phrases_mini import phrases_mini
 

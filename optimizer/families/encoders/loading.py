@@ -13,6 +13,7 @@ from optimizer.errors import InputError, listed
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.quiet import quiet_transformers
 from optimizer.torchvision_ops import admit_torchvision
+from optimizer.training.randomness import own_randomness
 from search_spaces.finite import is_finite
 
 BODY = (".layer.", ".layers.", "embeddings.", "embeddings_project")
@@ -31,8 +32,8 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     from transformers import AutoModelForSequenceClassification
 
     try:
-        with quiet_transformers(), torch.random.fork_rng():
-            torch.manual_seed(0)  # a new head, where there is none, is the same in every run
+        # a new head, where there is none, is the same in every run
+        with quiet_transformers(), own_randomness(0, torch.device("cpu")):
             model, info = AutoModelForSequenceClassification.from_pretrained(
                 checkpoint.directory,
                 local_files_only=True,

@@ -9,15 +9,15 @@ from optimizer.device import check_device
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.family import NetworkFamily, layout_of
-from optimizer.families.networks.given import NOTHING, Given
 from optimizer.families.networks.mask_training import mask_training
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.origins import Origin, origin_of
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
+from optimizer.given import NOTHING, Given
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
-from optimizer.tasks.baseline import check_baseline
+from optimizer.tasks.baseline import check_baseline, dense_value
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.tasks.images.roles import roles_of
@@ -59,12 +59,14 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             folder=cache_dir / "trained",
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
-    task = Classification()
+    task = given.judged(Classification())
     search_answers = predict(model, roles.search, task)
+    predictions = task.predictions(search_answers, roles.search)
+    dense_value(task, predictions, roles.search.labels)
     if not spec.allow_untrained:
         # a class is called by its number
         own_names: dict[int, str] | None = {} if dense.learning_rate is None else None
-        check_baseline(task, task.predictions(search_answers, roles.search), roles.search.labels, own_names)
+        check_baseline(task, predictions, roles.search.labels, own_names)
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),

@@ -36,11 +36,11 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
     Raises `InputError`, for an unknown name with the nearest ones.
     """
     if has_model:
-        _refuse(spec.weights, "weights", "a network given in Python brings its own")
+        refuse(spec.weights, "weights", "a network given in Python brings its own")
     else:
         _check_model(spec)
     if has_images:
-        _refuse(spec.data, "data", "the images were given in Python")
+        refuse(spec.data, "data", "the images were given in Python")
     elif spec.task not in IMAGE_TASKS:
         raise UnknownNameError("task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
     if spec.metric not in (None, "accuracy"):
@@ -55,7 +55,8 @@ def check_torchvision(name: str) -> None:
         raise InputError("model", f"{name} comes from torchvision: pip install 'pruning-optimizer[vision]'")
 
 
-def _refuse(value: object, option: str, reason: str) -> None:
+def refuse(value: object, option: str, reason: str) -> None:
+    """Raise `InputError` for an option that has a value, with the reason why it must have none."""
     if value is not None:
         raise InputError(option, f"{reason}; leave it out")
 

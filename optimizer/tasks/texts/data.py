@@ -33,12 +33,14 @@ class Data:
     notes: tuple[str, ...] = ()
 
 
-def read_splits(spec: StudySpec, source: Source) -> Data:
-    """Return the labelled splits. Rows without text or label are set aside, and counted in the notes.
+def read_splits(spec: StudySpec, source: Source, texts: Mapping[str, Sheet] | None = None) -> Data:
+    """Return the labelled splits, those of `texts` where they are given.
+
+    Rows without text or label are set aside, and counted in the notes.
 
     Raises `InputError` for missing columns, unreadable files, empty splits, and values that are not texts or labels.
     """
-    sheets, notes = _sheets(spec, source)
+    sheets, notes = _sheets(spec, source, texts)
     first = next(iter(sheets.values()))
     source = source.of_kind(source.kind or kind_of_data(source, first))
     reader = source.reader()
@@ -57,8 +59,15 @@ def read_splits(spec: StudySpec, source: Source) -> Data:
     return Data(source, whole, tuple(notes))
 
 
-def _sheets(spec: StudySpec, source: Source) -> tuple[dict[str, Sheet], list[str]]:
-    if spec.data is not None and is_place(spec.data):
+def _sheets(spec: StudySpec, source: Source, texts: Mapping[str, Sheet] | None) -> tuple[dict[str, Sheet], list[str]]:
+    sheets: dict[str, Sheet]
+    unread: tuple[str, ...]
+    if texts is not None:
+        chosen, unread = chosen_splits({name: split_named(name, source) for name in texts})
+        sheets = {split: texts[name] for split, name in chosen.items()}
+        if not sheets:
+            raise InputError("data", f"has no split train, validation or test; it has {listed(unread)}")
+    elif spec.data is not None and is_place(spec.data):
         files, unread = split_files(Path(spec.data), source)
         sheets = {split: read_file(path) for split, path in files.items()}
     elif spec.data is None and source.name == BUILT_IN:

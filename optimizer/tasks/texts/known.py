@@ -87,13 +87,14 @@ TASKS: Mapping[str, Source] = {
 }
 
 
-def resolve_task(spec: StudySpec) -> Source:
+def resolve_task(spec: StudySpec, *, has_data: bool = False) -> Source:
     """Return where the examples of a spec come from, with the spec's own columns and metric over the table's.
 
-    Raises `UnknownNameError` for a name outside the table without `data`, `InputError` for a metric of another kind.
+    `has_data`: the data are given in Python. Raises `UnknownNameError` for a name outside the table without data,
+    `InputError` for a metric of another kind.
     """
     known = TASKS.get(spec.task)
-    if known is None and spec.data is None:
+    if known is None and spec.data is None and not has_data:
         raise UnknownNameError("task", spec.task, TASKS, remedy="For a data set of your own give `data` as well.")
     asked = None if spec.metric is None else kind_of_metric(spec.metric).name
     source = known or Source(name=spec.task, text_columns=None, label_column=None, kind=asked)

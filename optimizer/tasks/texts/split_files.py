@@ -39,8 +39,11 @@ def check_data(spec: StudySpec, source: Source) -> None:
 def split_files(directory: Path, source: Source) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the file of each split, named after it or alone in a folder that is, and the names of the other files.
 
-    Raises `InputError` for a directory without splits, or with two files for one, shards among them.
+    A file in place of a directory is the only split. Raises `InputError` for a directory without splits, or with two
+    files for one, shards among them.
     """
+    if directory.is_file() and directory.suffix in READERS:
+        return {split_named(directory.stem, source) or "train": directory}, ()
     if not directory.is_dir():
         raise InputError("data", _no_directory(directory))
     files = {str(path.relative_to(directory)): path for path in _files(directory)}
@@ -91,5 +94,5 @@ def _files(directory: Path) -> list[Path]:
 
 def _no_directory(place: Path) -> str:
     if place.is_file():
-        return f"{place} is a file; give the directory that holds it, with files named train, validation or test"
+        return f"{place} is not a file of {', '.join(READERS)}; give one, or a directory of train, validation and test"
     return f"there is no directory {place}; a hub id looks like owner/name"

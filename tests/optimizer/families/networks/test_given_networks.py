@@ -18,7 +18,7 @@ from torch.nn.utils import parametrizations
 from optimizer import ImageData, Images, Normalisation, StudySpec, load_images, load_pruned, optimize, resume
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import load_workload
-from optimizer.families.networks.given import Given
+from optimizer.given import Given
 from studies.opening import open_store
 
 GUIDE = Path(__file__).parents[4] / "docs" / "guide.md"

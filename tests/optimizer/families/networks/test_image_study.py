@@ -12,7 +12,7 @@ from torch import nn
 from optimizer import load_pruned
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
-from optimizer.families.networks.given import Given
+from optimizer.given import Given
 from optimizer.handover.export import export_candidate
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict

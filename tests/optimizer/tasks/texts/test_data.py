@@ -176,6 +176,8 @@ def test_a_directory_that_is_none_is_not_taken_for_a_hub_id(tmp_path: Path, monk
     for name in ("./data/sst2", "../sst2", "~/sst2", "data/", "data/x.csv", "sst2", str(tmp_path / "x")):
         with pytest.raises(InputError, match="there is no directory"):
             check_data(spec(Path(name)).model_copy(update={"data": name}), TASKS["sst2"])
-    with pytest.raises(InputError, match=r"train\.csv is a file; give the directory"):
-        check_data(spec(tmp_path / "train.csv"), TASKS["sst2"])
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match=r"notes\.txt is not a file of \.parquet, \.csv"):
+        check_data(spec(tmp_path / "notes.txt"), TASKS["sst2"])
+    check_data(spec(tmp_path / "train.csv"), TASKS["sst2"])
     check_data(spec(Path("owner/name")), TASKS["sst2"])

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from objectives.metrics import Metric
 from optimizer.errors import InputError
 from optimizer.tasks.images.data import ImageData
+from optimizer.tasks.texts.sheet import Sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A trained network `(n, c, h, w)` -> logits, images, both or neither.
+    """What takes the place of the model, the data or the metric that a spec names; each is optional.
 
-    Raises `InputError` for images whose shapes or labels are not what they say.
+    Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`. Texts have a `checkpoint`, the
+    directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. Raises
+    `InputError` for images whose shapes or labels are not what they say.
     """
 
     model: nn.Module | None = None
     images: ImageData | None = None
+    checkpoint: Path | None = None
+    texts: Mapping[str, Sheet] | None = None
+    metric: Metric | None = None
 
     def __post_init__(self) -> None:
         if self.images is not None:
             for part in (self.images.train, self.images.test, self.images.validation):
                 if part is not None:
                     _check(part.pixels, part.labels, self.images)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the fields that are given."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+
+    def judged(self, task: Any) -> Any:  # Any: a `Task`, a dataclass with its metric as a field
+        """Return the task with the metric that is given, if one is."""
+        return task if self.metric is None else replace(task, metric=replace(self.metric, kind=task.metric.kind))
 
 
 NOTHING = Given()

@@ -1,0 +1,1 @@
+"""The front door in Python: `optimize` with names, directories or loaded objects, and the `Front` that it returns."""

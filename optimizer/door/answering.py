@@ -1,0 +1,54 @@
+"""Answering: a text classifier with its tokenizer as one module that takes texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from objectives.device import device_of
+
+Text = str | Sequence[str]  # one text, or the two of a pair
+BATCH = 32
+
+
+class TextModel(nn.Module):
+    """A text classifier `net` of transformers that tokenises for itself; texts are cut to `max_length` tokens.
+
+    `names` are the label names by id; None for scores.
+    """
+
+    def __init__(self, net: Any, tokenizer: Any, *, max_length: int, names: Mapping[int, str] | None) -> None:
+        super().__init__()
+        self.net, self.tokenizer, self.max_length, self.names = net, tokenizer, max_length, names
+
+    def forward(self, texts: Sequence[Text] | str | None = None, **inputs: torch.Tensor) -> Any:  # Any: transformers
+        """Return the logits `(n, outputs)` of texts or pairs of texts; of token tensors, what `net` returns."""
+        if texts is None:
+            return self.net(**inputs)
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        columns = [rows] if isinstance(rows[0], str) else [list(column) for column in zip(*rows, strict=True)]
+        encoded = self.tokenizer(
+            *columns, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+        )
+        return self.net(**encoded.to(device_of(self))).logits
+
+    def predict(self, texts: Sequence[Text]) -> list[str] | list[float]:
+        """Return the label of each text by its name; the score of each text for a regression."""
+        logits = self._logits(texts)
+        if self.names is None:
+            return [float(score) for score in logits[:, 0]]
+        return [self.names[int(index)] for index in logits.argmax(axis=1)]
+
+    def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the probability of each label, in the order of their ids: `(n, labels)`."""
+        return torch.from_numpy(self._logits(texts)).softmax(dim=1).numpy()
+
+    def _logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            parts = [self(texts[start : start + BATCH]).float().cpu() for start in range(0, len(texts), BATCH)]
+        return torch.cat(parts).numpy()

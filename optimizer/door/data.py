@@ -1,0 +1,170 @@
+"""Data: what Python code may give as data: a name, a directory, or tables and arrays in memory, split or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from optimizer.door.pixels import images_of
+from optimizer.errors import InputError
+from optimizer.families.names import TASK_NAMES
+from optimizer.tasks.images.data import ImageData
+from optimizer.tasks.texts.sheet import Sheet, sheet_of
+
+ONLY = "train"  # the name of a split that comes alone
+TEXT, OTHER, LABEL = "text", "text_pair", "label"
+KINDS = (
+    "a name, a directory, a file, a DataFrame, a datasets.DatasetDict, arrays (X, y), a loader, or a dict of these by "
+    "split (train, validation, test)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """What was given as data: spec `fields` that name it, or `texts` or `images` in memory.
+
+    `task` is the name of the task where none is given.
+    """
+
+    task: str | None = None
+    fields: Mapping[str, Any]  # Any: values of spec fields
+    texts: Mapping[str, Sheet] | None = None
+    images: ImageData | None = None
+
+
+def taken_data(data: object, *, is_of_images: bool, outputs: int | None = None) -> Data:
+    """Return data as they were given; `is_of_images`: the model takes images, and has so many `outputs` if known.
+
+    Raises `InputError` for what is not data, and for values that are neither texts nor images.
+    """
+    if data is None:
+        return Data(fields={})
+    if isinstance(data, ImageData):
+        return Data(task=data.name, fields={}, images=data)
+    if isinstance(data, str | PathLike):
+        return _named(str(fspath(data)))
+    splits = {name: _split(name, value) for name, value in _by_split(data).items()}
+    arrays = {name: split for name, split in splits.items() if not isinstance(split, Sheet)}
+    if arrays or is_of_images:
+        return Data(task="images", fields={}, images=images_of(splits, outputs=outputs))
+    sheets = {name: split for name, split in splits.items() if isinstance(split, Sheet)}
+    is_paired = all(OTHER in sheet.columns and TEXT in sheet.columns for sheet in sheets.values())
+    return Data(task="texts", fields={"text_columns": (TEXT, OTHER)} if is_paired else {}, texts=sheets)
+
+
+def _named(name: str) -> Data:
+    """Return a built-in task by its name, else a place; what exists here is a place."""
+    if name in TASK_NAMES and not Path(name).exists():
+        return Data(task=name, fields={})
+    stem = PurePath(name).stem
+    return Data(task=f"{stem}-data" if stem in TASK_NAMES else stem, fields={"data": name})
+
+
+def _by_split(data: object) -> Mapping[str, object]:
+    if not isinstance(data, Mapping):
+        return {ONLY: data}
+    if not data:
+        raise InputError("data", f"is empty; give {KINDS}")
+    if all(isinstance(values, list | np.ndarray | pd.Series | Tensor) for values in data.values()):
+        return {ONLY: data}  # a table by columns
+    return {str(name): split for name, split in data.items()}
+
+
+def _split(name: str, value: object) -> Sheet | tuple[Any, Any]:
+    """Return a split as a sheet, or as arrays of images with their labels."""
+    label = "data" if name == ONLY else f"data[{name!r}]"
+    if isinstance(value, pd.DataFrame):
+        return _sheet_of_frame(label, value)
+    if isinstance(value, Mapping):
+        return sheet_of(label, {str(column): _values(values) for column, values in value.items()})
+    if isinstance(value, tuple) and len(value) == 2:
+        return _of_arrays(label, *value)
+    if hasattr(value, "with_format") and hasattr(value, "column_names"):
+        return _of_table(label, value)
+    if isinstance(value, DataLoader | Dataset):
+        return _of_arrays(label, *_loaded(label, value))
+    raise InputError("data", f"cannot be a {type(value).__name__}; give {KINDS}")
+
+
+def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
+    columns = tuple(map(str, frame.columns))
+    return Sheet(
+        name=name,
+        columns=columns,
+        size=len(frame),
+        read=lambda column: _values(frame.iloc[:, columns.index(column)]),
+    )
+
+
+def _of_table(name: str, table: Any) -> Sheet | tuple[Any, Any]:  # Any: `datasets` is untyped
+    """Return the sheet of a table of `datasets`, or its images."""
+    pictures = [column for column, feature in table.features.items() if type(feature).__name__ == "Image"]
+    if not pictures:
+        columns: Mapping[str, Any] = table.with_format("arrow")[:].to_pydict()
+        return sheet_of(name, columns) if columns else Sheet(name=name, columns=(), size=0, read=columns.__getitem__)
+    labels = next((column for column in (LABEL, "labels") if column in table.column_names), None)
+    if labels is None:
+        raise InputError("data", f"{name} has no column 'label'; it has {', '.join(table.column_names)}")
+    return [np.asarray(image) for image in table[pictures[0]]], np.asarray(table[labels])
+
+
+def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, Any]:
+    """Return texts `(n,)`, or pairs of them `(n, 2)`, as a sheet; numbers as they are, with their labels."""
+    answers = _values(labels)
+    if isinstance(inputs, pd.DataFrame):
+        inputs = inputs.to_numpy()
+    if isinstance(inputs, Tensor) or (isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biufc"):
+        _check_lengths(name, len(inputs), len(answers))
+        return inputs, labels
+    texts = _values(inputs)
+    _check_lengths(name, len(texts), len(answers))
+    if texts and all(isinstance(text, list | tuple | np.ndarray) and len(text) == 2 for text in texts):
+        first, second = zip(*texts, strict=True)
+        return sheet_of(name, {TEXT: list(first), OTHER: list(second), LABEL: answers})
+    return sheet_of(name, {TEXT: texts, LABEL: answers})
+
+
+def _check_lengths(name: str, inputs: int, labels: int) -> None:
+    if inputs != labels:
+        raise InputError("data", f"{name} has {inputs} inputs for {labels} labels; give one label per input")
+
+
+def _values(values: object) -> list[Any]:
+    """Return a column's values as Python's own; a missing one of pandas is None."""
+    if isinstance(values, pd.Series):
+        return values.astype(object).where(values.notna(), None).tolist()
+    if isinstance(values, np.ndarray | Tensor):
+        return list(values.tolist())
+    if isinstance(values, Iterable) and not isinstance(values, str):
+        return list(values)
+    raise InputError("data", f"a column cannot be a {type(values).__name__}; give a list, an array or a Series")
+
+
+def _loaded(name: str, loader: Iterable[Any]) -> tuple[Any, Any]:
+    """Return all that a loader or a data set of torch gives, which must be (inputs, labels)."""
+    is_batched = isinstance(loader, DataLoader) and loader.batch_size is not None
+    inputs: list[Any] = []
+    labels: list[Any] = []
+    for item in _items(loader):
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise InputError("data", f"{name} must give (inputs, labels), got a {type(item).__name__}")
+        inputs.extend(item[0] if is_batched else [item[0]])
+        labels.extend(item[1] if is_batched else [item[1]])
+    answers = [label.item() if isinstance(label, Tensor | np.generic) else label for label in labels]
+    if inputs and isinstance(inputs[0], Tensor | np.ndarray):
+        return np.stack([np.asarray(value) for value in inputs]), np.asarray(answers)
+    return inputs, answers
+
+
+def _items(loader: Any) -> Iterable[Any]:
+    if isinstance(loader, DataLoader) or not hasattr(loader, "__len__"):
+        return loader
+    return (loader[place] for place in range(len(loader)))

@@ -1,0 +1,177 @@
+"""`optimize` in Python: names, directories and loaded objects give the same study; what cannot be taken is refused."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from door_studies import QUICK
+from sklearn.metrics import balanced_accuracy_score
+from torch import nn
+
+from optimizer import CancelledError, Event, Front, StudySpec, optimize, resume
+from optimizer.errors import InputError, UnknownNameError
+from studies.opening import open_store
+from studies.records import StudyState
+
+
+def figures(front: Front) -> list[tuple[Any, ...]]:
+    """What a study found, without what depends on the clock."""
+    members = front.result.front
+    return [(m.candidate, m.config, m.drop, m.flops, m.verification.drop if m.verification else None) for m in members]
+
+
+def test_a_directory_and_a_file_give_a_front(front: Front) -> None:
+    assert len(front)
+    assert front.result.state == "complete"
+    assert front.result.task == "train"
+
+
+def test_loaded_objects_give_the_front_of_the_files_they_came_from(
+    front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame
+) -> None:
+    before = copy.deepcopy(loaded[0].state_dict())
+    assert figures(optimize(loaded, frame, **QUICK)) == figures(front)
+    for name, tensor in loaded[0].state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_tables_and_arrays_hold_the_same_data(front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
+    texts, labels = frame["sentence"].tolist(), frame["label"].tolist()
+    columns = {"sentence": texts, "label": labels}
+    quick = {**QUICK, "trials": 2}
+    wanted = figures(optimize(loaded, (texts, labels), **quick))
+    for data in (
+        {"train": (np.array(texts), np.array(labels))},
+        columns,
+        Dataset.from_dict(columns),
+        DatasetDict({"train": Dataset.from_dict(columns)}),
+        torch.utils.data.DataLoader(list(zip(texts, labels, strict=True)), batch_size=7),
+    ):
+        assert figures(optimize(loaded, data, **quick)) == wanted
+
+
+def test_two_studies_in_two_threads_find_what_they_find_alone(
+    front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame
+) -> None:
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda threads: optimize(loaded, frame, threads=threads, **QUICK), (1, 1)))
+    assert [figures(each) for each in found] == [figures(front)] * 2
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_stored_study_of_loaded_objects_goes_on_with_the_same_objects_only(
+    loaded: tuple[Any, Any], frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    url, cache = f"sqlite:///{tmp_path}/s.sqlite", tmp_path / "cache"
+    found = optimize(loaded, frame, study="mine", store=url, cache_dir=cache, **{**QUICK, "trials": 2})
+    assert found.result.model == "BertForSequenceClassification"
+    kept: dict[str, Any] = {"store": url, "cache_dir": cache, "epsilon": 0.3, "progress": False}
+    other = copy.deepcopy(loaded[0])
+    nn.init.zeros_(other.classifier.bias)
+    with pytest.raises(InputError, match="weights changed since"):
+        resume("mine", frame, model=(other, loaded[1]), **kept)
+    with pytest.raises(InputError, match=r"calibration.* changed since"):
+        resume("mine", frame.iloc[:200], model=loaded, **kept)
+    assert resume("mine", frame, model=loaded, **kept).epsilon == 0.3
+
+
+def test_a_spec_still_gives_a_result(place: Path, tmp_path: Path) -> None:
+    asked = {name: value for name, value in QUICK.items() if name != "progress"} | {"trials": 2}
+    spec = StudySpec(model=str(place / "model"), task="own", data=str(place / "data"), **asked)
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    assert optimize(spec, store=store, cache_dir=tmp_path / "cache").candidates_evaluated == 2
+    with pytest.raises(InputError, match="spec: a StudySpec holds all fields"):
+        optimize(spec, store=store, cache_dir=tmp_path / "cache", trials=3)  # type: ignore[call-overload]
+
+
+def test_a_function_is_a_metric(loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
+    quick = {**QUICK, "trials": 2}
+
+    def right(predictions: Any, labels: Any) -> Any:
+        return predictions == labels
+
+    raced = optimize(loaded, frame, metric=right, **quick)
+    usual = optimize(loaded, frame, metric="accuracy", **quick)
+    assert raced.result.metric == "right"
+    assert figures(raced) == figures(usual)
+    whole = optimize(loaded, frame, metric=balanced_accuracy_score, **quick)
+    assert whole.result.metric == "balanced_accuracy_score"
+    assert all(member.drop_interval for member in whole)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (
+            lambda given, labels: float("nan"),
+            r"metric: own metric is nan on these \d+ predictions; return a finite number",
+        ),
+        (lambda given, labels: given[:2], r"must return one number, or one per example, got int64 of shape \(2,\)"),
+        (lambda given: 1.0, r"cannot be called with arrays \(predictions, labels\): TypeError"),
+        (3, "must be a name or a function, got a int"),
+        ("accuracies", "metric: .* 'accuracy'"),
+    ],
+)
+def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFrame, metric: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        optimize(loaded, frame, metric=metric, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "fields", "message"),
+    [
+        ("loaded", {"train": []}, {}, "no column|text column cannot be guessed"),
+        ("loaded", 5, {}, "data: cannot be a int; give a name, a directory, a file, a DataFrame"),
+        ("loaded", (["a", "b"], [1]), {}, "data: data has 2 inputs for 1 labels"),
+        ("loaded", (["a b"] * 40, [["x"]] * 40), {}, r"data, row 1, column 'label': holds \['x'\]"),
+        ("loaded", (["a b"] * 39 + [3], ["red"] * 40), {}, "data, row 40, column 'text': holds 3"),
+        ("loaded", {"all": (["a"], ["red"])}, {}, "has no split train, validation or test; it has 'all'"),
+        ("loaded", None, {}, "data: is required, or a task that brings its own"),
+        ("model alone", (["a"], ["red"]), {}, "Classification reads tokens; give it with its tokenizer"),
+        (None, (["a"], ["red"]), {}, "model: is required"),
+        (7, (["a"], ["red"]), {}, "model: cannot be a int"),
+        ("loaded", "frame", {"trial": 3}, "argument: unknown name 'trial'; did you mean 'trials'"),
+        ("loaded", "frame", {"trials": 0}, "trials: .*greater than or equal to 1, got 0"),
+        ("network", "frame", {}, r"holds no images; give arrays \(X, y\)"),
+        ("network", (np.zeros((40, 8)), np.zeros(40, int)), {}, r"shape \(n, c, h, w\) or \(n, h, w\), got \(40, 8\)"),
+        ("network", (np.zeros((40, 8, 8)), np.zeros(40)), {}, "one whole number per image"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_is_refused_with_a_remedy(
+    loaded: tuple[Any, Any], frame: pd.DataFrame, model: Any, data: Any, fields: dict[str, Any], message: str
+) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    known = {"loaded": loaded, "model alone": loaded[0], "network": network}
+    taken = known.get(model, model) if isinstance(model, str) else model
+    asked = {**QUICK, **fields}
+    with pytest.raises((InputError, UnknownNameError), match=message):
+        optimize(taken, frame if isinstance(data, str) else data, **asked)
+
+
+def test_a_study_tells_what_it_does_and_stops_when_it_is_told_to(
+    loaded: tuple[Any, Any], frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    cancel, events = threading.Event(), list[Event]()
+
+    def note(event: Event) -> None:
+        events.append(event)
+        if event.candidate is not None:
+            cancel.set()
+
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    with pytest.raises(CancelledError):
+        optimize(loaded, frame, store=store, study="mine", on_event=note, cancel=cancel, **QUICK)
+    assert {"load", "search"} <= {event.stage for event in events}
+    assert store.study("mine").state is StudyState.CANCELLED
+    assert len(store.candidates(store.study("mine").id)) == 1
