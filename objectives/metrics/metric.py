@@ -33,12 +33,14 @@ class Metric:
 
     `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
     per-example scores `(n,)` whose mean is the metric; None where the metric is not such a mean and cannot be raced.
+    `resamples` are those of a bootstrap.
     """
 
     name: str
     kind: Kind
     weighted: Callable[[Array, Array, FloatArray], FloatArray]
     score: Callable[[Array, Array], FloatArray] | None = None
+    resamples: int = 2000
 
     @property
     def is_mean(self) -> bool:

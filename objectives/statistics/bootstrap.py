@@ -16,7 +16,6 @@ from objectives.measurement import Interval
 from objectives.metrics import Metric
 from objectives.metrics.metric import Array, FloatArray
 
-RESAMPLES = 2000
 _BLOCK = 2**20  # weights evaluated together: 8 MiB
 
 
@@ -78,7 +77,7 @@ def bootstrap_drop(
     labels: Array,
     *,
     seed: int,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> DropBootstrap:
     """Bootstrap the drop of `metric` from the dense model's to the candidate's predictions.
 
@@ -88,11 +87,11 @@ def bootstrap_drop(
         candidate_predictions: `(n,)`, on the same examples.
         labels: `(n,)`.
         seed: the same seed draws the same resamples.
-        resamples: how many.
+        resamples: how many; the metric's own number by default.
     """
     drops = _Drops(metric, dense_predictions, candidate_predictions, labels)
     value = float(drops.of(drops.counts[None, :])[0])
-    resampled = np.sort(drops.resampled(resamples, np.random.default_rng(seed)))
+    resampled = np.sort(drops.resampled(resamples or metric.resamples, np.random.default_rng(seed)))
     return DropBootstrap(
         value=value, resampled=resampled, bias=_bias(resampled, value), acceleration=_acceleration(drops)
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
-from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
 
 from optimizer.progress import TITLES, CancelledError, Event, Listener
 
@@ -13,25 +15,18 @@ from optimizer.progress import TITLES, CancelledError, Event, Listener
 @contextmanager
 def listening(on_event: Listener | None, cancel: Flag | None, *, shows_progress: bool) -> Iterator[Listener]:
     """Yield a listener that passes events on, draws them, and raises `CancelledError` once `cancel` is set."""
-    from tqdm.auto import tqdm
+    console = Console(stderr=True)
+    is_seen = shows_progress and (console.is_terminal or console.is_jupyter)
+    with Progress(console=console, transient=True, disable=not is_seen) as bar:
+        task = bar.add_task("", total=None)
 
-    bar: Any = tqdm(disable=None if shows_progress else True, leave=False)  # None: only on terminals
+        def listen(event: Event) -> None:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("cancelled by the caller")
+            if on_event is not None:
+                on_event(event)
+            if event.stage in TITLES:
+                words = event.text or TITLES[event.stage]
+                bar.update(task, description=words, total=event.total or None, completed=event.done)
 
-    def listen(event: Event) -> None:
-        if cancel is not None and cancel.is_set():
-            raise CancelledError("cancelled by the caller")
-        if on_event is not None:
-            on_event(event)
-        if event.stage in TITLES and not bar.disable:
-            _draw(bar, event)
-
-    try:
         yield listen
-    finally:
-        bar.close()
-
-
-def _draw(bar: Any, event: Event) -> None:
-    bar.set_description_str(event.text or TITLES[event.stage], refresh=False)
-    bar.total, bar.n = event.total or None, event.done
-    bar.refresh()

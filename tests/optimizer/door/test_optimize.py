@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from door_studies import QUICK
-from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 
 from optimizer import CancelledError, Event, Front, StudySpec, optimize, resume
+from optimizer.door.data import taken_data
 from optimizer.errors import InputError, UnknownNameError
 from studies.opening import open_store
 from studies.records import StudyState
@@ -44,19 +45,32 @@ def test_loaded_objects_give_the_front_of_the_files_they_came_from(
         assert torch.equal(tensor, before[name])
 
 
-def test_tables_and_arrays_hold_the_same_data(front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
+def test_tables_and_arrays_hold_the_same_data(frame: pd.DataFrame) -> None:
     texts, labels = frame["sentence"].tolist(), frame["label"].tolist()
-    columns = {"sentence": texts, "label": labels}
-    quick = {**QUICK, "trials": 2}
-    wanted = figures(optimize(loaded, (texts, labels), **quick))
+    columns = {"text": texts, "label": labels}
     for data in (
-        {"train": (np.array(texts), np.array(labels))},
+        (texts, labels),
+        {"train": (np.array(texts), pd.Series(labels))},
         columns,
+        pd.DataFrame(columns),
         Dataset.from_dict(columns),
         DatasetDict({"train": Dataset.from_dict(columns)}),
         torch.utils.data.DataLoader(list(zip(texts, labels, strict=True)), batch_size=7),
+        {"train": torch.utils.data.DataLoader(list(zip(texts, labels, strict=True)), batch_size=None)},
     ):
-        assert figures(optimize(loaded, data, **quick)) == wanted
+        sheets = taken_data(data, is_of_images=False).texts
+        assert sheets is not None
+        assert {name: list(sheets["train"].column(name, "data")) for name in sheets["train"].columns} == columns
+
+
+def test_pairs_of_texts_are_two_columns_and_missing_values_are_missing() -> None:
+    taken = taken_data({"test": ([("a", "b"), ("c", "d")], [0, 1])}, is_of_images=False)
+    assert taken.fields == {"text_columns": ("text", "text_pair")}
+    rows = pd.DataFrame({"text": ["a", None, pd.NA], "label": [1.0, float("nan"), 2.0]})
+    sheets = taken_data(rows, is_of_images=False).texts
+    assert sheets is not None
+    assert sheets["train"].column("text", "data") == ["a", None, None]
+    assert sheets["train"].column("label", "data") == [1.0, None, 2.0]
 
 
 def test_two_studies_in_two_threads_find_what_they_find_alone(
@@ -101,12 +115,15 @@ def test_a_function_is_a_metric(loaded: tuple[Any, Any], frame: pd.DataFrame) ->
     def right(predictions: Any, labels: Any) -> Any:
         return predictions == labels
 
+    def share(predictions: Any, labels: Any, other: float) -> float:
+        return float(np.mean(predictions == labels)) + other
+
     raced = optimize(loaded, frame, metric=right, **quick)
     usual = optimize(loaded, frame, metric="accuracy", **quick)
     assert raced.result.metric == "right"
     assert figures(raced) == figures(usual)
-    whole = optimize(loaded, frame, metric=balanced_accuracy_score, **quick)
-    assert whole.result.metric == "balanced_accuracy_score"
+    whole = optimize(loaded, frame, metric=partial(share, other=0.0), **quick)
+    assert whole.result.metric == "share"
     assert all(member.drop_interval for member in whole)
 
 
@@ -131,7 +148,7 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
 @pytest.mark.parametrize(
     ("model", "data", "fields", "message"),
     [
-        ("loaded", {"train": []}, {}, "no column|text column cannot be guessed"),
+        ("loaded", {"train": []}, {}, "is empty: data has no rows"),
         ("loaded", 5, {}, "data: cannot be a int; give a name, a directory, a file, a DataFrame"),
         ("loaded", (["a", "b"], [1]), {}, "data: data has 2 inputs for 1 labels"),
         ("loaded", (["a b"] * 40, [["x"]] * 40), {}, r"data, row 1, column 'label': holds \['x'\]"),
@@ -172,6 +189,6 @@ def test_a_study_tells_what_it_does_and_stops_when_it_is_told_to(
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     with pytest.raises(CancelledError):
         optimize(loaded, frame, store=store, study="mine", on_event=note, cancel=cancel, **QUICK)
-    assert {"load", "search"} <= {event.stage for event in events}
+    assert {"bank", "search"} <= {event.stage for event in events}
     assert store.study("mine").state is StudyState.CANCELLED
     assert len(store.candidates(store.study("mine").id)) == 1

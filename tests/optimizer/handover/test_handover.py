@@ -146,7 +146,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("x")
-    with pytest.raises(InputError, match=r"DIR: .* is not empty"):
+    with pytest.raises(InputError, match=r"directory: .* is not empty"):
         export_candidate(store, store.study("s"), number, tmp_path / "full", cache_dir=root / "cache")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
 

@@ -208,7 +208,7 @@ def test_what_is_given_is_not_named_as_well(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     for option in ("weights", "data"):
         spec = SPEC.model_copy(update={option: str(tmp_path)})
-        with pytest.raises(InputError, match=f"--{option}: .* leave it out"):
+        with pytest.raises(InputError, match=f"{option}: .* leave it out"):
             optimize(spec, store=store, cache_dir=tmp_path, model=nn.Sequential(*net()), images=load_images("digits"))
 
 
