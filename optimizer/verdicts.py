@@ -46,9 +46,10 @@ def judge(candidates: Sequence[Candidate], epsilon: float) -> dict[int, Judgemen
 
 
 def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], candidate: NDArray[np.generic]) -> bytes:
-    """Return labels, dense and candidate predictions as the bytes of one `(3, n)` array in numpy's own format."""
+    """Return labels, dense and candidate predictions as the bytes of one `(3, n, …)` array in numpy's own format."""
     buffer = io.BytesIO()
-    np.save(buffer, np.stack([labels, dense, candidate]).astype(np.float32), allow_pickle=False)
+    kind = np.float32 if labels.ndim == 1 else np.result_type(labels.dtype.kind + "2")  # ids of words are many
+    np.save(buffer, np.stack([labels, dense, candidate]).astype(kind), allow_pickle=False)
     return buffer.getvalue()
 
 

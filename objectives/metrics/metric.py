@@ -25,11 +25,12 @@ class Kind(StrEnum):
 
     CLASSIFICATION = "classification"  # predictions and labels are label ids
     REGRESSION = "regression"  # predictions and labels are floats
+    TAGS = "tags"  # predictions and labels are tag ids of words, one row per sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric of predictions `(n,)` against labels `(n,)`; higher is better.
+    """One metric of predictions `(n, …)` against labels of the same shape; higher is better.
 
     `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
     per-example scores `(n,)` whose mean is the metric; None where the metric is not such a mean and cannot be raced.
@@ -77,8 +78,8 @@ class Metric:
         return None if self.score is None else self.score(predictions, labels)
 
     def _check(self, predictions: Array, labels: Array) -> None:
-        if predictions.shape != labels.shape or predictions.ndim != 1 or not len(labels):
+        if predictions.shape != labels.shape or not labels.ndim or not len(labels):
             raise ValueError(
-                f"{self.name}: predictions and labels must be `(n,)` with n >= 1, "
+                f"{self.name}: predictions and labels must be `(n, …)` with n >= 1, "
                 f"got {predictions.shape} and {labels.shape}"
             )

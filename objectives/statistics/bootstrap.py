@@ -83,9 +83,9 @@ def bootstrap_drop(
 
     Args:
         metric: any metric of the project.
-        dense_predictions: `(n,)`.
-        candidate_predictions: `(n,)`, on the same examples.
-        labels: `(n,)`.
+        dense_predictions: `(n, …)`.
+        candidate_predictions: `(n, …)`, on the same examples.
+        labels: `(n, …)`.
         seed: the same seed draws the same resamples.
         resamples: how many; the metric's own number by default.
     """
@@ -101,9 +101,11 @@ class _Drops:
     """The drop as a function of how often each distinct example counts."""
 
     def __init__(self, metric: Metric, dense: Array, candidate: Array, labels: Array) -> None:
-        examples = np.stack([labels, dense, candidate]).astype(np.float64)
-        distinct, counts = np.unique(examples, axis=1, return_counts=True)
-        self._metric, (self._labels, self._dense, self._candidate) = metric, distinct
+        parts = [part.reshape(len(labels), -1) for part in (labels, dense, candidate)]
+        examples = np.concatenate(parts, axis=1).astype(np.float64)
+        distinct, counts = np.unique(examples, axis=0, return_counts=True)
+        each = (part.reshape(len(counts), *labels.shape[1:]) for part in np.split(distinct, 3, axis=1))
+        self._metric, (self._labels, self._dense, self._candidate) = metric, each
         self.counts: FloatArray = counts.astype(np.float64)
 
     def of(self, weights: FloatArray) -> FloatArray:

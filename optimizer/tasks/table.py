@@ -59,6 +59,12 @@ KINDS: Mapping[str, Kind] = {
             head=Head(kind=_CLASSES, problem_type="regression"),
             reader="optimizer.tasks.texts.readers:ScoreReader",
         ),
+        Kind(
+            name="token classification",
+            metrics=("entity-f1", "tag-accuracy"),
+            head=Head(kind="TokenClassification", weight="classifier.weight"),
+            reader="optimizer.tasks.tokens.reader:TagReader",
+        ),
     )
 }
 

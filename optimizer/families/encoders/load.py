@@ -74,7 +74,7 @@ def workload_of(
     """Load the model of a study of texts to go with examples that were cut already. Raises `InputError`."""
     reader: TextReader = source.reader()
     device = check_device(spec.device)
-    checkpoint = checkpoint_of(spec, cache_dir, progress, given)
+    checkpoint = checkpoint_of(spec, cache_dir, progress, given).asked(KINDS[str(source.kind)])
     _check_head(checkpoint, source)
     max_length = check_lengths(checkpoint, spec)
     tokenizer = load_tokenizer(checkpoint)
@@ -96,7 +96,7 @@ def workload_of(
 
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
     search_answers = predict(model, roles["search"], task)
-    _check_answers(search_answers)
+    _check_answers(search_answers, roles["search"].answered)
     predictions = task.predictions(search_answers, roles["search"])
     dense_value(task, predictions, roles["search"].labels)
     if not spec.allow_untrained:
@@ -156,8 +156,9 @@ def _check_head(checkpoint: Checkpoint, source: Source) -> None:
     )
 
 
-def _check_answers(answers: NDArray[np.float32]) -> None:
-    broken = int((~np.isfinite(answers)).any(axis=1).sum())
+def _check_answers(answers: NDArray[np.float32], answered: NDArray[np.bool_]) -> None:
+    is_broken = ~np.isfinite(answers).all(axis=-1) & answered
+    broken = int(is_broken.reshape(len(answers), -1).any(axis=1).sum())
     if broken:
         raise InputError(
             "model",

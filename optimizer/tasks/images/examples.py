@@ -38,6 +38,11 @@ class ImageExamples:
         """One for each example: all images cost the same: `(n,)`."""
         return np.ones(len(self), dtype=np.int64)
 
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which of the answers there are: `(n,)`, all of them."""
+        return np.ones(len(self), dtype=bool)
+
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> ImageExamples:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)

@@ -43,6 +43,11 @@ class Examples:
         """Tokens of each example without padding: `(n,)`."""
         return np.array([len(ids) for ids in self.token_ids], dtype=np.int64)
 
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which of the answers there are: `(n,)`, all of them."""
+        return np.ones(len(self), dtype=bool)
+
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""Files: read parquet, csv, tsv and jsonl exactly as written, or refuse them with file, line and remedy."""
+"""Files: read parquet, csv, tsv, jsonl and CoNLL exactly as written, or refuse them with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from optimizer.errors import InputError
 from optimizer.tasks.texts.delimited import read_delimited
 from optimizer.tasks.texts.sheet import Sheet
+from optimizer.tasks.tokens.conll import read_conll
 
 BYTE_ORDER_MARKS: Mapping[bytes, str] = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF8: "utf-8-sig",
@@ -58,6 +59,10 @@ def _read_delimited(path: Path) -> Sheet:
     return read_delimited(path, decoded(path))
 
 
+def _read_conll(path: Path) -> Sheet:
+    return read_conll(path, decoded(path))
+
+
 def _read_parquet(path: Path) -> Sheet:
     from pyarrow import parquet
 
@@ -68,7 +73,20 @@ def _read_parquet(path: Path) -> Sheet:
             values: list[Any] = file.read([column]).column(column).to_pylist()
         return values
 
-    return Sheet(name=str(path), columns=tuple(file.schema_arrow.names), size=file.metadata.num_rows, read=read)
+    return Sheet(
+        name=str(path),
+        columns=tuple(file.schema_arrow.names),
+        size=file.metadata.num_rows,
+        read=read,
+        label_names=_label_names(file.schema_arrow.metadata or {}),
+    )
+
+
+def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """Return the names of ids by column, where the `datasets` library wrote them into a parquet file."""
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    inner = {column: feature.get("feature", feature) for column, feature in features.items()}
+    return {column: feature["names"] for column, feature in inner.items() if feature.get("_type") == "ClassLabel"}
 
 
 def _read_jsonl(path: Path) -> Sheet:
@@ -115,4 +133,5 @@ READERS: Mapping[str, Callable[[Path], Sheet]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_jsonl,
+    ".conll": _read_conll,
 }

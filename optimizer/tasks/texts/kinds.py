@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
+from optimizer.tasks.tokens.columns import WORD_GUESSES
 
 
-def kind_of_data(source: Source, sheet: Sheet) -> str:  # noqa: ARG001 - so far all are one kind
-    """Return the kind of task that the columns of a split are for."""
+def kind_of_data(source: Source, sheet: Sheet) -> str:
+    """Return the kind of task that the columns of a split are for: one class per text where nothing else is seen."""
+    words = source.text_columns or [name for name in WORD_GUESSES if name in sheet.columns][:1]
+    if len(words) == 1 and _holds_lists(sheet, words[0], "--text-columns"):
+        return "token classification"
     return "classification"
+
+
+def _holds_lists(sheet: Sheet, column: str, field: str) -> bool:
+    """Whether the first value of a column that there is is a list."""
+    first = next((value for value in sheet.column(column, field) if value is not None), None)
+    return isinstance(first, list | tuple | np.ndarray)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.errors import InputError
@@ -22,6 +22,7 @@ class Sheet:
     read: Callable[[str], Sequence[Any]]  # Any: the source's values
     lines: Sequence[int] | None = None
     notes: tuple[str, ...] = ()
+    label_names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by column, where the source has them
 
     def column(self, name: str, field: str) -> Sequence[Any]:
         """Return a column's values. Raises `InputError` for `field` unless the name occurs exactly once."""
