@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from optimizer.member import Member, RunResult
+from optimizer.tasks.table import kind_of_metric
 from studies.records import Verdict
 
 VERDICTS = {
@@ -14,7 +15,7 @@ VERDICTS = {
     Verdict.UNVERIFIED: "unverified: this candidate was never run on the verification examples",
 }
 
-TEXTS = ("library_name: pruning-optimizer", "tags: [structured-pruning, text-classification]")
+TEXTS = ("library_name: pruning-optimizer", "tags: [structured-pruning, {}]")
 IMAGES = ("tags: [structured-pruning, image-classification]",)
 MASKED = ("tags: [unstructured-pruning, image-classification]",)
 USE_TEXTS = (
@@ -42,7 +43,7 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
     verified, is_of_images = member.verification, "image" in result.conditions
     lines = [
         "---",
-        *(MASKED if member.recipe else IMAGES if is_of_images else TEXTS),
+        *(MASKED if member.recipe else IMAGES if is_of_images else _about_texts(result.metric)),
         "---",
         f"# {_public(result.model)} pruned for {result.task}",
         "",
@@ -74,6 +75,10 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _about_texts(metric: str) -> list[str]:
+    return [line.format(kind_of_metric(metric).pipeline) for line in TEXTS]
 
 
 def _about_masks(member: Member) -> list[str]:

@@ -15,6 +15,7 @@ from torch import nn
 from optimizer.errors import InputError
 from optimizer.families.networks.network import read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+<<<<<<< HEAD
 from optimizer.pipeline import outlined
 from optimizer.torchvision_ops import admit_torchvision
 from search_spaces.config import Config, ConfigError, Form
@@ -62,13 +63,13 @@ def load_pruned(
 
 def _encoder(place: Path) -> Any:
     admit_torchvision()
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    import transformers
 
-    config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+    config = transformers.AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     config.dtype = torch.float32
+    head = trained_head(config.architectures) or KINDS["classification"].head.kind
     with torch.device("meta"):  # the dense weights are never allocated
-        model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    return model
+        return getattr(transformers, f"AutoModelFor{head}").from_config(config)
 
 
 def _shrunk(
@@ -96,6 +97,10 @@ def _shrunk(
             raise
         groups = ", ".join(config.levels)
         raise InputError("into", f"makes another network than the one exported, which had {groups}") from error
+=======
+        model: Any = getattr(transformers, f"AutoModelFor{head}").from_config(config)
+    return outline(model, named_layout(model), Config.of(manifest.config, Form(manifest.form)))
+>>>>>>> 861ecec (Token classification: words and tags from parquet, jsonl or CoNLL, entity F1 by seqeval's definition)
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -30,6 +31,7 @@ class Kind:
     metrics: tuple[str, ...]
     head: Head
     reader: str  # `module:class`
+    pipeline: str = "text-classification"  # transformers' name of what such a model is for
 
     @property
     def metric_names(self) -> str:
@@ -43,6 +45,7 @@ class Kind:
 
 
 _CLASSES = "SequenceClassification"
+_PRETRAINING = ("MaskedLM", "PreTraining", "NextSentencePrediction", "CausalLM")  # heads that are left behind
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
@@ -64,11 +67,18 @@ KINDS: Mapping[str, Kind] = {
             metrics=("entity-f1", "tag-accuracy"),
             head=Head(kind="TokenClassification", weight="classifier.weight"),
             reader="optimizer.tasks.tokens.reader:TagReader",
+            pipeline="token-classification",
         ),
     )
 }
 
 
+def trained_head(architectures: Sequence[str] | None) -> str | None:
+    """Return the kind of head that `architectures` of a config.json names: a row's, or another's in its own words."""
+    found = re.search(r"For(\w+)$", next(iter(architectures or ()), ""))
+    return found[1] if found and found[1] not in _PRETRAINING else None
+
+
 def kind_of_metric(metric: str) -> Kind:
-    """Return the kind of task that a metric is for."""
-    return next(kind for kind in KINDS.values() if metric in kind.metrics)
+    """Return the kind of task that a metric is for; a caller's own metric is one of classes."""
+    return next((kind for kind in KINDS.values() if metric in kind.metrics), KINDS["classification"])

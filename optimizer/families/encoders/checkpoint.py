@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import Stored, check_float, stored_tensors
 from optimizer.spec import MAX_LENGTH, StudySpec
+from optimizer.tasks.table import KINDS, Head, Kind, trained_head
 from search_spaces.layouts.rows import ROWS, Row, architectures
 
 POSITIONS = "embeddings.position_embeddings.weight"
@@ -28,6 +29,7 @@ class Checkpoint:
     model_type: str
     config: Mapping[str, Any]  # Any: JSON data
     tensors: Mapping[str, Stored]
+    head: Head = KINDS["classification"].head  # that a task asks for
 
     @property
     def row(self) -> Row:
@@ -36,8 +38,27 @@ class Checkpoint:
 
     @property
     def has_head(self) -> bool:
-        """Whether it holds a trained classification head."""
-        return self.row.classifier in self.tensors
+        """Whether it holds a trained head of the kind that the task asks for."""
+        weight = self.head.weight or self.row.classifier
+        return weight in self.tensors and self.trained_for in (None, self.head.kind)
+
+    @property
+    def trained_for(self) -> str | None:
+        """The kind of head that its architecture names: TokenClassification, …; None where it has none."""
+        return trained_head(self.config.get("architectures"))
+
+    def asked(self, kind: Kind) -> Checkpoint:
+        """Return the checkpoint as a task of that kind asks it. Raises `InputError` for a head of another kind."""
+        asked = replace(self, head=kind.head)
+        if self.trained_for not in (None, kind.head.kind):
+            raise InputError(
+                "model",
+                f"{self.name} is a {self.config['architectures'][0]}, whose head is not for {kind.name}; give data for "
+                "which it was trained, or the encoder without its head, which gets a new one",
+            )
+        if asked.has_head:
+            _check_head(asked)
+        return asked
 
     @cached_property
     def label_names(self) -> dict[int, str]:
@@ -138,7 +159,7 @@ def _check_head(checkpoint: Checkpoint) -> None:
             "model",
             f"{checkpoint.name} gives several labels to a text (multi_label_classification): not supported yet",
         )
-    rows = checkpoint.tensors[checkpoint.row.classifier].shape[0]
+    rows = checkpoint.tensors[checkpoint.head.weight or checkpoint.row.classifier].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(
             "model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"

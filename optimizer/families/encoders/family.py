@@ -136,6 +136,7 @@ class EncoderFamily:
         """Write configuration and tokenizer."""
         config = copy(self._subject.model.config)
         config.dtype = self.storage.name
+        config.architectures = [type(self._subject.model).__name__]
         config.save_pretrained(place)
         self.tokenizer.save_pretrained(place)
         return str(self._subject.model.config.model_type)

@@ -20,7 +20,12 @@ from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
+<<<<<<< HEAD
 from optimizer.tasks.baseline import check_baseline, check_labels, dense_value
+=======
+from optimizer.tasks.baseline import check_baseline, check_labels
+from optimizer.tasks.table import KINDS
+>>>>>>> daebe0d (Token classification: words and tags from parquet, jsonl or CoNLL, entity F1 by seqeval's definition)
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.known import Source, resolve_task
@@ -77,7 +82,7 @@ def workload_of(
     checkpoint = checkpoint_of(spec, cache_dir, progress, given).asked(KINDS[str(source.kind)])
     _check_head(checkpoint, source)
     max_length = check_lengths(checkpoint, spec)
-    tokenizer = load_tokenizer(checkpoint)
+    tokenizer = load_tokenizer(checkpoint, is_split=reader.is_split)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))
     task = given.judged(reader.task(str(source.metric), names))
     encoder = Encoder(tokenizer=tokenizer, max_length=max_length)

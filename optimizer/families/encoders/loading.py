@@ -28,13 +28,14 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     that cannot be built.
     """
     admit_torchvision()
+    import transformers
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoModelForSequenceClassification
 
     try:
         # a new head, where there is none, is the same in every run
         with quiet_transformers(), own_randomness(0, torch.device("cpu")):
-            model, info = AutoModelForSequenceClassification.from_pretrained(
+            auto = getattr(transformers, f"AutoModelFor{checkpoint.head.kind}")
+            model, info = auto.from_pretrained(
                 checkpoint.directory,
                 local_files_only=True,
                 trust_remote_code=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 MOST_UNKNOWN = 0.2  # of the tokens of all texts
 
 
-def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
-    """Return the tokenizer, which gives token types only if the model distinguishes them.
+def load_tokenizer(checkpoint: Checkpoint, *, is_split: bool = False) -> Any:  # Any: one class per family
+    """Return the tokenizer, which gives token types only if the model distinguishes them; `is_split`: of single words.
 
     Raises `InputError` for files that cannot be read or do not fit the model.
     """
@@ -29,7 +30,12 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:  # Any: one class per family
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.directory, local_files_only=True, trust_remote_code=False)
+        load = partial(
+            AutoTokenizer.from_pretrained, checkpoint.directory, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer = load()
+        if is_split and getattr(tokenizer, "add_prefix_space", True) is False:
+            tokenizer = load(add_prefix_space=True)  # a word of its own begins as one inside a sentence does
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError) as error:
         raise InputError("model", f"the tokenizer in {checkpoint.directory} cannot be loaded: {error}") from error
     ids = set(tokenizer.get_vocab().values())

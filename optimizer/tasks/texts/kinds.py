@@ -12,7 +12,7 @@ from optimizer.tasks.tokens.columns import WORD_GUESSES
 def kind_of_data(source: Source, sheet: Sheet) -> str:
     """Return the kind of task that the columns of a split are for: one class per text where nothing else is seen."""
     words = source.text_columns or [name for name in WORD_GUESSES if name in sheet.columns][:1]
-    if len(words) == 1 and _holds_lists(sheet, words[0], "--text-columns"):
+    if len(words) == 1 and _holds_lists(sheet, words[0], "text_columns"):
         return "token classification"
     return "classification"
 

@@ -30,6 +30,10 @@ class Rows:
 class TextReader(Protocol):
     """How one kind of task is read."""
 
+    @property
+    def is_split(self) -> bool:
+        """Whether its texts are split into words already."""
+
     def columns(self, source: Source, sheet: Sheet) -> Source:
         """Return the source with the columns of texts and labels found. Raises `InputError` listing those there are."""
 

@@ -24,6 +24,8 @@ from optimizer.tasks.texts.table import Table
 class ClassReader:
     """`TextReader` of one class per text or pair of texts."""
 
+    is_split = False
+
     def columns(self, source: Source, sheet: Sheet) -> Source:
         """Return the source with its columns."""
         return with_columns(source, sheet)
@@ -56,6 +58,8 @@ class ClassReader:
 
 class ScoreReader:
     """`TextReader` of one number per text or pair of texts."""
+
+    is_split = False
 
     def columns(self, source: Source, sheet: Sheet) -> Source:
         """Return the source with its columns."""

@@ -22,12 +22,14 @@ from optimizer.tasks.tokens.columns import TAG_GUESSES, WORD_GUESSES
 from optimizer.tasks.tokens.examples import TaggedExamples, tagged_examples
 from optimizer.tasks.tokens.tagging import Tagging
 
-WORDS, TAGS = "--text-columns", "--label-column"
+WORDS, TAGS = "text_columns", "label_column"
 OUTSIDE = "O"
 
 
 class TagReader:
     """`TextReader` of one tag per word."""
+
+    is_split = True
 
     def columns(self, source: Source, sheet: Sheet) -> Source:
         """Return the source with its columns. Raises `InputError` for more than one column of words."""
@@ -72,7 +74,7 @@ def _metric(metric: str, tags: Sequence[str]) -> Metric:
     try:
         return entity_f1(tags)
     except TagsError as error:
-        remedy = "name the tags B-type, I-type and O, or choose --metric tag-accuracy"
+        remedy = "name the tags B-type, I-type and O, or choose tag-accuracy as `metric`"
         raise InputError(TAGS, f"entities cannot be read from the tags {listed(tags)}: {error}; {remedy}") from error
 
 
@@ -82,7 +84,9 @@ def _words(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:
         words = _listed(sheet, row, column, WORDS, value, "words")
         for word in words or ():
             if not isinstance(word, str) or not word.strip():
-                raise InputError(WORDS, f"{sheet.where(row, column)}: {word!r:.80} is not a word; write each as a string")
+                raise InputError(
+                    WORDS, f"{sheet.where(row, column)}: {word!r:.80} is not a word; write each as a string"
+                )
         yield tuple(words) if words else None
 
 

@@ -1,0 +1,46 @@
+"""Small models that are trained on the spot, so that a study of any kind of task has something to lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_checkpoints import tokenizer
+from tiny_encoders import BERT_LIKE
+from transformers import BertConfig
+
+from optimizer.member import RunResult
+from optimizer.run import optimize
+from optimizer.spec import StudySpec
+from optimizer.tasks.task import Task
+from optimizer.tasks.texts.examples import Examples
+from optimizer.training.finetune import FinetuneSettings, finetune
+from studies.opening import open_store
+from studies.store import StudyStore
+
+SETTINGS = FinetuneSettings(learning_rate=3e-3, batch_size=32, epochs=4)
+
+
+def train(
+    model_class: Any, examples: Examples, task: Task, place: Path, labels: tuple[str, ...], **config: Any
+) -> None:
+    """Train a tiny BERT of a class of transformers and save it with its tokenizer."""
+    torch.manual_seed(0)
+    names = dict(enumerate(labels))
+    shape = {name: value for name, value in BERT_LIKE.items() if name != "num_labels"}
+    model = model_class(
+        BertConfig(**shape, **config, id2label=names, label2id={name: index for index, name in names.items()})
+    )
+    finetune(model, examples, held_out=None, task=task, settings=SETTINGS, progress=lambda _done, _total: None)
+    model.save_pretrained(place)
+    tokenizer().save_pretrained(place)
+
+
+def study(root: Path, name: str = "small", **spec: Any) -> tuple[StudyStore, RunResult]:
+    """Run a short study of `root`/model on `root`/data."""
+    places = {"model": str(root / "model"), "data": str(root / "data"), "task": "mine"}
+    short = {"trials": 6, "batch_sizes": (1,), "measure_seconds": 0.05, "calibration_examples": 64}
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+    asked = StudySpec.model_validate({**places, **short, **spec})
+    return store, optimize(asked, store=store, cache_dir=root / "cache", study=name)
