@@ -59,7 +59,8 @@ def _f1(scheme: _Scheme, predictions: Array, labels: Array, weights: FloatArray)
     right = found.starts & wanted.starts & (found.types == wanted.types) & (found.ends == wanted.ends)
     hits, both = right.sum(axis=1), found.starts.sum(axis=1) + wanted.starts.sum(axis=1)
     total = weights @ both.astype(np.float64)
-    return np.divide(2 * (weights @ hits.astype(np.float64)), total, out=np.zeros(len(weights)), where=total > 0)
+    doubled = 2 * (weights @ hits.astype(np.float64))
+    return np.asarray(np.divide(doubled, total, out=np.zeros(len(weights)), where=total > 0))
 
 
 def _accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:

@@ -15,8 +15,8 @@ from torch import nn
 from optimizer.errors import InputError
 from optimizer.families.networks.network import read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
-<<<<<<< HEAD
 from optimizer.pipeline import outlined
+from optimizer.tasks.table import KINDS, trained_head
 from optimizer.torchvision_ops import admit_torchvision
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.layouts.layout import Layout
@@ -97,10 +97,6 @@ def _shrunk(
             raise
         groups = ", ".join(config.levels)
         raise InputError("into", f"makes another network than the one exported, which had {groups}") from error
-=======
-        model: Any = getattr(transformers, f"AutoModelFor{head}").from_config(config)
-    return outline(model, named_layout(model), Config.of(manifest.config, Form(manifest.form)))
->>>>>>> 861ecec (Token classification: words and tags from parquet, jsonl or CoNLL, entity F1 by seqeval's definition)
 
 
 def _restore_buffers(model: Any, device: torch.device) -> None:

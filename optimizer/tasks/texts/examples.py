@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Examples:
         """Which of the answers there are: `(n,)`, all of them."""
         return np.ones(len(self), dtype=bool)
 
-    def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Examples:
+    def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)
         return replace(

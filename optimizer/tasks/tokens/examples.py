@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class TaggedExamples(Examples):
         """Which words the model sees: `(n, words)`."""
         return np.asarray(self.places != NOWHERE)
 
-    def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> TaggedExamples:
+    def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)
         return replace(super().subset(chosen), places=self.places[chosen])
