@@ -20,12 +20,8 @@ from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
-<<<<<<< HEAD
 from optimizer.tasks.baseline import check_baseline, check_labels, dense_value
-=======
-from optimizer.tasks.baseline import check_baseline, check_labels
 from optimizer.tasks.table import KINDS
->>>>>>> daebe0d (Token classification: words and tags from parquet, jsonl or CoNLL, entity F1 by seqeval's definition)
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.known import Source, resolve_task
@@ -151,7 +147,9 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress, given: G
 def _check_head(checkpoint: Checkpoint, source: Source) -> None:
     """Raise `InputError` for a trained head of another kind of task."""
     is_regression = source.kind == "regression"
-    if not checkpoint.has_head or checkpoint.is_regression == is_regression:
+    if source.kind not in ("classification", "regression") or not checkpoint.has_head:
+        return
+    if checkpoint.is_regression == is_regression:
         return
     answers, asked = ("scores", "classes") if checkpoint.is_regression else ("classes", "scores")
     raise InputError(
