@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from search_spaces.finite import is_finite
+from search_spaces.finite import is_finite, is_sound
 from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.layouts.traced.inputs import Inputs, agree, answers
@@ -19,7 +19,7 @@ from search_spaces.layouts.traced.inputs import Inputs, agree, answers
 def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
     """Raise `UnprunableModelError` naming what is wrong; the model is left as it is."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if not is_finite(tensor):
+        if not is_sound(tensor):
             raise UnprunableModelError(f"tensor {name!r} contains NaN or infinity; train the model again")
     twin = share_structure(model).eval()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -14,7 +14,7 @@ from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.quiet import quiet_transformers
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
-from search_spaces.finite import is_finite
+from search_spaces.finite import is_sound
 
 BODY = (".layer.", ".layers.", "embeddings.", "embeddings_project")
 IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
@@ -59,7 +59,7 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
 def check_finite(model: nn.Module) -> None:
     """Raise `InputError` naming the first parameter or buffer that holds NaN or infinity."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if not is_finite(tensor):
+        if not is_sound(tensor):
             raise InputError("model", f"tensor {name!r} contains NaN or infinity; the checkpoint is damaged")
 
 
