@@ -6,6 +6,7 @@ It knows the layout of its model and no way of compressing it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +15,19 @@ from torch import Tensor, nn
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs
 from optimizer.costs import Cost
+from optimizer.handover.manifest import LayerShape
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
 from optimizer.spec import CriterionName, StudySpec
 from search_spaces.transforms.transform import Dense
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a manifest says of a saved model's kind: its name, and the shapes of its layers where it names layers."""
+
+    model_type: str
+    layers: tuple[LayerShape, ...] = ()
 
 
 class Family(Protocol):
@@ -51,8 +61,8 @@ class Family(Protocol):
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the tensors to write, by name, in the types of the file."""
 
-    def save(self, place: Path) -> str:
-        """Write the files that loading needs in addition to weights and manifest; return the kind's name."""
+    def save(self, model: nn.Module, place: Path) -> Saved:
+        """Write the files that loading a smaller model needs in addition to weights and manifest."""
 
     def conditions(self) -> Mapping[str, JsonScalar]:
         """Return the conditions of such a request in addition to device, threads and batch."""

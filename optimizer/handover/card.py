@@ -24,6 +24,11 @@ USE_TEXTS = (
     "",
     'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
     'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
+    "",
+    "# without this package, transformers runs modeling_pruned.py of this folder:",
+    "from transformers import AutoModelForSequenceClassification",
+    "",
+    'model = AutoModelForSequenceClassification.from_pretrained("DIR", trust_remote_code=True)',
 )
 USE_IMAGES = (
     "from optimizer import load_pruned",

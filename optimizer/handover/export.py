@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from optimizer.given import NOTHING, Given
 from optimizer.handover.card import model_card
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.handover.loading import WEIGHTS
-from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash
+from optimizer.handover.manifest import FILE, Manifest, file_hash
 from optimizer.member import Member
 from optimizer.pipeline import Pipeline
 from optimizer.recover import build_candidate
@@ -86,18 +87,18 @@ def write_candidate(
         written = workload.family.tensors(small)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}
         save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
-        kind = workload.family.save(place)
+        saved = workload.family.save(small, place)
         dense_size = next(round(m.value) for m in pipeline.sizes(workload.model) if m.quantity == "size")
         if not pipeline.leaves_zeros:  # its size is that of the smallest storage
             member = member.model_copy(update={"size_bytes": (place / WEIGHTS).stat().st_size})
         sparsity = zeros_by_layer(small) if pipeline.leaves_zeros else None
         applied = None if spec.applied in ((UNITS,), (MASKS,)) else pipeline.levels_of(candidate.config)
         shapes = {
-            "model_type": kind,
             "transforms": applied,
             "sparsity": sparsity,
             "dtype": _dtype(tensors),
             "dense_size_bytes": dense_size,
+            **asdict(saved),
         }
         _describe(place, study, spec, member, store=store, candidate=candidate, shapes=shapes)
         if as_onnx:
@@ -117,17 +118,14 @@ def _describe(
     candidate: Candidate,
     shapes: dict[str, Any],  # Any: fields of the manifest of several kinds
 ) -> None:
-    kept = candidate.config.as_dict()
-    layers = range(sum(name.endswith(".heads") for name in kept))
     result = result_of(study, store)
     if result.baseline:
         dense = result.baseline.model_copy(update={"size_bytes": shapes["dense_size_bytes"]})
         result = result.model_copy(update={"baseline": dense})
     manifest = Manifest(
         **shapes,
-        config=kept,
+        config=candidate.config.as_dict(),
         form=candidate.config.form.value,
-        layers=tuple(LayerShape(heads=kept[f"layer.{i}.heads"], neurons=kept[f"layer.{i}.neurons"]) for i in layers),
         weights_sha256=file_hash(place / WEIGHTS),
         study=study.slug,
         task=spec.task,

@@ -19,6 +19,7 @@ from optimizer.pipeline import outlined
 from optimizer.tasks.table import KINDS, trained_head
 from optimizer.torchvision_ops import admit_torchvision
 from search_spaces.config import Config, ConfigError, Form
+from search_spaces.layouts import modeling_pruned
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
 from search_spaces.transforms.table import TRANSFORMS
@@ -50,13 +51,14 @@ def load_pruned(
         tensors = load_file(place / WEIGHTS, device=str(device))
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
-        dense: Any = _encoder(place) if network is None else network.build(into)
-        find_layout = partial(named_layout if network is None else network.channels_of, dense)
-        model: Any = _shrunk(dense, manifest, find_layout, tensors, is_own=into is not None)
+        model: Any = _encoder(place) if network is None else network.build(into)
+        if network or not hasattr(model.config, "pruned"):  # encoders were exported without it before
+            find_layout = partial(named_layout if network is None else network.channels_of, model)
+            model = _shrunk(model, manifest, find_layout, tensors, is_own=into is not None)
         if network is None:
             _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, AttributeError, KeyError, TypeError, SafetensorError) as error:
         raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
     return model.eval()
 
@@ -69,6 +71,8 @@ def _encoder(place: Path) -> Any:
     config.dtype = torch.float32
     head = trained_head(config.architectures) or KINDS["classification"].head.kind
     with torch.device("meta"):  # the dense weights are never allocated
+        if hasattr(config, "pruned"):
+            return getattr(modeling_pruned, config.architectures[0])(config)
         return getattr(transformers, f"AutoModelFor{head}").from_config(config)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from search_spaces.groups import Group, GroupKind, neuron_levels
 from search_spaces.layouts.layout import Argument, Axis, Block, Count, Layout, Link, UnprunableModelError
+from search_spaces.layouts.modeling_pruned import Constant
 from search_spaces.layouts.rows import ROWS, Row
 
 _HEADS = "layer.{}.heads"
@@ -43,7 +44,7 @@ def layer_paths(model: nn.Module) -> tuple[str, ...]:
 
 
 def named_layout(model: nn.Module) -> Layout:
-    """Return the layout of a dense encoder: first layer first, heads before neurons.
+    """Return the layout of an encoder: first layer first, heads before neurons; what was removed before has no group.
 
     Raises `UnprunableModelError` naming the layer that differs from the row of the architecture.
     """
@@ -51,7 +52,12 @@ def named_layout(model: nn.Module) -> Layout:
     parts: list[_Part] = []
     layers = layer_paths(model)
     for index, layer in enumerate(layers):
-        parts += [_heads(model, row, layer, index, head_size), _neurons(model, row, layer, index)]
+        if not _is_removed(model, f"{layer}.{row.heads_output}"):
+            parts.append(_heads(model, row, layer, index, head_size))
+        if not _is_removed(model, _neurons_output(model, row, layer)):
+            parts.append(_neurons(model, row, layer, index))
+    if not parts:
+        raise UnprunableModelError("every layer of this model has lost its heads and neurons: nothing is left to prune")
     links = {group.name: links for group, links, _, _ in parts}
     sizes = {link.side: _size(model, link) for of_group in links.values() for link in of_group}
     return Layout(
@@ -114,8 +120,7 @@ def _arguments(model: nn.Module, row: Row, layers: Sequence[str]) -> dict[str, A
 
 
 def _neurons(model: nn.Module, row: Row, layer: str, index: int) -> _Part:
-    outputs = [f"{layer}.{name}" for name in row.neurons_output.split("|")]
-    output = next((path for path in outputs if _exists(model, path)), outputs[0])
+    output = _neurons_output(model, row, layer)
     neurons = _linear(model, output).in_features
     links = (*_rows(model, layer, row.neurons, neurons, 1), _link(output, Axis.COLUMNS, neurons, 1))
     producers = _paths(links, Axis.ROWS)
@@ -130,6 +135,11 @@ def _neurons(model: nn.Module, row: Row, layer: str, index: int) -> _Part:
         consumers=(output,),
     )
     return group, links, (), Block(output=output, bypassed=producers)
+
+
+def _neurons_output(model: nn.Module, row: Row, layer: str) -> str:
+    outputs = [f"{layer}.{name}" for name in row.neurons_output.split("|")]
+    return next((path for path in outputs if _exists(model, path)), outputs[0])
 
 
 def _link(path: str, axis: Axis, units: int, each: int, *, first: int = 0, dim: int = 0) -> Link:
@@ -172,9 +182,26 @@ def _size(model: nn.Module, link: Link) -> int:
     return linear.out_features if link.axis is Axis.ROWS else linear.in_features
 
 
+def layer_widths(model: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Return the heads and the neurons of every layer of the encoder, first layer first."""
+    row, head_size = row_of(model), _head_size(model)
+
+    def inputs(path: str) -> int:
+        return 0 if _is_removed(model, path) else _linear(model, path).in_features
+
+    return tuple(
+        (inputs(f"{layer}.{row.heads_output}") // head_size, inputs(_neurons_output(model, row, layer)))
+        for layer in layer_paths(model)
+    )
+
+
 def _head_size(model: nn.Module) -> int:
     config: Any = model.get_submodule(encoder_path(model)).config  # transformers has one config class per family
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _is_removed(model: nn.Module, output: str) -> bool:
+    return isinstance(model.get_submodule(output), Constant)
 
 
 def _exists(model: nn.Module, path: str) -> bool:

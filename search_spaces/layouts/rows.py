@@ -28,6 +28,7 @@ class Row:
     neurons: tuple[str, ...]  # linear layers whose outputs belong to the FFN's neurons
     neurons_output: str
     attention: str  # the module that mixes tokens, bypassed where no head is left; "" where one head must stay
+    width: str = "intermediate_size"  # what the configuration calls the number of neurons
     head_counts: tuple[str, ...] = ()  # attributes that hold the number of heads
     head_widths: tuple[str, ...] = ()  # attributes that hold the number of heads times the size of one
     heads_argument: str = ""  # `path.name` of a keyword argument `(batch, heads, …)` that all layers share
@@ -122,6 +123,7 @@ ROWS: Mapping[str, Row] = {
         heads=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
         heads_output="attention.out_lin",
         neurons=("ffn.lin1",),
+        width="hidden_dim",
         neurons_output="ffn.lin2",
         attention="attention",
     ),

@@ -12,10 +12,10 @@ from typing import TypeVar, cast
 from torch import Tensor, nn
 
 from search_spaces.groups import GroupKind
-from search_spaces.layouts.arguments import take_units
 from search_spaces.layouts.blocks import remove_block
 from search_spaces.layouts.layers import shrink_layer, take
 from search_spaces.layouts.layout import Axis, Layout
+from search_spaces.layouts.modeling_pruned import take_units
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -56,7 +56,8 @@ def shrink(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None
         for count in layout.counts.get(name, ()):
             setattr(model.get_submodule(count.path), count.attribute, count.per_unit * len(units))
         if len(units) and name in layout.arguments:
-            take_units(model, layout.arguments[name], units)
+            argument = layout.arguments[name]
+            take_units(model.get_submodule(argument.path), argument.name, units)
         if not len(units):
             remove_block(model, layout.blocks[name], is_attention=kinds[name] == GroupKind.HEADS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,15 +14,18 @@ from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs, count_parameters, size_bytes
 from optimizer.costs import Cost, flops_cost, linear_cost, parameters_cost
 from optimizer.errors import InputError
+from optimizer.families.encoders.stock import save_stock
 from optimizer.families.encoders.storage import Storage
+from optimizer.families.family import Saved
 from optimizer.families.subject import Subject
+from optimizer.handover.manifest import LayerShape
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.request import Request
 from optimizer.tasks.task import TARGETS, contrasts, summed_loss
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
-from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.named import layer_widths, named_layout
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import token_requests
 from search_spaces.transforms.transform import Dense
@@ -132,14 +134,12 @@ class EncoderFamily:
         """Return the tensors in the types of the checkpoint."""
         return self.storage.tensors(model)
 
-    def save(self, place: Path) -> str:
-        """Write configuration and tokenizer."""
-        config = copy(self._subject.model.config)
-        config.dtype = self.storage.name
-        config.architectures = [type(self._subject.model).__name__]
-        config.save_pretrained(place)
+    def save(self, model: nn.Module, place: Path) -> Saved:
+        """Write configuration and tokenizer, so that transformers loads it as well."""
+        save_stock(model, place, dtype=self.storage.name)
         self.tokenizer.save_pretrained(place)
-        return str(self._subject.model.config.model_type)
+        layers = tuple(LayerShape(heads=heads, neurons=neurons) for heads, neurons in layer_widths(model))
+        return Saved(str(self._subject.model.config.model_type), layers)
 
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the length in tokens."""

@@ -15,6 +15,7 @@ from objectives.networks import count_network_flops, flops_by_layer
 from objectives.size import WrittenAs, size_bytes, type_of
 from optimizer.costs import Bytes, Cost
 from optimizer.errors import InputError
+from optimizer.families.family import Saved
 from optimizer.families.networks.network import Network
 from optimizer.families.subject import Subject
 from optimizer.handover.onnx import OnnxInputs
@@ -127,10 +128,10 @@ class NetworkFamily:
         """Return the tensors unchanged."""
         return {name: tensor.detach() for name, tensor in model.state_dict().items()}
 
-    def save(self, place: Path) -> str:
+    def save(self, model: nn.Module, place: Path) -> Saved:
         """Write the description from which the network is built."""
         self._network.save(place)
-        return self._network.name
+        return Saved(self._network.name)
 
 
 def layout_of(network: Network, model: nn.Module) -> Layout:

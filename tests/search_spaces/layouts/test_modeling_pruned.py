@@ -52,3 +52,11 @@ def test_the_kept_heads_take_their_own_bias(dense: PreTrainedModel) -> None:
         dense.mpnet.encoder.layer[0].attention.attn.o.weight[:, removed.flatten().bool()] = 0
     for model in (copied, loaded):
         torch.testing.assert_close(logits(model), logits(dense), atol=1e-6, rtol=1e-5)
+
+
+def test_a_layer_without_some_heads_can_lose_others(dense: PreTrainedModel) -> None:
+    once = without_heads(dense)
+    twice, at_once = share_structure(once), share_structure(dense)
+    shrink(twice, named_layout(once), {"layer.0.heads": torch.tensor([1])})
+    shrink(at_once, named_layout(dense), {"layer.0.heads": KEPT[1:]})
+    torch.testing.assert_close(logits(twice), logits(at_once), atol=0, rtol=0)

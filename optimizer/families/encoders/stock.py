@@ -1,0 +1,59 @@
+"""Stock: an encoder's configuration in transformers' own words, so that it loads with this package and without."""
+
+from __future__ import annotations
+
+import shutil
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from search_spaces.layouts import modeling_pruned
+from search_spaces.layouts.description import Shapes, described
+from search_spaces.layouts.named import layer_widths, row_of
+
+CODE = Path(modeling_pruned.__file__)  # the file that transformers runs where its user trusts it
+
+
+def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one transformers class per architecture
+    """Write config.json for a pruned encoder, and the code that gives a stock model its shapes."""
+    config = copy(model.config)
+    config.dtype = dtype
+    config.pruned = pruned_shapes(model)
+    config.head_dim = config.hidden_size // config.num_attention_heads  # of the dense model, whatever a layer keeps
+    config.per_layer_config = _per_layer(model) or None
+    names = [type(each).__name__ for each in (model, model.base_model)]
+    config.auto_map = {modeling_pruned.auto_class(name): f"{CODE.stem}.{name}" for name in names}
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(place)
+    shutil.copyfile(CODE, place / CODE.name)
+
+
+def pruned_shapes(model: Any) -> Shapes:
+    """Return how the modules of an encoder differ from those of its configuration."""
+    config = copy(model.config)
+    config.pruned = {}
+    with torch.device("meta"):
+        stock = type(model)(config)
+    return described(stock.base_model, model.base_model)
+
+
+def _per_layer(model: Any) -> dict[int, dict[str, Any]]:
+    """Return what differs from the configuration by hidden layer, in the words of transformers 5.14 and later.
+
+    A layer that is used several times is named once for each use. A block that is skipped has a width of 0 as well:
+    transformers refuses to read a width that differs between layers, and so never fills the block at random. Where
+    several heads share keys, the number of keys is given, since EuroBERT's configuration itself reads the other.
+    """
+    config, row, widths = model.config, row_of(model), layer_widths(model)
+    heads = "num_key_value_heads" if row.shared else "num_attention_heads"
+    per_key = config.num_attention_heads // getattr(config, heads)
+    found: dict[int, dict[str, Any]] = {}
+    for layer in range(config.num_hidden_layers):
+        units, neurons = widths[layer * len(widths) // config.num_hidden_layers]
+        kept = {heads: units // per_key, row.width: neurons}
+        skipped = [block for block, each in zip(("attention", "mlp"), kept.values(), strict=True) if not each]
+        words = {name: each for name, each in kept.items() if each != getattr(config, name)}
+        found[layer] = words | ({"skip": skipped} if skipped else {})
+    return {layer: words for layer, words in found.items() if words}

@@ -1,0 +1,48 @@
+"""Description: what distinguishes a pruned model from the stock model of its configuration, as data."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+from torch import nn
+
+from search_spaces.layouts.modeling_pruned import KEPT, Constant, NoAttention
+
+Shapes = dict[str, dict[str, Any]]  # Any: numbers, names and shapes
+
+
+def described(stock: nn.Module, small: nn.Module) -> Shapes:
+    """Return, by module path, how a pruned model differs from the stock one, for `modeling_pruned.reshape`."""
+    kept, shapes = dict(small.named_modules()), {}
+    for path, module in stock.named_modules():
+        owner = path.rpartition(".")[0]
+        if path in kept:
+            shapes[path] = _difference(module, kept[path])
+        elif type(kept.get(owner)) is type(stock.get_submodule(owner)):
+            shapes[path] = {"replaced_by": "nothing"}
+    return {path: found for path, found in shapes.items() if found}
+
+
+def _difference(stock: nn.Module, module: nn.Module) -> dict[str, Any]:
+    if isinstance(module, Constant):
+        return {"replaced_by": "constant"}
+    if isinstance(module, NoAttention):
+        return {"replaced_by": "no_attention", "holds": module.name}
+    if type(module) is not type(stock):
+        return {"replaced_by": "identity"}
+    taken = {"takes": module.takes, "units": len(module.get_buffer(KEPT))} if hasattr(module, KEPT) else {}
+    found = {"counts": _counts(stock, module), "tensors": _tensors(stock, module)} | taken
+    return {name: value for name, value in found.items() if value}
+
+
+def _counts(stock: nn.Module, module: nn.Module) -> dict[str, int]:
+    """Return the attributes that count something else than in the stock module."""
+    return {n: v for n, v in vars(module).items() if type(v) is int and v != vars(stock).get(n, v)}
+
+
+def _tensors(stock: nn.Module, module: nn.Module) -> dict[str, list[int]]:
+    """Return the shapes of the module's own tensors that the stock module has not, or has in another shape."""
+    own = dict(chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False)))
+    before = {name: getattr(stock, name, None) for name in own if name != KEPT}
+    return {name: list(own[name].shape) for name, old in before.items() if old is None or old.shape != own[name].shape}

@@ -1,0 +1,140 @@
+"""Pruned encoders: a stock transformers model whose layers have the widths that `config.pruned` gives.
+
+This very file is written into exported models, so that transformers alone can load them. It needs torch and
+transformers, and nothing else. `config.pruned` maps paths inside the base model to what differs there:
+
+- `counts`: the attributes that count something else, such as `out_features`
+- `tensors`: the shapes of its tensors, of an added bias as well
+- `replaced_by`: "constant", "identity", "no_attention" or "nothing" in the place of the module
+- `takes`: a module that takes only so many `units` of this keyword argument
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+KEPT = "kept_units"  # the buffer `(units,)` of indices, saved with the weights
+
+
+class Constant(nn.Module):
+    """What is left of a linear layer without inputs: its bias, the block's mean contribution."""
+
+    def __init__(self, features: int, *, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(features, dtype=dtype, device=device))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the bias for every token of `hidden`: `(batch, tokens, any)` -> `(batch, tokens, features)`."""
+        bias = self.bias if torch.is_grad_enabled() else self.bias.detach()  # torch's counter fails on its views
+        return bias.expand(*hidden.shape[:-1], -1)
+
+
+class NoAttention(nn.Module):
+    """Takes the place of attention without heads: passes hidden states to its output layer, or holds none."""
+
+    def __init__(self, name: str = "", output: nn.Module | None = None) -> None:
+        super().__init__()
+        self.name = name
+        if output is not None:
+            self.add_module(name, output)
+
+    def forward(self, hidden_states: Tensor, *_: object, **__: object) -> tuple[Tensor, None]:
+        """Return the block's output and no attention weights, as the transformers module does."""
+        return (self.get_submodule(self.name)(hidden_states) if self.name else hidden_states), None
+
+
+def constant_like(layer: nn.Linear) -> Constant:
+    """Return a constant, zero, with the outputs, type and device of a linear layer."""
+    return Constant(layer.out_features, dtype=layer.weight.dtype, device=layer.weight.device)
+
+
+def take_units(module: nn.Module, name: str, units: Tensor) -> None:
+    """Have a module take only these units, int64 `(kept,)`, of its keyword argument `name` `(batch, units, …)`.
+
+    A module that takes only some already takes these of them.
+    """
+    if hasattr(module, KEPT):
+        module.register_buffer(KEPT, module.get_buffer(KEPT)[units.to(module.get_buffer(KEPT).device)])
+        return
+    module.takes = name  # type: ignore[assignment]
+    module.register_buffer(KEPT, units.to(next(module.parameters()).device))
+    module.register_forward_pre_hook(partial(_take, name), with_kwargs=True)
+
+
+def _take(name: str, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    return args, {**named, name: named[name].index_select(1, module.get_buffer(KEPT))}
+
+
+def reshape(model: nn.Module, shapes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give, in place, modules of a stock model the shapes of a pruned one; they keep their first entries."""
+    for path, shape in shapes.items():
+        module: Any = model.get_submodule(path)
+        match shape.get("replaced_by"):
+            case "constant":
+                model.set_submodule(path, constant_like(module))
+            case "nothing":
+                owner, _, name = path.rpartition(".")
+                setattr(model.get_submodule(owner), name, None)
+            case "identity":
+                model.set_submodule(path, nn.Identity())
+            case "no_attention":
+                inner = shape["holds"]
+                model.set_submodule(path, NoAttention(inner, module.get_submodule(inner) if inner else None))
+            case _:
+                _resize(module, shape)
+
+
+def _resize(module: Any, shape: Mapping[str, Any]) -> None:
+    for name, count in shape.get("counts", {}).items():
+        setattr(module, name, count)
+    for name, size in shape.get("tensors", {}).items():
+        old = getattr(module, name)
+        new = module.weight.new_zeros(size) if old is None else old.detach()[tuple(map(slice, size))].clone()
+        setattr(module, name, new if name in module._buffers else nn.Parameter(new))
+    if "takes" in shape:
+        take_units(module, shape["takes"], torch.arange(shape["units"]))
+
+
+def auto_class(name: str) -> str:
+    """Return the auto class of a transformers class: `AutoModelForSequenceClassification`, or `AutoModel`."""
+    head = re.search(r"For[A-Z]\w*$", name)
+    return f"AutoModel{head[0] if head else ''}"
+
+
+@contextmanager
+def _equal_layers(config: Any) -> Iterator[None]:
+    """Set aside, inside the block, what a configuration says of single layers: stock layers refuse to read it."""
+    words = config.to_dict().get("per_layer_config")
+    config.per_layer_config = None
+    try:
+        yield
+    finally:
+        if words:
+            config.per_layer_config = words
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of that name in transformers whose instances are pruned as their configuration says."""
+    stock = None if name.startswith("_") else getattr(importlib.import_module("transformers"), name, None)
+    if stock is None:
+        raise AttributeError(name)
+
+    class Pruned(stock):  # type: ignore[misc, valid-type]
+        _auto_class = auto_class(name)  # saving writes this file, too
+
+        def __init__(self, config: Any, *inputs: Any, **named: Any) -> None:
+            with _equal_layers(config):
+                super().__init__(config, *inputs, **named)
+            reshape(self.base_model, getattr(config, "pruned", {}))
+
+    Pruned.__name__ = Pruned.__qualname__ = name
+    globals()[name] = Pruned
+    return Pruned

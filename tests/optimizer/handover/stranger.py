@@ -1,0 +1,47 @@
+"""Loads exported encoders as a user without this package does; says every place whose answers differ."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+for ours in ("api", "objectives", "optimizer", "search_spaces", "studies"):
+    sys.modules[ours] = None  # type: ignore[assignment]  # importing it fails
+operators, *places = map(Path, sys.argv[1:])
+declared = runpy.run_path(str(operators))["admit_torchvision"]()  # as long as they are held
+
+import torch  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+from transformers import AutoModel, AutoModelForSequenceClassification, pipeline  # noqa: E402
+
+
+def answers(model: torch.nn.Module, given: dict[str, torch.Tensor]) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model.eval()(**given)[0]
+    return found
+
+
+def check(place: Path) -> None:
+    given = load_file(place.with_suffix(".asked"))
+    wanted = given.pop("logits")
+    model = AutoModelForSequenceClassification.from_pretrained(place, trust_remote_code=True, dtype=torch.float32)
+    torch.testing.assert_close(answers(model, given), wanted, atol=1e-6, rtol=1e-5)
+    body = AutoModel.from_pretrained(place, trust_remote_code=True, dtype=torch.float32)
+    torch.testing.assert_close(answers(body, given), answers(model.base_model, given), atol=0, rtol=0)
+    saved = place.with_suffix(".saved")
+    model.save_pretrained(saved)
+    again = AutoModelForSequenceClassification.from_pretrained(saved, trust_remote_code=True)
+    torch.testing.assert_close(answers(again, given), answers(model, given), atol=0, rtol=0)
+    try:
+        AutoModelForSequenceClassification.from_pretrained(place)
+    except RuntimeError as error:
+        assert "is a per-layer attribute" in str(error), error
+    else:
+        raise AssertionError("transformers filled the missing weights at random")
+
+
+for place in places:
+    check(place)
+classify = pipeline("text-classification", str(places[0]), trust_remote_code=True)
+assert classify(["w1 w2"])[0]["label"].startswith("LABEL_")

@@ -1,0 +1,93 @@
+"""Exported encoders load in transformers' own way, without this package."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+import torch
+from prunable_models import bank_of, possible
+from safetensors.torch import save_file
+from test_handover import KEPT, MEMBER, logits, texts
+from tiny_checkpoints import tokenizer
+from tiny_encoders import ARCHITECTURES
+from torch import nn
+
+from optimizer import load_pruned, torchvision_ops
+from optimizer.families.encoders.stock import save_stock
+from optimizer.families.encoders.storage import Storage
+from optimizer.handover.loading import WEIGHTS
+from optimizer.handover.manifest import FILE, Manifest, file_hash
+from search_spaces.config import Config
+from search_spaces.transforms.units.materialize import materialize
+
+
+def small_encoder(family: str, kept: dict[str, int], root: Path) -> nn.Module:
+    model, groups, bank = bank_of(root, family)
+    return materialize(model, bank.layout, Config.of(possible(groups, kept)), bank).eval()
+
+
+def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write what an export of the encoder holds."""
+    place.mkdir()
+    storage = Storage(dtype)
+    save_stock(small, place, dtype=storage.name)
+    save_file({n: t.clone() for n, t in storage.tensors(small).items()}, place / WEIGHTS, metadata={"format": "pt"})
+    tokenizer().save_pretrained(place)
+    manifest = Manifest(
+        model_type=small.config.model_type,
+        config={},
+        form="reconstructed",
+        layers=(),
+        weights_sha256=file_hash(place / WEIGHTS),
+        study="s",
+        task="t",
+        metric="accuracy",
+        epsilon=0.01,
+        member=MEMBER,
+    )
+    (place / FILE).write_text(manifest.model_dump_json())
+    return place
+
+
+def test_every_architecture_loads_without_this_package_and_answers_as_with_it(tmp_path: Path) -> None:
+    places = []
+    types = cycle([torch.float32, torch.float16, torch.bfloat16])
+    for index, (family, kept, dtype) in enumerate(zip(ARCHITECTURES, cycle(KEPT), types, strict=False)):
+        small = small_encoder(family, kept, tmp_path / "bank" / str(index))
+        places.append(write(small, tmp_path / str(index), dtype))
+        given = texts()
+        save_file({**given, "logits": logits(load_pruned(places[-1]))}, places[-1].with_suffix(".asked"))
+    operators = str(torchvision_ops.__file__)
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("stranger.py")), operators, *map(str, places)],
+        env={**os.environ, "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_loaded_here_saves_compiles_and_exports_as_other_models_do(tmp_path: Path) -> None:
+    model = load_pruned(write(small_encoder("mpnet", KEPT[0], tmp_path / "bank"), tmp_path / "out"))
+    model.save_pretrained(tmp_path / "again")
+    assert {"modeling_pruned.py", "config.json"} <= {path.name for path in (tmp_path / "again").iterdir()}
+    wanted = logits(model)
+    torch.testing.assert_close(logits(torch.compile(model, backend="eager", fullgraph=True)), wanted)
+    graph = torch.export.export(model, (), texts()).module()
+    torch.testing.assert_close(graph(**texts()).logits, wanted)
+
+
+def test_shapes_that_do_not_fit_the_weights_are_refused(tmp_path: Path) -> None:
+    place = write(small_encoder("bert", KEPT[0], tmp_path / "bank"), tmp_path / "out")
+    config = json.loads((place / "config.json").read_text())
+    for damage in ({"no.such.layer": {}}, {"encoder.layer.0.output.dense": {"tensors": {"weight": [32, 3]}}}):
+        (place / "config.json").write_text(json.dumps(config | {"pruned": damage}))
+        with pytest.raises(ValueError, match="do not fit"):
+            load_pruned(place)
