@@ -12,6 +12,8 @@ PUBLIC = {
     "optimize": "optimizer.door.entry",
     "resume": "optimizer.door.entry",
     "Front": "optimizer.door.found",
+    "PrunedClassifier": "optimizer.door.estimators",
+    "PrunedRegressor": "optimizer.door.estimators",
     "CancelledError": "optimizer.progress",
     "Event": "optimizer.progress",
     "recommend": "optimizer.recommendation",
@@ -25,7 +27,8 @@ PUBLIC = {
 }
 
 __all__ = [
-    "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "StudySpec",
+    "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
+    "PrunedRegressor", "StudySpec",
     "export_candidate", "load_images", "load_pruned", "optimize", "recommend", "resume",
 ]  # fmt: skip
 

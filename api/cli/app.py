@@ -61,6 +61,7 @@ def optimize(
     study: options.Study = None,
     dry_run: options.DryRun = False,
     output: options.Output = None,
+    mlflow: options.Mlflow = None,
     version: options.Version = False,
     storage: Storage = None,
     cache_dir: CacheDir = None,
@@ -75,7 +76,7 @@ def optimize(
         _refuse_stray_options(ctx.invoked_subcommand, named)
         ctx.obj = before
         return
-    run_study(spec_from(given, config), shared(before), study=study, dry_run=dry_run, output=output)
+    run_study(spec_from(given, config), shared(before), study=study, dry_run=dry_run, output=output, mlflow=mlflow)
 
 
 def main() -> None:

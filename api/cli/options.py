@@ -26,6 +26,12 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, estimate the time, store nothing.", rich_help_panel=MODEL)
 ]
 Output = Annotated[Path | None, typer.Option(help="Also write the report to this HTML file.", rich_help_panel=OUTPUT)]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        help="Also log the study and its knee as a model to this MLflow server or store.", rich_help_panel=OUTPUT
+    ),
+]
 Version = Annotated[
     bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
 ]

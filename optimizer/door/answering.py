@@ -39,16 +39,17 @@ class TextModel(nn.Module):
 
     def predict(self, texts: Sequence[Text]) -> list[str] | list[float]:
         """Return the label of each text by its name; the score of each text for a regression."""
-        logits = self._logits(texts)
+        logits = self.outputs(texts)
         if self.names is None:
             return [float(score) for score in logits[:, 0]]
         return [self.names[int(index)] for index in logits.argmax(axis=1)]
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Return the probability of each label, in the order of their ids: `(n, labels)`."""
-        return torch.from_numpy(self._logits(texts)).softmax(dim=1).numpy()
+        return torch.from_numpy(self.outputs(texts)).softmax(dim=1).numpy()
 
-    def _logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def outputs(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the logits `(n, outputs)`, computed in batches."""
         with torch.inference_mode():
             parts = [self(texts[start : start + BATCH]).float().cpu() for start in range(0, len(texts), BATCH)]
         return torch.cat(parts).numpy()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from optimizer.door.folder import Folder
 from optimizer.door.home import Kept
 from optimizer.door.member import FrontMember
 from optimizer.door.show import figure_of, html_of, table_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
-from optimizer.fronts import front_of
+from optimizer.fronts import front_of, members_of
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import COSTS, Rule, recommend
 from studies.records import Verdict
@@ -51,9 +52,37 @@ class Front:
         numbers = ", ".join(str(member.candidate) for member in self.view.items)
         raise KeyError(f"candidate {candidate} is not on the front; its members are {numbers or 'none'}")
 
+    @property
+    def candidates(self) -> list[Member]:
+        """All evaluated candidates of the study."""
+        return members_of(self._kept.study, self._kept.candidates)
+
     def table(self) -> pd.DataFrame:
         """Return one row per member, the columns named as the fields of `Member`."""
         return table_of(self.view.items)
+
+    def to_optuna(self, storage: Any = None) -> Any:  # Any: optuna is untyped
+        """Return all candidates as trials of a new Optuna study, in memory or in a `storage` (an object or its URL).
+
+        The constraint of each is drop - ε. Raises `InputError` where the storage has a study of that name.
+        """
+        from optimizer.door.trials import optuna_study
+
+        return optuna_study(self.result, self.candidates, storage)
+
+    def to_mlflow(self, uri: str, *, member: int | None = None) -> str:
+        """Log the study to MLflow, with a member as a model, the knee by default; return the id of the run.
+
+        Raises `InputError` where mlflow is not installed.
+        """
+        from optimizer.door.tracking import log_to_mlflow
+
+        if not self.view.items:
+            return log_to_mlflow(self.result, self.candidates, uri)
+        chosen = self.knee() if member is None else self[member]
+        folder = Folder()
+        chosen.export(folder.path)
+        return log_to_mlflow(self.result, self.candidates, uri, export=folder.path)
 
     def plot(self) -> Figure:
         """Return the drop against the first objective's ratio, a point per member."""
@@ -72,8 +101,7 @@ class Front:
         nearest to the limits where there is none, `InputError` for an unknown limit.
         """
         wanted = _checked(limits)
-        if not self.view.items:
-            raise NothingFeasibleError(f"the front is empty: {self.view.why_empty}")
+        self._refuse_empty()
         for verdict in (Verdict.CERTIFIED, Verdict.VERIFIED):
             within = [m for m in self.view.items if m.verdict is verdict and _excess(m, wanted) <= 0]
             if within:
@@ -99,10 +127,15 @@ class Front:
 
         As `recommend` of this package does.
         """
+        self._refuse_empty()
         given = {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop}
         named = rule or next((name for name, value in given.items() if value is not None), Rule.KNEE)
         found = recommend(self.view, named, weights=weights, order=order, max_drop=max_drop)
         return FrontMember(found.member, self._kept, found.reason)
+
+    def _refuse_empty(self) -> None:
+        if not self.view.items:
+            raise NothingFeasibleError(f"the front is empty: {self.view.why_empty}")
 
     def refilter(
         self, epsilon: float | None = None, *, objectives: Sequence[str] | None = None, **limits: float

@@ -21,10 +21,10 @@ def listening(on_event: Listener | None, cancel: Flag | None, *, shows_progress:
         task = bar.add_task("", total=None)
 
         def listen(event: Event) -> None:
-            if cancel is not None and cancel.is_set():
-                raise CancelledError("cancelled by the caller")
             if on_event is not None:
                 on_event(event)
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("cancelled by the caller")
             if event.stage in TITLES:
                 words = event.text or TITLES[event.stage]
                 bar.update(task, description=words, total=event.total or None, completed=event.done)

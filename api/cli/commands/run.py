@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from api.cli.context import Shared, check_output
 from api.cli.local import check_free
 from api.cli.render import print_result
 from api.cli.sources import Studies
+from optimizer.door.packages import check_mlflow
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.families.names import check_names
 from optimizer.member import RunResult
 from optimizer.spec import StudySpec
 
 
-def run_study(spec: StudySpec, shared: Shared, *, study: str | None, dry_run: bool, output: Path | None) -> None:
+def run_study(
+    spec: StudySpec,
+    shared: Shared,
+    *,
+    study: str | None,
+    dry_run: bool,
+    output: Path | None,
+    mlflow: str | None = None,
+) -> None:
     """Run a new study, or only check and estimate it."""
     check_output(output)
+    if mlflow is not None:
+        check_mlflow()
     if dry_run:
         return _estimate(spec, shared, study)
     with shared.studies() as known:
         result = known.run(spec, name=study, console=shared.messages)
+        if mlflow is not None:
+            _log(result, known, shared, mlflow)
         return hand_over(result, known, shared, output)
+
+
+def _log(result: RunResult, known: Studies, shared: Shared, uri: str) -> None:
+    """Log a result to MLflow, with the front's knee as a model."""
+    from optimizer.door.tracking import log_to_mlflow
+
+    with TemporaryDirectory() as place:
+        export = Path(place) / "model"
+        if result.knee is not None:
+            known.export(result.study, result.knee, export, format="safetensors")
+        run = log_to_mlflow(result, known.members(result.study), uri, export=None if result.knee is None else export)
+    shared.messages.print(f"mlflow: run {run} at {uri}", highlight=False)
 
 
 def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:

@@ -1,0 +1,53 @@
+"""Served: an exported model as MLflow's `pyfunc` flavour loads it, without pickle: MLflow calls `_load_pyfunc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from optimizer.door.answering import TextModel
+from optimizer.families.networks.network import FILE as NETWORK
+from optimizer.handover.loading import load_pruned
+from optimizer.torchvision_ops import admit_torchvision
+
+LIMIT = 512  # tokens, where the configuration states no limit
+
+
+class ServedModel:
+    """An exported model that answers texts with labels or scores, and images with class numbers."""
+
+    def __init__(self, place: Path) -> None:
+        self._model: Any = load_pruned(place) if (place / NETWORK).exists() else _text_model(place)
+
+    def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - mlflow reads hints
+        """Return the answer to each text, pair of texts, or image `(c, h, w)`: `(n,)`."""
+        rows = model_input.to_numpy() if hasattr(model_input, "to_numpy") else model_input
+        if isinstance(self._model, TextModel):
+            return list(self._model.predict(_texts(rows)))
+        with torch.inference_mode():
+            logits = self._model(pixel_values=torch.as_tensor(np.asarray(rows), dtype=torch.float32)).logits
+        return list(logits.argmax(dim=1).tolist())
+
+
+def _load_pyfunc(data_path: str) -> ServedModel:
+    """Return the model of an exported directory: the name that MLflow calls."""
+    return ServedModel(Path(data_path))
+
+
+def _texts(rows: Any) -> list[Any]:
+    """Return texts of a list or a table, whose single column is taken, and whose two columns are pairs."""
+    found = np.asarray(rows, dtype=object)
+    return list((found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found).tolist())
+
+
+def _text_model(place: Path) -> TextModel:
+    admit_torchvision()
+    from transformers import AutoTokenizer
+
+    net, tokenizer = load_pruned(place), AutoTokenizer.from_pretrained(place, local_files_only=True)
+    longest = min(tokenizer.model_max_length, getattr(net.config, "max_position_embeddings", LIMIT))
+    names = None if net.config.num_labels == 1 else {int(i): name for i, name in net.config.id2label.items()}
+    return TextModel(net, tokenizer, max_length=longest, names=names)

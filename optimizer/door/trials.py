@@ -1,0 +1,54 @@
+"""Trials: the candidates of a study as trials of an Optuna study, for its dashboard and its plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from optimizer.errors import InputError
+from optimizer.member import Member, RunResult
+from optimizer.quiet import quiet_optuna
+
+CONSTRAINT = "drop - epsilon"
+
+
+def optuna_study(
+    result: RunResult, candidates: Sequence[Member], storage: str | optuna.storages.BaseStorage | None = None
+) -> Any:  # Any: optuna is untyped
+    """Return a new Optuna study with the evaluated candidates of a study as trials.
+
+    Its objectives are the drop and the costs that were minimised, as ratios to the dense model's; its parameters are
+    the units that each group keeps; its constraint is drop - ε, at most 0 where the candidate is feasible. Without a
+    `storage` it is in memory. Raises `InputError` where the storage has a study of that name.
+    """
+    dense = result.baseline.config if result.baseline else None
+    directions = ["minimize"] * (1 + len(result.objectives))
+    with quiet_optuna():
+        try:
+            study = optuna.create_study(storage=storage, study_name=result.study, directions=directions)
+        except optuna.exceptions.DuplicatedStudyError as error:
+            raise InputError("storage", f"has a study {result.study!r} already; delete it there first") from error
+        objectives = ["drop", *(f"{cost}_ratio" for cost in result.objectives)]
+        known = {"model": result.model, "task": result.task, "epsilon": result.epsilon, "objectives": objectives}
+        for name, value in known.items():
+            study.set_user_attr(name, value)
+        study.add_trials([_trial(member, dense or {}, objectives, result.epsilon) for member in candidates])
+    return study
+
+
+def _trial(member: Member, dense: Mapping[str, int], objectives: Sequence[str], epsilon: float) -> FrozenTrial:
+    values = [getattr(member, name) for name in objectives]
+    widest = {group: max(units, dense.get(group, units), 1) for group, units in member.config.items()}
+    is_known = None not in values
+    return create_trial(
+        state=TrialState.COMPLETE if is_known else TrialState.FAIL,
+        values=values if is_known else None,
+        params=dict(member.config),
+        distributions={group: IntDistribution(0, units) for group, units in widest.items()},
+        constraints=None if member.drop is None else {CONSTRAINT: member.drop - epsilon},
+        user_attrs={"candidate": member.candidate, "origin": member.origin, "verdict": member.verdict.value},
+    )
