@@ -76,7 +76,9 @@ def flops_cost(
     whole = full.mean(lengths)
 
     def per_unit(group: Group) -> float:
-        level = group.nearest_level(group.units / 2)
+        level = _half(group)
+        if level == group.units:
+            return 0.0  # it never changes
         smaller = counted(dense.replaced({group.name: level}))
         return flops_per_unit(full, smaller, removed=group.units - level, lengths=lengths)
 
@@ -86,10 +88,16 @@ def flops_cost(
         alike[shape] = alike[shape] if shape in alike else per_unit(group)
     each = {group.name: alike[_shape_of(layout, group)] for group in layout.groups}
     cost = linear_cost(layout.groups, each, whole)
-    halved = dense.replaced({group.name: group.nearest_level(group.units / 2) for group in layout.groups})
+    halved = dense.replaced({group.name: _half(group) for group in layout.groups})
     if not np.isclose(cost.total(halved), counted(halved).mean(lengths), rtol=1e-9):
         cost = linear_cost(layout.groups, {group.name: per_unit(group) for group in layout.groups}, whole)
     return cost
+
+
+def _half(group: Group) -> int:
+    """Return the level nearest to half of the units, one below all of them wherever there is one."""
+    below = [level for level in group.levels if level < group.units]
+    return min(below, key=lambda level: (abs(level - group.units / 2), -level), default=group.units)
 
 
 def _shape_of(layout: Layout, group: Group) -> tuple[object, ...]:

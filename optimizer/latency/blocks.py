@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,9 @@ def _build(
         return waited_for(partial(layer, *inputs, **named), model.device)
 
     levels = {
-        kind: sorted({members[0].nearest_level(share * members[0].units) for share in SHARES} - {0})
+        kind: sorted({widest.nearest_level(share * widest.units) for share in SHARES} - {0})
         for kind, members in by_kind(groups).items()
+        for widest in (_widest(members),)
     }
     with measuring(model, threads=threads), torch.inference_mode():
         return build_latency_table(
@@ -75,11 +76,17 @@ def _build(
 
 
 def _lone_layer(model: nn.Module, kind: str, units: int) -> nn.Module:
-    """Return the first layer with `units` of one kind and the least of the other; weights do not matter."""
+    """Return the widest layer with `units` of one kind and the least of the other; weights do not matter."""
     layout = named_layout(model)
-    first = {g.name: units if g.kind == kind else g.levels[0] for g in layout.groups if g.layer == 0}
-    small = outline(model, layout, dense_config(layout.groups).replaced(first))
-    return small.get_submodule(layer_paths(small)[0]).eval()
+    widest = _widest(by_kind(layout.groups)[kind])
+    levels = {g.name: units if g is widest else g.levels[0] for g in layout.groups if g.layer == widest.layer}
+    small = outline(model, layout, dense_config(layout.groups).replaced(levels))
+    return small.get_submodule(layer_paths(small)[widest.layer]).eval()
+
+
+def _widest(groups: Sequence[Group]) -> Group:
+    """Return the first group with the most units: an encoder that was pruned before has layers of unequal width."""
+    return max(groups, key=lambda group: group.units)
 
 
 def _uses(model: nn.Module, request: Mapping[str, Tensor]) -> list[int]:

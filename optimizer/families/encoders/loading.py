@@ -15,6 +15,7 @@ from optimizer.quiet import quiet_transformers
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from search_spaces.finite import is_sound
+from search_spaces.layouts import modeling_pruned
 
 BODY = (".layer.", ".layers.", "embeddings.", "embeddings_project")
 IDS = ("position_ids", "token_type_ids")  # buffers that follow from the configuration
@@ -34,8 +35,11 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     try:
         # a new head, where there is none, is the same in every run
         with quiet_transformers(), own_randomness(0, torch.device("cpu")):
-            auto = getattr(transformers, f"AutoModelFor{checkpoint.head.kind}")
-            model, info = auto.from_pretrained(
+            if "pruned" in checkpoint.config:
+                known = getattr(modeling_pruned, checkpoint.config["architectures"][0])
+            else:
+                known = getattr(transformers, f"AutoModelFor{checkpoint.head.kind}")
+            model, info = known.from_pretrained(
                 checkpoint.directory,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -48,6 +52,7 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
         raise InputError("model", f"{checkpoint.directory} cannot be loaded: {error}") from error
     except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
         raise InputError("model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
+    model.config.per_layer_config = None  # `save_stock` writes it anew
     _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:

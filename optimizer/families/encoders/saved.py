@@ -9,7 +9,11 @@ from typing import Any
 
 from optimizer.errors import InputError
 from optimizer.families.encoders.weights import INDEX, WHOLE
+from optimizer.handover.manifest import FILE as MANIFEST
+from optimizer.handover.manifest import file_hash, read_manifest
+from search_spaces import layouts
 
+CODE = Path(layouts.__file__).with_name("modeling_pruned.py")  # written into exports; transformers runs it, we do not
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 
@@ -17,16 +21,22 @@ ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.b
 def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     """Return the configuration.
 
-    Raises `InputError` unless the directory holds a safetensors model of one of the families, without code of its own,
-    quantization or an adapter.
+    Raises `InputError` unless the directory holds a safetensors model of one of the families, without code other than
+    ours, quantization or an adapter.
     """
     config = _read_config(directory)
-    if "auto_map" in config:
-        raise InputError("model", f"{directory} requires custom model code, which is never run; choose another")
+    if "pruned" in config or "auto_map" in config or (directory / MANIFEST).exists():
+        _check_own(directory, config)
     if config.get("model_type") not in families:
         raise InputError(
             "model",
             f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(families)}",
+        )
+    if told := [name for name in ("is_decoder", "add_cross_attention") if config.get(name)]:
+        raise InputError(
+            "model",
+            f"{directory} is a decoder ({told[0]} in config.json): tokens see only those before them, or the output "
+            "of a second model is read. Decoders are not supported yet; give an encoder",
         )
     if config.get("quantization_config"):
         raise InputError(
@@ -49,6 +59,24 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     if not any((directory / name).exists() for name in (WHOLE, INDEX)):
         raise InputError("model", _without_weights(directory))
     return config
+
+
+def _check_own(directory: Path, config: dict[str, Any]) -> None:
+    """Raise `InputError` unless an export is ours: named by its manifest, or saved again with the very same code.
+
+    Nothing of that code is run: this package has its own.
+    """
+    manifest = read_manifest(directory) if (directory / MANIFEST).exists() else None
+    if manifest and "pruned" not in config:
+        raise InputError(
+            "model",
+            f"{directory} was exported by an earlier version, which wrote no shapes; export the candidate again",
+        )
+    if manifest and (directory / WHOLE).exists() and file_hash(directory / WHOLE) != manifest.weights_sha256:
+        raise InputError("model", f"{directory / WHOLE} is not the file that was exported; export it again")
+    code = directory / CODE.name
+    if not manifest and not ("pruned" in config and code.exists() and code.read_bytes() == CODE.read_bytes()):
+        raise InputError("model", f"{directory} requires custom model code, which is never run; choose another")
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

@@ -8,34 +8,40 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from optimizer.families.encoders.saved import CODE
 from search_spaces.layouts import modeling_pruned
 from search_spaces.layouts.description import Shapes, described
 from search_spaces.layouts.named import layer_widths, row_of
 
-CODE = Path(modeling_pruned.__file__)  # the file that transformers runs where its user trusts it
-
 
 def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one transformers class per architecture
     """Write config.json for a pruned encoder, and the code that gives a stock model its shapes."""
-    config = copy(model.config)
+    config, stock = copy(model.config), stock_class(model)
     config.dtype = dtype
     config.pruned = pruned_shapes(model)
     config.head_dim = config.hidden_size // config.num_attention_heads  # of the dense model, whatever a layer keeps
     config.per_layer_config = _per_layer(model) or None
-    names = [type(each).__name__ for each in (model, model.base_model)]
+    names = [stock, stock_class(model.base_model)]
     config.auto_map = {modeling_pruned.auto_class(name): f"{CODE.stem}.{name}" for name in names}
-    config.architectures = [type(model).__name__]
+    config.architectures = [stock]
     config.save_pretrained(place)
     shutil.copyfile(CODE, place / CODE.name)
 
 
+def stock_class(model: nn.Module) -> str:
+    """Return the name of the transformers class that a model is, or is derived from."""
+    return next(each.__name__ for each in type(model).__mro__ if each.__module__.startswith("transformers."))
+
+
 def pruned_shapes(model: Any) -> Shapes:
     """Return how the modules of an encoder differ from those of its configuration."""
+    import transformers
+
     config = copy(model.config)
-    config.pruned = {}
     with torch.device("meta"):
-        stock = type(model)(config)
+        stock = getattr(transformers, stock_class(model))(config)
     return described(stock.base_model, model.base_model)
 
 

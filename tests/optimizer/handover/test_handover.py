@@ -173,6 +173,32 @@ def test_damaged_exports_are_refused(study: tuple[StudyStore, Path, int], tmp_pa
         load_pruned(place)
 
 
+def test_an_export_is_pruned_again_and_described_against_its_own_shapes(
+    study: tuple[StudyStore, Path, int], tmp_path: Path
+) -> None:
+    store, root, _ = study
+    first, second = tmp_path / "first", tmp_path / "second"
+    leanest = min(store.candidates(store.study("s").id), key=lambda each: sum(each.config.as_dict().values()))
+    export_candidate(store, store.study("s"), leanest.number, first, cache_dir=root / "cache")
+    spec = StudySpec.stored(store.study("s").spec).model_copy(
+        update={"model": str(first), "trials": 3, "objectives": ("flops", "latency"), "allow_untrained": True}
+    )
+    again = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(spec, store=again, cache_dir=root / "cache", study="again")
+    number = min(c.number for c in again.candidates(again.study("again").id))
+    export_candidate(again, again.study("again"), number, second, cache_dir=root / "cache")
+    before, after = read_manifest(first), read_manifest(second)
+    assert result.baseline is not None
+    assert result.baseline.parameters == before.member.parameters
+    assert result.baseline.flops == pytest.approx(before.member.flops)
+    present = {name for name, units in before.config.items() if units}
+    assert set(after.config) == present, "what was removed before has no group"
+    for layer, narrower in zip(before.layers, after.layers, strict=True):
+        assert narrower.heads <= layer.heads
+        assert narrower.neurons <= layer.neurons
+    assert sum(p.numel() for p in load_pruned(second).parameters()) == after.member.parameters
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_an_export_keeps_the_checkpoints_type_and_its_figures_are_those_of_the_file(
     dtype: torch.dtype, tmp_path: Path

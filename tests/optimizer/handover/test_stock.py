@@ -15,16 +15,24 @@ from prunable_models import bank_of, possible
 from safetensors.torch import save_file
 from test_handover import KEPT, MEMBER, logits, texts
 from tiny_checkpoints import tokenizer
-from tiny_encoders import ARCHITECTURES
+from tiny_encoders import ARCHITECTURES, OF_EVERY_PART
 from torch import nn
 
+from objectives.flops import flop_count
 from optimizer import load_pruned, torchvision_ops
+from optimizer.costs import flops_cost
+from optimizer.errors import InputError
+from optimizer.families.encoders.checkpoint import inspect_checkpoint
+from optimizer.families.encoders.loading import load_model
 from optimizer.families.encoders.stock import save_stock
 from optimizer.families.encoders.storage import Storage
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, Manifest, file_hash
 from search_spaces.config import Config
-from search_spaces.transforms.units.materialize import materialize
+from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.proof import prove
+from search_spaces.layouts.requests import token_requests
+from search_spaces.transforms.units.materialize import materialize, outline
 
 
 def small_encoder(family: str, kept: dict[str, int], root: Path) -> nn.Module:
@@ -91,3 +99,38 @@ def test_shapes_that_do_not_fit_the_weights_are_refused(tmp_path: Path) -> None:
         (place / "config.json").write_text(json.dumps(config | {"pruned": damage}))
         with pytest.raises(ValueError, match="do not fit"):
             load_pruned(place)
+
+
+@pytest.mark.parametrize("family", OF_EVERY_PART)
+def test_what_is_left_of_an_export_can_be_pruned_again(family: str, tmp_path: Path) -> None:
+    small = small_encoder(family, KEPT[1], tmp_path / "bank")
+    place = write(small, tmp_path / "out", torch.float16)
+    checkpoint = inspect_checkpoint("mine", place)
+    model = load_model(checkpoint, outputs=3, device=torch.device("cpu"))
+    torch.testing.assert_close(logits(model), logits(load_pruned(place)), atol=0, rtol=0)
+    assert Storage.of(checkpoint).usual is torch.float16
+    layout = named_layout(model)
+    prove(model, layout, token_requests(50, torch.device("cpu")))
+    least = Config(tuple((group.name, group.levels[0]) for group in layout.groups))
+    smallest = outline(model, layout, least).eval()
+    cost = flops_cost(layout, lambda config: flop_count(outline(model, layout, config)), [7])
+    assert cost.total(least) == flop_count(smallest).mean([7])
+    again = write(smallest, tmp_path / "again")
+    torch.testing.assert_close(logits(load_pruned(again)), logits(smallest), atol=0, rtol=0)
+
+
+def test_an_export_is_recognised_by_its_weights_or_by_the_very_same_code(tmp_path: Path) -> None:
+    place = write(small_encoder("bert", KEPT[0], tmp_path / "bank"), tmp_path / "out")
+    load_pruned(place).save_pretrained(tmp_path / "saved")
+    inspect_checkpoint("mine", tmp_path / "saved")
+    (place / "modeling_pruned.py").write_text("raise SystemExit")  # never run
+    inspect_checkpoint("mine", place)
+    (tmp_path / "saved" / "modeling_pruned.py").write_text("raise SystemExit")
+    with pytest.raises(InputError, match=r"model: .*custom model code, which is never run"):
+        inspect_checkpoint("theirs", tmp_path / "saved")
+    other = small_encoder("bert", KEPT[1], tmp_path / "bank")
+    save_file({n: t.clone() for n, t in other.state_dict().items()}, place / WEIGHTS)
+    with pytest.raises(InputError, match=r"model: .*is not the file that was exported"):
+        inspect_checkpoint("mine", place)
+    with pytest.raises(InputError, match=r"model: .*exported by an earlier version"):
+        inspect_checkpoint("old", Path(__file__).parents[2] / "golden" / "old_export")
