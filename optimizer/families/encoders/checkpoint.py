@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, alternatives
 from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import Stored, check_float, stored_tensors
 from optimizer.spec import MAX_LENGTH, StudySpec
@@ -44,8 +45,10 @@ class Checkpoint:
 
     @property
     def trained_for(self) -> str | None:
-        """The kind of head that its architecture names: TokenClassification, …; None where it has none."""
-        return trained_head(self.config.get("architectures"))
+        """The kind of head that its architecture names, or its weights: TokenClassification, …; None without one."""
+        told = self.config.get("architectures")
+        answers_questions = not told and any(name.startswith("qa_outputs.") for name in self.tensors)
+        return "QuestionAnswering" if answers_questions else trained_head(told)
 
     def asked(self, kind: Kind) -> Checkpoint:
         """Return the checkpoint as a task of that kind asks it. Raises `InputError` for a head of another kind."""
@@ -53,8 +56,8 @@ class Checkpoint:
         if self.trained_for not in (None, kind.head.kind):
             raise InputError(
                 "model",
-                f"{self.name} is a {self.config['architectures'][0]}, whose head is not for {kind.name}; give data for "
-                "which it was trained, or the encoder without its head, which gets a new one",
+                f"{self.name} is a {self._class_name}, whose head is not for {kind.name}; "
+                f"{_fitting(str(self.trained_for))}, or the encoder without its head, which gets a new one",
             )
         if asked.has_head:
             _check_head(asked)
@@ -108,12 +111,19 @@ class Checkpoint:
     @property
     def notes(self) -> list[str]:
         """What of the directory is not used."""
-        if not (self.directory / "modules.json").exists():
-            return []
-        return [
-            f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
-            "(modules.json) are not used"
-        ]
+        notes = []
+        if (self.directory / "modules.json").exists():
+            notes.append(
+                f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
+                "(modules.json) are not used"
+            )
+        if not self.trained_for and re.search(r"For[A-Z]", self._class_name):
+            notes.append(f"{self.name} is a {self._class_name}: its encoder is taken, its head is not used")
+        return notes
+
+    @property
+    def _class_name(self) -> str:
+        return str(next(iter(self.config.get("architectures") or ()), f"model for {self.trained_for}"))
 
     def _rows(self, name: str) -> int:
         shapes = [tensor.shape for stored, tensor in self.tensors.items() if stored.endswith(name)]
@@ -164,6 +174,14 @@ def _check_head(checkpoint: Checkpoint) -> None:
         raise InputError(
             "model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"
         )
+
+
+def _fitting(head: str) -> str:
+    """Return what to give for a head of that kind."""
+    fits = [kind for kind in KINDS.values() if kind.head.kind == head]
+    if not fits:
+        return "no task here asks for such a head; give another model"
+    return f"give data for {alternatives([kind.name for kind in fits])}"
 
 
 def _given_names(config: Mapping[str, Any]) -> dict[int, str]:

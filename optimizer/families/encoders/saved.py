@@ -24,6 +24,12 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     Raises `InputError` unless the directory holds a safetensors model of one of the families, without code other than
     ours, quantization or an adapter.
     """
+    if adapters := [name for name in ADAPTERS if (directory / name).exists()]:
+        raise InputError(
+            "model",
+            f"{directory} holds an adapter ({', '.join(adapters)}), which is not applied here; merge it "
+            "(peft: merge_and_unload(), then save_pretrained) or remove its files",
+        )
     config = _read_config(directory)
     if "pruned" in config or "auto_map" in config or (directory / MANIFEST).exists():
         _check_own(directory, config)
@@ -49,12 +55,6 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
             "model",
             f"{directory} reads only texts of a multiple of {config['chunk_size_feed_forward']} tokens; set "
             "chunk_size_feed_forward in its config.json to 0, which gives the same answers",
-        )
-    if adapters := [name for name in ADAPTERS if (directory / name).exists()]:
-        raise InputError(
-            "model",
-            f"{directory} holds an adapter ({', '.join(adapters)}), which is not applied here; merge it "
-            "(peft: merge_and_unload(), then save_pretrained) or remove its files",
         )
     if not any((directory / name).exists() for name in (WHOLE, INDEX)):
         raise InputError("model", _without_weights(directory))

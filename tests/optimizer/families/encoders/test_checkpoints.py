@@ -23,6 +23,7 @@ from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
+from optimizer.tasks.table import KINDS
 from optimizer.tasks.texts.examples import tokenise
 
 CPU = torch.device("cpu")
@@ -223,6 +224,44 @@ def test_what_cannot_be_read_as_written_is_refused_before_loading(
 ) -> None:
     change(save_tiny(tmp_path))
     with pytest.raises(InputError, match=message):
+        checked(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "tensor", "remedy"),
+    [
+        (["BertForTokenClassification"], "classifier.weight", "give data for token classification"),
+        (["BertForMultipleChoice"], "classifier.weight", "no task here asks for such a head"),
+        (None, "qa_outputs.weight", "is a model for QuestionAnswering"),
+    ],
+)
+def test_a_head_for_another_task_is_named_and_never_replaced(
+    told: list[str] | None, tensor: str, remedy: str, tmp_path: Path
+) -> None:
+    change_weights(save_tiny(tmp_path), lambda held: held.update({tensor: held.pop("classifier.weight")}))
+    configure(tmp_path, architectures=told)
+    with pytest.raises(InputError, match=rf"model: .*{remedy}"):
+        checked(tmp_path).asked(KINDS["classification"])
+
+
+def test_a_head_of_the_pretraining_is_left_behind_with_a_note(tmp_path: Path) -> None:
+    change_weights(save_tiny(tmp_path), lambda held: held.pop("classifier.weight"))
+    configure(tmp_path, architectures=["BertForMaskedLM"])
+    found = checked(tmp_path).asked(KINDS["classification"])
+    assert not found.has_head
+    assert found.notes == [f"{found.name} is a BertForMaskedLM: its encoder is taken, its head is not used"]
+
+
+@pytest.mark.parametrize("setting", ["is_decoder", "add_cross_attention"])
+def test_decoders_are_refused_by_name(setting: str, tmp_path: Path) -> None:
+    configure(save_tiny(tmp_path), **{setting: True})
+    with pytest.raises(InputError, match=f"is a decoder \\({setting} in config.json\\)"):
+        checked(tmp_path)
+
+
+def test_an_adapter_alone_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="merge_and_unload"):
         checked(tmp_path)
 
 
