@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -27,12 +28,14 @@ TRIALS = 16
 PATIENCE_S = 120.0
 LEASE_S = 2.0
 AS_HOST = """
-import socket
+import json, socket, sys
 from api.runner import lease
 socket.gethostname = lambda: "first"
 lease.BEAT_S, lease.BEATS = 600, 1 / 300  # only a write can tell it that its lease is gone
-from api.cli.app import main
-main()
+from api.cli.app import run
+for line in sys.stdin:
+    sys.argv = ["optimize", *json.loads(line)]
+    print(run(), flush=True)
 """
 
 
@@ -56,30 +59,52 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Host:
-    """A worker in a process of its own, on a host named "first", which never renews its lease of two seconds."""
+    """A process on a host named "first": one worker after the other, which never renews its lease of two seconds."""
 
-    def __init__(self, cli: Cli, url: str) -> None:
-        self.log = cli.root / "first.log"
-        options = ["--storage", url, "--cache-dir", str(cli.root / "cache"), "worker", "--lease-seconds", str(LEASE_S)]
+    def __init__(self, root: Path, assets: Path) -> None:
+        self.cli = Cli(root, assets)
+        self.log = root / "first.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", AS_HOST, *options, "--allow-path", str(cli.assets)],
-                env=cli.environment,
-                cwd=cli.root,
+                [sys.executable, "-W", "ignore", "-c", AS_HOST],
+                env=self.cli.environment,
+                cwd=root,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=log,
             )
 
-    def said(self) -> list[str]:
+    @contextmanager
+    def working(self, url: str) -> Iterator[None]:
+        """Have a worker for this database, until it is told to stop."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        options = ["--storage", url, *self.cli.shared[2:], "worker", "--lease-seconds", str(LEASE_S)]
+        self._said_before = len(self.log.read_text())
+        self.process.stdin.write(json.dumps([*options, "--allow-path", str(self.cli.assets)]) + "\n")
+        self.process.stdin.flush()
+        try:
+            yield
+        finally:
+            for number in (signal.SIGCONT, signal.SIGTERM):
+                self.process.send_signal(number)
+        assert self.process.stdout.readline() == "0\n"
+
+    def said(self) -> str:
+        """Return what this worker logged."""
+        return self.log.read_text()[self._said_before :]
+
+    def said_of_its_job(self) -> list[str]:
         """Return what it logged of its job, that it took it first."""
-        return [line for line in self.log.read_text().splitlines() if " job 1" in line]
+        return [line for line in self.said().splitlines() if " job 1" in line]
 
 
-@pytest.fixture
-def first(tmp_path: Path, assets: Path, url: str, service: SqlService) -> Iterator[Host]:
-    host = Host(Cli(tmp_path, assets), url)
-    yield host
-    host.process.kill()
-    host.process.wait(PATIENCE_S)
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, assets: Path) -> Iterator[Host]:
+    made = Host(tmp_path_factory.mktemp("first"), assets)
+    with made.process:
+        yield made
+        made.process.kill()
 
 
 @contextmanager
@@ -128,7 +153,7 @@ def freeze(host: Host, service: SqlService) -> None:
 
 
 def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
-    service: SqlService, first: Host, url: str, tmp_path: Path, assets: Path
+    service: SqlService, host: Host, url: str, tmp_path: Path, assets: Path
 ) -> None:
     spec = StudySpec(
         model=str(assets / "model"),
@@ -142,18 +167,19 @@ def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
         measure_seconds=0.2,
     )
     study = service.submit("s", spec.model_dump(mode="json"))
-    wait_until(lambda: len(finished(service)) >= 5)
-    freeze(first, service)
-    with second_host(url, tmp_path / "cache"):
-        has_it = lambda: service.jobs.jobs(study.id)[0].worker == "second"  # noqa: E731
-        wait_until(lambda: has_it() and service.store.study("s").state is StudyState.RUNNING)
-        first.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: len(first.said()) > 1)
-        assert "is left alone" in first.said()[1]
-        wait_until(lambda: service.store.study("s").state not in (StudyState.RUNNING, StudyState.QUEUED))
-    assert service.store.study("s").state is StudyState.COMPLETE
-    assert sorted(finished(service)) == list(range(TRIALS))
-    states = [event.data["state"] for event in service.events.after(0, limit=10_000) if event.kind == "state"]
-    assert states == ["queued", "running", "queued", "running", "complete"]
-    assert first.process.poll() is None
-    assert "Traceback" not in first.log.read_text()
+    with host.working(url):
+        wait_until(lambda: len(finished(service)) >= 5)
+        freeze(host, service)
+        with second_host(url, tmp_path / "cache"):
+            has_it = lambda: service.jobs.jobs(study.id)[0].worker == "second"  # noqa: E731
+            wait_until(lambda: has_it() and service.store.study("s").state is StudyState.RUNNING)
+            host.process.send_signal(signal.SIGCONT)
+            wait_until(lambda: len(host.said_of_its_job()) > 1)
+            assert "is left alone" in host.said_of_its_job()[1]
+            wait_until(lambda: service.store.study("s").state not in (StudyState.RUNNING, StudyState.QUEUED))
+        assert service.store.study("s").state is StudyState.COMPLETE
+        assert sorted(finished(service)) == list(range(TRIALS))
+        states = [event.data["state"] for event in service.events.after(0, limit=10_000) if event.kind == "state"]
+        assert states == ["queued", "running", "queued", "running", "complete"]
+        assert host.process.poll() is None
+        assert "Traceback" not in host.said()
