@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path, PurePath
@@ -148,7 +148,7 @@ def _values(values: object) -> list[Any]:
     raise InputError("data", f"a column cannot be a {type(values).__name__}; give a list, an array or a Series")
 
 
-def _loaded(name: str, loader: Iterable[Any]) -> tuple[Any, Any]:
+def _loaded(name: str, loader: Any) -> tuple[Any, Any]:
     """Return all that a loader or a data set of torch gives, which must be (inputs, labels)."""
     is_batched = isinstance(loader, DataLoader) and loader.batch_size is not None
     inputs: list[Any] = []
@@ -164,7 +164,7 @@ def _loaded(name: str, loader: Iterable[Any]) -> tuple[Any, Any]:
     return inputs, answers
 
 
-def _items(loader: Any) -> Iterable[Any]:
+def _items(loader: Any) -> Iterator[Any]:
     if isinstance(loader, DataLoader) or not hasattr(loader, "__len__"):
-        return loader
+        return iter(loader)
     return (loader[place] for place in range(len(loader)))

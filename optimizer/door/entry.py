@@ -55,7 +55,7 @@ def optimize(
 
 
 @overload
-def optimize(
+def optimize(  # type: ignore[misc]  # the first argument may also be called `model`
     model: object = ...,
     data: object = ...,
     *,
@@ -225,7 +225,7 @@ def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own:
             answer = module(images.train.pixels[:2].to(device_of(module)))
     except Exception:  # of foreign code; the study reports it with the shape that it was given
         return images
-    shape = getattr(getattr(answer, "logits", answer), "shape", ())
+    shape: tuple[int, ...] = tuple(getattr(getattr(answer, "logits", answer), "shape", ()))
     return replace(images, classes=max(images.classes, shape[1])) if len(shape) == 2 else images
 
 

@@ -90,7 +90,7 @@ class _Pruned(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         pixels = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels
         with torch.inference_mode():
-            answers = [model(some) for some in pixels.split(BATCH)]
+            answers = [model(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
         return torch.cat([getattr(answer, "logits", answer) for answer in answers]).numpy()
 
 

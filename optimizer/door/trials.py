@@ -26,7 +26,7 @@ def optuna_study(
     `storage` it is in memory. Raises `InputError` where the storage has a study of that name.
     """
     dense = result.baseline.config if result.baseline else None
-    directions = ["minimize"] * (1 + len(result.objectives))
+    directions = [optuna.study.StudyDirection.MINIMIZE] * (1 + len(result.objectives))
     with quiet_optuna():
         try:
             study = optuna.create_study(storage=storage, study_name=result.study, directions=directions)
