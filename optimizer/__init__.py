@@ -6,7 +6,17 @@ The public Python API is `PUBLIC`. Each of its names is loaded when it is first 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors
+    from optimizer.door.entry import export_candidate, optimize, resume
+    from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
+    from optimizer.door.found import Front
+    from optimizer.handover.loading import load_pruned
+    from optimizer.progress import CancelledError, Event
+    from optimizer.recommendation import recommend
+    from optimizer.spec import StudySpec
+    from optimizer.tasks.images.data import ImageData, Images, Normalisation, load_images
 
 PUBLIC = {
     "optimize": "optimizer.door.entry",

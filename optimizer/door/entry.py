@@ -55,7 +55,7 @@ def optimize(
 
 
 @overload
-def optimize(  # type: ignore[misc]  # the first argument may also be called `model`
+def optimize(
     model: object = ...,
     data: object = ...,
     *,
@@ -72,7 +72,7 @@ def optimize(  # type: ignore[misc]  # the first argument may also be called `mo
 ) -> Front: ...
 
 
-def optimize(
+def optimize(  # type: ignore[misc]  # the first argument may be a spec or a model
     spec: Any = None,
     data: object = None,
     *,

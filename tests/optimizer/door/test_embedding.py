@@ -16,7 +16,7 @@ from door_studies import QUICK
 PAGE = Path(__file__).parents[3] / "docs" / "embedding.md"
 ASKED = "epsilon=0.01"
 OF_ESTIMATORS = {name: value for name, value in QUICK.items() if name not in ("epsilon", "trials", "progress")}
-CHEAP = ", ".join(f"{name}={value!r}" for name, value in {**QUICK, "trials": 2}.items())
+CHEAP = ", ".join(f"{name}={value!r}" for name, value in {**QUICK, "trials": 2, "epsilon": 0.4}.items())
 
 
 def examples() -> list[str]:
@@ -25,7 +25,7 @@ def examples() -> list[str]:
     cheap = [block.replace(ASKED, CHEAP) for block in blocks]
     return [
         block.replace(
-            f'my-model", {CHEAP}, limits', f'my-model", epsilon=0.2, trials=2, options={OF_ESTIMATORS!r}, limits'
+            f'my-model", {CHEAP}, limits', f'my-model", epsilon=0.4, trials=2, options={OF_ESTIMATORS!r}, limits'
         )
         for block in cheap
     ]
