@@ -20,7 +20,7 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.families.networks.family import NetworkFamily
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
-from search_spaces.transforms.units.channels.materialize import outline_channels
+from search_spaces.transforms.units.materialize import outline
 
 DENSE = "dense"
 
@@ -52,9 +52,7 @@ def predicted_and_timed(spec: StudySpec, configs: int) -> str:
         latency = family.latency(spec, Path(place))
     flops = family.costs()["flops"]
     drawn = [Config.of({group.name: int(rng.choice(group.levels)) for group in layout.groups}) for _ in range(configs)]
-    networks = {
-        str(index): outline_channels(workload.model, family.layout, config) for index, config in enumerate(drawn)
-    }
+    networks = {str(index): outline(workload.model, family.layout, config) for index, config in enumerate(drawn)}
     timed = measure_latency(
         {DENSE: workload.model, **networks},
         family.request(),

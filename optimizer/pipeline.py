@@ -30,7 +30,7 @@ from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.table import TRANSFORMS, UNITS, Row, known_costs, trains
 from search_spaces.transforms.transform import LayerShape, Training, Transform
 from search_spaces.transforms.transform import Source as Kept
-from search_spaces.transforms.units.channels.recalibrate import recalibrate
+from search_spaces.transforms.units.recalibrate import recalibrate
 
 RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
 

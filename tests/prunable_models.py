@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from search_spaces.groups import Group
+from search_spaces.layouts.entries import columns_of
 from search_spaces.layouts.named import named_layout
-from search_spaces.transforms.key import BankKey
-from search_spaces.transforms.units.bank.bank import LayerBank
-from search_spaces.transforms.units.criteria import CRITERIA
+from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.bank import UnitBank
 
 
 def batches() -> list[dict[str, Tensor]]:
@@ -47,20 +47,27 @@ def summed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return nn.functional.cross_entropy(logits(model, batch), batch["labels"], reduction="sum")
 
 
+class TinyBank(UnitBank):
+    """A bank that also gives what it solved for a group, whose reader has a weight and a bias."""
+
+    def solved(self, group: Group, level: int) -> tuple[Tensor, Tensor]:
+        found = self.refit(group.consumers[0], columns_of(self.kept_units(group, level), group.unit_size))
+        assert found.bias is not None
+        return found.weight, found.bias
+
+
 def bank_of(
-    root: Path, family: str = "bert", criterion: str = "obs"
-) -> tuple[PreTrainedModel, tuple[Group, ...], LayerBank]:
+    root: Path, family: str = "bert", criterion: str = "obs", examples: Sequence[dict[str, Tensor]] | None = None
+) -> tuple[PreTrainedModel, tuple[Group, ...], TinyBank]:
     model = tiny(family)
-    layout = named_layout(model)
-    key = BankKey(weights=family, examples="e", criterion=CRITERIA[criterion].name, damping=0.01, dtype="float32")
-    bank = LayerBank(
-        root,
-        key,
+    dense = Dense(
         model=model,
-        layout=layout,
-        criterion=CRITERIA[criterion],
-        calibration=batches,
+        find_layout=lambda: named_layout(model),
+        weights_hash=family,
+        examples_hash="e",
+        batches=lambda: batches() if examples is None else examples,
         loss=summed_loss,
         answers=first_logit,
+        criterion=criterion,
     )
-    return model, layout.groups, bank
+    return model, dense.layout.groups, TinyBank(dense, root)

@@ -34,7 +34,7 @@ from search_spaces.groups import Group, dense_config
 from search_spaces.layouts.layers import shrink_layer, side_sizes
 from search_spaces.layouts.layout import Axis, Layout, Side
 from search_spaces.layouts.surgery import share_structure
-from search_spaces.transforms.units.channels.materialize import outline_channels
+from search_spaces.transforms.units.materialize import outline
 
 SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
 LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0
@@ -127,7 +127,7 @@ def layer_latency(
 def _build(model: nn.Module, space: Layout, request: Mapping[str, Tensor], *, threads: int) -> LayerTable:
     configs = [Config.of({g.name: g.nearest_level(share * g.units) for g in space.groups}) for share in SHARES]
     widths = [space.kept_counts(config) for config in configs]
-    networks = [outline_channels(model, space, config) for config in configs]
+    networks = [outline(model, space, config) for config in configs]
     with measuring(*networks, model, threads=threads):
         layers = _times(model, widths, request)
         runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}

@@ -25,7 +25,7 @@ from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.task import contrasts, summed_loss
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training
-from search_spaces.transforms.units.channels.costs import network_flops_cost, network_parameters_cost
+from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec

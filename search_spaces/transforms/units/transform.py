@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -12,12 +12,7 @@ from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.transform import Dense, LayerShape, Source
-from search_spaces.transforms.units.bank.bank import LayerBank
-from search_spaces.transforms.units.channels.bank import ChannelBank
-from search_spaces.transforms.units.channels.criteria import CHANNEL_CRITERIA
-from search_spaces.transforms.units.channels.materialize import materialize_channels, outline_channels
-from search_spaces.transforms.units.criteria import CRITERIA
-from search_spaces.transforms.units.damping import DAMPING
+from search_spaces.transforms.units.bank import UnitBank
 from search_spaces.transforms.units.materialize import materialize, outline
 
 
@@ -29,30 +24,8 @@ class Units:
         return dense.layout.groups
 
     def source(self, dense: Dense, root: Path) -> Source:
-        """Return the layer bank of the model, the criterion and the calibration examples."""
-        if not dense.layout.gives_bias:
-            ranking = CHANNEL_CRITERIA[dense.criterion]
-            return ChannelBank(
-                root,
-                dense.key(ranking.name, damping=DAMPING),
-                model=dense.model,
-                space=dense.layout,
-                criterion=ranking,
-                calibration=dense.batches,
-                loss=dense.loss,
-            )
-        criterion = CRITERIA[dense.criterion]
-        return LayerBank(
-            root,
-            dense.key(criterion.name, damping=DAMPING),
-            model=dense.model,
-            layout=dense.layout,
-            criterion=criterion,
-            calibration=dense.batches,
-            loss=dense.loss,
-            answers=dense.answers,
-            rounded=dense.rounded,
-        )
+        """Return the bank of the model, the criterion and the calibration examples."""
+        return UnitBank(dense, root)
 
     def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:  # noqa: ARG002 - part of the Protocol
         """Return nothing: a family prices the units of its layout itself."""
@@ -67,16 +40,12 @@ class Units:
         tensors: Mapping[str, Tensor],  # noqa: ARG002 - the config says all
     ) -> nn.Module:
         """Return the model without the units that the config removes."""
-        layout = find_layout()
-        return (outline if layout.gives_bias else outline_channels)(model, layout, config)
+        return outline(model, find_layout(), config)
 
     def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
         """Return the smaller model."""
-        bank = cast("Any", source)
-        made: nn.Module = (materialize if bank.layout.gives_bias else materialize_channels)(
-            model, bank.layout, config, bank, share_weights=share_weights
-        )
-        return made
+        bank = cast("UnitBank", source)
+        return materialize(model, bank.layout, config, bank, share_weights=share_weights)
 
     def forms(self, dense: nn.Module, model: nn.Module) -> Mapping[str, nn.Module]:  # noqa: ARG002
         """Return nothing: a smaller model runs on dense kernels."""

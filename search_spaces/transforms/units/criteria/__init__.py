@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.transforms.units.criteria.activation import Activation
-from search_spaces.transforms.units.criteria.evidence import Criterion
 from search_spaces.transforms.units.criteria.gradient import Fisher, Taylor
 from search_spaces.transforms.units.criteria.magnitude import Magnitude
 from search_spaces.transforms.units.criteria.obs import OptimalBrainSurgeon
 from search_spaces.transforms.units.criteria.shuffled import Shuffled
+from search_spaces.transforms.units.evidence import Criterion
 
 CRITERIA: Mapping[str, Criterion] = {
     "obs": OptimalBrainSurgeon(),
@@ -20,3 +20,5 @@ CRITERIA: Mapping[str, Criterion] = {
     "magnitude-l2": Magnitude(order=2),
     "random": Shuffled(seed=0),
 }
+OF_CHANNELS: Mapping[str, Criterion] = {**CRITERIA, "obs": OptimalBrainSurgeon(share=1 / 32, remaining=True)}
+"""Of readers of images, which have fewer channels and are ranked in finer steps towards the end."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.layouts.entries import per_unit
-from search_spaces.transforms.units.criteria.evidence import Evidence, by_score
+from search_spaces.transforms.units.evidence import Evidence, by_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,9 @@ class Activation:
     name: str = "activation"
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
-        """Return units by descending weighted activation."""
-        moments = evidence.moments(group)
-        power = moments.covariance.diagonal() + moments.mean.square()
-        reading = evidence.consumer_weight(group).square().sum(dim=0)
-        return by_score(per_unit(power * reading, group.units))
+        """Return units by descending weighted activation, summed over their readers."""
+        scores = torch.zeros(group.units)
+        for reader in evidence.readers(group):
+            power = reader.covariance.diagonal() + reader.mean.square()
+            scores.index_add_(0, reader.owner.cpu(), (power * reader.norms).float().cpu())
+        return by_score(scores)

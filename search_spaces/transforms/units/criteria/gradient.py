@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.transforms.units.criteria.evidence import Evidence, by_score
+from search_spaces.transforms.units.evidence import Evidence, by_score
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,22 @@
-"""Magnitude: units with small weights matter least (Han et al. 2015; the criterion of Smarts et al. 2025, step 1)."""
+"""Magnitude: units with small weights matter least (Han et al. 2015; the criterion of Smarts et al. 2025, step 1).
+
+For channels that is the norm of their filters (Li et al. 2017).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.layouts.entries import per_unit
-from search_spaces.transforms.units.criteria.evidence import Evidence, by_score
+from search_spaces.transforms.units.evidence import Evidence, by_score
 
 
 @dataclass(frozen=True, slots=True)
 class Magnitude:
-    """Sum of |w|^order over all weights of a unit, rows of its producers and columns of its consumer alike."""
+    """Sum of |w|^order over the weights of a unit, in all layers that count."""
 
     order: int
 
@@ -24,6 +27,5 @@ class Magnitude:
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return units by descending norm."""
-        weights = [*evidence.producer_weights(group), evidence.consumer_weight(group).T]
-        norms = [per_unit(weight.abs().pow(self.order).sum(dim=1), group.units) for weight in weights]
-        return by_score(sum(norms[1:], norms[0]))
+        norms = [weight.abs().pow(self.order).sum(dim=1) for weight in evidence.weights(group)]
+        return by_score(torch.stack(norms).sum(dim=0))

@@ -2,10 +2,10 @@
 
 With inputs of covariance C and weights W, removing the columns U of a unit and re-solving the others by least squares
 raises the squared error of the layer's output by tr(W_U (C⁻¹_UU)⁻¹ W_Uᵀ) (Hassibi & Stork 1993, eq. 5, for a block;
-Kurtić et al. 2023, ZipLM, eq. 3). Errors are taken in the metric G of the answers' curvature, G = L Lᵀ, by ranking LᵀW
-in the place of W: an error of the output that changes no answer costs nothing. Narrow units are removed some at a time
-between updates: their order inside such a small batch decides nothing, and a blocked update costs a fraction of one by
-one.
+Kurtić et al. 2023, ZipLM, eq. 3). Outputs count by how much the model's answers or its loss feel them, by ranking
+LᵀW in the place of W (L Lᵀ their metric), so that an error which changes nothing costs nothing and the readers of a
+unit can be added up. Narrow units are removed some at a time between updates: their order inside such a small batch
+decides nothing, and a blocked update costs a fraction of one by one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.layouts.entries import columns_of
-from search_spaces.transforms.units.criteria.evidence import Evidence
 from search_spaces.transforms.units.damping import DAMPING, factorised
+from search_spaces.transforms.units.evidence import Evidence, Reader
 
 
 @dataclass(frozen=True, slots=True)
 class OptimalBrainSurgeon:
-    """Blocked structured OBS; `share` of the remaining narrow units go between two updates."""
+    """Blocked structured OBS; `share` of the narrow units go between two updates, of all or of the `remaining` ones."""
 
     share: float = 1 / 64
+    remaining: bool = False
 
     @property
     def name(self) -> str:
@@ -34,41 +34,57 @@ class OptimalBrainSurgeon:
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return the units in reverse order of their removal."""
-        moments = evidence.moments(group)
-        inverse = torch.linalg.inv(factorised(moments.covariance)[0])
-        felt = factorised(moments.curvature)[1].T
-        weight = felt @ evidence.consumer_weight(group).to(inverse.dtype)
+        rests = [_Rest.of(reader) for reader in evidence.readers(group)]
+        is_narrow = all(rest.size == 1 for rest in rests)
+        alive = torch.ones(group.units, dtype=torch.bool)
         removed: list[Tensor] = []
-        alive = torch.arange(group.units, device=weight.device)
-        batch = 1 if group.unit_size > 1 else max(1, round(group.units * self.share))
-        while len(alive) > batch:
-            losses = _losses(weight, inverse, group.unit_size)
-            order = losses.argsort(stable=True)
-            goes, stays = order[:batch], order[batch:].sort().values
-            weight, inverse = _eliminate(
-                weight, inverse, columns_of(goes, group.unit_size), columns_of(stays, group.unit_size)
-            )
-            removed.append(alive[goes])
-            alive = alive[stays]
-        removed.append(alive[_losses(weight, inverse, group.unit_size).argsort(stable=True)])
+        while left := int(alive.sum()):
+            losses = sum((rest.losses(group.units) for rest in rests), torch.zeros(group.units, dtype=torch.float64))
+            order = losses.masked_fill(~alive, torch.inf).argsort(stable=True)[:left]
+            batch = max(1, round((left if self.remaining else group.units) * self.share)) if is_narrow else 1
+            goes = order[:batch]
+            alive[goes] = False
+            removed.append(goes)
+            rests = [rest.without(~alive) for rest in rests] if alive.any() else []
         return torch.cat(removed).flip(0)
 
 
-def _losses(weight: Tensor, inverse: Tensor, size: int) -> Tensor:
-    """Return the squared error that removing each remaining unit costs: `(remaining units,)`."""
-    if size == 1:
-        return weight.square().sum(dim=0) / inverse.diagonal()
-    units = weight.shape[1] // size
-    blocks = inverse.reshape(units, size, units, size).diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # (units, size, size)
-    columns = weight.T.reshape(units, size, -1)
-    losses: Tensor = (columns * torch.linalg.solve(blocks, columns)).sum(dim=(1, 2))
-    return losses
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is left of a reader: its re-solved columns, the inverse covariance, the unit of each channel."""
 
+    columns: Tensor
+    inverse: Tensor
+    owner: Tensor
+    size: int
 
-def _eliminate(weight: Tensor, inverse: Tensor, goes: Tensor, stays: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight and inverse covariance of the units that stay, re-solved without those that go."""
-    across = torch.linalg.solve(inverse[goes][:, goes], inverse[goes][:, stays])
-    return (
-        weight[:, stays] - weight[:, goes] @ across,
-        inverse[stays][:, stays] - inverse[stays][:, goes] @ across,
-    )
+    @classmethod
+    def of(cls, reader: Reader) -> _Rest:
+        inverse = torch.linalg.inv(factorised(reader.covariance)[0])
+        return cls(reader.columns.to(inverse.dtype), inverse, reader.owner, reader.size)
+
+    def losses(self, units: int) -> Tensor:
+        """Return the squared error that removing each unit costs: `(units,)`."""
+        losses = torch.zeros(units, dtype=torch.float64)
+        return losses.index_add_(0, self.owner[:: self.size].cpu(), self._losses().double().cpu())
+
+    def without(self, gone: Tensor) -> _Rest:
+        """Return the rest, re-solved without the units `gone` `(units,)`."""
+        lost = gone.to(self.owner.device)[self.owner]
+        goes, stays = lost.nonzero().flatten(), (~lost).nonzero().flatten()
+        across = torch.linalg.solve(self.inverse[goes][:, goes], self.inverse[goes][:, stays])
+        return _Rest(
+            self.columns[:, stays] - self.columns[:, goes] @ across,
+            self.inverse[stays][:, stays] - self.inverse[stays][:, goes] @ across,
+            self.owner[stays],
+            self.size,
+        )
+
+    def _losses(self) -> Tensor:
+        if self.size == 1:
+            return self.columns.square().sum(dim=0) / self.inverse.diagonal()
+        units, size = self.columns.shape[1] // self.size, self.size
+        blocks = self.inverse.reshape(units, size, units, size).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        columns = self.columns.T.reshape(units, size, -1)
+        losses: Tensor = (columns * torch.linalg.solve(blocks, columns)).sum(dim=(1, 2))
+        return losses

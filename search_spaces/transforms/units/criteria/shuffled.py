@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.transforms.units.criteria.evidence import Evidence
+from search_spaces.transforms.units.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

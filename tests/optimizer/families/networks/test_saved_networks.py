@@ -21,7 +21,7 @@ from optimizer.predict import predict
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from search_spaces.groups import config_of
-from search_spaces.transforms.units.channels.materialize import outline_channels
+from search_spaces.transforms.units.materialize import outline
 from studies.opening import open_store
 
 SIDE = 32
@@ -88,7 +88,7 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
     assert network is not None
     model = network.build()
     halved = config_of(groups, {group.name: group.units / 2 for group in groups})
-    small = outline_channels(model, network.channels_of(model), halved)
+    small = outline(model, network.channels_of(model), halved)
     with torch.inference_mode():
         assert small(pixel_values=workload.search.pixels[:2]).logits.shape == (2, CLASSES)
     assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in workload.model.parameters())

@@ -24,7 +24,7 @@ from optimizer.families.networks.torchvision_models import head_of, stem_of
 from optimizer.families.networks.weights import fit_weights, read_weights
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
-from search_spaces.transforms.units.channels.materialize import outline_channels
+from search_spaces.transforms.units.materialize import outline
 
 SIDE = 32
 
@@ -200,7 +200,7 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
     assert network is not None and network.mean == IMAGENET.mean
     kept = {group.name: group.levels[0] for group in workload.family.layout.groups}
     model = network.build()
-    small: Any = outline_channels(model, network.channels_of(model), Config.of(kept))
+    small: Any = outline(model, network.channels_of(model), Config.of(kept))
     assert small.net.conv1.kernel_size == (7, 7)
     assert small.net.conv1.out_channels == kept["net.conv1"] < 64
 

@@ -11,15 +11,16 @@ from tiny_encoders import FAMILIES
 
 from search_spaces.groups import GroupKind
 from search_spaces.layouts.entries import columns_of
+from search_spaces.layouts.named import named_layout
 from search_spaces.transforms import entries
 from search_spaces.transforms.entries import BankFileError, read_entry, write_entry
 from search_spaces.transforms.key import BankKey
-from search_spaces.transforms.units.bank.gradients import collect_gradients
-from search_spaces.transforms.units.bank.moments import collect_moments
-from search_spaces.transforms.units.bank.solve import reconstruct
 from search_spaces.transforms.units.criteria import CRITERIA
-from search_spaces.transforms.units.criteria.evidence import Moments
 from search_spaces.transforms.units.damping import DAMPING, damped, factorised, strained_in
+from search_spaces.transforms.units.evidence import Reading
+from search_spaces.transforms.units.gradients import collect_gradients
+from search_spaces.transforms.units.solve import refit
+from search_spaces.transforms.units.tokens import collect_moments
 
 
 def consumer_inputs(model: torch.nn.Module, path: str) -> torch.Tensor:
@@ -56,11 +57,10 @@ def test_moments_are_those_of_the_real_tokens_weighted_by_what_the_answer_feels(
         gradients = consumer_gradients(model, group.consumers[0])
         weights = gradients.norm(dim=1)
         seen = moments[group.name]
-        assert seen.count == len(rows)
         torch.testing.assert_close(seen.mean, (weights @ rows) / weights.sum(), atol=1e-5, rtol=1e-3)
         wanted = rows.T.cov(correction=0, aweights=weights)
         torch.testing.assert_close(seen.covariance, wanted, atol=1e-5, rtol=1e-2)
-        torch.testing.assert_close(seen.curvature, gradients.T @ gradients / len(rows), atol=1e-9, rtol=1e-3)
+        torch.testing.assert_close(seen.felt, gradients.T @ gradients / len(rows), atol=1e-9, rtol=1e-3)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -133,8 +133,13 @@ def test_reconstruction_is_exact_where_kept_inputs_determine_the_others() -> Non
     kept = torch.randn(400, 3, generator=generator)
     rows = torch.cat([kept, kept @ torch.randn(3, 3, generator=generator) + 2.0], dim=1)
     weight, bias = torch.randn(5, 6, generator=generator), torch.randn(5, generator=generator)
-    moments = Moments(len(rows), rows.mean(dim=0), rows.T.cov(correction=0), torch.eye(5))
-    solved, solved_bias = reconstruct(weight, bias, moments, torch.arange(3))
+    reading = Reading(mean=rows.mean(dim=0), covariance=rows.T.cov(correction=0), felt=torch.eye(5))
+    layer = torch.nn.Linear(6, 5)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+    solved, shift = refit(layer, reading, torch.arange(3))
+    assert shift is not None
+    solved_bias = bias + shift
     wanted, got = rows @ weight.T + bias, kept @ solved.T + solved_bias
     assert float((wanted - got).square().mean()) < 1e-2 * float(wanted.var())
 
@@ -171,9 +176,9 @@ def test_candidates_are_nested(tmp_path: Path) -> None:
 
 def test_mask_gradients_are_per_example(tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path)
-    together = collect_gradients(model, groups, batches(), summed_loss)
+    together = collect_gradients(model, named_layout(model), batches(), summed_loss)
     one_by_one = [{k: v[i : i + 1] for k, v in batch.items()} for batch in batches() for i in range(16)]
-    apart = collect_gradients(model, groups, one_by_one, summed_loss)
+    apart = collect_gradients(model, named_layout(model), one_by_one, summed_loss)
     for group in groups:
         torch.testing.assert_close(together[group.name].squared, apart[group.name].squared, atol=1e-8, rtol=1e-3)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -182,7 +187,7 @@ def test_mask_gradients_are_per_example(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["bert", "albert"])
 def test_mask_gradients_add_up_over_all_uses_of_a_layer(family: str, tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path, family)
-    found = collect_gradients(model, groups, batches(), summed_loss)
+    found = collect_gradients(model, named_layout(model), batches(), summed_loss)
     weights = [model.get_parameter(f"{group.consumers[0]}.weight") for group in groups]
     examples = [{k: v[i : i + 1] for k, v in batch.items()} for batch in batches() for i in range(16)]
     of_weights = [torch.autograd.grad(summed_loss(model, example), weights) for example in examples]
@@ -194,8 +199,7 @@ def test_mask_gradients_add_up_over_all_uses_of_a_layer(family: str, tmp_path: P
 def test_a_filled_bank_answers_from_disk_without_the_model(tmp_path: Path) -> None:
     _, groups, first = bank_of(tmp_path)
     solved = first.solved(groups[0], 2)
-    _, _, second = bank_of(tmp_path)
-    second._calibration = lambda: pytest.fail("the calibration examples were asked for again")
+    _, _, second = bank_of(tmp_path, examples=[])  # a pass would find no example
     assert torch.equal(second.solved(groups[0], 2)[0], solved[0])
     assert torch.equal(second.order(groups[3]), first.order(groups[3]))
     assert second.size_bytes == first.size_bytes > 0
@@ -242,9 +246,8 @@ def test_entries_round_trip_and_missing_ones_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_one_calibration_example_is_solved_with_more_damping_and_marked(family: str, tmp_path: Path) -> None:
     """The gradient of the last block stands on a single token: its variance is rounding, below zero in part."""
-    model, groups, bank = bank_of(tmp_path, family)
     first = {name: tensor[:1] for name, tensor in batches()[0].items()}
-    bank._calibration = lambda: [first]
+    model, groups, bank = bank_of(tmp_path, family, examples=[first])
     for group in groups:
         assert sorted(bank.order(group).tolist()) == list(range(group.units))
         consumer = model.get_submodule(group.consumers[0])
@@ -258,7 +261,7 @@ def test_one_calibration_example_is_solved_with_more_damping_and_marked(family: 
 @pytest.mark.parametrize("level", [1, 12, 23])
 def test_moments_that_need_no_more_damping_are_solved_as_before(level: int, tmp_path: Path) -> None:
     _, groups, bank = bank_of(tmp_path)
-    covariance, kept = bank.moments(groups[1]).covariance, torch.arange(level)
+    covariance, kept = bank.evidence.reading(groups[1].consumers[0]).covariance, torch.arange(level)
     moments, factor, share = factorised(covariance, kept)
     assert share == DAMPING
     assert torch.equal(moments, damped(covariance))

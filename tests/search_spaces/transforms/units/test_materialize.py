@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, dense_config
 from search_spaces.layouts.entries import columns_of
-from search_spaces.transforms.units.bank.bank import LayerBank
+from search_spaces.transforms.units.bank import UnitBank
 from search_spaces.transforms.units.materialize import materialize
 
 
@@ -21,7 +21,7 @@ def logits(model: nn.Module) -> Tensor:
         return torch.cat([model(**{k: v for k, v in batch.items() if k != "labels"}).logits for batch in batches()])
 
 
-def masked_logits(model: nn.Module, groups: tuple[Group, ...], config: Config, bank: LayerBank) -> Tensor:
+def masked_logits(model: nn.Module, groups: tuple[Group, ...], config: Config, bank: UnitBank) -> Tensor:
     """Logits of the dense model with the inputs of every consumer set to zero for the removed units."""
     handles = []
     for group in groups:

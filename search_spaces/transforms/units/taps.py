@@ -1,34 +1,14 @@
-"""Reading: what a layer that reads pruned channels sees, and its weights in the one shape that solving needs."""
+"""Taps: the inputs of a reader channel by channel, and its weights in the one shape that solving needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.layouts.layers import row_dim, weight_of
 from search_spaces.layouts.layout import Link
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Moments of a reader's inputs over all positions of all calibration examples; float32, CPU.
-
-    `mean` `(c,)` and centred `covariance` `(c, c)` are over channels. `felt` `(out,)` is the squared gradient of an
-    example's loss by each output, summed over positions, mean over examples. `norm` is the batch norm that follows.
-    """
-
-    mean: Tensor
-    covariance: Tensor
-    felt: Tensor
-    norm: str | None = None
-
-    @property
-    def raw(self) -> Tensor:
-        """The second moment about zero: `(c, c)`."""
-        return self.covariance + torch.outer(self.mean, self.mean)
 
 
 def taps_of(layer: nn.Module, links: Sequence[Link]) -> int:

@@ -11,28 +11,27 @@ from torch import Tensor, nn
 from search_spaces.config import Config, Form
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.key import BankKey
-from search_spaces.transforms.units.channels.bank import ChannelBank
-from search_spaces.transforms.units.channels.criteria import CHANNEL_CRITERIA, Borrowed, ChannelCriterion
-from search_spaces.transforms.units.channels.evidence import collect
-from search_spaces.transforms.units.channels.materialize import materialize_channels
-from search_spaces.transforms.units.channels.recalibrate import recalibrate
+from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.bank import UnitBank
+from search_spaces.transforms.units.criteria import OF_CHANNELS
 from search_spaces.transforms.units.criteria.shuffled import Shuffled
+from search_spaces.transforms.units.evidence import Criterion
+from search_spaces.transforms.units.materialize import materialize
+from search_spaces.transforms.units.positions import collect
+from search_spaces.transforms.units.recalibrate import recalibrate
 
-Bank = ChannelBank[tuple[Tensor, Tensor]]
 
-
-def bank_of(root: Path, dense: Trained, space: Layout, criterion: ChannelCriterion) -> Bank:
-    key = BankKey(weights="w", examples="e", criterion=criterion.name, damping=0.01, dtype="float32")
-    return ChannelBank(
-        root,
-        key,
+def bank_of(root: Path, dense: Trained, space: Layout, criterion: Criterion) -> UnitBank:
+    known = Dense(
         model=dense.model,
-        space=space,
-        criterion=criterion,
-        calibration=lambda: dense.calibration,
-        loss=summed_loss,
+        find_layout=lambda: space,
+        weights_hash="w",
+        examples_hash="e",
+        batches=lambda: dense.calibration,  # type: ignore[arg-type,return-value]  # pairs, as its loss takes them
+        loss=summed_loss,  # type: ignore[arg-type]
+        answers=summed_loss,  # type: ignore[arg-type]  # channels need none
     )
+    return UnitBank(known, root, criterion)
 
 
 def halves(space: Layout, form: Form) -> Config:
@@ -44,26 +43,26 @@ def logit_error(small: nn.Module, dense: Trained) -> float:
         return float((small(dense.images) - dense.model(dense.images)).square().mean().sqrt())
 
 
-def error_at_half(root: Path, dense: Trained, criterion: ChannelCriterion, form: Form) -> float:
+def error_at_half(root: Path, dense: Trained, criterion: Criterion, form: Form) -> float:
     space = discover_channels(dense.model, dense.images[:1])
     bank = bank_of(root, dense, space, criterion)
-    small = materialize_channels(dense.model, space, halves(space, form), bank, share_weights=True)
+    small = materialize(dense.model, space, halves(space, form), bank, share_weights=True)
     return logit_error(recalibrate(small, images_of(dense.calibration)), dense)
 
 
 def random_error(root: Path, dense: Trained, form: Form) -> float:
-    draws = [error_at_half(root, dense, Borrowed(Shuffled(seed=seed)), form) for seed in range(6)]
+    draws = [error_at_half(root, dense, Shuffled(seed=seed), form) for seed in range(6)]
     return sum(draws) / len(draws)
 
 
-@pytest.mark.parametrize("criterion", CHANNEL_CRITERIA)
+@pytest.mark.parametrize("criterion", OF_CHANNELS)
 @pytest.mark.parametrize("network", ["digits_mlp", "digits_cnn"])
 def test_reconstruction_beats_plain_slicing_at_half_the_channels(
     network: str, criterion: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     dense = request.getfixturevalue(network)
     sliced, solved = (
-        error_at_half(tmp_path, dense, CHANNEL_CRITERIA[criterion], form) for form in (Form.SLICED, Form.RECONSTRUCTED)
+        error_at_half(tmp_path, dense, OF_CHANNELS[criterion], form) for form in (Form.SLICED, Form.RECONSTRUCTED)
     )
     assert solved < 0.8 * sliced
 
@@ -72,7 +71,7 @@ def test_obs_beats_random_where_the_network_is_reconstructed(
     tmp_path: Path, digits_mlp: Trained, digits_cnn: Trained
 ) -> None:
     for dense in (digits_mlp, digits_cnn):
-        obs = error_at_half(tmp_path / "obs", dense, CHANNEL_CRITERIA["obs"], Form.RECONSTRUCTED)
+        obs = error_at_half(tmp_path / "obs", dense, OF_CHANNELS["obs"], Form.RECONSTRUCTED)
         assert obs < 0.9 * random_error(tmp_path / dense.model._get_name(), dense, Form.RECONSTRUCTED)
 
 
@@ -81,13 +80,13 @@ def test_gradient_criteria_beat_random_where_channels_are_only_cut_out(
     criterion: str, tmp_path: Path, digits_mlp: Trained, digits_cnn: Trained
 ) -> None:
     for dense in (digits_mlp, digits_cnn):
-        error = error_at_half(tmp_path / criterion, dense, CHANNEL_CRITERIA[criterion], Form.SLICED)
+        error = error_at_half(tmp_path / criterion, dense, OF_CHANNELS[criterion], Form.SLICED)
         assert error < random_error(tmp_path / dense.model._get_name(), dense, Form.SLICED)
 
 
 def test_candidates_of_one_order_are_nested(tmp_path: Path, digits_cnn: Trained) -> None:
     space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
-    bank = bank_of(tmp_path, digits_cnn, space, CHANNEL_CRITERIA["obs"])
+    bank = bank_of(tmp_path, digits_cnn, space, OF_CHANNELS["obs"])
     for group in space.groups:
         assert bank.order(group).sort().values.tolist() == list(range(group.units))
         kept = [set(bank.kept_units(group, level).tolist()) for level in group.levels]
@@ -114,12 +113,12 @@ def test_what_the_kept_channels_can_tell_is_made_up_for_entirely(tmp_path: Path,
     torch.manual_seed(0)
     dense = Trained(Doubled().eval(), digits_cnn.calibration, digits_cnn.images, digits_cnn.labels)
     space = discover_channels(dense.model, dense.images[:1], round_to=1, ignored=["second"])
-    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    bank = bank_of(tmp_path, dense, space, OF_CHANNELS["obs"])
     (group,) = space.groups
     pairs = sorted(unit // 2 for unit in bank.kept_units(group, 4).tolist())
     assert pairs == [0, 1, 2, 3], "of every pair one channel stays"
     errors = {
-        form: logit_error(materialize_channels(dense.model, space, Config.of({"first": 4}, form), bank), dense)
+        form: logit_error(materialize(dense.model, space, Config.of({"first": 4}, form), bank), dense)
         for form in (Form.SLICED, Form.RECONSTRUCTED)
     }
     assert errors[Form.RECONSTRUCTED] < 0.05 * errors[Form.SLICED]
@@ -141,9 +140,9 @@ def test_a_reader_of_two_groups_is_solved_for_both_and_not_kept_on_disk(tmp_path
     torch.manual_seed(0)
     dense = Trained(Joined().eval(), digits_mlp.calibration, digits_mlp.images, digits_mlp.labels)
     space = discover_channels(dense.model, dense.images[:1], round_to=4)
-    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    bank = bank_of(tmp_path, dense, space, OF_CHANNELS["obs"])
     errors = {
-        form: logit_error(materialize_channels(dense.model, space, halves(space, form), bank), dense)
+        form: logit_error(materialize(dense.model, space, halves(space, form), bank), dense)
         for form in (Form.SLICED, Form.RECONSTRUCTED)
     }
     bank.fill_for(halves(space, Form.RECONSTRUCTED))
@@ -160,9 +159,9 @@ def test_constant_channels_move_into_the_bias(tmp_path: Path, digits_mlp: Traine
         model[1].weight[:4] *= 3
     dense = Trained(model.eval(), digits_mlp.calibration, digits_mlp.images, digits_mlp.labels)
     space = discover_channels(model, dense.images[:1], round_to=1)
-    bank = bank_of(tmp_path, dense, space, CHANNEL_CRITERIA["obs"])
+    bank = bank_of(tmp_path, dense, space, OF_CHANNELS["obs"])
     assert bank.kept_units(space.groups[0], 4).tolist() == [0, 1, 2, 3]
-    small = materialize_channels(model, space, Config.of({"1": 4}), bank)
+    small = materialize(model, space, Config.of({"1": 4}), bank)
     assert logit_error(small, dense) < 1e-2
 
 
@@ -206,13 +205,13 @@ def test_readings_are_the_moments_of_what_a_layer_reads(digits_cnn: Trained) -> 
 def test_a_second_bank_computes_nothing_anew(tmp_path: Path, digits_cnn: Trained) -> None:
     space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
     config = halves(space, Form.RECONSTRUCTED)
-    first = bank_of(tmp_path, digits_cnn, space, CHANNEL_CRITERIA["obs"])
+    first = bank_of(tmp_path, digits_cnn, space, OF_CHANNELS["obs"])
     first.fill()
     first.fill_for(config)
     written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
     untouched = Trained(digits_cnn.model, [], digits_cnn.images, digits_cnn.labels)  # a pass would find no example
-    second = bank_of(tmp_path, untouched, space, CHANNEL_CRITERIA["obs"])
-    models = [materialize_channels(digits_cnn.model, space, config, bank) for bank in (first, second)]
+    second = bank_of(tmp_path, untouched, space, OF_CHANNELS["obs"])
+    models = [materialize(digits_cnn.model, space, config, bank) for bank in (first, second)]
     assert all(torch.equal(a, b) for a, b in zip(*(m.state_dict().values() for m in models), strict=True))
     assert {path: path.stat().st_mtime_ns for path in first.folder.iterdir()} == written
     assert first.size_bytes == sum(path.stat().st_size for path in written)
@@ -222,7 +221,7 @@ def test_a_bank_without_examples_is_refused(tmp_path: Path, digits_mlp: Trained)
     space = discover_channels(digits_mlp.model, digits_mlp.images[:1])
     empty = Trained(digits_mlp.model, [], digits_mlp.images, digits_mlp.labels)
     with pytest.raises(ValueError, match="calibration: no example"):
-        bank_of(tmp_path, empty, space, CHANNEL_CRITERIA["fisher"]).order(space.groups[0])
+        bank_of(tmp_path, empty, space, OF_CHANNELS["fisher"]).order(space.groups[0])
 
 
 def test_recalibrated_norms_hold_the_statistics_of_the_batches(digits_cnn: Trained) -> None:

@@ -15,7 +15,7 @@ from objectives.size import count_parameters
 from search_spaces.config import Config
 from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.channels.costs import network_flops_cost, network_parameters_cost
+from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
 
 ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image size, groups, settings
     "alexnet": (64, 7, {}),

@@ -12,8 +12,7 @@ from search_spaces.groups import Group
 from search_spaces.layouts.layout import Axis, Layout
 from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.channels.materialize import materialize_channels
-from search_spaces.transforms.units.channels.solve import Refit
+from search_spaces.transforms.units.materialize import Refit, materialize
 
 
 class Scattered:
@@ -57,7 +56,7 @@ def test_a_smaller_network_answers_like_the_dense_one_with_silenced_channels(
 ) -> None:
     dense: Trained = request.getfixturevalue(network)
     space = discover_channels(dense.model, dense.images[:1])
-    small = materialize_channels(dense.model, space, halves(space), Scattered(), share_weights=share_weights)
+    small = materialize(dense.model, space, halves(space), Scattered(), share_weights=share_weights)
     expected = silenced(dense.model, space, halves(space), dense.images[:64])
     with torch.no_grad():
         torch.testing.assert_close(small(dense.images[:64]), expected, rtol=1e-5, atol=1e-5)
@@ -111,7 +110,7 @@ def test_a_candidate_shares_what_it_does_not_change_and_leaves_the_model_alone()
     before = copy.deepcopy(model.state_dict())
     space = discover_channels(model, torch.randn(1, 1, 8, 8))
     config = Config.of({g.name: 8 if g.name == "block2.conv1" else g.units for g in space.groups}, Form.SLICED)
-    small = materialize_channels(model, space, config, Scattered(), share_weights=True)
+    small = materialize(model, space, config, Scattered(), share_weights=True)
     assert small.stem.weight is model.stem.weight
     assert small.block2.conv1.weight.shape == (8, 32, 3, 3)
     assert [*model.state_dict()] == [*before]
@@ -121,7 +120,7 @@ def test_a_candidate_shares_what_it_does_not_change_and_leaves_the_model_alone()
 def test_a_network_that_owns_its_weights_may_be_trained_without_touching_the_dense_one() -> None:
     model = ResidualCnn(16)
     space = discover_channels(model, torch.randn(1, 1, 8, 8))
-    small = materialize_channels(model, space, halves(space), Scattered())
+    small = materialize(model, space, halves(space), Scattered())
     addresses = {p.data_ptr() for p in (*model.parameters(), *model.buffers())}
     assert not addresses & {p.data_ptr() for p in (*small.parameters(), *small.buffers())}
     assert all(p.requires_grad for p in small.parameters())
@@ -133,7 +132,7 @@ def test_tied_weights_stay_tied_in_a_network_of_its_own() -> None:
     model.add_module("again", nn.Linear(8, 8))
     model.again.weight = shared.weight
     space = discover_channels(model, torch.randn(1, 4), round_to=4, ignored=["2", "4"])
-    small = materialize_channels(model, space, Config.of({"0": 4}, Form.SLICED), Scattered())
+    small = materialize(model, space, Config.of({"0": 4}, Form.SLICED), Scattered())
     assert small.again.weight is small[4].weight is not shared.weight
 
 
@@ -141,13 +140,13 @@ def test_a_config_of_other_groups_is_refused() -> None:
     model = ResidualCnn(8)
     space = discover_channels(model, torch.randn(1, 1, 8, 8))
     with pytest.raises(ConfigError, match="do not match"):
-        materialize_channels(model, space, Config.of({"stem": 8}, Form.SLICED), Scattered())
+        materialize(model, space, Config.of({"stem": 8}, Form.SLICED), Scattered())
 
 
 def test_counts_of_a_config_need_no_model() -> None:
     model = ResidualCnn(16)
     space = discover_channels(model, torch.randn(1, 1, 8, 8))
-    small = materialize_channels(model, space, halves(space), Scattered(), share_weights=True)
+    small = materialize(model, space, halves(space), Scattered(), share_weights=True)
     counts = space.kept_counts(halves(space))
     assert counts["head", Axis.COLUMNS] == small.head.in_features == 64
     assert counts["block1.bn2", Axis.CHANNELS] == small.block1.bn2.num_features == 8

@@ -13,7 +13,7 @@ from search_spaces.groups import dense_config
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.units.channels.costs import NetworkCost, network_flops_cost, network_parameters_cost
+from search_spaces.transforms.units.costs import NetworkCost, network_flops_cost, network_parameters_cost
 
 IMAGE = torch.randn(1, 1, 8, 8)
 

@@ -1,1 +1,0 @@
-"""Channels and neurons of any network: found through its dependency graph, ranked, removed and compensated."""
