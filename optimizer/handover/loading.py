@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from search_spaces.config import Config, ConfigError, Form
 from search_spaces.layouts import modeling_pruned
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
-from search_spaces.transforms.table import TRANSFORMS
+from search_spaces.transforms.table import TRANSFORMS, UNITS
 
 WEIGHTS = "model.safetensors"
 
@@ -52,9 +52,9 @@ def load_pruned(
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
         model: Any = _encoder(place) if network is None else network.build(into)
-        if network or not hasattr(model.config, "pruned"):  # encoders were exported without it before
-            find_layout = partial(named_layout if network is None else network.channels_of, model)
-            model = _shrunk(model, manifest, find_layout, tensors, is_own=into is not None)
+        find_layout = partial(named_layout if network is None else network.channels_of, model)
+        done = {UNITS} if network is None and hasattr(model.config, "pruned") else set()  # older exports lack it
+        model = _shrunk(model, manifest, find_layout, tensors, done=done, is_own=into is not None)
         if network is None:
             _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
@@ -82,9 +82,10 @@ def _shrunk(
     find_layout: Callable[[], Layout],
     tensors: Mapping[str, torch.Tensor],
     *,
+    done: Collection[str],
     is_own: bool,
 ) -> nn.Module:
-    """Return the dense model shrunk to the manifest's shapes by its transforms, the first of which is `config`'s."""
+    """Return the model shrunk to the manifest's shapes by its transforms but those `done`."""
     first, *further = manifest.applied
     config = Config(
         tuple(manifest.applied[first].items()),
@@ -92,8 +93,9 @@ def _shrunk(
         more=tuple((name, tuple(manifest.applied[name].items())) for name in further),
     )
     try:
-        known = {under: TRANSFORMS[name].load() for under, name in (("", first), *((name, name) for name in further))}
-        return outlined(dense, config, known, find_layout=find_layout, tensors=tensors)
+        known = {name: TRANSFORMS[name].load() for name in manifest.applied}
+        left = {"" if name == first else name: each for name, each in known.items() if name not in done}
+        return outlined(dense, config, left, find_layout=find_layout, tensors=tensors)
     except KeyError as error:
         raise InputError("directory", f"it was made by {error}, which this version does not know; update it") from error
     except ConfigError as error:
