@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors
-    from optimizer.door.entry import export_candidate, optimize, resume
+    from optimizer.door.entry import export_candidate, open_front, optimize, resume
     from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
     from optimizer.door.found import Front
     from optimizer.handover.loading import load_pruned
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers and editors
 
 PUBLIC = {
     "optimize": "optimizer.door.entry",
+    "open_front": "optimizer.door.entry",
     "resume": "optimizer.door.entry",
     "Front": "optimizer.door.found",
     "PrunedClassifier": "optimizer.door.estimators",
@@ -39,7 +40,7 @@ PUBLIC = {
 __all__ = [
     "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
     "PrunedRegressor", "StudySpec",
-    "export_candidate", "load_images", "load_pruned", "optimize", "recommend", "resume",
+    "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
 ]  # fmt: skip
 
 

@@ -30,12 +30,15 @@ class TextModel(nn.Module):
         """Return the logits `(n, outputs)` of texts or pairs of texts; of token tensors, what `net` returns."""
         if texts is None:
             return self.net(**inputs)
-        rows = [texts] if isinstance(texts, str) else list(texts)
+        return self.net(**self._encoded([texts] if isinstance(texts, str) else list(texts))).logits
+
+    def _encoded(self, rows: list[Text]) -> Any:
+        """Return the token tensors of texts, or of pairs of texts."""
         columns = [rows] if isinstance(rows[0], str) else [list(column) for column in zip(*rows, strict=True)]
         encoded = self.tokenizer(
             *columns, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
         )
-        return self.net(**encoded.to(device_of(self))).logits
+        return encoded.to(device_of(self))
 
     def predict(self, texts: Sequence[Text]) -> list[str] | list[float]:
         """Return the label of each text by its name; the score of each text for a regression."""
@@ -53,3 +56,34 @@ class TextModel(nn.Module):
         with torch.inference_mode():
             parts = [self(texts[start : start + BATCH]).float().cpu() for start in range(0, len(texts), BATCH)]
         return torch.cat(parts).numpy()
+
+
+class TagModel(TextModel):
+    """A token classifier with its tokenizer; a text is a list of words."""
+
+    def predict(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:  # type: ignore[override]
+        """Return the tag of every word, by its first token; words that were cut off have none."""
+        return [tags for start in range(0, len(texts), BATCH) for tags in self._tags(texts[start : start + BATCH])]
+
+    def _tags(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        encoded, names = self._encoded(list(texts)), self.names or {}
+        with torch.inference_mode():
+            ids = self.net(**encoded).logits.argmax(dim=2).tolist()
+        found = []
+        for row, tokens in enumerate(ids):
+            first = {word: token for token, word in reversed([*enumerate(encoded.word_ids(row))]) if word is not None}
+            found.append([names[tokens[first[word]]] for word in sorted(first)])
+        return found
+
+    def _encoded(self, rows: list[Any]) -> Any:
+        """Return the token tensors of lists of words."""
+        words = [list(row) for row in rows]
+        encoded = self.tokenizer(
+            words,
+            is_split_into_words=True,
+            padding=True,
+            truncation=True,
+            max_length=self.max_length,
+            return_tensors="pt",
+        )
+        return encoded.to(device_of(self))

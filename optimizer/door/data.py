@@ -17,7 +17,7 @@ from optimizer.door.pixels import images_of
 from optimizer.errors import InputError
 from optimizer.families.names import TASK_NAMES
 from optimizer.tasks.images.data import ImageData
-from optimizer.tasks.texts.sheet import Sheet, sheet_of
+from optimizer.tasks.texts.sheet import Sheet, sheet_of, sheet_of_dataset
 
 ONLY = "train"  # the name of a split that comes alone
 TEXT, OTHER, LABEL = "text", "text_pair", "label"
@@ -108,8 +108,7 @@ def _of_table(name: str, table: Any) -> Sheet | tuple[Any, Any]:  # Any: `datase
     """Return the sheet of a table of `datasets`, or its images."""
     pictures = [column for column, feature in table.features.items() if type(feature).__name__ == "Image"]
     if not pictures:
-        columns: Mapping[str, Any] = table.with_format("arrow")[:].to_pydict()
-        return sheet_of(name, columns) if columns else Sheet(name=name, columns=(), size=0, read=columns.__getitem__)
+        return sheet_of_dataset(name, table)
     labels = next((column for column in (LABEL, "labels") if column in table.column_names), None)
     if labels is None:
         raise InputError("data", f"{name} has no column 'label'; it has {', '.join(table.column_names)}")

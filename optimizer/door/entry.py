@@ -26,6 +26,7 @@ from optimizer.given import Given
 from optimizer.handover import export
 from optimizer.member import RunResult
 from optimizer.progress import Listener
+from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
 from studies.records import Study
@@ -147,6 +148,29 @@ def resume(
         return run.resume(
             name, store=home.store, cache_dir=home.cache_dir, epsilon=epsilon, listener=listener, given=given.given
         )
+
+
+def open_front(
+    name: str,
+    data: object = None,
+    *,
+    model: object = None,
+    tokenizer: object = None,
+    images: ImageData | None = None,
+    metric: AnyMetric = None,
+    store: StudyStore | str,
+    cache_dir: Path | str,
+) -> Front:
+    """Return the front of a stored study, with the same model and data that `optimize` was given.
+
+    Raises `StudyNotFoundError`, `InputError` for a study that has not measured the dense model.
+    """
+    given = _Taken(model, images if data is None else data, tokenizer, metric)
+    home = Home(store, cache_dir)
+    study = home.store.study(name)
+    if not study.baseline:
+        raise InputError("study", f"{study.slug!r} has not measured the dense model; resume it")
+    return Front(Kept(study.slug, home, given.given, given.model), result_of(study, home.store))
 
 
 def export_candidate(

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from torch import nn
 
-from optimizer.door.answering import TextModel
+from optimizer.door.answering import TagModel, TextModel
 from optimizer.door.home import Kept
 from optimizer.errors import UnknownNameError
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.member import Member
+from optimizer.tasks.tokens.tagging import Tagging
 
 FORMATS = ("safetensors", "onnx")
 
@@ -42,8 +43,8 @@ class FrontMember:
     def model(self) -> nn.Module:
         """The pruned model in evaluation mode, with weights of its own.
 
-        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels. An image network is
-        called as the dense one is.
+        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, or tags of words. An
+        image network is called as the dense one is.
         """
         small = copy.deepcopy(self._kept.rebuild(self.member.candidate)).eval()
         family = self._kept.workload.family
@@ -51,7 +52,8 @@ class FrontMember:
             net: nn.Module = small.net
             return net
         names = None if small.config.num_labels == 1 else {int(i): name for i, name in small.config.id2label.items()}
-        return TextModel(small, family.tokenizer, max_length=self._kept.max_length, names=names)
+        kind = TagModel if isinstance(self._kept.workload.task, Tagging) else TextModel
+        return kind(small, family.tokenizer, max_length=self._kept.max_length, names=names)
 
     def export(
         self, directory: Path | str, *, format: Literal["safetensors", "onnx"] = "safetensors"

@@ -16,7 +16,7 @@ from optimizer.tasks.texts.files import read_file
 from optimizer.tasks.texts.kinds import kind_of_data
 from optimizer.tasks.texts.known import BUILT_IN, GLUE, Source
 from optimizer.tasks.texts.reader import Rows
-from optimizer.tasks.texts.sheet import Sheet, sheet_of
+from optimizer.tasks.texts.sheet import Sheet, sheet_of, sheet_of_dataset
 from optimizer.tasks.texts.split_files import chosen_splits, is_place, split_files, split_named
 from optimizer.tasks.texts.table import Table
 
@@ -91,11 +91,7 @@ def _from_hub(repository: str, subset: str | None, source: Source) -> tuple[dict
 
     found = hub.call_hub("data", repository, lambda: load_dataset(repository, subset))
     chosen, unread = chosen_splits({name: split_named(name, source) for name in found})
-    sheets = {
-        split: sheet_of(f"split {name!r}", found[name].with_format("arrow")[:].to_pydict())
-        for split, name in chosen.items()
-    }
-    return sheets, unread
+    return {split: sheet_of_dataset(f"split {name!r}", found[name]) for split, name in chosen.items()}, unread
 
 
 def _table(rows: Rows, names: tuple[str, ...]) -> tuple[Table, list[str]]:

@@ -41,6 +41,14 @@ class Sheet:
         return f"{self.name}, {place}, column {column!r}"
 
 
+def sheet_of_dataset(name: str, table: Any) -> Sheet:  # Any: `datasets` is untyped
+    """Return the sheet of a table of the datasets library, with the names of its class labels."""
+    columns = table.with_format("arrow")[:].to_pydict()
+    features = {column: getattr(feature, "feature", feature) for column, feature in table.features.items()}
+    names = {column: inner.names for column, inner in features.items() if hasattr(inner, "names")}
+    return Sheet(name=name, columns=tuple(columns), size=table.num_rows, read=columns.__getitem__, label_names=names)
+
+
 def sheet_of(name: str, columns: Mapping[str, Sequence[Any]]) -> Sheet:
     """Return the sheet of columns that are in memory."""
     return Sheet(name=name, columns=tuple(columns), size=len(next(iter(columns.values()))), read=columns.__getitem__)

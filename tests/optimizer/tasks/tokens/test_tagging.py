@@ -12,7 +12,7 @@ from tiny_checkpoints import sentences, tokenizer
 from trained_tasks import study, train
 from transformers import AutoTokenizer, BertForTokenClassification
 
-from optimizer import load_pruned
+from optimizer import load_pruned, open_front
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -83,6 +83,14 @@ def test_an_exported_tagger_has_the_f1_that_was_verified(
     assert f1(tags, [predicted(model, tokenizer, some) for some in words]) == pytest.approx(
         member.verification.accuracy
     )
+
+
+def test_the_front_in_python_tags_words(finished: tuple[Path, StudyStore, RunResult]) -> None:
+    root, store, _ = finished
+    small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
+    words, tags = tagged(SIZES["test"], 2)
+    assert small.verification is not None
+    assert f1(tags, small.model.predict(words)) == pytest.approx(small.verification.accuracy)
 
 
 def predicted(model: Any, tokenizer: Any, words: list[str]) -> list[str]:
