@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from search_spaces.layouts.modeling_pruned import KEPT, Constant, NoAttention
+from search_spaces.layouts.modeling_pruned import KEPT, TOKEN_ROWS, Constant, NoAttention
 
 Shapes = dict[str, dict[str, Any]]  # Any: numbers, names and shapes
 
@@ -31,8 +31,9 @@ def _difference(stock: nn.Module, module: nn.Module) -> dict[str, Any]:
         return {"replaced_by": "no_attention", "holds": module.name}
     if type(module) is not type(stock):
         return {"replaced_by": "identity"}
+    mapped = {"token_ids": len(module.get_buffer(TOKEN_ROWS))} if hasattr(module, TOKEN_ROWS) else {}
     taken = {"takes": module.takes, "units": len(module.get_buffer(KEPT))} if hasattr(module, KEPT) else {}
-    found = {"counts": _counts(stock, module), "tensors": _tensors(stock, module)} | taken
+    found = {"counts": _counts(stock, module), "tensors": _tensors(stock, module)} | mapped | taken
     return {name: value for name, value in found.items() if value}
 
 
@@ -44,5 +45,5 @@ def _counts(stock: nn.Module, module: nn.Module) -> dict[str, int]:
 def _tensors(stock: nn.Module, module: nn.Module) -> dict[str, list[int]]:
     """Return the shapes of the module's own tensors that the stock module has not, or has in another shape."""
     own = dict(chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False)))
-    before = {name: getattr(stock, name, None) for name in own if name != KEPT}
+    before = {name: getattr(stock, name, None) for name in own if name not in (KEPT, TOKEN_ROWS)}
     return {name: list(own[name].shape) for name, old in before.items() if old is None or old.shape != own[name].shape}

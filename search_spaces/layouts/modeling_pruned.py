@@ -6,6 +6,7 @@ transformers, and nothing else. `config.pruned` maps paths inside the base model
 - `counts`: the attributes that count something else, such as `out_features`
 - `tensors`: the shapes of its tensors, of an added bias as well
 - `replaced_by`: "constant", "identity", "no_attention" or "nothing" in the place of the module
+- `token_ids`: an embedding that reads a row for so many token ids, one row for several of them
 - `takes`: a module that takes only so many `units` of this keyword argument
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TOKEN_ROWS = "token_rows"  # the buffer of an embedding without some rows, saved with the weights
 KEPT = "kept_units"  # the buffer `(units,)` of indices, saved with the weights
 
 
@@ -73,6 +75,23 @@ def _take(name: str, module: nn.Module, args: tuple[Any, ...], named: dict[str, 
     return args, {**named, name: named[name].index_select(1, module.get_buffer(KEPT))}
 
 
+def map_tokens(embedding: nn.Module, rows: Tensor) -> None:
+    """Have an embedding read, for the token of each id, the row that `rows`, int32 `(ids,)`, holds."""
+    if not hasattr(embedding, TOKEN_ROWS):
+        embedding.register_forward_pre_hook(_rows_of)
+    embedding.register_buffer(TOKEN_ROWS, rows)
+
+
+def token_rows(embedding: Any) -> Tensor:
+    """Return the row that is read for each token id: `(ids,)`."""
+    weight = embedding.weight
+    return getattr(embedding, TOKEN_ROWS, torch.arange(len(weight), dtype=torch.int32, device=weight.device))
+
+
+def _rows_of(embedding: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return embedding.get_buffer(TOKEN_ROWS)[args[0]], *args[1:]
+
+
 def reshape(model: nn.Module, shapes: Mapping[str, Mapping[str, Any]]) -> None:
     """Give, in place, modules of a stock model the shapes of a pruned one; they keep their first entries."""
     for path, shape in shapes.items():
@@ -99,6 +118,8 @@ def _resize(module: Any, shape: Mapping[str, Any]) -> None:
         old = getattr(module, name)
         new = module.weight.new_zeros(size) if old is None else old.detach()[tuple(map(slice, size))].clone()
         setattr(module, name, new if name in module._buffers else nn.Parameter(new))
+    if "token_ids" in shape:
+        map_tokens(module, torch.zeros(shape["token_ids"], dtype=torch.int32, device=module.weight.device))
     if "takes" in shape:
         take_units(module, shape["takes"], torch.arange(shape["units"]))
 

@@ -37,12 +37,17 @@ class Row:
         return cast("Transform", getattr(import_module(module), name)())
 
 
-UNITS, MASKS = "units", "masks"
+UNITS, VOCABULARY, MASKS = "units", "vocabulary", "masks"
 
 TRANSFORMS: dict[str, Row] = {
     UNITS: Row(
         place="search_spaces.transforms.units.transform:Units",
         words="heads, neurons and channels are removed",
+    ),
+    VOCABULARY: Row(
+        place="search_spaces.transforms.vocabulary.transform:Tokens",
+        words="tokens that are rare in your texts lose their embeddings and are read as unknown",
+        follows=frozenset({UNITS}),
     ),
     MASKS: Row(
         place="search_spaces.transforms.masks.transform:Masking",

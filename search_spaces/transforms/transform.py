@@ -51,6 +51,19 @@ class Training:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The tokens that a model reads: the `path` of their embedding, and the id that stands for `unknown` ones.
+
+    `counts()` returns how often each id, int64 `(ids,)`, occurs in the texts to train and calibrate on. Tokens that the
+    tokenizer adds itself count as the most frequent.
+    """
+
+    path: str
+    unknown: int
+    counts: Callable[[], Tensor]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dense:
     """A dense model as its family hands it to the transforms.
@@ -70,6 +83,7 @@ class Dense:
     rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor
     criterion: str = "obs"
     training: Training | None = None
+    vocabulary: Vocabulary | None = None
 
     @cached_property
     def layout(self) -> Layout:

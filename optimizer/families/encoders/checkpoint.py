@@ -90,7 +90,10 @@ class Checkpoint:
 
     @property
     def words(self) -> int:
-        """The number of token ids that have an embedding."""
+        """The number of token ids that are read: more than rows, where an export lost the rows of some."""
+        mapped = [tensor.shape[0] for name, tensor in self.tensors.items() if name.endswith(".token_rows")]
+        if mapped:
+            return mapped[0]
         return self._rows(self.row.words)
 
     @property

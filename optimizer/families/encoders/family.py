@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,10 +26,10 @@ from optimizer.request import Request
 from optimizer.tasks.task import TARGETS, contrasts, summed_loss
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
-from search_spaces.layouts.named import layer_widths, named_layout
+from search_spaces.layouts.named import layer_widths, named_layout, row_of
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import token_requests
-from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.transform import Dense, Vocabulary
 from search_spaces.transforms.units.materialize import outline
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 64
 CALIBRATION_TOKENS = 2048
+MOST_FREQUENT = 1 << 40  # occurrences: what the tokenizer adds itself is never rare
 ONNX_CHECKED = 24  # examples on which a graph is checked
 
 
@@ -44,7 +46,7 @@ class EncoderFamily:
     """`Family` of the text encoders that have a row (`search_spaces/layouts/rows.py`).
 
     `sequence_length` is the length of a latency request in tokens; `storage` holds the types in which its models are
-    written.
+    written; `corpus` prepares what is left for training.
     """
 
     def __init__(
@@ -54,15 +56,21 @@ class EncoderFamily:
         tokenizer: Any,  # Any: transformers is untyped
         sequence_length: int,
         storage: Storage | None = None,
+        corpus: Callable[[], Examples] | None = None,
     ) -> None:
         self._subject, self.tokenizer = subject, tokenizer
         self.sequence_length, self.storage = sequence_length, storage or Storage()
+        self._corpus = corpus
         self.layout = _proved_layout(subject)
 
     def of(self, subject: Subject) -> EncoderFamily:
         """Return the family of another dense model with the same tokenizer, requests and storage."""
         return EncoderFamily(
-            subject, tokenizer=self.tokenizer, sequence_length=self.sequence_length, storage=self.storage
+            subject,
+            tokenizer=self.tokenizer,
+            sequence_length=self.sequence_length,
+            storage=self.storage,
+            corpus=self._corpus,
         )
 
     def dense(self, criterion: CriterionName) -> Dense:
@@ -78,7 +86,26 @@ class EncoderFamily:
             answers=contrasts(subject.task),
             rounded=self.storage.rounded,
             criterion=criterion,
+            vocabulary=self._vocabulary(),
         )
+
+    def _vocabulary(self) -> Vocabulary | None:
+        if self.tokenizer is None or self.tokenizer.unk_token_id is None:
+            return None
+        words = row_of(self._subject.model).words
+        names = (name for name, _ in self._subject.model.named_parameters() if name.endswith(words))
+        return Vocabulary(
+            path=next(names).rpartition(".")[0], unknown=self.tokenizer.unk_token_id, counts=self._token_counts
+        )
+
+    def _token_counts(self) -> Tensor:
+        """Return how often each token id occurs in the calibration texts and in what is left of train."""
+        calibration = cast("Examples", self._subject.calibration)
+        corpora = [calibration] if self._corpus is None else [calibration, self._corpus()]
+        ids = np.concatenate([row for examples in corpora for row in examples.token_ids])
+        counts = torch.from_numpy(np.bincount(ids, minlength=len(self.tokenizer)))
+        counts[self.tokenizer.all_special_ids] = MOST_FREQUENT
+        return counts
 
     def costs(self) -> dict[str, Cost]:
         """Return FLOPs, parameters and size, which are additive over groups."""

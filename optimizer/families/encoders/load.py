@@ -118,6 +118,7 @@ def workload_of(
             tokenizer=tokenizer,
             sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
             storage=storage,
+            corpus=lambda: tokenised("train"),
         ),
         verification=roles["verification"],
         train=lambda: tokenised("train"),

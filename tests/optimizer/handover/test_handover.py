@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, pipeline
 
 from optimizer import load_pruned
 from optimizer.errors import InputError
+from optimizer.families.encoders.checkpoint import inspect_checkpoint
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash, read_manifest
@@ -197,6 +198,25 @@ def test_an_export_is_pruned_again_and_described_against_its_own_shapes(
         assert narrower.heads <= layer.heads
         assert narrower.neurons <= layer.neurons
     assert sum(p.numel() for p in load_pruned(second).parameters()) == after.member.parameters
+
+
+def test_a_study_of_units_and_vocabulary_exports_what_it_verified(
+    study: tuple[StudyStore, Path, int], tmp_path: Path
+) -> None:
+    store, root, _ = study
+    spec = StudySpec.stored(store.study("s").spec).model_copy(update={"transforms": ("units", "vocabulary")})
+    both = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    optimize(spec, store=both, cache_dir=root / "cache", study="both")
+    words, found = "bert.embeddings.word_embeddings", both.candidates(both.study("both").id)
+    assert {c.config.levels[words] for c in found} == {44, 50}, "the tokenizer's 44 tokens all occur in the texts"
+    number = next(c.number for c in found if c.config.levels[words] == 44)
+    export_candidate(both, both.study("both"), number, tmp_path / "out", cache_dir=root / "cache")
+    model, manifest = load_pruned(tmp_path / "out"), read_manifest(tmp_path / "out")
+    assert model.get_submodule(words).num_embeddings == 44
+    assert sum(p.numel() for p in model.parameters()) == manifest.member.parameters
+    assert inspect_checkpoint("mine", tmp_path / "out").words == 50
+    unseen = {"input_ids": torch.tensor([[2, 49, 3]])}
+    torch.testing.assert_close(model(**unseen).logits, model(input_ids=torch.tensor([[2, 1, 3]])).logits)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -29,15 +29,21 @@ from optimizer.families.encoders.storage import Storage
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, Manifest, file_hash
 from search_spaces.config import Config
-from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.named import named_layout, row_of
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import token_requests
 from search_spaces.transforms.units.materialize import materialize, outline
+from search_spaces.transforms.vocabulary.transform import Ranked, Tokens
 
 
 def small_encoder(family: str, kept: dict[str, int], root: Path) -> nn.Module:
+    """Return a tiny encoder of which these units are kept, and the embeddings of 30 tokens."""
     model, groups, bank = bank_of(root, family)
-    return materialize(model, bank.layout, Config.of(possible(groups, kept)), bank).eval()
+    small = materialize(model, bank.layout, Config.of(possible(groups, kept)), bank)
+    words = next(name for name, _ in small.named_parameters() if name.endswith(row_of(small).words))
+    order = torch.tensor([1, 0, 2, 3, *range(49, 3, -1)])
+    rows = Config.of({words.removesuffix(".weight"): 30})
+    return Tokens().apply(small, rows, Ranked(root, order, unknown=1), share_weights=False).eval()
 
 
 def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> Path:

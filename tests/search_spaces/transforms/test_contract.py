@@ -21,7 +21,7 @@ from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.masks.space import ONE_SHOT
 from search_spaces.transforms.table import TRANSFORMS, TransformError, check_transforms
-from search_spaces.transforms.transform import Dense, Source, Training, Transform
+from search_spaces.transforms.transform import Dense, Source, Training, Transform, Vocabulary
 
 ROWS = {**TRANSFORMS, "identity": identity.ROW}
 IMAGES = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -29,6 +29,9 @@ IMAGES = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 def encoder() -> tuple[Dense, Callable[[nn.Module], Tensor]]:
     model = tiny("bert")
+    words = model.bert.embeddings.word_embeddings
+    torch.nn.init.normal_(words.weight)  # the padding token too
+    seen = torch.cat([batch["input_ids"].flatten() for batch in batches()])
     dense = Dense(
         model=model,
         find_layout=lambda: named_layout(model),
@@ -37,6 +40,11 @@ def encoder() -> tuple[Dense, Callable[[nn.Module], Tensor]]:
         batches=batches,
         loss=summed_loss,
         answers=first_logit,
+        vocabulary=Vocabulary(
+            path="bert.embeddings.word_embeddings",
+            unknown=1,
+            counts=lambda: torch.bincount(seen[seen % 3 > 0], minlength=50).index_fill(0, torch.arange(4), 1000),
+        ),
     )
     return dense, lambda made: logits(made, batches()[0])
 
@@ -65,7 +73,12 @@ def network() -> tuple[Dense, Callable[[nn.Module], Tensor]]:
 
 
 KINDS = {"encoder": encoder, "network": network}
-CASES = [(name, kind) for name in ROWS for kind in KINDS if (name, kind) != ("masks", "encoder")]
+CASES = [
+    (name, kind)
+    for name in ROWS
+    for kind in KINDS
+    if (name, kind) not in (("masks", "encoder"), ("vocabulary", "network"))
+]
 
 
 class World:
@@ -151,8 +164,8 @@ def test_a_second_study_finds_what_the_first_computed(world: World) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ((), "name at least one of units, masks"),
-        (("unit",), "there is no 'unit'; choose from units, masks"),
+        ((), "name at least one of units, vocabulary, masks"),
+        (("unit",), "there is no 'unit'; choose from units, vocabulary, masks"),
         (("masks", "units"), "in the order in which they are applied: units, masks"),
         (("units", "units"), "name each once"),
         (("units", "masks"), "'masks' cannot follow 'units'"),

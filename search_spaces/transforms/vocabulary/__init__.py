@@ -1,0 +1,1 @@
+"""Vocabulary: rows of the token embedding that no text of the user needs are removed."""
