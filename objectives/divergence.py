@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import expit, log_expit, log_softmax
 
 FloatArray = NDArray[np.floating]
 
@@ -30,6 +30,19 @@ def squared_divergence(dense: FloatArray, answers: FloatArray) -> float:
     _check(answers)
     spread = float(np.var(dense)) or 1.0
     return float(np.mean(np.square(answers - dense))) / spread
+
+
+def labels_divergence(dense_logits: FloatArray, logits: FloatArray) -> float:
+    """Return the mean over examples of the divergences KL(dense || smaller) of all labels: both `(n, labels)`.
+
+    Every label applies or does not, with the probability that is the sigmoid of its logit. Raises `ValueError` when the
+    logits are not finite.
+    """
+    _check(logits)
+    dense, small = dense_logits.astype(np.float64), logits.astype(np.float64)
+    applies = expit(dense) * (log_expit(dense) - log_expit(small))
+    does_not = expit(-dense) * (log_expit(-dense) - log_expit(-small))
+    return max(0.0, float((applies + does_not).sum(axis=1).mean()))
 
 
 def _check(answers: FloatArray) -> None:

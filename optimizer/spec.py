@@ -21,7 +21,20 @@ CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
 EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
-MetricName = Literal["accuracy", "f1", "matthews", "pearson", "spearman", "entity-f1", "tag-accuracy"]
+MetricName = Literal[
+    "accuracy",
+    "f1",
+    "matthews",
+    "pearson",
+    "spearman",
+    "entity-f1",
+    "tag-accuracy",
+    "micro-f1",
+    "macro-f1",
+    "worst-f1",
+    "label-accuracy",
+    "subset-accuracy",
+]
 
 
 MAX_LENGTH = 128  # tokens per text, by default

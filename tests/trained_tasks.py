@@ -19,7 +19,7 @@ from optimizer.training.finetune import FinetuneSettings, finetune
 from studies.opening import open_store
 from studies.store import StudyStore
 
-SETTINGS = FinetuneSettings(learning_rate=3e-3, batch_size=32, epochs=4)
+SETTINGS = FinetuneSettings(learning_rate=3e-3, batch_size=32, epochs=10)
 
 
 def train(
@@ -30,7 +30,13 @@ def train(
     names = dict(enumerate(labels))
     shape = {name: value for name, value in BERT_LIKE.items() if name != "num_labels"}
     model = model_class(
-        BertConfig(**shape, **config, id2label=names, label2id={name: index for index, name in names.items()})
+        BertConfig(
+            **shape,
+            **config,
+            initializer_range=0.1,
+            id2label=names,
+            label2id={name: index for index, name in names.items()},
+        )
     )
     finetune(model, examples, held_out=None, task=task, settings=SETTINGS, progress=lambda _done, _total: None)
     model.save_pretrained(place)

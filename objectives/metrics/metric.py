@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     CLASSIFICATION = "classification"  # predictions and labels are label ids
     REGRESSION = "regression"  # predictions and labels are floats
+    LABELS = "labels"  # predictions and labels are 0 or 1, one column per label
     TAGS = "tags"  # predictions and labels are tag ids of words, one row per sentence
 
 

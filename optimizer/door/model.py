@@ -48,7 +48,7 @@ class Model:
         if self.is_of_images:
             return Kind.CLASSIFICATION
         known = checked_checkpoint(self.name, self.checkpoint) if self.checkpoint else check_model_name(self.name)
-        return Kind.REGRESSION if known and known.has_head and known.is_regression else Kind.CLASSIFICATION
+        return Kind.REGRESSION if known and known.has_head and known.answers == "scores" else Kind.CLASSIFICATION
 
 
 def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transformers is untyped

@@ -13,8 +13,9 @@ from optimizer.errors import alternatives
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The last layers of a model: transformers' `AutoModelFor…` class, and how its configuration calls the problem.
+    """The last layers of a model: transformers' `AutoModelFor…` class.
 
+    `problem_type` is what its configuration must say, where it could be taken for a head of another kind.
     `weight` is a tensor that only a trained head of this kind has, None where the architecture's row names it.
     """
 
@@ -53,14 +54,20 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="classification",
             metrics=("accuracy", "f1", "matthews"),
-            head=Head(kind=_CLASSES, problem_type="single_label_classification"),
+            head=Head(kind=_CLASSES),
             reader="optimizer.tasks.texts.readers:ClassReader",
         ),
         Kind(
             name="regression",
             metrics=("pearson", "spearman"),
-            head=Head(kind=_CLASSES, problem_type="regression"),
+            head=Head(kind=_CLASSES),
             reader="optimizer.tasks.texts.readers:ScoreReader",
+        ),
+        Kind(
+            name="multi-label classification",
+            metrics=("micro-f1", "macro-f1", "worst-f1", "label-accuracy", "subset-accuracy"),
+            head=Head(kind=_CLASSES, problem_type="multi_label_classification"),
+            reader="optimizer.tasks.multilabel.reader:LabelsReader",
         ),
         Kind(
             name="token classification",

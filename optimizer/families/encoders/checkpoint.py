@@ -84,9 +84,12 @@ class Checkpoint:
         return len(self.label_names)
 
     @property
-    def is_regression(self) -> bool:
-        """Whether the head gives scores: one output, or said so."""
-        return self.outputs == 1 or self.config.get("problem_type") == "regression"
+    def answers(self) -> str:
+        """What a head for whole texts answers with; scores where it has one output or says so."""
+        problem = self.config.get("problem_type")
+        if problem == "multi_label_classification":
+            return "several labels per text"
+        return "scores" if self.outputs == 1 or problem == "regression" else "classes"
 
     @property
     def words(self) -> int:
@@ -166,12 +169,6 @@ def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
 
 
 def _check_head(checkpoint: Checkpoint) -> None:
-    kind = checkpoint.config.get("problem_type")
-    if kind == "multi_label_classification":
-        raise InputError(
-            "model",
-            f"{checkpoint.name} gives several labels to a text (multi_label_classification): not supported yet",
-        )
     rows = checkpoint.tensors[checkpoint.head.weight or checkpoint.row.classifier].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(

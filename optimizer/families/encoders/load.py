@@ -11,7 +11,7 @@ from optimizer.device import check_device
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
 from optimizer.families.encoders.family import EncoderFamily
-from optimizer.families.encoders.loading import hash_weights, load_model
+from optimizer.families.encoders.loading import hash_weights, load_model, name_labels
 from optimizer.families.encoders.models import BUILT_IN, checked_checkpoint, locate
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
@@ -29,6 +29,12 @@ from optimizer.tasks.texts.labels import order_note
 from optimizer.tasks.texts.reader import TextReader
 from optimizer.tasks.texts.splits import Splits, cut
 from optimizer.workload import ROLES, Progress, Workload
+
+ANSWERS = {
+    "classification": "classes",
+    "regression": "scores",
+    "multi-label classification": "several labels per text",
+}
 
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
@@ -96,6 +102,7 @@ def workload_of(
         from optimizer.families.encoders.head import with_trained_head  # training is rare, and loads much
 
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
+    name_labels(model, names)
     search_answers = predict(model, roles["search"], task)
     _check_answers(search_answers, roles["search"].answered)
     predictions = task.predictions(search_answers, roles["search"])
@@ -146,16 +153,13 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress, given: G
 
 
 def _check_head(checkpoint: Checkpoint, source: Source) -> None:
-    """Raise `InputError` for a trained head of another kind of task."""
-    is_regression = source.kind == "regression"
-    if source.kind not in ("classification", "regression") or not checkpoint.has_head:
+    """Raise `InputError` for a trained head that answers whole texts in another way than the task asks."""
+    asked = ANSWERS.get(str(source.kind))
+    if asked is None or not checkpoint.has_head or checkpoint.answers == asked:
         return
-    if checkpoint.is_regression == is_regression:
-        return
-    answers, asked = ("scores", "classes") if checkpoint.is_regression else ("classes", "scores")
     raise InputError(
         "model",
-        f"{checkpoint.name} answers with {answers} ({checkpoint.outputs} outputs), {source.metric} on task "
+        f"{checkpoint.name} answers with {checkpoint.answers} ({checkpoint.outputs} outputs), {source.metric} on task "
         f"{source.name!r} needs {asked}; give a model of that kind, or another `metric`",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -56,9 +57,16 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:
-        model.config.id2label = checkpoint.label_names
-        model.config.label2id = {name: index for index, name in checkpoint.label_names.items()}
+        name_labels(model, checkpoint.label_names)
+    model.config.problem_type = checkpoint.head.problem_type or model.config.problem_type
     return model.to(device).eval()
+
+
+def name_labels(model: Any, names: Mapping[int, str]) -> None:
+    """Have the configuration of a model name its labels, where it has any."""
+    if names:
+        model.config.id2label = dict(names)
+        model.config.label2id = {name: index for index, name in names.items()}
 
 
 def check_finite(model: nn.Module) -> None:

@@ -111,7 +111,10 @@ def _spelled(column: Column, row: int, value: Any) -> tuple[type, str | None]:
         case int() | float() if math.isfinite(value):
             return float, str(int(value)) if value == int(value) else repr(float(value))
         case list() | tuple() | dict():
-            raise column.refuse(row, f"holds {value!r:.80}; several labels per example are not supported yet")
+            raise column.refuse(
+                row,
+                f"holds {value!r:.80}; one class is asked for; for several labels choose micro-f1 as `metric`",
+            )
     raise column.refuse(row, f"holds {value!r:.80}, which is neither a number nor a name")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimizer.tasks.texts.columns import LABEL_GUESSES
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.tokens.columns import WORD_GUESSES
@@ -14,7 +15,8 @@ def kind_of_data(source: Source, sheet: Sheet) -> str:
     words = source.text_columns or [name for name in WORD_GUESSES if name in sheet.columns][:1]
     if len(words) == 1 and _holds_lists(sheet, words[0], "text_columns"):
         return "token classification"
-    return "classification"
+    label = source.label_column or next((name for name in LABEL_GUESSES if name in sheet.columns), None)
+    return "multi-label classification" if label and _holds_lists(sheet, label, "label_column") else "classification"
 
 
 def _holds_lists(sheet: Sheet, column: str, field: str) -> bool:

@@ -15,6 +15,7 @@ from optimizer.tasks.texts.columns import with_columns
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.labels import label_map
+from optimizer.tasks.texts.lists import list_of, names_of, spelled_lists
 from optimizer.tasks.texts.reader import Names, Rows
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.texts.table import Table
@@ -42,10 +43,11 @@ class TagReader:
         """Return words and tag ids of every split, and the names of the tags."""
         (words_column,) = source.text_columns or ("",)
         words = {split: list(_words(sheet, words_column)) for split, sheet in sheets.items()}
-        tags = {split: list(_tags(sheet, str(source.label_column))) for split, sheet in sheets.items()}
+        column = str(source.label_column)
+        tags = {split: list(spelled_lists(sheet, column, TAGS, what="tag")) for split, sheet in sheets.items()}
         for split, sheet in sheets.items():
-            _check_lengths(sheet, str(source.label_column), words[split], tags[split])
-        names = _names(tags, sheets, str(source.label_column))
+            _check_lengths(sheet, column, words[split], tags[split])
+        names = names_of(tags, sheets, column)
         return {split: _rows(words[split], tags[split], names) for split in sheets}, names
 
     def present(self, labels: NDArray[Any]) -> NDArray[Any]:
@@ -81,37 +83,12 @@ def _metric(metric: str, tags: Sequence[str]) -> Metric:
 def _words(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:
     """Yield the words of every row, None where there are none."""
     for row, value in enumerate(sheet.column(column, WORDS)):
-        words = _listed(sheet, row, column, WORDS, value, "words")
+        words = list_of(sheet, row, column, WORDS, value, what="word")
         for word in words or ():
             if not isinstance(word, str) or not word.strip():
-                raise InputError(
-                    WORDS, f"{sheet.where(row, column)}: {word!r:.80} is not a word; write each as a string"
-                )
+                where = sheet.where(row, column)
+                raise InputError(WORDS, f"{where}: {word!r:.80} is not a word; write each as a string")
         yield tuple(words) if words else None
-
-
-def _tags(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:
-    """Yield the tags of every row as they are spelled, None where there are none."""
-    for row, value in enumerate(sheet.column(column, TAGS)):
-        tags = _listed(sheet, row, column, TAGS, value, "tags")
-        for tag in tags or ():
-            is_id = isinstance(tag, int | np.integer) and not isinstance(tag, bool) and tag >= 0
-            if not is_id and not (isinstance(tag, str) and tag.strip()):
-                what = f"{tag!r:.80} is not a tag; write a name, or an id counted from 0"
-                raise InputError(TAGS, f"{sheet.where(row, column)}: {what}")
-        if len({isinstance(tag, str) for tag in tags or ()}) > 1:
-            raise InputError(TAGS, f"{sheet.where(row, column)}: holds names and ids; use one of them")
-        yield tuple(map(str, tags)) if tags else None
-
-
-def _listed(sheet: Sheet, row: int, column: str, field: str, value: Any, what: str) -> Sequence[Any] | None:
-    if value is None or isinstance(value, list | tuple | np.ndarray):
-        return None if value is None else list(value)
-    raise InputError(
-        field,
-        f"{sheet.where(row, column)}: holds {value!r:.80}, not a list of {what}; "
-        "give parquet or jsonl with lists, or CoNLL files (.conll) with a word and its tag per line",
-    )
 
 
 def _check_lengths(
@@ -122,29 +99,10 @@ def _check_lengths(
             raise InputError(TAGS, f"{sheet.where(row, column)}: {len(theirs)} tags for {len(some)} words")
 
 
-def _names(
-    tags: Mapping[str, Sequence[Sequence[str] | None]], sheets: Mapping[str, Sheet], column: str
-) -> tuple[str, ...]:
-    """Return the names of the tags by id. Raises `InputError` for splits that spell them differently."""
-    spelled = {split: {tag for row in rows for tag in row or ()} for split, rows in tags.items()}
-    every = set().union(*spelled.values())
-    numbers = {split: all(tag.isdecimal() for tag in found) for split, found in spelled.items() if found}
-    if len(set(numbers.values())) > 1:
-        kinds = ", ".join(f"{sheets[s].name} has {'ids' if is_id else 'names'}" for s, is_id in numbers.items())
-        raise InputError(TAGS, f"column {column!r}: {kinds}; use one of them in all splits")
-    if not every or not all(numbers.values()):
-        return tuple(sorted(every))
-    given = next((sheet.label_names[column] for sheet in sheets.values() if column in sheet.label_names), ())
-    count = max(map(int, every)) + 1
-    if given and count > len(given):
-        raise InputError(TAGS, f"column {column!r}: id {count - 1}, but the file names {len(given)} tags")
-    return tuple(given) or tuple(map(str, range(count)))
-
-
 def _rows(words: list[tuple[str, ...] | None], tags: Sequence[Sequence[str] | None], names: Sequence[str]) -> Rows:
     ids = {name: index for index, name in enumerate(names)}
     width = max((len(row) for row in tags if row), default=1)
     labels = np.full((len(tags), width), ABSENT, dtype=np.int64)
     for place, row in enumerate(tags):
         labels[place, : len(row or ())] = [ids[tag] if tag in ids else int(tag) for tag in row or ()]
-    return Rows(texts=words, labels=labels, is_unlabelled=np.array([row is None for row in tags], dtype=bool))
+    return Rows(texts=words, labels=labels, is_unlabelled=np.array([not row for row in tags], dtype=bool))

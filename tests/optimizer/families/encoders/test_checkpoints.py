@@ -200,7 +200,6 @@ def write(name: str, text: str) -> Callable[[Path], object]:
     ("change", "message"),
     [
         (write("config.json", "[1]"), r"config\.json holds a list; it must hold an object"),
-        (lambda place: configure(place, problem_type="multi_label_classification"), "several labels to a text"),
         (lambda place: configure(place, quantization_config={"quant_method": "gptq"}), "quantization_config"),
         (lambda place: configure(place, chunk_size_feed_forward=7), "set chunk_size_feed_forward .* to 0"),
         (lambda place: configure(place, id2label={"0": "a", "1": "b"}), "names 2 labels, the head has 3 outputs"),

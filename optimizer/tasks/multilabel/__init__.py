@@ -1,0 +1,1 @@
+"""Multi-label classification: none, one or several labels per text."""
