@@ -10,14 +10,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from objectives.latency import measure_latency
 from optimizer.families.encoders.load import load_workload
-from optimizer.families.networks.family import NetworkFamily
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
 from search_spaces.transforms.units.materialize import outline
@@ -47,12 +45,11 @@ def predicted_and_timed(spec: StudySpec, configs: int) -> str:
     rng, threads = np.random.default_rng(0), spec.threads or 1
     with TemporaryDirectory() as place:
         workload = load_workload(spec, cache_dir=Path(place), progress=lambda *_: None)
-        family = cast("NetworkFamily", workload.family)
-        layout = family.layout
+        family, layout = workload.family, workload.family.dense("obs").layout
         latency = family.latency(spec, Path(place))
     flops = family.costs()["flops"]
     drawn = [Config.of({group.name: int(rng.choice(group.levels)) for group in layout.groups}) for _ in range(configs)]
-    networks = {str(index): outline(workload.model, family.layout, config) for index, config in enumerate(drawn)}
+    networks = {str(index): outline(workload.model, layout, config) for index, config in enumerate(drawn)}
     timed = measure_latency(
         {DENSE: workload.model, **networks},
         family.request(),

@@ -194,6 +194,7 @@ class StudyRun:
             "batch_sizes": list(self._spec.batch_sizes),
             **workload.family.conditions(),
             "structure": self._spec.structure,
+            "transforms": list(self._spec.applied),
             "wait_policy": os.environ.get("OMP_WAIT_POLICY", "the library's own").lower(),
             "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
             "torch": torch.__version__,

@@ -10,6 +10,7 @@ from typing import Any
 from api.http.state import State
 from optimizer.progress import TITLES
 from optimizer.spec import StudySpec
+from search_spaces.transforms.table import trains
 from studies.events import STAGE
 from studies.jobs import Job, JobState
 from studies.records import Study, StudyState
@@ -71,4 +72,4 @@ def _run_of(jobs: Sequence[Job]) -> Job | None:
 def _has_stage(spec: StudySpec, stage: str) -> bool:
     if stage == "recover":
         return spec.recover != "none"
-    return spec.structure != "weights" or stage not in OF_UNITS
+    return stage not in OF_UNITS or not trains(spec.applied)

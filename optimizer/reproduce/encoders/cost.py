@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from objectives.flops import count_flops
 from objectives.measurement import Measurement
-from optimizer.families.encoders.family import EncoderFamily, request_of
+from optimizer.families.encoders.family import request_of
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.workload import Workload
 
@@ -55,7 +55,7 @@ def measure_costs(
 def _measured(
     model: Any, workload: Workload, device: torch.device, *, seed: int, latency_s: float
 ) -> dict[str, Measurement]:
-    length, dense = cast("EncoderFamily", workload.family).sequence_length, workload.model
+    length, dense = int(str(workload.family.conditions()["sequence_length"])), workload.model
     models: dict[Hashable, Any] = {DENSE: dense.to(device), PRUNED: model.to(device)}
     asked = Asked(
         request=request_of(length, int(dense.config.vocab_size), device),

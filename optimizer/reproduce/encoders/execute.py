@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -13,7 +11,6 @@ from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
-from optimizer.families.encoders.family import EncoderFamily
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.cost import measure_costs
@@ -59,7 +56,7 @@ def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> Encoder
         energy_source=costs.energy["energy"].source,
         energy_device=str(costs.energy["latency"].conditions["device_name"]),
         cpu=str(conditions["device_name"]),
-        sequence_length=cast("EncoderFamily", workload.family).sequence_length,
+        sequence_length=int(str(workload.family.conditions()["sequence_length"])),
         threads=int(str(conditions["threads"])),
         training_s=training_s,
         trained_on=len(bench.train),
