@@ -40,8 +40,8 @@ class Data:
     images: ImageData | None = None
 
 
-def taken_data(data: object, *, is_of_images: bool, outputs: int | None = None) -> Data:
-    """Return data as they were given; `is_of_images`: the model takes images, and has so many `outputs` if known.
+def taken_data(data: object, *, is_of_images: bool, is_trained: bool = False) -> Data:
+    """Return data as they were given; `is_of_images`: the model takes images; `is_trained`: as they are given.
 
     Raises `InputError` for what is not data, and for values that are neither texts nor images.
     """
@@ -54,7 +54,7 @@ def taken_data(data: object, *, is_of_images: bool, outputs: int | None = None) 
     splits = {name: _split(name, value) for name, value in _by_split(data).items()}
     arrays = {name: split for name, split in splits.items() if not isinstance(split, Sheet)}
     if arrays or is_of_images:
-        return Data(task="images", fields={}, images=images_of(splits, outputs=outputs))
+        return Data(task="images", fields={}, images=images_of(splits, is_trained=is_trained))
     sheets = {name: split for name, split in splits.items() if isinstance(split, Sheet)}
     is_paired = all(OTHER in sheet.columns and TEXT in sheet.columns for sheet in sheets.values())
     return Data(task="texts", fields={"text_columns": (TEXT, OTHER)} if is_paired else {}, texts=sheets)
@@ -112,7 +112,11 @@ def _of_table(name: str, table: Any) -> Sheet | tuple[Any, Any]:  # Any: `datase
     labels = next((column for column in (LABEL, "labels") if column in table.column_names), None)
     if labels is None:
         raise InputError("data", f"{name} has no column 'label'; it has {', '.join(table.column_names)}")
-    return [np.asarray(image) for image in table[pictures[0]]], np.asarray(table[labels])
+    return [_channels_first(np.asarray(image)) for image in table[pictures[0]]], np.asarray(table[labels])
+
+
+def _channels_first(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
 
 def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, Any]:
@@ -120,8 +124,8 @@ def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, 
     answers = _values(labels)
     if isinstance(inputs, pd.DataFrame):
         inputs = inputs.to_numpy()
-    if isinstance(inputs, Tensor) or (isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biufc"):
-        _check_lengths(name, len(inputs), len(answers))
+    if _is_of_numbers(inputs):
+        _check_lengths(name, len(inputs), len(answers))  # type: ignore[arg-type]  # an array or a list of them
         return inputs, labels
     texts = _values(inputs)
     _check_lengths(name, len(texts), len(answers))
@@ -129,6 +133,12 @@ def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, 
         first, second = zip(*texts, strict=True)
         return sheet_of(name, {TEXT: list(first), OTHER: list(second), LABEL: answers})
     return sheet_of(name, {TEXT: texts, LABEL: answers})
+
+
+def _is_of_numbers(inputs: object) -> bool:
+    """Whether inputs are an array of numbers, or a list of such arrays."""
+    first = inputs[0] if isinstance(inputs, list | tuple) and inputs else inputs
+    return isinstance(first, Tensor) or (isinstance(first, np.ndarray) and first.dtype.kind in "biufc")
 
 
 def _check_lengths(name: str, inputs: int, labels: int) -> None:

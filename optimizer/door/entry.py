@@ -199,7 +199,8 @@ class _Taken:
         if model is None and tokenizer is not None:
             raise InputError("tokenizer", "belongs to a loaded model; give both")
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
-        self.data = taken_data(data, is_of_images=self.model.is_of_images)
+        is_trained = self.model.module is not None
+        self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
         self._metric_name = metric if isinstance(metric, str) else None
         self.given = Given(
             model=self.model.module,

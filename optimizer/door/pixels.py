@@ -9,19 +9,32 @@ import numpy as np
 import torch
 
 from optimizer.errors import InputError, listed
-from optimizer.tasks.images.data import TEST_SHARE, ImageData, Images, Normalisation, stratified_indices
+from optimizer.tasks.images.data import (
+    TEST_SHARE,
+    ImageData,
+    Images,
+    Normalisation,
+    normalisation_of,
+    stratified_indices,
+)
 
 Arrays = tuple[Any, Any]  # Any: images `(n, c, h, w)` or `(n, h, w)`, labels `(n,)`; checked here
+CHANNELS = (1, 3)
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
 
 
-def images_of(splits: Mapping[str, object], *, outputs: int | None) -> ImageData:
+def images_of(splits: Mapping[str, object], *, is_trained: bool) -> ImageData:
     """Return the images of a study by split; without a test split a stratified fifth of train is tested on.
 
-    Numbers are taken as they are, as float32: the network sees what it was given. `outputs` is the number of classes,
-    None: one more than the largest label. Raises `InputError` for anything but arrays of one shape with whole numbers
-    from 0 as labels.
+    Numbers are taken as they are, as float32. Bytes are pixels: they are normalised by mean and spread of train, and
+    refused where the network `is_trained`, since only its owner knows how it was normalised. Raises `InputError` for
+    anything but arrays of one shape with whole numbers from 0 as labels.
     """
+    are_bytes = {name: _is_of_bytes(split) for name, split in splits.items()}
+    if is_trained and any(are_bytes.values()):
+        raise InputError(
+            "data", "has images of bytes; give the numbers that the network takes, such as (X / 255 - mean) / spread"
+        )
     parts: dict[str, Images] = {}
     for name, split in splits.items():
         kind = SPLITS.get(name.lower())
@@ -31,17 +44,27 @@ def images_of(splits: Mapping[str, object], *, outputs: int | None) -> ImageData
     if "train" not in parts:
         raise InputError("data", f"has no split 'train'; it has {listed(list(splits))}")
     parts = _with_test(parts)
+    channels, height, width = parts["train"].pixels.shape[1:]
+    normalise = Normalisation((0.0,) * channels, (1.0,) * channels)
+    if all(are_bytes.values()):
+        normalise = normalisation_of(parts["train"].pixels.numpy())
+        parts = {kind: normalise(part.pixels.numpy(), part.labels.numpy()) for kind, part in parts.items()}
     train = parts["train"]
-    channels, height, width = train.pixels.shape[1:]
     return ImageData(
         name="images",
         shape=(channels, height, width),
-        classes=outputs or int(train.labels.max()) + 1,
+        classes=int(train.labels.max()) + 1,
         train=train,
         test=parts["test"],
         validation=parts.get("validation"),
-        normalisation=Normalisation((0.0,) * channels, (1.0,) * channels),
+        normalisation=normalise,
     )
+
+
+def _is_of_bytes(split: object) -> bool:
+    pixels = split[0] if isinstance(split, tuple) else None
+    first = pixels[0] if isinstance(pixels, list) and pixels else pixels
+    return str(getattr(first, "dtype", "")).removeprefix("torch.") == "uint8"
 
 
 def _part(name: str, split: object) -> Images:
@@ -52,6 +75,8 @@ def _part(name: str, split: object) -> Images:
         pixels = pixels[:, None]
     if pixels.ndim != 4 or not len(pixels):
         raise InputError("data", f"{name} must have images of shape (n, c, h, w) or (n, h, w), got {pixels.shape}")
+    if pixels.shape[1] not in CHANNELS and pixels.shape[3] in CHANNELS:
+        raise InputError("data", f"{name} has its channels last, {pixels.shape}; give X.transpose(0, 3, 1, 2)")
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "iu":
         raise InputError(
             "data", f"{name} needs one whole number per image, from 0, as label; got {labels.dtype} {labels.shape}"

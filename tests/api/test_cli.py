@@ -201,6 +201,15 @@ def test_bad_input_exits_with_2_names_the_remedy_and_makes_nothing(
     assert number_of_studies(tmp_path / "s.sqlite") == 0
 
 
+def test_mlflow_that_is_not_installed_is_named_before_anything_runs(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.door.packages.find_spec", lambda name: None)
+    done = Cli(tmp_path, assets)("--model", "bert-base", "--task", "sst2", "--epsilon", "0.01", "--mlflow", "sqlite://")
+    assert done.returncode == 2
+    assert "--mlflow: needs more packages: pip install 'pruning-optimizer[mlflow]'" in done.stderr
+
+
 def number_of_studies(path: Path) -> int:
     """Return the number of studies in a database that may not exist."""
     if not path.exists():

@@ -33,9 +33,7 @@ def run_study(
         return _estimate(spec, shared, study)
     with shared.studies() as known:
         result = known.run(spec, name=study, console=shared.messages)
-        if mlflow is not None:
-            _log(result, known, shared, mlflow)
-        return hand_over(result, known, shared, output)
+        return hand_over(result, known, shared, output, mlflow)
 
 
 def _log(result: RunResult, known: Studies, shared: Shared, uri: str) -> None:
@@ -68,8 +66,13 @@ def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
         shared.console.print(report.in_words())
 
 
-def hand_over(result: RunResult, known: Studies, shared: Shared, output: Path | None) -> None:
-    """Print a result and write the report if `output` is given. Raises `NothingFeasibleError`, exit code 3."""
+def hand_over(
+    result: RunResult, known: Studies, shared: Shared, output: Path | None, mlflow: str | None = None
+) -> None:
+    """Print a result, write the report to `output` and log it to `mlflow` where they are given.
+
+    Raises `NothingFeasibleError`, exit code 3.
+    """
     if output is not None:
         from optimizer.report import write_report
 
@@ -79,5 +82,7 @@ def hand_over(result: RunResult, known: Studies, shared: Shared, output: Path | 
         shared.answer(result)
     else:
         print_result(result, shared.console, resume=known.resume_command(result.study))
+    if mlflow is not None:
+        _log(result, known, shared, mlflow)
     if not result.front:
         raise NothingFeasibleError(f"nothing is feasible: {result.why_empty}")

@@ -101,7 +101,7 @@ def load_images(
     chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
     pixels, remarks = read_pixels(chosen, task, largest)
     channels, height, width = pixels["train"].shape[1:]
-    normalise = normalisation.for_channels(channels) if normalisation else _normalisation(pixels["train"])
+    normalise = normalisation.for_channels(channels) if normalisation else normalisation_of(pixels["train"])
     images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
     return ImageData(
         name=name,
@@ -154,7 +154,7 @@ def _subset(part: Part, count: int | None, seed: int) -> Part:
     return part.chosen(stratified_indices(part.labels, count, seed))
 
 
-def _normalisation(pixels: Pixels) -> Normalisation:
+def normalisation_of(pixels: Pixels) -> Normalisation:
     """Return the mean of `pixels` per channel and their spread, 1 where they have none."""
     mean = pixels.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)
     spread = pixels.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)

@@ -1,0 +1,71 @@
+"""Images in memory: taken as the numbers they are, bytes as pixels; what is no image is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
+
+from optimizer.door.data import taken_data
+from optimizer.errors import InputError
+from optimizer.tasks.images.data import ImageData
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (40, 3, 4, 4), dtype=np.uint8)
+LABELS = np.arange(40) % 4
+
+
+def images(data: object, *, is_trained: bool = False) -> ImageData:
+    found = taken_data(data, is_of_images=True, is_trained=is_trained).images
+    assert found is not None
+    return found
+
+
+def test_numbers_are_taken_as_they_are_and_a_fifth_is_for_testing() -> None:
+    floats = PIXELS / 255
+    found = images((floats, LABELS), is_trained=True)
+    assert found.shape == (3, 4, 4)
+    assert found.classes == 4
+    assert (len(found.train), len(found.test)) == (32, 8)
+    both = torch.cat([found.train.pixels, found.test.pixels])
+    assert sorted(both.sum(dim=(1, 2, 3)).tolist()) == pytest.approx(sorted(floats.sum(axis=(1, 2, 3)).tolist()))
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(torch.from_numpy(floats), torch.from_numpy(LABELS)), batch_size=7
+    )
+    other = images({"train": loader})
+    assert torch.equal(other.train.pixels, found.train.pixels)
+
+
+def test_bytes_are_normalised_by_train_and_a_table_of_pictures_holds_bytes() -> None:
+    splits = {"train": (PIXELS[:30], LABELS[:30]), "test": (PIXELS[30:], LABELS[30:])}
+    found = images(splits)
+    assert found.train.pixels.mean(dim=(0, 2, 3)).abs().max() < 1e-5
+    assert found.normalisation.mean == pytest.approx(PIXELS[:30].mean(axis=(0, 2, 3)).tolist(), rel=1e-5)
+    features = Features({"image": Image(), "label": ClassLabel(names=list("abcd"))})
+    table = DatasetDict(
+        {
+            name: Dataset.from_dict({"image": list(x.transpose(0, 2, 3, 1)), "label": y.tolist()}, features=features)
+            for name, (x, y) in splits.items()
+        }
+    )
+    assert torch.equal(images(table).train.pixels, found.train.pixels)
+    with pytest.raises(InputError, match="images of bytes; give the numbers that the network takes"):
+        images(splits, is_trained=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((PIXELS.transpose(0, 2, 3, 1)[:, :, :3] / 255, LABELS), r"channels last, .*; give X.transpose\(0, 3, 1, 2\)"),
+        (([np.zeros((1, 4, 4)), np.zeros((1, 5, 4))] * 4, [0, 1] * 4), "different shapes; resize them"),
+        (({"train": (PIXELS / 255, LABELS + 0.5)}), "needs one whole number per image"),
+        (({"test": (PIXELS / 255, LABELS)}), "has no split 'train'; it has 'test'"),
+        (({"train": (PIXELS / 255, LABELS), "dev": (PIXELS / 255, LABELS), "valid": (PIXELS, LABELS)}), "each once"),
+    ],
+)
+def test_what_is_no_image_is_refused(data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        images(data)
