@@ -12,12 +12,29 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from optimizer.errors import InputError
 
 
+class RunKey(BaseModel):
+    """All that a run depends on; equal keys are the same run. Each kind of experiment adds its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    dataset: str
+    model: str
+    configuration: str
+    seed: int
+
+    def shared(self) -> dict[str, object]:
+        """Return what the runs that are compared with each other share."""
+        return self.model_dump(exclude={"configuration", "seed"})
+
+
 class Recorded(BaseModel):
     """A finished run of any kind under its key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: BaseModel
+    key: RunKey
+    accuracy: float
 
 
 Record = TypeVar("Record", bound=Recorded)
@@ -30,7 +47,7 @@ class Ledger(Generic[Record]):
         self._path = path
         self._records = {record.key: record for record in _read(path, kind)}
 
-    def get(self, key: BaseModel) -> Record | None:
+    def get(self, key: RunKey) -> Record | None:
         """Return a finished run, None for one that is still to do."""
         return self._records.get(key)
 

@@ -1,15 +1,69 @@
-"""The presets by name, each a TOML file."""
+"""Presets: published experiments as data, each a TOML file with its settings and the values that it reports."""
 
 from __future__ import annotations
 
+import fnmatch
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from optimizer.errors import UnknownNameError
+from optimizer.reproduce.claims import Claim, Frozen, Published, Quantity
 
 ScaleName = Literal["quick", "paper"]
+
+
+class Configuration(Frozen):
+    """One row of the experiment."""
+
+    label: str
+
+
+class Scale(Frozen):
+    """How much of the experiment is run. `train_examples` of None are all; `models` of None are the preset's."""
+
+    runs: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    train_examples: int | None = Field(None, ge=1)
+    models: tuple[str, ...] | None = None
+
+
+class Preset(Frozen):
+    """A published experiment; each kind has its own settings, and knows the quantities that are claimed."""
+
+    quantities: ClassVar[Mapping[str, Quantity]]
+    name: str
+    title: str
+    source: str
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    batch_size: int = Field(ge=1)
+    scales: Mapping[ScaleName, Scale]
+    configurations: tuple[Configuration, ...]
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        labels = [configuration.label for configuration in self.configurations]
+        unknown = [name for name in self.labels_named() if name not in labels]
+        for claim in self.claims():
+            unknown += [pattern for pattern in claim.configurations if not fnmatch.filter(labels, pattern)]
+            unknown += [] if claim.metric in self.quantities else [claim.metric]
+        if unknown or len(set(labels)) < len(labels):
+            raise ValueError(f"configurations: labels must be unique and exist where they are named, got {unknown}")
+        return self
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return everything that is claimed of configurations."""
+        return self.published
+
+    def labels_named(self) -> tuple[str, ...]:
+        """Return the labels that other settings name."""
+        return ()
 
 
 def preset_names() -> tuple[str, ...]:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from optimizer.reproduce.asked import Asked
-from optimizer.reproduce.encoders.plan import EncoderRequest
-from optimizer.reproduce.encoders.preset import KIND, load_encoder_preset
-from optimizer.reproduce.encoders.reproduce import EncoderReproduction, reproduce_encoders
-from optimizer.reproduce.images.plan import Request
-from optimizer.reproduce.images.preset import load_preset
-from optimizer.reproduce.images.reproduce import Reproduction, reproduce
+from optimizer.reproduce.encoders.experiment import EncoderExperiment
+from optimizer.reproduce.encoders.preset import KIND, EncoderPreset
+from optimizer.reproduce.images.experiment import ImageExperiment
+from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.presets import read_preset
+from optimizer.reproduce.reproduce import Asked, Experiment, Reproduction, reproduce
 
 
-def start(
-    name: str, asked: Asked, output: Path, *, cache_dir: Path, progress: Callable[[str], None]
-) -> Reproduction | EncoderReproduction:
+def start(name: str, asked: Asked, output: Path, *, cache_dir: Path, progress: Callable[[str], None]) -> Reproduction:
     """Run a preset into `output`. Raises `InputError` for what cannot be run."""
-    if read_preset(name).get("kind") == KIND:
-        encoders = EncoderRequest(preset=load_encoder_preset(name), **vars(asked))
-        return reproduce_encoders(encoders, output, cache_dir=cache_dir, progress=progress)
-    return reproduce(Request(preset=load_preset(name), **vars(asked)), output, progress=progress)
+    return reproduce(experiment_of(name, asked, cache_dir=cache_dir, progress=progress), output)
+
+
+def experiment_of(name: str, asked: Asked, *, cache_dir: Path, progress: Callable[[str], None]) -> Experiment[Any, Any]:
+    """Return the experiment of a preset. Raises `InputError`."""
+    content = read_preset(name)
+    if content.get("kind") == KIND:
+        encoders = EncoderPreset.model_validate(content)
+        return EncoderExperiment(preset=encoders, asked=asked, cache_dir=cache_dir, progress=progress)
+    images = ImagePreset.model_validate(content)
+    return ImageExperiment(preset=images, asked=asked, cache_dir=cache_dir, progress=progress)

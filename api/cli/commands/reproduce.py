@@ -13,9 +13,7 @@ from api.cli.context import Shared, shared_here
 from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from optimizer.reproduce.encoders.reproduce import EncoderReproduction
-    from optimizer.reproduce.figure import Figure
-    from optimizer.reproduce.images.reproduce import Reproduction  # brings torch
+    from optimizer.reproduce.reproduce import Reproduction
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +40,8 @@ def reproduce(
     output: Annotated[Path | None, typer.Option(help="Directory for runs, tables and figures.")] = None,
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
-    from optimizer.reproduce.asked import Asked
     from optimizer.reproduce.presets import ScaleName
+    from optimizer.reproduce.reproduce import Asked
     from optimizer.reproduce.start import start
 
     if scale not in get_args(ScaleName):
@@ -54,53 +52,13 @@ def reproduce(
     _answer(shared, found)
 
 
-def _answer(shared: Shared, found: Reproduction | EncoderReproduction) -> None:
-    from optimizer.reproduce.images.reproduce import Reproduction
-
+def _answer(shared: Shared, found: Reproduction) -> None:
     if shared.as_json:
         return shared.answer(found)
-    shared.console.print(_image_table(found) if isinstance(found, Reproduction) else _encoder_table(found))
-    remarks = () if isinstance(found, Reproduction) else ("", *found.remarks)
-    return shared.console.print(
-        "\n".join([*found.sentences, *remarks, "", *found.files]), highlight=False, markup=False
-    )
-
-
-def _image_table(found: Reproduction) -> Table:
-    table = Table("configuration", "overall sparsity", "accuracy, %", "change", "time", "energy", "runs", box=None)
+    table = Table(*(column.head for column in found.summary), box=None)
     for row in found.rows:
-        table.add_row(
-            f"{row.dataset} {row.model} {row.configuration}",
-            f"{row.overall_sparsity:.2%}",
-            _percent(row.accuracy),
-            f"{100 * row.accuracy_change.mean:+.2f}",
-            f"{row.time_change.mean:+.1%}",
-            f"{row.energy_change.mean:+.1%} ({row.energy_source})",
-            str(row.runs),
-        )
-    return table
-
-
-def _encoder_table(found: EncoderReproduction) -> Table:
-    heads = ("configuration", "accuracy, %", "change", "F1", "MCC", "FLOPs", "CPU time", "GPU time", "energy", "runs")
-    table = Table(*heads, box=None)
-    for row in found.rows:
-        gpu = row.gpu_latency_change
-        table.add_row(
-            f"{row.dataset} {Path(row.model).name} {row.learning_rate:g} {row.configuration}",
-            _percent(row.accuracy),
-            f"{100 * row.accuracy_change.mean:+.2f}",
-            _percent(row.f1),
-            f"{row.mcc.mean:.3f}",
-            f"{row.flops_change.mean:+.1%}",
-            f"{row.cpu_latency_change.mean:+.1%}",
-            "no GPU" if gpu is None else f"{gpu.mean:+.1%}",
-            f"{row.energy_change.mean:+.1%} ({row.energy_source})",
-            str(row.runs),
-        )
-    return table
-
-
-def _percent(figure: Figure) -> str:
-    deviation = "" if figure.deviation is None else f" ± {100 * figure.deviation:.2f}"
-    return f"{100 * figure.mean:.2f}{deviation}"
+        table.add_row(*(column.cell(row) for column in found.summary))
+    shared.console.print(table)
+    remarks = ("", *found.remarks) if found.remarks else ()
+    said = "\n".join([*found.sentences, *remarks, "", *found.files])
+    return shared.console.print(said, highlight=False, markup=False)

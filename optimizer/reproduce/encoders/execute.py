@@ -1,8 +1,15 @@
-"""One run: prune the dense model by a configuration, train what the method trains, measure what came out."""
+"""One run: prune the dense model by a configuration, train what the method trains, measure what came out.
+
+Costs are latency on every kind of device that is here, and energy on the GPU where there is one, as published.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -11,29 +18,34 @@ from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
+from optimizer.families.encoders.family import request_of
+from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.bench import Bench
-from optimizer.reproduce.encoders.cost import measure_costs
-from optimizer.reproduce.encoders.plan import EncoderRun
+from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.reproduce.encoders.prune import TRAINED, prune
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord, packed
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.workload import Workload
 
+PRUNED = "pruned"
+BATCH = 1  # "the time required to process an input", step 3
 
-def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> EncoderRecord:
+
+def execute(
+    key: EncoderKey, configuration: EncoderConfiguration, bench: Bench, *, latency_seconds: float
+) -> EncoderRecord:
     """Prune, train and measure one run; on one machine the same run gives the same weights. Raises `InputError`."""
-    key, method = run.key, run.configuration.method
     settings = settings_of(key)
     workload = bench.workload(settings)
     examples = workload.verification
-    model, ratio = prune(run.configuration, workload, bench.spec, bench.cache_dir)
-    is_trained = method in TRAINED
+    model, ratio = prune(configuration, workload, bench.spec, bench.cache_dir)
+    is_trained = configuration.method in TRAINED
     untrained = _accuracy(model, workload) if is_trained and ratio else None
     training_s = _train(model, bench, workload, settings) if is_trained else 0.0
     predictions = _predictions(model, workload)
-    costs = measure_costs(model, workload, seed=key.seed, latency_s=latency_seconds)
-    conditions = costs.cpu["latency"].conditions
+    cpu, gpu = _costs(model, workload, seed=key.seed, latency_s=latency_seconds)
+    dear, conditions = gpu or cpu, cpu["latency"].conditions
     return EncoderRecord(
         key=key,
         ratio=ratio,
@@ -46,17 +58,17 @@ def execute(run: EncoderRun, bench: Bench, *, latency_seconds: float) -> Encoder
         untrained_accuracy=untrained,
         parameters=count_parameters(model),
         flops=count_flops(model, examples.lengths),
-        cpu_latency_s=costs.cpu["latency"].value,
-        cpu_latency_ratio=costs.cpu["latency_ratio"].value,
-        cpu_latency_interval=_ends(costs.cpu["latency_ratio"]),
-        gpu_latency_s=None if costs.gpu is None else costs.gpu["latency"].value,
-        gpu_latency_ratio=None if costs.gpu is None else costs.gpu["latency_ratio"].value,
-        energy_j=costs.energy["energy"].value,
-        energy_ratio=costs.energy["energy_ratio"].value,
-        energy_source=costs.energy["energy"].source,
-        energy_device=str(costs.energy["latency"].conditions["device_name"]),
+        cpu_latency_s=cpu["latency"].value,
+        cpu_latency_ratio=cpu["latency_ratio"].value,
+        cpu_latency_interval=_ends(cpu["latency_ratio"]),
+        gpu_latency_s=None if gpu is None else gpu["latency"].value,
+        gpu_latency_ratio=None if gpu is None else gpu["latency_ratio"].value,
+        energy_j=dear["energy"].value,
+        energy_ratio=dear["energy_ratio"].value,
+        energy_source=dear["energy"].source,
+        energy_device=str(dear["latency"].conditions["device_name"]),
         cpu=str(conditions["device_name"]),
-        sequence_length=int(str(workload.family.conditions()["sequence_length"])),
+        sequence_length=int(str(conditions["sequence_length"])),
         threads=int(str(conditions["threads"])),
         training_s=training_s,
         trained_on=len(bench.train),
@@ -94,6 +106,45 @@ def _train(model: nn.Module, bench: Bench, workload: Workload, settings: Finetun
 def _predictions(model: nn.Module, workload: Workload) -> NDArray[np.generic]:
     examples = workload.verification
     return workload.task.predictions(predict(model, examples, workload.task), examples)
+
+
+def _costs(
+    model: nn.Module, workload: Workload, *, seed: int, latency_s: float
+) -> tuple[dict[str, Measurement], dict[str, Measurement] | None]:
+    """Return the costs beside the dense model on the CPU, and on the GPU where there is one, by quantity.
+
+    `latency_s` bounds the seconds of timing per device; both models are on the workload's device after.
+    """
+    try:
+        names = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+        cpu, *gpu = (_costs_on(torch.device(name), model, workload, seed=seed, latency_s=latency_s) for name in names)
+        return cpu, gpu[0] if gpu else None
+    finally:
+        for moved in (workload.model, model):
+            moved.to(workload.device)
+
+
+def _costs_on(
+    device: torch.device, model: nn.Module, workload: Workload, *, seed: int, latency_s: float
+) -> dict[str, Measurement]:
+    length = int(str(workload.family.conditions()["sequence_length"]))
+    dense: Any = workload.model  # Any: one transformers class per family
+    models: dict[Hashable, nn.Module] = {DENSE: dense.to(device), PRUNED: model.to(device)}
+    asked = Asked(
+        request=request_of(length, int(dense.config.vocab_size), device),
+        flops=lambda network: count_flops(network, [length]),
+        conditions={"sequence_length": length},
+    )
+    taken = measure_models(
+        models,
+        asked,
+        batch_sizes=(BATCH,),
+        threads=None,
+        seed=seed,
+        progress=lambda _done, _total: None,
+        latency_s=latency_s,
+    )
+    return {measurement.quantity: measurement for measurement in taken[PRUNED]}
 
 
 def _ends(measurement: Measurement) -> tuple[float, float] | None:

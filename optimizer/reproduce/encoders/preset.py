@@ -1,39 +1,39 @@
-"""A preset of text encoders: settings, configurations and published values, and what the paper leaves open."""
+"""A preset of text encoders: settings, configurations and quantities, and what the paper leaves open."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from optimizer.reproduce.presets import ScaleName, read_preset
+from optimizer.reproduce.claims import Frozen, Quantity
+from optimizer.reproduce.presets import Configuration, Preset, Scale, ScaleName
 
 KIND = "encoders"
 MethodName = Literal["dense", "retrained", "magnitude", "iterative", "obs"]
-MetricName = Literal[
-    "accuracy",
-    "accuracy_change",
-    "f1",
-    "mcc",
-    "parameters",
-    "parameters_change",
-    "flops",
-    "flops_change",
-    "cpu_latency_s",
-    "cpu_latency_change",
-    "gpu_latency_s",
-    "gpu_latency_change",
-    "energy_j",
-    "energy_change",
-]
+
+_CHANGE = (100, "{:+.1f} %")  # what a figure is multiplied by, and how it is written
+QUANTITIES: Mapping[str, Quantity] = {
+    "accuracy": Quantity.scaled("accuracy", 100, "{:.2f} %", near=0.01),
+    "accuracy_change": Quantity.scaled("accuracy against dense, points", 100, "{:+.2f}", near=0.01),
+    "f1": Quantity.scaled("F1", 100, "{:.2f} %", near=0.01),
+    "mcc": Quantity.scaled("Matthews correlation", 1, "{:.3f}", near=0.03),
+    "parameters": Quantity.scaled("parameters", 1e-6, "{:.2f} M", share=0.05),
+    "parameters_change": Quantity.scaled("parameters against dense", *_CHANGE, share=0.25),
+    "flops": Quantity.scaled("FLOPs", 1e-9, "{:.4g} B"),
+    "flops_change": Quantity.scaled("FLOPs against dense", *_CHANGE, share=0.25),
+    "cpu_latency_s": Quantity.scaled("CPU latency", 1e3, "{:.3g} ms"),
+    "cpu_latency_change": Quantity.scaled("CPU latency against dense", *_CHANGE, share=0.25),
+    "gpu_latency_s": Quantity.scaled("GPU latency", 1e3, "{:.3g} ms"),
+    "gpu_latency_change": Quantity.scaled("GPU latency against dense", *_CHANGE, share=0.25),
+    "energy_j": Quantity.scaled("energy of one inference", 1, "{:.3g} J"),
+    "energy_change": Quantity.scaled("energy against dense", *_CHANGE, share=0.25),
+}
+"""Absolute FLOPs, times and joules are not judged: the paper gives neither the length nor the number of its inputs."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Configuration(_Frozen):
+class EncoderConfiguration(Configuration):
     """One row of the experiment.
 
     `dense` is the model as it was fine-tuned; `retrained` the same after as much more training as the pruned ones
@@ -41,7 +41,6 @@ class Configuration(_Frozen):
     `obs` this project's own way, untrained, within the FLOPs of `magnitude` at the same ratio.
     """
 
-    label: str
     method: MethodName
     ratio: float = Field(0.0, ge=0, lt=1)
 
@@ -52,40 +51,18 @@ class Configuration(_Frozen):
         return self
 
 
-class Scale(_Frozen):
-    """How much of the experiment is run. None takes all examples, or the preset's own data sets and models.
+class EncoderScale(Scale):
+    """How much of the experiment is run. `latency_seconds` are spent on timing the models of one run, per device."""
 
-    `latency_seconds` are spent on timing the models of one run, per device.
-    """
-
-    runs: int = Field(ge=1)
-    epochs: int = Field(ge=1)
     learning_rates: tuple[float, ...] = Field(min_length=1)
     datasets: tuple[str, ...] | None = None
-    models: tuple[str, ...] | None = None
     calibration_examples: int = Field(1024, ge=16)
-    train_examples: int | None = Field(None, ge=1)
     search_examples: int | None = Field(None, ge=1)
     validation_examples: int | None = Field(None, ge=1)
     latency_seconds: float = Field(5.0, gt=0)
 
 
-class Published(_Frozen):
-    """A published value and its place in the paper; changes are fractions of the dense model's figure.
-
-    `accuracy_change` alone is in points as a fraction. The values of a pruned model whose ratio the text does not give
-    name every configuration that they may mean.
-    """
-
-    datasets: tuple[str, ...]
-    models: tuple[str, ...]
-    configurations: tuple[str, ...]
-    metric: MetricName
-    value: float
-    where: str
-
-
-class Quoted(_Frozen):
+class Quoted(Frozen):
     """A row that the paper quotes of another model, with its own source. Fractions; `parameters` are counted."""
 
     model: str
@@ -95,41 +72,28 @@ class Quoted(_Frozen):
     cola_mcc: float | None = None
 
 
-class Illustration(_Frozen):
+class Illustration(Frozen):
     """A number that the text gives as an example of a step, of no model and no run."""
 
     where: str
     text: str
 
 
-class EncoderPreset(_Frozen):
+class EncoderPreset(Preset):
     """A published experiment on text encoders. `epsilon` is the accuracy loss that step 5 accepts."""
 
+    quantities: ClassVar[Mapping[str, Quantity]] = QUANTITIES
     kind: Literal["encoders"]
-    name: str
-    title: str
-    source: str
-    datasets: tuple[str, ...]
-    models: tuple[str, ...]
-    batch_size: int = Field(ge=1)
     epsilon: float = Field(gt=0, lt=1)
     built_in_learning_rate: float = Field(gt=0)
-    scales: Mapping[ScaleName, Scale]
-    configurations: tuple[Configuration, ...]
-    published: tuple[Published, ...] = ()
+    scales: Mapping[ScaleName, EncoderScale]
+    configurations: tuple[EncoderConfiguration, ...]
     quoted: tuple[Quoted, ...] = ()
     illustrations: tuple[Illustration, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        labels = [configuration.label for configuration in self.configurations]
-        unknown = {label for value in self.published for label in value.configurations} - {*labels}
-        if unknown or len(set(labels)) < len(labels) or self.configurations[0].method != "dense":
-            raise ValueError(f"configurations: dense first, labels unique and known where named, got {sorted(unknown)}")
+    def _begins_dense(self) -> Self:
+        if self.configurations[0].method != "dense":
+            raise ValueError("configurations: the dense model comes first")
         return self
-
-
-def load_encoder_preset(name: str) -> EncoderPreset:
-    """Return a preset of text encoders by name. Raises `UnknownNameError` for one that is not there."""
-    return EncoderPreset.model_validate(read_preset(name))

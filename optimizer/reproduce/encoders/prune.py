@@ -14,7 +14,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.prepare import prepare
 from optimizer.progress import Stages, ignore
-from optimizer.reproduce.encoders.preset import Configuration
+from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.search.iterative import next_tenths, pruned_config
 from optimizer.search.space import Space
 from optimizer.spec import CriterionName, StudySpec
@@ -25,7 +25,9 @@ CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitude
 TRAINED = ("retrained", "magnitude", "iterative")
 
 
-def prune(configuration: Configuration, workload: Workload, spec: StudySpec, cache_dir: Path) -> tuple[Any, float]:
+def prune(
+    configuration: EncoderConfiguration, workload: Workload, spec: StudySpec, cache_dir: Path
+) -> tuple[Any, float]:
     """Return the model of a configuration, of its own weights where it is trained after, and the share of units gone.
 
     Any: one transformers class per family. The dense model is left as it is.

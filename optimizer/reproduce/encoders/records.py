@@ -6,21 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.ledger import Recorded
+from optimizer.reproduce.ledger import Recorded, RunKey
 
 
-class EncoderKey(BaseModel):
-    """All that a run depends on; equal keys are the same run."""
+class EncoderKey(RunKey):
+    """All that a run depends on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    preset: str
-    dataset: str
-    model: str
-    configuration: str
-    seed: int
     learning_rate: float
     batch_size: int
     epochs: int
@@ -42,7 +34,6 @@ class EncoderRecord(Recorded):
 
     key: EncoderKey
     ratio: float
-    accuracy: float
     f1: float
     mcc: float
     majority: float

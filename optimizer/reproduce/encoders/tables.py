@@ -1,94 +1,18 @@
-"""Tables of encoder rows: Markdown for people, CSV for programs."""
+"""The columns of encoder tables."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from typing import Any
 
-from optimizer.reproduce.encoders.compare import NAMES, written
-from optimizer.reproduce.encoders.preset import EncoderPreset
+from optimizer.reproduce.claims import Published
+from optimizer.reproduce.encoders.preset import QUANTITIES
 from optimizer.reproduce.encoders.rows import EncoderRow
-from optimizer.reproduce.figure import Figure, with_deviation
-
-HEADS = (
-    "configuration",
-    "method",
-    "p",
-    "accuracy, %",
-    "change, points [95 %]",
-    "untrained, %",
-    "F1, %",
-    "MCC",
-    "parameters, M",
-    "FLOPs, M",
-    "",
-    "CPU, ms",
-    "",
-    "GPU, ms",
-    "energy, mJ",
-    "",
-    "training, s",
-    "published",
-)
-NOT_HERE = "not here"
+from optimizer.reproduce.reproduce import short_name
+from optimizer.reproduce.tables import Column, change, figure, points
 
 
-def markdown(rows: Sequence[EncoderRow]) -> str:
-    """Return one table; figures are mean ± standard deviation over the runs, unnamed columns are against dense."""
-    heads = tuple(f"{head} ({rows[0].energy_source})" if head.startswith("energy") else head for head in HEADS)
-    lines = [heads, ("---",) * len(HEADS), *(_cells(row) for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def comma_separated(rows: Sequence[EncoderRow]) -> str:
-    """Return every field of every row, means and deviations in columns of their own."""
-    flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(dict.fromkeys(name for row in flat for name in row)))
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
-
-
-def quotations(preset: EncoderPreset) -> str:
-    """Return what the paper quotes of other models, what it gives as examples, and what it leaves open."""
-    quoted = [
-        f"- {row.model} ({row.source}): {row.parameters / 1e6:g} M parameters, SST-2 accuracy {row.sst2_accuracy:.2%}"
-        + ("" if row.cola_mcc is None else f", CoLA MCC {row.cola_mcc:g}")
-        for row in preset.quoted
-    ]
-    examples = [f"- {illustration.where}: {illustration.text}" for illustration in preset.illustrations]
-    parts = (
-        ("Quoted there from others", quoted),
-        ("Examples there, of no run", examples),
-        ("What the paper leaves open, and what cannot be", [f"- {remark}" for remark in preset.remarks]),
-    )
-    return "\n\n".join(f"## {head}\n\n" + "\n".join(lines) for head, lines in parts if lines)
-
-
-def _cells(row: EncoderRow) -> tuple[str, ...]:
-    change = row.accuracy_difference
-    return (
-        row.configuration,
-        row.method,
-        with_deviation(row.ratio, scale=1, digits=1) if row.ratio.deviation else f"{row.ratio.mean:g}",
-        with_deviation(row.accuracy, scale=100, digits=2),
-        f"{100 * change.mean:+.2f} [{100 * change.lower:+.2f}, {100 * change.upper:+.2f}]",
-        _known(row.untrained_accuracy, scale=100, digits=2, missing="–"),
-        with_deviation(row.f1, scale=100, digits=2),
-        with_deviation(row.mcc, scale=1, digits=3),
-        with_deviation(row.parameters, scale=1e-6, digits=2),
-        with_deviation(row.flops, scale=1e-6, digits=1),
-        f"{row.flops_change.mean:+.1%}",
-        with_deviation(row.cpu_latency_s, scale=1e3, digits=2),
-        _latency_change(row),
-        _known(row.gpu_latency_s, scale=1e3, digits=2, missing=NOT_HERE),
-        with_deviation(row.energy_j, scale=1e3, digits=1),
-        f"{row.energy_change.mean:+.1%}",
-        with_deviation(row.training_s, scale=1, digits=0),
-        "; ".join(f"{NAMES[p.metric]} {written(p.metric, p.value)}, {p.where}" for p in row.published) or "–",
-    )
+def _ratio(row: EncoderRow) -> str:
+    return row.ratio.written(1, 1) if row.ratio.deviation else f"{row.ratio.mean:g}"
 
 
 def _latency_change(row: EncoderRow) -> str:
@@ -96,16 +20,49 @@ def _latency_change(row: EncoderRow) -> str:
     return f"{row.cpu_latency_change.mean:+.1%}{ends}"
 
 
-def _known(figure: Figure | None, *, scale: float, digits: int, missing: str) -> str:
-    return missing if figure is None else with_deviation(figure, scale=scale, digits=digits)
+def _quoted(row: EncoderRow) -> str:
+    values = ((QUANTITIES[claim.metric], claim) for claim in row.published)
+    return "; ".join(f"{of.words} {of.claimed(claim)}, {claim.where}" for of, claim in values) or "–"
 
 
-def _flat(row: EncoderRow) -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in row.model_dump(exclude={"published"}).items():
-        if isinstance(value, dict):
-            flat |= {f"{name}_{part}": number for part, number in value.items()}
-        else:
-            flat[name] = value
-    flat["published"] = "; ".join(f"{p.metric} {p.value:g} ({p.where})" for p in row.published)
-    return flat
+COLUMNS: tuple[Column[Any], ...] = (  # those without a head are against dense
+    Column("configuration", lambda row: row.configuration),
+    Column("method", lambda row: row.method),
+    Column("p", _ratio),
+    figure("accuracy, %", "accuracy", 100, 2),
+    Column("change, points [95 %]", lambda row: row.accuracy_difference.in_points),
+    figure("untrained, %", "untrained_accuracy", 100, 2),
+    figure("F1, %", "f1", 100, 2),
+    figure("MCC", "mcc", 1, 3),
+    figure("parameters, M", "parameters", 1e-6, 2),
+    figure("FLOPs, M", "flops", 1e-6, 1),
+    change("", "flops_change"),
+    figure("CPU, ms", "cpu_latency_s", 1e3, 2),
+    Column("", _latency_change),
+    figure("GPU, ms", "gpu_latency_s", 1e3, 2, missing="not here"),
+    figure("energy, mJ", "energy_j", 1e3, 1),
+    change("", "energy_change"),
+    figure("training, s", "training_s", 1, 0),
+    Column("published", _quoted),
+)
+SUMMARY: tuple[Column[Any], ...] = (
+    Column("configuration", lambda r: f"{r.dataset} {short_name(r.model)} {r.learning_rate:g} {r.configuration}"),
+    figure("accuracy, %", "accuracy", 100, 2),
+    points("change", "accuracy_change"),
+    figure("F1", "f1", 100, 2),
+    Column("MCC", lambda row: f"{row.mcc.mean:.3f}"),
+    change("FLOPs", "flops_change"),
+    change("CPU time", "cpu_latency_change"),
+    change("GPU time", "gpu_latency_change", missing="no GPU"),
+    Column("energy", lambda row: f"{row.energy_change.mean:+.1%} ({row.energy_source})"),
+    Column("runs", lambda row: str(row.runs)),
+)
+
+
+def published(row: EncoderRow) -> str:
+    """Return what was published of a row, for programs."""
+    return "; ".join(f"{p.metric} {_number(p)} ({p.where})" for p in row.published)
+
+
+def _number(claim: Published) -> str:
+    return QUANTITIES[claim.metric].claimed(claim) if claim.value is None else f"{claim.value:g}"

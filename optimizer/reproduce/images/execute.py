@@ -7,9 +7,8 @@ from torch import nn
 from objectives.device import device_name, device_of
 from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
-from optimizer.reproduce.images.plan import Run
-from optimizer.reproduce.images.preset import Configuration, Preset
-from optimizer.reproduce.images.records import EpochRecord, RunKey, RunRecord
+from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
+from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import scores
 from optimizer.training.energy import training_memory_bytes
@@ -20,18 +19,18 @@ from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
 
-def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: float) -> RunRecord:
+def execute(key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_seconds: float) -> ImageRecord:
     """Train and measure one run; the same run gives the same weights."""
-    key = run.key
+    configuration = preset.configuration(key.configuration)
     model = new_model(key.model, data.shape, data.classes, seed=key.seed)
     dense = new_model(key.model, data.shape, data.classes, seed=key.seed)
-    technique = run.configuration.technique
+    technique = configuration.technique
     trained = train(
         model,
         data.train,
         _settings(key),
         schedule=SCHEDULES[technique]() if technique else None,
-        target=target_of(run.configuration, preset, model) if technique else None,
+        target=target_of(configuration, preset, model) if technique else None,
         held_out=(data.validation or data.test) if preset.validates_epochs else None,
     )
     batch = slice(0, key.batch_size)
@@ -39,7 +38,7 @@ def execute(run: Run, data: ImageData, preset: Preset, *, inference_seconds: flo
     images = data.test.pixels[: key.test_batch_size]
     inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
     masks, found = trained.masks, scores(model, data.test)
-    return RunRecord(
+    return ImageRecord(
         key=key,
         weights=sum(layer.weight.numel() for layer in masks.layers.values()),
         pruned_weights=masks.pruned_weights,
@@ -74,7 +73,7 @@ def _record(epoch: Epoch) -> EpochRecord:
     )
 
 
-def target_of(configuration: Configuration, preset: Preset, model: nn.Module) -> Target:
+def target_of(configuration: MaskConfiguration, preset: ImagePreset, model: nn.Module) -> Target:
     """Return what a configuration prunes of a model, with the ratio of the configuration it shall equal, if any."""
     if configuration.as_sparse_as is None:
         return Target(
@@ -83,11 +82,8 @@ def target_of(configuration: Configuration, preset: Preset, model: nn.Module) ->
             convolution_ratio=configuration.convolution_ratio,
         )
     other = target_of(preset.configuration(configuration.as_sparse_as), preset, model)
-    return Target(scope=configuration.scope, ratio=_pruned(other, model) / _pruned(_everything(configuration), model))
-
-
-def _everything(configuration: Configuration) -> Target:
-    return Target(scope=configuration.scope, ratio=1.0)
+    everything = Target(scope=configuration.scope, ratio=1.0)
+    return Target(scope=configuration.scope, ratio=_pruned(other, model) / _pruned(everything, model))
 
 
 def _pruned(target: Target, model: nn.Module) -> int:
@@ -97,7 +93,7 @@ def _pruned(target: Target, model: nn.Module) -> int:
     return sum(count * weights_per_unit(layers[name]) for name, count in counts.items())
 
 
-def _settings(key: RunKey) -> TrainingSettings:
+def _settings(key: ImageKey) -> TrainingSettings:
     return TrainingSettings(
         epochs=key.epochs, batch_size=key.batch_size, learning_rate=key.learning_rate, seed=key.seed
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from optimizer.reproduce.figure import Figure
-from optimizer.reproduce.images.preset import Preset
-from optimizer.reproduce.images.rows import Row
+from optimizer.reproduce.images.preset import ImagePreset
+from optimizer.reproduce.images.rows import ImageRow
+from optimizer.reproduce.rows import Figure
 
 LAYER_WISE = "layer-wise"
 GAIN = 0.02  # of time; smaller gains are within the noise
 
 
-def on_masks(preset: Preset, rows: Sequence[Row]) -> Iterator[str]:
+def on_masks(preset: ImagePreset, rows: Sequence[ImageRow]) -> Iterator[str]:
     """Yield the sentences on what the sparsity of masks is worth."""
     yield from _on_index(rows)
     promised = min((p.value for p in preset.published if p.metric == "time_change" and p.value), default=0.0)
@@ -25,7 +25,7 @@ def on_masks(preset: Preset, rows: Sequence[Row]) -> Iterator[str]:
     yield from _on_kernels(rows)
 
 
-def _on_index(rows: Sequence[Row]) -> Iterator[str]:
+def _on_index(rows: Sequence[ImageRow]) -> Iterator[str]:
     of = {(row.technique, row.nominal_sparsity, row.approach): row for row in rows}
     pairs = [
         (row, of.get((row.technique, row.nominal_sparsity, "global"))) for row in rows if row.approach == LAYER_WISE
@@ -39,7 +39,7 @@ def _on_index(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def _on_ceiling(row: Row, promised: float) -> str:
+def _on_ceiling(row: ImageRow, promised: float) -> str:
     possible = row.overall_sparsity >= -promised
     verdict = "could come from this sparsity with such a kernel" if possible else "cannot come from this sparsity"
     return (
@@ -50,7 +50,7 @@ def _on_ceiling(row: Row, promised: float) -> str:
     )
 
 
-def _on_techniques(rows: Sequence[Row]) -> Iterator[str]:
+def _on_techniques(rows: Sequence[ImageRow]) -> Iterator[str]:
     """Say what the times and energies of masked convolutional networks mean."""
     sparse = [row for row in rows if row.technique is not None]
     if not sparse:
@@ -68,12 +68,12 @@ def _on_techniques(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def _changes(rows: Sequence[Row], value: Callable[[Row], Figure]) -> str:
+def _changes(rows: Sequence[ImageRow], value: Callable[[ImageRow], Figure]) -> str:
     values = [value(row).mean for row in rows]
     return f"{min(values):+.1%} to {max(values):+.1%}"
 
 
-def _on_noise(rows: Sequence[Row]) -> Iterator[str]:
+def _on_noise(rows: Sequence[ImageRow]) -> Iterator[str]:
     for row in rows:
         if row.technique is None:
             yield (
@@ -82,7 +82,7 @@ def _on_noise(rows: Sequence[Row]) -> Iterator[str]:
             )
 
 
-def _on_kernels(rows: Sequence[Row]) -> Iterator[str]:
+def _on_kernels(rows: Sequence[ImageRow]) -> Iterator[str]:
     for name, field in (
         ("taking dead neurons out", "removed_time_change"),
         ("compressed sparse rows", "csr_time_change"),

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.ledger import Recorded
+from optimizer.reproduce.ledger import Recorded, RunKey
 
 
-class RunKey(BaseModel):
-    """All that a run depends on; equal keys are the same run."""
+class ImageKey(RunKey):
+    """All that a run depends on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    preset: str
-    dataset: str
-    model: str
-    configuration: str
-    seed: int
     epochs: int
     batch_size: int
     learning_rate: float
@@ -41,7 +34,7 @@ class EpochRecord(BaseModel):
     joules: float
 
 
-class RunRecord(Recorded):
+class ImageRecord(Recorded):
     """What a run measured.
 
     Precision, recall and F1 are means over the classes. `inference_s` is the median time of one test batch, divided by
@@ -50,10 +43,9 @@ class RunRecord(Recorded):
     nothing to take out or no layer sparse enough. Energies say their source.
     """
 
-    key: RunKey
+    key: ImageKey
     weights: int
     pruned_weights: int
-    accuracy: float
     precision: float
     recall: float
     f1: float

@@ -1,4 +1,4 @@
-"""Rows: per configuration the mean and the deviation over runs, relative to the dense network, beside the paper."""
+"""Rows of images: per configuration the mean and the deviation over runs, and the published orders, tested."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.figure import Figure
-from optimizer.reproduce.images.claims import MetricName, Published
-from optimizer.reproduce.images.preset import Preset
-from optimizer.reproduce.images.records import RunRecord
+from optimizer.reproduce.claims import Published
+from optimizer.reproduce.images.preset import ImagePreset
+from optimizer.reproduce.images.records import ImageRecord
+from optimizer.reproduce.rows import Difference, Figure, Measure, Row, by_seed, row_of
 
 CARBON_G_PER_KWH = 527.93  # world average 2000–2017, section 4.3 of the paper
 JOULES_PER_WH = 3600.0
 DENSE = "dense"
-
-
-class PublishedValue(BaseModel):
-    """A published value or bound, and its place in the paper."""
-
-    model_config = ConfigDict(frozen=True)
-
-    metric: MetricName
-    value: float | None
-    at_least: float | None
-    at_most: float | None
-    where: str
+HOLDS, REVERSED = "the published order holds", "the published order is reversed"
+BySeed = Mapping[int, ImageRecord]
+MEASURES: Mapping[str, Measure[ImageRecord]] = {
+    "loss": lambda record, _: record.epochs[-1].loss,
+    "time_change": lambda record, _: record.time_ratio - 1,
+    "energy_change": lambda record, _: record.energy_ratio - 1,
+    "epoch_s": lambda record, _: record.training_s / len(record.epochs),
+    "epoch_j": lambda record, _: record.training_j / len(record.epochs),
+    "training_time_change": lambda record, dense: record.training_s / dense.training_s - 1,
+    "training_energy_change": lambda record, dense: record.training_j / dense.training_j - 1,
+}
 
 
 class EpochMeans(BaseModel):
@@ -39,18 +38,13 @@ class EpochMeans(BaseModel):
     validation_accuracy: float | None
 
 
-class Row(BaseModel):
-    """A configuration. Seconds and joules; changes are fractions, accuracy in points as a fraction.
+class ImageRow(Row):
+    """A configuration.
 
     `training_accuracy` is the highest of all epochs, `loss` that of the last one; changes of time and energy of
     training are those against the dense training of the same seed.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    dataset: str
-    model: str
-    configuration: str
     technique: str | None
     approach: str
     nominal_sparsity: float | None
@@ -87,7 +81,7 @@ class Row(BaseModel):
     removed_time_change: float | None
     csr_time_change: float | None
     epochs: tuple[EpochMeans, ...]
-    published: tuple[PublishedValue, ...]
+    published: tuple[Published, ...]
 
     @property
     def memory_mb(self) -> Figure:
@@ -95,86 +89,88 @@ class Row(BaseModel):
         return Figure(mean=self.memory_bytes / 1e6, deviation=None)
 
 
-def rows_of(preset: Preset, records: Sequence[RunRecord]) -> tuple[Row, ...]:
+class OrderDifference(Difference):
+    """Accuracy of the configuration published as `above` minus that of the one `below`, seed by seed.
+
+    `approach` is that of `above`, `against` that of `below`.
+    """
+
+    above: str
+    below: str
+    approach: str
+    against: str
+    technique: str
+    runs: int
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says of the published order."""
+        return self.says(HOLDS, REVERSED)
+
+
+def rows_of(preset: ImagePreset, records: Sequence[ImageRecord]) -> tuple[ImageRow, ...]:
     """Return the rows of one data set and model, in the preset's order.
 
     The Efficiency Index is 1 − (AIT/AIT_max + TIE/TIE_max)/2, the maxima over these rows; times and energies stand in
     it relative to the dense network of the same rounds, so that a busy minute of the machine makes no order.
     """
-    by_label = {
-        configuration.label: found
-        for configuration in preset.configurations
-        if (found := [record for record in records if record.key.configuration == configuration.label])
-    }
-    dense = {record.key.seed: record for record in by_label[DENSE]}
-    times = {label: _mean(found, lambda record: record.time_ratio) for label, found in by_label.items()}
-    energies = {label: _mean(found, lambda record: record.energy_ratio) for label, found in by_label.items()}
-    indices = {
-        label: 1 - (times[label] / max(times.values()) + energies[label] / max(energies.values())) / 2
-        for label in by_label
-    }
-    return tuple(_row(preset, found, dense, index=indices[label]) for label, found in by_label.items())
+    every = {each.label: by_seed(records, each.label) for each in preset.configurations}
+    ran = {label: found for label, found in every.items() if found}
+    times = {label: _mean(found, lambda record: record.time_ratio) for label, found in ran.items()}
+    energies = {label: _mean(found, lambda record: record.energy_ratio) for label, found in ran.items()}
+    most_time, most_energy = max(times.values()), max(energies.values())
+    indices = {label: 1 - (times[label] / most_time + energies[label] / most_energy) / 2 for label in ran}
+    return tuple(_row(preset, found, ran[DENSE], index=indices[label]) for label, found in ran.items())
 
 
-def _row(preset: Preset, found: Sequence[RunRecord], dense: Mapping[int, RunRecord], *, index: float) -> Row:
-    first = found[0]
-    configuration = preset.configuration(first.key.configuration)
-    joules = _mean(found, lambda record: record.training_j)
-    return Row(
-        dataset=first.key.dataset,
-        model=first.key.model,
-        configuration=configuration.label,
+def differences(preset: ImagePreset, records: Sequence[ImageRecord]) -> tuple[OrderDifference, ...]:
+    """Return the differences, seed by seed, of the preset's orders whose configurations were both run."""
+    found = []
+    for order in preset.orders:
+        left, right = by_seed(records, order.above), by_seed(records, order.below)
+        if left and right:
+            above, below = preset.configuration(order.above), preset.configuration(order.below)
+            difference = OrderDifference.of(
+                [left[seed].accuracy - right[seed].accuracy for seed in sorted(left)],
+                above=order.above,
+                below=order.below,
+                approach=above.approach,
+                against=below.approach,
+                technique=str(above.technique),
+                runs=len(left),
+            )
+            found.append(difference)
+    return tuple(found)
+
+
+def _row(preset: ImagePreset, found: BySeed, dense: BySeed, *, index: float) -> ImageRow:
+    first = next(iter(found.values()))
+    key, configuration = first.key, preset.configuration(first.key.configuration)
+    watt_hours = _mean(found, lambda record: record.training_j) / JOULES_PER_WH
+    of_it = [value for value in preset.published if value.is_about(key.configuration)]
+    return row_of(
+        ImageRow,
+        found,
+        dense,
+        MEASURES,
         technique=configuration.technique,
         approach=configuration.approach,
         nominal_sparsity=None if configuration.as_sparse_as else configuration.ratio,
         overall_sparsity=first.pruned_weights / first.weights,
-        pruned_weights=first.pruned_weights,
-        weights=first.weights,
-        runs=len(found),
-        training_examples=first.training_examples,
-        validation_examples=first.validation_examples,
-        test_examples=first.test_examples,
-        accuracy=_figure(found, lambda record: record.accuracy),
-        accuracy_change=_figure(found, lambda record: record.accuracy - dense[record.key.seed].accuracy),
-        precision=_figure(found, lambda record: record.precision),
-        recall=_figure(found, lambda record: record.recall),
-        f1=_figure(found, lambda record: record.f1),
-        training_accuracy=_figure(found, lambda record: record.training_accuracy),
-        loss=_figure(found, lambda record: record.epochs[-1].loss),
-        inference_s=_figure(found, lambda record: record.inference_s),
-        time_change=_figure(found, lambda record: record.time_ratio - 1),
-        inference_j=_figure(found, lambda record: record.inference_j),
-        energy_change=_figure(found, lambda record: record.energy_ratio - 1),
         efficiency_index=index,
-        epoch_s=_figure(found, lambda record: record.training_s / len(record.epochs)),
-        epoch_j=_figure(found, lambda record: record.training_j / len(record.epochs)),
-        training_s=_figure(found, lambda record: record.training_s),
-        training_j=_figure(found, lambda record: record.training_j),
-        training_time_change=_figure(found, lambda r: r.training_s / dense[r.key.seed].training_s - 1),
-        training_energy_change=_figure(found, lambda r: r.training_j / dense[r.key.seed].training_j - 1),
-        training_wh=joules / JOULES_PER_WH,
-        training_co2_g=joules / JOULES_PER_WH / 1000 * CARBON_G_PER_KWH,
+        training_wh=watt_hours,
+        training_co2_g=watt_hours / 1000 * CARBON_G_PER_KWH,
         memory_bytes=round(_mean(found, lambda record: record.memory_bytes)),
-        energy_source=first.energy_source,
         removed_neurons=_mean(found, lambda record: record.removed_neurons),
-        removed_time_change=_change(record.removed_ratio for record in found),
-        csr_time_change=_change(record.csr_ratio for record in found),
-        epochs=tuple(_epoch_means(found, index) for index in range(first.key.epochs)),
-        published=tuple(_published(value) for value in preset.published if _is_about(value, first)),
+        removed_time_change=_change(record.removed_ratio for record in found.values()),
+        csr_time_change=_change(record.csr_ratio for record in found.values()),
+        epochs=tuple(_epoch_means(found, epoch) for epoch in range(key.epochs)),
+        published=tuple(value for value in of_it if key.dataset in value.datasets and key.model in value.models),
     )
 
 
-def _is_about(value: Published, record: RunRecord) -> bool:
-    key = record.key
-    return value.is_about(key.configuration) and key.dataset in value.datasets and key.model in value.models
-
-
-def _published(value: Published) -> PublishedValue:
-    return PublishedValue.model_validate(value.model_dump(exclude={"datasets", "models", "configuration"}))
-
-
-def _epoch_means(found: Sequence[RunRecord], index: int) -> EpochMeans:
-    epochs = [record.epochs[index] for record in found]
+def _epoch_means(found: BySeed, index: int) -> EpochMeans:
+    epochs = [record.epochs[index] for record in found.values()]
     validated = [epoch.validation_accuracy for epoch in epochs if epoch.validation_accuracy is not None]
     return EpochMeans(
         loss=statistics.fmean(epoch.loss for epoch in epochs),
@@ -183,15 +179,11 @@ def _epoch_means(found: Sequence[RunRecord], index: int) -> EpochMeans:
     )
 
 
-def _figure(found: Iterable[RunRecord], value: Callable[[RunRecord], float]) -> Figure:
-    return Figure.of([value(record) for record in found])
-
-
-def _mean(found: Iterable[RunRecord], value: Callable[[RunRecord], float]) -> float:
-    return statistics.fmean(value(record) for record in found)
+def _mean(found: BySeed, value: Callable[[ImageRecord], float]) -> float:
+    return statistics.fmean(value(record) for record in found.values())
 
 
 def _change(ratios: Iterable[float | None]) -> float | None:
     """Return the mean change of time over the runs that have one, None where none has."""
-    known = [ratio - 1 for ratio in ratios if ratio is not None]
-    return statistics.fmean(known) if known else None
+    found = Figure.of(None if ratio is None else ratio - 1 for ratio in ratios)
+    return None if found is None else found.mean

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from optimizer.reproduce.images.claims import Tally
-from optimizer.reproduce.images.compare import HOLDS, REVERSED, Difference
 from optimizer.reproduce.images.masked import on_masks
-from optimizer.reproduce.images.preset import Preset
-from optimizer.reproduce.images.quantities import QUANTITIES, agrees, in_words, is_within, measured
-from optimizer.reproduce.images.rows import Row
+from optimizer.reproduce.images.preset import QUANTITIES, ImagePreset, Tally
+from optimizer.reproduce.images.rows import HOLDS, REVERSED, ImageRow, OrderDifference
+from optimizer.reproduce.rows import Figure
 
 NO_VALIDATION = "validated after each epoch on the test images, for want of others (as the paper does with VisA)"
 
 
-def sentences(preset: Preset, rows: Sequence[Row], found: Sequence[Difference]) -> tuple[str, ...]:
+def sentences(preset: ImagePreset, rows: Sequence[ImageRow], found: Sequence[OrderDifference]) -> tuple[str, ...]:
     """Return the sentences of one data set and model.
 
     A measured change, time, energy or loss agrees with a published one when it is within a quarter of it, a change
@@ -31,7 +29,7 @@ def sentences(preset: Preset, rows: Sequence[Row], found: Sequence[Difference]) 
     )
 
 
-def _on_scale(preset: Preset, row: Row) -> Iterator[str]:
+def _on_scale(preset: ImagePreset, row: ImageRow) -> Iterator[str]:
     if row.dataset not in preset.datasets:
         yield f"The paper says nothing of {row.dataset}; its values are of {', '.join(preset.datasets)}."
     paper = preset.scales.get("paper")
@@ -45,7 +43,7 @@ def _on_scale(preset: Preset, row: Row) -> Iterator[str]:
         yield f"Trained on {row.training_examples:,} images, {validated}, tested on {row.test_examples:,}."
 
 
-def _on_all_orders(found: Sequence[Difference]) -> Iterator[str]:
+def _on_all_orders(found: Sequence[OrderDifference]) -> Iterator[str]:
     for approach, against in dict.fromkeys((difference.approach, difference.against) for difference in found):
         verdicts = [each.verdict for each in found if (each.approach, each.against) == (approach, against)]
         yield (
@@ -54,36 +52,35 @@ def _on_all_orders(found: Sequence[Difference]) -> Iterator[str]:
         )
 
 
-def _on_order(difference: Difference) -> str:
-    lower, upper = difference.lower, difference.upper
-    interval = "" if lower is None or upper is None else f" [{_points(lower)}, {_points(upper)}]"
+def _on_order(difference: OrderDifference) -> str:
     runs = f"{difference.runs} run{'s' * (difference.runs > 1)}"
     return (
-        f"{difference.above} minus {difference.below} ({difference.against}): {_points(difference.mean)}{interval} "
-        f"points of accuracy over {runs}; {difference.verdict}."
+        f"{difference.above} minus {difference.below} ({difference.against}): {difference.in_points} points of "
+        f"accuracy over {runs}; {difference.verdict}."
     )
 
 
-def _on_published(row: Row) -> Iterator[str]:
-    for published in row.published:
-        quantity, value = QUANTITIES[published.metric], measured(row, published.metric)
-        said = in_words(published.metric, published.value, published.at_least, published.at_most)
+def _on_published(row: ImageRow) -> Iterator[str]:
+    for claim in row.published:
+        quantity, value = QUANTITIES[claim.metric], _measured(row, claim.metric)
         yield (
-            f"{row.configuration}: {quantity.words} {quantity.show(value)}, published {said} ({published.where}); "
-            f"ours {'agrees' if agrees(published, value) else 'disagrees'}."
+            f"{row.configuration}: {quantity.words} {quantity.show(value)}, published {quantity.claimed(claim)} "
+            f"({claim.where}); ours {'agrees' if quantity.agrees(claim, value) else 'disagrees'}."
         )
 
 
-def _on_tally(tally: Tally, rows: Sequence[Row]) -> Iterator[str]:
-    values = [measured(row, tally.metric) for row in rows if tally.is_about(row.configuration)]
+def _on_tally(tally: Tally, rows: Sequence[ImageRow]) -> Iterator[str]:
+    values = [_measured(row, tally.metric) for row in rows if tally.is_about(row.configuration)]
     if values:
-        held = sum(is_within(value, tally.at_least, tally.at_most) for value in values)
+        quantity, held = QUANTITIES[tally.metric], sum(map(tally.holds, values))
         yield (
-            f"`{tally.configuration}`: {QUANTITIES[tally.metric].words} "
-            f"{in_words(tally.metric, None, tally.at_least, tally.at_most)} in {held} of {len(values)} cases here; "
+            f"`{', '.join(tally.configurations)}`: {quantity.words} {quantity.claimed(tally)} in {held} of "
+            f"{len(values)} cases here; "
             f"published: comparable or better in {tally.cases} of {tally.of} ({tally.where})."
         )
 
 
-def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.2f}"
+def _measured(row: ImageRow, metric: str) -> float:
+    """Return a row's value, the mean where it was measured in several runs."""
+    value = getattr(row, metric)
+    return value.mean if isinstance(value, Figure) else float(value)

@@ -11,21 +11,24 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny_checkpoints import save_data, save_tiny, tokenizer
+from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from objectives.flops import count_flops
 from objectives.size import count_parameters
 from optimizer.errors import InputError
+from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.bench import Bench
-from optimizer.reproduce.encoders.compare import agrees
 from optimizer.reproduce.encoders.execute import settings_of
-from optimizer.reproduce.encoders.plan import EncoderRequest, runs_of
-from optimizer.reproduce.encoders.preset import EncoderPreset, Scale, load_encoder_preset
+from optimizer.reproduce.encoders.experiment import EncoderExperiment, EncoderReproduction
+from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderPreset, EncoderScale
 from optimizer.reproduce.encoders.prune import largest_ratio
 from optimizer.reproduce.encoders.records import EncoderRecord, packed
-from optimizer.reproduce.encoders.reproduce import EncoderReproduction, reproduce_encoders
-from optimizer.reproduce.encoders.rows import by_seed, difference
+from optimizer.reproduce.encoders.rows import difference
 from optimizer.reproduce.ledger import Ledger
+from optimizer.reproduce.presets import read_preset
+from optimizer.reproduce.reproduce import Asked, reproduce
+from optimizer.reproduce.rows import by_seed
 from optimizer.search.iterative import pruned_config
 from search_spaces.layouts.named import named_layout
 from search_spaces.transforms.units.materialize import outline
@@ -35,9 +38,11 @@ SIZES = {"train": 260, "validation": 60, "test": 80}
 CHOSEN = ("dense", "dense-again", "p50", "p-step-5", "own-p50")
 
 
+PRESET = EncoderPreset.model_validate(read_preset("efficient-bert"))
+
+
 def miniature() -> EncoderPreset:
-    preset = load_encoder_preset("efficient-bert")
-    size = Scale(
+    size = EncoderScale(
         runs=2,
         epochs=1,
         learning_rates=(2e-3,),
@@ -46,8 +51,8 @@ def miniature() -> EncoderPreset:
         search_examples=48,
         latency_seconds=0.05,
     )
-    chosen = tuple(c for c in preset.configurations if c.label in CHOSEN)
-    return preset.model_copy(update={"scales": {"quick": size}, "configurations": chosen})
+    chosen = tuple(c for c in PRESET.configurations if c.label in CHOSEN)
+    return PRESET.model_copy(update={"scales": {"quick": size}, "configurations": chosen})
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +66,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def request(place: Path, model: str = "tiny") -> EncoderRequest:
-    return EncoderRequest(preset=miniature(), dataset="sst2", directory=place / "data", model=str(place / model))
+def experiment(place: Path, model: str = "tiny") -> EncoderExperiment:
+    asked = Asked(dataset="sst2", directory=place / "data", model=str(place / model))
+    return EncoderExperiment(preset=miniature(), asked=asked, cache_dir=place / "cache")
 
 
 @pytest.fixture(scope="module")
 def done(place: Path) -> EncoderReproduction:
-    return reproduce_encoders(request(place), place / "output", cache_dir=place / "cache")
+    result = reproduce(experiment(place), place / "output")
+    assert isinstance(result, EncoderReproduction)
+    return result
 
 
 @pytest.fixture(scope="module")
 def records(done: EncoderReproduction, place: Path) -> list[EncoderRecord]:
     ledger = Ledger(place / "output" / "runs.jsonl", EncoderRecord)
-    asked = request(place)
-    found = [ledger.get(run.key) for run in runs_of(asked, "sst2", asked.models("sst2")[0])]
+    found = [ledger.get(key) for key in experiment(place).plan()]
     return [record for record in found if record is not None]
 
 
 def bench(place: Path, model: str = "tiny") -> Bench:
-    asked = request(place, model)
-    key = next(runs_of(asked, "sst2", asked.models("sst2")[0])).key
-    return Bench(key, place / "data", place / "cache", lambda _: None)
+    asked = experiment(place, model)
+    return asked.bench(next(iter(asked.plan())))
 
 
 def test_every_configuration_has_a_row_with_its_runs(done: EncoderReproduction) -> None:
@@ -159,7 +165,9 @@ def test_finished_runs_are_not_repeated_and_a_torn_one_is(
     kept = (place / "output" / "runs.jsonl").read_bytes()
     (tmp_path / "runs.jsonl").write_bytes(kept[:-40])
     told: list[str] = []
-    again = reproduce_encoders(request(place), tmp_path, cache_dir=place / "cache", progress=told.append)
+    unfinished = experiment(place)
+    unfinished.progress = told.append
+    again = reproduce(unfinished, tmp_path)
     assert [line.split(":")[0] for line in told if "/10" in line] == ["10/10 tiny sst2 own-p50"]
     assert [row.accuracy for row in again.rows] == [row.accuracy for row in done.rows]
 
@@ -193,7 +201,7 @@ def test_data_without_a_validation_split_are_refused(place: Path, tmp_path: Path
 
 
 def test_table_4_agrees_with_itself() -> None:
-    published = load_encoder_preset("efficient-bert").published
+    published = PRESET.published
     of = {(p.metric, p.configurations[0]): p.value for p in published if "4" in p.where and "table" in p.where}
     for metric, change in (
         ("flops", "flops_change"),
@@ -205,19 +213,29 @@ def test_table_4_agrees_with_itself() -> None:
     assert of["accuracy", "p30"] - of["accuracy", "dense"] == pytest.approx(of["accuracy_change", "p30"])
 
 
+def _pruned(model: BertForSequenceClassification, ratio: float) -> nn.Module:
+    layout = named_layout(model)
+    return outline(model, layout, pruned_config(layout.groups, ratio)) if ratio else model
+
+
 def test_what_is_said_to_be_impossible_is() -> None:
     with torch.device("meta"):
-        model = BertForSequenceClassification(BertConfig())
+        model, shallow, shallower = (
+            BertForSequenceClassification(BertConfig(num_hidden_layers=layers)) for layers in (12, 2, 1)
+        )
     embeddings = sum(parameter.numel() for parameter in model.bert.embeddings.parameters())
-    layout = named_layout(model)
-    left = {}
-    for ratio in (0.5, 0.7):
-        left[ratio] = outline(model, layout, pruned_config(layout.groups, ratio))
+    left = {ratio: _pruned(model, ratio) for ratio in (0.5, 0.7)}
+
+    def flops(length: int, ratio: float = 0.0) -> float:
+        """Return the FLOPs of all twelve layers, which are alike, from those of models of two layers and of one."""
+        two, one = (count_flops(_pruned(each, ratio), [length]) for each in (shallow, shallower))
+        return one + 11 * (two - one)
+
     assert embeddings > 20e6
-    assert count_flops(model, [267]) == pytest.approx(48e9, rel=1e-3)
-    assert count_flops(model, [25]) == pytest.approx(4.3e9, rel=0.01)
-    assert count_flops(left[0.5], [267]) / count_flops(model, [267]) == pytest.approx(0.5, abs=1e-4)
-    said = " ".join(load_encoder_preset("efficient-bert").remarks)
+    assert flops(267) == pytest.approx(48e9, rel=1e-3)
+    assert flops(25) == pytest.approx(4.3e9, rel=0.01)
+    assert flops(267, 0.5) / flops(267) == pytest.approx(0.5, abs=1e-4)
+    said = " ".join(PRESET.remarks)
     for ratio in (0.5, 0.7):
         assert f"{count_parameters(left[ratio]) / 1e6:.1f} M" in said
     assert f"the embeddings hold {embeddings / 1e6:.1f} M" in said
@@ -234,20 +252,18 @@ def test_what_is_said_to_be_impossible_is() -> None:
     ],
 )
 def test_agreement_is_nearness(metric: str, published: float, measured: float, near: bool) -> None:
-    assert agrees(metric, published, measured) == near
+    place = {"where": "table 4", "configurations": ["p50"], "datasets": ["sst2"], "models": ["bert-base"]}
+    claim = Published.model_validate({"metric": metric, "value": published, **place})
+    assert QUANTITIES[metric].agrees(claim, measured) == near
 
 
 def test_the_paper_scale_has_the_published_settings() -> None:
-    asked = EncoderRequest(preset=load_encoder_preset("efficient-bert"), scale="paper")
-    runs = [run for data in asked.datasets for model in asked.models(data) for run in runs_of(asked, data, model)]
-    keys = {(run.key.dataset, run.key.model, run.key.learning_rate) for run in runs}
-    assert keys == {(d, m, r) for d in ("sst2", "cola") for m in ("bert-base", "bert-large") for r in (2e-5, 1e-5)}
-    assert {(run.key.batch_size, run.key.epochs, run.key.train_examples) for run in runs} == {(16, 3, None)}
-    assert sorted({run.configuration.ratio for run in runs if run.configuration.method == "magnitude"}) == [
-        0.3,
-        0.5,
-        0.7,
-    ]
+    runs = list(EncoderExperiment(preset=PRESET, asked=Asked(scale="paper"), cache_dir=Path()).plan())
+    parts = {(run.dataset, run.model, run.learning_rate) for run in runs}
+    assert parts == {(d, m, r) for d in ("sst2", "cola") for m in ("bert-base", "bert-large") for r in (2e-5, 1e-5)}
+    assert {(run.batch_size, run.epochs, run.train_examples) for run in runs} == {(16, 3, None)}
+    assert len(runs) == len(parts) * 5 * len(PRESET.configurations)
+    assert [c.ratio for c in PRESET.configurations if c.method == "magnitude"] == [0.3, 0.5, 0.7]
 
 
 @pytest.mark.parametrize(
@@ -261,11 +277,11 @@ def test_the_paper_scale_has_the_published_settings() -> None:
 )
 def test_requests_that_cannot_work_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        EncoderRequest(preset=load_encoder_preset("efficient-bert"), **wrong)
+        EncoderExperiment(preset=PRESET, asked=Asked(**wrong), cache_dir=Path())
 
 
 def test_a_preset_whose_methods_and_ratios_do_not_fit_is_refused() -> None:
-    broken = load_encoder_preset("efficient-bert").model_dump()
+    broken = PRESET.model_dump()
     broken["configurations"][0]["ratio"] = 0.3
     with pytest.raises(ValidationError, match="a ratio goes with the methods magnitude and obs"):
         EncoderPreset.model_validate(broken)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from optimizer.reproduce.images.quantities import agrees, in_words
-from optimizer.reproduce.images.rows import PublishedValue
+from optimizer.reproduce.claims import Published
+from optimizer.reproduce.images.preset import QUANTITIES
 
 
-def published(metric: str, **bounds: float) -> PublishedValue:
-    given = {"value": None, "at_least": None, "at_most": None, **bounds}
-    return PublishedValue.model_validate({"metric": metric, "where": "section 1", **given})
+def published(metric: str, **bounds: float) -> Published:
+    place = {"where": "section 1", "configurations": ["*"], "datasets": ["mnist"], "models": ["mlp-small"]}
+    return Published.model_validate({"metric": metric, **place, **bounds})
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,15 @@ def published(metric: str, **bounds: float) -> PublishedValue:
 def test_agreement_ends_where_it_is_said_to_end(
     metric: str, bounds: dict[str, float], inside: float, outside: float
 ) -> None:
-    assert agrees(published(metric, **bounds), inside)
-    assert not agrees(published(metric, **bounds), outside)
+    assert QUANTITIES[metric].agrees(published(metric, **bounds), inside)
+    assert not QUANTITIES[metric].agrees(published(metric, **bounds), outside)
 
 
 def test_bounds_are_written_with_their_units() -> None:
-    assert in_words("inference_s", None, 0.002, 0.008) == "at least 0.002 s and at most 0.008 s"
-    assert in_words("accuracy", 0.92, None, None) == "92.00%"
-    assert in_words("time_change", None, None, 0.0) == "at most +0.00%"
-    assert in_words("weights", 138e6, None, None) == "138,000,000"
+    written = {
+        published("inference_s", at_least=0.002, at_most=0.008): "at least 0.002 s and at most 0.008 s",
+        published("accuracy", value=0.92): "92.00%",
+        published("time_change", at_most=0.0): "at most +0.00%",
+        published("weights", value=138e6): "138,000,000",
+    }
+    assert all(QUANTITIES[claim.metric].claimed(claim) == words for claim, words in written.items())

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from optimizer.reproduce.encoders.preset import EncoderPreset, MetricName, Published
+from optimizer.reproduce.claims import Published
+from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderPreset
 from optimizer.reproduce.encoders.records import EncoderRecord
-from optimizer.reproduce.encoders.rows import Difference, EncoderRow, by_seed, difference, is_of, short_name
+from optimizer.reproduce.encoders.rows import EncoderRow, difference, is_of
+from optimizer.reproduce.reproduce import short_name
+from optimizer.reproduce.rows import Figure, by_seed
+from optimizer.reproduce.tables import listed
 
-NAMES: dict[MetricName, str] = {
-    "accuracy": "accuracy",
-    "accuracy_change": "accuracy against dense, points",
-    "f1": "F1",
-    "mcc": "Matthews correlation",
-    "parameters": "parameters",
-    "parameters_change": "parameters against dense",
-    "flops": "FLOPs",
-    "flops_change": "FLOPs against dense",
-    "cpu_latency_s": "CPU latency",
-    "cpu_latency_change": "CPU latency against dense",
-    "gpu_latency_s": "GPU latency",
-    "gpu_latency_change": "GPU latency against dense",
-    "energy_j": "energy of one inference",
-    "energy_change": "energy against dense",
-}
-SCALES: dict[MetricName, tuple[float, str]] = {  # what a figure is multiplied with, and how it is written
-    "accuracy": (100, "{:.2f} %"),
-    "accuracy_change": (100, "{:+.2f}"),
-    "f1": (100, "{:.2f} %"),
-    "mcc": (1, "{:.3f}"),
-    "parameters": (1e-6, "{:.2f} M"),
-    "flops": (1e-9, "{:.4g} B"),
-    "cpu_latency_s": (1e3, "{:.3g} ms"),
-    "gpu_latency_s": (1e3, "{:.3g} ms"),
-    "energy_j": (1, "{:.3g} J"),
-}
-CHANGE = (100, "{:+.1f} %")
-NEAR: dict[MetricName, float] = {"accuracy": 0.01, "accuracy_change": 0.01, "f1": 0.01, "mcc": 0.03}
-NEAR_SHARE: dict[MetricName, float] = {  # of the published value
-    "parameters": 0.05,
-    "parameters_change": 0.25,
-    "flops_change": 0.25,
-    "cpu_latency_change": 0.25,
-    "gpu_latency_change": 0.25,
-    "energy_change": 0.25,
-}
+OURS = "this project's way is better, without training"
+THEIRS = "the published algorithm with its training is better"
 
 
 def sentences(preset: EncoderPreset, rows: Sequence[EncoderRow], records: Sequence[EncoderRecord]) -> tuple[str, ...]:
@@ -88,7 +57,7 @@ def _on_the_dense_model(rows: Sequence[EncoderRow], records: Sequence[EncoderRec
     for row in rows[1:]:
         if row.ratio.mean == 0:
             yield (
-                f"{row.configuration} ({row.method}, nothing pruned): {_points(row.accuracy_difference)} points of "
+                f"{row.configuration} ({row.method}, nothing pruned): {row.accuracy_difference.in_points} points of "
                 "accuracy against dense. A pruned model that was trained again has had this training too."
             )
 
@@ -98,24 +67,24 @@ def _on_published(value: Published, rows: Sequence[EncoderRow]) -> Iterator[str]
     is_theirs = is_of(value, rows[0].dataset, rows[0].model)
     if not is_theirs and not value.metric.endswith("_change"):
         return
-    found = [(row, row.figure(value.metric)) for row in rows if row.configuration in value.configurations]
-    known = [(row.configuration, figure.mean) for row, figure in found if figure is not None]
+    quantity = QUANTITIES[value.metric]
+    meant = [(row.configuration, _figure(row, value.metric)) for row in rows if value.is_about(row.configuration)]
+    known = [(label, found.mean) for label, found in meant if found is not None]
     whose = "" if is_theirs else f", of {' and '.join(value.models)} on {' and '.join(value.datasets)}"
-    what = f"{NAMES[value.metric]}: published {written(value.metric, value.value)} ({value.where}{whose}); here "
-    measured = ", ".join(f"{label} {written(value.metric, mean)}" for label, mean in known)
+    what = f"{quantity.words}: published {quantity.claimed(value)} ({value.where}{whose}); here "
     if not known:
         yield f"{what}not measured."
-    elif value.metric in (*NEAR, *NEAR_SHARE):
-        near = [label for label, mean in known if agrees(value.metric, value.value, mean)]
-        yield f"{what}{measured}: {'agrees at ' + ', '.join(near) if near else 'agrees with none'}."
-    else:
-        yield f"{what}{measured}."
+        return
+    verdict = ""
+    if quantity.is_judged:
+        near = [label for label, mean in known if quantity.agrees(value, mean)]
+        verdict = f": agrees at {', '.join(near)}" if near else ": agrees with none"
+    yield f"{what}{', '.join(f'{label} {quantity.show(mean)}' for label, mean in known)}{verdict}."
 
 
-def agrees(metric: MetricName, published: float, measured: float) -> bool:
-    """Return whether a measured figure is near enough to a published one, as `sentences` says."""
-    near = NEAR[metric] if metric in NEAR else abs(published) * NEAR_SHARE[metric]
-    return abs(measured - published) <= near + 1e-12  # so that a whole tolerance in floats is still one
+def _figure(row: EncoderRow, metric: str) -> Figure | None:
+    found: Figure | None = getattr(row, metric)
+    return found
 
 
 def _on_step_five(preset: EncoderPreset, rows: Sequence[EncoderRow]) -> Iterator[str]:
@@ -147,8 +116,8 @@ def _on_our_way(preset: EncoderPreset, rows: Sequence[EncoderRow], records: Sequ
         before = published.untrained_accuracy
         yield (
             f"{own} ({ours.method}) minus {other} ({published.method}, {published.training_s.mean:.0f} s of training): "
-            f"{_points(found)} points of accuracy, at {1 + ours.flops_change.mean:.1%} against "
-            f"{1 + published.flops_change.mean:.1%} of the FLOPs; {_verdict(found)}."
+            f"{found.in_points} points of accuracy, at {1 + ours.flops_change.mean:.1%} against "
+            f"{1 + published.flops_change.mean:.1%} of the FLOPs; {found.says(OURS, THEIRS)}."
             + (_on_training(published, before.mean) if before else "")
         )
     if pairs:
@@ -168,17 +137,16 @@ def _on_training(row: EncoderRow, before: float) -> str:
     return f" Before its training {row.configuration} had {before:.2%}, after it {after:.2%}.{remark}"
 
 
-def _verdict(found: Difference) -> str:
-    if found.lower > 0:
-        return "this project's way is better, without training"
-    return "the published algorithm with its training is better" if found.upper < 0 else "no difference is shown"
-
-
-def _points(found: Difference) -> str:
-    return f"{100 * found.mean:+.2f} [{100 * found.lower:+.2f}, {100 * found.upper:+.2f}]"
-
-
-def written(metric: MetricName, value: float) -> str:
-    """Return a figure in the unit that it is read in."""
-    scale, text = SCALES.get(metric, CHANGE)
-    return text.format(scale * value)
+def quotations(preset: EncoderPreset) -> tuple[str, ...]:
+    """Return what the paper quotes of other models, what it gives as examples, and what it leaves open, each a part."""
+    quoted = [
+        f"{row.model} ({row.source}): {row.parameters / 1e6:g} M parameters, SST-2 accuracy {row.sst2_accuracy:.2%}"
+        + ("" if row.cola_mcc is None else f", CoLA MCC {row.cola_mcc:g}")
+        for row in preset.quoted
+    ]
+    parts = (
+        ("Quoted there from others", quoted),
+        ("Examples there, of no run", [f"{each.where}: {each.text}" for each in preset.illustrations]),
+        ("What the paper leaves open, and what cannot be", preset.remarks),
+    )
+    return tuple(f"## {head}\n\n{listed(lines)}" for head, lines in parts if lines)

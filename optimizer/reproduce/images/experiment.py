@@ -1,0 +1,108 @@
+"""The experiment on images: train under a schedule of masks, then measure what the trained network costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from optimizer.errors import UnknownNameError
+from optimizer.reproduce.images.execute import execute
+from optimizer.reproduce.images.figures import write_figures
+from optimizer.reproduce.images.preset import ImagePreset, ImageScale
+from optimizer.reproduce.images.records import ImageKey, ImageRecord
+from optimizer.reproduce.images.rows import ImageRow, OrderDifference, differences, rows_of
+from optimizer.reproduce.images.sentences import sentences
+from optimizer.reproduce.images.tables import COLUMNS, SUMMARY, epochs_comma_separated, published
+from optimizer.reproduce.reproduce import Experiment, Reproduction
+from optimizer.reproduce.tables import Column
+from optimizer.tasks.images.data import ImageData, load_images
+
+
+class ImageReproduction(Reproduction):
+    """All that a reproduction on images says."""
+
+    summary: ClassVar[Sequence[Column[Any]]] = SUMMARY
+    rows: tuple[ImageRow, ...]
+    differences: tuple[OrderDifference, ...]
+
+
+class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
+    """A preset of images."""
+
+    stand_ins: ClassVar[tuple[str, ...]] = ("digits", "fashion_mnist")
+    record: ClassVar[type[ImageRecord]] = ImageRecord
+    result: ClassVar[type[ImageReproduction]] = ImageReproduction
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.asked.model is not None and self.asked.model not in self.preset.models:
+            raise UnknownNameError("model", self.asked.model, self.preset.models)
+        self._data: dict[str, ImageData] = {}
+
+    @property
+    def columns(self) -> Sequence[Column[Any]]:
+        """The columns of the page's table."""
+        return COLUMNS[self.preset.layout]
+
+    @property
+    def scale(self) -> ImageScale:
+        """The settings of the scale that is asked for."""
+        return self.preset.scales[self.asked.scale]
+
+    def datasets(self) -> tuple[str, ...]:
+        """Return the preset's data sets, at quick scale the first."""
+        return self.preset.datasets if self.asked.scale == "paper" else self.preset.datasets[:1]
+
+    def settings(self, dataset: str, model: str) -> Iterator[dict[str, object]]:
+        """Yield the preset's settings with its overrides, under those of the scale."""
+        scale = self.scale
+        settings = self.preset.model_dump(include={"batch_size", "learning_rate", "test_batch_size"})
+        settings["epochs"] = scale.epochs
+        for override in self.preset.overrides:
+            if override.model == model and override.dataset in (None, dataset):
+                left_out = {"model", "dataset"} | ({"epochs"} if self.asked.scale == "quick" else set())
+                settings |= override.model_dump(exclude=left_out, exclude_none=True)
+        settings |= scale.model_dump(include={"batch_size", "test_batch_size"}, exclude_none=True)
+        yield settings | scale.model_dump(include={"train_examples", "test_examples", "image_size"})
+
+    def execute(self, key: ImageKey) -> ImageRecord:
+        """Return what a run measures. Raises `InputError`."""
+        data, seconds = self.data(key.dataset), self.scale.inference_seconds
+        return execute(key, self.preset, data, inference_seconds=seconds)
+
+    def data(self, dataset: str) -> ImageData:
+        """Return a data set as the scale cuts it; one is in memory at a time."""
+        if dataset not in self._data:
+            scale = self.scale
+            found = load_images(
+                dataset,
+                directory=self.asked.directory,
+                train_examples=scale.train_examples,
+                test_examples=scale.test_examples,
+                largest=scale.image_size,
+            )
+            self._data = {dataset: found}
+        return self._data[dataset]
+
+    def rows(self, records: Sequence[ImageRecord]) -> tuple[ImageRow, ...]:
+        """Return a row per configuration."""
+        return rows_of(self.preset, records)
+
+    def sentences(self, rows: Sequence[ImageRow], records: Sequence[ImageRecord]) -> tuple[str, ...]:
+        """Return what the rows mean."""
+        return sentences(self.preset, rows, differences(self.preset, records))
+
+    def published(self, row: ImageRow) -> str:
+        """Return what was published of a row."""
+        return published(row)
+
+    def write_more(self, rows: Sequence[ImageRow], directory: Path, name: str) -> list[Path]:
+        """Write the table of epochs, and the paper's figures."""
+        epochs = directory / f"{name}-epochs.csv"
+        epochs.write_text(epochs_comma_separated(rows), encoding="utf-8")
+        return [epochs, *write_figures(rows, self.preset.layout, directory, name)]
+
+    def details(self, parts: Sequence[Sequence[ImageRecord]]) -> dict[str, object]:
+        """Return the differences that test the published orders."""
+        return {"differences": [found for records in parts for found in differences(self.preset, records)]}
