@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from objectives.device import device_of
 
 STEP = 4  # tokens between the counted lengths
+COUNTED = tuple(STEP * (i + 1) for i in range(4))
 
 
 class UncountableModelError(ValueError):
@@ -68,23 +69,23 @@ class EveryLength:
 
 def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
     """Return the mean FLOPs of one inference over unpadded `lengths` `(n,)`. Raises `UncountableModelError`."""
-    _checked(lengths)
+    tokens = set(_checked(lengths))
+    if len(tokens) < len(COUNTED) and sum(tokens) <= sum(COUNTED):  # counting them is less work than finding the law
+        _refuse_hidden(model)
+        return EveryLength(model).mean(lengths)
     return flop_count(model).mean(lengths)
 
 
 def flop_count(model: nn.Module) -> FlopCount:
     """Return the FLOPs of a model by length. Raises `UncountableModelError` where a layer hides its arithmetic."""
-    for name, module in model.named_modules():
-        # quantised and packed layers hide their weights, but not that they have input features
-        if hasattr(module, "in_features") and not isinstance(module, nn.Linear):
-            raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
-    first, second, third, fourth = (_counted(model, STEP * (i + 1)) for i in range(4))
+    _refuse_hidden(model)
+    first, second, third, _ = counts = [_counted(model, length) for length in COUNTED]
     per_pair = (third - 2 * second + first) // (2 * STEP * STEP)
     per_token = (second - first) // STEP - 3 * STEP * per_pair
     law = FlopLaw(
         per_sequence=first - STEP * per_token - STEP * STEP * per_pair, per_token=per_token, per_token_pair=per_pair
     )
-    fits = all(law.of(STEP * (i + 1)) == counted for i, counted in enumerate((first, second, third, fourth)))
+    fits = list(map(law.of, COUNTED)) == counts
     return law if fits else EveryLength(model)
 
 
@@ -96,6 +97,13 @@ def flops_per_unit(dense: FlopCount, smaller: FlopCount, *, removed: int, length
     powers = (1.0, float(tokens.mean()), float(np.square(tokens).mean()))
     spent = zip(astuple(dense), astuple(smaller), strict=True)  # whole numbers: no digit is lost before the means
     return float(sum((more - less) / removed * power for (more, less), power in zip(spent, powers, strict=True)))
+
+
+def _refuse_hidden(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        # quantised and packed layers hide their weights, but not that they have input features
+        if hasattr(module, "in_features") and not isinstance(module, nn.Linear):
+            raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
 
 
 def _checked(lengths: ArrayLike) -> list[int]:
