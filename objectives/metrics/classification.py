@@ -27,12 +27,30 @@ def f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
     F1 = 2 TP / (predicted + actual). A class that is neither predicted nor actual counts in no mean; with no class
     left F1 is 0.
     """
-    counts = _count(predictions, labels, weights)
-    both = counts.predicted + counts.actual
-    scores = _divided(2 * counts.right, both)
-    if counts.classes.max() <= POSITIVE:
-        return np.asarray(scores[:, counts.classes == POSITIVE].sum(axis=1))
-    return _divided(scores.sum(axis=1), (both > 0).sum(axis=1).astype(np.float64))
+    right, predicted, actual, classes = _count(predictions, labels, weights)
+    if classes.max() > POSITIVE:
+        return macro(predictions, labels, weights).f1
+    return np.asarray(_divided(2 * right, predicted + actual)[:, classes == POSITIVE].sum(axis=1))
+
+
+class Macro(NamedTuple):
+    """Means over the classes, each `(r,)`."""
+
+    precision: FloatArray
+    recall: FloatArray
+    f1: FloatArray
+
+
+def macro(predictions: Array, labels: Array, weights: FloatArray) -> Macro:
+    """Return precision, recall and F1, each the mean over all classes that are predicted or actual.
+
+    A class that is never predicted has precision 0, one that is never actual recall 0.
+    """
+    right, predicted, actual, _ = _count(predictions, labels, weights)
+    both = predicted + actual
+    classes = (both > 0).sum(axis=1).astype(np.float64)
+    each = (_divided(right, predicted), _divided(right, actual), _divided(2 * right, both))
+    return Macro(*(_divided(scores.sum(axis=1), classes) for scores in each))
 
 
 def matthews(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:

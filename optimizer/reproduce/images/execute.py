@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 from torch import nn
 
 from objectives.device import device_name, device_of
+from objectives.metrics import METRICS
+from objectives.metrics.classification import macro
 from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
 from optimizer.tasks.images.data import ImageData
-from optimizer.tasks.images.scores import scores
+from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
 from optimizer.training.images import Epoch, TrainingSettings, train
 from search_spaces.transforms.masks.choose import magnitude_scores
@@ -37,15 +40,16 @@ def execute(key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_se
     memory = training_memory_bytes(model, data.train.pixels[batch], data.train.labels[batch])
     images = data.test.pixels[: key.test_batch_size]
     inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
-    masks, found = trained.masks, scores(model, data.test)
+    masks, predicted, labels = trained.masks, predictions(model, data.test).numpy(), data.test.labels.numpy()
+    means = macro(predicted, labels, np.ones((1, len(labels))))
     return ImageRecord(
         key=key,
         weights=sum(layer.weight.numel() for layer in masks.layers.values()),
         pruned_weights=masks.pruned_weights,
-        accuracy=found.accuracy,
-        precision=found.precision,
-        recall=found.recall,
-        f1=found.f1,
+        accuracy=METRICS["accuracy"].value(predicted, labels),
+        precision=float(means.precision[0]),
+        recall=float(means.recall[0]),
+        f1=float(means.f1[0]),
         inference_s=inference.batch_s / len(images),
         time_ratio=inference.ratios[PRUNED],
         inference_j=inference.energy.value * len(data.test),

@@ -1,10 +1,7 @@
-"""Scores of a classification: accuracy, and precision, recall and F1 as means over the classes."""
+"""What a network answers on images, and how often it is right."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,30 +10,6 @@ from objectives.guard import measuring
 from optimizer.tasks.images.data import Images
 
 BATCH = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Fractions; a class that is never predicted has precision 0, one without examples is left out."""
-
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-
-
-def scores(model: nn.Module, images: Images) -> Scores:
-    """Return how well the model classifies `images`; its mode is left as found."""
-    predicted, labels = predictions(model, images).numpy(), images.labels.numpy()
-    classes = np.unique(labels)
-    right = np.array([np.sum((predicted == index) & (labels == index)) for index in classes])
-    asked, given = (np.array([np.sum(values == index) for index in classes]) for values in (labels, predicted))
-    return Scores(
-        accuracy=float(right.sum() / len(labels)),
-        precision=float(np.mean(right / np.maximum(given, 1))),
-        recall=float(np.mean(right / asked)),
-        f1=float(np.mean(2 * right / (asked + given))),
-    )
 
 
 def accuracy(model: nn.Module, images: Images) -> float:

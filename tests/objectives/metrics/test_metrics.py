@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, precision_recall_fscore_support
 
 from objectives.metrics import METRICS, Kind
+from objectives.metrics.classification import macro
 
 BINARY = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 SOME_CLASSES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30)
@@ -32,6 +33,14 @@ def test_binary_metrics_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) 
     assert METRICS["accuracy"].value(predictions, labels) == pytest.approx(accuracy_score(labels, predictions))
     assert METRICS["f1"].value(predictions, labels) == pytest.approx(f1_score(labels, predictions, zero_division=0))
     assert METRICS["matthews"].value(predictions, labels) == pytest.approx(matthews(labels, predictions))
+
+
+@given(SOME_CLASSES)
+def test_means_over_classes_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = (np.array(each) for each in zip(*pairs, strict=True))
+    found = macro(predictions, labels, np.ones((1, len(labels))))
+    wanted = precision_recall_fscore_support(labels, predictions, average="macro", zero_division=0)
+    assert [float(mean[0]) for mean in found] == pytest.approx(wanted[:3])
 
 
 @given(SOME_CLASSES)
