@@ -79,8 +79,10 @@ class Metric:
         return None if self.score is None else self.score(predictions, labels)
 
     def _check(self, predictions: Array, labels: Array) -> None:
-        if predictions.shape != labels.shape or not labels.ndim or not len(labels):
+        columns = 2 if self.kind in (Kind.LABELS, Kind.TAGS) else 1
+        if predictions.shape != labels.shape or labels.ndim != columns or not len(labels):
+            shape = "(n, k)" if columns > 1 else "(n,)"
             raise ValueError(
-                f"{self.name}: predictions and labels must be `(n, …)` with n >= 1, "
+                f"{self.name}: predictions and labels must be `{shape}` with n >= 1, "
                 f"got {predictions.shape} and {labels.shape}"
             )
