@@ -19,7 +19,7 @@ class TransformError(ValueError):
 class Row:
     """What is known of a transform before torch is loaded.
 
-    `place` is `module:name` of its class. `follows` are the transforms that may come before it. `trains`: every
+    `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come before it. `trains`: every
     candidate is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers
     keep their shape, so sizes are those of the smallest storage.
     """
@@ -72,10 +72,10 @@ def known_costs(names: Sequence[str]) -> frozenset[str]:
 def check_transforms(names: Sequence[str]) -> None:
     """Raise `TransformError` unless the names exist, stand in their order, and may follow each other."""
     if not names:
-        raise TransformError(f"name at least one of {', '.join(TRANSFORMS)}")
+        raise TransformError(f"name at least one of {_offered()}")
     unknown = [name for name in names if name not in TRANSFORMS]
     if unknown:
-        raise TransformError(f"there is no {unknown[0]!r}; choose from {', '.join(TRANSFORMS)}")
+        raise TransformError(f"there is no {unknown[0]!r}; choose from {_offered()}")
     ordered = [name for name in TRANSFORMS if name in names]
     if list(names) != ordered:
         raise TransformError(f"name each once, in the order in which they are applied: {', '.join(ordered)}")
@@ -83,3 +83,7 @@ def check_transforms(names: Sequence[str]) -> None:
         before = [former for former in names[:place] if former not in TRANSFORMS[name].follows]
         if before:
             raise TransformError(f"{name!r} cannot follow {before[0]!r}; give them to two studies")
+
+
+def _offered() -> str:
+    return ", ".join(f"{name} ({row.words})" for name, row in TRANSFORMS.items())

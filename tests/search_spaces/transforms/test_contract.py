@@ -164,8 +164,8 @@ def test_a_second_study_finds_what_the_first_computed(world: World) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ((), "name at least one of units, vocabulary, masks"),
-        (("unit",), "there is no 'unit'; choose from units, vocabulary, masks"),
+        ((), r"name at least one of units \(heads, neurons and channels are removed\), vocabulary"),
+        (("unit",), r"there is no 'unit'; choose from units \(heads"),
         (("masks", "units"), "in the order in which they are applied: units, masks"),
         (("units", "units"), "name each once"),
         (("units", "masks"), "'masks' cannot follow 'units'"),
