@@ -19,9 +19,9 @@ class TransformError(ValueError):
 class Row:
     """What is known of a transform before torch is loaded.
 
-    `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come before it. `trains`: every
-    candidate is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers
-    keep their shape, so sizes are those of the smallest storage.
+    `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come
+    before it. `trains`: every candidate is trained, and which costs it has shows afterwards, apart from those in
+    `known`. `leaves_zeros`: layers keep their shape, so sizes are those of the smallest storage.
     """
 
     place: str
