@@ -1,14 +1,14 @@
-"""FLOPs of one inference of a text encoder: torch's own counter, two per multiply-accumulate of every matrix product.
+"""FLOPs of one inference of an encoder: torch's own counter, two per multiply-accumulate of every matrix product.
 
 Matrix products see one token per sequence, every token, or every pair of tokens, so the FLOPs are a quadratic in the
 length. Counts at three lengths give its coefficients, and a fourth count checks them; a mean over lengths then needs
-no more counting. Where the check fails, every length is counted. Attention is counted in its eager form, since the
-counter does not know all fused kernels.
+no more counting. Where the check fails, every length is counted. Attention is counted in its plain form, since the
+counter does not know all fused kernels. Images have one length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import Protocol
@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import device_of
@@ -113,10 +114,19 @@ def _checked(lengths: ArrayLike) -> list[int]:
     return tokens
 
 
+def request_flops(model: nn.Module, inputs: Mapping[str, Tensor]) -> FlopLaw:
+    """Return the FLOPs of inputs of one shape, the first dimension of which is 1. Raises `UncountableModelError`."""
+    _refuse_hidden(model)
+    return FlopLaw(per_sequence=_count(model, inputs), per_token=0, per_token_pair=0)
+
+
 def _counted(model: nn.Module, length: int) -> int:
-    tokens = torch.ones(1, length, dtype=torch.long, device=device_of(model))
-    with _eager_attention(model), _frozen(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(input_ids=tokens)
+    return _count(model, {"input_ids": torch.ones(1, length, dtype=torch.long, device=device_of(model))})
+
+
+def _count(model: nn.Module, inputs: Mapping[str, Tensor]) -> int:
+    with sdpa_kernel(SDPBackend.MATH), _frozen(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(**inputs)
     return int(counter.get_total_flops())
 
 
@@ -131,14 +141,3 @@ def _frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trained:
             parameter.requires_grad_(True)  # noqa: FBT003
-
-
-@contextmanager
-def _eager_attention(model: nn.Module) -> Iterator[None]:
-    config = model.config  # of transformers, which all modules share
-    before = config._attn_implementation  # type: ignore[union-attr]
-    config._attn_implementation = "eager"  # type: ignore[union-attr]
-    try:
-        yield
-    finally:
-        config._attn_implementation = before  # type: ignore[union-attr]

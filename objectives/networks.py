@@ -53,6 +53,7 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.flops: Counter[str] = Counter()
         self.run: set[str] = set()
+        self.added: set[int] = set()  # places in memory of tensors that are looked up in or added
         self._running: list[str] = [""]
 
     def follow(self, path: str, module: nn.Module) -> list[Any]:
@@ -73,10 +74,17 @@ class _Counter(TorchDispatchMode):
         if law is None and _is_compound(func):
             with self:  # the operators that it consists of
                 return func.decompose(*args, **named)
+        if func._overloadpacket in _NO_PRODUCT:
+            tensors = args[0] if isinstance(args[0], list | tuple) else args[:2]
+            self.added |= {_place(tensor) for tensor in tensors if isinstance(tensor, Tensor)}
         result = func(*args, **named)
         if law is not None:
             self.flops[self._running[-1]] += law(*args, **named, out_val=result)
         return result
+
+
+def _place(tensor: Tensor) -> int:
+    return 0 if tensor.layout is not torch.strided else tensor.untyped_storage().data_ptr()
 
 
 @cache
@@ -92,7 +100,10 @@ def _sparse_product(*tensors: Tensor, **_: object) -> int:
 _SPARSE = (torch.ops.aten._sparse_mm, torch.ops.aten._sparse_addmm)
 _LAWS: Mapping[Any, Callable[..., int]] = {**flop_registry, **dict.fromkeys(_SPARSE, _sparse_product)}
 
-_LOOKED_UP = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm)  # hold matrices that they do not multiply
+_NO_PRODUCT = {
+    getattr(torch.ops.aten, name) for name in ("add", "cat", "embedding", "gather", "index", "index_select")
+}  # of tables and positions
+_LOOKED_UP = (nn.EmbeddingBag, nn.LayerNorm)  # hold matrices that they do not multiply
 
 
 def _check_understood(model: nn.Module, counter: _Counter) -> None:
@@ -100,7 +111,8 @@ def _check_understood(model: nn.Module, counter: _Counter) -> None:
     for path, module in model.named_modules():
         if path not in counter.run or counter.flops[path] or isinstance(module, _LOOKED_UP):
             continue
-        holds_matrix = any(sum(size > 1 for size in p.shape) > 1 for p in module.parameters(recurse=False))
+        own = [p for p in module.parameters(recurse=False) if _place(p) not in counter.added]
+        holds_matrix = any(sum(size > 1 for size in p.shape) > 1 for p in own)
         if holds_matrix or hasattr(module, "in_features"):
             raise UncountableModelError(f"{path} is a {type(module).__name__}: its matrix products are not known here")
 

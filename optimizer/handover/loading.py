@@ -35,8 +35,8 @@ def load_pruned(
     Call `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
     normalisation is in `network.json`. A text encoder's weights are converted to float32, as in the study. For a
     network that was given to `optimize` as a module, `into` makes the dense network, with any weights; it is then
-    shrunk, filled, and returned as `.net`. Raises `InputError` for a directory without an exported model, or with
-    files that do not belong together.
+    shrunk, filled, and returned, as `.net` unless its architecture has a row. Raises `InputError` for a directory
+    without an exported model, or with files that do not belong together.
     """
     place = Path(directory)
     manifest = read_manifest(place)
@@ -52,7 +52,7 @@ def load_pruned(
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
         model: Any = _encoder(place) if network is None else network.build(into)
-        find_layout = partial(named_layout if network is None else network.channels_of, model)
+        find_layout = partial(named_layout if network is None else network.layout_of, model)
         done = {UNITS} if network is None and hasattr(model.config, "pruned") else set()  # older exports lack it
         model = _shrunk(model, manifest, find_layout, tensors, done=done, is_own=into is not None)
         if network is None:

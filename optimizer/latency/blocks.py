@@ -1,4 +1,4 @@
-"""Proposed latency of a text encoder: its attention and FFN blocks timed alone at a few sizes."""
+"""Proposed latency of an encoder: its attention and FFN blocks timed alone at a few sizes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from objectives.device import device_fingerprint
 from objectives.guard import measuring
 from objectives.latency import Run, forward_pass, waited_for
 from objectives.latency_table import LatencyTable, build_latency_table
+from objectives.measurement import JsonScalar
 from optimizer.costs import Cost, table_cost
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
@@ -22,38 +23,46 @@ from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
 from search_spaces.groups import Group, dense_config
-from search_spaces.layouts.named import layer_paths, named_layout
+from search_spaces.layouts.named import layer_paths, named_layout, width_of
 from search_spaces.transforms.units.materialize import outline
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
 
 
 def block_latency(
-    spec: StudySpec, model: Any, groups: tuple[Group, ...], *, request: Request, length: int, cache_dir: Path
-) -> Cost:  # Any: one transformers class per family
-    """Return the seconds of a request: the sum of its blocks and a base."""
+    spec: StudySpec,
+    model: Any,  # Any: one transformers class per family
+    groups: tuple[Group, ...],
+    *,
+    request: Request,
+    shape: Mapping[str, JsonScalar],
+    cache_dir: Path,
+) -> Cost:
+    """Return the seconds of a request: the sum of its blocks and a base. `shape` is what a request is known by."""
     uses = _uses(model, request(1))
     used = tuple(group for group in groups for _ in range(uses[group.layer]))
-    conditions = {
-        "batch": spec.batch_sizes[0],
-        "length": length,
-        "threads": threads_of(spec),
-    }
+    batch, threads = spec.batch_sizes[0], threads_of(spec)
+    conditions = {"batch": batch, **shape, "threads": threads}
     holds_for = {
         "device": device_fingerprint(model.device),
         "dtype": str(next(model.parameters()).dtype),
         "groups": [(group.name, group.units, group.unit_size) for group in used],
-        "hidden": model.config.hidden_size,
+        "hidden": width_of(model),
         **conditions,
     }
-    build = partial(_build, model, used, request, **conditions)
+    build = partial(_build, model, used, request(batch), threads=threads, conditions=conditions)
     return table_cost(used, kept_table(LatencyTable, holds_for, cache_dir, build))
 
 
 def _build(
-    model: Any, groups: tuple[Group, ...], request: Request, *, batch: int, length: int, threads: int
+    model: Any,
+    groups: tuple[Group, ...],
+    request: Mapping[str, Tensor],
+    *,
+    threads: int,
+    conditions: Mapping[str, JsonScalar],
 ) -> LatencyTable:
-    inputs, named = _first_layer_inputs(model, request(batch))
+    inputs, named = _first_layer_inputs(model, request)
 
     def block(kind: str, units: int) -> Run:
         layer = _lone_layer(model, kind, units)
@@ -68,10 +77,10 @@ def _build(
         return build_latency_table(
             block,
             levels,
-            run_dense=forward_pass(model, request(batch)),
+            run_dense=forward_pass(model, request),
             dense=[(group.kind, group.units) for group in groups],
             rng=np.random.default_rng(0),
-            conditions={"batch": batch, "length": length, "threads": threads},
+            conditions=conditions,
         )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from search_spaces.groups import Group, GroupKind, neuron_levels
 from search_spaces.layouts.layout import Argument, Axis, Block, Count, Layout, Link, UnprunableModelError
 from search_spaces.layouts.modeling_pruned import Constant
-from search_spaces.layouts.rows import ROWS, Row
+from search_spaces.layouts.rows import ROWS, Reads, Row
 
 _HEADS = "layer.{}.heads"
 _PART = re.compile(r"(?P<path>[\w.]+)(\[(?P<index>\d+)/(?P<of>\d+)\])?(?P<optional>\?)?")
@@ -24,6 +24,17 @@ def row_of(model: nn.Module) -> Row:
     if model_type not in ROWS:
         raise UnprunableModelError(f"models of type {model_type!r} cannot be pruned yet; known are {sorted(ROWS)}")
     return ROWS[model_type]
+
+
+def has_row(model: nn.Module, reads: Reads) -> bool:
+    """Whether a model is of transformers, reads this, and has a row."""
+    row = ROWS.get(str(getattr(getattr(model, "config", None), "model_type", "")))
+    return row is not None and row.reads == reads and hasattr(model, "base_model_prefix")
+
+
+def width_of(model: nn.Module) -> int:
+    """Return the width of the encoder's hidden states."""
+    return int(_config_of(model).hidden_size)
 
 
 def encoder_path(model: nn.Module) -> str:
@@ -196,12 +207,16 @@ def layer_widths(model: nn.Module) -> tuple[tuple[int, int], ...]:
 
 
 def _head_size(model: nn.Module) -> int:
-    config: Any = model.get_submodule(encoder_path(model)).config  # transformers has one config class per family
+    config = _config_of(model)
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
 def _is_removed(model: nn.Module, output: str) -> bool:
     return isinstance(model.get_submodule(output), Constant)
+
+
+def _config_of(model: nn.Module) -> Any:  # Any: transformers has one config class per architecture
+    return model.get_submodule(encoder_path(model)).config
 
 
 def _exists(model: nn.Module, path: str) -> bool:

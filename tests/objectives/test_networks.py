@@ -109,6 +109,23 @@ def test_what_is_not_understood_is_refused_by_name(model: nn.Module, inputs: Ten
         count_network_flops(model, inputs)
 
 
+class Positions(nn.Module):
+    """A table that is looked up in, and positions that are sliced and added, as in Swin and ViT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.positions = nn.Parameter(torch.ones(9, 4)), nn.Parameter(torch.ones(1, 5, 4))
+        self.tokens = nn.Parameter(torch.ones(1, 2, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        placed = x + self.positions[:, 1:] + self.table[torch.arange(4)]
+        return torch.cat((self.tokens.expand(len(x), -1, -1), placed), dim=1)
+
+
+def test_tables_and_positions_are_no_products() -> None:
+    assert flops_by_layer(nn.Sequential(Positions(), nn.Linear(4, 2)), torch.zeros(1, 4, 4)) == {"1": 2 * 6 * 8}
+
+
 def test_looked_up_matrices_cost_nothing() -> None:
     assert count_network_flops(nn.Sequential(nn.Embedding(10, 4), nn.LayerNorm((3, 4))), torch.zeros(1, 3).long()) == 0
 

@@ -14,6 +14,7 @@ from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.loading import hash_weights, load_model, name_labels
 from optimizer.families.encoders.models import BUILT_IN, checked_checkpoint, locate
 from optimizer.families.encoders.storage import Storage
+from optimizer.families.encoders.texts import TextRequests
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
 from optimizer.families.names import check_names, is_image_study
 from optimizer.families.subject import Subject
@@ -110,6 +111,7 @@ def workload_of(
     if not spec.allow_untrained:
         own_names = names if checkpoint.has_head else None
         check_baseline(task, predictions, roles["search"].labels, own_names)
+    length = spec.sequence_length or int(np.median(roles["search"].lengths))
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),
@@ -122,10 +124,8 @@ def workload_of(
         subject=subject,
         family=EncoderFamily(
             subject,
-            tokenizer=tokenizer,
-            sequence_length=spec.sequence_length or int(np.median(roles["search"].lengths)),
+            requests=TextRequests(tokenizer, model, length=length, corpus=lambda: tokenised("train")),
             storage=storage,
-            corpus=lambda: tokenised("train"),
         ),
         verification=roles["verification"],
         train=lambda: tokenised("train"),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from objectives.flops import UncountableModelError
@@ -16,12 +15,12 @@ from objectives.size import WrittenAs, size_bytes, type_of
 from optimizer.costs import Bytes, Cost
 from optimizer.errors import InputError
 from optimizer.families.family import Saved
+from optimizer.families.networks.images import CALIBRATION_BATCH, ImageRequests
 from optimizer.families.networks.network import Network
 from optimizer.families.subject import Subject
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.request import Request
-from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.task import contrasts, summed_loss
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training
@@ -29,9 +28,6 @@ from search_spaces.transforms.units.costs import network_flops_cost, network_par
 
 if TYPE_CHECKING:
     from optimizer.spec import CriterionName, StudySpec
-    from optimizer.tasks.images.examples import ImageExamples
-
-CALIBRATION_BATCH = 64
 
 
 class NetworkFamily:
@@ -41,6 +37,7 @@ class NetworkFamily:
         self, network: Network, subject: Subject, layout: Layout | None = None, training: Training | None = None
     ) -> None:
         self._network, self._subject = network, subject
+        self._requests = ImageRequests(network=network, device=subject.device)
         self._found, self.training = layout, training
 
     @cached_property
@@ -103,18 +100,11 @@ class NetworkFamily:
 
     def request(self) -> Request:
         """Return a function that makes requests of random images."""
-
-        def make(batch: int) -> dict[str, Tensor]:
-            generator = torch.Generator().manual_seed(0)
-            return {PIXELS: torch.randn(batch, *self._network.shape, generator=generator).to(self._subject.device)}
-
-        return make
+        return self._requests.request()
 
     def onnx_inputs(self) -> OnnxInputs:
-        """Return batches of search images with different batch sizes; the batch dimension is dynamic."""
-        images = cast("ImageExamples", self._subject.search).pixels.to(self._subject.device)
-        chosen = (torch.arange(size) % len(images) for size in (2, 1, 5))
-        return OnnxInputs(requests=[{PIXELS: images[some]} for some in chosen], free=("batch",))
+        """Return batches of search images."""
+        return self._requests.onnx_inputs(self._subject.search)
 
     def request_flops(self, model: nn.Module) -> float:
         """Return the FLOPs of one image."""
@@ -122,7 +112,7 @@ class NetworkFamily:
 
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the shape of an image, channels first."""
-        return {"image": "×".join(map(str, self._network.shape))}
+        return self._requests.conditions()
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the tensors unchanged."""
@@ -140,7 +130,7 @@ def layout_of(network: Network, model: nn.Module) -> Layout:
     Raises `InputError` naming the layer that cannot be traced or whose arithmetic cannot be counted.
     """
     try:
-        layout = network.channels_of(model)
+        layout = network.layout_of(model)
         flops_by_layer(model, network.example(model))
     except UnprunableModelError as error:
         raise InputError("model", str(error)) from error

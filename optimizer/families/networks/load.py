@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from optimizer.device import check_device
+from optimizer.families.encoders.family import EncoderFamily, proved_layout
 from optimizer.families.encoders.loading import hash_weights
-from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.family import NetworkFamily, layout_of
+from optimizer.families.networks.images import ImageRequests
 from optimizer.families.networks.mask_training import mask_training
 from optimizer.families.networks.network import Network
-from optimizer.families.networks.origins import Origin, origin_of
+from optimizer.families.networks.origins import Dense, Origin, origin_of
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
@@ -22,6 +23,7 @@ from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.workload import Progress, Workload
+from search_spaces.layouts.named import has_row
 from search_spaces.transforms.table import trains
 
 CUT = "search examples were cut from train and kept out of the training"
@@ -34,21 +36,14 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     origin = origin_of(spec, given.model)
     data = given.images or _named_images(spec, origin)
     dense = origin.dense(data.shape, data.classes)
-    network = Network(
-        name=PurePath(spec.model).name,
-        source=dense.source,
-        config=dense.config,
-        shape=data.shape,
-        classes=data.classes,
-        round_to=spec.round_to,
-        mean=data.normalisation.mean,
-        spread=data.normalisation.spread,
-    )
-    model = ImageClassifier(dense.net).to(device).eval()
+    masked = trains(spec.applied)
+    network = _described(spec, dense, data)
+    model = network.called(dense.net).to(device).eval()
     roles = roles_of(data, spec)
     rest = roles.rest
-    training = mask_training(spec, model, rest, learning_rate=dense.learning_rate) if trains(spec.applied) else None
-    layout = None if training else layout_of(network, model)
+    training = mask_training(spec, model, rest, learning_rate=dense.learning_rate) if masked else None
+    requests = ImageRequests(network=network, device=device)
+    layout = None if masked else proved_layout(model, requests) if network.by_row else layout_of(network, model)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
             model,
@@ -75,7 +70,11 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         search=roles.search,
         task=task,
     )
-    family = NetworkFamily(network, subject, layout, training)
+    family: EncoderFamily | NetworkFamily = (
+        EncoderFamily(subject, requests=requests, layout=layout)
+        if network.by_row
+        else NetworkFamily(network, subject, layout, training)
+    )
     return Workload(
         subject=subject,
         family=family,
@@ -83,6 +82,20 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         train=lambda: rest,
         search_answers=search_answers,
         notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
+    )
+
+
+def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
+    return Network(
+        name=PurePath(spec.model).name,
+        source=dense.source,
+        config=dense.config,
+        shape=data.shape,
+        classes=data.classes,
+        round_to=spec.round_to,
+        by_row=not trains(spec.applied) and has_row(dense.net, "pixels"),
+        mean=data.normalisation.mean,
+        spread=data.normalisation.spread,
     )
 
 

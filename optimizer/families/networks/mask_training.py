@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from optimizer.errors import MachineError
-from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.origins import FINE_TUNING
 from optimizer.families.networks.trained import BATCH, epochs_for, learnt_part
 from optimizer.spec import StudySpec
@@ -48,9 +47,7 @@ class Recipe:
         )
 
 
-def mask_training(
-    spec: StudySpec, model: ImageClassifier, pool: ImageExamples, *, learning_rate: float | None
-) -> Training:
+def mask_training(spec: StudySpec, model: nn.Module, pool: ImageExamples, *, learning_rate: float | None) -> Training:
     """Return the training of a study's candidates; `model` is not yet trained on the `pool`.
 
     `learning_rate` is that of its training; None for a network that was given trained, from which all start.

@@ -11,6 +11,7 @@ from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.saved import check_directory
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.known import IMAGE_TASKS
+from search_spaces.layouts.rows import architectures
 
 DEFINED_HERE = (
     "mlp-small", "mlp-medium", "vgg11", "vgg16", "vgg16-deep", "resnet18", "resnet34", "resnet50",
@@ -21,7 +22,10 @@ SMALLEST: Mapping[str, int] = {  # side of the smallest image, in pixels, that e
 }  # fmt: skip
 FROM_TORCHVISION = tuple(name for name in SMALLEST if name not in DEFINED_HERE)
 IMAGE_MODEL_NAMES = (*DEFINED_HERE, *FROM_TORCHVISION)
-IMAGE_FAMILIES = ("resnet", "convnext")  # of transformers
+TRACED = (
+    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "poolformer", "regnet", "resnet", "swin",
+)  # fmt: skip
+IMAGE_FAMILIES = (*architectures("pixels"), *TRACED)  # of transformers
 HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")  # torchvision's convention: the first digits of the file's SHA-256
 
 
@@ -70,10 +74,10 @@ def _check_model(spec: StudySpec) -> None:
         return
     elif Path(spec.model).is_dir():
         check_directory(Path(spec.model), IMAGE_FAMILIES)
-    else:
+    elif spec.model.count("/") != 1 or spec.model.startswith((".", "~", "/")):
         remedy = (
-            f"{spec.task!r} is an image task; image networks have a short name, are in a directory, or are given "
-            "in Python: optimize(spec, model=…), resume(study, model=…)."
+            f"{spec.task!r} is an image task; image networks have a short name or a hub id owner/name, are in a "
+            "directory, or are given in Python: optimize(spec, model=…), resume(study, model=…)."
         )
         raise UnknownNameError("model", spec.model, IMAGE_MODEL_NAMES, remedy=remedy)
 

@@ -18,6 +18,7 @@ from optimizer.tasks.images.examples import PIXELS
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.traced.discover import discover_channels
 
 FILE = "network.json"
@@ -29,8 +30,8 @@ class Network(BaseModel):
     """A dense network sized for images of `shape` (channels first).
 
     `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
-    the caller, whose own module it is. Its inputs are pixels between 0 and 255, minus `mean`, divided by `spread`, each
-    per channel.
+    the caller, whose own module it is. `by_row`: its parts are known by the row of its architecture. Its inputs are
+    pixels between 0 and 255, minus `mean`, divided by `spread`, each per channel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,20 +42,30 @@ class Network(BaseModel):
     shape: tuple[int, int, int]
     classes: int
     round_to: int
+    by_row: bool = False
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
-    def build(self, into: Make | None = None) -> ImageClassifier:
+    def build(self, into: Make | None = None) -> nn.Module:
         """Return the dense network, untrained, in evaluation mode; a caller's own module is made by `into`.
 
         Raises `InputError` where `into` is missing, or given for a network that needs none.
         """
         if (into is None) == (self.source == "module"):
             raise InputError("into", _about_into(self.name, is_needed=into is None))
-        return ImageClassifier(into() if into else self._net()).eval()
+        return self.called(into() if into else self._net()).eval()
 
-    def channels_of(self, model: nn.Module) -> Layout:
-        """Return what can be pruned of it, proven on two random images. Raises `UnprunableModelError`."""
+    def called(self, net: nn.Module) -> nn.Module:
+        """Return the network such that it is called and answers as classifiers of transformers do."""
+        return net if self.by_row else ImageClassifier(net)
+
+    def layout_of(self, model: nn.Module) -> Layout:
+        """Return what can be pruned of it, traced and proven on two random images unless its architecture has a row.
+
+        Raises `UnprunableModelError`.
+        """
+        if self.by_row:
+            return named_layout(model)
         images = torch.randn(2, *self.shape, generator=torch.Generator().manual_seed(0))
         return discover_channels(model, {PIXELS: images.to(device_of(model))}, round_to=self.round_to)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ import torch
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.families.encoders.hub import fetch_model
 from optimizer.families.encoders.loading import check_finite
+from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import check_float, stored_tensors
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
-from optimizer.families.networks.names import IMAGE_MODEL_NAMES
+from optimizer.families.networks.names import IMAGE_FAMILIES, IMAGE_MODEL_NAMES
 from optimizer.families.networks.network import Source
 from optimizer.families.networks.processor import processor_normalisation
 from optimizer.families.networks.weights import fit_weights, read_weights
@@ -32,6 +35,7 @@ from search_spaces.soundness import check_own_weights, check_sound
 
 FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors
 FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
+HEAD = re.compile(r"classifier|pooler")  # in the names of weights that only a trained head has
 TRAINED_ELSEWHERE = (
     "the network was already trained: if its training used search or verification images, drops on them look smaller "
     "than they are"
@@ -73,7 +77,15 @@ def origin_of(spec: StudySpec, model: nn.Module | None) -> Origin:
         return GivenModule(model)
     if spec.weights is not None:
         return WeightsFile(spec.model, Path(spec.weights))
-    return Untrained(spec.model) if spec.model in IMAGE_MODEL_NAMES else SavedModel(Path(spec.model))
+    return Untrained(spec.model) if spec.model in IMAGE_MODEL_NAMES else SavedModel(_directory_of(spec.model))
+
+
+def _directory_of(name: str) -> Path:
+    if Path(name).is_dir():
+        return Path(name)
+    directory = fetch_model(name)
+    check_directory(directory, IMAGE_FAMILIES)
+    return directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +159,13 @@ class SavedModel:
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError("model", f"{self.directory} cannot be loaded: {error}") from error
         absent = {*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])}
-        if strange := sorted(name for name in absent if not name.startswith("classifier")):
+        if strange := sorted(name for name in absent if not HEAD.search(name)):
             raise InputError("model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")
         check_finite(net)
-        if net.config.num_channels != shape[0]:
-            raise InputError(
-                "model", f"{self.directory} takes {net.config.num_channels} channels, images have {shape[0]}"
-            )
+        config = getattr(net.config, "vision_config", net.config)
+        if config.num_channels != shape[0]:
+            raise InputError("model", f"{self.directory} takes {config.num_channels} channels, images have {shape[0]}")
+        _check_answer(net, _noise(shape), classes)
         return Dense(
             net=net,
             source="transformers",
@@ -179,7 +191,7 @@ class GivenModule:
         net = copy.deepcopy(self.module).cpu().eval()
         if other := sorted(name for name, tensor in net.named_parameters() if tensor.dtype != torch.float32):
             raise InputError("model", f"parameter {other[0]!r} is not float32; give model.float()")
-        images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        images = _noise(shape)
         _check_answer(net, images, classes)
         _check_sound(lambda: check_sound(net, images))
         return Dense(net=net, source="module", learning_rate=None, notes=(TRAINED_ELSEWHERE,))
@@ -203,6 +215,10 @@ def _check_sound(check: Callable[[], None]) -> None:
             check()
     except UnprunableModelError as error:
         raise InputError("model", str(error)) from error
+
+
+def _noise(shape: Shape) -> torch.Tensor:
+    return torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
 
 
 def _check_answer(net: nn.Module, images: torch.Tensor, classes: int) -> None:

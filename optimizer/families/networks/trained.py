@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.torch import load_file
+from torch import nn
 
 from optimizer.families.encoders.loading import hash_weights
-from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.finetune import FinetuneSettings, finetune
@@ -23,7 +23,7 @@ HELD_OUT = 1000
 
 
 def train_once(
-    model: ImageClassifier,
+    model: nn.Module,
     pool: ImageExamples,
     *,
     name: str,

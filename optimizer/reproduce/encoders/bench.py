@@ -21,6 +21,7 @@ from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.head import with_trained_head
 from optimizer.families.encoders.load import check_workload, checkpoint_of, workload_of
 from optimizer.families.encoders.loading import hash_weights
+from optimizer.families.encoders.texts import TextRequests
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.records import EncoderKey
 from optimizer.spec import StudySpec
@@ -91,7 +92,7 @@ class Bench:
         family = cast("EncoderFamily", base.family)
         model = with_trained_head(
             copy.deepcopy(base.model),
-            family.tokenizer,
+            cast("TextRequests", family.requests).tokenizer,
             self.train,
             base.task,
             cache_dir=self.cache_dir,

@@ -18,7 +18,7 @@ from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
-from optimizer.families.encoders.family import request_of
+from optimizer.families.encoders.texts import request_of
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.bench import Bench

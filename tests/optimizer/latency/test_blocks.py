@@ -11,7 +11,7 @@ import torch
 from tiny_encoders import tiny
 
 from objectives.latency import Run
-from optimizer.families.encoders.family import request_of
+from optimizer.families.encoders.texts import request_of
 from optimizer.latency.blocks import block_latency
 from optimizer.spec import StudySpec
 from search_spaces.layouts.named import named_layout
@@ -35,6 +35,6 @@ def test_every_run_ends_when_its_device_has_finished(tmp_path: Path, monkeypatch
     model = tiny("bert")
     request = request_of(LENGTH, int(model.config.vocab_size), model.device)
     groups = named_layout(model).groups
-    cost = block_latency(SPEC, model, groups, request=request, length=LENGTH, cache_dir=tmp_path)
+    cost = block_latency(SPEC, model, groups, request=request, shape={"length": LENGTH}, cache_dir=tmp_path)
     assert cost.dense == pytest.approx(1.0)
     assert len(waited) > len(groups)

@@ -83,12 +83,12 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
     spec = spec_of(save(kind, tmp_path / kind), data, allow_untrained=True)
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
     assert workload.search.pixels.min() == pytest.approx(-2.0, abs=0.05)  # black, (0 - 0.5) / 0.25
-    workload.family.save(tmp_path)
+    workload.family.save(workload.model, tmp_path)
     network, groups = read_network(tmp_path), workload.family.layout.groups
     assert network is not None
     model = network.build()
     halved = config_of(groups, {group.name: group.units / 2 for group in groups})
-    small = outline(model, network.channels_of(model), halved)
+    small = outline(model, network.layout_of(model), halved)
     with torch.inference_mode():
         assert small(pixel_values=workload.search.pixels[:2]).logits.shape == (2, CLASSES)
     assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in workload.model.parameters())
@@ -112,8 +112,8 @@ def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Pat
     with pytest.raises(InputError, match=r"model: .* takes 3 channels, images have 1"):
         load_workload(spec_of(model, grey, task="mvtec_3d"), cache_dir=tmp_path, progress=lambda *_: None)
     config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
-    with pytest.raises(InputError, match="'vit' are not supported; families are resnet, convnext"):
+    (model / "config.json").write_text(json.dumps({**config, "model_type": "bit"}))
+    with pytest.raises(InputError, match="'bit' are not supported"):
         check_workload(spec_of(model, data))
 
 

@@ -195,12 +195,12 @@ def test_a_study_of_weights_is_normalised_as_they_were_trained_and_rebuilt_by_to
     assert any("its head included" in note for note in workload.notes)
     assert any("the network was already trained" in note for note in workload.notes)
     assert not (tmp_path / "cache").exists()
-    workload.family.save(tmp_path)
+    workload.family.save(workload.model, tmp_path)
     network = read_network(tmp_path)
     assert network is not None and network.mean == IMAGENET.mean
     kept = {group.name: group.levels[0] for group in workload.family.layout.groups}
     model = network.build()
-    small: Any = outline(model, network.channels_of(model), Config.of(kept))
+    small: Any = outline(model, network.layout_of(model), Config.of(kept))
     assert small.net.conv1.kernel_size == (7, 7)
     assert small.net.conv1.out_channels == kept["net.conv1"] < 64
 

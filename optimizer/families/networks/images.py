@@ -1,0 +1,81 @@
+"""Images: requests of pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from objectives.flops import FlopLaw, request_flops
+from objectives.measurement import JsonScalar
+from optimizer.families.networks.network import Network
+from optimizer.handover.onnx import OnnxInputs
+from optimizer.request import Request
+from optimizer.tasks.images.examples import PIXELS, ImageExamples
+from optimizer.tasks.texts.examples import AnyExamples
+from search_spaces.layouts.requests import Inputs, noise_requests
+
+CALIBRATION_BATCH = 64
+CALIBRATION_PIXELS = 2048 * 16 * 16  # of one channel: 2,048 patches of the usual size
+CHECKED = (2, 1, 5)  # batch sizes on which a graph is checked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequests:
+    """`Requests` of images of a network's shape."""
+
+    network: Network
+    device: torch.device
+    length = 1
+
+    @property
+    def shape(self) -> dict[str, JsonScalar]:
+        """The shape of an image, channels first."""
+        return self.conditions()
+
+    def conditions(self) -> dict[str, JsonScalar]:
+        """Return the shape of an image, channels first."""
+        return {"image": "×".join(map(str, self.network.shape))}
+
+    def request(self) -> Request:
+        """Return a function that makes requests of random images."""
+
+        def make(batch: int) -> dict[str, Tensor]:
+            generator = torch.Generator().manual_seed(0)
+            return {PIXELS: torch.randn(batch, *self.network.shape, generator=generator).to(self.device)}
+
+        return make
+
+    def proving(self) -> list[Inputs]:
+        """Return two random images."""
+        return noise_requests(PIXELS, self.network.shape, self.device)
+
+    def onnx_inputs(self, examples: AnyExamples) -> OnnxInputs:
+        """Return batches of different sizes; the batch dimension is dynamic."""
+        images = cast("ImageExamples", examples).pixels.to(self.device)
+        chosen = (torch.arange(size) % len(images) for size in CHECKED)
+        return OnnxInputs(requests=[{PIXELS: images[some]} for some in chosen], free=("batch",))
+
+    def batch_size(self, examples: AnyExamples) -> int:
+        """Return as many images as have about `CALIBRATION_PIXELS` pixels."""
+        height, width = self.network.shape[1:]
+        return max(1, min(CALIBRATION_BATCH, CALIBRATION_PIXELS // (height * width)))
+
+    def count(self, model: nn.Module) -> FlopLaw:
+        """Return the FLOPs of an image."""
+        return request_flops(model, self.network.example(model))
+
+    def flops(self, model: nn.Module, lengths: ArrayLike) -> float:
+        """Return the FLOPs of an image."""
+        return self.count(model).mean(lengths)
+
+    def vocabulary(self, model: nn.Module, calibration: AnyExamples) -> None:
+        """Return None: images have no tokens."""
+
+    def save(self, model: nn.Module, place: Path, *, dtype: str) -> None:
+        """Write the description from which the network is built and images are normalised."""
+        self.network.save(place)
