@@ -118,7 +118,7 @@ def measure_latency(
         for session in sessions:
             runs = {key: forward_pass(model, inputs) for key, model in session.items()}
             samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions), clock=clock)
-            costs = {key: _latency(values, conditions) for key, values in samples.items()}
+            costs = {key: latency_of(values, conditions) for key, values in samples.items()}
             found = {**compared(costs, dense=dense), **found}  # the dense model's figure is that of the first session
     return {key: found[key] for key in models}
 
@@ -144,7 +144,8 @@ def run_conditions(model: nn.Module) -> dict[str, JsonScalar]:
     return {"dtype": dtype, **describe_device(device_of(model))}
 
 
-def _latency(samples: NDArray[np.float64], conditions: Conditions) -> Measurement:
+def latency_of(samples: NDArray[np.float64], conditions: Conditions) -> Measurement:
+    """Return the median of `(rounds,)` seconds as a measurement, with its interval and how far the rounds spread."""
     median, interval = median_with_interval(samples)
     lower, upper = np.quantile(samples, [0.25, 0.75])
     return Measurement(

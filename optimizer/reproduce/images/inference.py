@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,9 +17,9 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
-from objectives.latency import interleaved_latency, waited_for
-from objectives.measurement import Measurement, Source
-from objectives.repeats import compared, median_with_interval
+from objectives.latency import interleaved_latency, latency_of, waited_for
+from objectives.measurement import Measurement
+from objectives.repeats import compared
 from search_spaces.transforms.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
 from search_spaces.transforms.masks.dead import remove_dead_neurons
 
@@ -51,7 +50,8 @@ def measure_inference(model: nn.Module, dense: nn.Module, images: Tensor, *, see
         passes = _passes(runs[DENSE])
         turns = {name: partial(_repeat, run, passes) for name, run in runs.items()}
         samples = interleaved_latency(turns, rng=rng, seconds=seconds)
-        latencies = {name: _latency(values / passes, images) for name, values in samples.items()}
+        conditions = {"batch": len(images), **describe_device(images.device)}
+        latencies = {name: latency_of(values / passes, conditions) for name, values in samples.items()}
         works = {name: _work(runs[name], latencies[name], images) for name in (DENSE, PRUNED)}
         energies = measure_energy(works, choose_meter(images.device), dense=DENSE, rng=rng, window_s=seconds)
     ratios = {name: both.ratio.value for name, both in compared(latencies, dense=DENSE).items()}
@@ -92,20 +92,6 @@ def _passes(run: Callable[[], None]) -> int:
 def _repeat(run: Callable[[], None], passes: int) -> None:
     for _ in range(passes):
         run()
-
-
-def _latency(samples: NDArray[np.float64], images: Tensor) -> Measurement:
-    median, interval = median_with_interval(samples)
-    return Measurement(
-        quantity="latency",
-        value=median,
-        unit="s",
-        source=Source.MEASURED,
-        n=len(samples),
-        interval=interval,
-        conditions={"batch": len(images), **describe_device(images.device)},
-        samples=tuple(samples.tolist()),
-    )
 
 
 def _work(run: Callable[[], None], latency: Measurement, images: Tensor) -> Work:
