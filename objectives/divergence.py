@@ -45,6 +45,18 @@ def labels_divergence(dense_logits: FloatArray, logits: FloatArray) -> float:
     return max(0.0, float((applies + does_not).sum(axis=1).mean()))
 
 
+def cosine_divergence(dense: FloatArray, answers: FloatArray) -> float:
+    """Return the mean of 1 minus the cosine between vectors: both `(n, width)`.
+
+    Raises `ValueError` when the vectors are not finite.
+    """
+    _check(answers)
+    products = np.einsum("ij,ij->i", dense, answers, dtype=np.float64)
+    lengths = np.linalg.norm(dense.astype(np.float64), axis=1) * np.linalg.norm(answers.astype(np.float64), axis=1)
+    cosines = np.divide(products, lengths, out=np.zeros(len(products)), where=lengths > 0)
+    return max(0.0, float(1 - cosines.mean()))
+
+
 def _check(answers: FloatArray) -> None:
     if not np.isfinite(answers).all():
         raise ValueError("the model's answers are not finite numbers")

@@ -34,6 +34,8 @@ MetricName = Literal[
     "worst-f1",
     "label-accuracy",
     "subset-accuracy",
+    "cosine-spearman",
+    "cosine-pearson",
 ]
 
 

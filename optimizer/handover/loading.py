@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.families.encoders.loading import auto_class
 from optimizer.families.networks.network import read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from optimizer.pipeline import outlined
-from optimizer.tasks.table import KINDS, trained_head
+from optimizer.tasks.embeddings.pooling import MODULES
+from optimizer.tasks.table import head_of
 from optimizer.torchvision_ops import admit_torchvision
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.layouts import modeling_pruned
@@ -69,11 +71,13 @@ def _encoder(place: Path) -> Any:
 
     config = transformers.AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     config.dtype = torch.float32
-    head = trained_head(config.architectures) or KINDS["classification"].head.kind
+    head = head_of(config.architectures, is_folder=(place / MODULES).exists())
     with torch.device("meta"):  # the dense weights are never allocated
         if hasattr(config, "pruned"):
-            return getattr(modeling_pruned, config.architectures[0])(config)
-        return getattr(transformers, f"AutoModelFor{head}").from_config(config)
+            model = getattr(modeling_pruned, config.architectures[0])(config)
+        else:
+            model = getattr(transformers, auto_class(head)).from_config(config)
+    return head.wrapped(model, place)
 
 
 def _shrunk(

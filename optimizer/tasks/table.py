@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from optimizer.errors import alternatives
@@ -13,7 +14,7 @@ from optimizer.errors import alternatives
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The last layers of a model: transformers' `AutoModelFor…` class.
+    """The last layers of a model: transformers' `AutoModelFor…` class, "" for the encoder alone.
 
     `problem_type` is what its configuration must say, where it could be taken for a head of another kind.
     `weight` is a tensor that only a trained head of this kind has, None where the architecture's row names it.
@@ -22,6 +23,11 @@ class Head:
     kind: str
     problem_type: str | None = None
     weight: str | None = None
+    wrap: str | None = None  # `module:function` of (encoder, directory): what takes the place of a head
+
+    def wrapped(self, model: Any, directory: Path) -> Any:  # Any: one transformers class per architecture
+        """Return a loaded model with what takes the place of its head, as the files beside it say."""
+        return _loaded(self.wrap)(model, directory) if self.wrap else model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,7 @@ class Kind:
     head: Head
     reader: str  # `module:class`
     pipeline: str = "text-classification"  # transformers' name of what such a model is for
+    trains: bool = True  # whether its labels are enough to train a model
 
     @property
     def metric_names(self) -> str:
@@ -41,8 +48,12 @@ class Kind:
 
     def reads(self) -> Any:  # Any: a `TextReader`, whose module needs torch
         """Return the reader of its data."""
-        module, _, name = self.reader.partition(":")
-        return getattr(import_module(module), name)()
+        return _loaded(self.reader)()
+
+
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 _CLASSES = "SequenceClassification"
@@ -76,6 +87,14 @@ KINDS: Mapping[str, Kind] = {
             reader="optimizer.tasks.tokens.reader:TagReader",
             pipeline="token-classification",
         ),
+        Kind(
+            name="similarity",
+            metrics=("cosine-spearman", "cosine-pearson"),
+            head=Head(kind="", wrap="optimizer.tasks.embeddings.embedder:embedder"),
+            reader="optimizer.tasks.embeddings.reader:PairReader",
+            pipeline="sentence-similarity",
+            trains=False,
+        ),
     )
 }
 
@@ -84,6 +103,15 @@ def trained_head(architectures: Sequence[str] | None) -> str | None:
     """Return the kind of head that `architectures` of a config.json names: a row's, or another's in its own words."""
     found = re.search(r"For(\w+)$", next(iter(architectures or ()), ""))
     return found[1] if found and found[1] not in _PRETRAINING else None
+
+
+def head_of(architectures: Sequence[str] | None, *, is_folder: bool) -> Head:
+    """Return the head of an exported model: by `architectures` of its config.json, one of classes where it names none.
+
+    `is_folder`: a sentence-transformers folder, which has none.
+    """
+    named = trained_head(architectures) or ("" if is_folder else _CLASSES)
+    return next(kind.head for kind in KINDS.values() if kind.head.kind == named)
 
 
 def kind_of_metric(metric: str) -> Kind:

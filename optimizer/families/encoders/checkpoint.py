@@ -40,6 +40,8 @@ class Checkpoint:
     @property
     def has_head(self) -> bool:
         """Whether it holds a trained head of the kind that the task asks for."""
+        if not self.head.kind:
+            return True
         weight = self.head.weight or self.row.classifier
         return weight in self.tensors and self.trained_for in (None, self.head.kind)
 
@@ -59,7 +61,7 @@ class Checkpoint:
                 f"{self.name} is a {self._class_name}, whose head is not for {kind.name}; "
                 f"{_fitting(str(self.trained_for))}, or the encoder without its head, which gets a new one",
             )
-        if asked.has_head:
+        if asked.has_head and kind.head.kind:
             _check_head(asked)
         return asked
 
@@ -118,7 +120,7 @@ class Checkpoint:
     def notes(self) -> list[str]:
         """What of the directory is not used."""
         notes = []
-        if (self.directory / "modules.json").exists():
+        if self.head.kind and (self.directory / "modules.json").exists():
             notes.append(
                 f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
                 "(modules.json) are not used"

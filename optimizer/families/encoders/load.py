@@ -84,6 +84,8 @@ def workload_of(
     device = check_device(spec.device)
     checkpoint = checkpoint_of(spec, cache_dir, progress, given).asked(KINDS[str(source.kind)])
     _check_head(checkpoint, source)
+    if spec.recover != "none" and not KINDS[str(source.kind)].trains:
+        raise InputError("recover", f"a model cannot be trained on labels of {source.kind}; leave it out")
     max_length = check_lengths(checkpoint, spec)
     tokenizer = load_tokenizer(checkpoint, is_split=reader.is_split)
     names = checkpoint.label_names if checkpoint.has_head else dict(enumerate(splits.search.names))

@@ -13,6 +13,7 @@ from torch import nn
 from optimizer.errors import InputError, listed
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.quiet import quiet_transformers
+from optimizer.tasks.table import Head
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from search_spaces.finite import is_sound
@@ -39,27 +40,35 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
             if "pruned" in checkpoint.config:
                 known = getattr(modeling_pruned, checkpoint.config["architectures"][0])
             else:
-                known = getattr(transformers, f"AutoModelFor{checkpoint.head.kind}")
+                known = getattr(transformers, auto_class(checkpoint.head))
             model, info = known.from_pretrained(
                 checkpoint.directory,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
-                num_labels=outputs,
                 output_loading_info=True,
+                **({"num_labels": outputs} if checkpoint.head.kind else {}),
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("model", f"{checkpoint.directory} cannot be loaded: {error}") from error
     except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
         raise InputError("model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
     model.config.per_layer_config = None  # `save_stock` writes it anew
-    _check_complete(checkpoint, model, sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
+    missing = sorted(info["missing_keys"])
+    if not checkpoint.head.kind and missing and all(name.startswith("pooler.") for name in missing):
+        model.pooler, missing = None, []  # sentence-transformers reads no pooler
+    _check_complete(checkpoint, model, missing, sorted(info["unexpected_keys"]))
     check_finite(model)
     if checkpoint.has_head:
         name_labels(model, checkpoint.label_names)
     model.config.problem_type = checkpoint.head.problem_type or model.config.problem_type
-    return model.to(device).eval()
+    return checkpoint.head.wrapped(model, checkpoint.directory).to(device).eval()
+
+
+def auto_class(head: Head) -> str:
+    """Return the name of transformers' class that loads a model with such a head."""
+    return f"AutoModelFor{head.kind}" if head.kind else "AutoModel"
 
 
 def name_labels(model: Any, names: Mapping[int, str]) -> None:

@@ -18,15 +18,18 @@ from search_spaces.layouts.named import layer_widths, row_of
 
 def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one transformers class per architecture
     """Write config.json for a pruned encoder, and the code that gives a stock model its shapes."""
-    config, stock = copy(model.config), stock_class(model)
+    whole = getattr(model, "body", model)  # of an embedder, whose pooling has files of its own
+    config, stock = copy(model.config), stock_class(whole)
     config.dtype = dtype
-    config.pruned = pruned_shapes(model)
+    config.pruned = pruned_shapes(whole)
     config.head_dim = config.hidden_size // config.num_attention_heads  # of the dense model, whatever a layer keeps
     config.per_layer_config = _per_layer(model) or None
-    names = [stock, stock_class(model.base_model)]
+    names = dict.fromkeys((stock, stock_class(whole.base_model)))
     config.auto_map = {modeling_pruned.auto_class(name): f"{CODE.stem}.{name}" for name in names}
     config.architectures = [stock]
     config.save_pretrained(place)
+    if whole is not model:
+        model.pooling.write(place)
     shutil.copyfile(CODE, place / CODE.name)
 
 

@@ -78,10 +78,13 @@ class Examples:
             mask[row, :length] = 1
             if self.type_ids is not None:
                 types[row, :length] = self.type_ids[place]
-        batch = {"input_ids": ids, "attention_mask": mask, "labels": self.labels[places]}
+        batch = {"input_ids": ids, "attention_mask": mask}
         if self.type_ids is not None:
             batch["token_type_ids"] = types
-        return {name: torch.from_numpy(values) for name, values in batch.items()}
+        return {name: torch.from_numpy(values) for name, values in batch.items()} | self._labels(places)
+
+    def _labels(self, places: NDArray[np.integer[Any]]) -> dict[str, Tensor]:
+        return {"labels": torch.from_numpy(self.labels[places])}
 
 
 AnyExamples = Examples | ImageExamples

@@ -1,0 +1,1 @@
+"""Embeddings: one vector per text, from a sentence-transformers folder."""

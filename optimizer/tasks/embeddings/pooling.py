@@ -1,0 +1,83 @@
+"""Pooling: how a sentence-transformers folder makes one vector of an encoder's outputs, read from its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optimizer.errors import InputError, listed
+
+MODULES = "modules.json"
+MODES = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+}
+KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+SETTINGS = ("sentence_bert_config.json", "config_sentence_transformers.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooling:
+    """`mode` is mean, cls, max or mean_sqrt_len_tokens. `files` are what describes it, by path in the folder."""
+
+    mode: str
+    is_normalised: bool
+    files: Mapping[str, bytes]
+
+    def write(self, place: Path) -> None:
+        """Write the files, so that `place` is a sentence-transformers folder too."""
+        for name, content in self.files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(content)
+
+
+def read_pooling(directory: Path) -> Pooling:
+    """Return the pooling of a folder. Raises `InputError` for other modules than encoder, pooling and normalisation."""
+    if not (directory / MODULES).exists():
+        raise InputError("model", f"{directory} has no {MODULES}; embeddings need a sentence-transformers folder")
+    modules = _json(directory, MODULES)
+    kinds = [str(module.get("type")).rpartition(".")[2] for module in modules]
+    if kinds not in KINDS or modules[0].get("path"):
+        raise InputError(
+            "model",
+            f"{directory / MODULES} has modules {listed(kinds)}; only an encoder in the folder itself, pooling and "
+            "normalisation are supported",
+        )
+    place = f"{modules[1]['path']}/config.json"
+    _refuse_other_inputs(directory)
+    names = [MODULES, place, *(name for name in SETTINGS if (directory / name).exists())]
+    return Pooling(
+        mode=_mode(directory, place),
+        is_normalised="Normalize" in kinds,
+        files={name: (directory / name).read_bytes() for name in names},
+    )
+
+
+def _mode(directory: Path, place: str) -> str:
+    config = _json(directory, place)
+    chosen = [MODES.get(key, key) for key, value in config.items() if key.startswith("pooling_mode_") and value]
+    chosen = [str(config["pooling_mode"])] if "pooling_mode" in config else chosen
+    if len(chosen) != 1 or chosen[0] not in MODES.values():
+        known = listed(tuple(MODES.values()))
+        raise InputError("model", f"{directory / place} pools by {listed(chosen)}; one of {known} is supported")
+    return chosen[0]
+
+
+def _refuse_other_inputs(directory: Path) -> None:
+    """Raise `InputError` for a folder that changes texts before they are tokenised."""
+    settings = {name: _json(directory, name) for name in SETTINGS if (directory / name).exists()}
+    for name, option in ((SETTINGS[0], "do_lower_case"), (SETTINGS[1], "default_prompt_name")):
+        if settings.get(name, {}).get(option):
+            raise InputError("model", f"{directory / name} sets {option}, which is not supported")
+
+
+def _json(directory: Path, name: str) -> Any:  # Any: JSON data
+    try:
+        return json.loads((directory / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("model", f"{directory / name} cannot be read: {error}") from error

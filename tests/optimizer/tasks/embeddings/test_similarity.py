@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import spearmanr
+from tiny_checkpoints import sentences, tokenizer
+from tiny_encoders import BERT_LIKE
+from trained_tasks import study
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from objectives.divergence import cosine_divergence
+from optimizer import load_pruned
+from optimizer.errors import InputError
+from optimizer.handover.export import export_candidate
+from optimizer.member import RunResult
+from optimizer.tasks.embeddings.embedder import Embedder
+from optimizer.tasks.embeddings.pooling import Pooling, read_pooling
+from studies.store import StudyStore
+
+SIZES = {"train": 150, "validation": 120, "test": 130}
+MODULES = ["Transformer", "Pooling", "Normalize"]
+
+
+def save_folder(place: Path, kinds: list[str] = MODULES, **pooling: bool) -> Path:
+    """Save a tiny random encoder as a sentence-transformers folder."""
+    torch.manual_seed(0)
+    shape = {name: value for name, value in BERT_LIKE.items() if name != "num_labels"}
+    BertModel(BertConfig(**shape, initializer_range=0.08), add_pooling_layer=False).save_pretrained(place)
+    tokenizer().save_pretrained(place)
+    paths = ["", *(f"{i}_{kind}" for i, kind in enumerate(kinds[1:], start=1))]
+    types = [f"sentence_transformers.models.{kind}" for kind in kinds]
+    modules = [{"path": path, "type": kind} for path, kind in zip(paths, types, strict=True)]
+    (place / "modules.json").write_text(json.dumps(modules))
+    (place / "1_Pooling").mkdir()
+    (place / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode_mean_tokens": True}))
+    return place
+
+
+def embedded(model: Any, encode: Any, texts: list[str]) -> np.ndarray:
+    with torch.inference_mode():
+        return model(**encode(texts, padding=True, return_tensors="pt", return_token_type_ids=False)).logits.numpy()
+
+
+def cosines(model: Any, encode: Any, frame: pd.DataFrame) -> np.ndarray:
+    one, other = (embedded(model, encode, frame[name].tolist()) for name in ("sentence1", "sentence2"))
+    return (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+
+
+def pairs(n: int, seed: int) -> pd.DataFrame:
+    return pd.DataFrame({"sentence1": sentences(n, seed), "sentence2": sentences(n, seed + 50)})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore, RunResult]:
+    """A study whose scores are the dense model's own cosines, some of them drawn anew."""
+    root = tmp_path_factory.mktemp("pairs")
+    place = save_folder(root / "model")
+    (root / "data").mkdir()
+    dense = Embedder(BertModel.from_pretrained(place, add_pooling_layer=False), read_pooling(place)).eval()
+    for seed, (split, n) in enumerate(SIZES.items()):
+        frame, rng = pairs(n, seed), np.random.default_rng(seed)
+        found = cosines(dense, tokenizer(), frame)
+        frame["score"] = np.where(rng.random(n) < 0.1, rng.permutation(found), found).astype(float)
+        frame.to_parquet(root / "data" / f"{split}.parquet")
+    return root, *study(root, epsilon=0.15, metric="cosine-spearman")
+
+
+def test_a_front_of_embedders_is_verified_and_smaller(finished: tuple[Path, StudyStore, RunResult]) -> None:
+    _, store, result = finished
+    assert result.metric == "cosine-spearman"
+    assert result.baseline is not None
+    assert result.baseline.accuracy > 0.15
+    assert min(member.flops_ratio for member in result.front) < 0.7
+    for member in result.front:
+        assert member.verification is not None
+        assert member.verification.n == SIZES["test"]
+    assert store.study("small").context["examples"]["search"]["n"] == SIZES["validation"]
+
+
+def test_an_export_is_a_folder_whose_cosines_rank_as_verified(
+    finished: tuple[Path, StudyStore, RunResult], tmp_path: Path
+) -> None:
+    root, store, result = finished
+    member = min(result.front, key=lambda member: member.flops_ratio)
+    place = tmp_path / "out"
+    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    assert (place / "modules.json").read_bytes() == (root / "model" / "modules.json").read_bytes()
+    assert (place / "1_Pooling" / "config.json").exists()
+    assert "sentence-similarity" in (place / "README.md").read_text()
+    model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
+    assert embedded(model, encode, ["w1 w2"]) @ embedded(model, encode, ["w1 w2"]).T == pytest.approx(1.0)
+    frame = pd.read_parquet(root / "data" / "test.parquet")
+    found = spearmanr(cosines(model, encode, frame), frame["score"]).statistic
+    assert member.verification is not None
+    assert found == pytest.approx(member.verification.accuracy, abs=1e-4)
+
+
+def test_embeddings_cannot_be_recovered_by_training(finished: tuple[Path, StudyStore, RunResult]) -> None:
+    root, _, _ = finished
+    with pytest.raises(InputError, match="recover: a model cannot be trained on labels of similarity"):
+        study(root, "trained", epsilon=0.15, metric="cosine-spearman", recover="finetune")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pooling", "named"),
+    [
+        (["Transformer", "Pooling", "Dense"], {}, "'Dense'"),
+        (["Transformer", "Pooling"], {"pooling_mode_lasttoken": True}, "'pooling_mode_lasttoken'"),
+        (
+            ["Transformer", "Pooling"],
+            {"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True},
+            "'mean', 'max'",
+        ),
+    ],
+)
+def test_other_modules_and_poolings_are_refused_by_name(
+    kinds: list[str], pooling: dict[str, bool], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=named):
+        read_pooling(save_folder(tmp_path / "model", kinds, **pooling))
+
+
+def test_texts_that_are_changed_before_the_tokenizer_are_refused(tmp_path: Path) -> None:
+    place = save_folder(tmp_path / "model")
+    (place / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": true}')
+    with pytest.raises(InputError, match="sets do_lower_case"):
+        read_pooling(place)
+    (place / "modules.json").unlink()
+    with pytest.raises(InputError, match="has no modules"):
+        read_pooling(place)
+
+
+@pytest.mark.parametrize(
+    ("mode", "by_hand"),
+    [
+        ("mean", lambda hidden: hidden.mean(dim=0)),
+        ("cls", lambda hidden: hidden[0]),
+        ("max", lambda hidden: hidden.max(dim=0).values),
+        ("mean_sqrt_len_tokens", lambda hidden: hidden.sum(dim=0) / len(hidden) ** 0.5),
+    ],
+)
+def test_padding_changes_no_embedding(mode: str, by_hand: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    shape = {name: value for name, value in BERT_LIKE.items() if name != "num_labels"}
+    body = BertModel(BertConfig(**shape), add_pooling_layer=False).eval()
+    model = Embedder(body, Pooling(mode=mode, is_normalised=False, files={}))
+    ids = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 0, 0, 0]])
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]])
+    with torch.inference_mode():
+        found = model(input_ids=ids, attention_mask=mask).logits[1]
+        alone = body(input_ids=ids[1:, :2]).last_hidden_state[0]
+    torch.testing.assert_close(found, by_hand(alone), atol=1e-5, rtol=0)
+
+
+def test_cosine_divergence_sees_directions_alone() -> None:
+    one, other = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[3.0, 0.0], [1.0, 1.0]])
+    assert cosine_divergence(one, other) == pytest.approx((1 - 0.5**0.5) / 2)
+    assert cosine_divergence(one, 5 * one) == pytest.approx(0.0)
+    with pytest.raises(ValueError, match="not finite"):
+        cosine_divergence(one, np.array([[np.inf, 0.0], [0.0, 1.0]]))
