@@ -39,7 +39,7 @@ class Embedder(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the encoder is."""
-        return next(self.body.parameters()).device
+        return next(self.parameters()).device
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **inputs: Tensor) -> Embedded:
         """Return the embeddings of texts `(batch, tokens)`."""

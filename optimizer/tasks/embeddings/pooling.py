@@ -65,7 +65,7 @@ def _mode(directory: Path, place: str) -> str:
     if len(chosen) != 1 or chosen[0] not in MODES.values():
         known = listed(tuple(MODES.values()))
         raise InputError("model", f"{directory / place} pools by {listed(chosen)}; one of {known} is supported")
-    return chosen[0]
+    return str(chosen[0])
 
 
 def _refuse_other_inputs(directory: Path) -> None:
