@@ -111,7 +111,7 @@ def head_of(architectures: Sequence[str] | None, *, is_folder: bool) -> Head:
     `is_folder`: a sentence-transformers folder, which has none.
     """
     named = trained_head(architectures) or ("" if is_folder else _CLASSES)
-    return next(kind.head for kind in KINDS.values() if kind.head.kind == named)
+    return next((kind.head for kind in KINDS.values() if kind.head.kind == named), Head(kind=named))
 
 
 def kind_of_metric(metric: str) -> Kind:

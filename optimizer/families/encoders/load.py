@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
@@ -19,9 +19,8 @@ from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
 from optimizer.families.names import check_names, is_image_study
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
-from optimizer.predict import predict
 from optimizer.spec import StudySpec
-from optimizer.tasks.baseline import check_baseline, check_labels, dense_value
+from optimizer.tasks.baseline import check_labels
 from optimizer.tasks.table import KINDS
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
@@ -106,13 +105,8 @@ def workload_of(
 
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
     name_labels(model, names)
-    search_answers = predict(model, roles["search"], task)
-    _check_answers(search_answers, roles["search"].answered)
-    predictions = task.predictions(search_answers, roles["search"])
-    dense_value(task, predictions, roles["search"].labels)
-    if not spec.allow_untrained:
-        own_names = names if checkpoint.has_head else None
-        check_baseline(task, predictions, roles["search"].labels, own_names)
+    own_names = names if checkpoint.has_head else None
+    search_answers = dense_answers(model, task, roles["search"], own_names, allow_untrained=spec.allow_untrained)
     length = spec.sequence_length or int(np.median(roles["search"].lengths))
     subject = Subject(
         model=model,
@@ -164,16 +158,6 @@ def _check_head(checkpoint: Checkpoint, source: Source) -> None:
         f"{checkpoint.name} answers with {checkpoint.answers} ({checkpoint.outputs} outputs), {source.metric} on task "
         f"{source.name!r} needs {asked}; give a model of that kind, or another `metric`",
     )
-
-
-def _check_answers(answers: NDArray[np.float32], answered: NDArray[np.bool_]) -> None:
-    is_broken = ~np.isfinite(answers).all(axis=-1) & answered
-    broken = int(is_broken.reshape(len(answers), -1).any(axis=1).sum())
-    if broken:
-        raise InputError(
-            "model",
-            f"answers {broken} of {len(answers)} search examples with NaN or infinity; the checkpoint is broken",
-        )
 
 
 def _cut_notes(roles: dict[str, Examples]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
+from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.families.encoders.family import EncoderFamily, proved_layout
 from optimizer.families.encoders.loading import hash_weights
@@ -16,9 +17,7 @@ from optimizer.families.networks.origins import Dense, Origin, origin_of
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
-from optimizer.predict import predict
 from optimizer.spec import StudySpec
-from optimizer.tasks.baseline import check_baseline, dense_value
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.tasks.images.roles import roles_of
@@ -55,13 +54,8 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
     task = given.judged(Classification())
-    search_answers = predict(model, roles.search, task)
-    predictions = task.predictions(search_answers, roles.search)
-    dense_value(task, predictions, roles.search.labels)
-    if not spec.allow_untrained:
-        # a class is called by its number
-        own_names: dict[int, str] | None = {} if dense.learning_rate is None else None
-        check_baseline(task, predictions, roles.search.labels, own_names)
+    names: dict[int, str] | None = {} if dense.learning_rate is None else None  # a class is called by its number
+    search_answers = dense_answers(model, task, roles.search, names, allow_untrained=spec.allow_untrained)
     subject = Subject(
         model=model,
         weights_hash=hash_weights(model),
