@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from studies.store import StoreError
 
@@ -21,13 +21,3 @@ class StoredResponse:
 
     status: int
     body: Any  # JSON data
-
-
-class Idempotency(Protocol):
-    """Keeps answers by the owner (None without a key) and the key of their request, for 24 hours."""
-
-    def recall(self, owner: str | None, key: str, request_hash: str) -> StoredResponse | None:
-        """Return the answer that this request got, None if it is new. Raises `IdempotencyConflictError`."""
-
-    def remember(self, owner: str | None, key: str, request_hash: str, *, response: StoredResponse) -> StoredResponse:
-        """Keep an answer unless one is kept, and return the one kept. Raises `IdempotencyConflictError`."""

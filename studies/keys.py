@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 from studies.store import StoreError
 
@@ -49,28 +47,6 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
-
-
-class KeyRing(Protocol):
-    """Keeps API keys."""
-
-    def add(self, name: str, scopes: Iterable[Scope], *, owners: Iterable[str] = ()) -> tuple[ApiKey, str]:
-        """Make a key; its secret is returned here and never again.
-
-        `owners` are names or ids of keys, or `ALL`. Raises `KeyExistsError`, `KeyNotFoundError`, `StoreError`.
-        """
-
-    def find(self, secret: str) -> ApiKey | None:
-        """Return the key of a secret; None for an unknown or revoked one."""
-
-    def revoke(self, name_or_id: str) -> ApiKey:
-        """Revoke a key; revoking it again changes nothing. Raises `KeyNotFoundError`."""
-
-    def keys(self) -> Sequence[ApiKey]:
-        """Return all keys, revoked ones included, oldest first."""
-
-    def any(self) -> bool:
-        """Whether a key was ever made. Revoked ones count: to revoke the last key must not open the doors."""
 
 
 def new_secret() -> str:

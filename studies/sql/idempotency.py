@@ -16,7 +16,7 @@ from studies.sql.tables import AnswerRow
 
 
 class SqlIdempotency:
-    """An `Idempotency` in a SQL database."""
+    """Keeps answers by the owner (None without a key) and the key of their request, for 24 hours."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database

@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class SqlKeyRing:
-    """A `KeyRing` in a SQL database."""
+    """Keeps API keys in a SQL database."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
@@ -85,7 +85,7 @@ class SqlKeyRing:
             return list(map(_record, session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.name))))
 
     def any(self) -> bool:
-        """Whether a key was ever made, revoked ones included."""
+        """Whether a key was ever made. Revoked ones count: to revoke the last key must not open the doors."""
         with self._database.glance() as connection:
             return connection.scalar(select(ApiKeyRow.id).limit(1)) is not None
 

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from search_spaces.transforms.masks.choose import magnitude_scores
-from search_spaces.transforms.masks.masks import Masks
-from search_spaces.transforms.masks.schedules.post_training import prune_within
 from search_spaces.transforms.masks.schedules.schedule import SparseTraining
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
@@ -124,22 +122,3 @@ def test_the_lottery_rewinds_to_the_initial_weights() -> None:
     kept = training.sparse.masks.kept("3")
     assert torch.equal(training.model[3].weight.detach(), initial * kept)
     assert not training.optimizer.state
-
-
-def test_steps_stop_before_epsilon_breaks_and_leave_the_model_there() -> None:
-    trained = model(0)
-    masks = Masks(trained)
-    reached = prune_within(masks, Target(ratio=0.9), drop=lambda: masks.overall_sparsity, epsilon=0.3, step=0.05)
-    assert 0.2 <= reached <= 0.35
-    assert masks.overall_sparsity <= 0.3
-    for name, layer in masks.layers.items():
-        assert torch.equal(
-            (layer.weight != 0).any(dim=(2, 3), keepdim=True) if name == "0" else layer.weight != 0, masks.kept(name)
-        )
-
-
-def test_steps_that_break_at_once_leave_the_model_as_it_was() -> None:
-    trained = model(0)
-    before = trained[3].weight.detach().clone()
-    assert prune_within(Masks(trained), Target(ratio=0.9), drop=lambda: 1.0, epsilon=0.01) == 0
-    assert torch.equal(trained[3].weight.detach(), before)
