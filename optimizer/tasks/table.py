@@ -101,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
 
 def trained_head(architectures: Sequence[str] | None) -> str | None:
     """Return the kind of head that `architectures` of a config.json names: a row's, or another's in its own words."""
-    found = re.search(r"For(\w+)$", next(iter(architectures or ()), ""))
+    found = re.search(r"For([A-Z]\w*)$", next(iter(architectures or ()), ""))
     return found[1] if found and found[1] not in _PRETRAINING else None
 
 

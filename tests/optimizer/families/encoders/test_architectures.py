@@ -26,7 +26,7 @@ CALLED_OTHERWISE = (
     "mpnet",
     "albert",
 )  # layers that are given more than hidden states and a mask, or used several times
-SIZES = {"train": 120, "validation": 120, "test": 120}
+SIZES = {"train": 48, "validation": 48, "test": 48}
 
 
 @pytest.mark.parametrize("architecture", OTHERS)
