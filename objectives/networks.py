@@ -46,11 +46,11 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     return {path: flops / examples for path, flops in counter.flops.items()}
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Charges every product to the innermost module that is running."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops: Counter[str] = Counter()
         self.run: set[str] = set()
         self.added: set[int] = set()  # places in memory of tensors that are looked up in or added

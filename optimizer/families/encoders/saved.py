@@ -36,7 +36,9 @@ def check_directory(directory: Path, families: Sequence[str]) -> dict[str, Any]:
     if config.get("model_type") not in families:
         raise InputError(
             "model",
-            f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(families)}",
+            f"models of type {config.get('model_type')!r} are not supported; families are {', '.join(families)}. "
+            "Another architecture needs a row that says which linear layers hold its heads and its neurons; an image "
+            "network given in Python, optimize(spec, model=…), is traced instead",
         )
     if told := [name for name in ("is_decoder", "add_cross_attention") if config.get(name)]:
         raise InputError(
