@@ -150,10 +150,11 @@ def test_every_published_number_names_its_section() -> None:
     assert all(claim.where.startswith("section ") for claim in claims)
 
 
-def test_a_claim_about_no_configuration_is_refused() -> None:
+@pytest.mark.parametrize(("field", "wrong"), [("configurations", ["*_LOTTERY"]), ("metric", "elegance")])
+def test_a_claim_about_nothing_is_refused(field: str, wrong: object) -> None:
     broken = PRESET.model_dump()
-    broken["tallies"] = [{**broken["tallies"][0], "configurations": ["*_LOTTERY"]}]
-    with pytest.raises(ValueError, match=r"\*_LOTTERY"):
+    broken["tallies"] = [{**broken["tallies"][0], field: wrong}]
+    with pytest.raises(ValueError, match=r"\*_LOTTERY|elegance"):
         ImagePreset.model_validate(broken)
 
 
