@@ -57,7 +57,8 @@ def tiny_vision(name: str, outputs: int = 3) -> PreTrainedModel:
     """Return a classifier of images; its tables of positions are random, where transformers has zeros."""
     torch.manual_seed(0)
     config = AutoConfig.for_model(name.split(" ")[0], **VISION[name], num_labels=outputs)
-    model = AutoModelForImageClassification.from_config(config, attn_implementation="eager").eval()
+    known: Any = AutoModelForImageClassification  # untyped
+    model: PreTrainedModel = known.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             if "bias_table" in path:
@@ -68,4 +69,6 @@ def tiny_vision(name: str, outputs: int = 3) -> PreTrainedModel:
 def tiny_whisper(outputs: int = 3) -> PreTrainedModel:
     torch.manual_seed(0)
     config = AutoConfig.for_model("whisper", **WHISPER, num_labels=outputs)
-    return AutoModelForAudioClassification.from_config(config, attn_implementation="eager").eval()
+    known: Any = AutoModelForAudioClassification  # untyped
+    model: PreTrainedModel = known.from_config(config, attn_implementation="eager").eval()
+    return model

@@ -122,7 +122,7 @@ def with_nan_in_a_buffer() -> nn.Module:
 class Attending(nn.Module):
     def __init__(self, *, hidden: bool) -> None:
         super().__init__()
-        self.body, self.mix = nn.Linear(8, 16), nn.MultiheadAttention(16, 2)
+        self.body, self.mix = nn.Linear(8, 16), nn.MultiheadAttention(16, 2, batch_first=True)
         self.head = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 10)) if hidden else nn.Linear(16, 10)
 
     def forward(self, images: Tensor) -> Tensor:
