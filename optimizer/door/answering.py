@@ -58,6 +58,27 @@ class TextModel(nn.Module):
         return torch.cat(parts).numpy()
 
 
+class LabelsModel(TextModel):
+    """A multi-label classifier with its tokenizer."""
+
+    def predict(self, texts: Sequence[Text]) -> list[list[str]]:  # type: ignore[override]
+        """Return the labels of each text that are likelier than not, by name."""
+        names = self.names or {}
+        return [[names[index] for index in np.flatnonzero(row > 0)] for row in self.outputs(texts)]
+
+    def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the probability that each label applies: `(n, labels)`."""
+        return torch.from_numpy(self.outputs(texts)).sigmoid().numpy()
+
+
+class EmbeddingModel(TextModel):
+    """An embedder with its tokenizer."""
+
+    def predict(self, texts: Sequence[Text]) -> NDArray[np.float32]:  # type: ignore[override]
+        """Return the embedding of each text: `(n, width)`."""
+        return self.outputs(texts)
+
+
 class TagModel(TextModel):
     """A token classifier with its tokenizer; a text is a list of words."""
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from optimizer.door.answering import TagModel, TextModel
+from optimizer.door.answering import EmbeddingModel, LabelsModel, TagModel, TextModel
 from optimizer.door.home import Kept
 from optimizer.errors import UnknownNameError
 from optimizer.families.encoders.family import EncoderFamily
+from optimizer.families.encoders.texts import TextRequests
 from optimizer.member import Member
+from optimizer.tasks.embeddings.similarity import Similarity
+from optimizer.tasks.multilabel.labelling import Labelling
 from optimizer.tasks.tokens.tagging import Tagging
 
 FORMATS = ("safetensors", "onnx")
+
+
+MODELS: Mapping[type, type[TextModel]] = {Tagging: TagModel, Labelling: LabelsModel, Similarity: EmbeddingModel}
 
 
 class FrontMember:
@@ -51,9 +58,11 @@ class FrontMember:
         if not isinstance(family, EncoderFamily):
             net: nn.Module = small.net
             return net
+        if not isinstance(family.requests, TextRequests):
+            return small
         names = None if small.config.num_labels == 1 else {int(i): name for i, name in small.config.id2label.items()}
-        kind = TagModel if isinstance(self._kept.workload.task, Tagging) else TextModel
-        return kind(small, family.tokenizer, max_length=self._kept.max_length, names=names)
+        kind = MODELS.get(type(self._kept.workload.task), TextModel)
+        return kind(small, family.requests.tokenizer, max_length=self._kept.max_length, names=names)
 
     def export(
         self, directory: Path | str, *, format: Literal["safetensors", "onnx"] = "safetensors"

@@ -16,7 +16,7 @@ from trained_tasks import study
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from objectives.divergence import cosine_divergence
-from optimizer import load_pruned
+from optimizer import load_pruned, open_front
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -100,6 +100,12 @@ def test_an_export_is_a_folder_whose_cosines_rank_as_verified(
     found = spearmanr(cosines(model, encode, frame), frame["score"]).statistic
     assert member.verification is not None
     assert found == pytest.approx(member.verification.accuracy, abs=1e-4)
+
+
+def test_the_front_in_python_embeds_texts(finished: tuple[Path, StudyStore, RunResult]) -> None:
+    root, store, _ = finished
+    small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
+    assert np.linalg.norm(small.model.predict(["w1 w2", "w3"]), axis=1) == pytest.approx([1.0, 1.0])
 
 
 def test_embeddings_cannot_be_recovered_by_training(finished: tuple[Path, StudyStore, RunResult]) -> None:

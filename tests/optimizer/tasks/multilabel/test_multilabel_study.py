@@ -13,7 +13,7 @@ from trained_tasks import study, train
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from objectives.metrics.multilabel import MULTILABEL
-from optimizer import load_pruned
+from optimizer import load_pruned, open_front
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -80,6 +80,15 @@ def test_an_exported_labeller_has_the_f1_that_was_verified(
     found = f1_score(np.array(list(map(labels_of, texts))), (logits.sigmoid() > 0.5).numpy(), average="micro")
     assert member.verification is not None
     assert found == pytest.approx(member.verification.accuracy)
+
+
+def test_the_front_in_python_lists_labels(finished: tuple[Path, StudyStore, RunResult]) -> None:
+    root, store, _ = finished
+    small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
+    texts = sentences(SIZES["test"], 2)
+    found = [[int(name in listed) for name in NAMES] for listed in small.model.predict(texts)]
+    assert small.verification is not None
+    assert f1_score(list(map(labels_of, texts)), found, average="micro") == pytest.approx(small.verification.accuracy)
 
 
 def test_the_share_of_texts_that_are_all_right_can_be_certified(
