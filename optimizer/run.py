@@ -216,7 +216,7 @@ class StudyRun:
         known = {quality.quantity, *space.costs, *(cost.quantity for cost in costs)}
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
-        power = what_can_be_concluded(len(prepared.workload.verification), self._spec.epsilon, metric)
+        power = what_can_be_concluded(len(prepared.workload.verification.labels), self._spec.epsilon, metric)
         dense = {"dense_config": space.dense.as_dict(), "dense_transforms": space.dense.transforms}
         self._store.update_study(self._study.id, context={"power": power, **dense})
         self._stages.tell(Event(stage="power", text=power))
