@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from objectives.metrics import Metric
 from optimizer.errors import InputError
+from optimizer.samplers.own import MakeSampler
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.texts.sheet import Sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What takes the place of the model, the data or the metric that a spec names; each is optional.
+    """What takes the place of the model, the data, the metric or the sampler that a spec names; each is optional.
 
     Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`. Texts have a `checkpoint`, the
     directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. Raises
@@ -30,6 +31,7 @@ class Given:
     checkpoint: Path | None = None
     texts: Mapping[str, Sheet] | None = None
     metric: Metric | None = None
+    sampler: MakeSampler | None = None
 
     def __post_init__(self) -> None:
         if self.images is not None:
@@ -41,6 +43,12 @@ class Given:
     def names(self) -> frozenset[str]:
         """The names of the fields that are given."""
         return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a spec does not say of what was given."""
+        name = getattr(self.sampler, "__name__", type(self.sampler).__name__)
+        return () if self.sampler is None else (f"the sampler is {name}, given in Python",)
 
     def judged(self, task: Any) -> Any:  # Any: a `Task`, a dataclass with its metric as a field
         """Return the task with the metric that is given, if one is."""

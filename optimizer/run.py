@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -73,7 +74,7 @@ def optimize(
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
         store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
-        return _run(created, spec, workload, store, cache_dir, listener)
+        return _run(created, spec, workload, store, cache_dir, listener, given)
 
 
 def resume(
@@ -107,7 +108,7 @@ def resume(
         store = store.under(claimed.claim)
         if epsilon is not None:
             spec, claimed = _widen(claimed, spec, epsilon, store)
-        return _run(claimed, spec, workload, store, cache_dir, listener)
+        return _run(claimed, spec, workload, store, cache_dir, listener, given)
 
 
 def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
@@ -129,7 +130,7 @@ def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) ->
         progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
     )
     check_loaded(spec, workload, cache_dir)
-    return workload
+    return replace(workload, notes=(*workload.notes, *given.notes))
 
 
 def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
@@ -141,10 +142,16 @@ def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> 
 
 
 def _run(
-    study: Study, spec: StudySpec, workload: Workload, store: StudyStore, cache_dir: Path, listener: Listener
+    study: Study,
+    spec: StudySpec,
+    workload: Workload,
+    store: StudyStore,
+    cache_dir: Path,
+    listener: Listener,
+    given: Given,
 ) -> RunResult:
     try:
-        StudyRun(study, spec, store, cache_dir, listener).run(workload)
+        StudyRun(study, spec, store, cache_dir, listener, given).run(workload)
     except KeyboardInterrupt:
         store.update_study(study.id, state=StudyState.INTERRUPTED)
         raise
@@ -163,8 +170,17 @@ def _run(
 class StudyRun:
     """One run of one study: the four stages in order."""
 
-    def __init__(self, study: Study, spec: StudySpec, store: StudyStore, cache_dir: Path, listener: Listener) -> None:
+    def __init__(
+        self,
+        study: Study,
+        spec: StudySpec,
+        store: StudyStore,
+        cache_dir: Path,
+        listener: Listener,
+        given: Given = NOTHING,
+    ) -> None:
         self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
+        self._sampler = given.sampler or spec.sampler
         self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
 
     def run(self, workload: Workload) -> None:
@@ -267,7 +283,7 @@ class StudyRun:
             seeds=prepared.ladder(spec.trials),
             trials=spec.trials,
             make_sampler=lambda: make_sampler(
-                spec.sampler,
+                self._sampler,
                 dimensions=space.dimensions,
                 seed=spec.seed,
                 budget=spec.trials,

@@ -27,12 +27,14 @@ from optimizer.handover import export
 from optimizer.member import RunResult
 from optimizer.progress import Listener
 from optimizer.result import result_of
+from optimizer.samplers.own import MakeSampler
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
 from studies.records import Study
 from studies.store import StudyStore
 
 AnyMetric = str | Metric | Callable[..., Any] | None
+AnySampler = str | MakeSampler | None
 EPSILON = 0.01
 REQUIRED = ("model", "task", "epsilon")
 
@@ -46,6 +48,7 @@ def optimize(
     tokenizer: object = ...,
     images: ImageData | None = ...,
     metric: AnyMetric = ...,
+    sampler: AnySampler = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
     cache_dir: Path | str | None = ...,
@@ -63,6 +66,7 @@ def optimize(
     tokenizer: object = ...,
     images: ImageData | None = ...,
     metric: AnyMetric = ...,
+    sampler: AnySampler = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
     cache_dir: Path | str | None = ...,
@@ -81,6 +85,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     tokenizer: Any = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    sampler: AnySampler = None,
     study: str | None = None,
     store: StudyStore | str | None = None,
     cache_dir: Path | str | None = None,
@@ -101,6 +106,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         tokenizer: of a loaded text classifier.
         images: an `ImageData`, the same as `data`.
         metric: a name, a function of (predictions, labels), see `own_metric`, or a `Metric`.
+        sampler: a name, or a function of a `Problem` that makes a `Sampler`.
         study: the study's name in the store.
         store: a store or its URL; without it the study is temporary.
         cache_dir: where layer banks and trained weights are kept; temporary by default.
@@ -112,7 +118,8 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     Raises `InputError` naming the argument and the remedy, before anything is stored.
     """
     is_spec = isinstance(spec, StudySpec)
-    given = _Taken(model if is_spec or spec is None else spec, images if data is None else data, tokenizer, metric)
+    first = model if is_spec or spec is None else spec
+    given = _Taken(first, images if data is None else data, tokenizer, metric, sampler)
     asked = given.checked(spec, fields) if is_spec else given.spec(fields)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
@@ -130,6 +137,7 @@ def resume(
     tokenizer: object = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    sampler: AnySampler = None,
     epsilon: float | None = None,
     store: StudyStore | str,
     cache_dir: Path | str,
@@ -142,7 +150,7 @@ def resume(
     A larger `epsilon` replaces the study's own. Raises `InputError` for a model or data that have changed,
     `StudyNotFoundError`, `StudyBusyError`.
     """
-    given = _Taken(model, images if data is None else data, tokenizer, metric)
+    given = _Taken(model, images if data is None else data, tokenizer, metric, sampler)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
         return run.resume(
@@ -195,28 +203,29 @@ def export_candidate(
 class _Taken:
     """What was given as model, data and metric, each as the engine takes it."""
 
-    def __init__(self, model: Any, data: Any, tokenizer: Any, metric: AnyMetric) -> None:
+    def __init__(self, model: Any, data: Any, tokenizer: Any, metric: AnyMetric, sampler: AnySampler = None) -> None:
         if model is None and tokenizer is not None:
             raise InputError("tokenizer", "belongs to a loaded model; give both")
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
         is_trained = self.model.module is not None
         self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
-        self._metric_name = metric if isinstance(metric, str) else None
+        named = {"metric": metric, "sampler": sampler}
+        self._named = {field: value for field, value in named.items() if isinstance(value, str)}
         self.given = Given(
             model=self.model.module,
             images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
             checkpoint=self.model.checkpoint,
             texts=self.data.texts,
             metric=self._metric(metric),
+            sampler=None if isinstance(sampler, str) else sampler,
         )
 
     def spec(self, fields: Mapping[str, Any]) -> StudySpec:
         """Return the spec of the study. Raises `InputError` for a field that is missing, unknown or wrong."""
         if not self.model.name:
             raise InputError("model", "is required: a name, a directory, (model, tokenizer), or a network")
-        named = {"metric": self._metric_name} if self._metric_name else {}
-        found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields, **named}
-        found |= fields
+        found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields}
+        found |= {**self._named, **fields}
         if found["task"] is None:
             raise InputError("data", "is required, or a task that brings its own: task='sst2'")
         try:
@@ -226,7 +235,7 @@ class _Taken:
 
     def checked(self, spec: StudySpec, fields: Mapping[str, Any]) -> StudySpec:
         """Return a spec that was given whole. Raises `InputError` for what else names its fields."""
-        if self._metric_name or fields or self.data.fields:
+        if self._named or fields or self.data.fields:
             raise InputError("spec", "a StudySpec holds all fields; change them with spec.model_copy(update={…})")
         return spec
 

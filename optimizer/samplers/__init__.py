@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from optimizer.errors import UnknownNameError
+from optimizer.samplers.own import MakeSampler, OwnSampler
 from optimizer.samplers.protocol import Sampler
 from optimizer.samplers.replay import Problem
 
@@ -21,11 +22,13 @@ SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
 }
 
 
-def make_sampler(name: str, *, dimensions: int, seed: int, budget: int, objectives: int, constraints: int) -> Sampler:
+def make_sampler(
+    name: str | MakeSampler, *, dimensions: int, seed: int, budget: int, objectives: int, constraints: int
+) -> Sampler:
     """Return a fresh sampler that was told nothing yet.
 
     Args:
-        name: a key of `SAMPLERS`.
+        name: a key of `SAMPLERS`, or a caller's function that makes a sampler.
         dimensions: `d`, of the unit cube it proposes points in.
         seed: equal seeds give equal sequences.
         budget: candidates of the whole study; sets how large a generation is.
@@ -36,9 +39,11 @@ def make_sampler(name: str, *, dimensions: int, seed: int, budget: int, objectiv
         UnknownNameError: no sampler has this name.
         ValueError: a count out of range.
     """
-    if name not in SAMPLERS:
+    if isinstance(name, str) and name not in SAMPLERS:
         raise UnknownNameError("sampler", name, SAMPLERS)
     problem = Problem(dimensions=dimensions, seed=seed, budget=budget, objectives=objectives, constraints=constraints)
+    if not isinstance(name, str):
+        return OwnSampler(name, problem)
     module, kind = SAMPLERS[name]
     sampler: Sampler = getattr(import_module(module), kind)(problem)
     return sampler

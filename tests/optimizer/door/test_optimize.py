@@ -20,6 +20,8 @@ from torch import nn
 from optimizer import CancelledError, Event, Front, StudySpec, optimize, resume
 from optimizer.door.data import taken_data
 from optimizer.errors import InputError, UnknownNameError
+from optimizer.samplers.protocol import Told
+from optimizer.samplers.replay import Problem
 from studies.opening import open_store
 from studies.records import StudyState
 
@@ -139,7 +141,7 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("loaded", {"train": []}, {}, "is empty: data has no rows"),
         ("loaded", 5, {}, "data: cannot be a int; give a name, a directory, a file, a DataFrame"),
         ("loaded", (["a", "b"], [1]), {}, "data: data has 2 inputs for 1 labels"),
-        ("loaded", (["a b"] * 40, [["x"]] * 40), {}, r"data, row 1, column 'label': holds \['x'\]"),
+        ("loaded", (["a b"] * 40, [1] * 39 + ["x"]), {}, "row 40, column 'label': 'x' and 1 are of different kinds"),
         ("loaded", (["a b"] * 39 + [3], ["red"] * 40), {}, "data, row 40, column 'text': holds 3"),
         ("loaded", {"all": (["a"], ["red"])}, {}, "has no split train, validation or test; it has 'all'"),
         ("loaded", None, {}, "data: is required, or a task that brings its own"),
@@ -180,3 +182,25 @@ def test_a_study_tells_what_it_does_and_stops_when_it_is_told_to(
     assert {"bank", "search"} <= {event.stage for event in events}
     assert store.study("mine").state is StudyState.CANCELLED
     assert len(store.candidates(store.study("mine").id)) == 1
+
+
+class Diagonal:
+    """A sampler that walks along the diagonal of the cube, up to `far`."""
+
+    def __init__(self, problem: Problem, far: float = 1.0) -> None:
+        self.dimensions, self.far = problem.dimensions, far
+
+    def ask(self, number: int, attempt: int = 0) -> tuple[float, ...]:
+        return (self.far * (1 - (0.07 * (number + attempt)) % 1),) * self.dimensions
+
+    def tell(self, told: Told) -> None:
+        assert len(told.point) == self.dimensions
+
+
+def test_a_sampler_of_ones_own_proposes(loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
+    quick = {**QUICK, "trials": 6, "epsilon": 0.9}
+    found = optimize(loaded, frame, sampler=Diagonal, **quick)
+    assert "the sampler is Diagonal, given in Python" in found.result.notes
+    assert any(member.origin == "sampler" for member in found.candidates)
+    with pytest.raises(InputError, match=r"sampler: must return \d+ numbers between 0 and 1 for a candidate, got"):
+        optimize(loaded, frame, sampler=partial(Diagonal, far=9.0), **quick)

@@ -1,0 +1,31 @@
+"""A sampler that Python code gives: any function of a `Problem` that returns a `Sampler`, its points checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optimizer.errors import InputError
+from optimizer.samplers.protocol import Point, Sampler, Told
+from optimizer.samplers.replay import Problem
+
+MakeSampler = Callable[[Problem], Sampler]
+
+
+class OwnSampler:
+    """`Sampler` made by a caller's function. Raises `InputError` for points outside the unit cube."""
+
+    def __init__(self, make: MakeSampler, problem: Problem) -> None:
+        self._sampler, self._dimensions = make(problem), problem.dimensions
+
+    def ask(self, number: int, attempt: int = 0) -> Point:
+        """Return the point that the caller's sampler returns."""
+        point = tuple(map(float, self._sampler.ask(number, attempt)))
+        if len(point) != self._dimensions or not all(0 <= value <= 1 for value in point):
+            raise InputError(
+                "sampler", f"must return {self._dimensions} numbers between 0 and 1 for a candidate, got {point}"
+            )
+        return point
+
+    def tell(self, told: Told) -> None:
+        """Pass a finished candidate on."""
+        self._sampler.tell(told)
