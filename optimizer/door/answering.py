@@ -64,7 +64,7 @@ class LabelsModel(TextModel):
     def predict(self, texts: Sequence[Text]) -> list[list[str]]:  # type: ignore[override]
         """Return the labels of each text that are likelier than not, by name."""
         names = self.names or {}
-        return [[names[index] for index in np.flatnonzero(row > 0)] for row in self.outputs(texts)]
+        return [[names[int(index)] for index in np.flatnonzero(row > 0)] for row in self.outputs(texts)]
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Return the probability that each label applies: `(n, labels)`."""

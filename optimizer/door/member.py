@@ -59,7 +59,8 @@ class FrontMember:
             net: nn.Module = small.net
             return net
         if not isinstance(family.requests, TextRequests):
-            return small
+            encoder: nn.Module = small
+            return encoder
         names = None if small.config.num_labels == 1 else {int(i): name for i, name in small.config.id2label.items()}
         kind = MODELS.get(type(self._kept.workload.task), TextModel)
         return kind(small, family.requests.tokenizer, max_length=self._kept.max_length, names=names)
