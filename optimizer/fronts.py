@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.certification import stored_list
 from optimizer.emptiness import why_empty
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
@@ -36,9 +37,10 @@ def front_of(
     """Return the front of the stored candidates at `epsilon` and under `limits`, by default the study's own.
 
     Up to the study's own ε the front of a verified study is taken from its shortlist: dominance compares measured costs
-    and drops on the verification examples, which took no part in the selection. Above that ε, or before verification,
-    all evaluated candidates are compared by their drops on the search examples. The two kinds of drop are never
-    compared with each other. A candidate for which an objective or a limited cost was not measured is left out.
+    and drops on the verification examples, which took no part in choosing the shortlist, though they choose its front.
+    Above that ε, or before verification, all evaluated candidates are compared by their drops on the search examples.
+    The two kinds of drop are never compared with each other. A candidate for which an objective or a limited cost was
+    not measured is left out.
     """
     spec = StudySpec.stored(study.spec)
     epsilon = spec.epsilon if epsilon is None else epsilon
@@ -133,7 +135,9 @@ def _has_drop(candidate: Candidate) -> bool:
 def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Callable[[Candidate], Member]:
     """Return a function that gives the view of a candidate with a drop or an estimate of it, judged at `epsilon`."""
     metric, baseline = study.context["metric"], Measured(study.baseline)
-    judgements = judge([c for c in candidates if c.shortlisted], epsilon)
+    listed = stored_list(study)
+    members = listed.members if listed else ()
+    judgements = judge([c for c in candidates if c.shortlisted or c.number in members], epsilon, listed)
     return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))
 
 

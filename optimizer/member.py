@@ -31,6 +31,7 @@ class VerificationView(View):
     interval: tuple[float, float]  # paired, two-sided 95 %
     upper_95: float | None  # paired, one-sided 95 %, for this member alone; None where the metric has no valid bound
     verdict: Verdict
+    blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
 
 
 class LatencyView(View):
@@ -114,6 +115,12 @@ class Member(Costs):
     def levels(self) -> dict[str, int]:
         """The levels of all groups."""
         return self.config | dict(chain.from_iterable(levels.items() for levels in self.transforms.values()))
+
+    @property
+    def verdict_in_words(self) -> str:
+        """The verdict, and the member at which the sequence of certificates ended before this one."""
+        blocked_by = self.verification.blocked_by if self.verification else None
+        return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}")
 
     @property
     def verdict(self) -> Verdict:

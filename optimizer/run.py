@@ -19,6 +19,7 @@ import torch
 from objectives.device import describe_device
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
+from optimizer.certification import stored_list, with_shortlist
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.families.encoders.load import check_workload, load_workload
@@ -305,12 +306,24 @@ class StudyRun:
             if self._spec.recover == "finetune":
                 with self._stages.stage("recover") as report:
                     shortlist = recovery.recover(shortlist, report)
+            self._fix_list(prepared, shortlist)
             self._store.shortlist(self._study.id, [candidate.id for candidate in shortlist])
         verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build)
         with self._stages.stage("verify") as report:
             verifier.verify(shortlist, report)
         with self._stages.stage("measure") as report:
             verifier.measure(shortlist, report)
+
+    def _fix_list(self, prepared: Prepared, shortlist: list[Candidate]) -> None:
+        """Store the certification list, unless members were verified without one."""
+        known = stored_list(self._store.study(str(self._study.id)))
+        if known is None and any(c.verification for c in self._store.candidates(self._study.id)):
+            return
+        cost = prepared.space.costs[self._spec.objectives[0]]
+        listed = with_shortlist(
+            known, shortlist, cost_of=lambda candidate: cost.ratio(candidate.config), epsilon=self._spec.epsilon
+        )
+        self._store.update_study(self._study.id, context=listed.in_context())
 
     def _choose(self, prepared: Prepared) -> list[Candidate]:
         return choose_shortlist(

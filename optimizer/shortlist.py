@@ -2,7 +2,7 @@
 
 Feasible candidates on or near the front, spread over a cost. Within each stretch of the cost the candidate most likely
 to be verified comes first: one whose drop is a standard error inside ε, then the one with the smaller divergence, which
-is measured without labels and so is not selected by the luck of the search examples.
+is measured without labels. Allocation and refinement minimise that divergence, so it is not free of selection either.
 """
 
 from __future__ import annotations

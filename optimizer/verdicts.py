@@ -1,7 +1,8 @@
 """Verdicts: the conclusions from the verification of a shortlist at a given ε.
 
-A verdict is computed on demand: at another ε the same figures are judged again. `certified` needs the one-sided
-95 % bound to hold for all certified members at once, so p-values are corrected over the whole shortlist (Holm 1979).
+A verdict is computed on demand: at another ε the same figures are judged again. At the ε for which a study fixed its
+certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
+corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist.
 Only a metric that counts correct answers has such a bound here: with F1, Matthews' correlation, Pearson or Spearman a
 member is `verified` at most. A bootstrap ignores errors outside its sample: in simulated studies of 60 examples
 (F1, true drop 0.029, ε = 0.01, ten members) it certified 69 % of the members.
@@ -10,13 +11,14 @@ member is `verified` at most. A bootstrap ignores errors outside its sample: in 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectives.statistics import holm, paired_drop_p_value, paired_drop_upper, within_epsilon
+from optimizer.certification import CertificationList
 from studies.records import Candidate, Verdict, Verification
 
 ALPHA = 0.05
@@ -24,25 +26,61 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A member's verdict at an ε, and its own one-sided 95 % upper bound of the drop (not corrected), if it has one."""
+    """A member's verdict at an ε.
+
+    `upper_95` is its own one-sided 95 % upper bound of the drop, not corrected, if it has one. `blocked_by` is the
+    member at which the sequence ended, where this one would have been certified behind it.
+    """
 
     verdict: Verdict
     upper_95: float | None
+    blocked_by: int | None = None
 
 
-def judge(candidates: Sequence[Candidate], epsilon: float) -> dict[int, Judgement]:
-    """Return candidate number -> judgement for every verified candidate of a shortlist.
+def judge(
+    candidates: Sequence[Candidate], epsilon: float, listed: CertificationList | None = None
+) -> dict[int, Judgement]:
+    """Return candidate number -> judgement for every verified one of the candidates: a shortlist or a whole list.
 
-    Members of the shortlist that are not verified yet also count in Holm's correction.
+    Members that are not verified yet also count: in a sequence as failures, in Holm's correction by their number.
     """
-    tried = [(c.number, c.verification) for c in candidates if c.verification is not None]
-    bounds = [_bounds(verification, epsilon) for _, verification in tried]
-    size = max([len(tried), *(verification.shortlist_size for _, verification in tried)])
-    adjusted = holm([p for _, p in bounds] + [1.0] * (size - len(tried)))[: len(tried)]
+    tried = {c.number: c.verification for c in candidates if c.verification is not None}
+    bounds = {number: _bounds(verification, epsilon) for number, verification in tried.items()}
+    p_values = {number: p for number, (_, p) in bounds.items()}
+    if listed is None:
+        size = max([len(tried), *(verification.shortlist_size for verification in tried.values())])
+        certified, end = _corrected(p_values, size), None
+    elif epsilon == listed.epsilon:
+        certified, end = _in_sequence(p_values, listed.members)
+    else:
+        on_list = {number: p for number, p in p_values.items() if number in listed.members}
+        certified, end = _corrected(on_list, len(listed.members)), None
     return {
-        number: Judgement(_verdict(verification, epsilon, float(p)), upper)
-        for (number, verification), (upper, _), p in zip(tried, bounds, adjusted, strict=True)
+        number: Judgement(
+            verdict=_verdict(verification, epsilon, is_certified=number in certified),
+            upper_95=bounds[number][0],
+            blocked_by=end if _is_behind(number, end, listed) and p_values[number] <= ALPHA else None,
+        )
+        for number, verification in tried.items()
     }
+
+
+def _corrected(p_values: Mapping[int, float], size: int) -> set[int]:
+    """Return the members certified by Holm's correction over `size` members."""
+    adjusted = holm([*p_values.values(), *[1.0] * (size - len(p_values))])
+    return {number for number, p in zip(p_values, adjusted, strict=False) if p <= ALPHA}
+
+
+def _in_sequence(p_values: Mapping[int, float], members: Sequence[int]) -> tuple[set[int], int | None]:
+    """Return the members certified before the first failure, and that failure if there is one."""
+    end = next((place for place, number in enumerate(members) if p_values.get(number, 1.0) > ALPHA), None)
+    return set(members[:end]), None if end is None else members[end]
+
+
+def _is_behind(number: int, end: int | None, listed: CertificationList | None) -> bool:
+    if listed is None or end is None or number not in listed.members:
+        return False
+    return listed.members.index(number) > listed.members.index(end)
 
 
 def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], candidate: NDArray[np.generic]) -> bytes:
@@ -53,10 +91,10 @@ def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], ca
     return buffer.getvalue()
 
 
-def _verdict(verification: Verification, epsilon: float, adjusted_p: float) -> Verdict:
+def _verdict(verification: Verification, epsilon: float, *, is_certified: bool) -> Verdict:
     if not _holds(verification, epsilon):
         return Verdict.REFUTED
-    return Verdict.CERTIFIED if adjusted_p <= ALPHA else Verdict.VERIFIED
+    return Verdict.CERTIFIED if is_certified else Verdict.VERIFIED
 
 
 def _holds(verification: Verification, epsilon: float) -> bool:

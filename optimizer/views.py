@@ -159,6 +159,7 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         interval=(verification.interval.lower, verification.interval.upper),
         upper_95=judgement.upper_95,
         verdict=judgement.verdict,
+        blocked_by=judgement.blocked_by,
     )
 
 

@@ -49,7 +49,7 @@ class Origin(StrEnum):
 class Verdict(StrEnum):
     """What the verification examples say of a candidate at a given ε."""
 
-    CERTIFIED = "certified"  # one-sided 95 % upper bound of the drop, Holm-corrected over the shortlist, <= ε
+    CERTIFIED = "certified"  # the data reject "drop > ε" at 5 %, for all certified members of the study together
     VERIFIED = "verified"  # observed drop <= ε
     REFUTED = "refuted"  # observed drop > ε
     UNVERIFIED = "unverified"  # never tried on the verification examples

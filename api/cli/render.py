@@ -81,7 +81,7 @@ def member_in_words(member: Member) -> str:
     drop = f"drop {member.drop:.4f} on {member.seen} search examples" if member.drop is not None else "drop unknown"
     if verified:
         drop = f"drop {verified.drop:.4f} on {verified.n} verification examples"
-    return f"{drop}, {member.verdict.value}; {', '.join(costs)}"
+    return f"{drop}, {member.verdict_in_words}; {', '.join(costs)}"
 
 
 def _print_members(
@@ -133,7 +133,7 @@ def _quality(member: Member) -> list[str]:
         ABSENT if member.accuracy is None else f"{member.accuracy:.4f}",
         _with_bounds(member.drop, member.drop_interval),
         _with_bounds(verified.drop, verified.interval) if verified else ABSENT,
-        f"[{COLOURS[member.verdict]}]{member.verdict.value}[/]",
+        f"[{COLOURS[member.verdict]}]{member.verdict_in_words}[/]",
     ]
 
 

@@ -18,7 +18,7 @@ STATES: Mapping[StudyState, str] = {
     StudyState.CANCELLED: "cancelled on request; it can be resumed",
 }
 VERDICTS: Mapping[Verdict, str] = {
-    Verdict.CERTIFIED: "the 95 % upper bound of the drop, corrected over the shortlist, is at most ε",
+    Verdict.CERTIFIED: "the drop is within ε with 95 % confidence, for all certified members together",
     Verdict.VERIFIED: "the drop observed on the verification examples is at most ε",
     Verdict.REFUTED: "the drop observed on the verification examples is above ε",
     Verdict.UNVERIFIED: "not on the shortlist, so not evaluated on the verification examples",

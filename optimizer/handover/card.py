@@ -9,7 +9,7 @@ from optimizer.tasks.table import kind_of_metric
 from studies.records import Verdict
 
 VERDICTS = {
-    Verdict.CERTIFIED: "certified: the 95 % upper bound of the drop, corrected over the shortlist, is within ε",
+    Verdict.CERTIFIED: "certified: the drop is within ε with 95 % confidence, for all certified members together",
     Verdict.VERIFIED: "verified: the drop observed on the verification examples is within ε",
     Verdict.REFUTED: "refuted: the drop observed on the verification examples is above ε",
     Verdict.UNVERIFIED: "unverified: this candidate was never run on the verification examples",
@@ -67,7 +67,7 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
             f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
             f"upper bound {_figure(verified.upper_95, '.4f')}; "
-            f"one of a shortlist of {result.shortlist_size}, verified once."
+            f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}."
         )
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [

@@ -3,6 +3,7 @@ const { result, members } = JSON.parse(document.getElementById("data").textConte
 const colours = { certified: "#1f8a70", verified: "#2474b5", refuted: "#c0392b", unverified: "#9aa4af" };
 const dense = result.baseline;
 const verdict = (m) => (m.verification ? m.verification.verdict : "unverified");
+const verdictInWords = (m) => verdict(m) + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "");
 const isShown = (v) => v !== null && v !== undefined;
 const number = (v, digits = 4) => (isShown(v) ? v.toFixed(digits) : "–");
 const interval = (v, b, digits = 4) => (isShown(v) ? number(v, digits) + (b ? ` [${b[0].toFixed(digits)}, ${b[1].toFixed(digits)}]` : "") : "–");
@@ -51,7 +52,7 @@ function drawFront() {
   for (const m of shown) {
     const v = m.verification;
     row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
-      v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdict(m), className: verdict(m) },
+      v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdictInWords(m), className: verdict(m) },
       `${m.flops.toExponential(3)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
   }
 }

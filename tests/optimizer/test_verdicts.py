@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from objectives.measurement import Interval
+from optimizer.certification import CertificationList
 from optimizer.verdicts import judge
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Origin, Proposal, Verdict, Verification
@@ -61,3 +62,44 @@ def test_members_that_wait_count_in_the_correction() -> None:
     alone = replace(counted(44, 10), shortlist_size=1)
     assert judge([verified(0, alone)], EPSILON)[0].verdict is Verdict.CERTIFIED
     assert judge([verified(0, replace(alone, shortlist_size=10))], EPSILON)[0].verdict is Verdict.VERIFIED
+
+
+def in_sequence(
+    *verifications: Verification, epsilon: float = EPSILON, order: tuple[int, ...]
+) -> list[tuple[str, int | None]]:
+    members = [verified(number, verification) for number, verification in enumerate(verifications)]
+    found = judge(members, epsilon, CertificationList(EPSILON, order))
+    return [(found[number].verdict.value, found[number].blocked_by) for number in range(len(members))]
+
+
+def test_the_first_failure_of_the_list_ends_the_sequence_and_is_named() -> None:
+    holds, fails = counted(20, 20), counted(45, 0)
+    found = in_sequence(holds, fails, holds, order=(0, 1, 2))
+    assert found == [("certified", None), ("verified", None), ("verified", 1)]
+
+
+def test_a_sequence_corrects_for_nothing_where_holm_would() -> None:
+    barely = counted(44, 10)
+    assert in_sequence(barely, barely, order=(0, 1)) == [("certified", None)] * 2
+    assert {j.verdict for j in judge([verified(0, barely), verified(1, barely)], EPSILON).values()} == {
+        Verdict.VERIFIED
+    }
+
+
+def test_a_member_that_is_not_on_the_list_is_verified_at_most() -> None:
+    assert in_sequence(counted(20, 20), counted(0, 0), order=(0,)) == [("certified", None), ("verified", None)]
+
+
+def test_a_listed_member_that_was_not_verified_ends_the_sequence() -> None:
+    assert in_sequence(counted(20, 20), order=(7, 0)) == [("verified", 7)]
+
+
+def test_at_another_epsilon_the_whole_list_is_corrected() -> None:
+    barely = counted(67, 10)  # at 0.015 alone, not among ten
+    assert in_sequence(barely, epsilon=0.015, order=(0,)) == [("certified", None)]
+    assert in_sequence(barely, epsilon=0.015, order=tuple(range(10))) == [("verified", None)]
+
+
+def test_exact_agreement_certifies_nothing_at_zero_and_a_clear_gain_does() -> None:
+    assert in_sequence(counted(0, 0), epsilon=0.0, order=(0,)) == [("verified", None)]
+    assert in_sequence(counted(0, 30), epsilon=0.0, order=(0,)) == [("certified", None)]

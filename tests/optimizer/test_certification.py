@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from optimizer.certification import CertificationList, in_sequence, with_shortlist
+from search_spaces.config import Config
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+
+
+def found(number: int, drop: float) -> Candidate:
+    proposal = Proposal(config=Config.of({"layer": number}), origin=Origin.LADDER)
+    outcome = Outcome(state=CandidateState.COMPLETE, drop=drop)
+    return Candidate(
+        id=number, study_id=1, number=number, proposal=proposal, state=CandidateState.COMPLETE, outcome=outcome
+    )
+
+
+COSTS = {0: 0.2, 1: 0.5, 2: 0.8, 3: 0.6, 4: 0.5}
+SHORTLIST = [found(0, 0.009), found(1, 0.002), found(2, 0.001), found(3, 0.004), found(4, 0.002)]
+
+
+def cost_of(candidate: Candidate) -> float:
+    return COSTS[candidate.number]
+
+
+def test_dominated_members_are_left_out_and_the_most_costly_comes_first_with_ties_by_number() -> None:
+    assert [c.number for c in in_sequence(SHORTLIST, cost_of)] == [2, 1, 4, 0]
+
+
+def test_members_of_a_later_shortlist_follow_the_list_and_leave_it_its_epsilon() -> None:
+    first = with_shortlist(None, SHORTLIST[:2], cost_of=cost_of, epsilon=0.01)
+    assert first == CertificationList(0.01, (1, 0))
+    again = with_shortlist(first, SHORTLIST, cost_of=cost_of, epsilon=0.03)
+    assert again == CertificationList(0.01, (1, 0, 2, 4))
