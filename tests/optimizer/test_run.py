@@ -14,6 +14,7 @@ import pytest
 import torch
 from tiny_checkpoints import save_data, save_tiny
 
+from optimizer.certification import stored_list
 from optimizer.errors import InputError
 from optimizer.fronts import front_of
 from optimizer.member import RunResult
@@ -161,9 +162,14 @@ def test_a_larger_epsilon_finishes_what_was_stopped(assets: Path, tmp_path: Path
     before = store.candidates(study.id)
     undecided = front_of(study, before, epsilon=0.3).undecided
     assert undecided > 0
+    first = stored_list(study)
+    assert first is not None and first.members
     result = resume("narrow", store=store, cache_dir=tmp_path / "cache", epsilon=0.3)
     after = store.candidates(study.id)
     assert result.epsilon == 0.3
+    widened = stored_list(store.study("narrow"))
+    assert widened is not None
+    assert (widened.epsilon, widened.members[: len(first.members)]) == (0.0, first.members)
     assert front_of(store.study("narrow"), after).undecided == 0
     assert [c.config for c in after[: len(before)]] == [c.config for c in before]
     finished = sum(c.state is CandidateState.COMPLETE for c in after[: len(before)])
