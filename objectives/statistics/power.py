@@ -16,7 +16,7 @@ def largest_certifiable_drop(n: int, discordant_share: float, epsilon: float, *,
         n: verification examples.
         discordant_share: share of them that only one of the two models answers rightly.
         epsilon: tolerated drop.
-        alpha: one-sided error; as it is for each step of a fixed sequence, divided by the size of a list for Holm's first step.
+        alpha: one-sided error: 5 % for each step of a fixed sequence, less for the first step of Holm's correction.
 
     Returns:
         The drop; negative where only an improvement certifies, None where nothing does.
