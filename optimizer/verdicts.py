@@ -3,9 +3,9 @@
 A verdict is computed on demand: at another ε the same figures are judged again. At the ε for which a study fixed its
 certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
 corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist.
-Only a metric that counts correct answers has such a bound here: with F1, Matthews' correlation, Pearson or Spearman a
-member is `verified` at most. A bootstrap ignores errors outside its sample: in simulated studies of 60 examples
-(F1, true drop 0.029, ε = 0.01, ten members) it certified 69 % of the members.
+A metric that counts correct answers has a bound. F1 and Matthews' correlation of up to ten classes have those that were
+stored at verification. With any other metric, and in studies verified before these bounds, a member is `verified` at
+most: a bootstrap ignores errors outside its sample.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.statistics import holm, paired_drop_p_value, paired_drop_upper, within_epsilon
+from objectives.measurement import Measurement, Source
+from objectives.statistics import DropScore, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
 from optimizer.certification import CertificationList
 from studies.records import Candidate, Verdict, Verification
 
 ALPHA = 0.05
+UPPER = "drop_upper"  # the quantity of stored bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def judge(
     Members that are not verified yet also count: in a sequence as failures, in Holm's correction by their number.
     """
     tried = {c.number: c.verification for c in candidates if c.verification is not None}
-    bounds = {number: _bounds(verification, epsilon) for number, verification in tried.items()}
+    bounds = {c.number: _bounds(c, c.verification, epsilon) for c in candidates if c.verification is not None}
     p_values = {number: p for number, (_, p) in bounds.items()}
     if listed is None:
         size = max([len(tried), *(verification.shortlist_size for verification in tried.values())])
@@ -103,9 +105,29 @@ def _holds(verification: Verification, epsilon: float) -> bool:
     return within_epsilon(verification.lost, verification.gained, verification.n, epsilon)
 
 
-def _bounds(verification: Verification, epsilon: float) -> tuple[float | None, float]:
-    """Return the one-sided 95 % upper bound of the drop and the p-value of "the drop is above ε"."""
+def drop_uppers(score: DropScore, members: int, n: int) -> list[Measurement]:
+    """Return the upper bounds to store with a member: its own, and one that holds for `members` at once."""
+    return [
+        Measurement(
+            quantity=UPPER,
+            value=score.upper_at(1 - ALPHA / together),
+            unit="1",
+            source=Source.MEASURED,
+            n=n,
+            conditions={"members": together},
+        )
+        for together in sorted({1, members})
+    ]
+
+
+def _bounds(candidate: Candidate, verification: Verification, epsilon: float) -> tuple[float | None, float]:
+    """Return the one-sided 95 % upper bound of the drop and the p-value of "the drop is above ε".
+
+    Of a stored bound that is within ε, only the level is known: the p-value is at most that.
+    """
     if verification.lost is None or verification.gained is None:
-        return None, 1.0
+        stored = {int(str(m.conditions["members"])): m.value for m in candidate.measurements if m.quantity == UPPER}
+        holding = [members for members, upper in stored.items() if upper <= epsilon]
+        return stored.get(1), ALPHA / max(holding) * (1 - 1e-9) if holding else 1.0
     counts = verification.lost, verification.gained, verification.n
     return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)

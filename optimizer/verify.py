@@ -12,13 +12,14 @@ from torch import nn
 
 from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
-from objectives.statistics import bootstrap_drop, paired_drop_interval
+from objectives.statistics import DropScore, bootstrap_drop, paired_drop_interval, score_drop
+from optimizer.certification import stored_list
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
-from optimizer.verdicts import pack_predictions
+from optimizer.verdicts import drop_uppers, pack_predictions
 from optimizer.workload import Workload
 from search_spaces.layouts.surgery import share_structure
 from studies.records import Candidate, Study, Verification
@@ -49,8 +50,13 @@ class Verifier:
         if not waiting:
             return
         dense = self._predictions(self.workload.model)
+        listed = stored_list(self.store.study(str(self.study.id)))
         for done, candidate in enumerate(waiting, start=1):
-            verification = self._compare(dense, self._predictions(self.build(candidate)), shortlist_size=len(shortlist))
+            predictions = self._predictions(self.build(candidate))
+            score = self._score(dense, predictions)
+            verification = self._compare(dense, predictions, score, shortlist_size=len(shortlist))
+            if score is not None and listed is not None:
+                self.store.add_measurements(candidate.id, drop_uppers(score, len(listed.members), verification.n))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))
             trim_memory()
@@ -90,7 +96,12 @@ class Verifier:
         return task.predictions(predict(model, examples, task), examples)
 
     def _compare(
-        self, dense: NDArray[np.generic], predictions: NDArray[np.generic], *, shortlist_size: int
+        self,
+        dense: NDArray[np.generic],
+        predictions: NDArray[np.generic],
+        score: DropScore | None,
+        *,
+        shortlist_size: int,
     ) -> Verification:
         metric, labels = self.workload.metric, self.workload.verification.labels
         quality = metric.value(predictions, labels)
@@ -100,12 +111,15 @@ class Verifier:
             n=len(labels),
             metric=quality,
             drop=_drop(metric, dense, predictions, labels, lost=lost, gained=gained),
-            interval=self._interval(dense, predictions, lost=lost, gained=gained),
+            interval=score.interval() if score else self._interval(dense, predictions, lost=lost, gained=gained),
             lost=lost,
             gained=gained,
             predictions=pack_predictions(labels, dense, predictions),
             shortlist_size=shortlist_size,
         )
+
+    def _score(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> DropScore | None:
+        return score_drop(self.workload.metric, self.workload.verification.labels, dense, predictions)
 
     def _interval(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from objectives.metrics.metric import Array, FloatArray
 
+_ROUNDING = 1e-13
 POSITIVE = 1  # the class that binary F1 is about
 
 
@@ -61,9 +62,13 @@ def matthews(predictions: Array, labels: Array, weights: FloatArray) -> FloatArr
     right, predicted, actual, _ = _count(predictions, labels, weights)
     total = weights.sum(axis=1)
     covariance = right.sum(axis=1) * total - (predicted * actual).sum(axis=1)
-    predicted_variance = total**2 - (predicted**2).sum(axis=1)
-    actual_variance = total**2 - (actual**2).sum(axis=1)
-    return _divided(covariance, np.sqrt(predicted_variance) * np.sqrt(actual_variance))
+    return _divided(covariance, np.sqrt(_spread(predicted, total)) * np.sqrt(_spread(actual, total)))
+
+
+def _spread(counts: FloatArray, total: FloatArray) -> FloatArray:
+    """Return total² − Σ counts², `(r,)`: 0 where one class has all, but for rounding."""
+    spread = total**2 - (counts**2).sum(axis=1)
+    return np.asarray(np.where(spread > _ROUNDING * total**2, spread, 0.0))
 
 
 class _Counts(NamedTuple):

@@ -10,9 +10,12 @@ from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
 from objectives.statistics.power import describe_power, largest_certifiable_drop, smallest_certifying_n
+from objectives.statistics.score import SCORED, DropScore, score_drop
 
 __all__ = [
+    "SCORED",
     "DropBootstrap",
+    "DropScore",
     "allowed_losses",
     "bootstrap_drop",
     "describe_power",
@@ -21,6 +24,7 @@ __all__ = [
     "paired_drop_interval",
     "paired_drop_p_value",
     "paired_drop_upper",
+    "score_drop",
     "smallest_certifying_n",
     "within_epsilon",
 ]

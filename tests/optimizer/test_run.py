@@ -180,7 +180,7 @@ def test_a_larger_epsilon_finishes_what_was_stopped(assets: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("metric", ["f1", "matthews"])
-def test_metrics_that_are_no_means_are_evaluated_whole_and_never_certified(
+def test_metrics_that_are_no_means_are_evaluated_whole_and_have_stored_bounds(
     metric: str, assets: Path, tmp_path: Path
 ) -> None:
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
@@ -190,8 +190,8 @@ def test_metrics_that_are_no_means_are_evaluated_whole_and_never_certified(
     member = (result.front or result.least_violating)[0]
     assert member.verification is not None
     assert member.verification.interval[0] <= member.verification.interval[1]
-    assert all(view.verification and view.verification.upper_95 is None for view in result.front)
-    assert Verdict.CERTIFIED not in {view.verdict for view in result.front}
+    assert all(view.verification and view.verification.upper_95 is not None for view in result.front)
+    assert member.verification.drop <= (member.verification.upper_95 or 0) <= member.verification.interval[1]
     store.close()
 
 
