@@ -18,6 +18,7 @@ from scipy.special import ndtr
 from objectives.metrics import METRICS
 from objectives.statistics import SCORED, holm, paired_drop_p_value
 from objectives.statistics.score import Kinds
+from optimizer.certification import MARGIN
 
 ALPHA = 0.05
 KINDS = np.array([(label, dense, candidate) for label in (0, 1) for dense in (0, 1) for candidate in (0, 1)])
@@ -87,7 +88,8 @@ def studies(n: int, *, epsilon: float = 0.01, searched: int = 872, repeats: int 
         search_drop = (lost - gained) / searched
         verified = _sample(rng, truth, discordant, n)
         p = np.array([paired_drop_p_value(int(b), int(c), n, epsilon) for b, c in verified])
-        listed = [k for k in range(9, -1, -1) if not np.any((costs < costs[k]) & (search_drop <= search_drop[k]))]
+        error = np.sqrt(np.maximum(lost + gained - (lost - gained) ** 2 / searched, 0)) / searched
+        listed = [k for k in range(9, -1, -1) if not _is_beaten(k, search_drop, error)]
         passed = np.cumprod(p[listed] <= ALPHA).astype(bool)
         for name, certified in (
             ("Holm", np.flatnonzero(holm(p) <= ALPHA)),
@@ -95,6 +97,12 @@ def studies(n: int, *, epsilon: float = 0.01, searched: int = 872, repeats: int 
         ):
             found[name].append((float(costs[certified].min(initial=1.0)), bool((truth[certified] > epsilon).any())))
     return {name: _rule(results) for name, results in found.items()}
+
+
+def _is_beaten(member: int, drop: Floats, error: Floats) -> bool:
+    """Whether a cheaper candidate, one of a lower number, has a drop that is smaller by two standard errors."""
+    margin = MARGIN * np.maximum(error[:member], error[member])
+    return bool(np.any(drop[:member] + margin <= drop[member]))
 
 
 def _rule(results: Sequence[tuple[float, bool]]) -> Rule:

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from optimizer.shortlist import standard_error
 from studies.records import Candidate, Study
 
 RULE = "fixed-sequence"
+MARGIN = 2  # standard errors
 _STORED = "certification"  # in a study's context
 
 
@@ -53,17 +55,31 @@ def with_shortlist(
 
 
 def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:
-    """Return the members of a shortlist that no other dominates in cost and predicted drop, most costly first."""
-    points = {c.number: (cost_of(c), _predicted(c)) for c in shortlist}
-    listed = [c for c in shortlist if not any(_dominates(point, points[c.number]) for point in points.values())]
-    return sorted(listed, key=lambda c: (-points[c.number][0], c.number))
+    """Return the members of a shortlist that no other clearly beats, most costly first.
+
+    A member is beaten by one of at most its cost whose predicted drop is smaller by more than two standard errors.
+    Without that margin a lucky lean member would push out the safe ones that a sequence has to begin with.
+    """
+    points = [(cost_of(candidate), _predicted(candidate), _error(candidate)) for candidate in shortlist]
+    listed = [c for c, point in zip(shortlist, points, strict=True) if not any(_beats(p, point) for p in points)]
+    return sorted(listed, key=lambda c: (-cost_of(c), c.number))
 
 
-def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] <= other[0] and one[1] <= other[1]
+_Point = tuple[float, float, float]  # cost, predicted drop, its standard error
+
+
+def _beats(one: _Point, other: _Point) -> bool:
+    margin = MARGIN * max(one[2], other[2])
+    return one[0] <= other[0] and one[1] + margin <= other[1] and one[:2] != other[:2]
 
 
 def _predicted(candidate: Candidate) -> float:
     """Return the drop on the search examples."""
     outcome = candidate.outcome
     return float("inf") if outcome is None or outcome.drop is None else outcome.drop
+
+
+def _error(candidate: Candidate) -> float:
+    """Return the standard error of the predicted drop: counted, or read from the width of its interval."""
+    interval = next((m.interval for m in candidate.measurements if m.quantity == "drop"), None)
+    return standard_error(candidate) or (0.0 if interval is None else (interval.upper - interval.lower) / (2 * 1.96))

@@ -15,8 +15,7 @@ def test_a_true_drop_of_epsilon_is_certified_once_in_twenty_at_most(metric: str,
     assert found <= 0.087  # a size of 5 % exceeds this once in 1,000 times
 
 
-def test_the_fixed_sequence_certifies_leaner_members_than_holm_and_as_few_false_ones() -> None:
+def test_the_fixed_sequence_leaves_fewer_studies_without_a_certificate_than_holm() -> None:
     rules = studies(1821, repeats=60)
-    assert rules["fixed sequence"].leanest < rules["Holm"].leanest
-    assert rules["fixed sequence"].nothing <= rules["Holm"].nothing
+    assert rules["fixed sequence"].nothing < rules["Holm"].nothing
     assert rules["fixed sequence"].false <= 0.15  # 5 % exceeds this once in 500 times

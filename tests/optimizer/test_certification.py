@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optimizer.certification import CertificationList, in_sequence, with_shortlist
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
@@ -21,7 +23,7 @@ def cost_of(candidate: Candidate) -> float:
     return COSTS[candidate.number]
 
 
-def test_dominated_members_are_left_out_and_the_most_costly_comes_first_with_ties_by_number() -> None:
+def test_beaten_members_are_left_out_and_the_most_costly_comes_first_with_ties_by_number() -> None:
     assert [c.number for c in in_sequence(SHORTLIST, cost_of)] == [2, 1, 4, 0]
 
 
@@ -30,3 +32,12 @@ def test_members_of_a_later_shortlist_follow_the_list_and_leave_it_its_epsilon()
     assert first == CertificationList(0.01, (1, 0))
     again = with_shortlist(first, SHORTLIST, cost_of=cost_of, epsilon=0.03)
     assert again == CertificationList(0.01, (1, 0, 2, 4))
+
+
+def test_a_member_is_beaten_beyond_two_standard_errors_alone() -> None:
+    def counted(number: int, lost: int) -> Candidate:
+        known = Outcome(state=CandidateState.COMPLETE, drop=lost / 1000, seen=1000, lost=lost, gained=0)
+        return replace(found(number, lost / 1000), outcome=known)
+
+    lucky, safe, worse = counted(0, 5), counted(2, 9), counted(1, 30)
+    assert [c.number for c in in_sequence([lucky, safe, worse], cost_of)] == [2, 0]
