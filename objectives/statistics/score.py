@@ -65,7 +65,7 @@ class Kinds:
         is_breakable = self.drop(counts + worst) > epsilon  # a single example of that kind
         seen = [counts[:, self.labels == label].sum(axis=1) > 0 for label in np.unique(self.labels)]
         is_breakable |= np.sum(seen, axis=0) < 2  # of one class alone nothing can be told
-        return np.where(is_breakable | (distance >= 0), np.maximum(ndtr(z), 0.5), ndtr(z))
+        return np.asarray(np.where(is_breakable | (distance >= 0), np.maximum(ndtr(z), 0.5), ndtr(z)))
 
     def _likeliest(self, counts: FloatArray, epsilon: FloatArray) -> FloatArray:
         """Return the likeliest shares `(r, k)` under which the drop is ε."""
@@ -73,7 +73,7 @@ class Kinds:
         for _ in range(_STEPS):
             missing = (epsilon - self.drop(shares))[:, None]
             shares = (shares + _tilted(counts, self.influence(shares) - missing)) / 2
-        return shares
+        return np.asarray(shares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
