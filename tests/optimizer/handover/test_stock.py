@@ -15,7 +15,7 @@ from prunable_models import bank_of, possible
 from safetensors.torch import save_file
 from test_handover import KEPT, MEMBER, logits, texts
 from tiny_checkpoints import tokenizer
-from tiny_encoders import ARCHITECTURES, OF_EVERY_PART
+from tiny_encoders import OF_EVERY_PART
 from torch import nn
 
 from objectives.flops import flop_count
@@ -69,10 +69,10 @@ def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> 
     return place
 
 
-def test_every_architecture_loads_without_this_package_and_answers_as_with_it(tmp_path: Path) -> None:
+def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tmp_path: Path) -> None:
     places = []
     types = cycle([torch.float32, torch.float16, torch.bfloat16])
-    for index, (family, kept, dtype) in enumerate(zip(ARCHITECTURES, cycle(KEPT), types, strict=False)):
+    for index, (family, kept, dtype) in enumerate(zip(OF_EVERY_PART, cycle(KEPT), types, strict=False)):
         small = small_encoder(family, kept, tmp_path / "bank" / str(index))
         places.append(write(small, tmp_path / str(index), dtype))
         given = texts()
