@@ -14,7 +14,6 @@ from torch import nn
 from objectives.device import device_of
 from objectives.guard import measuring
 from objectives.metrics import Kind, Metric
-from optimizer import run
 from optimizer.door.data import taken_data
 from optimizer.door.found import Front
 from optimizer.door.home import Home, Kept
@@ -23,10 +22,12 @@ from optimizer.door.model import Model, taken_model
 from optimizer.door.progress import listening
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.given import Given
-from optimizer.handover import export
+from optimizer.handover.export import export_candidate as write_candidate
 from optimizer.member import RunResult
 from optimizer.progress import Listener
 from optimizer.result import result_of
+from optimizer.run import optimize as run_study
+from optimizer.run import resume as resume_study
 from optimizer.samplers.own import MakeSampler
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
@@ -123,7 +124,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     asked = given.checked(spec, fields) if is_spec else given.spec(fields)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
-        result = run.optimize(
+        result = run_study(
             asked, store=home.store, cache_dir=home.cache_dir, study=study, listener=listener, given=given.given
         )
     return result if is_spec else Front(Kept(result.study, home, given.given, given.model), result)
@@ -153,7 +154,7 @@ def resume(
     given = _Taken(model, images if data is None else data, tokenizer, metric, sampler)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
-        return run.resume(
+        return resume_study(
             name, store=home.store, cache_dir=home.cache_dir, epsilon=epsilon, listener=listener, given=given.given
         )
 
@@ -197,7 +198,7 @@ def export_candidate(
 ) -> tuple[Path, ...]:
     """Write a candidate to a new or empty directory, with the same model and data that `optimize` was given."""
     given = _Taken(model, images if data is None else data, tokenizer, metric).given
-    return export.export_candidate(store, study, number, directory, cache_dir=cache_dir, as_onnx=as_onnx, given=given)
+    return write_candidate(store, study, number, directory, cache_dir=cache_dir, as_onnx=as_onnx, given=given)
 
 
 class _Taken:

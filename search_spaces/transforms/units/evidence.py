@@ -5,6 +5,7 @@ How it is gathered depends on what the model reads: tokens (`tokens.py`) or imag
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +88,15 @@ class Criterion(Protocol):
         """Return all unit indices, most important first: int64 `(units,)`, a permutation."""
 
 
-class Gathered:
+class Gathered(ABC):
     """The part of all evidence that lies on disk, in `folder`: a missing entry is gathered together with all others."""
 
     def __init__(self, dense: Dense, folder: Path) -> None:
         self.dense, self.folder = dense, folder
 
+    @abstractmethod
     def gather(self) -> None:
         """Write the entries of all groups."""
-        raise NotImplementedError
 
     def entry(self, name: str) -> dict[str, Tensor]:
         """Return an entry, on the device of the model."""
