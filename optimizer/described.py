@@ -40,11 +40,12 @@ class Constant:
 class Described:
     """A cost after all transforms: that of the family's own units, less what `shapes` of a config save in layers.
 
-    `groups` are those of all transforms; `model` is the dense one.
+    `own` names the groups that the family prices, `groups` are those of all transforms; `model` is the dense one.
     """
 
     name: str
     family: Cost
+    own: frozenset[str]
     groups: tuple[Group, ...]
     model: nn.Module
     shapes: Callable[[Config], Mapping[str, LayerShape]]
@@ -67,9 +68,9 @@ class Described:
 
     def of_levels(self, group: Group) -> FloatArray:
         """Return what each of the group's levels adds to the cost, all other groups dense: `(levels,)`."""
-        dense = dense_config(self.groups)
-        if group.name in dense.as_dict() and not isinstance(self.family, Constant):
+        if group.name in self.own:
             return self.family.of_levels(group)
+        dense = dense_config(self.groups)
         costs = np.array([self.total(dense.replaced({group.name: level})) for level in group.levels])
         return np.asarray(costs - costs[0])
 

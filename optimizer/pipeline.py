@@ -27,7 +27,7 @@ from search_spaces import groups as grouped
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout
-from search_spaces.transforms.table import TRANSFORMS, UNITS, Row, known_costs, trains
+from search_spaces.transforms.table import TRANSFORMS, Row, known_costs, trains
 from search_spaces.transforms.transform import LayerShape, Training, Transform
 from search_spaces.transforms.transform import Source as Kept
 from search_spaces.transforms.units.recalibrate import recalibrate
@@ -130,16 +130,15 @@ class Pipeline:
     @cached_property
     def costs(self) -> Mapping[str, Cost]:
         """The costs of a config that are known exactly before its model is built."""
-        priced = self.workload.family.costs() if UNITS in self.names else self._constants()
-        further = [step for step in self.steps if step.name != UNITS]
-        if not further:
-            return priced
-        shapes = partial(described, self.dense.model, further)
-        return {name: Described(name, cost, self.groups, self.dense.model, shapes) for name, cost in priced.items()}
+        priced = self.workload.family.costs() if self._of_layout else self._constants()
+        return {name: self._after_all(name, cost) for name, cost in priced.items()}
 
     def proposed_costs(self, spec: StudySpec, cache_dir: Path) -> Mapping[str, Cost]:
         """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them."""
-        latency = partial(self.workload.family.latency, spec, cache_dir)
+
+        def latency() -> Cost:
+            return self._after_all("latency", self.workload.family.latency(spec, cache_dir))
+
         return add_proposed_costs(self.costs, spec, self.workload.device, latency)
 
     def counted(self, config: Config, model: nn.Module) -> tuple[Measurement, ...]:
@@ -175,6 +174,19 @@ class Pipeline:
             raise
         except ValueError as error:
             raise InputError("transforms", f"{name}: {error}") from error
+
+    @property
+    def _of_layout(self) -> frozenset[str]:
+        """The names of the groups that the family prices."""
+        return frozenset(group.name for step in self.steps if step.row.of_layout for group in step.groups)
+
+    def _after_all(self, name: str, cost: Cost) -> Cost:
+        """Return a cost that the family knows as one of configs of all transforms."""
+        further = [step for step in self.steps if not step.row.of_layout]
+        if not further:
+            return cost
+        own, shapes = self._of_layout, partial(described, self.dense.model, further)
+        return Described(name, cost if own else Constant(cost.dense), own, self.groups, self.dense.model, shapes)
 
     def _constants(self) -> dict[str, Cost]:
         """Return the dense model's costs, those that do not depend on a training."""

@@ -20,13 +20,15 @@ class Row:
     """What is known of a transform before torch is loaded.
 
     `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come
-    before it. `trains`: every candidate is trained, and which costs it has shows afterwards, apart from those in
-    `known`. `leaves_zeros`: layers keep their shape, so sizes are those of the smallest storage.
+    before it. `of_layout`: its groups are those of the layout, which a family prices itself. `trains`: every candidate
+    is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers keep their
+    shape, so sizes are those of the smallest storage.
     """
 
     place: str
     words: str
     follows: frozenset[str] = frozenset()
+    of_layout: bool = False
     trains: bool = False
     leaves_zeros: bool = False
     known: frozenset[str] = field(default=frozenset({"flops", "latency", "energy", "parameters", "size"}))
@@ -43,6 +45,7 @@ TRANSFORMS: dict[str, Row] = {
     UNITS: Row(
         place="search_spaces.transforms.units.transform:Units",
         words="heads, neurons and channels are removed",
+        of_layout=True,
     ),
     VOCABULARY: Row(
         place="search_spaces.transforms.vocabulary.transform:Tokens",

@@ -6,13 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prunable_models import bank_of, possible
+from tiny_checkpoints import save_data, save_tiny
 from tiny_encoders import OF_EVERY_PART
 
 from objectives.flops import count_flops, flop_count
 from objectives.latency_table import LatencyTable
 from objectives.size import count_parameters
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
+from optimizer.families.encoders.load import load_workload
+from optimizer.limits import least_ratio
+from optimizer.pipeline import Pipeline
+from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
+from search_spaces.groups import dense_config
 from search_spaces.transforms.units.materialize import materialize, outline
 
 LENGTHS = np.array([5, 9, 14])
@@ -44,3 +50,29 @@ def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
     thrice = WeightedSum((2.0, latency), (1.0, latency))
     assert thrice.total(config) == pytest.approx(3 * latency.total(config))
     assert thrice.ratio(config) == pytest.approx(latency.ratio(config))
+
+
+@pytest.mark.parametrize("transforms", [("units", "vocabulary"), ("vocabulary",)])
+def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, ...], tmp_path: Path) -> None:
+    save_tiny(tmp_path / "model")
+    save_data(tmp_path / "data", tmp_path / "model", {"validation": 120, "test": 100})
+    spec = StudySpec(
+        model=str(tmp_path / "model"),
+        task="colours",
+        data=str(tmp_path / "data"),
+        epsilon=0.6,
+        transforms=transforms,
+        objectives=("latency", "energy"),
+        batch_sizes=(1,),
+        threads=1,
+    )
+    workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
+    pipeline = Pipeline.of(spec, workload, tmp_path)
+    costs = pipeline.proposed_costs(spec, tmp_path)
+    rows = next(group for group in pipeline.groups if group.kind == "tokens")
+    smaller = dense_config(pipeline.groups).replaced({rows.name: rows.levels[0]})
+    assert costs["latency"].ratio(smaller) == 1, "a smaller table is as fast"
+    assert costs["energy"].ratio(smaller) < 1, "its fewer bytes are still read"
+    ratios = {name: least_ratio(cost, pipeline.groups) for name, cost in costs.items()}
+    assert ratios["size"] <= costs["size"].ratio(smaller) < 1
+    assert (ratios["latency"] < 1) == ("units" in transforms)
