@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from search_spaces.groups import Group
-from search_spaces.layouts.entries import columns_of
 from search_spaces.layouts.named import named_layout
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.bank import UnitBank
@@ -45,6 +44,11 @@ def first_logit(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 def summed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return nn.functional.cross_entropy(logits(model, batch), batch["labels"], reduction="sum")
+
+
+def columns_of(units: Tensor, unit_size: int) -> Tensor:
+    """The row or column indices of units: `(k,)` -> `(k * unit_size,)`."""
+    return (units[:, None] * unit_size + torch.arange(unit_size)).flatten()
 
 
 class TinyBank(UnitBank):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from search_spaces.transforms.masks.layers import Layer, Layers, is_convolution, magnitudes, mask_shape
+from search_spaces.transforms.masks.layers import Layer, Layers, MaskError, is_convolution, magnitudes, mask_shape
 from search_spaces.transforms.masks.target import Target
 
+TWO_OF_FOUR = (2, 4)  # N:M sparsity: of every M neighbouring inputs at most N are kept, as GPUs run it natively
 SWAP_SHARE = 0.2  # Mocanu et al. 2018; both papers of Douzandeh Zenoozi et al.
 
 
@@ -41,6 +42,14 @@ def drop_lowest(scores: Tensor, count: int) -> Tensor:
     equal = (scores == last).flatten().nonzero()[:, 0]
     kept[equal[count - int((scores < last).sum()) :]] = True
     return kept.view(scores.shape)
+
+
+def n_of_m(layer: nn.Linear, n: int = TWO_OF_FOUR[0], m: int = TWO_OF_FOUR[1]) -> Tensor:
+    """Return the mask that keeps the `n` largest of every `m` inputs. Raises `MaskError` where `m` does not divide."""
+    if not 0 < n <= m or layer.in_features % m:
+        raise MaskError(f"pattern: {n}:{m} needs 0 < n <= m and inputs in multiples of {m}, got {layer.in_features}")
+    ranks = magnitudes(layer).view(-1, m).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return (ranks < n).view(layer.weight.shape)
 
 
 def swap(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from search_spaces.groups import Group, GroupKind, mask_levels
+
 Layer = nn.Linear | nn.Conv2d
 Layers = Mapping[str, Layer]
 
@@ -24,6 +26,23 @@ def maskable_layers(model: nn.Module) -> dict[str, Layer]:
     if not layers:
         raise MaskError(f"model: {type(model).__name__} has no linear or convolutional layer to prune")
     return layers
+
+
+def mask_groups(model: nn.Module) -> tuple[Group, ...]:
+    """Return a group for every layer that can be masked, first layer first. Raises `MaskError` where there is none."""
+    return tuple(
+        Group(
+            name=name,
+            kind=GroupKind.FILTERS if is_convolution(layer) else GroupKind.WEIGHTS,
+            layer=index,
+            units=unit_count(layer),
+            unit_size=1,
+            levels=mask_levels(unit_count(layer)),
+            producers=(name,),
+            consumers=(),
+        )
+        for index, (name, layer) in enumerate(maskable_layers(model).items())
+    )
 
 
 def is_convolution(layer: Layer) -> bool:

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from search_spaces.config import Config, Form, Recipe
 from search_spaces.distributions import SLOPES, by_kind, depth_of, with_mean
 from search_spaces.groups import Group, GroupKind, config_of, dense_config
-from search_spaces.transforms.masks.choose import SWAP_SHARE, magnitude_scores
+from search_spaces.transforms.masks.choose import SWAP_SHARE, TWO_OF_FOUR, magnitude_scores
 from search_spaces.transforms.masks.layers import MaskError, maskable_layers
-from search_spaces.transforms.masks.pattern import TWO_OF_FOUR
 from search_spaces.transforms.masks.schedules.table import SCHEDULES, SWAPPING, TRAINED_FIRST, ScheduleName
 from search_spaces.transforms.masks.target import ScopeName, Target, pruned_names
 

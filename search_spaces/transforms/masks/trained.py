@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config, ConfigError
 from search_spaces.transforms.entries import read_entry, write_entry
-from search_spaces.transforms.masks.choose import drop_lowest
+from search_spaces.transforms.masks.choose import drop_lowest, n_of_m
 from search_spaces.transforms.masks.layers import MaskError, magnitudes, unit_count
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.packed import pack, unpack
-from search_spaces.transforms.masks.pattern import n_of_m
 from search_spaces.transforms.masks.schedules.table import TRAINED_FIRST, ScheduleName, make_schedule
 from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN
 from search_spaces.transforms.transform import Dense, Source, Spent

@@ -15,8 +15,7 @@ from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.kernels import COMPRESSED_ROWS, REMOVED
 from search_spaces.transforms.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
 from search_spaces.transforms.masks.dead import narrowed, without_dead_neurons
-from search_spaces.transforms.masks.groups import mask_groups
-from search_spaces.transforms.masks.layers import Layer, maskable_layers, weights_per_unit
+from search_spaces.transforms.masks.layers import Layer, mask_groups, maskable_layers, weights_per_unit
 from search_spaces.transforms.masks.trained import TrainedNetworks
 from search_spaces.transforms.transform import Dense, LayerShape, Source
 

@@ -84,11 +84,6 @@ class UnitBank(Source):
             return Refit(weight, shift=entry["shift"], norm=self.evidence.reading(path).norm)
         return Refit(weight, bias.detach().cpu() + entry["shift"])
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the bank on disk."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
-
     def _solved(self, path: str, columns: Tensor) -> dict[str, Tensor]:
         layer, reading = self._layer(path), self.evidence.reading(path)
         has_place = layer.bias is not None or reading.norm is not None

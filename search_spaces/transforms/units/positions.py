@@ -35,7 +35,6 @@ class PositionEvidence(Gathered):
     """`Evidence` of a network in which any layer may read several groups, at any number of positions."""
 
     folder_name = f"channels-{CHANNEL_SOLVER}"
-    centred = False
 
     def __init__(self, dense: Dense, folder: Path) -> None:
         super().__init__(dense, folder)

@@ -33,7 +33,6 @@ class TokenEvidence(Gathered):
     """`Evidence` of a model in which every group has one reader, a linear layer that is applied to tokens."""
 
     folder_name = ""
-    centred = True
 
     def __init__(self, dense: Dense, folder: Path) -> None:
         super().__init__(dense, folder)

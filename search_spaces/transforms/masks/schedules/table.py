@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
-from search_spaces.transforms.masks.schedules.evolutionary import SparseEvolutionary
 from search_spaces.transforms.masks.schedules.gradual import Gradual
-from search_spaces.transforms.masks.schedules.in_training import InTraining
 from search_spaces.transforms.masks.schedules.lottery import IterativeMagnitude
 from search_spaces.transforms.masks.schedules.post_training import PostTraining
 from search_spaces.transforms.masks.schedules.pre_training import PreTraining
 from search_spaces.transforms.masks.schedules.schedule import Schedule
+from search_spaces.transforms.masks.schedules.swapping import Swapping
 
 ScheduleName = Literal["pre-training", "in-training", "set", "post-training", "gradual", "imp"]
 
 TRAINED_FIRST: frozenset[ScheduleName] = frozenset({"post-training", "gradual"})
 """Schedules that begin with the trained dense network, as their papers do; the others begin where it began."""
 
-SWAPPING: Mapping[ScheduleName, Callable[[float], Schedule]] = {"in-training": InTraining, "set": SparseEvolutionary}
+SWAPPING: Mapping[ScheduleName, partial[Swapping]] = {
+    "in-training": partial(Swapping, signed=False),
+    "set": partial(Swapping, signed=True),
+}
 """Schedules that replace a share of the kept units after each epoch."""
 
 SCHEDULES: Mapping[ScheduleName, Callable[[], Schedule]] = {
     "pre-training": PreTraining,
-    "in-training": InTraining,
-    "set": SparseEvolutionary,
+    **SWAPPING,
     "post-training": PostTraining,
     "gradual": Gradual,
     "imp": IterativeMagnitude,

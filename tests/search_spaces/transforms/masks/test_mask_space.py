@@ -13,7 +13,7 @@ from torch import nn
 from search_spaces.config import Config, Form
 from search_spaces.groups import GroupKind, check_config, freeze
 from search_spaces.transforms.masks.choose import magnitude_scores
-from search_spaces.transforms.masks.groups import mask_groups
+from search_spaces.transforms.masks.layers import mask_groups
 from search_spaces.transforms.masks.schedules.table import SCHEDULES, SWAPPING, TRAINED_FIRST, make_schedule
 from search_spaces.transforms.masks.space import PATTERN, SHARES, SWAP_SHARES, MaskSpace
 from search_spaces.transforms.masks.target import Target

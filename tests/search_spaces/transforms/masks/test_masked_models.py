@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from search_spaces.transforms.masks.choose import drop_lowest, random_scores, swap, without_weakest
+from search_spaces.transforms.masks.choose import drop_lowest, n_of_m, random_scores, swap, without_weakest
 from search_spaces.transforms.masks.csr import SparseLinear, with_sparse_kernels
 from search_spaces.transforms.masks.dead import remove_dead_neurons, without_dead_neurons
 from search_spaces.transforms.masks.layers import MaskError
 from search_spaces.transforms.masks.masks import Masks
-from search_spaces.transforms.masks.pattern import n_of_m
 from search_spaces.transforms.masks.target import Target
 
 

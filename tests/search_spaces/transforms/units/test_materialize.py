@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from prunable_models import bank_of, batches, possible
+from prunable_models import bank_of, batches, columns_of, possible
 from tiny_encoders import OF_EVERY_PART
 from torch import Tensor, nn
 
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, dense_config
-from search_spaces.layouts.entries import columns_of
 from search_spaces.transforms.units.bank import UnitBank
 from search_spaces.transforms.units.materialize import materialize
 
