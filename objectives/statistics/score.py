@@ -47,9 +47,8 @@ class Kinds:
     def influence(self, shares: FloatArray) -> FloatArray:
         """Return how the drop grows with each kind's share `(r, k)`; its mean under the shares is 0."""
         rows, kinds = shares.shape
-        base = np.repeat(shares, kinds, axis=0)
-        more = base + _STEP * np.tile(np.eye(kinds), (rows, 1))
-        slopes = (self.drop(more) - self.drop(base)).reshape(rows, kinds) / _STEP
+        more = (shares[:, None, :] + _STEP * np.eye(kinds)).reshape(-1, kinds)
+        slopes = (self.drop(more).reshape(rows, kinds) - self.drop(shares)[:, None]) / _STEP
         return np.asarray(slopes - (shares * slopes).sum(axis=1, keepdims=True))
 
     def p_values(self, counts: FloatArray, epsilon: FloatArray) -> FloatArray:
@@ -132,15 +131,14 @@ def _tilted(counts: FloatArray, pull: FloatArray) -> FloatArray:
     The shares are counts / (n + λ pull) with λ < 0. Where even the least λ leaves the mean below 0, the kind with the
     greatest pull gets the rest, seen or not.
     """
-    n = counts.sum(axis=1, keepdims=True)
-    greatest = np.maximum(pull.max(axis=1, keepdims=True), 1e-12)
-    low, high = np.zeros_like(n), np.ones_like(n)
+    seen = counts / counts.sum(axis=1, keepdims=True)
+    pull = pull / np.maximum(pull.max(axis=1, keepdims=True), 1e-12)
+    pulling, low, step = seen * pull, np.zeros((len(pull), 1)), 1.0
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        weight = counts / (n * np.maximum(1 - middle * pull / greatest, 1e-15))
-        is_below = (weight * pull).sum(axis=1, keepdims=True) < 0
-        low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
-    shares = counts / (n * np.maximum(1 - low * pull / greatest, 1e-15))
+        step /= 2
+        is_below = (pulling / (1 - (low + step) * pull)).sum(axis=1, keepdims=True) < 0
+        low = low + step * is_below
+    shares = seen / (1 - low * pull)
     rest = np.maximum(1 - shares.sum(axis=1), 0)
     shares[np.arange(len(shares)), pull.argmax(axis=1)] += rest
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
