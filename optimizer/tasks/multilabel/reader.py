@@ -14,7 +14,7 @@ from optimizer.tasks.texts.columns import texts_of, with_columns
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.labels import label_map
-from optimizer.tasks.texts.lists import names_of, spelled_lists
+from optimizer.tasks.texts.lists import Ids, Spelled, numbered, spelled_lists
 from optimizer.tasks.texts.reader import Names, Rows
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.texts.table import Table
@@ -36,10 +36,10 @@ class LabelsReader:
         column = str(source.label_column)
         texts = {split: texts_of(sheet, source) for split, sheet in sheets.items()}
         labels = {split: list(_labels(sheet, column)) for split, sheet in sheets.items()}
-        names = names_of(labels, sheets, column)
+        names, ids = numbered(labels, sheets, column)
         if not names:
-            raise InputError(FIELD, f"column {column!r}: no text has a label")
-        return {split: _rows(texts[split], labels[split], names) for split in sheets}, names
+            raise InputError(FIELD, f"column {column!r}: no text has a label; list the labels of every text")
+        return {split: _rows(texts[split], labels[split], ids, width=len(names)) for split in sheets}, names
 
     def present(self, labels: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return the labels that texts have."""
@@ -69,9 +69,8 @@ def _labels(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:
         yield labels
 
 
-def _rows(texts: list[tuple[str, ...] | None], labels: Sequence[Sequence[str] | None], names: Sequence[str]) -> Rows:
-    ids = {name: index for index, name in enumerate(names)}
-    applies = np.zeros((len(labels), len(names)), dtype=np.int64)
+def _rows(texts: list[tuple[str, ...] | None], labels: Sequence[Spelled], ids: Ids, *, width: int) -> Rows:
+    applies = np.zeros((len(labels), width), dtype=np.int64)
     for place, row in enumerate(labels):
-        applies[place, [ids[label] if label in ids else int(label) for label in row or ()]] = 1
+        applies[place, [ids[label] for label in row or ()]] = 1
     return Rows(texts=texts, labels=applies, is_unlabelled=np.array([row is None for row in labels], dtype=bool))

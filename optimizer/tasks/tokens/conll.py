@@ -54,4 +54,5 @@ def _check(path: Path, number: int, fields: list[str], sentence: list[Line]) -> 
         raise InputError("data", f"{path}, line {number}: needs a word and its tag, got {' '.join(fields)!r:.80}")
     if sentence and len(sentence[0][1]) != len(fields):
         first, wanted = sentence[0][0], len(sentence[0][1])
-        raise InputError("data", f"{path}, line {number}: has {len(fields)} fields, line {first} has {wanted}")
+        counts = f"has {len(fields)} fields, line {first} has {wanted}"
+        raise InputError("data", f"{path}, line {number}: {counts}; write the same columns in every line")

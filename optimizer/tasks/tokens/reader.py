@@ -15,7 +15,7 @@ from optimizer.tasks.texts.columns import with_columns
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.labels import label_map
-from optimizer.tasks.texts.lists import list_of, names_of, spelled_lists
+from optimizer.tasks.texts.lists import Ids, Spelled, list_of, numbered, spelled_lists
 from optimizer.tasks.texts.reader import Names, Rows
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.texts.table import Table
@@ -36,7 +36,7 @@ class TagReader:
         """Return the source with its columns. Raises `InputError` for more than one column of words."""
         found = with_columns(source, sheet, texts=WORD_GUESSES, labels=TAG_GUESSES)
         if len(found.text_columns or ()) > 1:
-            raise InputError(WORDS, f"names {listed(found.text_columns or ())}; tagged words are in one column")
+            raise InputError(WORDS, f"names {listed(found.text_columns or ())}; give the one column of words")
         return found
 
     def read(self, sheets: Mapping[str, Sheet], source: Source) -> tuple[dict[str, Rows], tuple[str, ...]]:
@@ -47,8 +47,8 @@ class TagReader:
         tags = {split: list(spelled_lists(sheet, column, TAGS, what="tag")) for split, sheet in sheets.items()}
         for split, sheet in sheets.items():
             _check_lengths(sheet, column, words[split], tags[split])
-        names = names_of(tags, sheets, column)
-        return {split: _rows(words[split], tags[split], names) for split in sheets}, names
+        names, ids = numbered(tags, sheets, column)
+        return {split: _rows(words[split], tags[split], ids) for split in sheets}, names
 
     def present(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Return the tags that words have."""
@@ -91,18 +91,16 @@ def _words(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:
         yield tuple(words) if words else None
 
 
-def _check_lengths(
-    sheet: Sheet, column: str, words: Sequence[Sequence[str] | None], tags: Sequence[Sequence[str] | None]
-) -> None:
+def _check_lengths(sheet: Sheet, column: str, words: Sequence[Spelled], tags: Sequence[Spelled]) -> None:
     for row, (some, theirs) in enumerate(zip(words, tags, strict=True)):
         if some and theirs and len(some) != len(theirs):
-            raise InputError(TAGS, f"{sheet.where(row, column)}: {len(theirs)} tags for {len(some)} words")
+            counts = f"{len(theirs)} tags for {len(some)} words"
+            raise InputError(TAGS, f"{sheet.where(row, column)}: {counts}; give one tag per word")
 
 
-def _rows(words: list[tuple[str, ...] | None], tags: Sequence[Sequence[str] | None], names: Sequence[str]) -> Rows:
-    ids = {name: index for index, name in enumerate(names)}
+def _rows(words: list[tuple[str, ...] | None], tags: Sequence[Spelled], ids: Ids) -> Rows:
     width = max((len(row) for row in tags if row), default=1)
     labels = np.full((len(tags), width), ABSENT, dtype=np.int64)
     for place, row in enumerate(tags):
-        labels[place, : len(row or ())] = [ids[tag] if tag in ids else int(tag) for tag in row or ()]
+        labels[place, : len(row or ())] = [ids[tag] for tag in row or ()]
     return Rows(texts=words, labels=labels, is_unlabelled=np.array([not row for row in tags], dtype=bool))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,29 @@ def folder(root: Path, name: str) -> Path:
 
 
 def test_ids_take_the_names_that_the_datasets_library_wrote_beside_them(tmp_path: Path) -> None:
-    described = (
-        b'{"info": {"features": {"ner_tags": {"feature": {"names": ["O", "B-per", "B-loc"], "_type": "ClassLabel"}}}}}'
-    )
-    table = pa.table({"tokens": WORDS, "ner_tags": [[1, 0, 1], [0, 2]]})
-    parquet.write_table(table.replace_schema_metadata({b"huggingface": described}), tmp_path / "test.parquet")
+    save_ids(tmp_path, "test", ["O", "B-per", "B-loc"])
     assert read(tmp_path).tables["test"].names == ("O", "B-per", "B-loc")
+
+
+def test_ids_that_are_spelled_like_other_names_stay_ids(tmp_path: Path) -> None:
+    save_ids(tmp_path, "test", ["2", "1", "0"])
+    table = read(tmp_path, metric="tag-accuracy").tables["test"]
+    assert (table.names, table.labels.tolist()) == (("2", "1", "0"), [[1, 0, 1], [0, 2, -100]])
+
+
+def test_splits_whose_files_name_ids_differently_are_refused(tmp_path: Path) -> None:
+    save_ids(tmp_path, "train", ["O", "B-per", "B-loc"])
+    save_ids(tmp_path, "test", ["O", "B-loc", "B-per"])
+    with pytest.raises(InputError, match=r"column 'ner_tags': .*train.parquet names .*name the ids alike"):
+        read(tmp_path)
+
+
+def save_ids(place: Path, split: str, names: list[str]) -> None:
+    """Save ids of tags with their names, as the datasets library does."""
+    feature = {"feature": {"names": names, "_type": "ClassLabel"}}
+    described = json.dumps({"info": {"features": {"ner_tags": feature}}}).encode()
+    table = pa.table({"tokens": WORDS, "ner_tags": [[1, 0, 1], [0, 2]]})
+    parquet.write_table(table.replace_schema_metadata({b"huggingface": described}), place / f"{split}.parquet")
 
 
 def test_rows_without_words_or_tags_are_set_aside(tmp_path: Path) -> None:
@@ -82,8 +100,10 @@ def test_rows_without_words_or_tags_are_set_aside(tmp_path: Path) -> None:
     [
         (WORDS, [["B-per"], ["O", "O"]], r"tags: .*line 1, column 'tags': 1 tags for 3 words"),
         (WORDS, [["B-per", "O", ""], ["O", "O"]], "line 1, column 'tags': '' is not a tag"),
-        (WORDS, [["O", 1, "O"], ["O", "O"]], "line 1, column 'tags': holds names and ids"),
+        (WORDS, [["O", 1, "O"], ["O", "O"]], "line 1, column 'tags': the column holds names and ids"),
         (WORDS, ["B-per O B-per", "O O"], "line 1, column 'tags': holds 'B-per O B-per', not a list of tags"),
+        (WORDS, [["O", "O", "O"], [1, 0]], "line 2, column 'tags': the column holds names and ids"),
+        (WORDS, [[0, 10**9, 0], [0, 0]], "column 'tags': id 1000000000, but at most 100,000 labels are read; count"),
         ([["a", " "], ["b"]], [["O", "O"], ["O"]], "line 1, column 'tokens': ' ' is not a word"),
         (WORDS, [[0, -1, 0], [0, 0]], "line 1, column 'tags': -1 is not a tag"),
     ],
