@@ -86,7 +86,7 @@ class _Pruned(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         model = self.model_
         rows = inputs.to_numpy().tolist() if isinstance(inputs, pd.DataFrame) else inputs
         if isinstance(model, TextModel):
-            return model.outputs(list(rows))
+            return model.outputs(rows)
         pixels = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels
         with torch.inference_mode():
@@ -135,7 +135,7 @@ class PrunedClassifier(ClassifierMixin, _Pruned):  # type: ignore[misc]
 
     def _places(self, model: TextModel) -> list[int]:
         """Return the model's output of each class: by its name, else by its number or its place."""
-        names = {name: index for index, name in (model.names or {}).items()}
+        names = {name: index for index, name in model.names.items()}
         wanted = [str(label) for label in self.classes_.tolist()]
         if set(wanted) <= names.keys():
             return [names[label] for label in wanted]

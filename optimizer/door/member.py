@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from optimizer.door.answering import EmbeddingModel, LabelsModel, TagModel, TextModel
+from optimizer.door.answering import answering
 from optimizer.door.home import Kept
 from optimizer.errors import UnknownNameError
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.texts import TextRequests
 from optimizer.member import Member
-from optimizer.tasks.embeddings.similarity import Similarity
-from optimizer.tasks.multilabel.labelling import Labelling
-from optimizer.tasks.tokens.tagging import Tagging
 
 FORMATS = ("safetensors", "onnx")
-
-
-MODELS: Mapping[type, type[TextModel]] = {Tagging: TagModel, Labelling: LabelsModel, Similarity: EmbeddingModel}
 
 
 class FrontMember:
@@ -37,7 +30,9 @@ class FrontMember:
         self._kept = kept
 
     def __getattr__(self, name: str) -> Any:  # Any: a field of the member
-        return getattr(self.__dict__["member"], name)
+        if name == "member" or name in vars(type(self)):  # while it is copied, or a property that failed: as it failed
+            return object.__getattribute__(self, name)
+        return getattr(self.member, name)
 
     def __repr__(self) -> str:
         drop = self.member.verification.drop if self.member.verification else self.member.drop
@@ -50,8 +45,8 @@ class FrontMember:
     def model(self) -> nn.Module:
         """The pruned model in evaluation mode, with weights of its own.
 
-        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, or tags of words. An
-        image network is called as the dense one is.
+        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, tags of words, scores
+        or embeddings. An image network is called as the dense one is.
         """
         small = copy.deepcopy(self._kept.rebuild(self.member.candidate)).eval()
         family = self._kept.workload.family
@@ -61,9 +56,7 @@ class FrontMember:
         if not isinstance(family.requests, TextRequests):
             encoder: nn.Module = small
             return encoder
-        names = None if small.config.num_labels == 1 else {int(i): name for i, name in small.config.id2label.items()}
-        kind = MODELS.get(type(self._kept.workload.task), TextModel)
-        return kind(small, family.requests.tokenizer, max_length=self._kept.max_length, names=names)
+        return answering(small, family.requests.tokenizer, max_length=self._kept.max_length)
 
     def export(
         self, directory: Path | str, *, format: Literal["safetensors", "onnx"] = "safetensors"

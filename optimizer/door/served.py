@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from optimizer.door.answering import TextModel
+from optimizer.door.answering import TextModel, answering
+from optimizer.families.encoders.checkpoint import Checkpoint
+from optimizer.families.encoders.weights import stored_tensors
 from optimizer.families.networks.network import FILE as NETWORK
 from optimizer.handover.loading import load_pruned
 from optimizer.torchvision_ops import admit_torchvision
 
-LIMIT = 512  # tokens, where the configuration states no limit
-
 
 class ServedModel:
-    """An exported model that answers texts with labels or scores, and images with class numbers."""
+    """An exported model that answers texts as a member's `model.predict` does, and images with class numbers."""
 
     def __init__(self, place: Path) -> None:
         self._model: Any = load_pruned(place) if (place / NETWORK).exists() else _text_model(place)
 
     def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - mlflow reads hints
-        """Return the answer to each text, pair of texts, or image `(c, h, w)`: `(n,)`."""
+        """Return the answer to each text, pair of texts, list of words, or image `(c, h, w)`: `n` of them."""
         rows = model_input.to_numpy() if hasattr(model_input, "to_numpy") else model_input
         if isinstance(self._model, TextModel):
-            return list(self._model.predict(_texts(rows)))
+            return self._model.predict(_texts(rows))
         with torch.inference_mode():
             logits = self._model(pixel_values=torch.as_tensor(np.asarray(rows), dtype=torch.float32)).logits
         return list(logits.argmax(dim=1).tolist())
@@ -39,8 +39,9 @@ def _load_pyfunc(data_path: str) -> ServedModel:
 
 def _texts(rows: Any) -> list[Any]:
     """Return texts of a list or a table, whose single column is taken, and whose two columns are pairs."""
-    found = np.asarray(rows, dtype=object)
-    return list((found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found).tolist())
+    if isinstance(rows, np.ndarray):
+        return list((rows[:, 0] if rows.ndim == 2 and rows.shape[1] == 1 else rows).tolist())
+    return list(rows)
 
 
 def _text_model(place: Path) -> TextModel:
@@ -48,6 +49,12 @@ def _text_model(place: Path) -> TextModel:
     from transformers import AutoTokenizer
 
     net, tokenizer = load_pruned(place), AutoTokenizer.from_pretrained(place, local_files_only=True)
-    longest = min(tokenizer.model_max_length, getattr(net.config, "max_position_embeddings", LIMIT))
-    names = None if net.config.num_labels == 1 else {int(i): name for i, name in net.config.id2label.items()}
-    return TextModel(net, tokenizer, max_length=longest, names=names)
+    config = net.config.to_dict()
+    checkpoint = Checkpoint(
+        name=str(place),
+        directory=place,
+        model_type=net.config.model_type,
+        config=config,
+        tensors=stored_tensors(place),
+    )
+    return answering(net, tokenizer, max_length=min(tokenizer.model_max_length, checkpoint.longest))

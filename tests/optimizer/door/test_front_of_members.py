@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from optimizer import Front, load_pruned
+from optimizer.door.home import Kept
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.member import FrontResult, Member
 from studies.records import Verdict
@@ -50,6 +53,34 @@ def test_a_member_answers_texts_like_the_model_that_it_exports(
         assert torch.allclose(exported(**encoded).logits, logits, atol=1e-5)
     with pytest.raises(UnknownNameError, match="format: unknown name 'pickle'"):
         small.export(tmp_path / "other", format="pickle")
+
+
+def test_texts_are_taken_as_they_are_or_refused(front: Front) -> None:
+    model = front.knee().model
+    long = "w1 w2 " * 20
+    assert model.predict(long) == model.predict([long])
+    assert model.predict([]) == []
+    assert model.predict_proba([]).shape == (0, 3)
+    for rows in ([None], ["w1", float("nan")], [["w1", "w2", "w3"]], [5], np.zeros((2, 2))):
+        with pytest.raises(InputError, match="texts: must be strings, or pairs of strings, got "):
+            model.predict(rows)
+    for rows in ([("w1", "w2"), "w1"], ["w1", ("w1", "w2")]):
+        with pytest.raises(InputError, match="texts: must all be strings, or all be pairs"):
+            model.predict(rows)
+
+
+def test_a_member_tells_why_its_model_cannot_be_built(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = copy.copy(front.knee())
+    assert small.member == front.knee().member
+
+    def broken(self: Kept, number: int) -> None:
+        raise AttributeError(f"no weights of {number}")
+
+    monkeypatch.setattr(Kept, "rebuild", broken)
+    with pytest.raises(AttributeError, match=f"no weights of {small.candidate}"):
+        _ = small.model
+    with pytest.raises(AttributeError, match="no attribute 'flop_ratio'"):
+        _ = small.flop_ratio
 
 
 def test_training_a_member_leaves_the_others_as_they_are(front: Front) -> None:

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from objectives.divergence import cosine_divergence
 from optimizer import load_pruned, open_front
+from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -102,10 +103,13 @@ def test_an_export_is_a_folder_whose_cosines_rank_as_verified(
     assert found == pytest.approx(member.verification.accuracy, abs=1e-4)
 
 
-def test_the_front_in_python_embeds_texts(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_the_front_in_python_embeds_texts(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     assert np.linalg.norm(small.model.predict(["w1 w2", "w3"]), axis=1) == pytest.approx([1.0, 1.0])
+    small.export(tmp_path / "out")
+    served = ServedModel(tmp_path / "out").predict(["w1 w2", "w3"])
+    np.testing.assert_allclose(served, small.model.predict(["w1 w2", "w3"]), atol=1e-6)
 
 
 def test_embeddings_cannot_be_recovered_by_training(finished: tuple[Path, StudyStore, RunResult]) -> None:

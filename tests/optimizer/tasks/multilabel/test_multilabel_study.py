@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 
 from objectives.metrics.multilabel import MULTILABEL
 from optimizer import load_pruned, open_front
+from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -82,13 +83,16 @@ def test_an_exported_labeller_has_the_f1_that_was_verified(
     assert found == pytest.approx(member.verification.accuracy)
 
 
-def test_the_front_in_python_lists_labels(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_the_front_in_python_lists_labels(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     texts = sentences(SIZES["test"], 2)
     found = [[int(name in listed) for name in NAMES] for listed in small.model.predict(texts)]
     assert small.verification is not None
     assert f1_score(list(map(labels_of, texts)), found, average="micro") == pytest.approx(small.verification.accuracy)
+    small.export(tmp_path / "out")
+    served = ServedModel(tmp_path / "out").predict(texts)
+    assert served == small.model.predict(texts)
 
 
 def test_the_share_of_texts_that_are_all_right_can_be_certified(

@@ -13,6 +13,7 @@ from trained_tasks import study, train
 from transformers import AutoTokenizer, BertForTokenClassification
 
 from optimizer import load_pruned, open_front
+from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
@@ -85,12 +86,15 @@ def test_an_exported_tagger_has_the_f1_that_was_verified(
     )
 
 
-def test_the_front_in_python_tags_words(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_the_front_in_python_tags_words(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     words, tags = tagged(SIZES["test"], 2)
     assert small.verification is not None
     assert f1(tags, small.model.predict(words)) == pytest.approx(small.verification.accuracy)
+    small.export(tmp_path / "out")
+    served = ServedModel(tmp_path / "out").predict(words)
+    assert served == small.model.predict(words)
 
 
 def predicted(model: Any, tokenizer: Any, words: list[str]) -> list[str]:
