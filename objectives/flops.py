@@ -1,15 +1,13 @@
-"""FLOPs of one inference of an encoder: torch's own counter, two per multiply-accumulate of every matrix product.
+"""FLOPs of one inference of an encoder: counted by running it, two per multiply-accumulate of every matrix product.
 
 Matrix products see one token per sequence, every token, or every pair of tokens, so the FLOPs are a quadratic in the
 length. Counts at three lengths give its coefficients, and a fourth count checks them; a mean over lengths then needs
-no more counting. Where the check fails, every length is counted. Attention is counted in its plain form, since the
-counter does not know all fused kernels. Images have one length.
+no more counting. Where the check fails, every length is counted. Images have one length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Protocol
 
@@ -17,17 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import device_of
+from objectives.networks import UncountableModelError, count_network_flops
 
 STEP = 4  # tokens between the counted lengths
 COUNTED = tuple(STEP * (i + 1) for i in range(4))
-
-
-class UncountableModelError(ValueError):
-    """A model with a matrix product that the count does not know; the text names the module."""
 
 
 class FlopCount(Protocol):
@@ -72,14 +65,12 @@ def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
     """Return the mean FLOPs of one inference over unpadded `lengths` `(n,)`. Raises `UncountableModelError`."""
     tokens = set(_checked(lengths))
     if len(tokens) < len(COUNTED) and sum(tokens) <= sum(COUNTED):  # counting them is less work than finding the law
-        _refuse_hidden(model)
         return EveryLength(model).mean(lengths)
     return flop_count(model).mean(lengths)
 
 
 def flop_count(model: nn.Module) -> FlopCount:
     """Return the FLOPs of a model by length. Raises `UncountableModelError` where a layer hides its arithmetic."""
-    _refuse_hidden(model)
     first, second, third, _ = counts = [_counted(model, length) for length in COUNTED]
     per_pair = (third - 2 * second + first) // (2 * STEP * STEP)
     per_token = (second - first) // STEP - 3 * STEP * per_pair
@@ -100,13 +91,6 @@ def flops_per_unit(dense: FlopCount, smaller: FlopCount, *, removed: int, length
     return float(sum((more - less) / removed * power for (more, less), power in zip(spent, powers, strict=True)))
 
 
-def _refuse_hidden(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        # quantised and packed layers hide their weights, but not that they have input features
-        if hasattr(module, "in_features") and not isinstance(module, nn.Linear):
-            raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
-
-
 def _checked(lengths: ArrayLike) -> list[int]:
     tokens = [int(length) for length in np.asarray(lengths).ravel()]
     if not tokens or min(tokens) < 1:
@@ -116,7 +100,6 @@ def _checked(lengths: ArrayLike) -> list[int]:
 
 def request_flops(model: nn.Module, inputs: Mapping[str, Tensor]) -> FlopLaw:
     """Return the FLOPs of inputs of one shape, the first dimension of which is 1. Raises `UncountableModelError`."""
-    _refuse_hidden(model)
     return FlopLaw(per_sequence=_count(model, inputs), per_token=0, per_token_pair=0)
 
 
@@ -125,19 +108,8 @@ def _counted(model: nn.Module, length: int) -> int:
 
 
 def _count(model: nn.Module, inputs: Mapping[str, Tensor]) -> int:
-    with sdpa_kernel(SDPBackend.MATH), _frozen(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(**inputs)
-    return int(counter.get_total_flops())
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Spare the parameters their gradients: the counter fails where a view of one is handed to a layer."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)  # noqa: FBT003 - torch takes it by position
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)  # noqa: FBT003
+    for name, module in model.named_modules():
+        # quantised and packed layers hide their weights, but not that they have input features
+        if hasattr(module, "in_features") and not isinstance(module, nn.Linear):
+            raise UncountableModelError(f"{name} is a {type(module).__name__}: its matrix products are not known here")
+    return int(count_network_flops(model, inputs))

@@ -9,7 +9,8 @@ from tiny_encoders import FAMILIES, prune_heads, prune_neurons, remove_blocks, t
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from objectives.flops import EveryLength, FlopLaw, UncountableModelError, count_flops, flop_count
+from objectives.flops import EveryLength, FlopLaw, count_flops, flop_count
+from objectives.networks import UncountableModelError
 
 
 def torch_count(model: nn.Module, batch: int, length: int) -> int:

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from objectives.flops import UncountableModelError
-from objectives.networks import count_network_flops, flops_by_layer
+from objectives.networks import UncountableModelError, count_network_flops, flops_by_layer
 
 
 class OwnProducts(nn.Module):

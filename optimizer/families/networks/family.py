@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from objectives.flops import UncountableModelError
 from objectives.measurement import JsonScalar
-from objectives.networks import count_network_flops, flops_by_layer
+from objectives.networks import UncountableModelError, count_network_flops, flops_by_layer
 from objectives.size import WrittenAs, size_bytes, type_of
 from optimizer.costs import Bytes, Cost
 from optimizer.errors import InputError
