@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
 from objectives.energy.modelled import modelled_energy
@@ -21,7 +21,7 @@ from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 from search_spaces.config import Form
-from search_spaces.transforms.entries import write_entry
+from search_spaces.transforms.entries import read_entry, write_entry
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 
@@ -42,7 +42,7 @@ class Recovery:
 
     def build(self, candidate: Candidate) -> nn.Module:
         """Return the candidate's model; a recovered candidate gets its trained weights."""
-        return build_candidate(candidate, self.prepared.pipeline, cache_dir=self.cache_dir, slug=self.study.slug)
+        return build_candidate(candidate, self.prepared.pipeline, cache_dir=self.cache_dir, study=self.study)
 
     def recover(self, parents: Sequence[Candidate], report: Callable[[int, int], None]) -> list[Candidate]:
         """Train every parent and return the fully evaluated recovered candidates, cheapest first."""
@@ -68,7 +68,7 @@ class Recovery:
         training = self._train(model)
         model.load_state_dict(workload.family.tensors(model))  # what a file of it would hold
         tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-        write_entry(weights_path(self.cache_dir, self.study.slug, candidate), tensors)
+        write_entry(weights_path(self.cache_dir, self.study, candidate), tensors)
         outcome = self.prepared.evaluator.evaluate_model(model, config)
         return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, training))
 
@@ -102,22 +102,32 @@ class Recovery:
         return replace(outcome, measurements=(*outcome.measurements, *taken), seconds=training.seconds)
 
 
-def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path, slug: str) -> nn.Module:
+def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path, study: Study) -> nn.Module:
     """Return a candidate's model, sharing untouched weights with the dense one; a recovered one has its own.
 
     Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
     """
     if candidate.config.form is not Form.FINETUNED:
         return pipeline.build(candidate.config)
-    path = weights_path(cache_dir, slug, candidate)
-    if not path.exists():
-        raise InputError("cache_dir", f"the trained weights of candidate {candidate.number} are missing at {path}")
-    tensors = load_file(path, device=str(pipeline.workload.device))
+    path = weights_path(cache_dir, study, candidate)
+    earlier = path.with_name(f"{candidate.number}.safetensors")  # of versions that named the study alone
+    stored = read_entry(path) or read_entry(earlier)
+    if stored is None:
+        raise InputError(
+            "cache_dir",
+            f"the trained weights of candidate {candidate.number} are missing or damaged at {path}; give the directory "
+            "that the study ran with, or run it again under another name",
+        )
+    tensors = {name: tensor.to(pipeline.workload.device) for name, tensor in stored.items()}
     model = pipeline.outline(candidate.config, tensors)
     model.load_state_dict(tensors, assign=True)
     return model.eval()
 
 
-def weights_path(cache_dir: Path, slug: str, candidate: Candidate) -> Path:
-    """Return the path of a recovered candidate's trained weights."""
-    return cache_dir / "recovered" / slug / f"{candidate.number}.safetensors"
+def weights_path(cache_dir: Path, study: Study, candidate: Candidate) -> Path:
+    """Return the path of a recovered candidate's trained weights.
+
+    Databases that share a cache may each hold a study of this name; the time of its creation tells them apart.
+    """
+    created = f"{study.created_at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+    return cache_dir / "recovered" / study.slug / f"{candidate.number}-{created}.safetensors"

@@ -72,7 +72,7 @@ class Kept:
         candidate = next(candidate for candidate in self.candidates if candidate.number == number)
         study, cache_dir = self.study, self.home.cache_dir
         pipeline = Pipeline.of(StudySpec.stored(study.spec), self.workload, cache_dir)
-        return build_candidate(candidate, pipeline, cache_dir=cache_dir, slug=study.slug)
+        return build_candidate(candidate, pipeline, cache_dir=cache_dir, study=study)
 
     def export(self, number: int, directory: Path, *, as_onnx: bool) -> tuple[Path, ...]:
         """Write a candidate to a new or empty directory. Raises `InputError`."""

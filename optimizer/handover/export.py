@@ -82,7 +82,7 @@ def write_candidate(
     member = next(m for m in members_of(study, store.candidates(study.id)) if m.candidate == number)
     spec = StudySpec.stored(study.spec)
     pipeline = Pipeline.of(spec, workload, cache_dir)
-    small: Any = build_candidate(candidate, pipeline, cache_dir=cache_dir, slug=study.slug)
+    small: Any = build_candidate(candidate, pipeline, cache_dir=cache_dir, study=study)
     with _whole(directory) as place:
         written = workload.family.tensors(small)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,12 @@ from tiny_checkpoints import save_data, save_tiny
 
 from optimizer.certification import stored_list
 from optimizer.errors import InputError
+from optimizer.families.encoders.load import load_workload
 from optimizer.fronts import front_of
 from optimizer.member import RunResult
+from optimizer.pipeline import Pipeline
 from optimizer.progress import Event
+from optimizer.recover import build_candidate, weights_path
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from search_spaces.config import Form
@@ -242,6 +248,29 @@ def test_recovered_models_are_candidates_of_their_own(assets: Path, tmp_path: Pa
         assert member.parent is not None
         assert member.training_seconds is not None
         assert member.training_energy_j is not None
+    store.close()
+
+
+def test_recovered_weights_are_those_of_their_own_study_or_refused(assets: Path, tmp_path: Path) -> None:
+    given, cache = spec(assets, recover="finetune", trials=3, epsilon=0.5), tmp_path / "cache"
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    optimize(given, store=store, cache_dir=cache, study="s")
+    study = store.study("s")
+    trained = next(c for c in store.candidates(study.id) if c.config.form is Form.FINETUNED)
+    workload = load_workload(given, cache_dir=cache, progress=lambda *_: None)
+    build = partial(build_candidate, trained, Pipeline.of(given, workload, cache), cache_dir=cache)
+    whole = build(study=study).state_dict()
+    namesake = replace(study, created_at=study.created_at + timedelta(seconds=1))  # in another database
+    with pytest.raises(InputError, match="missing or damaged"):
+        build(study=namesake)
+    place = weights_path(cache, study, trained)
+    earlier = place.rename(place.with_name(f"{trained.number}.safetensors"))
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in build(study=study).state_dict().items())
+    half = earlier.read_bytes()[:1000]
+    earlier.unlink()  # models loaded above read the whole file still
+    earlier.write_bytes(half)
+    with pytest.raises(InputError, match=r"missing or damaged .* give the directory that the study ran with"):
+        build(study=study)
     store.close()
 
 

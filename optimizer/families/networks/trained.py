@@ -8,14 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import load_file
 from torch import nn
 
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.finetune import FinetuneSettings, finetune
-from search_spaces.transforms.entries import write_entry
+from search_spaces.transforms.entries import read_entry, write_entry
 
 BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
 TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
@@ -37,7 +36,8 @@ def train_once(
     recipe = [name, hash_weights(model), pool.hash, repr(settings), TRAINED_ON]
     digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
     path = folder / f"{name}-{digest}.safetensors"
-    if not path.exists():
+    weights = read_entry(path)
+    if weights is None:
         learnt, held_out = learnt_part(pool, seed)
         finetune(
             model,
@@ -48,7 +48,8 @@ def train_once(
             progress=progress,
         )
         write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
-    model.load_state_dict(load_file(path))
+    else:
+        model.load_state_dict(weights)
     model.eval()
 
 

@@ -55,7 +55,7 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(architecture: str
     store.close()
     workload = load_workload(spec, cache_dir=tmp_path / "cache", progress=lambda *_: None)
     pipeline = Pipeline.of(spec, workload, tmp_path / "cache")
-    built = build_candidate(leanest, pipeline, cache_dir=tmp_path / "cache", slug="s")
+    built = build_candidate(leanest, pipeline, cache_dir=tmp_path / "cache", study=study)
     loaded = load_pruned(place).requires_grad_(False)  # the counter fails on views of parameters
     texts = tokenizer()(sentences(5, seed=3), padding=True, return_tensors="pt", return_token_type_ids=False)
     with torch.inference_mode():

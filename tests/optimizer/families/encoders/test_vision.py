@@ -74,7 +74,7 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(name: str, tmp_pa
     store.close()
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
     assert {str(group.kind) for group in cast("EncoderFamily", workload.family).layout.groups} == {"heads", "neurons"}
-    built = build_candidate(leanest, Pipeline.of(spec, workload, cache), cache_dir=cache, slug="s")
+    built = build_candidate(leanest, Pipeline.of(spec, workload, cache), cache_dir=cache, study=study)
     loaded = load_pruned(tmp_path / "small").requires_grad_(False)
     images = cast("ImageExamples", workload.search).pixels[:5]
     with torch.inference_mode():
