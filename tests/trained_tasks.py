@@ -10,6 +10,7 @@ from tiny_checkpoints import tokenizer
 from tiny_encoders import BERT_LIKE
 from transformers import BertConfig
 
+from optimizer.handover.export import export_candidate
 from optimizer.member import RunResult
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
@@ -19,6 +20,7 @@ from optimizer.training.finetune import FinetuneSettings, finetune
 from studies.opening import open_store
 from studies.store import StudyStore
 
+Finished = tuple[Path, StudyStore, RunResult]  # the root of a study, its store and its result
 SETTINGS = FinetuneSettings(learning_rate=3e-3, batch_size=32, epochs=10)
 
 
@@ -50,3 +52,21 @@ def study(root: Path, name: str = "small", **spec: Any) -> tuple[StudyStore, Run
     store = open_store(f"sqlite:///{root}/s.sqlite")
     asked = StudySpec.model_validate({**places, **short, **spec})
     return store, optimize(asked, store=store, cache_dir=root / "cache", study=name)
+
+
+def check_front(result: RunResult, metric: str, *, trivial: float, examples: int) -> None:
+    """Assert that the study had something to lose, and that every member is verified on all `examples`."""
+    assert result.metric == metric
+    assert result.baseline is not None
+    assert result.baseline.accuracy > trivial + 0.15
+    assert min(member.flops_ratio for member in result.front) < 0.7
+    assert {member.verification and member.verification.n for member in result.front} == {examples}
+
+
+def export_smallest(finished: Finished, place: Path) -> float:
+    """Export the member of the fewest FLOPs to `place`; return the metric that was verified."""
+    root, store, result = finished
+    member = min(result.front, key=lambda member: member.flops_ratio)
+    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    assert member.verification is not None
+    return member.verification.accuracy

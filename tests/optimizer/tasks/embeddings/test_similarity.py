@@ -12,18 +12,15 @@ import torch
 from scipy.stats import spearmanr
 from tiny_checkpoints import sentences, tokenizer
 from tiny_encoders import BERT_LIKE
-from trained_tasks import study
+from trained_tasks import Finished, check_front, export_smallest, study
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from objectives.divergence import cosine_divergence
 from optimizer import load_pruned, open_front
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
-from optimizer.handover.export import export_candidate
-from optimizer.member import RunResult
 from optimizer.tasks.embeddings.embedder import Embedder
 from optimizer.tasks.embeddings.pooling import Pooling, read_pooling
-from studies.store import StudyStore
 
 SIZES = {"train": 150, "validation": 120, "test": 130}
 MODULES = ["Transformer", "Pooling", "Normalize"]
@@ -59,7 +56,7 @@ def pairs(n: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore, RunResult]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A study whose scores are the dense model's own cosines, some of them drawn anew."""
     root = tmp_path_factory.mktemp("pairs")
     place = save_folder(root / "model")
@@ -73,25 +70,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore
     return root, *study(root, epsilon=0.15, metric="cosine-spearman")
 
 
-def test_a_front_of_embedders_is_verified_and_smaller(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_a_front_of_embedders_is_verified_and_smaller(finished: Finished) -> None:
     _, store, result = finished
-    assert result.metric == "cosine-spearman"
-    assert result.baseline is not None
-    assert result.baseline.accuracy > 0.15
-    assert min(member.flops_ratio for member in result.front) < 0.7
-    for member in result.front:
-        assert member.verification is not None
-        assert member.verification.n == SIZES["test"]
+    check_front(result, "cosine-spearman", trivial=0, examples=SIZES["test"])
     assert store.study("small").context["examples"]["search"]["n"] == SIZES["validation"]
 
 
-def test_an_export_is_a_folder_whose_cosines_rank_as_verified(
-    finished: tuple[Path, StudyStore, RunResult], tmp_path: Path
-) -> None:
-    root, store, result = finished
-    member = min(result.front, key=lambda member: member.flops_ratio)
+def test_an_export_is_a_folder_whose_cosines_rank_as_verified(finished: Finished, tmp_path: Path) -> None:
+    root, _, _ = finished
     place = tmp_path / "out"
-    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    verified = export_smallest(finished, place)
     assert (place / "modules.json").read_bytes() == (root / "model" / "modules.json").read_bytes()
     assert (place / "1_Pooling" / "config.json").exists()
     assert "sentence-similarity" in (place / "README.md").read_text()
@@ -99,11 +87,10 @@ def test_an_export_is_a_folder_whose_cosines_rank_as_verified(
     assert embedded(model, encode, ["w1 w2"]) @ embedded(model, encode, ["w1 w2"]).T == pytest.approx(1.0)
     frame = pd.read_parquet(root / "data" / "test.parquet")
     found = spearmanr(cosines(model, encode, frame), frame["score"]).statistic
-    assert member.verification is not None
-    assert found == pytest.approx(member.verification.accuracy, abs=1e-4)
+    assert found == pytest.approx(verified, abs=1e-4)
 
 
-def test_the_front_in_python_embeds_texts(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
+def test_the_front_in_python_embeds_texts(finished: Finished, tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     assert np.linalg.norm(small.model.predict(["w1 w2", "w3"]), axis=1) == pytest.approx([1.0, 1.0])
@@ -112,7 +99,7 @@ def test_the_front_in_python_embeds_texts(finished: tuple[Path, StudyStore, RunR
     np.testing.assert_allclose(served, small.model.predict(["w1 w2", "w3"]), atol=1e-6)
 
 
-def test_embeddings_cannot_be_recovered_by_training(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_embeddings_cannot_be_recovered_by_training(finished: Finished) -> None:
     root, _, _ = finished
     with pytest.raises(InputError, match="recover: a model cannot be trained on labels of similarity"):
         study(root, "trained", epsilon=0.15, metric="cosine-spearman", recover="finetune")

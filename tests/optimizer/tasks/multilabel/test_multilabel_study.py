@@ -9,15 +9,13 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 from tiny_checkpoints import sentences, tokenizer
-from trained_tasks import study, train
+from trained_tasks import Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from objectives.metrics.multilabel import MULTILABEL
 from optimizer import load_pruned, open_front
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
-from optimizer.handover.export import export_candidate
-from optimizer.member import RunResult
 from optimizer.spec import StudySpec
 from optimizer.tasks.multilabel.labelling import Labelling
 from optimizer.tasks.multilabel.reader import LabelsReader
@@ -25,7 +23,6 @@ from optimizer.tasks.texts.data import Data, read_splits
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.known import resolve_task
 from optimizer.tasks.texts.table import Table
-from studies.store import StudyStore
 
 NAMES = ("animals", "food", "sports")
 SIZES = {"train": 300, "validation": 140, "test": 150}
@@ -38,7 +35,7 @@ def labels_of(text: str) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore, RunResult]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("labels")
     (root / "data").mkdir()
     for seed, (split, n) in enumerate(SIZES.items()):
@@ -56,34 +53,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore
     return root, store, result
 
 
-def test_a_front_of_labellers_is_verified_and_smaller(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_a_front_of_labellers_is_verified_and_smaller(finished: Finished) -> None:
     _, _, result = finished
-    assert result.metric == "micro-f1"
-    assert result.baseline is not None
     trivial = Labelling(MULTILABEL["micro-f1"]).trivial(np.array(list(map(labels_of, sentences(140, 1)))))
-    assert result.baseline.accuracy > trivial + 0.15
-    assert min(member.flops_ratio for member in result.front) < 0.7
-    assert all(member.verification for member in result.front)
+    check_front(result, "micro-f1", trivial=trivial, examples=SIZES["test"])
 
 
-def test_an_exported_labeller_has_the_f1_that_was_verified(
-    finished: tuple[Path, StudyStore, RunResult], tmp_path: Path
-) -> None:
-    root, store, result = finished
-    member = min(result.front, key=lambda member: member.flops_ratio)
+def test_an_exported_labeller_has_the_f1_that_was_verified(finished: Finished, tmp_path: Path) -> None:
     place = tmp_path / "out"
-    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    verified = export_smallest(finished, place)
     model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
     assert model.config.problem_type == "multi_label_classification"
     texts = sentences(SIZES["test"], 2)
     with torch.inference_mode():
         logits = model(**encode(texts, padding=True, return_tensors="pt", return_token_type_ids=False)).logits
     found = f1_score(np.array(list(map(labels_of, texts))), (logits.sigmoid() > 0.5).numpy(), average="micro")
-    assert member.verification is not None
-    assert found == pytest.approx(member.verification.accuracy)
+    assert found == pytest.approx(verified)
 
 
-def test_the_front_in_python_lists_labels(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
+def test_the_front_in_python_lists_labels(finished: Finished, tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     texts = sentences(SIZES["test"], 2)
@@ -96,7 +84,7 @@ def test_the_front_in_python_lists_labels(finished: tuple[Path, StudyStore, RunR
 
 
 def test_the_share_of_texts_that_are_all_right_can_be_certified(
-    finished: tuple[Path, StudyStore, RunResult],
+    finished: Finished,
 ) -> None:
     root, _, _ = finished
     _, result = study(root, "subset", epsilon=0.1, metric="subset-accuracy", trials=4)
@@ -106,9 +94,7 @@ def test_the_share_of_texts_that_are_all_right_can_be_certified(
     assert all(verification.upper_95 is not None for verification in checked)
 
 
-def test_one_class_per_text_is_another_kind_of_model(
-    finished: tuple[Path, StudyStore, RunResult], tmp_path: Path
-) -> None:
+def test_one_class_per_text_is_another_kind_of_model(finished: Finished, tmp_path: Path) -> None:
     root, _, _ = finished
     frame = pd.DataFrame({"text": sentences(100, seed=0), "label": ["animals", "food"] * 50})
     frame.to_csv(tmp_path / "test.csv", index=False)

@@ -9,18 +9,15 @@ import pytest
 import torch
 from read_entities import f1
 from tiny_checkpoints import sentences, tokenizer
-from trained_tasks import study, train
+from trained_tasks import Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForTokenClassification
 
 from optimizer import load_pruned, open_front
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
-from optimizer.handover.export import export_candidate
-from optimizer.member import RunResult
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.table import Table
 from optimizer.tasks.tokens.reader import TagReader
-from studies.store import StudyStore
 
 TAGS = ("O", "B-a", "I-a", "B-b", "I-b")
 SIZES = {"train": 300, "validation": 120, "test": 130}
@@ -39,7 +36,7 @@ def tagged(n: int, seed: int) -> tuple[list[list[str]], list[list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore, RunResult]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     root = tmp_path_factory.mktemp("tags")
     (root / "data").mkdir()
     for seed, (split, n) in enumerate(SIZES.items()):
@@ -58,35 +55,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyStore
     return root, store, result
 
 
-def test_a_front_of_taggers_is_verified_by_entities(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_a_front_of_taggers_is_verified_by_entities(finished: Finished) -> None:
     _, _, result = finished
-    assert result.metric == "entity-f1"
-    assert result.baseline is not None
-    assert result.baseline.accuracy > 0.15 + 0.1
-    assert min(member.flops_ratio for member in result.front) < 0.7
-    for member in result.front:
-        assert member.verification is not None
-        assert member.verification.n == SIZES["test"]
-        assert member.verification.upper_95 is None  # F1 counts entities, not sentences
+    check_front(result, "entity-f1", trivial=0.1, examples=SIZES["test"])
+    bounds = {member.verification and member.verification.upper_95 for member in result.front}
+    assert bounds == {None}  # F1 counts entities, not sentences
 
 
-def test_an_exported_tagger_has_the_f1_that_was_verified(
-    finished: tuple[Path, StudyStore, RunResult], tmp_path: Path
-) -> None:
-    root, store, result = finished
-    member = min(result.front, key=lambda member: member.flops_ratio)
+def test_an_exported_tagger_has_the_f1_that_was_verified(finished: Finished, tmp_path: Path) -> None:
     place = tmp_path / "out"
-    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    verified = export_smallest(finished, place)
     assert "token-classification" in (place / "README.md").read_text()
     model, tokenizer = load_pruned(place), AutoTokenizer.from_pretrained(place)
     words, tags = tagged(SIZES["test"], 2)
-    assert member.verification is not None
-    assert f1(tags, [predicted(model, tokenizer, some) for some in words]) == pytest.approx(
-        member.verification.accuracy
-    )
+    assert f1(tags, [predicted(model, tokenizer, some) for some in words]) == pytest.approx(verified)
 
 
-def test_the_front_in_python_tags_words(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
+def test_the_front_in_python_tags_words(finished: Finished, tmp_path: Path) -> None:
     root, store, _ = finished
     small = next(iter(open_front("small", store=store, cache_dir=root / "cache")))
     words, tags = tagged(SIZES["test"], 2)
@@ -105,7 +90,7 @@ def predicted(model: Any, tokenizer: Any, words: list[str]) -> list[str]:
     return [model.config.id2label[index] for index in ids[1:-1]]
 
 
-def test_a_tagger_is_refused_for_whole_texts(finished: tuple[Path, StudyStore, RunResult], tmp_path: Path) -> None:
+def test_a_tagger_is_refused_for_whole_texts(finished: Finished, tmp_path: Path) -> None:
     root, _, _ = finished
     frame = pd.DataFrame({"text": sentences(100, seed=0), "label": ["x", "y"] * 50})
     frame.to_csv(tmp_path / "test.csv", index=False)
@@ -113,7 +98,7 @@ def test_a_tagger_is_refused_for_whole_texts(finished: tuple[Path, StudyStore, R
         study(root, "other", epsilon=0.1, data=str(tmp_path), calibration_examples=16)
 
 
-def test_words_behind_the_cut_count_as_wrong_and_are_told(finished: tuple[Path, StudyStore, RunResult]) -> None:
+def test_words_behind_the_cut_count_as_wrong_and_are_told(finished: Finished) -> None:
     table = Table((("w1", "w2", "w3"), ("w4",)), np.array([[1, 2, 0], [3, -100, -100]]), TAGS)
     encoder = Encoder(tokenizer=tokenizer(), max_length=4)
     names = dict(enumerate(TAGS))
