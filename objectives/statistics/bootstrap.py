@@ -25,8 +25,8 @@ class DropBootstrap:
 
     Bound and p-value invert each other within the resampled range: `p_value(ε) <= 1 − level` exactly when
     `upper_at(level) <= ε`. Where both models answer every example alike, value, interval and bound are 0: a bootstrap
-    cannot doubt what it never saw. It is nominal in the limit only: of true drops of ε in F1 and Matthews' correlation,
-    6.5 % were certified at 5 % with 200 examples, 5 % with 400 to 500.
+    cannot doubt what it never saw. It is nominal in the limit only, so it certifies nothing: `benchmarks/truth.py` prints
+    how often it would be wrong.
 
     References: Efron 1987, https://doi.org/10.1080/01621459.1987.10478410; equations are numbered as in Efron &
     Tibshirani 1993, An Introduction to the Bootstrap, chapter 14.

@@ -47,9 +47,10 @@ def check_labels(task: Task, labels: NDArray[Any], role: str) -> None:
     Accuracy distinguishes answers on any labels.
     """
     metric = task.metric
+    other = ", or choose accuracy" if metric.kind is Kind.CLASSIFICATION else ""
     if not metric.is_mean and not dense_value(task, labels, labels) > task.trivial(labels):
         raise InputError(
             "metric",
             f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "
-            "give more examples, or choose accuracy",
+            f"give more examples{other}",
         )

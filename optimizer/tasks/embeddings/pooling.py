@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ MODES = {
     "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
 }
 KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+FOLDER = re.compile(r"\w[\w.-]*")  # 1_Pooling
+NAMES: Mapping[type, str] = {list: "array", dict: "object"}
 SETTINGS = ("sentence_bert_config.json", "config_sentence_transformers.json")
 
 
@@ -40,9 +43,9 @@ def read_pooling(directory: Path) -> Pooling:
     """Return the pooling of a folder. Raises `InputError` for other modules than encoder, pooling and normalisation."""
     if not (directory / MODULES).exists():
         raise InputError("model", f"{directory} has no {MODULES}; embeddings need a sentence-transformers folder")
-    modules = _json(directory, MODULES)
-    kinds = [str(module.get("type")).rpartition(".")[2] for module in modules]
-    if kinds not in KINDS or modules[0].get("path"):
+    modules = _modules(directory)
+    kinds = [module["type"].rpartition(".")[2] for module in modules]
+    if kinds not in KINDS or modules[0]["path"]:
         raise InputError(
             "model",
             f"{directory / MODULES} has modules {listed(kinds)}; only an encoder in the folder itself, pooling and "
@@ -58,8 +61,19 @@ def read_pooling(directory: Path) -> Pooling:
     )
 
 
+def _modules(directory: Path) -> list[dict[str, str]]:
+    """Return type and path of every module. Raises `InputError` for other contents, and for paths out of the folder."""
+    modules: list[dict[str, str]] = _json(directory, MODULES, list)
+    fields = [module.get(name) if isinstance(module, dict) else None for module in modules for name in ("type", "path")]
+    paths = [str(path) for path in fields[1::2]]
+    if not all(isinstance(each, str) for each in fields) or any(FOLDER.fullmatch(path) is None for path in paths[1:]):
+        remedy = "needs a type and a folder of its own as path for every module; download the model again"
+        raise InputError("model", f"{directory / MODULES} {remedy}")
+    return modules
+
+
 def _mode(directory: Path, place: str) -> str:
-    config = _json(directory, place)
+    config = _json(directory, place, dict)
     chosen = [MODES.get(key, key) for key, value in config.items() if key.startswith("pooling_mode_") and value]
     chosen = [str(config["pooling_mode"])] if "pooling_mode" in config else chosen
     if len(chosen) != 1 or chosen[0] not in MODES.values():
@@ -70,14 +84,17 @@ def _mode(directory: Path, place: str) -> str:
 
 def _refuse_other_inputs(directory: Path) -> None:
     """Raise `InputError` for a folder that changes texts before they are tokenised."""
-    settings = {name: _json(directory, name) for name in SETTINGS if (directory / name).exists()}
+    settings = {name: _json(directory, name, dict) for name in SETTINGS if (directory / name).exists()}
     for name, option in ((SETTINGS[0], "do_lower_case"), (SETTINGS[1], "default_prompt_name")):
         if settings.get(name, {}).get(option):
             raise InputError("model", f"{directory / name} sets {option}, which is not supported")
 
 
-def _json(directory: Path, name: str) -> Any:  # Any: JSON data
+def _json(directory: Path, name: str, kind: type) -> Any:  # Any: JSON data
     try:
-        return json.loads((directory / name).read_text(encoding="utf-8"))
+        found = json.loads((directory / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError("model", f"{directory / name} cannot be read: {error}") from error
+    if not isinstance(found, kind):
+        raise InputError("model", f"{directory / name} must hold a JSON {NAMES[kind]}; download the model again")
+    return found

@@ -124,6 +124,22 @@ def test_other_modules_and_poolings_are_refused_by_name(
         read_pooling(save_folder(tmp_path / "model", kinds, **pooling))
 
 
+@pytest.mark.parametrize(
+    ("modules", "named"),
+    [
+        ({"a": 1}, "modules.json must hold a JSON array"),
+        ([1], "modules.json needs a type and a folder"),
+        ([{"path": "", "type": "x.Transformer"}, {"type": "x.Pooling"}], "modules.json needs a type and a folder"),
+        ([{"path": "", "type": "x.Transformer"}, {"path": "../up", "type": "x.Pooling"}], "a folder of its own"),
+        ([{"path": "", "type": "x.Transformer"}, {"path": "", "type": "x.Pooling"}], "a folder of its own"),
+    ],
+)
+def test_modules_without_a_folder_of_their_own_are_refused(modules: Any, named: str, tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(InputError, match=named):
+        read_pooling(tmp_path)
+
+
 def test_texts_that_are_changed_before_the_tokenizer_are_refused(tmp_path: Path) -> None:
     place = save_folder(tmp_path / "model")
     (place / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": true}')
