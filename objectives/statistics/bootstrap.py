@@ -25,8 +25,8 @@ class DropBootstrap:
 
     Bound and p-value invert each other within the resampled range: `p_value(ε) <= 1 − level` exactly when
     `upper_at(level) <= ε`. Where both models answer every example alike, value, interval and bound are 0: a bootstrap
-    cannot doubt what it never saw. It is nominal in the limit only, so it certifies nothing: `benchmarks/truth.py` prints
-    how often it would be wrong.
+    cannot doubt what it never saw. It is nominal in the limit only, so it certifies nothing: `benchmarks/truth.py`
+    prints how often it would be wrong.
 
     References: Efron 1987, https://doi.org/10.1080/01621459.1987.10478410; equations are numbered as in Efron &
     Tibshirani 1993, An Introduction to the Bootstrap, chapter 14.
