@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, Place
 from optimizer.errors import BrokenSpecError
 from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
-from search_spaces.transforms.table import MASKS, UNITS, check_transforms
+from search_spaces.transforms.table import MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
@@ -231,7 +231,7 @@ class StudySpec(Frozen):
 
     @model_validator(mode="after")
     def _structure_is_that_of_the_transforms(self) -> Self:
-        if (self.structure == "weights") != (MASKS in self.applied):
+        if (self.structure == "weights") != trains(self.applied):
             raise ValueError(f"transforms {', '.join(self.applied)} are not of structure {self.structure!r}")
         return self
 
@@ -249,4 +249,5 @@ class StudySpec(Frozen):
 
 def _is_masked(data: Mapping[str, Any]) -> bool:
     named = data.get("transforms")
-    return data.get("structure") == "weights" or (isinstance(named, list | tuple) and MASKS in named)
+    trained = [name for name, row in TRANSFORMS.items() if row.trains]
+    return data.get("structure") == "weights" or (isinstance(named, list | tuple) and any(n in named for n in trained))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from optimizer.tasks.task import Task
+from optimizer.spec import CriterionName
+from optimizer.tasks.task import Task, contrasts, summed_loss
 from optimizer.tasks.texts.examples import AnyExamples
+from search_spaces.layouts.layout import Layout
+from search_spaces.transforms.transform import Dense
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +25,16 @@ class Subject:
     calibration: AnyExamples
     search: AnyExamples
     task: Task
+
+    def dense(self, criterion: CriterionName, find_layout: Callable[[], Layout], *, batch_size: int) -> Dense:
+        """Return the model as transforms see it, with batches of so many calibration examples."""
+        return Dense(
+            model=self.model,
+            find_layout=find_layout,
+            weights_hash=self.weights_hash,
+            examples_hash=self.calibration.hash,
+            batches=lambda: self.calibration.batches(batch_size=batch_size, device=self.device),
+            loss=summed_loss(self.task),
+            answers=contrasts(self.task),
+            criterion=criterion,
+        )

@@ -17,11 +17,13 @@ class Head:
     """The last layers of a model: transformers' `AutoModelFor…` class, "" for the encoder alone.
 
     `problem_type` is what its configuration must say, where it could be taken for a head of another kind.
-    `weight` is a tensor that only a trained head of this kind has, None where the architecture's row names it.
+    `answers` is what a head for whole texts answers with, in the words of a checkpoint. `weight` is a tensor that only
+    a trained head of this kind has, None where the architecture's row names it.
     """
 
     kind: str
     problem_type: str | None = None
+    answers: str = ""
     weight: str | None = None
     wrap: str | None = None  # `module:function` of (encoder, directory): what takes the place of a head
 
@@ -65,19 +67,19 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="classification",
             metrics=("accuracy", "f1", "matthews"),
-            head=Head(kind=_CLASSES),
+            head=Head(kind=_CLASSES, answers="classes"),
             reader="optimizer.tasks.texts.readers:ClassReader",
         ),
         Kind(
             name="regression",
             metrics=("pearson", "spearman"),
-            head=Head(kind=_CLASSES),
+            head=Head(kind=_CLASSES, answers="scores"),
             reader="optimizer.tasks.texts.readers:ScoreReader",
         ),
         Kind(
             name="multi-label classification",
             metrics=("micro-f1", "macro-f1", "worst-f1", "label-accuracy", "subset-accuracy"),
-            head=Head(kind=_CLASSES, problem_type="multi_label_classification"),
+            head=Head(kind=_CLASSES, problem_type="multi_label_classification", answers="several labels per text"),
             reader="optimizer.tasks.multilabel.reader:LabelsReader",
         ),
         Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from optimizer.handover.manifest import LayerShape
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.request import Request
-from optimizer.tasks.task import contrasts, summed_loss
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import layer_widths, named_layout
@@ -53,16 +53,9 @@ class EncoderFamily:
     def dense(self, criterion: CriterionName) -> Dense:
         """Return the encoder with its calibration examples."""
         examples, subject = self._subject.calibration, self._subject
-        return Dense(
-            model=subject.model,
-            find_layout=lambda: self.layout,
-            weights_hash=subject.weights_hash,
-            examples_hash=examples.hash,
-            batches=lambda: examples.batches(batch_size=self.requests.batch_size(examples), device=subject.device),
-            loss=summed_loss(subject.task),
-            answers=contrasts(subject.task),
+        return replace(
+            subject.dense(criterion, lambda: self.layout, batch_size=self.requests.batch_size(examples)),
             rounded=self.storage.rounded,
-            criterion=criterion,
             vocabulary=self.requests.vocabulary(subject.model, examples),
         )
 

@@ -30,12 +30,6 @@ from optimizer.tasks.texts.reader import TextReader
 from optimizer.tasks.texts.splits import Splits, cut
 from optimizer.workload import ROLES, Progress, Workload
 
-ANSWERS = {
-    "classification": "classes",
-    "regression": "scores",
-    "multi-label classification": "several labels per text",
-}
-
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
@@ -150,8 +144,8 @@ def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress, given: G
 
 def _check_head(checkpoint: Checkpoint, source: Source) -> None:
     """Raise `InputError` for a trained head that answers whole texts in another way than the task asks."""
-    asked = ANSWERS.get(str(source.kind))
-    if asked is None or not checkpoint.has_head or checkpoint.answers == asked:
+    asked = KINDS[str(source.kind)].head.answers
+    if not asked or not checkpoint.has_head or checkpoint.answers == asked:
         return
     raise InputError(
         "model",
@@ -164,5 +158,5 @@ def _cut_notes(roles: dict[str, Examples]) -> list[str]:
     return [
         f"{examples.cut} of {len(examples)} {role} texts were cut to the longest length allowed"
         for role, examples in roles.items()
-        if examples.cut and role in ROLES
+        if examples.cut
     ]

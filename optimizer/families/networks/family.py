@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from optimizer.families.subject import Subject
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.request import Request
-from optimizer.tasks.task import contrasts, summed_loss
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training
 from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
@@ -54,18 +54,8 @@ class NetworkFamily:
 
     def dense(self, criterion: CriterionName) -> Dense:
         """Return the network with its calibration images."""
-        examples, subject = self._subject.calibration, self._subject
-        return Dense(
-            model=subject.model,
-            find_layout=lambda: self.layout,
-            weights_hash=subject.weights_hash,
-            examples_hash=examples.hash,
-            batches=lambda: examples.batches(batch_size=CALIBRATION_BATCH, device=subject.device),
-            loss=summed_loss(subject.task),
-            answers=contrasts(subject.task),
-            criterion=criterion,
-            training=self.training,
-        )
+        dense = self._subject.dense(criterion, lambda: self.layout, batch_size=CALIBRATION_BATCH)
+        return replace(dense, training=self.training)
 
     def costs(self) -> dict[str, Cost]:
         """Return FLOPs, parameters and size."""
