@@ -18,10 +18,10 @@ from scipy.special import ndtr
 
 from objectives.metrics import METRICS
 from objectives.statistics import SCORED, bootstrap_drop, holm, paired_drop_p_value
+from objectives.statistics.power import ALPHA
 from objectives.statistics.score import Kinds
 from optimizer.certification import MARGIN
 
-ALPHA = 0.05
 KINDS = np.array([(label, dense, candidate) for label in (0, 1) for dense in (0, 1) for candidate in (0, 1)])
 SIZES = (60, 200, 600, 2000, 10_000)
 PREVALENCES = (0.005, 0.02, 0.1, 0.3, 0.5)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from objectives.measurement import Measurement, Source
 from objectives.statistics import DropScore, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
+from objectives.statistics.power import ALPHA
 from optimizer.certification import CertificationList
 from studies.records import Candidate, Verdict, Verification
 
-ALPHA = 0.05
 UPPER = "drop_upper"  # the quantity of stored bounds
 
 

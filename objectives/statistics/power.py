@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from objectives.statistics.paired import paired_drop_p_value
 
-ALPHA = 0.05
+ALPHA = 0.05  # one-sided, of every certificate
 DISCORDANT_SHARE = 0.03  # of examples that change between right and wrong: what a drop of a point usually costs
 _LARGEST_N = 10**9
 
