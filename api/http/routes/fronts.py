@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,13 +53,7 @@ class FrontQuery(BaseModel):
         return found.model_copy(update={"items": tuple(self._kept(found.items))})
 
     def _limits(self, study: Study) -> dict[str, float]:
-        given = {
-            "flops": self.max_flops_ratio,
-            "latency": self.max_latency_ratio,
-            "energy": self.max_energy_ratio,
-            "parameters": self.max_parameters_ratio,
-            "size": self.max_size_ratio,
-        }
+        given: dict[str, float | None] = {cost: getattr(self, f"max_{cost}_ratio") for cost in get_args(CostName)}
         if self.max_energy_j is not None:
             dense = next((m.value for m in study.baseline if m.quantity == "energy"), None)
             if dense is None:

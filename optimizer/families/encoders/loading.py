@@ -54,7 +54,7 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
         raise InputError("model", f"{checkpoint.directory} cannot be loaded: {error}") from error
     except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
         raise InputError("model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
-    model.config.per_layer_config = None  # `save_stock` writes it anew
+    model.config.per_layer_config = None  # `save_stock` writes it again
     missing = sorted(info["missing_keys"])
     if not checkpoint.head.kind and missing and all(name.startswith("pooler.") for name in missing):
         model.pooler, missing = None, []  # sentence-transformers reads no pooler
