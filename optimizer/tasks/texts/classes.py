@@ -24,6 +24,7 @@ from optimizer.tasks.texts.sheet import Sheet
 
 FIELD = "label_column"
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+LIST = re.compile(r"""\[\s*(['"0-9].*)?\]""", re.DOTALL)  # "['a', 'b']", as pandas writes a list into a csv file
 CODE = re.compile(r"0[0-9]+|[0-9]+[eE][0-9]+")
 UNLABELLED = -1
 MOST_CLASSES = 100_000
@@ -77,9 +78,9 @@ def class_names(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...
         if source.labels or not any(map(CODE.fullmatch, spellings)):
             for column in columns.values():
                 _check_ids(column, source)
-            _check_spellings(spellings)
+            check_spellings(spellings)
             return source.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
-        _check_spellings(spellings)
+        check_spellings(spellings)
     if not source.labels:
         _check_common(columns)
     elif not spellings <= set(source.labels):
@@ -102,6 +103,11 @@ def _spelled(column: Column, row: int, value: Any) -> tuple[type, str | None]:
     match value:
         case None | "":
             return str, None
+        case str() if LIST.fullmatch(value.strip()):
+            raise column.refuse(
+                row,
+                f"holds {value!r:.80}, a list written as text; give parquet or jsonl with lists, or rename the class",
+            )
         case bool():
             return bool, str(value).lower()
         case str():
@@ -143,7 +149,7 @@ def _check_ids(column: Column, source: Source) -> None:
             raise column.refuse(row, f"label {label}; known are 0 to {count - 1}, counted from 0")
 
 
-def _check_spellings(spellings: set[str]) -> None:
+def check_spellings(spellings: set[str]) -> None:
     """Raise `InputError` where one number is spelled in two ways."""
     seen: dict[Decimal, str] = {}
     for spelling in sorted(spellings):

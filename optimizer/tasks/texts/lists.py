@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InputError, listed
-from optimizer.tasks.texts.classes import MOST_CLASSES
+from optimizer.tasks.texts.classes import MOST_CLASSES, check_spellings
 from optimizer.tasks.texts.sheet import Sheet
 
 FIELD = "label_column"
@@ -58,6 +58,7 @@ def numbered(
         kinds = ", ".join(f"{sheets[s].name} has {'ids' if is_id else 'names'}" for s, is_id in are_ids.items())
         raise InputError(FIELD, f"column {column!r}: {kinds}; use one of them in all splits")
     if not every or not all(are_ids.values()):
+        check_spellings({label for label in every if re.fullmatch("[0-9]+", label)})
         found = tuple(sorted(every))
         return found, {name: index for index, name in enumerate(found)}
     given, count = _given(sheets, column), max(map(int, every)) + 1

@@ -116,7 +116,7 @@ def test_lists_are_read_as_written_and_an_empty_one_is_an_answer(tmp_path: Path)
     assert data.tables["test"].names == ("a", "b", "c")
     assert data.tables["test"].labels.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert data.notes == ("test: 1 of 4 rows without a label were set aside",)
-    assert read(tmp_path, [["01"], ["1"]]).tables["test"].names == ("01", "1")
+    assert read(tmp_path, [["01"], ["10"]]).tables["test"].names == ("01", "10")
     assert read(tmp_path, [[2], [0, 1]]).tables["test"].labels.tolist() == [[0, 0, 1], [1, 1, 0]]
 
 
@@ -127,6 +127,7 @@ def test_lists_are_read_as_written_and_an_empty_one_is_an_answer(tmp_path: Path)
         ([[0.5]], "line 1, column 'labels': 0.5 is not a label"),
         ([["a"], "b"], "line 2, column 'labels': holds 'b', not a list of labels"),
         ([["a", 1]], "line 1, column 'labels': the column holds names and ids"),
+        ([["01"], ["1"]], "labels '01' and '1' are the same number; spell it in one way"),
         ([["a"], [1]], "line 2, column 'labels': the column holds names and ids"),
         ([[], []], "no text has a label"),
     ],

@@ -31,6 +31,7 @@ def test_names_are_classes_exactly_as_written() -> None:
         ("C", "C#", "C++", "N/A", "None", "null"),
         [4, 3, 5, 0, 1, 2],
     )
+    assert read(["[PAD]", "[ x"]) == (("[ x", "[PAD]"), [1, 0])
     assert read(["负面", "正面"]) == (("正面", "负面"), [1, 0])
     assert read([True, False]) == (("false", "true"), [1, 0])
     assert read(["1", "one"]) == (("1", "one"), [0, 1])
@@ -58,6 +59,8 @@ def test_minus_one_is_unlabelled_in_known_tasks_and_in_splits_that_hold_nothing_
         (["100", "1e2"], r"labels '100' and '1e2' are the same number"),
         ([1, "1"], r"row 2.*'1' and 1 are of different kinds"),
         ([["a", "b"], ["a"]], r"row 1.*for several labels choose micro-f1"),
+        (["b", "['a', 'b']"], r"row 2.*a list written as text; give parquet or jsonl with lists"),
+        (["[]", "[1]"], r"row 1.*a list written as text"),
         ([{"a": 1}], r"row 1.*for several labels choose micro-f1"),
         ([b"a"], r"row 1.*neither a number nor a name"),
         ([float("inf")], r"row 1.*neither a number nor a name"),
