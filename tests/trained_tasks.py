@@ -21,6 +21,14 @@ from studies.opening import open_store
 from studies.store import StudyStore
 
 Finished = tuple[Path, StudyStore, RunResult]  # the root of a study, its store and its result
+SHORT: dict[str, Any] = {
+    "epsilon": 0.2,
+    "trials": 2,
+    "batch_sizes": (1,),
+    "measure_seconds": 0.02,
+    "calibration_examples": 64,
+    "progress": False,
+}  # of `optimize` in Python
 SETTINGS = FinetuneSettings(learning_rate=3e-3, batch_size=32, epochs=10)
 
 

@@ -21,12 +21,12 @@ FloatArray = NDArray[np.float64]
 
 
 class Kind(StrEnum):
-    """What is predicted."""
+    """What is predicted, in the words of the tasks."""
 
     CLASSIFICATION = "classification"  # predictions and labels are label ids
     REGRESSION = "regression"  # predictions and labels are floats
-    LABELS = "labels"  # predictions and labels are 0 or 1, one column per label
-    TAGS = "tags"  # predictions and labels are tag ids of words, one row per sentence
+    LABELS = "multi-label classification"  # predictions and labels are 0 or 1, one column per label
+    TAGS = "token classification"  # predictions and labels are tag ids of words, one row per sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Metric:
         return self.weighted(predictions, labels, weights)
 
     def best_constant(self, answers: Array, labels: Array) -> float:
-        """Return the best value that one of the answers, given to all examples, reaches; 0 where it has none."""
+        """Return the best value of one of the answers `(k, …)`, given to all examples; 0 where none has a value."""
         found = []
         for answer in answers:
             with suppress(ValueError):  # a correlation with a constant may be NaN

@@ -8,18 +8,25 @@ from typing import Any
 import numpy as np
 
 from objectives.metrics import METRICS, Kind, Metric
+from objectives.metrics.entities import ABSENT
 from objectives.metrics.metric import Array, FloatArray
 from optimizer.errors import InputError
 
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
-PROBE = {Kind.CLASSIFICATION: np.array([0, 1, 1, 0]), Kind.REGRESSION: np.array([0.0, 0.5, 1.0, 0.25])}
+PROBE = {
+    Kind.CLASSIFICATION: np.array([0, 1, 1, 0]),
+    Kind.REGRESSION: np.array([0.0, 0.5, 1.0, 0.25]),
+    Kind.LABELS: np.array([[0, 1], [1, 1], [1, 0], [0, 0]]),
+    Kind.TAGS: np.array([[0, 1], [1, ABSENT], [0, 0], [1, 1]]),
+}
 
 
 def own_metric(function: Function, kind: Kind) -> Metric:
-    """Return the metric of a function of predictions `(n,)` and labels `(n,)`; higher is better.
+    """Return the metric of a function of predictions and labels, arrays of the same shape; higher is better.
 
-    Predictions and labels are label ids, or floats for a regression. The function returns one number, or one per
+    They are label ids `(n,)`; floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids
+    `(n, words)` of a token classifier, -100 where the sentence has no word. The function returns one number, or one per
     example `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that is raced
     and certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand times
     per candidate. Raises `InputError` for a function that returns anything else on four examples.
@@ -44,10 +51,11 @@ def _probed(function: Function, kind: Kind) -> Array:
     except Exception as error:  # a caller's function may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("metric", f"cannot be called with arrays (predictions, labels): {reason}") from error
-    if answer.shape not in ((), examples.shape) or answer.dtype.kind not in "biuf":
+    if answer.shape not in ((), examples.shape[:1]) or answer.dtype.kind not in "biuf":
         raise InputError(
             "metric",
-            f"must return one number, or one per example, got {answer.dtype} of shape {answer.shape} for 4 examples",
+            f"must return one number, or one per example, got {answer.dtype} of shape {answer.shape} for 4 examples "
+            f"of shape {examples.shape}",
         )
     return answer
 

@@ -17,6 +17,7 @@ from optimizer.families.networks.names import IMAGE_MODEL_NAMES
 from optimizer.quiet import quiet_transformers
 from search_spaces.layouts.rows import ROWS
 
+KINDS = {"classes": Kind.CLASSIFICATION, "scores": Kind.REGRESSION, "several labels per text": Kind.LABELS}
 WITH_TOKENIZER = "give it with its tokenizer: optimize((model, tokenizer), …)"
 
 
@@ -44,11 +45,13 @@ class Model:
 
     @property
     def kind(self) -> Kind:
-        """What it predicts, as far as this machine knows: classes unless its head gives scores."""
+        """What it predicts, as far as this machine knows: what its head is for, classes without one."""
         if self.is_of_images:
             return Kind.CLASSIFICATION
         known = checked_checkpoint(self.name, self.checkpoint) if self.checkpoint else check_model_name(self.name)
-        return Kind.REGRESSION if known and known.has_head and known.answers == "scores" else Kind.CLASSIFICATION
+        if known is not None and known.trained_for == "TokenClassification":
+            return Kind.TAGS
+        return KINDS[known.answers] if known is not None and known.has_head else Kind.CLASSIFICATION
 
 
 def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transformers is untyped

@@ -48,7 +48,7 @@ class Labelling:
 
     def trivial(self, labels: NDArray[Any]) -> float:
         """Return the metric of the best set of labels for all texts, among the likely ones."""
-        return max(self.metric.value(np.broadcast_to(row, labels.shape), labels) for row in _constants(labels))
+        return self.metric.best_constant(np.array([*_constants(labels)]), labels)
 
 
 def _constants(labels: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 from tiny_checkpoints import sentences, tokenizer
-from trained_tasks import Finished, check_front, export_smallest, study, train
+from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from objectives.metrics.multilabel import MULTILABEL
-from optimizer import load_pruned, open_front
+from optimizer import load_pruned, open_front, optimize
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -81,6 +81,20 @@ def test_the_front_in_python_lists_labels(finished: Finished, tmp_path: Path) ->
     small.export(tmp_path / "out")
     served = ServedModel(tmp_path / "out").predict(texts)
     assert served == small.model.predict(texts)
+
+
+def test_a_function_of_labels_is_a_metric(finished: Finished) -> None:
+    root, _, _ = finished
+
+    def micro(predictions: Any, labels: Any) -> float:
+        return f1_score(labels, predictions, average="micro", zero_division=np.nan)
+
+    front = optimize(root / "model", root / "data", metric=micro, **SHORT)
+    member = next(iter(front))
+    texts = sentences(SIZES["test"], 2)
+    found = [[int(name in listed) for name in NAMES] for listed in member.model.predict(texts)]
+    micro_f1 = f1_score(list(map(labels_of, texts)), found, average="micro")
+    assert member.verification.accuracy == pytest.approx(micro_f1)
 
 
 def test_the_share_of_texts_that_are_all_right_can_be_certified(

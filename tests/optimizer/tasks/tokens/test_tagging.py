@@ -9,10 +9,10 @@ import pytest
 import torch
 from read_entities import f1
 from tiny_checkpoints import sentences, tokenizer
-from trained_tasks import Finished, check_front, export_smallest, study, train
+from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForTokenClassification
 
-from optimizer import load_pruned, open_front
+from optimizer import load_pruned, open_front, optimize
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.tasks.texts.examples import Encoder
@@ -80,6 +80,22 @@ def test_the_front_in_python_tags_words(finished: Finished, tmp_path: Path) -> N
     small.export(tmp_path / "out")
     served = ServedModel(tmp_path / "out").predict(words)
     assert served == small.model.predict(words)
+
+
+def test_a_function_of_tags_is_a_metric(finished: Finished) -> None:
+    root, _, _ = finished
+
+    def all_right(predictions: Any, labels: Any) -> Any:
+        assert ((predictions == -100) == (labels == -100)).all()
+        return (predictions == labels).all(axis=1)
+
+    front = optimize(root / "model", root / "data", metric=all_right, **SHORT)
+    member = next(iter(front))
+    words, tags = tagged(SIZES["test"], 2)
+    share = np.mean([found == some for found, some in zip(member.model.predict(words), tags, strict=True)])
+    assert member.verification.accuracy == pytest.approx(share)
+    with pytest.raises(InputError, match=r"one per example, got bool of shape \(4, 2\) for 4 examples of shape"):
+        optimize(root / "model", root / "data", metric=np.equal, **SHORT)
 
 
 def predicted(model: Any, tokenizer: Any, words: list[str]) -> list[str]:
