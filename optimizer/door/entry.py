@@ -210,6 +210,8 @@ class _Taken:
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
         is_trained = self.model.module is not None
         self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
+        if sampler is not None and not isinstance(sampler, str) and not callable(sampler):
+            raise InputError("sampler", f"must be a name or a function of a Problem, got {sampler!r:.80}")
         named = {"metric": metric, "sampler": sampler}
         self._named = {field: value for field, value in named.items() if isinstance(value, str)}
         self.given = Given(

@@ -112,7 +112,7 @@ class PrunedClassifier(ClassifierMixin, _Pruned):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's names
         """Run a study on texts `(n,)`, pairs `(n, 2)` or images `(n, c, h, w)` with labels `(n,)`."""
-        labels = np.asarray(y)
+        labels = _labels(y)
         check_classification_targets(labels)
         self.classes_ = np.unique(labels)
         is_of_images = isinstance(X, torch.Tensor | np.ndarray) and np.asarray(X).dtype.kind in "biuf"
@@ -150,8 +150,19 @@ class PrunedRegressor(RegressorMixin, _Pruned):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         """Run a study on texts `(n,)` or pairs `(n, 2)` with numbers `(n,)`."""
-        return self._fitted(X, np.asarray(y, dtype=np.float64), usual="pearson")
+        return self._fitted(X, _labels(y).astype(np.float64), usual="pearson")
 
     def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Return the score of each input: `(n,)`. Raises `NotFittedError` before `fit`."""
         return self._outputs(X)[:, 0].astype(np.float64)
+
+
+def _labels(y: Any) -> Array:
+    """Return labels `(n,)`. Raises `InputError` for missing ones, and where numpy would turn some into texts."""
+    written, labels = np.asarray(y, dtype=object), np.asarray(y)
+    missing = np.flatnonzero(pd.isna(written))
+    if written.ndim == 1 and len(missing):
+        raise InputError("y", f"row {missing[0] + 1} has no label, {len(missing)} rows in all; leave them out")
+    if labels.dtype.kind in "US" and not all(isinstance(label, str) for label in written.flat):
+        raise InputError("y", "has labels that are texts and labels that are not; use one kind")
+    return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from optimizer.door.folder import Folder
@@ -130,6 +131,8 @@ class Front:
         self._refuse_empty()
         given = {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop}
         named = rule or next((name for name, value in given.items() if value is not None), Rule.KNEE)
+        if unused := [name.value for name, value in given.items() if value is not None and name != named]:
+            raise InputError("rule", f"{named} leaves out what was given for {unused[0]}; give one of them")
         found = recommend(self.view, named, weights=weights, order=order, max_drop=max_drop)
         return FrontMember(found.member, self._kept, found.reason)
 
@@ -149,8 +152,8 @@ class Front:
         for objective in objectives or ():
             if objective not in COSTS:
                 raise UnknownNameError("objectives", objective, COSTS)
-        if epsilon is not None and not 0 <= epsilon < 1:
-            raise InputError("epsilon", f"must be a number in [0, 1), got {epsilon}")
+        if epsilon is not None and not (isinstance(epsilon, Real) and 0 <= epsilon < 1):
+            raise InputError("epsilon", f"must be a number in [0, 1), got {epsilon!r}")
         view = front_of(
             self._kept.study, self._kept.candidates, epsilon=epsilon, objectives=objectives, limits=wanted or None
         )
@@ -161,8 +164,8 @@ def _checked(limits: Mapping[str, float]) -> Mapping[str, float]:
     for name, limit in limits.items():
         if name not in LIMITS:
             raise UnknownNameError("limit", name, LIMITS)
-        if not limit > 0:
-            raise InputError(name, f"must be above 0, got {limit}")
+        if not (isinstance(limit, Real) and limit > 0):
+            raise InputError(name, f"must be a number above 0, got {limit!r}")
     return limits
 
 

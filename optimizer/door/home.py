@@ -8,6 +8,7 @@ from typing import Any
 
 from optimizer.door.folder import Folder
 from optimizer.door.model import Model
+from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import check_lengths
 from optimizer.families.encoders.load import checkpoint_of
 from optimizer.given import Given
@@ -31,8 +32,10 @@ class Home:
         if store is None or isinstance(store, str):
             self.store: StudyStore = open_store(store or f"sqlite:///{place / 'studies.sqlite'}")
             weakref.finalize(self, self.store.close)
-        else:
+        elif hasattr(store, "create_study"):
             self.store = store
+        else:
+            raise InputError("store", f"must be a store or its URL, such as sqlite:///studies.sqlite, got {store!r}")
 
 
 class Kept:

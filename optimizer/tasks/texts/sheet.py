@@ -50,5 +50,8 @@ def sheet_of_dataset(name: str, table: Any) -> Sheet:  # Any: `datasets` is unty
 
 
 def sheet_of(name: str, columns: Mapping[str, Sequence[Any]]) -> Sheet:
-    """Return the sheet of columns that are in memory."""
-    return Sheet(name=name, columns=tuple(columns), size=len(next(iter(columns.values()))), read=columns.__getitem__)
+    """Return the sheet of columns that are in memory. Raises `InputError` for columns of different lengths."""
+    sizes = {column: len(values) for column, values in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise InputError("data", f"{name} has columns of different lengths: {sizes}; give a value per row in each")
+    return Sheet(name=name, columns=tuple(columns), size=max(sizes.values()), read=columns.__getitem__)

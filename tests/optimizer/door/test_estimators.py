@@ -95,6 +95,13 @@ def test_what_is_not_fitted_does_not_answer(place: Path) -> None:
         PrunedClassifier(str(place / "model"), choice="first").fit(["w1"] * 40, ["red"] * 40)
     with pytest.raises(InputError, match="model: is required"):
         PrunedClassifier().fit(["w1"] * 40, ["red"] * 40)
+    for estimator in (PrunedClassifier(str(place / "model")), PrunedRegressor(str(place / "model"))):
+        with pytest.raises(InputError, match="y: row 2 has no label, 1 rows in all"):
+            estimator.fit(["w1"] * 3, [1.0, float("nan"), 2.0])
+    with pytest.raises(InputError, match="y: row 3 has no label"):
+        PrunedClassifier(str(place / "model")).fit(["w1"] * 3, ["red", "blue", float("nan")])
+    with pytest.raises(InputError, match="y: has labels that are texts and labels that are not"):
+        PrunedClassifier(str(place / "model")).fit(["w1"] * 3, ["red", "blue", 3])
 
 
 def test_it_stands_in_pipelines_and_searches(fitted: PrunedClassifier, loaded: Any, frame: pd.DataFrame) -> None:

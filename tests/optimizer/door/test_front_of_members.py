@@ -55,6 +55,16 @@ def test_a_member_answers_texts_like_the_model_that_it_exports(
         small.export(tmp_path / "other", format="pickle")
 
 
+def test_what_chooses_a_member_is_checked(front: Front) -> None:
+    for limit in (float("nan"), 0, "half"):
+        with pytest.raises(InputError, match="max_flops_ratio: must be a number above 0"):
+            front.best(max_flops_ratio=limit)
+    with pytest.raises(InputError, match=r"epsilon: must be a number in \[0, 1\), got 'a'"):
+        front.refilter("a")
+    with pytest.raises(InputError, match="rule: weights leaves out what was given for lexicographic"):
+        front.recommend(weights={"drop": 1}, order=("flops",))
+
+
 def test_texts_are_taken_as_they_are_or_refused(front: Front) -> None:
     model = front.knee().model
     long = "w1 w2 " * 20
@@ -126,7 +136,7 @@ def test_the_best_member_has_the_smallest_drop_among_the_certified_within_limits
         judged(front, Verdict.REFUTED).best()
     with pytest.raises(UnknownNameError, match="did you mean 'max_flops_ratio'"):
         some.best(max_flop_ratio=0.5)
-    with pytest.raises(InputError, match="max_flops_ratio: must be above 0"):
+    with pytest.raises(InputError, match="max_flops_ratio: must be a number above 0"):
         some.best(max_flops_ratio=0)
 
 
