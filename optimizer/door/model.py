@@ -15,9 +15,10 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.models import check_model_name, checked_checkpoint
 from optimizer.families.networks.names import IMAGE_MODEL_NAMES
 from optimizer.quiet import quiet_transformers
+from optimizer.tasks.table import KINDS
 from search_spaces.layouts.rows import ROWS
 
-KINDS = {"classes": Kind.CLASSIFICATION, "scores": Kind.REGRESSION, "several labels per text": Kind.LABELS}
+ANSWERED = {kind.head.answers: Kind(kind.name) for kind in KINDS.values() if kind.head.answers}
 WITH_TOKENIZER = "give it with its tokenizer: optimize((model, tokenizer), …)"
 
 
@@ -51,7 +52,7 @@ class Model:
         known = checked_checkpoint(self.name, self.checkpoint) if self.checkpoint else check_model_name(self.name)
         if known is not None and known.trained_for == "TokenClassification":
             return Kind.TAGS
-        return KINDS[known.answers] if known is not None and known.has_head else Kind.CLASSIFICATION
+        return ANSWERED[known.answers] if known is not None and known.has_head else Kind.CLASSIFICATION
 
 
 def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transformers is untyped
