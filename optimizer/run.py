@@ -105,6 +105,7 @@ def resume(
     with on_threads(spec.threads):
         workload = _load(spec, cache_dir, listener, given)
         refuse_other_data(found, workload)
+        _refuse_other_metric(found, workload)
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
         if epsilon is not None:
@@ -346,6 +347,14 @@ def refuse_other_data(study: Study, workload: Workload) -> None:
     changed = sorted(name for name in now if known.get(name) != now[name])
     if changed:
         raise InputError("study", f"{', '.join(changed)} changed since {study.slug!r} began; start a new study")
+
+
+def _refuse_other_metric(study: Study, workload: Workload) -> None:
+    """Raise `InputError` where a metric given in Python is not given again."""
+    now = workload.metric.name
+    known = study.context.get("metric", now)
+    if known != now:
+        raise InputError("metric", f"{study.slug!r} is judged by {known}, not by {now}; give the same metric again")
 
 
 class Worth:

@@ -102,7 +102,7 @@ def test_a_spec_holds_all_fields(place: Path) -> None:
         optimize(spec, trials=3)
 
 
-def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
+def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame, tmp_path: Path) -> None:
     def right(predictions: Any, labels: Any) -> Any:
         return predictions == labels
 
@@ -112,9 +112,13 @@ def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd
     raced = optimize(loaded, frame, metric=right, **QUICK)
     assert raced.result.metric == "right"
     assert figures(raced) == figures(front)
-    whole = optimize(loaded, frame, metric=partial(share, other=0.0), **{**QUICK, "trials": 1})
+    kept: dict[str, Any] = {"store": f"sqlite:///{tmp_path}/s.sqlite", "cache_dir": tmp_path / "cache"}
+    own = partial(share, other=0.0)
+    whole = optimize(loaded, frame, metric=own, study="own", **kept, **{**QUICK, "trials": 1})
     assert whole.result.metric == "share"
     assert all(member.drop_interval for member in whole)
+    with pytest.raises(InputError, match="metric: 'own' is judged by share, not by accuracy; give the same"):
+        resume("own", frame, model=loaded, epsilon=0.5, **kept)
 
 
 @pytest.mark.parametrize(
