@@ -65,11 +65,12 @@ def recommend(
         order: for `lexicographic`: costs, most important first; FLOPs by default.
         max_drop: for `budget`: in the metric's unit, ε by default.
 
-    Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist,
-    `UnmeasuredError` for a cost that was not measured on every member.
+    Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist
+    and for what another rule would use, `UnmeasuredError` for a cost that was not measured on every member.
     """
     if rule not in list(Rule):
         raise UnknownNameError("rule", str(rule), [one.value for one in Rule])
+    _refuse_unused(Rule(rule), {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop})
     members = front.items if isinstance(front, FrontResult) else front.front
     choice = Choice([m for m in members if m.verdict is not Verdict.REFUTED], front)
     if not choice.members:
@@ -86,6 +87,12 @@ def recommend(
         case Rule.BUDGET:
             member, reason = choice.within_budget(front.epsilon if max_drop is None else max_drop)
     return Recommendation(rule=Rule(rule), member=member, reason=f"candidate {member.candidate} {reason}")
+
+
+def _refuse_unused(rule: Rule, given: Mapping[Rule, object]) -> None:
+    for other, value in given.items():
+        if other is not rule and value not in (None, {}, [], ()):
+            raise InputError("rule", f"{rule} leaves out what was given for {other}; give one of them")
 
 
 def parsed_weights(texts: Sequence[str]) -> dict[str, float]:

@@ -131,8 +131,6 @@ class Front:
         self._refuse_empty()
         given = {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop}
         named = rule or next((name for name, value in given.items() if value is not None), Rule.KNEE)
-        if unused := [name.value for name, value in given.items() if value is not None and name != named]:
-            raise InputError("rule", f"{named} leaves out what was given for {unused[0]}; give one of them")
         found = recommend(self.view, named, weights=weights, order=order, max_drop=max_drop)
         return FrontMember(found.member, self._kept, found.reason)
 

@@ -26,9 +26,9 @@ USE_TEXTS = (
     'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
     "",
     "# without this package, transformers runs modeling_pruned.py of this folder:",
-    "from transformers import AutoModelForSequenceClassification",
+    "from transformers import {0}",
     "",
-    'model = AutoModelForSequenceClassification.from_pretrained("DIR", trust_remote_code=True)',
+    'model = {0}.from_pretrained("DIR", trust_remote_code=True)',
 )
 USE_IMAGES = (
     "from optimizer import load_pruned",
@@ -75,7 +75,7 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         f"Measured under: {conditions}.",
         "",
         "```python",
-        *(USE_IMAGES if is_of_images else USE_TEXTS),
+        *(USE_IMAGES if is_of_images else _use_of_texts(result.metric)),
         "```",
         "",
     ]
@@ -84,6 +84,11 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
 
 def _about_texts(metric: str) -> list[str]:
     return [line.format(kind_of_metric(metric).pipeline) for line in TEXTS]
+
+
+def _use_of_texts(metric: str) -> list[str]:
+    head = kind_of_metric(metric).head.kind
+    return [line.format(f"AutoModelFor{head}" if head else "AutoModel") for line in USE_TEXTS]
 
 
 def _about_masks(member: Member) -> list[str]:

@@ -56,6 +56,10 @@ def test_what_cannot_choose_is_refused_by_name(front: FrontResult) -> None:
         recommend(front, "lexicographic", order=["energy"])
     with pytest.raises(InputError, match=r"rule: .*'knee'"):
         recommend(front, "knie")
+    with pytest.raises(InputError, match="rule: knee leaves out what was given for budget"):
+        recommend(front, max_drop=0.01)
+    with pytest.raises(InputError, match="rule: budget leaves out what was given for weights"):
+        recommend(front, "budget", weights={"flops": 2.0})
     for text in ("flops", "flops:x", "flops:-1", "speed:1", "flops:nan"):
         with pytest.raises(InputError, match="weight"):
             parsed_weights([text])

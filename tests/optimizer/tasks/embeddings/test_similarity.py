@@ -82,7 +82,9 @@ def test_an_export_is_a_folder_whose_cosines_rank_as_verified(finished: Finished
     verified = export_smallest(finished, place)
     assert (place / "modules.json").read_bytes() == (root / "model" / "modules.json").read_bytes()
     assert (place / "1_Pooling" / "config.json").exists()
-    assert "sentence-similarity" in (place / "README.md").read_text()
+    card = (place / "README.md").read_text()
+    assert "sentence-similarity" in card
+    assert " AutoModel.from_pretrained" in card
     model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
     assert embedded(model, encode, ["w1 w2"]) @ embedded(model, encode, ["w1 w2"]).T == pytest.approx(1.0)
     frame = pd.read_parquet(root / "data" / "test.parquet")

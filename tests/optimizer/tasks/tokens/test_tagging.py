@@ -65,7 +65,9 @@ def test_a_front_of_taggers_is_verified_by_entities(finished: Finished) -> None:
 def test_an_exported_tagger_has_the_f1_that_was_verified(finished: Finished, tmp_path: Path) -> None:
     place = tmp_path / "out"
     verified = export_smallest(finished, place)
-    assert "token-classification" in (place / "README.md").read_text()
+    card = (place / "README.md").read_text()
+    assert "token-classification" in card
+    assert "AutoModelForTokenClassification.from_pretrained" in card
     model, tokenizer = load_pruned(place), AutoTokenizer.from_pretrained(place)
     words, tags = tagged(SIZES["test"], 2)
     assert f1(tags, [predicted(model, tokenizer, some) for some in words]) == pytest.approx(verified)
