@@ -87,7 +87,7 @@ def test_a_function_of_labels_is_a_metric(finished: Finished) -> None:
     root, _, _ = finished
 
     def micro(predictions: Any, labels: Any) -> float:
-        return f1_score(labels, predictions, average="micro", zero_division=np.nan)
+        return float(2 * (labels * predictions).sum() / max(labels.sum() + predictions.sum(), 1))
 
     front = optimize(root / "model", root / "data", metric=micro, **SHORT)
     member = next(iter(front))
