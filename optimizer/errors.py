@@ -48,6 +48,12 @@ class MachineError(OptimizerError, RuntimeError):
     """The machine failed: out of disk, out of memory, a device that vanished."""
 
 
+def a_kind(value: object) -> str:
+    """Return what a value is, for a message: "an int", "a list", "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def listed(names: Collection[object]) -> str:
     """Return names for a message: the first ten, and how many more there are."""
     shown = ", ".join(repr(name) for name, _ in zip(names, range(MOST_LISTED), strict=False))

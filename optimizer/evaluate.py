@@ -135,7 +135,7 @@ class Evaluator:
         known = (
             *costs,
             *self.counted(config, model),
-            _divergence_measurement(self._dense.divergence_of(screened), len(screened)),
+            self._divergence(screened),
         )
         if self._dense_scores is None:
             return self._whole(model, known)
@@ -209,6 +209,10 @@ class Evaluator:
             measurements=(self._value(value, len(labels)), drop, *known),
         )
 
+    def _divergence(self, screened: NDArray[np.float32]) -> Measurement:
+        value, unit = self._dense.divergence_of(screened), self._task.divergence_unit
+        return Measurement(quantity="divergence", value=value, unit=unit, source=Source.MEASURED, n=len(screened))
+
     def _value(self, value: float, n: int) -> Measurement:
         return Measurement(quantity=self._metric.name, value=value, unit="1", source=Source.MEASURED, n=n)
 
@@ -216,10 +220,6 @@ class Evaluator:
 def flops_measurement(value: float) -> Measurement:
     """Return FLOPs per inference, counted on the model itself."""
     return Measurement(quantity="flops", value=value, unit=UNITS["flops"], source=Source.COUNTED)
-
-
-def _divergence_measurement(value: float, n: int) -> Measurement:
-    return Measurement(quantity="divergence", value=value, unit="nat", source=Source.MEASURED, n=n)
 
 
 def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from objectives.metrics import Metric
 from optimizer.errors import InputError
 from optimizer.samplers.own import MakeSampler
 from optimizer.tasks.images.data import ImageData
+from optimizer.tasks.own_metric import Function, own_metric
 from optimizer.tasks.texts.sheet import Sheet
 
 
@@ -30,7 +31,7 @@ class Given:
     images: ImageData | None = None
     checkpoint: Path | None = None
     texts: Mapping[str, Sheet] | None = None
-    metric: Metric | None = None
+    metric: Metric | Function | None = None
     sampler: MakeSampler | None = None
 
     def __post_init__(self) -> None:
@@ -51,8 +52,12 @@ class Given:
         return () if self.sampler is None else (f"the sampler is {name}, given in Python",)
 
     def judged(self, task: Any) -> Any:  # Any: a `Task`, a dataclass with its metric as a field
-        """Return the task with the metric that is given, if one is."""
-        return task if self.metric is None else replace(task, metric=replace(self.metric, kind=task.metric.kind))
+        """Return the task with the metric that is given, if one is. Raises `InputError` for a function that is none."""
+        if self.metric is None:
+            return task
+        kind = task.metric.kind
+        own = replace(self.metric, kind=kind) if isinstance(self.metric, Metric) else own_metric(self.metric, kind)
+        return replace(task, metric=own)
 
 
 NOTHING = Given()

@@ -147,6 +147,7 @@ class RunResult(View):
     epsilon: float
     seed: int
     metric: str
+    kind: str | None = None  # of task; None for older studies, which did not store it
     objectives: tuple[str, ...]
     conditions: dict[str, Any]  # Any: JSON data of several kinds
     notes: tuple[str, ...]

@@ -28,6 +28,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         epsilon=spec.epsilon,
         seed=spec.seed,
         metric=study.context.get("metric", spec.metric or ""),
+        kind=study.context.get("kind"),
         objectives=spec.objectives,
         conditions=dict(study.context.get("conditions", {})),
         notes=_notes(study),

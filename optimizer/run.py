@@ -200,6 +200,7 @@ class StudyRun:
             context={
                 "fingerprints": fingerprints(workload),
                 "metric": workload.metric.name,
+                "kind": workload.metric.kind,
                 "examples": workload.examples_record,
                 "notes": list(workload.notes),
                 "conditions": self._conditions(workload),

@@ -145,8 +145,14 @@ class Verifier:
         )
 
     def _add_to_baseline(self, measurements: Sequence[Measurement]) -> None:
-        known = self.store.study(str(self.study.id)).baseline
-        self.store.update_study(self.study.id, baseline=[*known, *measurements])
+        """Add measurements of the dense model, in place of earlier ones of the same quantity and request."""
+        taken = {_what(measurement) for measurement in measurements}
+        kept = [each for each in self.store.study(str(self.study.id)).baseline if _what(each) not in taken]
+        self.store.update_study(self.study.id, baseline=[*kept, *measurements])
+
+
+def _what(measurement: Measurement) -> tuple[str, object]:
+    return measurement.quantity, measurement.conditions.get("batch")
 
 
 def _under(measurement: Measurement, conditions: Conditions) -> Measurement:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     REGRESSION = "regression"  # predictions and labels are floats
     LABELS = "multi-label classification"  # predictions and labels are 0 or 1, one column per label
     TAGS = "token classification"  # predictions and labels are tag ids of words, one row per sentence
+    SIMILARITY = "similarity"  # predictions are cosines of pairs of embeddings, labels are floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

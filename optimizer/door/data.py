@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from optimizer.door.pixels import images_of
-from optimizer.errors import InputError
+from optimizer.errors import InputError, a_kind
 from optimizer.families.names import TASK_NAMES
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.texts.sheet import Sheet, sheet_of, sheet_of_dataset
@@ -91,7 +91,7 @@ def _split(name: str, value: object) -> Sheet | tuple[Any, Any]:
         return _of_table(label, value)
     if isinstance(value, DataLoader | Dataset):
         return _of_arrays(label, *_loaded(label, value))
-    raise InputError("data", f"cannot be a {type(value).__name__}; give {KINDS}")
+    raise InputError("data", f"cannot be {a_kind(value)}; give {KINDS}")
 
 
 def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
@@ -154,7 +154,7 @@ def _values(values: object) -> list[Any]:
         return list(values.tolist())
     if isinstance(values, Iterable) and not isinstance(values, str):
         return list(values)
-    raise InputError("data", f"a column cannot be a {type(values).__name__}; give a list, an array or a Series")
+    raise InputError("data", f"a column cannot be {a_kind(values)}; give a list, an array or a Series")
 
 
 def _loaded(name: str, loader: Any) -> tuple[Any, Any]:
@@ -164,7 +164,7 @@ def _loaded(name: str, loader: Any) -> tuple[Any, Any]:
     labels: list[Any] = []
     for item in _items(loader):
         if not isinstance(item, tuple | list) or len(item) != 2:
-            raise InputError("data", f"{name} must give (inputs, labels), got a {type(item).__name__}")
+            raise InputError("data", f"{name} must give (inputs, labels), got {a_kind(item)}")
         inputs.extend(item[0] if is_batched else [item[0]])
         labels.extend(item[1] if is_batched else [item[1]])
     answers = [label.item() if isinstance(label, Tensor | np.generic) else label for label in labels]

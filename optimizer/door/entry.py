@@ -13,14 +13,13 @@ from torch import nn
 
 from objectives.device import device_of
 from objectives.guard import measuring
-from objectives.metrics import Kind, Metric
+from objectives.metrics import Metric
 from optimizer.door.data import taken_data
 from optimizer.door.found import Front
 from optimizer.door.home import Home, Kept
-from optimizer.door.metric import own_metric
 from optimizer.door.model import Model, taken_model
 from optimizer.door.progress import listening
-from optimizer.errors import InputError, UnknownNameError
+from optimizer.errors import InputError, UnknownNameError, a_kind
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate as write_candidate
 from optimizer.member import RunResult
@@ -210,7 +209,9 @@ class _Taken:
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
         is_trained = self.model.module is not None
         self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
-        if sampler is not None and not isinstance(sampler, str) and not callable(sampler):
+        if not isinstance(metric, str | Metric | None) and not callable(metric):
+            raise InputError("metric", f"must be a name or a function, got {a_kind(metric)}")
+        if not isinstance(sampler, str | None) and not callable(sampler):
             raise InputError("sampler", f"must be a name or a function of a Problem, got {sampler!r:.80}")
         named = {"metric": metric, "sampler": sampler}
         self._named = {field: value for field, value in named.items() if isinstance(value, str)}
@@ -219,7 +220,7 @@ class _Taken:
             images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
             checkpoint=self.model.checkpoint,
             texts=self.data.texts,
-            metric=self._metric(metric),
+            metric=None if isinstance(metric, str) else metric,
             sampler=None if isinstance(sampler, str) else sampler,
         )
 
@@ -241,13 +242,6 @@ class _Taken:
         if self._named or fields or self.data.fields:
             raise InputError("spec", "a StudySpec holds all fields; change them with spec.model_copy(update={…})")
         return spec
-
-    def _metric(self, metric: AnyMetric) -> Metric | None:
-        if metric is None or isinstance(metric, str | Metric):
-            return metric if isinstance(metric, Metric) else None
-        if not callable(metric):
-            raise InputError("metric", f"must be a name or a function, got a {type(metric).__name__}")
-        return own_metric(metric, self.model.kind if self.model.name else Kind.CLASSIFICATION)
 
 
 def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own: bool) -> ImageData | None:

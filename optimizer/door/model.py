@@ -9,16 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from objectives.metrics import Kind
 from optimizer.door.folder import Folder
-from optimizer.errors import InputError
-from optimizer.families.encoders.models import check_model_name, checked_checkpoint
+from optimizer.errors import InputError, a_kind
 from optimizer.families.networks.names import IMAGE_MODEL_NAMES
 from optimizer.quiet import quiet_transformers
-from optimizer.tasks.table import KINDS
 from search_spaces.layouts.rows import ROWS
 
-ANSWERED = {kind.head.answers: Kind(kind.name) for kind in KINDS.values() if kind.head.answers}
 WITH_TOKENIZER = "give it with its tokenizer: optimize((model, tokenizer), …)"
 
 
@@ -44,16 +40,6 @@ class Model:
         """Whether it can only be an image network."""
         return self.module is not None or self.name in IMAGE_MODEL_NAMES
 
-    @property
-    def kind(self) -> Kind:
-        """What it predicts, as far as this machine knows: what its head is for, classes without one."""
-        if self.is_of_images:
-            return Kind.CLASSIFICATION
-        known = checked_checkpoint(self.name, self.checkpoint) if self.checkpoint else check_model_name(self.name)
-        if known is not None and known.trained_for == "TokenClassification":
-            return Kind.TAGS
-        return ANSWERED[known.answers] if known is not None and known.has_head else Kind.CLASSIFICATION
-
 
 def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transformers is untyped
     """Return a model as it was given. Raises `InputError` for what is none, and for a text model without tokenizer."""
@@ -69,7 +55,7 @@ def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transfor
     if isinstance(inner, nn.Module):  # a pipeline of transformers
         return _loaded(inner, tokenizer or getattr(model, "tokenizer", None))
     raise InputError(
-        "model", f"cannot be {_kind(model)}; give a name, a directory, (model, tokenizer), or a network as nn.Module"
+        "model", f"cannot be {a_kind(model)}; give a name, a directory, (model, tokenizer), or a network as nn.Module"
     )
 
 
@@ -93,7 +79,3 @@ def _saved(model: nn.Module, tokenizer: Any) -> Folder:
         save(place.path)
         tokenizer.save_pretrained(place.path)
     return place
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

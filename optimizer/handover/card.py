@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from optimizer.member import Member, RunResult
-from optimizer.tasks.table import kind_of_metric
+from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
 
 VERDICTS = {
@@ -46,9 +46,10 @@ def _public(model: str) -> str:
 def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -> str:
     """Return the card as Markdown; `dtype` is that of the file, None without a file."""
     verified, is_of_images = member.verification, "image" in result.conditions
+    kind = KINDS[result.kind] if result.kind else kind_of_metric(result.metric)
     lines = [
         "---",
-        *(MASKED if member.recipe else IMAGES if is_of_images else _about_texts(result.metric)),
+        *(MASKED if member.recipe else IMAGES if is_of_images else _about_texts(kind)),
         "---",
         f"# {_public(result.model)} pruned for {result.task}",
         "",
@@ -75,19 +76,19 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         f"Measured under: {conditions}.",
         "",
         "```python",
-        *(USE_IMAGES if is_of_images else _use_of_texts(result.metric)),
+        *(USE_IMAGES if is_of_images else _use_of_texts(kind)),
         "```",
         "",
     ]
     return "\n".join(lines)
 
 
-def _about_texts(metric: str) -> list[str]:
-    return [line.format(kind_of_metric(metric).pipeline) for line in TEXTS]
+def _about_texts(kind: Kind) -> list[str]:
+    return [line.format(kind.pipeline) for line in TEXTS]
 
 
-def _use_of_texts(metric: str) -> list[str]:
-    head = kind_of_metric(metric).head.kind
+def _use_of_texts(kind: Kind) -> list[str]:
+    head = kind.head.kind
     return [line.format(f"AutoModelFor{head}" if head else "AutoModel") for line in USE_TEXTS]
 
 

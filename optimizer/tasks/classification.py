@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from optimizer.tasks.task import Batch, Labelled, Reduction
 class Classification:
     """`Task` of one class per example: outputs `(batch, classes)`, labels and predictions are class ids `(n,)`."""
 
+    divergence_unit: ClassVar[str] = "nat"
     metric: Metric = METRICS["accuracy"]
 
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:

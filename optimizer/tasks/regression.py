@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from optimizer.tasks.task import Batch, Labelled, Reduction
 class Regression:
     """`Task` of one number per example: outputs `(batch, 1)`, labels and predictions are floats `(n,)`."""
 
+    divergence_unit: ClassVar[str] = "1"
     metric: Metric = METRICS["pearson"]
 
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:

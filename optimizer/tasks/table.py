@@ -117,5 +117,5 @@ def head_of(architectures: Sequence[str] | None, *, is_folder: bool) -> Head:
 
 
 def kind_of_metric(metric: str) -> Kind:
-    """Return the kind of task that a metric is for; a caller's own metric is one of classes."""
+    """Return the kind of task that a metric is for, classes for a caller's own, whose study says more."""
     return next((kind for kind in KINDS.values() if metric in kind.metrics), KINDS["classification"])

@@ -35,6 +35,10 @@ class Task(Protocol):
     def metric(self) -> Metric:
         """The metric of predictions against labels, higher is better."""
 
+    @property
+    def divergence_unit(self) -> str:
+        """The unit of the divergence: "nat", or "1" for a number without one."""
+
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:
         """Return the loss of a batch, a scalar: summed over its examples, or the mean that training minimises."""
 

@@ -235,6 +235,6 @@ def _linear(model: nn.Module, path: str) -> nn.Linear:
     module = model.get_submodule(path)
     if not isinstance(module, nn.Linear):
         raise UnprunableModelError(
-            f"{path} is a {type(module).__name__}, not a linear layer; only dense models are pruned"
+            f"{path} is of {type(module).__name__}, not a linear layer; only dense models are pruned"
         )
     return module

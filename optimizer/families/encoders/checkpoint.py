@@ -13,6 +13,7 @@ from optimizer.errors import InputError, alternatives
 from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import Stored, check_float, stored_tensors
 from optimizer.spec import MAX_LENGTH, StudySpec
+from optimizer.tasks.embeddings.pooling import MODULES
 from optimizer.tasks.table import KINDS, Head, Kind, trained_head
 from search_spaces.layouts.rows import ROWS, Row, architectures
 
@@ -51,6 +52,16 @@ class Checkpoint:
         told = self.config.get("architectures")
         answers_questions = not told and any(name.startswith("qa_outputs.") for name in self.tensors)
         return "QuestionAnswering" if answers_questions else trained_head(told)
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of task that its head is for; similarity for embeddings, None for an encoder alone."""
+        if not self.trained_for and (self.directory / MODULES).exists():
+            return "similarity"
+        if not self.has_head and self.trained_for in (None, self.head.kind):
+            return None
+        fits = [kind for kind in KINDS.values() if kind.head.kind == (self.trained_for or self.head.kind)]
+        return next((kind.name for kind in fits if kind.head.answers in ("", self.answers)), None)
 
     def asked(self, kind: Kind) -> Checkpoint:
         """Return the checkpoint as a task of that kind asks it. Raises `InputError` for a head of another kind."""
@@ -120,7 +131,7 @@ class Checkpoint:
     def notes(self) -> list[str]:
         """What of the directory is not used."""
         notes = []
-        if self.head.kind and (self.directory / "modules.json").exists():
+        if self.head.kind and (self.directory / MODULES).exists():
             notes.append(
                 f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
                 "(modules.json) are not used"

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from objectives.metrics import Metric
 from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.loading import hash_weights, load_model, name_labels
-from optimizer.families.encoders.models import BUILT_IN, checked_checkpoint, locate
+from optimizer.families.encoders.models import BUILT_IN, check_model_name, checked_checkpoint, locate
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.encoders.texts import TextRequests
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
@@ -57,10 +58,20 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
 def source_of(spec: StudySpec, given: Given = NOTHING) -> Source:
     """Return where a study's examples come from. Raises `InputError`.
 
-    Where neither task nor metric is named, a metric given in Python says of what kind they are.
+    Where neither task nor metric is named, a metric given in Python says of what kind they are, and the model beside a
+    function.
     """
     source = resolve_task(spec, has_data=given.texts is not None)
-    return source.of_kind(given.metric.kind) if given.metric and source.kind is None else source
+    if given.metric is None or source.kind is not None:
+        return source
+    return source.of_kind(given.metric.kind if isinstance(given.metric, Metric) else _kind_of_model(spec, given))
+
+
+def _kind_of_model(spec: StudySpec, given: Given) -> str | None:
+    """Return the kind of task that a model on this machine is for; None without a head, when the data say it."""
+    at = given.checkpoint
+    known = checked_checkpoint(spec.model, at) if at else check_model_name(spec.model)
+    return known.kind if known else None
 
 
 def workload_of(

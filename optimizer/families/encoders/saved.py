@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, a_kind
 from optimizer.families.encoders.weights import INDEX, WHOLE
 from optimizer.handover.manifest import FILE as MANIFEST
 from optimizer.handover.manifest import file_hash, read_manifest
@@ -90,7 +90,7 @@ def _read_config(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError("model", f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
-        raise InputError("model", f"{path} holds a {type(config).__name__}; it must hold an object")
+        raise InputError("model", f"{path} holds {a_kind(config)}; it must hold an object")
     return config
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from optimizer.tasks.embeddings.examples import PairExamples
 
 COSINES: Mapping[str, Metric] = {
-    "cosine-spearman": Metric(name="cosine-spearman", kind=Kind.REGRESSION, weighted=spearman),
-    "cosine-pearson": Metric(name="cosine-pearson", kind=Kind.REGRESSION, weighted=pearson),
+    "cosine-spearman": Metric(name="cosine-spearman", kind=Kind.SIMILARITY, weighted=spearman),
+    "cosine-pearson": Metric(name="cosine-pearson", kind=Kind.SIMILARITY, weighted=pearson),
 }
 
 
@@ -30,6 +30,7 @@ COSINES: Mapping[str, Metric] = {
 class Similarity:
     """`Task` of one vector per text: outputs `(batch, width)`; labels and predictions are numbers of pairs, `(n,)`."""
 
+    divergence_unit: ClassVar[str] = "1"
     metric: Metric = COSINES["cosine-spearman"]
 
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from optimizer.tasks.task import Batch, Labelled, Reduction
 class Labelling:
     """`Task` of several labels per text: outputs `(batch, labels)`, labels and predictions `(n, labels)`, 0 or 1."""
 
+    divergence_unit: ClassVar[str] = "nat"
     metric: Metric
 
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:

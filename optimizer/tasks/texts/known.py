@@ -36,9 +36,9 @@ class Source:
         """Whether the task is one of the table, whose labels and splits are known."""
         return self.name in TASKS
 
-    def of_kind(self, kind: str) -> Source:
-        """Return the source of a task of that kind, with its usual metric where none is asked for."""
-        return replace(self, kind=kind, metric=self.metric or KINDS[kind].metrics[0])
+    def of_kind(self, kind: str | None) -> Source:
+        """Return the source of a task of that kind, if one is known, with its usual metric where none is asked for."""
+        return self if kind is None else replace(self, kind=kind, metric=self.metric or KINDS[kind].metrics[0])
 
     def reader(self) -> Any:  # Any: a `TextReader`, whose module needs torch
         """Return the reader of a source whose kind is known."""

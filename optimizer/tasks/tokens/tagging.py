@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ class Tagging:
     predicted to have the tag `outside`.
     """
 
+    divergence_unit: ClassVar[str] = "nat"
     metric: Metric
     outside: int
 

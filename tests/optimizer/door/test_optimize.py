@@ -130,7 +130,7 @@ def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd
         ),
         (lambda given, labels: given[:2], r"must return one number, or one per example, got int64 of shape \(2,\)"),
         (lambda given: 1.0, r"cannot be called with arrays \(predictions, labels\): TypeError"),
-        (3, "must be a name or a function, got a int"),
+        (3, "must be a name or a function, got an int"),
         ("accuracies", "metric: .* 'accuracy'"),
     ],
 )
@@ -143,7 +143,7 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
     ("model", "data", "fields", "message"),
     [
         ("loaded", {"train": []}, {}, "is empty: data has no rows"),
-        ("loaded", 5, {}, "data: cannot be a int; give a name, a directory, a file, a DataFrame"),
+        ("loaded", 5, {}, "data: cannot be an int; give a name, a directory, a file, a DataFrame"),
         ("loaded", (["a", "b"], [1]), {}, "data: data has 2 inputs for 1 labels"),
         ("loaded", (["a b"] * 40, [1] * 39 + ["x"]), {}, "row 40, column 'label': 'x' and 1 are of different kinds"),
         ("loaded", (["a b"] * 39 + [3], ["red"] * 40), {}, "data, row 40, column 'text': holds 3"),
@@ -151,7 +151,7 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("loaded", None, {}, "data: is required, or a task that brings its own"),
         ("model alone", (["a"], ["red"]), {}, "Classification reads tokens; give it with its tokenizer"),
         (None, (["a"], ["red"]), {}, "model: is required"),
-        (7, (["a"], ["red"]), {}, "model: cannot be a int"),
+        (7, (["a"], ["red"]), {}, "model: cannot be an int"),
         ("loaded", "frame", {"trial": 3}, "argument: unknown name 'trial'; did you mean 'trials'"),
         ("loaded", {"text": ["a", "b"], "label": [1]}, {}, r"different lengths: {'text': 2, 'label': 1}"),
         ("loaded", "frame", {"store": 3}, "store: must be a store or its URL"),

@@ -12,11 +12,11 @@ import torch
 from scipy.stats import spearmanr
 from tiny_checkpoints import sentences, tokenizer
 from tiny_encoders import BERT_LIKE
-from trained_tasks import Finished, check_front, export_smallest, study
+from trained_tasks import SHORT, Finished, check_front, export_smallest, study
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from objectives.divergence import cosine_divergence
-from optimizer import load_pruned, open_front
+from optimizer import load_pruned, open_front, optimize, resume
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.tasks.embeddings.embedder import Embedder
@@ -99,6 +99,29 @@ def test_the_front_in_python_embeds_texts(finished: Finished, tmp_path: Path) ->
     small.export(tmp_path / "out")
     served = ServedModel(tmp_path / "out").predict(["w1 w2", "w3"])
     np.testing.assert_allclose(served, small.model.predict(["w1 w2", "w3"]), atol=1e-6)
+
+
+def test_a_function_of_cosines_is_a_metric(finished: Finished, tmp_path: Path) -> None:
+    root, store, _ = finished
+
+    def ranked(cosines: Any, scores: Any) -> float:
+        return float(spearmanr(cosines, scores).statistic)
+
+    kept: dict[str, Any] = {"store": store, "cache_dir": root / "cache"}
+    optimize(root / "model", root / "data", metric=ranked, study="own", **kept, **{**SHORT, "trials": 1})
+    resume("own", metric=ranked, epsilon=0.9, progress=False, **kept)
+    study = store.study("own")
+    assert {m.unit for each in store.candidates(study.id) for m in each.measurements if m.quantity == "divergence"} == {
+        "1"
+    }
+    rows = [(m.quantity, m.conditions.get("batch")) for m in study.baseline]
+    assert len(rows) == len(set(rows))
+    member = next(iter(open_front("own", metric=ranked, **kept)))
+    frame = pd.read_parquet(root / "data" / "test.parquet")
+    one, other = (member.model.predict(frame[name].tolist()) for name in ("sentence1", "sentence2"))
+    assert member.verification.accuracy == pytest.approx(spearmanr((one * other).sum(axis=1), frame["score"]).statistic)
+    member.export(tmp_path / "out")
+    assert "sentence-similarity" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_embeddings_cannot_be_recovered_by_training(finished: Finished) -> None:

@@ -84,7 +84,7 @@ def test_the_front_in_python_tags_words(finished: Finished, tmp_path: Path) -> N
     assert served == small.model.predict(words)
 
 
-def test_a_function_of_tags_is_a_metric(finished: Finished) -> None:
+def test_a_function_of_tags_is_a_metric(finished: Finished, tmp_path: Path) -> None:
     root, _, _ = finished
 
     def all_right(predictions: Any, labels: Any) -> Any:
@@ -96,6 +96,8 @@ def test_a_function_of_tags_is_a_metric(finished: Finished) -> None:
     words, tags = tagged(SIZES["test"], 2)
     share = np.mean([found == some for found, some in zip(member.model.predict(words), tags, strict=True)])
     assert member.verification.accuracy == pytest.approx(share)
+    member.export(tmp_path / "out")
+    assert "AutoModelForTokenClassification.from_pretrained" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(InputError, match=r"one per example, got bool of shape \(4, 2\) for 4 examples of shape"):
         optimize(root / "model", root / "data", metric=np.equal, **SHORT)
 

@@ -14,11 +14,13 @@ from optimizer.errors import InputError
 
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
+NUMBERS = np.array([0.0, 0.5, 1.0, 0.25])
 PROBE = {
     Kind.CLASSIFICATION: np.array([0, 1, 1, 0]),
-    Kind.REGRESSION: np.array([0.0, 0.5, 1.0, 0.25]),
+    Kind.REGRESSION: NUMBERS,
     Kind.LABELS: np.array([[0, 1], [1, 1], [1, 0], [0, 0]]),
     Kind.TAGS: np.array([[0, 1], [1, ABSENT], [0, 0], [1, 1]]),
+    Kind.SIMILARITY: NUMBERS,
 }
 
 
@@ -26,10 +28,11 @@ def own_metric(function: Function, kind: Kind) -> Metric:
     """Return the metric of a function of predictions and labels, arrays of the same shape; higher is better.
 
     They are label ids `(n,)`; floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids
-    `(n, words)` of a token classifier, -100 where the sentence has no word. The function returns one number, or one per
-    example `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that is raced
-    and certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand times
-    per candidate. Raises `InputError` for a function that returns anything else on four examples.
+    `(n, words)` of a token classifier, -100 where the sentence has no word; cosines and scores `(n,)` of pairs of
+    embeddings. The function returns one number, or one per example `(n,)`, whose mean is the metric. Truth values per
+    example (right or wrong) make it a metric that is raced and certified like accuracy. A function of one number is
+    called twice per bootstrap resample, some thousand times per candidate. Raises `InputError` for a function that
+    returns anything else on four examples, and for a kind of task whose answers are no arrays.
     """
     answer, name = _probed(function, kind), _name(function)
     if answer.ndim == 0:
@@ -45,7 +48,9 @@ def own_metric(function: Function, kind: Kind) -> Metric:
 
 
 def _probed(function: Function, kind: Kind) -> Array:
-    examples = PROBE[kind]
+    examples = PROBE.get(kind)
+    if examples is None:
+        raise InputError("metric", f"must be one of its names for {kind}, whose answers are no arrays of numbers")
     try:
         answer = np.asarray(function(examples.copy(), examples.copy()))
     except Exception as error:  # a caller's function may raise anything
