@@ -133,7 +133,7 @@ def workload_of(
         search_answers=search_answers,
         notes=(
             *splits.notes,
-            *order_note(splits.search.names, names),
+            *order_note(splits.search.names, names, splits.search.present),
             *checkpoint.notes,
             *storage.notes,
             *_cut_notes(roles),

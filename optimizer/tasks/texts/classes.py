@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from optimizer.errors import InputError, listed
 from optimizer.tasks.texts.known import Source
-from optimizer.tasks.texts.sheet import Sheet
+from optimizer.tasks.texts.sheet import Sheet, given_names
 
 FIELD = "label_column"
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
@@ -75,11 +75,12 @@ def class_names(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...
     """Return the names of all classes by id. Raises `InputError` for labels that the task does not have."""
     spellings = {label for column in columns.values() for label in column.labels if label is not None}
     if spellings and all(map(_is_number, spellings)):
-        if source.labels or not any(map(CODE.fullmatch, spellings)):
+        known = _names_of_ids(source, columns)
+        if known or not any(map(CODE.fullmatch, spellings)):
             for column in columns.values():
-                _check_ids(column, source)
+                _check_ids(column, len(known) or MOST_CLASSES)
             check_spellings(spellings)
-            return source.labels or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
+            return known or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
         check_spellings(spellings)
     if not source.labels:
         _check_common(columns)
@@ -87,6 +88,17 @@ def class_names(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...
         known = listed(source.labels)
         raise InputError(FIELD, f"labels {listed(sorted(spellings))} are not those of {source.name}: {known}")
     return source.labels or tuple(sorted(spellings))
+
+
+def _names_of_ids(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return the names of ids that the task or the files give; those of the files where these only order them anew."""
+    given = names_in_files(columns)
+    return given if not source.labels or set(given) == set(source.labels) else source.labels
+
+
+def names_in_files(columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return the names that the files give to the ids of a column, none where there are none."""
+    return given_names((column.sheet for column in columns.values()), next(iter(columns.values())).name)
 
 
 def class_ids(column: Column, names: Sequence[str]) -> NDArray[np.int64]:
@@ -130,8 +142,7 @@ def _without_unlabelled(column: Column, source: Source) -> Column:
     return Column(column.sheet, column.name, labelled) if source.is_known or not any(labelled) else column
 
 
-def _check_ids(column: Column, source: Source) -> None:
-    count = len(source.labels) or MOST_CLASSES
+def _check_ids(column: Column, count: int) -> None:
     for row, label in enumerate(column.labels):
         if label is None:
             continue

@@ -101,4 +101,5 @@ def _table(rows: Rows, names: tuple[str, ...]) -> tuple[Table, list[str]]:
     kept = np.flatnonzero(~blank & ~unlabelled)
     counts = {"a text": int(blank.sum()), "a label": int(unlabelled.sum())}
     aside = [f"{n} of {len(blank)} rows without {what} were set aside" for what, n in counts.items() if n]
-    return Table(tuple(text for i in kept if (text := rows.texts[i])), rows.labels[kept], names), aside
+    texts = tuple(text for i in kept if (text := rows.texts[i]))
+    return Table(texts, rows.labels[kept], names, are_ids=rows.are_ids), aside

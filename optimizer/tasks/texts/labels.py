@@ -18,20 +18,26 @@ UNKNOWN = -1  # a class that the data name without an example
 
 
 def label_map(
-    data_names: Sequence[str], model_names: Mapping[int, str], present: Collection[int] | None = None
+    data_names: Sequence[str],
+    model_names: Mapping[int, str],
+    present: Collection[int] | None = None,
+    *,
+    are_ids: bool = False,
 ) -> NDArray[np.int64]:
     """Return the model's label id for each of the data's: `(classes,)`; -1 for an absent class unknown to the model.
 
     `present` are the ids of the classes that have examples; None means all. Names are mapped by name; if they differ
     in case, in what joins their words or in leading zeros, then without these, unless that makes two of them equal.
-    Numbers that are no names of the model are its label ids. A checkpoint without names of its own (LABEL_0, …) takes
-    the data's order. Raises `InputError` where a label of the data is unknown to the model.
+    Numbers that are no names of the model are its label ids, and so are ids whose names are none of the model's
+    (`are_ids`). A checkpoint without names of its own (LABEL_0, …) takes the data's order. Raises `InputError` where a
+    label of the data is unknown to the model.
     """
     ids = range(len(data_names)) if present is None else sorted(present)
     names = [data_names[i] for i in ids]
     if len(model_names) < len(names):
         raise InputError("model", f"has {len(model_names)} labels, the data have {len(names)}: {listed(names)}")
-    found = _by_name(names, model_names) or _by_number(names, model_names) or _in_order(ids, data_names, model_names)
+    numbers = list(ids) if are_ids else _numbers(names)
+    found = _by_name(names, model_names) or _by_number(numbers, model_names) or _in_order(ids, data_names, model_names)
     if not found:
         raise InputError(
             "label_column",
@@ -42,11 +48,17 @@ def label_map(
     return mapped
 
 
-def order_note(data_names: Sequence[str], model_names: Mapping[int, str]) -> tuple[str, ...]:
-    """Return the note for data and checkpoint that are matched only by the order of their labels."""
-    if _by_name(data_names, model_names) or not _is_unnamed(model_names) or all(map(_is_id, data_names)):
+def order_note(
+    data_names: Sequence[str], model_names: Mapping[int, str], present: Collection[int] | None = None
+) -> tuple[str, ...]:
+    """Return the note for data and checkpoint that are matched only by the order of their labels, or by their ids."""
+    names = [data_names[i] for i in (range(len(data_names)) if present is None else present)]
+    if _by_name(names, model_names) or all(map(_is_id, names)):
         return ()
-    return (f"the checkpoint does not name its labels; they are taken to be {listed(data_names)}, in this order",)
+    if _is_unnamed(model_names):
+        return (f"the checkpoint does not name its labels; they are taken to be {listed(data_names)}, in this order",)
+    theirs = listed(model_names.values())
+    return (f"labels are matched by their ids: the data name them {listed(data_names)}, the checkpoint {theirs}",)
 
 
 def check_permutation(predictions: NDArray[Any], labels: NDArray[np.int64], names: Mapping[int, str]) -> None:
@@ -76,12 +88,14 @@ def _by_name(names: Sequence[str], model_names: Mapping[int, str]) -> list[int] 
     return None
 
 
-def _by_number(names: Sequence[str], model_names: Mapping[int, str]) -> list[int] | None:
-    """Return the numbers that the names are, None unless they are numbers. Raises `InputError` for one too large."""
-    if not all(map(_is_id, names)):
-        return None
-    ids = [int(name) for name in names]
-    if all(index in model_names for index in ids):
+def _numbers(names: Sequence[str]) -> list[int] | None:
+    """Return the numbers that the names are, None unless all are numbers."""
+    return [int(name) for name in names] if all(map(_is_id, names)) else None
+
+
+def _by_number(ids: list[int] | None, model_names: Mapping[int, str]) -> list[int] | None:
+    """Return the ids if there are any. Raises `InputError` for one that is none of the model's."""
+    if ids is None or all(index in model_names for index in ids):
         return ids
     raise InputError(
         "label_column",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import InputError, listed
+from optimizer.errors import InputError
 from optimizer.tasks.texts.classes import MOST_CLASSES, check_spellings
-from optimizer.tasks.texts.sheet import Sheet
+from optimizer.tasks.texts.sheet import Sheet, given_names
 
 FIELD = "label_column"
 ID = re.compile("0|[1-9][0-9]{0,17}")
@@ -61,22 +61,13 @@ def numbered(
         check_spellings({label for label in every if re.fullmatch("[0-9]+", label)})
         found = tuple(sorted(every))
         return found, {name: index for index, name in enumerate(found)}
-    given, count = _given(sheets, column), max(map(int, every)) + 1
+    given, count = given_names(sheets.values(), column), max(map(int, every)) + 1
     if count > (len(given) or MOST_CLASSES):
         known = f"the file names {len(given)} labels" if given else f"at most {MOST_CLASSES:,} labels are read"
         raise InputError(
             FIELD, f"column {column!r}: id {count - 1}, but {known}; count ids from 0, or write names in their place"
         )
     return given or tuple(map(str, range(count))), {label: int(label) for label in every}
-
-
-def _given(sheets: Mapping[str, Sheet], column: str) -> tuple[str, ...]:
-    """Return the names that the files give to ids, none where there are none."""
-    given = {sheet.name: tuple(sheet.label_names[column]) for sheet in sheets.values() if column in sheet.label_names}
-    if len(set(given.values())) > 1:
-        kinds = "; ".join(f"{name} names {listed(names)}" for name, names in given.items())
-        raise InputError(FIELD, f"column {column!r}: {kinds}; name the ids alike in all splits")
-    return next(iter(given.values()), ())
 
 
 def _is_id(label: str) -> bool:

@@ -20,11 +20,15 @@ Names = Mapping[int, str]  # of the labels, as the model numbers them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """The rows of a sheet. `texts` are None where one is missing, `is_unlabelled` `(n,)` says which have no label."""
+    """The rows of a sheet. `texts` are None where one is missing, `is_unlabelled` `(n,)` says which have no label.
+
+    `are_ids` is that of a `Table`.
+    """
 
     texts: list[tuple[str, ...] | None]
     labels: NDArray[Any]
     is_unlabelled: NDArray[np.bool_]
+    are_ids: bool = False
 
 
 class TextReader(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from objectives.metrics import METRICS
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.regression import Regression
-from optimizer.tasks.texts.classes import Column, class_ids, class_names, label_column, scores
+from optimizer.tasks.texts.classes import Column, class_ids, class_names, label_column, names_in_files, scores
 from optimizer.tasks.texts.columns import texts_of, with_columns
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.known import Source
@@ -35,9 +36,9 @@ class ClassReader:
         texts = {split: texts_of(sheet, source) for split, sheet in sheets.items()}
         columns = {split: label_column(sheet, source) for split, sheet in sheets.items()}
         names = class_names(source, columns)
-        return {
-            split: _rows(texts[split], column, class_ids(column, names)) for split, column in columns.items()
-        }, names
+        rows = {split: _rows(texts[split], column, class_ids(column, names)) for split, column in columns.items()}
+        are_ids = names == names_in_files(columns)
+        return {split: replace(each, are_ids=are_ids) for split, each in rows.items()}, names
 
     def present(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Return the classes that have examples."""
@@ -49,7 +50,8 @@ class ClassReader:
 
     def examples(self, table: Table, role: str, encoder: Encoder, names: Names) -> Examples:
         """Return the examples."""
-        return encoder.examples(table, label_map(table.names, names, table.present)[table.labels], role)
+        ids = label_map(table.names, names, table.present, are_ids=table.are_ids)
+        return encoder.examples(table, ids[table.labels], role)
 
     def task(self, metric: str, names: Names) -> Classification:  # noqa: ARG002 - classes are told by their ids
         """Return the task."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,18 @@ class Sheet:
         """Return the place of a value in words; rows count from 1, without the header."""
         place = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
         return f"{self.name}, {place}, column {column!r}"
+
+
+def given_names(sheets: Iterable[Sheet], column: str) -> tuple[str, ...]:
+    """Return the names that the splits give to the ids in a column, none where there are none.
+
+    Raises `InputError` for splits that name them differently.
+    """
+    given = {sheet.name: tuple(sheet.label_names[column]) for sheet in sheets if column in sheet.label_names}
+    if len(set(given.values())) > 1:
+        kinds = "; ".join(f"{name} names {listed(names)}" for name, names in given.items())
+        raise InputError("label_column", f"column {column!r}: {kinds}; name the ids alike in all splits")
+    return next(iter(given.values()), ())
 
 
 def sheet_of_dataset(name: str, table: Any) -> Sheet:  # Any: `datasets` is untyped

@@ -13,13 +13,15 @@ import numpy as np
 class Table:
     """One split. `texts`: per example one or more strings. `labels`: `(n, …)` label ids, or floats for regression.
 
-    `names` are label names by id, of which the data have those `present`; both are empty for regression.
+    `names` are label names by id, of which the data have those `present`; both are empty for regression. `are_ids`:
+    the data hold ids, which `names` describe.
     """
 
     texts: tuple[tuple[str, ...], ...]
     labels: np.ndarray[Any, np.dtype[Any]]
     names: tuple[str, ...]
     present: tuple[int, ...] | None = None
+    are_ids: bool = False
 
     def __len__(self) -> int:
         """The number of examples."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import ClassLabel, Dataset
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -54,6 +55,26 @@ def test_dev_is_validation_and_unlabelled_splits_are_left_out(tmp_path: Path) ->
 def test_label_names_map_to_the_tasks_own(tmp_path: Path) -> None:
     save(FRAME.assign(label=["positive", "negative", "negative", "positive"]), tmp_path / "train.csv")
     assert read(spec(tmp_path))["train"].labels.tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "names", "are_ids"),
+    [
+        ("mine", ["pos", "neg"], ("pos", "neg"), True),
+        ("sst2", ["positive", "negative"], ("positive", "negative"), True),
+        ("sst2", ["no", "yes"], ("negative", "positive"), False),
+    ],
+)
+def test_ids_have_the_names_that_their_file_gives(
+    task: str, given: list[str], names: tuple[str, ...], are_ids: bool, tmp_path: Path
+) -> None:
+    rows = Dataset.from_pandas(FRAME).cast_column("label", ClassLabel(names=given))
+    rows.to_parquet(tmp_path / "train.parquet")
+    table = read(spec(tmp_path, task))["train"]
+    assert (table.names, table.are_ids, table.labels.tolist()) == (names, are_ids, [0, 1, 1, 0])
+    rows.cast_column("label", ClassLabel(names=given[::-1])).to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(InputError, match="name the ids alike in all splits"):
+        read(spec(tmp_path, task))
 
 
 def test_a_task_of_ones_own_finds_its_columns_and_labels(tmp_path: Path) -> None:

@@ -44,6 +44,18 @@ def test_names_that_differ_in_punctuation_or_script_never_merge() -> None:
             label_map(data, dict(enumerate(model)))
 
 
+def test_ids_with_names_map_by_name_or_else_by_id_and_say_so() -> None:
+    names = ("negative", "positive")
+    assert label_map(names, {0: "POSITIVE", 1: "NEGATIVE"}, are_ids=True).tolist() == [1, 0]
+    for other in ({0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}, {0: "bad", 1: "good"}):
+        assert label_map(names, other, are_ids=True).tolist() == [0, 1]
+    assert order_note(names, {0: "bad", 1: "good"}) == (
+        "labels are matched by their ids: the data name them 'negative', 'positive', the checkpoint 'bad', 'good'",
+    )
+    with pytest.raises(InputError, match="are not those the model knows"):
+        label_map(names, {0: "bad", 1: "good"})
+
+
 @given(st.lists(st.text(min_size=1, max_size=4), min_size=2, max_size=6, unique=True), st.randoms())
 def test_names_that_are_the_models_own_are_always_found(names: list[str], random: Random) -> None:
     shuffled = random.sample(names, len(names))
