@@ -17,7 +17,10 @@ from objectives.guard import measuring
 from objectives.latency import interleaved_latency
 from objectives.repeats import median_with_interval
 from optimizer.families.networks.models import new_model
-from optimizer.training.energy import learn
+from optimizer.tasks.images.examples import PIXELS
+from optimizer.training.energy import adam
+from optimizer.training.images import ImageLoss
+from optimizer.training.learner import Learner
 from search_spaces.transforms.masks.choose import drop_lowest
 from search_spaces.transforms.masks.csr import SparseLinear
 from search_spaces.transforms.masks.layers import magnitudes
@@ -67,20 +70,21 @@ class Epoch:
     """A few steps of an epoch on one batch, and its end."""
 
     def __init__(self, name: str, schedule: ScheduleName | None) -> None:
-        self._model = new_model(name, SHAPE, 10, seed=0).train()
-        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=1e-4, fused=True)
+        model = new_model(name, SHAPE, 10, seed=0).train()
+        optimizer = adam(model, 1e-4)
+        self._learner = Learner(model, loss=ImageLoss(), optimizer=optimizer)
         generator = torch.Generator().manual_seed(0)
-        self._sparse = SparseTraining(self._model, Target(ratio=0.5), generator=generator, optimizer=self._optimizer)
+        self._sparse = SparseTraining(model, Target(ratio=0.5), generator=generator, optimizer=optimizer)
         self._rule = SCHEDULES[schedule]() if schedule else None
         if self._rule is not None:
             self._rule.start(self._sparse)
         size, self._count = BATCHES.get(name, 64), STEPS.get(name, 1)
-        self._batch = torch.randn(size, *SHAPE), torch.randint(10, (size,))
+        self._batch = {PIXELS: torch.randn(size, *SHAPE), "labels": torch.randint(10, (size,))}
         self.examples = size * self._count
 
     def steps(self) -> None:
         for _ in range(self._count):
-            learn(self._model, self._optimizer, *self._batch)
+            self._learner.step(self._batch)
             self._sparse.keep_masks()
 
     def end(self) -> None:

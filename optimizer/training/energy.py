@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -19,6 +18,8 @@ from objectives.energy.modelled import model_conditions, modelled_energy
 from objectives.energy.traffic import TrafficCounter
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import peak_memory_bytes
+from optimizer.tasks.task import Batch
+from optimizer.training.learner import Learner, Loss
 
 Result = TypeVar("Result")
 
@@ -40,28 +41,23 @@ class Metered(Generic[Result]):
     energy: Measurement
 
 
-def learn(model: nn.Module, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Take one step of the optimizer; return the loss, detached, and how many the model had right before it."""
-    logits = model(pixels)
-    loss = F.cross_entropy(logits, labels)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.detach(), (logits.argmax(dim=1) == labels).sum()
+def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
+    """Return the optimizer of networks of images."""
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def count_step(model: nn.Module, pixels: Tensor, labels: Tensor) -> StepCost:
+def count_step(model: nn.Module, loss: Loss, batch: Batch) -> StepCost:
     """Count one step of Adam on a copy of the model, forward and backward; masked weights compute like others."""
-    trained, optimizer = _copy_with_adam(model)
+    learner, _ = _copied(model, loss)
     with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
-        learn(trained, optimizer, pixels, labels)
+        learner.step(batch)
     return StepCost(flops=flops.get_total_flops(), bytes_moved=traffic.bytes_moved)
 
 
-def training_memory_bytes(model: nn.Module, pixels: Tensor, labels: Tensor) -> int:
+def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:
     """Return the peak of one training step on a copy: weights, gradients, activations, and Adam's memory."""
-    trained, optimizer = _copy_with_adam(model)
-    peak = peak_memory_bytes(lambda: learn(trained, optimizer, pixels, labels), trained)
+    learner, optimizer = _copied(model, loss)
+    peak = peak_memory_bytes(lambda: learner.step(batch), learner.model)
     remembered = [value for state in optimizer.state.values() for value in state.values()]
     return peak + sum(int(value.nbytes) for value in remembered if isinstance(value, Tensor))
 
@@ -85,9 +81,10 @@ def metered(
     return Metered(result, seconds, _measurement(joules, choice, {}))
 
 
-def _copy_with_adam(model: nn.Module) -> tuple[nn.Module, torch.optim.Optimizer]:
+def _copied(model: nn.Module, loss: Loss) -> tuple[Learner, torch.optim.Optimizer]:
     trained = copy.deepcopy(model).train()
-    return trained, torch.optim.Adam(trained.parameters(), fused=True)
+    optimizer = adam(trained)
+    return Learner(trained, loss=loss, optimizer=optimizer), optimizer
 
 
 def _modelled(choice: MeterChoice, seconds: float, steps: int, cost: StepCost) -> Measurement:

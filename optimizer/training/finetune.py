@@ -1,6 +1,6 @@
 """Fine-tuning: AdamW, a linear schedule, early stopping on held-out examples and, optionally, a dense teacher.
 
-The one training loop of the project: it trains heads, recovers pruned models, and makes the built-in model.
+It trains heads and networks of images, recovers pruned models, and makes the built-in model.
 """
 
 from __future__ import annotations
@@ -9,18 +9,23 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from objectives.device import device_of
 from optimizer.errors import InputError
 from optimizer.predict import predict
-from optimizer.tasks.task import Task
+from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.training.batches import Batches, shuffled_batches
+from optimizer.training.batches import Order, shuffled
 from optimizer.training.cutting import batch_count
-from optimizer.training.learner import Learner
-from optimizer.training.randomness import own_randomness
+from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
+from optimizer.training.loop import Epoch, Loop, Places
+
+CLIP = 1.0  # of the gradient's norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +45,10 @@ class FinetuneSettings:
 class TrainingResult:
     """The record of a training. `best` is the held-out metric of the weights kept, None without held-out examples."""
 
-    epochs: int
+    epochs: tuple[Epoch, ...]
     steps: int
     seconds: float
     best: float | None
-    per_epoch: tuple[float, ...]
 
 
 def finetune(
@@ -56,7 +60,7 @@ def finetune(
     settings: FinetuneSettings,
     progress: Callable[[int, int], None],
     teacher: nn.Module | None = None,
-    batches: Batches = shuffled_batches,
+    order: Order = shuffled,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
@@ -66,38 +70,52 @@ def finetune(
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
-    started = time.monotonic()
+    started, device = time.monotonic(), device_of(model)
     total = settings.epochs * batch_count(len(train), settings.batch_size)
-    learner = Learner(
-        model,
-        task=task,
-        teacher=teacher,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        total=total,
-    )
+    learner = learner_of(model, task, teacher, settings, total=total)
     best = _BestEpoch(model, settings.patience)
-    device, rng, epochs = next(model.parameters()).device, np.random.default_rng(settings.seed), 0
-    with own_randomness(settings.seed, device):
-        while epochs < settings.epochs and not best.is_over:
-            model.train()
-            for batch in batches(train, batch_size=settings.batch_size, rng=rng, device=device):
-                learner.step(batch)
-                progress(learner.steps, total)
-            model.eval()
-            epochs += 1
-            if held_out:  # neither None nor empty, as of a small train split
-                predictions = task.predictions(predict(model, held_out, task), held_out)
-                best.see(task.metric.value(predictions, held_out.labels))
+
+    def load(places: Places) -> Batch:
+        return next(train.batches(batch_size=len(places), device=device, order=places))
+
+    def score(held: AnyExamples) -> float:
+        return task.metric.value(task.predictions(predict(model, held, task), held), held.labels)
+
+    epochs = Loop(
+        learner=learner,
+        draw=partial(order, train.lengths, size=settings.batch_size, rng=np.random.default_rng(settings.seed)),
+        load=load,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        score=partial(score, held_out) if held_out else None,  # neither None nor empty, as of a small train split
+        after_step=lambda done: progress(done, total),
+        after_epoch=best.see,
+    ).run()
     best.restore()
-    return TrainingResult(
-        epochs=epochs,
-        steps=learner.steps,
-        seconds=time.monotonic() - started,
-        best=max(best.values, default=None),
-        per_epoch=tuple(best.values),
+    seconds = time.monotonic() - started
+    return TrainingResult(epochs=epochs, steps=learner.steps, seconds=seconds, best=max(best.values, default=None))
+
+
+def learner_of(
+    model: nn.Module, task: Task, teacher: nn.Module | None, settings: FinetuneSettings, *, total: int
+) -> Learner:
+    """Return what trains a model in `total` steps."""
+    return Learner(
+        model,
+        loss=taught_loss(task, teacher) if teacher else labels_loss(task),
+        optimizer=torch.optim.AdamW(_decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
+        rate=partial(linear_schedule, total=total, warmup=settings.warmup),
+        clip=CLIP,
     )
+
+
+def _decayed(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return the groups of parameters: matrices decay, biases and norms do not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 @dataclass
@@ -109,15 +127,14 @@ class _BestEpoch:
     values: list[float] = field(default_factory=list)
     _weights: dict[str, Tensor] = field(default_factory=dict)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether patience has run out."""
-        return bool(self.values) and len(self.values) - 1 - self.values.index(max(self.values)) >= self.patience
-
-    def see(self, value: float) -> None:
-        if value > max(self.values, default=-math.inf):
+    def see(self, epoch: Epoch) -> bool:
+        """Return whether patience has run out."""
+        if epoch.score is None:
+            return False
+        if epoch.score > max(self.values, default=-math.inf):
             self._weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        self.values.append(value)
+        self.values.append(epoch.score)
+        return len(self.values) - 1 - self.values.index(max(self.values)) >= self.patience
 
     def restore(self) -> None:
         if self._weights:

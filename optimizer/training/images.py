@@ -1,23 +1,27 @@
-"""Training of image models: seeded and deterministic, with a schedule of masks where one is given."""
+"""Training of image models: Adam at a constant rate, under a schedule of masks where one is given, and metered."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, partial
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.device import device_of
 from objectives.measurement import Measurement
-from optimizer.errors import InputError, MachineError
+from optimizer.errors import InputError
 from optimizer.tasks.images.data import Images
+from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
+from optimizer.tasks.task import Batch
 from optimizer.training.cutting import batch_count, in_batches
-from optimizer.training.energy import StepCost, count_step, learn, metered
-from optimizer.training.randomness import own_randomness
+from optimizer.training.energy import Metered, StepCost, adam, count_step, metered
+from optimizer.training.learner import Learner
+from optimizer.training.loop import Loop, Places
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.schedule import Schedule, SparseTraining
 from search_spaces.transforms.masks.target import Target
@@ -41,7 +45,6 @@ class Epoch:
     them, dropout included; `accuracy` is that on the examples held out, after it.
     """
 
-    number: int
     loss: float
     training_accuracy: float
     accuracy: float | None
@@ -65,7 +68,6 @@ def train(
     schedule: Schedule | None = None,
     target: Target | None = None,
     held_out: Images | None = None,
-    progress: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
     """Train `model` in place under the masks of `schedule` (None: dense), and leave it in evaluation mode.
 
@@ -74,75 +76,64 @@ def train(
     target, `MachineError` when the loss is NaN or infinite.
     """
     _check(images, settings, schedule, target)
-    device = device_of(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+    optimizer, steps = adam(model, settings.learning_rate), batch_count(len(images), settings.batch_size)
     generator = torch.Generator().manual_seed(settings.seed)
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
-    training = _Training(sparse, images, settings, schedule=schedule, optimizer=optimizer)
-    epochs = []
-    with own_randomness(settings.seed, device):
-        if schedule is not None:
-            schedule.start(sparse)
-        for number in range(1, settings.epochs + 1):
-            done = metered(
-                partial(training.epoch, number), device=device, steps=training.steps, cost=lambda: training.step_cost
-            )
-            loss, learned = done.result
-            epoch = Epoch(
-                number=number,
-                loss=loss,
-                training_accuracy=learned,
-                accuracy=accuracy(model, held_out) if held_out else None,
-                seconds=done.seconds,
-                energy=done.energy,
-            )
-            epochs.append(epoch)
-            progress(epochs[-1])
-    model.eval()
-    return Trained(epochs=tuple(epochs), masks=sparse.masks)
+    loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
+    shares, spent = list[float](), list[Metered[float]]()
+
+    @cache
+    def cost() -> StepCost:
+        """Count a step on a full batch; masks change nothing of it."""
+        return count_step(model, ImageLoss(), load(np.arange(settings.batch_size) % len(images)))
+
+    def meter(epoch: Callable[[], float]) -> float:
+        spent.append(metered(epoch, device=device_of(model), steps=steps, cost=cost))
+        shares.append(loss.taken() / len(images))
+        return spent[-1].result
+
+    epochs = Loop(
+        learner=Learner(model, loss=loss, optimizer=optimizer),
+        draw=lambda: in_batches(torch.randperm(len(images)).numpy(), settings.batch_size),
+        load=load,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        score=partial(accuracy, model, held_out) if held_out else None,
+        start=lambda: schedule.start(sparse) if schedule else None,
+        after_step=lambda _: sparse.keep_masks(),
+        end_epoch=lambda number: schedule.end_epoch(sparse, number, settings.epochs) if schedule else None,
+        around=meter,
+    ).run()
+    records = (
+        Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, seconds=cost.seconds, energy=cost.energy)
+        for epoch, share, cost in zip(epochs, shares, spent, strict=True)
+    )
+    return Trained(epochs=tuple(records), masks=sparse.masks)
 
 
-class _Training:
-    """The steps of one training."""
+class ImageLoss:
+    """The cross-entropy of a network on a batch of images; counts the images that it had right."""
 
-    def __init__(
-        self,
-        sparse: SparseTraining,
-        images: Images,
-        settings: TrainingSettings,
-        *,
-        schedule: Schedule | None,
-        optimizer: torch.optim.Optimizer,
-    ) -> None:
-        self._sparse, self._images, self._settings = sparse, images, settings
-        self._schedule, self._optimizer = schedule, optimizer
-        self._device = device_of(sparse.model)
-        self.steps = batch_count(len(images), settings.batch_size)
+    def __init__(self) -> None:
+        self._right: Tensor | None = None
 
-    def epoch(self, number: int) -> tuple[float, float]:
-        """Train one epoch in a fresh order, change the masks where the schedule does; return mean loss and accuracy."""
-        model = self._sparse.model.train()
-        total, right = torch.zeros((), device=self._device), torch.zeros((), device=self._device)
-        order = torch.randperm(len(self._images)).numpy()
-        for chosen in in_batches(order, self._settings.batch_size):
-            loss, correct = learn(model, self._optimizer, *self._batch(torch.from_numpy(chosen)))
-            total += loss
-            right += correct
-            self._sparse.keep_masks()
-        if self._schedule is not None:
-            self._schedule.end_epoch(self._sparse, number, self._settings.epochs)
-        if not math.isfinite(float(total)):
-            raise MachineError("the training loss is NaN or infinite; use a lower learning rate")
-        return float(total) / self.steps, float(right) / len(self._images)
+    def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the mean over the batch, a scalar."""
+        logits, labels = model(batch[PIXELS]), batch["labels"]
+        right = (logits.argmax(dim=1) == labels).sum()
+        self._right = right if self._right is None else self._right.add_(right)
+        return F.cross_entropy(logits, labels)
 
-    @cached_property
-    def step_cost(self) -> StepCost:
-        """What one step on a full batch costs; masks change nothing of it."""
-        return count_step(self._sparse.model, *self._batch(torch.arange(self._settings.batch_size)))
+    def taken(self) -> int:
+        """Return how many were right since the last call."""
+        right, self._right = self._right, None
+        return 0 if right is None else int(right)
 
-    def _batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = chosen % len(self._images)
-        return self._images.pixels[chosen].to(self._device), self._images.labels[chosen].to(self._device)
+
+def image_batch(images: Images, device: torch.device, places: Places) -> Batch:
+    """Return the images at `places` `(batch,)` with their labels."""
+    chosen = torch.from_numpy(places)
+    return {PIXELS: images.pixels[chosen].to(device), "labels": images.labels[chosen].to(device)}
 
 
 def _check(images: Images, settings: TrainingSettings, schedule: Schedule | None, target: Target | None) -> None:

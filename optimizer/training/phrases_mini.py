@@ -12,7 +12,7 @@ from optimizer.tasks.classification import Classification
 from optimizer.tasks.texts.examples import Examples, tokenise
 from optimizer.tasks.texts.phrases import phrases_tables
 from optimizer.torchvision_ops import admit_torchvision
-from optimizer.training.batches import batches_short_first
+from optimizer.training.batches import short_first
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 from optimizer.training.randomness import own_randomness
@@ -50,7 +50,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
         held_out=None,  # validation and test are excluded: studies search and verify on them
         task=Classification(),
         settings=SETTINGS,
-        batches=batches_short_first,  # one epoch then teaches nearly what two shuffled ones teach
+        order=short_first,  # one epoch then teaches nearly what two shuffled ones teach
         progress=lambda done, total: progress("training phrases-mini, once", done, total),
     )
     keep_checkpoint(model, tokenizer, kept)

@@ -15,7 +15,7 @@ from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecor
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
-from optimizer.training.images import Epoch, TrainingSettings, train
+from optimizer.training.images import Epoch, ImageLoss, TrainingSettings, image_batch, train
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import maskable_layers, weights_per_unit
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
@@ -36,8 +36,8 @@ def execute(key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_se
         target=target_of(configuration, preset, model) if technique else None,
         held_out=(data.validation or data.test) if preset.validates_epochs else None,
     )
-    batch = slice(0, key.batch_size)
-    memory = training_memory_bytes(model, data.train.pixels[batch], data.train.labels[batch])
+    batch = image_batch(data.train, device_of(model), np.arange(min(key.batch_size, len(data.train))))
+    memory = training_memory_bytes(model, ImageLoss(), batch)
     images = data.test.pixels[: key.test_batch_size]
     inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
     masks, predicted, labels = trained.masks, predictions(model, data.test).numpy(), data.test.labels.numpy()

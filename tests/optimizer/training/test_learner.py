@@ -9,6 +9,7 @@ from torch import nn
 
 from optimizer.errors import MachineError
 from optimizer.tasks.classification import Classification
+from optimizer.training.finetune import FinetuneSettings, learner_of
 from optimizer.training.learner import Learner, linear_schedule
 
 
@@ -29,24 +30,15 @@ def test_the_schedule_ends_at_nothing() -> None:
 def learn(*, weight_decay: float = 0.0, learning_rate: float = 1e-3, labels: tuple[int, ...] = (0, 1)) -> nn.Module:
     """Return a tiny encoder after one step."""
     model = tiny("bert")
-    learner = Learner(
-        model,
-        task=Classification(),
-        teacher=None,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        warmup=0.0,
-        total=2,
-    )
+    learner = learner_for(model, learning_rate=learning_rate, weight_decay=weight_decay)
     learner.step({**tokens(len(labels), 5), "labels": torch.tensor(labels)})
     assert learner.steps == 1
     return model
 
 
-def careless(model: nn.Module) -> Learner:
-    return Learner(
-        model, task=Classification(), teacher=None, learning_rate=1e-2, weight_decay=0.1, warmup=0.0, total=2
-    )
+def learner_for(model: nn.Module, *, learning_rate: float = 1e-2, weight_decay: float = 0.1) -> Learner:
+    settings = FinetuneSettings(learning_rate=learning_rate, weight_decay=weight_decay, warmup=0.0)
+    return learner_of(model, Classification(), None, settings, total=2)
 
 
 def test_matrices_decay_and_biases_and_norms_do_not() -> None:
@@ -59,7 +51,7 @@ def test_frozen_weights_stay() -> None:
     model = tiny("bert")
     model.bert.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    learner = careless(model)
+    learner = learner_for(model)
     learner.step({**tokens(2, 5), "labels": torch.tensor([0, 1])})
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) == name.startswith("bert."), name
@@ -70,7 +62,7 @@ def test_a_gradient_that_is_no_number_changes_nothing() -> None:
     with torch.no_grad():
         model.classifier.weight[0, 0] = float("nan")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    learner = careless(model)
+    learner = learner_for(model)
     with pytest.raises(MachineError, match="lower learning rate"):
         learner.step({**tokens(2, 5), "labels": torch.tensor([0, 1])})
     for name, tensor in model.state_dict().items():

@@ -1,0 +1,87 @@
+"""The training loop: epochs of one step per batch, each scored after it. All trainings of the project run in it.
+
+What differs is handed in: how a step learns (`Learner`), the order of the examples, the score, and what is done
+between steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objectives.device import device_of
+from optimizer.errors import MachineError
+from optimizer.tasks.task import Batch
+from optimizer.training.learner import UNSTABLE, Learner
+from optimizer.training.randomness import own_randomness
+
+Places = NDArray[np.integer[Any]]  # of the examples of one batch: `(batch,)`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What one epoch did: `loss` is the mean over its steps, `score` that of the model after it."""
+
+    loss: float
+    score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """One training. `draw` gives the batches of the next epoch, `load` the inputs and labels of one of them.
+
+    `start` is called once, `after_step` with the steps done, `end_epoch` with the number of the epoch, from 1, while it
+    still counts as training: there masks change. `around` runs an epoch up to here and returns its mean loss.
+    `after_epoch` receives the scored epoch and returns whether it is the last one.
+    """
+
+    learner: Learner
+    draw: Callable[[], Sequence[Places]]
+    load: Callable[[Places], Batch]
+    epochs: int
+    seed: int
+    score: Callable[[], float] | None = None
+    start: Callable[[], None] = lambda: None
+    after_step: Callable[[int], None] = lambda _: None
+    end_epoch: Callable[[int], None] = lambda _: None
+    around: Callable[[Callable[[], float]], float] = lambda epoch: epoch()
+    after_epoch: Callable[[Epoch], bool] = lambda _: False
+
+    def run(self) -> tuple[Epoch, ...]:
+        """Train in place, leave the model in evaluation mode, and return the epochs.
+
+        The global random state is unchanged. Raises `MachineError` when the loss is NaN or infinite.
+        """
+        done: list[Epoch] = []
+        with own_randomness(self.seed, device_of(self.learner.model)):
+            self.start()
+            while len(done) < self.epochs:
+                done.append(self._epoch(len(done) + 1))
+                if self.after_epoch(done[-1]):
+                    break
+        self.learner.model.eval()
+        return tuple(done)
+
+    def _epoch(self, number: int) -> Epoch:
+        loss = self.around(partial(self._learn, number))
+        self.learner.model.eval()
+        return Epoch(loss=loss, score=self.score() if self.score else None)
+
+    def _learn(self, number: int) -> float:
+        """Take the steps of one epoch and return their mean loss."""
+        model, batches = self.learner.model.train(), self.draw()
+        total = torch.zeros((), device=device_of(model))
+        for places in batches:
+            total += self.learner.step(self.load(places))
+            self.after_step(self.learner.steps)
+        self.end_epoch(number)
+        if not math.isfinite(float(total)):
+            raise MachineError(UNSTABLE)
+        return float(total) / len(batches)
