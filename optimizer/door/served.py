@@ -11,7 +11,7 @@ import torch
 from optimizer.door.answering import TextModel, answering
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.families.encoders.weights import stored_tensors
-from optimizer.families.networks.network import FILE as NETWORK
+from optimizer.families.networks.names import DESCRIPTION
 from optimizer.handover.loading import load_pruned
 from optimizer.torchvision_ops import admit_torchvision
 
@@ -20,7 +20,7 @@ class ServedModel:
     """An exported model that answers texts as a member's `model.predict` does, and images with class numbers."""
 
     def __init__(self, place: Path) -> None:
-        self._model: Any = load_pruned(place) if (place / NETWORK).exists() else _text_model(place)
+        self._model: Any = load_pruned(place) if (place / DESCRIPTION).exists() else _text_model(place)
 
     def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - mlflow reads hints
         """Return the answer to each text, pair of texts, list of words, or image `(c, h, w)`: `n` of them."""

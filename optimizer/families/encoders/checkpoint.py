@@ -78,18 +78,8 @@ class Checkpoint:
 
     @cached_property
     def label_names(self) -> dict[int, str]:
-        """The label names by id; LABEL_0, … where the checkpoint names none, as transformers writes only others.
-
-        Raises `InputError` for names that do not number the labels from 0, each its own.
-        """
-        given = _given_names(self.config)
-        names = given or {index: f"LABEL_{index}" for index in range(int(self.config.get("num_labels") or 2))}
-        if sorted(names) != list(range(len(names))) or len(set(names.values())) != len(names):
-            raise InputError(
-                "model",
-                f"id2label in config.json must number the labels from 0, each with a name of its own: {given}",
-            )
-        return names
+        """The label names by id."""
+        return label_names(self.config)
 
     @property
     def outputs(self) -> int:
@@ -149,6 +139,21 @@ class Checkpoint:
         if not shapes:
             raise InputError("model", f"{self.directory} has no tensor {name!r}; save the whole model again")
         return shapes[0][0]
+
+
+def label_names(config: Mapping[str, Any]) -> dict[int, str]:
+    """Return the label names of a configuration by id, as transformers writes them; LABEL_0, … where it has none.
+
+    Raises `InputError` for names that do not number the labels from 0, each its own.
+    """
+    given = _given_names(config)
+    names = given or {index: f"LABEL_{index}" for index in range(int(config.get("num_labels") or 2))}
+    if sorted(names) != list(range(len(names))) or len(set(names.values())) != len(names):
+        raise InputError(
+            "model",
+            f"id2label in config.json must number the labels from 0, each with a name of its own: {given}",
+        )
+    return dict(sorted(names.items()))
 
 
 def inspect_checkpoint(name: str, directory: Path) -> Checkpoint:

@@ -33,10 +33,9 @@ class NetworkFamily:
     """`Family` of image networks. `layout` is None where nothing asks for it, `training` where candidates have none."""
 
     def __init__(
-        self, network: Network, subject: Subject, layout: Layout | None = None, training: Training | None = None
+        self, requests: ImageRequests, subject: Subject, layout: Layout | None = None, training: Training | None = None
     ) -> None:
-        self._network, self._subject = network, subject
-        self._requests = ImageRequests(network=network, device=subject.device)
+        self.requests, self._network, self._subject = requests, requests.network, subject
         self._found, self.training = layout, training
 
     @cached_property
@@ -89,11 +88,11 @@ class NetworkFamily:
 
     def request(self) -> Request:
         """Return a function that makes requests of random images."""
-        return self._requests.request()
+        return self.requests.request()
 
     def onnx_inputs(self) -> OnnxInputs:
         """Return batches of search images."""
-        return self._requests.onnx_inputs(self._subject.search)
+        return self.requests.onnx_inputs(self._subject.search)
 
     def request_flops(self, model: nn.Module) -> float:
         """Return the FLOPs of one image."""
@@ -101,15 +100,15 @@ class NetworkFamily:
 
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the shape of an image, channels first."""
-        return self._requests.conditions()
+        return self.requests.conditions()
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the tensors unchanged."""
         return {name: tensor.detach() for name, tensor in model.state_dict().items()}
 
     def save(self, model: nn.Module, place: Path) -> Saved:
-        """Write the description from which the network is built."""
-        self._network.save(place)
+        """Write the description from which the network is built, and its image processor."""
+        self.requests.save(model, place, dtype="float32")
         return Saved(self._network.name)
 
 

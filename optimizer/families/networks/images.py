@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
 from optimizer.families.networks.network import Network
+from optimizer.families.networks.processor import Processor
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
 from optimizer.tasks.images.examples import PIXELS, ImageExamples
@@ -30,6 +31,7 @@ class ImageRequests:
 
     network: Network
     device: torch.device
+    processor: Processor | None = None
     length = 1
 
     @property
@@ -77,5 +79,7 @@ class ImageRequests:
         """Return None: images have no tokens."""
 
     def save(self, model: nn.Module, place: Path, *, dtype: str) -> None:
-        """Write the description from which the network is built and images are normalised."""
+        """Write the description from which the network is built, and the image processor."""
         self.network.save(place)
+        if self.processor:
+            self.processor.save(place)

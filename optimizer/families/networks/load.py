@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path, PurePath
+from typing import Any
 
 from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.families.encoders.family import EncoderFamily, proved_layout
-from optimizer.families.encoders.loading import hash_weights
+from optimizer.families.encoders.loading import hash_weights, name_labels
 from optimizer.families.networks.family import NetworkFamily, layout_of
 from optimizer.families.networks.images import ImageRequests
 from optimizer.families.networks.mask_training import mask_training
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.origins import Dense, Origin, origin_of
+from optimizer.families.networks.processor import Processor
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
-from optimizer.tasks.images.data import ImageData, load_images
+from optimizer.tasks.images.data import ImageData, as_named, load_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.workload import Progress, Workload
 from search_spaces.layouts.named import has_row
@@ -33,15 +36,19 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     device = check_device(spec.device)
     progress(f"loading {spec.task}", 0, 0)
     origin = origin_of(spec, given.model)
-    data = given.images or _named_images(spec, origin)
+    processor = None if given.images else origin.processor
+    data = given.images or _named_images(spec, origin, processor)
+    data = as_named(data, origin.labels)
     dense = origin.dense(data.shape, data.classes)
+    if dense.learning_rate is not None and hasattr(dense.net, "config"):
+        name_labels(dense.net, dict(enumerate(data.names)))
     masked = trains(spec.applied)
     network = _described(spec, dense, data)
     model = network.called(dense.net).to(device).eval()
     roles = roles_of(data, spec)
     rest = roles.rest
     training = mask_training(spec, model, rest, learning_rate=dense.learning_rate) if masked else None
-    requests = ImageRequests(network=network, device=device)
+    requests = ImageRequests(network=network, device=device, processor=processor)
     layout = None if masked else proved_layout(model, requests) if network.by_row else layout_of(network, model)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
@@ -67,7 +74,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     family: EncoderFamily | NetworkFamily = (
         EncoderFamily(subject, requests=requests, layout=layout)
         if network.by_row
-        else NetworkFamily(network, subject, layout, training)
+        else NetworkFamily(requests, subject, layout, training)
     )
     return Workload(
         subject=subject,
@@ -83,7 +90,7 @@ def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
     return Network(
         name=PurePath(spec.model).name,
         source=dense.source,
-        config=dense.config,
+        config=_configuration(dense.net) if dense.source == "transformers" else None,
         shape=data.shape,
         classes=data.classes,
         round_to=spec.round_to,
@@ -93,9 +100,16 @@ def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
     )
 
 
-def _named_images(spec: StudySpec, origin: Origin) -> ImageData:
+def _configuration(net: Any) -> dict[str, Any]:  # Any: untyped
+    """Return what transformers builds a network from, without the place that it came from."""
+    said = json.loads(net.config.to_json_string(use_diff=False))
+    return {name: value for name, value in said.items() if name != "_name_or_path"}
+
+
+def _named_images(spec: StudySpec, origin: Origin, processor: Processor | None) -> ImageData:
     directory = None if spec.data is None else Path(spec.data)
-    return load_images(spec.task, directory=directory, normalisation=origin.normalisation)
+    normalisation = processor.normalisation if processor else origin.normalisation
+    return load_images(spec.task, directory=directory, normalisation=normalisation, prepare=processor)
 
 
 def _told(progress: Progress, text: str) -> Callable[[int, int], None]:

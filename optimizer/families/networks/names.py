@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.saved import check_directory
 from optimizer.spec import StudySpec
+from optimizer.tasks.images.folders import holds_only_images
 from optimizer.tasks.images.known import IMAGE_TASKS
 from search_spaces.layouts.rows import architectures
 
@@ -26,12 +28,27 @@ TRACED = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "poolformer", "regnet", "resnet", "swin",
 )  # fmt: skip
 IMAGE_FAMILIES = (*architectures("pixels"), *TRACED)  # of transformers
+DESCRIPTION = "network.json"  # what an export of an image network is described by
 HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")  # torchvision's convention: the first digits of the file's SHA-256
 
 
 def is_of_images(spec: StudySpec) -> bool:
-    """Whether a spec is about images: its task or its model is in the tables of images."""
-    return spec.task in IMAGE_TASKS or spec.model in IMAGE_MODEL_NAMES
+    """Whether a spec is about images: by the names of task and model, else by the directories that it names."""
+    if spec.task in IMAGE_TASKS or spec.model in IMAGE_MODEL_NAMES:
+        return True
+    if Path(spec.model).is_dir():
+        return reads_images(Path(spec.model))
+    return "/" in spec.model and spec.data is not None and holds_only_images(Path(spec.data))
+
+
+def reads_images(directory: Path) -> bool:
+    """Whether a directory holds an image network, by its description or its configuration."""
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        is_known = config.get("model_type") in IMAGE_FAMILIES
+    except (OSError, ValueError, AttributeError):
+        is_known = False  # whatever it is, it is refused by what reads it
+    return is_known or (directory / DESCRIPTION).exists()
 
 
 def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: bool = False) -> None:
@@ -45,8 +62,9 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
         _check_model(spec)
     if has_images:
         refuse(spec.data, "data", "the images were given in Python")
-    elif spec.task not in IMAGE_TASKS:
-        raise UnknownNameError("task", spec.task, IMAGE_TASKS, remedy=f"{spec.model!r} is an image network.")
+    elif spec.task not in IMAGE_TASKS and spec.data is None:
+        remedy = f"{spec.model!r} is an image network. For images of your own give `data` as well."
+        raise UnknownNameError("task", spec.task, IMAGE_TASKS, remedy=remedy)
     if spec.metric not in (None, "accuracy"):
         raise InputError("metric", f"{spec.metric!r} is not for images; use accuracy")
     if spec.data is not None and not Path(spec.data).is_dir():

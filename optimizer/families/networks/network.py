@@ -14,6 +14,7 @@ from objectives.device import device_of
 from optimizer.errors import InputError
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
+from optimizer.families.networks.names import DESCRIPTION
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
@@ -21,7 +22,6 @@ from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.traced.discover import discover_channels
 
-FILE = "network.json"
 Source = Literal["name", "torchvision", "transformers", "module"]
 Make = Callable[[], nn.Module]
 
@@ -81,12 +81,12 @@ class Network(BaseModel):
 
     def save(self, place: Path) -> None:
         """Write it to a directory."""
-        (place / FILE).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        (place / DESCRIPTION).write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
 
 def read_network(place: Path) -> Network | None:
     """Return what `Network.save` wrote, None where it wrote nothing."""
-    path = place / FILE
+    path = place / DESCRIPTION
     return Network.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 

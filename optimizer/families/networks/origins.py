@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
 
 from optimizer.errors import InputError
+from optimizer.families.encoders.checkpoint import label_names
 from optimizer.families.encoders.hub import fetch_model
 from optimizer.families.encoders.loading import check_finite
 from optimizer.families.encoders.saved import check_directory
@@ -22,7 +23,8 @@ from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
 from optimizer.families.networks.names import IMAGE_FAMILIES, IMAGE_MODEL_NAMES
 from optimizer.families.networks.network import Source
-from optimizer.families.networks.processor import processor_normalisation
+from optimizer.families.networks.processor import FILE as PROCESSOR
+from optimizer.families.networks.processor import Processor, has_processor, read_processor
 from optimizer.families.networks.weights import fit_weights, read_weights
 from optimizer.quiet import quiet_transformers
 from optimizer.spec import StudySpec
@@ -48,16 +50,12 @@ TO_ONE = Normalisation(mean=(127.5,) * 3, spread=(127.5,) * 3)  # what those of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense:
-    """A dense network. `learning_rate` is that of the training it still needs, None if it is already trained.
-
-    `config` is what transformers builds it from.
-    """
+    """A dense network. `learning_rate` is that of the training it still needs, None if it is already trained."""
 
     net: nn.Module
     source: Source
     learning_rate: float | None
     notes: tuple[str, ...] = ()
-    config: dict[str, Any] | None = None
 
 
 class Origin(Protocol):
@@ -65,7 +63,15 @@ class Origin(Protocol):
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """What its images are normalised by; None if the data decide."""
+        """What its images are normalised by; None if its processor or the data decide."""
+
+    @property
+    def processor(self) -> Processor | None:
+        """What prepares its images; None if nothing was saved with it. Raises `InputError` for a broken one."""
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """The names by which its head calls classes, by id, if it does. Raises `InputError` for a wrong numbering."""
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network for images of `shape`. Raises `InputError` where it takes no such images."""
@@ -94,6 +100,8 @@ class Untrained:
 
     name: str
     normalisation = None
+    processor = None
+    labels: ClassVar[Mapping[int, str]] = {}
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network with fresh weights."""
@@ -106,6 +114,8 @@ class WeightsFile:
 
     name: str
     file: Path
+    processor = None
+    labels: ClassVar[Mapping[int, str]] = {}
 
     @property
     def normalisation(self) -> Normalisation:
@@ -130,11 +140,17 @@ class SavedModel:
     """A directory that `save_pretrained` of transformers wrote."""
 
     directory: Path
+    normalisation = None
 
     @property
-    def normalisation(self) -> Normalisation | None:
-        """What its image processor states; None if it states nothing."""
-        return processor_normalisation(self.directory)
+    def processor(self) -> Processor | None:
+        """The image processor that was saved with it."""
+        return read_processor(self.directory)
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """The names in its configuration."""
+        return label_names(json.loads((self.directory / "config.json").read_text(encoding="utf-8")))
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; if the checkpoint has another number of classes, it has a new head, to be fine-tuned."""
@@ -165,7 +181,8 @@ class SavedModel:
         config = getattr(net.config, "vision_config", net.config)
         if config.num_channels != shape[0]:
             raise InputError("model", f"{self.directory} takes {config.num_channels} channels, images have {shape[0]}")
-        _check_answer(net, _noise(shape), classes)
+        remedy = "" if has_processor(self.directory) else f"; save its image processor there, too ({PROCESSOR})"
+        _check_answer(net, _noise(shape), classes, remedy)
         return Dense(
             net=net,
             source="transformers",
@@ -174,7 +191,6 @@ class SavedModel:
                 *_notes(self.directory.name, keeps_head=not absent),
                 *_about_types({FLOAT_NAMES[t.dtype] for t in stored.values() if t.dtype in FLOAT_NAMES}),
             ),
-            config={name: value for name, value in _json(net.config).items() if name != "_name_or_path"},
         )
 
 
@@ -184,6 +200,8 @@ class GivenModule:
 
     module: nn.Module
     normalisation = None
+    processor = None
+    labels: ClassVar[Mapping[int, str]] = {}
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return a copy. Raises `InputError` unless it is of float32 and gives one logit per class."""
@@ -204,11 +222,6 @@ def _about_types(names: set[str]) -> tuple[str, ...]:
     return ()
 
 
-def _json(config: Any) -> dict[str, Any]:  # Any: untyped
-    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
-    return found
-
-
 def _check_sound(check: Callable[[], None]) -> None:
     try:
         with own_randomness(0, torch.device("cpu")):  # a network's forward may draw random numbers
@@ -221,13 +234,13 @@ def _noise(shape: Shape) -> torch.Tensor:
     return torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _check_answer(net: nn.Module, images: torch.Tensor, classes: int) -> None:
+def _check_answer(net: nn.Module, images: torch.Tensor, classes: int, remedy: str = "") -> None:
     try:
         with torch.inference_mode():
             answer = ImageClassifier(net)(images).logits
     except Exception as error:  # foreign forward code may raise anything
         raise InputError(
-            "model", f"cannot take images of {tuple(images.shape[1:])} ({type(error).__name__}: {error})"
+            "model", f"cannot take images of {tuple(images.shape[1:])} ({type(error).__name__}: {error}){remedy}"
         ) from error
     if not isinstance(answer, torch.Tensor) or answer.shape != (2, classes):
         got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__

@@ -1,37 +1,108 @@
-"""Processor: how an image processor of transformers normalises pixels, read from its file."""
+"""Processor: how a checkpoint of transformers reads images, as the image processor that was saved with it says.
+
+It is transformers' own, with Pillow, which every machine has. The backend with torchvision, which transformers prefers
+where it is installed, resizes to values up to two of 255 levels away.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optimizer.errors import InputError
+from optimizer.quiet import quiet_transformers
 from optimizer.tasks.images.data import Normalisation
+from optimizer.tasks.images.decode import Decoded
+from optimizer.torchvision_ops import admit_torchvision
 
 FILE = "preprocessor_config.json"
+FILES = (FILE, "processor_config.json")  # newer ones hold it next to a tokenizer's
+ROUNDED = "rounded to 8 bits, which the model's image processor takes"
+COLOURED = "in grey given three equal channels, as the model takes"
 
 
-def processor_normalisation(directory: Path) -> Normalisation | None:
-    """Return how the processor saved in a directory normalises; None without a processor or without normalisation.
+@dataclass(frozen=True)
+class Processor:
+    """The image processor `stock` of a network of so many `channels`."""
 
-    Raises `InputError` for a file that is not what a processor writes.
+    stock: Any  # Any: one transformers class per kind
+    channels: int
+
+    def __call__(self, image: Decoded) -> Decoded:
+        """Return an image as the network takes it: float32 `(c, h, w)`, resized and normalised.
+
+        Raises `InputError` naming an image that the network cannot take.
+        """
+        pixels, remarks = image.pixels, image.remarks
+        if pixels.dtype != np.uint8:
+            pixels, remarks = np.rint(pixels).astype(np.uint8), (*remarks, ROUNDED)
+        if len(pixels) > self.channels:
+            raise InputError("data", f"{image.name} is in colour, the model takes grey images; save it as grey")
+        if len(pixels) < self.channels:
+            pixels, remarks = np.repeat(pixels, self.channels, axis=0), (*remarks, COLOURED)
+        try:
+            return Decoded(self._processed(pixels), image.name, remarks)
+        except ValueError as error:
+            raise InputError("data", f"{image.name}: the model's image processor cannot read it: {error}") from error
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        """What it makes of pixels, seen on a black and a white image. Raises `ValueError` where that is no number."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            black, white = (self._centre(value).astype(np.float64) for value in (0, 255))
+            spread = 255 / (white - black)
+            mean = -black * spread
+        if not all(map(math.isfinite, (*mean, *spread))):
+            raise ValueError("image_mean, image_std and rescale_factor must be finite, the last two not 0")
+        return Normalisation(tuple(mean.tolist()), tuple(spread.tolist()))
+
+    def save(self, place: Path) -> None:
+        """Write it to a directory, as transformers does."""
+        self.stock.save_pretrained(place)
+
+    def _processed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found = self.stock(images=pixels, input_data_format="channels_first", return_tensors="np")
+        return np.asarray(found["pixel_values"][0], dtype=np.float32)
+
+    def _centre(self, value: int) -> NDArray[np.float32]:
+        image = self._processed(np.full((self.channels, 16, 16), value, dtype=np.uint8))
+        _, height, width = image.shape
+        return image[:, height // 2, width // 2]
+
+
+def read_processor(directory: Path) -> Processor | None:
+    """Return the image processor that was saved in the directory of a model, None where there is none.
+
+    Raises `InputError` for a file that is not what an image processor writes.
     """
-    file = directory / FILE
-    try:
-        return _as_said(json.loads(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, KeyError):
+    if not has_processor(directory):
         return None
-    except (OSError, ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
-        raise InputError("model", f"{file} cannot be read: {error}") from error
+    admit_torchvision()
+    from transformers import AutoImageProcessor
+
+    try:
+        with quiet_transformers():
+            known: Any = AutoImageProcessor  # untyped
+            stock = known.from_pretrained(directory, backend="pil", local_files_only=True, trust_remote_code=False)
+            found = Processor(stock, _channels(directory))
+            found.normalisation  # noqa: B018 - it must work before any image is read
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise InputError("model", f"the image processor in {directory} cannot be loaded: {error}") from error
+    return found
 
 
-def _as_said(said: dict[str, Any]) -> Normalisation:  # Any: JSON data
-    factor = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
-    mean, spread = (tuple(float(value) / factor for value in said[key]) for key in ("image_mean", "image_std"))
-    if not said.get("do_normalize", True):
-        mean, spread = (0.0,) * len(mean), (1 / factor,) * len(spread)
-    if not all(map(math.isfinite, (*mean, *spread))) or 0.0 in spread:
-        raise ValueError("image_mean, image_std and rescale_factor must be finite, the last two not 0")
-    return Normalisation(mean, spread)
+def has_processor(directory: Path) -> bool:
+    """Whether an image processor was saved in a directory."""
+    return any((directory / name).exists() for name in FILES)
+
+
+def _channels(directory: Path) -> int:
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    return int(config.get("vision_config", config).get("num_channels", 3))

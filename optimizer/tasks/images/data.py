@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from optimizer.errors import InputError, UnknownNameError
+from optimizer.errors import InputError, UnknownNameError, listed
 from optimizer.tasks.images.decode import Pixels
-from optimizer.tasks.images.known import IMAGE_TASKS, Shape
+from optimizer.tasks.images.known import IMAGE_TASKS, OWN, Shape
 from optimizer.tasks.images.labels import count_classes, labelled
 from optimizer.tasks.images.parts import Labels, Part
-from optimizer.tasks.images.pixels import read_pixels
+from optimizer.tasks.images.pixels import Prepare, read_pixels
 from optimizer.tasks.images.sources import read_parts
 
 TEST_SHARE = 0.2  # where a data set comes in one part
@@ -59,7 +60,7 @@ class Normalisation:
 class ImageData:
     """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part.
 
-    `notes` say what was converted or set aside while it was read.
+    `notes` say what was converted or set aside while it was read, `names` what the data call their classes, if they do.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ImageData:
     normalisation: Normalisation
     validation: Images | None = None
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def load_images(
@@ -80,29 +82,32 @@ def load_images(
     test_examples: int | None = None,
     largest: int | None = None,
     normalisation: Normalisation | None = None,
+    prepare: Prepare | None = None,
     seed: int = 0,
 ) -> ImageData:
     """Load a data set, from `directory` if given, else from where its task says; only the images used are decoded.
 
     Mean and spread per channel are those of the training part, unless a `normalisation` is given, and normalise every
-    part. What comes unsplit is split at random, stratified: a fifth for testing, and the task's share for validation.
+    part. A model's own image processor can `prepare` every image instead, `normalisation` is then what it does. What
+    comes unsplit is split at random, stratified: a fifth for testing, and the task's share for validation.
     A data set without a labelled test part is tested on its validation part. `train_examples` and `test_examples`
     (which bounds the validation part too) take stratified subsets; splits and subsets are the same for the same
     `seed`. Images larger than `largest` pixels, or than the task's own bound, are shrunk to it. What
     was converted or set aside is counted in the notes. Raises `InputError`
     naming the option and what to do.
     """
-    if name not in IMAGE_TASKS:
+    if name not in IMAGE_TASKS and directory is None:
         raise UnknownNameError("dataset", name, IMAGE_TASKS)
-    task = IMAGE_TASKS[name]
+    task = IMAGE_TASKS.get(name, OWN)
     parts = split(labelled(read_parts(name, directory)), validation_share=task.validation_share, seed=seed)
     classes = count_classes(parts, task.classes)
     limits = {"train": train_examples, "validation": test_examples, "test": test_examples}
     chosen = {kind: _subset(part, limits[kind], seed) for kind, part in parts.items()}
-    pixels, remarks = read_pixels(chosen, task, largest)
+    pixels, remarks = read_pixels(chosen, task, largest, prepare)
     channels, height, width = pixels["train"].shape[1:]
     normalise = normalisation.for_channels(channels) if normalisation else normalisation_of(pixels["train"])
-    images = {kind: normalise(pixels[kind], part.labels) for kind, part in chosen.items()}
+    finish = _as_they_are if prepare else normalise
+    images = {kind: finish(pixels[kind], part.labels) for kind, part in chosen.items()}
     return ImageData(
         name=name,
         shape=(channels, height, width),
@@ -112,7 +117,24 @@ def load_images(
         validation=images.get("validation"),
         normalisation=normalise,
         notes=(*dict.fromkeys(note for part in parts.values() for note in part.notes), *remarks),
+        names=parts["train"].classes,
     )
+
+
+def as_named(data: ImageData, labels: Mapping[int, str]) -> ImageData:
+    """Return the images labelled by a head's own ids, where it has the names of their classes; else as they are.
+
+    Raises `InputError` for a class that it does not name among others that it does.
+    """
+    ids = {name: index for index, name in labels.items()}
+    unknown = [name for name in data.names if name not in ids]
+    if len(unknown) == len(data.names):
+        return data
+    if unknown:
+        raise InputError("data", f"the class {unknown[0]!r} is not one of the model's: {listed(list(ids))}")
+    order = torch.tensor([ids[name] for name in data.names])
+    train, test = (Images(part.pixels, order[part.labels]) for part in (data.train, data.test))
+    return replace(data, train=train, test=test, validation=None, classes=len(ids), names=tuple(ids))
 
 
 def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -152,6 +174,10 @@ def _subset(part: Part, count: int | None, seed: int) -> Part:
     if count < 1:
         raise InputError("examples", f"at least 1 image is needed, got {count}")
     return part.chosen(stratified_indices(part.labels, count, seed))
+
+
+def _as_they_are(pixels: Pixels, labels: Labels) -> Images:
+    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 
 def normalisation_of(pixels: Pixels) -> Normalisation:

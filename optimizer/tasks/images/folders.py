@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from optimizer.tasks.images.decode import image_suffixes
 from optimizer.tasks.images.parts import Part, of_encoded
 
 MASK_FOLDERS = {"masks", "ground_truth"}  # next to the images of VisA and similar sets; not to be classified
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+LOOKED_AT = 1000  # files, by which texts and images are told apart
 NAMED = 3  # files that a note lists
 
 
@@ -30,6 +33,12 @@ def read_folders(places: Mapping[str, Path], root: Path) -> dict[str, Part]:
     if len(classes) < 2:
         raise InputError("data", f"{places['train']} has images of the one class {classes[0]!r}; two are needed")
     return {part: _of_files(part, files, classes, root) for part, files in found.items()}
+
+
+def holds_only_images(directory: Path) -> bool:
+    """Whether there are images or arrays of them below a directory, and no table, which would hold texts."""
+    endings = {path.suffix.lower() for path in islice(directory.rglob("*"), LOOKED_AT)}
+    return bool(endings & {*image_suffixes(), ".npz"}) and not endings & TABLES
 
 
 def in_order(names: set[str]) -> list[str]:
@@ -106,7 +115,8 @@ def _of_files(part: str, files: _Files, classes: Sequence[str], root: Path) -> P
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[file.parent.name] for file in files.images], dtype=np.int64)
     names = [str(file.relative_to(root)) for file in files.images]
-    return of_encoded(files.images, labels, names).noted(*files.notes(part, root))
+    found = of_encoded(files.images, labels, names).noted(*files.notes(part, root))
+    return replace(found, classes=tuple(classes))
 
 
 def _some(classes: Sequence[str]) -> str:

@@ -53,3 +53,4 @@ IMAGE_TASKS: Mapping[str, ImageTask] = {
     "visa": ImageTask(classes=2, largest=224, fetch=_VISA),
     "mvtec_3d": ImageTask(classes=None, largest=224, validation_share=0.1, fetch=_MVTEC),
 }
+OWN = ImageTask(classes=None)  # images of the user's own, under any other name

@@ -20,18 +20,22 @@ UNLABELLED = -1
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Labels `(n,)`, and a reader that yields the images at given indices, in their order; notes are for the user."""
+    """Labels `(n,)`, and a reader that yields the images at given indices, in their order; notes are for the user.
+
+    `classes` are the names of the labels, where the data name them.
+    """
 
     labels: Labels
     read: Callable[[Indices], Iterator[Decoded]]
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def chosen(self, indices: Indices) -> Part:
         """Return the part with only these images; nothing is read."""
-        return Part(self.labels[indices], lambda some: self.read(indices[some]), self.notes)
+        return replace(self, labels=self.labels[indices], read=lambda some: self.read(indices[some]))
 
     def noted(self, *notes: str) -> Part:
         """Return the part with more notes."""

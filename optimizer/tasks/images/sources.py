@@ -20,9 +20,9 @@ from optimizer.tasks.images.tables import LABEL_COLUMN, encoded_cells
 
 def read_parts(name: str, directory: Path | None) -> dict[str, Part]:
     """Return the parts of a data set, `train` at least. Raises `InputError` that says how to get what is not there."""
-    task = IMAGE_TASKS[name]
     if directory is not None:
         return read_directory(directory, name)
+    task = IMAGE_TASKS[name]
     if name == "digits":
         return {"train": _digits()}
     if task.hub is not None:

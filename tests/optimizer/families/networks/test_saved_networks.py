@@ -31,13 +31,14 @@ CONFIGS = {
 }
 
 
-def save(kind: str, place: Path, *, classes: int = CLASSES) -> Path:
+def save(kind: str, place: Path, *, classes: int = CLASSES, side: int = SIDE) -> Path:
     config: PreTrainedConfig = CONFIGS[kind]
     config.num_labels = classes
     with torch.random.fork_rng():
         torch.manual_seed(0)
         AutoModelForImageClassification.from_config(config).save_pretrained(place)
-    said = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}
+    size = {"shortest_edge": side}
+    said = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25], "size": size, "crop_pct": 1.0}
     (place / "preprocessor_config.json").write_text(json.dumps(said))
     return place
 
@@ -59,9 +60,8 @@ def spec_of(model: Path, data: Path, **changes: object) -> StudySpec:
 
 
 def test_a_saved_network_is_pruned_exported_and_loaded_again(tmp_path: Path) -> None:
-    spec = spec_of(
-        save("resnet", tmp_path / "resnet"), write_images(tmp_path / "data", side=SIDE), allow_untrained=True
-    )
+    model, data = save("resnet", tmp_path / "resnet", side=16), write_images(tmp_path / "data", side=16)
+    spec = spec_of(model, data, allow_untrained=True)
     store, cache = open_store(f"sqlite:///{tmp_path}/s.sqlite"), tmp_path / "cache"
     result = optimize(spec, store=store, cache_dir=cache, study="saved")
     assert any("weights of resnet, its head included" in note for note in result.notes)
@@ -95,7 +95,7 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
 
 
 def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) -> None:
-    model, data = save("resnet", tmp_path / "m", classes=3), write_images(tmp_path / "data", side=16)
+    model, data = save("resnet", tmp_path / "m", classes=3, side=16), write_images(tmp_path / "data", side=16)
     spec, cache = spec_of(model, data), tmp_path / "cache"
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
     assert any("with a new head; the whole network was fine-tuned" in note for note in workload.notes)
@@ -109,6 +109,11 @@ def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) ->
 def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Path) -> None:
     data, model = write_images(tmp_path / "data", side=SIDE), save("resnet", tmp_path / "m")
     grey = write_images(tmp_path / "grey", side=SIDE, channels=1)
+    in_colour = load_workload(
+        spec_of(model, grey, task="mvtec_3d", allow_untrained=True), cache_dir=tmp_path, progress=lambda *_: None
+    )
+    assert any("in grey given three equal channels, as the model takes: " in note for note in in_colour.notes)
+    (model / "preprocessor_config.json").unlink()
     with pytest.raises(InputError, match=r"model: .* takes 3 channels, images have 1"):
         load_workload(spec_of(model, grey, task="mvtec_3d"), cache_dir=tmp_path, progress=lambda *_: None)
     config = json.loads((model / "config.json").read_text())
@@ -130,9 +135,10 @@ def test_images_are_normalised_as_the_processor_says(
 ) -> None:
     file = save("resnet", tmp_path / "m") / "preprocessor_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **said}))
-    found = SavedModel(tmp_path / "m").normalisation
-    assert found is not None
-    assert (found.mean[0], found.spread[0]) == pytest.approx((mean, spread))
+    processor = SavedModel(tmp_path / "m").processor
+    assert processor is not None
+    found = processor.normalisation
+    assert (found.mean[0], found.spread[0]) == pytest.approx((mean, spread), abs=1e-4)
 
 
 def test_types_of_weights_are_said_and_quantised_ones_refused(tmp_path: Path) -> None:
