@@ -34,13 +34,13 @@ from optimizer.loop import Budget, search
 from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
-from optimizer.run import Worth
 from optimizer.samplers import make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
+from optimizer.worth import Worth
 from search_spaces.config import Config
 from studies.memory import MemoryStore
 from studies.records import Candidate, Outcome, Proposal

@@ -94,6 +94,21 @@ def _as_written(given: Any, take: ValidatorFunctionWrapHandler, info: Validation
     return taken
 
 
+@dataclass(frozen=True, slots=True)
+class OrOwn:
+    """A choice of names, to which the context of the validation adds those of objects that Python code gives."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: a type
+        """Take a name of the context as it is; a stored spec may have any."""
+        written = core_schema.to_string_ser_schema()  # an own name is none of the choices
+        return core_schema.with_info_wrap_validator_function(_or_own, handler(source), serialization=written)
+
+
+def _or_own(given: Any, take: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:  # Any: JSON data
+    is_own = info.context == STORED or given in (info.context or ())
+    return given if is_own and isinstance(given, str) else take(given)
+
+
 Name = Annotated[str, Readable(), AtMost(300)]
 """A name of a task, a column, a layer or a group."""
 Place = Annotated[str, Readable(), AtMost(4096)]

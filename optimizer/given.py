@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from objectives.metrics import Metric
-from optimizer.errors import InputError
+from optimizer.errors import InputError, listed
+from optimizer.objective import OwnObjective
+from optimizer.own import CHOICES, own_name
 from optimizer.samplers.own import MakeSampler
+from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.own_metric import Function, own_metric
 from optimizer.tasks.texts.sheet import Sheet
+from search_spaces.transforms.units.evidence import Criterion
+
+NAMED = ("criterion", "sampler", "objectives")  # fields of a stored spec that name what was given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What takes the place of the model, the data, the metric or the sampler that a spec names; each is optional.
+    """What takes the place of what a spec names: model, data, metric, criterion, sampler; each is optional.
 
     Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`. Texts have a `checkpoint`, the
-    directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. Raises
-    `InputError` for images whose shapes or labels are not what they say.
+    directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. `objectives` are
+    those of the study that are the caller's own. Raises `InputError` for images whose shapes or labels are not what
+    they say.
     """
 
     model: nn.Module | None = None
@@ -33,6 +40,8 @@ class Given:
     texts: Mapping[str, Sheet] | None = None
     metric: Metric | Function | None = None
     sampler: MakeSampler | None = None
+    criterion: Criterion | None = None
+    objectives: tuple[OwnObjective, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images is not None:
@@ -43,13 +52,34 @@ class Given:
     @property
     def names(self) -> frozenset[str]:
         """The names of the fields that are given."""
-        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) not in (None, ()))
+
+    @property
+    def own(self) -> Mapping[str, tuple[str, ...]]:
+        """The names by which a spec calls objects of the caller's own, by its fields."""
+        return {
+            "criterion": () if self.criterion is None else (own_name(self.criterion, "criterion"),),
+            "sampler": () if self.sampler is None else (own_name(self.sampler, "sampler"),),
+            "objectives": tuple(objective.name for objective in self.objectives),
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a spec does not say of what was given."""
-        name = getattr(self.sampler, "__name__", type(self.sampler).__name__)
-        return () if self.sampler is None else (f"the sampler is {name}, given in Python",)
+        """What was given in place of a choice."""
+        named = {field: names for field, names in self.own.items() if names}
+        return tuple(f"{field}: {', '.join(names)}, given in Python" for field, names in named.items())
+
+    def check(self, spec: StudySpec, fields: Collection[str] = NAMED) -> None:
+        """Raise `InputError` where own objects that a spec names are not given, or others are."""
+        for field in fields:
+            value, given = getattr(spec, field), self.own[field]
+            named = {value} if isinstance(value, str) else {*value}
+            if {*given} - named:
+                known = f"the study has {listed(sorted(named))}, not {listed(given)}"
+                raise InputError(field, f"{known}; give the same, or start a new study")
+            missing = sorted(named - {*CHOICES[field]} - {*given})
+            if missing:
+                raise InputError(field, f"the study's {listed(missing)} was given in Python; give it there again")
 
     def judged(self, task: Any) -> Any:  # Any: a `Task`, a dataclass with its metric as a field
         """Return the task with the metric that is given, if one is. Raises `InputError` for a function that is none."""

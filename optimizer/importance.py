@@ -54,7 +54,7 @@ def importances(members: Sequence[Member], costs: Sequence[str], *, whole: int, 
 
 
 def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importance:
-    value = attrgetter(MEASURED_BY[quantity])
+    value = attrgetter(MEASURED_BY[quantity]) if quantity in MEASURED_BY else lambda member: member.own.get(quantity)
     known = [member for member in members if value(member) is not None]
     values = np.array([value(member) for member in known], dtype=np.float64)
     levels = {name: np.array([m.levels[name] for m in known]) for name in (known[0].levels if known else ())}

@@ -59,6 +59,7 @@ class Costs(View):
     energy_interval: tuple[float, float] | None = None
     energy_source: str | None = None
     peak_memory_bytes: int | None = None
+    own: dict[str, float] = {}  # by the caller's own objectives, in their units
 
 
 class Baseline(Costs):
@@ -102,14 +103,15 @@ class Member(Costs):
     energy_gain: bool = True  # False as for latency
     parameters_ratio: float | None = None
     size_ratio: float | None = None
+    own_ratios: dict[str, float] = {}  # by the caller's own objectives
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
 
     def ratio(self, cost: str) -> float | None:
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
-        found: float | None = getattr(self, f"{cost}_ratio")
-        return found
+        found: float | None = getattr(self, f"{cost}_ratio", None)
+        return self.own_ratios.get(cost, found)
 
     @property
     def levels(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ from optimizer.errors import InputError
 from optimizer.evaluate import flops_measurement
 from optimizer.execution import Execution, fastest
 from optimizer.latency.proposed import add_proposed_costs
-from optimizer.spec import CriterionName, StudySpec
+from optimizer.spec import StudySpec
 from optimizer.tasks.task import TARGETS
 from optimizer.workload import Workload
 from search_spaces import groups as grouped
@@ -30,6 +30,7 @@ from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.table import TRANSFORMS, Row, known_costs, trains
 from search_spaces.transforms.transform import LayerShape, Training, Transform
 from search_spaces.transforms.transform import Source as Kept
+from search_spaces.transforms.units.evidence import Criterion
 from search_spaces.transforms.units.recalibrate import recalibrate
 
 RECALIBRATION_BATCHES = 4  # batch norms need a mean and a variance per channel, not the finer moments of the bank
@@ -55,7 +56,7 @@ class Pipeline:
         workload: Workload,
         names: tuple[str, ...],
         *,
-        criterion: CriterionName,
+        criterion: str | Criterion,
         root: Path,
         keep: tuple[str, ...] = (),
     ) -> None:
@@ -66,7 +67,8 @@ class Pipeline:
     @classmethod
     def of(cls, spec: StudySpec, workload: Workload, cache_dir: Path) -> Self:
         """Return the pipeline of a study. Raises `InputError` for a `keep` entry that matches no layer."""
-        return cls(workload, spec.applied, criterion=spec.criterion, root=cache_dir / "banks", keep=spec.keep)
+        criterion = workload.criterion or spec.criterion
+        return cls(workload, spec.applied, criterion=criterion, root=cache_dir / "banks", keep=spec.keep)
 
     def levels_of(self, config: Config) -> dict[str, dict[str, int]]:
         """Return the levels of a config by the names of the transforms."""
@@ -142,7 +144,7 @@ class Pipeline:
         return add_proposed_costs(self.costs, spec, self.workload.device, latency)
 
     def counted(self, config: Config, model: nn.Module) -> tuple[Measurement, ...]:
-        """Return the costs that only a built model shows: its FLOPs, and what its training took."""
+        """Return the costs that only a built model shows: its FLOPs, what its training took, the caller's own."""
         spent = [each for step in self.steps if (each := step.source.spent(config.part(step.under)))]
         measured = [] if "flops" in self.costs else [flops_measurement(self.workload.family.flops(model))]
         for each in spent:
@@ -150,7 +152,12 @@ class Pipeline:
                 Measurement(quantity="training_time", value=each.seconds, unit="s", source=Source.MEASURED),
                 Measurement(quantity="training_energy", value=each.joules, unit="J", source=Source(each.source)),
             ]
-        return tuple(measured)
+        return (*measured, *self.own_costs(model))
+
+    def own_costs(self, model: nn.Module) -> tuple[Measurement, ...]:
+        """Return a model's costs by the caller's own objectives. Raises `ValueError` for one that is no cost."""
+        owners = self.workload.family.bare(model)
+        return tuple(objective.measured(owners) for objective in self.workload.objectives)
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
         """Return the "parameters" and the "size" of a model."""

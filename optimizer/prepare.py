@@ -9,10 +9,12 @@ from pathlib import Path
 
 from torch import nn
 
+from optimizer.errors import InputError
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
 from optimizer.limits import refuse_unreachable
+from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Stages
 from optimizer.search.ladder import ladder
@@ -94,6 +96,17 @@ def check_loaded(spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
     groups = pipeline.groups
     if limits:
         refuse_unreachable(limits, pipeline.costs, groups)
+    refuse_worthless(pipeline)
+
+
+def refuse_worthless(pipeline: Pipeline) -> None:
+    """Raise `InputError` for an own objective that gives the dense model no cost, or 0, to which no ratio exists."""
+    try:
+        costs = pipeline.own_costs(pipeline.workload.model)
+    except ValueError as error:
+        raise InputError("objectives", f"{error} (for the dense model)") from error
+    for name in (cost.quantity.removeprefix(QUANTITY) for cost in costs if not cost.value):
+        raise InputError("objectives", f"{name} is 0 for the dense model; costs are compared as ratios to it")
 
 
 def _stitched(pipeline: Pipeline, stages: Stages, config: Config) -> nn.Module:

@@ -81,7 +81,7 @@ def recommend(
         case Rule.KNEE:
             member, reason = choice.knee()
         case Rule.WEIGHTS:
-            member, reason = choice.weighted(checked_weights(weights or EQUAL_WEIGHTS))
+            member, reason = choice.weighted(checked_weights(weights or EQUAL_WEIGHTS, choice.costs))
         case Rule.LEXICOGRAPHIC:
             member, reason = choice.lexicographic(order or ["flops"])
         case Rule.BUDGET:
@@ -107,11 +107,11 @@ def parsed_weights(texts: Sequence[str]) -> dict[str, float]:
     return checked_weights(weights)
 
 
-def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the weights. Raises `InputError` unless they are finite, not negative, and of the drop or of costs."""
+def checked_weights(weights: Mapping[str, float], costs: Sequence[str] = COSTS) -> dict[str, float]:
+    """Return the weights. Raises `InputError` unless they are finite, not negative, and of the drop or of `costs`."""
     for name, weight in weights.items():
-        if name not in (DROP, *COSTS):
-            raise InputError("weight", f"{name!r} is not one of {', '.join((DROP, *COSTS))}")
+        if name not in (DROP, *costs):
+            raise InputError("weight", f"{name!r} is not one of {', '.join((DROP, *costs))}")
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError("weight", f"{name}:{weight} must be a finite number of at least 0")
     return dict(weights)
@@ -123,6 +123,11 @@ class Choice:
     def __init__(self, members: Sequence[Member], front: FrontResult | RunResult) -> None:
         self.members, self._front = members, front
         self._is_verified = all(member.verification for member in members)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The names of all costs, the caller's own among them."""
+        return (*COSTS, *(name for name in self.members[0].own_ratios if name not in COSTS))
 
     def knee(self) -> tuple[Member, str]:
         """Return the front's knee, or the knee of the remaining members if the front's knee was excluded."""
@@ -165,8 +170,8 @@ class Choice:
         return math.inf if found is None else found
 
     def _cost(self, member: Member, name: str) -> float:
-        if name not in COSTS:
-            raise InputError("order", f"{name!r} is not one of {', '.join(COSTS)}")
+        if name not in self.costs:
+            raise InputError("order", f"{name!r} is not one of {', '.join(self.costs)}")
         if any(each.ratio(name) is None for each in self.members):
             raise UnmeasuredError(name, "was not measured on every member; choose by flops, parameters or size")
         return float(member.ratio(name) or 0.0)

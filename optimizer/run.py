@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,14 @@ from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Lis
 from optimizer.recover import Recovery
 from optimizer.result import result_of
 from optimizer.samplers import make_sampler
-from optimizer.samplers.protocol import Told
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
+from optimizer.views import Measured
 from optimizer.workload import Workload
+from optimizer.worth import Ratios, Worth
 from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
@@ -66,6 +68,7 @@ def optimize(
     the study INTERRUPTED; `resume` continues it.
     """
     check_workload(spec, given)
+    given.check(spec)
     spec = with_absolute_paths(spec, given.names)
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
@@ -102,6 +105,7 @@ def resume(
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
     check_workload(spec, given)
+    given.check(spec)
     with on_threads(spec.threads):
         workload = _load(spec, cache_dir, listener, given)
         refuse_other_data(found, workload)
@@ -280,7 +284,7 @@ class StudyRun:
         spec, space = self._spec, prepared.space
         if spec.sampler == "iterative":
             return IterativeProposer(prepared.groups, self._is_feasible)
-        worth = Worth(spec, prepared)
+        worth = Worth(spec, prepared, self._baseline)
         return StagedProposer(
             space,
             seeds=prepared.ladder(spec.trials),
@@ -321,11 +325,15 @@ class StudyRun:
         known = stored_list(self._store.study(str(self._study.id)))
         if known is None and any(c.verification for c in self._store.candidates(self._study.id)):
             return
-        cost = prepared.space.costs[self._spec.objectives[0]]
+        ratios, first = Ratios(prepared.space.costs, Measured(self._baseline)), self._spec.objectives[0]
         listed = with_shortlist(
-            known, shortlist, cost_of=lambda candidate: cost.ratio(candidate.config), epsilon=self._spec.epsilon
+            known, shortlist, cost_of=lambda candidate: ratios.of(candidate, first), epsilon=self._spec.epsilon
         )
         self._store.update_study(self._study.id, context=listed.in_context())
+
+    @property
+    def _baseline(self) -> Sequence[Measurement]:
+        return self._store.study(str(self._study.id)).baseline
 
     def _choose(self, prepared: Prepared) -> list[Candidate]:
         return choose_shortlist(
@@ -356,34 +364,3 @@ def _refuse_other_metric(study: Study, workload: Workload) -> None:
     known = study.context.get("metric", now)
     if known != now:
         raise InputError("metric", f"{study.slug!r} is judged by {known}, not by {now}; give the same metric again")
-
-
-class Worth:
-    """What a sampler is told of a candidate: drop and cost ratios, and the violations of ε and the limits.
-
-    Violations are scaled by ε or by the limit, so that they are comparable.
-    """
-
-    def __init__(self, spec: StudySpec, prepared: Prepared) -> None:
-        self._spec, self._space = spec, prepared.space
-        self._scale = max(spec.epsilon, 1 / len(prepared.workload.search.labels))
-
-    @property
-    def constraints(self) -> int:
-        """The number of violations per candidate."""
-        return 1 + len(self._space.limits)
-
-    def __call__(self, candidate: Candidate) -> Told | None:
-        """Return the sampler's feedback; None for candidates outside its space or without a drop."""
-        outcome, point = candidate.outcome, candidate.proposal.coordinates
-        if outcome is None or outcome.drop is None or point is None:
-            return None
-        ratios = {name: self._space.costs[name].ratio(candidate.config) for name in self._space.costs}
-        violations = [(outcome.drop - self._spec.epsilon) / self._scale]
-        violations += [(ratios[name] - limit) / limit for name, limit in self._space.limits.items()]
-        return Told(
-            number=candidate.number,
-            point=point,
-            losses=(outcome.drop, *(ratios[name] for name in self._spec.objectives)),
-            violations=tuple(violations),
-        )

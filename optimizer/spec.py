@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, Place
+from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
 from optimizer.errors import BrokenSpecError
 from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
 from search_spaces.transforms.table import MASKS, TRANSFORMS, UNITS, check_transforms, trains
@@ -127,7 +127,7 @@ class StudySpec(Frozen):
     epochs: Annotated[Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None, Shown(SPACE)] = Field(
         None, description="Training epochs of a masked candidate; default: as many as for the dense network."
     )
-    criterion: Annotated[CriterionName, Shown(SPACE)] = Field("obs", description="How units are ranked.")
+    criterion: Annotated[CriterionName, OrOwn(), Shown(SPACE)] = Field("obs", description="How units are ranked.")
     reconstruct: Annotated[bool, AsWritten(), Shown(SPACE)] = Field(
         default=True,
         title="Reconstruct by least squares",
@@ -142,13 +142,15 @@ class StudySpec(Frozen):
         8, description="Keep the channels of an image network in multiples of this number."
     )
 
-    objectives: Annotated[tuple[CostName, ...], Shown(SEARCH)] = Field(
+    objectives: Annotated[tuple[Annotated[CostName, OrOwn()], ...], Shown(SEARCH)] = Field(
         ("flops",),
         title="Costs to minimize",
         description="Costs to minimize along with the drop.",
         json_schema_extra=EACH_ONCE,
     )
-    sampler: Annotated[SamplerName, Shown(SEARCH)] = Field("tpe", description="How the search proposes candidates.")
+    sampler: Annotated[SamplerName, OrOwn(), Shown(SEARCH)] = Field(
+        "tpe", description="How the search proposes candidates."
+    )
     trials: Annotated[int, Field(ge=1), AtMost(1_000_000), AsWritten(), Shown(SEARCH)] = Field(
         100, title="Candidates", description="Number of candidates, including the ladder."
     )

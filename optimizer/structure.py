@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from optimizer.errors import InputError
-from optimizer.spec import AS_MASKED, StudySpec
+from optimizer.spec import AS_MASKED, CostName, StudySpec
 from search_spaces.transforms.table import known_costs, trains
 
 
@@ -32,7 +34,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
 
 def _check_costs(spec: StudySpec) -> None:
     limited = {name.removesuffix("_ratio") for name, limit in spec.limits.model_dump().items() if limit}
-    for option, named in (("objectives", set(spec.objectives)), ("limits", limited)):
+    for option, named in (("objectives", {*spec.objectives} & {*get_args(CostName)}), ("limits", limited)):
         unknown = sorted(named - known_costs(spec.applied))
         _refuse(
             bool(unknown),

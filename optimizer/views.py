@@ -9,6 +9,7 @@ from typing import TypedDict
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
+from optimizer.own import QUANTITY
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
 from search_spaces.transforms.kernels import DENSE_KERNELS
@@ -36,6 +37,11 @@ class Measured:
         if quantity not in self._by_quantity:
             raise LookupError(f"{quantity} was never recorded")
         return self._by_quantity[quantity].value
+
+    def own(self) -> dict[str, float]:
+        """Return the costs by the caller's own objectives."""
+        names = {quantity: quantity.removeprefix(QUANTITY) for quantity in self._by_quantity}
+        return {name: self._by_quantity[quantity].value for quantity, name in names.items() if name != quantity}
 
     def latencies(self) -> tuple[LatencyView, ...]:
         """Return one view per batch size, in the order of measuring."""
@@ -86,6 +92,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         energy_gain=_is_gain(measured.get("energy_ratio")),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
+        own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
         training_seconds=measured.value("training_time"),
         training_energy_j=measured.value("training_energy"),
@@ -103,6 +110,7 @@ class _CostFields(TypedDict):
     energy_interval: tuple[float, float] | None
     energy_source: str | None
     peak_memory_bytes: int | None
+    own: dict[str, float]
 
 
 def _costs(measured: Measured) -> _CostFields:
@@ -119,6 +127,7 @@ def _costs(measured: Measured) -> _CostFields:
         "energy_interval": _bounds(energy.interval) if energy and is_final else None,
         "energy_source": energy.source.value if energy and is_final else None,
         "peak_memory_bytes": None if memory is None else round(memory),
+        "own": measured.own(),
     }
 
 

@@ -12,8 +12,10 @@ import torch
 from objectives.metrics import Metric
 from optimizer.families.family import Family
 from optimizer.families.subject import Subject
+from optimizer.objective import OwnObjective
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
+from search_spaces.transforms.units.evidence import Criterion
 
 Progress = Callable[[str, int, int], None]
 ROLES = ("calibration", "search", "verification")
@@ -23,7 +25,7 @@ ROLES = ("calibration", "search", "verification")
 class Workload:
     """What a study works on. `search_answers` are the dense model's on the search examples.
 
-    `train` prepares what is left for training.
+    `train` prepares what is left for training. `criterion` and `objectives` are those given in Python.
     """
 
     subject: Subject
@@ -32,6 +34,8 @@ class Workload:
     train: Callable[[], AnyExamples]
     search_answers: np.ndarray[Any, np.dtype[np.float32]]
     notes: tuple[str, ...]
+    criterion: Criterion | None = None
+    objectives: tuple[OwnObjective, ...] = ()
 
     @property
     def model(self) -> Any:  # Any: as in the subject

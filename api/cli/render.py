@@ -76,7 +76,11 @@ def _print_least(members: Sequence[Member], baseline: Baseline | None, metric: s
 
 def member_in_words(member: Member) -> str:
     """Return a member's drop, verdict and costs as ratios to the dense model's, in one line."""
-    costs = [f"{cost} ×{ratio:.3f}" for cost in get_args(CostName) if (ratio := member.ratio(cost)) is not None]
+    costs = [
+        f"{cost} ×{ratio:.3f}"
+        for cost in (*get_args(CostName), *member.own_ratios)
+        if (ratio := member.ratio(cost)) is not None
+    ]
     verified = member.verification
     drop = f"drop {member.drop:.4f} on {member.seen} search examples" if member.drop is not None else "drop unknown"
     if verified:

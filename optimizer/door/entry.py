@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any, overload
 
-from pydantic import ValidationError
-from torch import nn
-
-from objectives.device import device_of
-from objectives.guard import measuring
-from objectives.metrics import Metric
-from optimizer.door.data import taken_data
 from optimizer.door.found import Front
 from optimizer.door.home import Home, Kept
-from optimizer.door.model import Model, taken_model
 from optimizer.door.progress import listening
-from optimizer.errors import InputError, UnknownNameError, a_kind
-from optimizer.given import Given
+from optimizer.door.taken import AnyCriterion, AnyMetric, AnyObjectives, AnySampler, Taken
+from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate as write_candidate
 from optimizer.member import RunResult
 from optimizer.progress import Listener
 from optimizer.result import result_of
 from optimizer.run import optimize as run_study
 from optimizer.run import resume as resume_study
-from optimizer.samplers.own import MakeSampler
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
 from studies.records import Study
 from studies.store import StudyStore
-
-AnyMetric = str | Metric | Callable[..., Any] | None
-AnySampler = str | MakeSampler | None
-EPSILON = 0.01
-REQUIRED = ("model", "task", "epsilon")
 
 
 @overload
@@ -48,6 +32,8 @@ def optimize(
     tokenizer: object = ...,
     images: ImageData | None = ...,
     metric: AnyMetric = ...,
+    criterion: AnyCriterion = ...,
+    objectives: AnyObjectives = ...,
     sampler: AnySampler = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
@@ -66,6 +52,8 @@ def optimize(
     tokenizer: object = ...,
     images: ImageData | None = ...,
     metric: AnyMetric = ...,
+    criterion: AnyCriterion = ...,
+    objectives: AnyObjectives = ...,
     sampler: AnySampler = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
@@ -85,6 +73,8 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     tokenizer: Any = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    criterion: AnyCriterion = None,
+    objectives: AnyObjectives = None,
     sampler: AnySampler = None,
     study: str | None = None,
     store: StudyStore | str | None = None,
@@ -106,6 +96,8 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         tokenizer: of a loaded text classifier.
         images: an `ImageData`, the same as `data`.
         metric: a name, a function of (predictions, labels), see `own_metric`, or a `Metric`.
+        criterion: a name, or a `Criterion`, which ranks the units of a group.
+        objectives: names of costs, and functions of a model: an `Objective` returns a cost, lower is better.
         sampler: a name, or a function of a `Problem` that makes a `Sampler`.
         study: the study's name in the store.
         store: a store or its URL; without it the study is temporary.
@@ -113,13 +105,21 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         on_event: called with every `Event` of the run, in the calling thread.
         cancel: once it is set, the run raises `CancelledError`; what is stored is kept.
         progress: whether to show a bar on a terminal and in notebooks.
-        fields: of `StudySpec`: `epsilon` (0.01 by default), `task`, `trials`, `objectives`, `limits`, …
+        fields: of `StudySpec`: `epsilon` (0.01 by default), `task`, `trials`, `limits`, …
 
     Raises `InputError` naming the argument and the remedy, before anything is stored.
     """
     is_spec = isinstance(spec, StudySpec)
     first = model if is_spec or spec is None else spec
-    given = _Taken(first, images if data is None else data, tokenizer, metric, sampler)
+    given = Taken(
+        first,
+        images if data is None else data,
+        tokenizer,
+        metric=metric,
+        criterion=criterion,
+        objectives=objectives,
+        sampler=sampler,
+    )
     asked = given.checked(spec, fields) if is_spec else given.spec(fields)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
@@ -137,6 +137,8 @@ def resume(
     tokenizer: object = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    criterion: AnyCriterion = None,
+    objectives: AnyObjectives = None,
     sampler: AnySampler = None,
     epsilon: float | None = None,
     store: StudyStore | str,
@@ -145,12 +147,20 @@ def resume(
     cancel: Flag | None = None,
     progress: bool = True,
 ) -> RunResult:
-    """Resume a study where it stopped, with the same model and data that `optimize` was given.
+    """Resume a study where it stopped, with the same objects that `optimize` was given: model, data, metric, ….
 
     A larger `epsilon` replaces the study's own. Raises `InputError` for a model or data that have changed,
     `StudyNotFoundError`, `StudyBusyError`.
     """
-    given = _Taken(model, images if data is None else data, tokenizer, metric, sampler)
+    given = Taken(
+        model,
+        images if data is None else data,
+        tokenizer,
+        metric=metric,
+        criterion=criterion,
+        objectives=objectives,
+        sampler=sampler,
+    )
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
         return resume_study(
@@ -166,14 +176,15 @@ def open_front(
     tokenizer: object = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    criterion: AnyCriterion = None,
     store: StudyStore | str,
     cache_dir: Path | str,
 ) -> Front:
-    """Return the front of a stored study, with the same model and data that `optimize` was given.
+    """Return the front of a stored study, with the same model, data, metric and criterion that `optimize` was given.
 
     Raises `StudyNotFoundError`, `InputError` for a study that has not measured the dense model.
     """
-    given = _Taken(model, images if data is None else data, tokenizer, metric)
+    given = Taken(model, images if data is None else data, tokenizer, metric=metric, criterion=criterion)
     home = Home(store, cache_dir)
     study = home.store.study(name)
     if not study.baseline:
@@ -194,75 +205,8 @@ def export_candidate(
     tokenizer: object = None,
     images: ImageData | None = None,
     metric: AnyMetric = None,
+    criterion: AnyCriterion = None,
 ) -> tuple[Path, ...]:
-    """Write a candidate to a new or empty directory, with the same model and data that `optimize` was given."""
-    given = _Taken(model, images if data is None else data, tokenizer, metric).given
+    """Write a candidate to a new or empty directory, with the same objects that `optimize` was given."""
+    given = Taken(model, images if data is None else data, tokenizer, metric=metric, criterion=criterion).given
     return write_candidate(store, study, number, directory, cache_dir=cache_dir, as_onnx=as_onnx, given=given)
-
-
-class _Taken:
-    """What was given as model, data and metric, each as the engine takes it."""
-
-    def __init__(self, model: Any, data: Any, tokenizer: Any, metric: AnyMetric, sampler: AnySampler = None) -> None:
-        if model is None and tokenizer is not None:
-            raise InputError("tokenizer", "belongs to a loaded model; give both")
-        self.model = Model(name="") if model is None else taken_model(model, tokenizer)
-        is_trained = self.model.module is not None
-        self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
-        if not isinstance(metric, str | Metric | None) and not callable(metric):
-            raise InputError("metric", f"must be a name or a function, got {a_kind(metric)}")
-        if not isinstance(sampler, str | None) and not callable(sampler):
-            raise InputError("sampler", f"must be a name or a function of a Problem, got {sampler!r:.80}")
-        named = {"metric": metric, "sampler": sampler}
-        self._named = {field: value for field, value in named.items() if isinstance(value, str)}
-        self.given = Given(
-            model=self.model.module,
-            images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
-            checkpoint=self.model.checkpoint,
-            texts=self.data.texts,
-            metric=None if isinstance(metric, str) else metric,
-            sampler=None if isinstance(sampler, str) else sampler,
-        )
-
-    def spec(self, fields: Mapping[str, Any]) -> StudySpec:
-        """Return the spec of the study. Raises `InputError` for a field that is missing, unknown or wrong."""
-        if not self.model.name:
-            raise InputError("model", "is required: a name, a directory, (model, tokenizer), or a network")
-        found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields}
-        found |= {**self._named, **fields}
-        if found["task"] is None:
-            raise InputError("data", "is required, or a task that brings its own: task='sst2'")
-        try:
-            return StudySpec.model_validate(found)
-        except ValidationError as error:
-            raise _in_words(error) from error
-
-    def checked(self, spec: StudySpec, fields: Mapping[str, Any]) -> StudySpec:
-        """Return a spec that was given whole. Raises `InputError` for what else names its fields."""
-        if self._named or fields or self.data.fields:
-            raise InputError("spec", "a StudySpec holds all fields; change them with spec.model_copy(update={…})")
-        return spec
-
-
-def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own: bool) -> ImageData | None:
-    """Return the images with as many classes as the network has outputs, where it can be asked.
-
-    Whether it answers as it should is checked when the study loads it.
-    """
-    if images is None or module is None or is_own:
-        return images
-    try:
-        with measuring(module):
-            answer = module(images.train.pixels[:2].to(device_of(module)))
-    except Exception:  # of foreign code; the study reports it with the shape that it was given
-        return images
-    shape: tuple[int, ...] = tuple(getattr(getattr(answer, "logits", answer), "shape", ()))
-    return replace(images, classes=max(images.classes, shape[1])) if len(shape) == 2 else images
-
-
-def _in_words(error: ValidationError) -> InputError:
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "study"
-    if first["type"] == "extra_forbidden":
-        return UnknownNameError("argument", field, StudySpec.model_fields)
-    return InputError(field, f"{first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r:.200}")

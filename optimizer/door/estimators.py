@@ -20,9 +20,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from optimizer.door.answering import TextModel
-from optimizer.door.entry import EPSILON, AnyMetric, optimize
+from optimizer.door.entry import optimize
 from optimizer.door.found import Front
 from optimizer.door.member import FrontMember
+from optimizer.door.taken import EPSILON, AnyMetric
 from optimizer.errors import InputError
 
 Array = NDArray[Any]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-LIMITS = tuple(f"max_{cost}_ratio" for cost in COSTS)
-
 
 class Front:
     """The members of a study's front, fewest FLOPs first: `len`, iteration, and `front[3]`, which is candidate 3.
@@ -101,7 +99,7 @@ class Front:
         Where none is certified, it is a verified one, with a warning. Raises `NothingFeasibleError` naming the member
         nearest to the limits where there is none, `InputError` for an unknown limit.
         """
-        wanted = _checked(limits)
+        wanted = self._checked(limits)
         self._refuse_empty()
         for verdict in (Verdict.CERTIFIED, Verdict.VERIFIED):
             within = [m for m in self.view.items if m.verdict is verdict and _excess(m, wanted) <= 0]
@@ -146,10 +144,12 @@ class Front:
         Nothing is measured. Above the study's own ε, `view.undecided` counts stopped candidates that might belong to
         it. Raises `InputError` for an unknown limit.
         """
-        wanted = {name.removeprefix("max_").removesuffix("_ratio"): limit for name, limit in _checked(limits).items()}
+        wanted = {
+            name.removeprefix("max_").removesuffix("_ratio"): limit for name, limit in self._checked(limits).items()
+        }
         for objective in objectives or ():
-            if objective not in COSTS:
-                raise UnknownNameError("objectives", objective, COSTS)
+            if objective not in self._costs:
+                raise UnknownNameError("objectives", objective, self._costs)
         if epsilon is not None and not (isinstance(epsilon, Real) and 0 <= epsilon < 1):
             raise InputError("epsilon", f"must be a number in [0, 1), got {epsilon!r}")
         view = front_of(
@@ -157,14 +157,18 @@ class Front:
         )
         return Front(self._kept, self.result, view)
 
+    @property
+    def _costs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*COSTS, *self.result.objectives)))
 
-def _checked(limits: Mapping[str, float]) -> Mapping[str, float]:
-    for name, limit in limits.items():
-        if name not in LIMITS:
-            raise UnknownNameError("limit", name, LIMITS)
-        if not (isinstance(limit, Real) and limit > 0):
-            raise InputError(name, f"must be a number above 0, got {limit!r}")
-    return limits
+    def _checked(self, limits: Mapping[str, float]) -> Mapping[str, float]:
+        known = [f"max_{cost}_ratio" for cost in self._costs]
+        for name, limit in limits.items():
+            if name not in known:
+                raise UnknownNameError("limit", name, known)
+            if not (isinstance(limit, Real) and limit > 0):
+                raise InputError(name, f"must be a number above 0, got {limit!r}")
+        return limits
 
 
 def _ratio(member: Member, limit: str) -> float | None:

@@ -50,12 +50,8 @@ class FrontMember:
         """
         small = copy.deepcopy(self._kept.rebuild(self.member.candidate)).eval()
         family = self._kept.workload.family
-        if not isinstance(family, EncoderFamily):
-            net: nn.Module = small.net
-            return net
-        if not isinstance(family.requests, TextRequests):
-            encoder: nn.Module = small
-            return encoder
+        if not isinstance(family, EncoderFamily) or not isinstance(family.requests, TextRequests):
+            return family.bare(small)
         return answering(small, family.requests.tokenizer, max_length=self._kept.max_length)
 
     def export(

@@ -31,7 +31,12 @@ def table_of(members: Sequence[Member]) -> pd.DataFrame:
     """Return one row per member, its columns named as the fields of `Member`, those of its verification after it."""
     others = [name for name in Member.model_fields if name not in (*FIRST, "verification")]
     checked = [f"verification_{name}" for name in CHECKED]
-    return pd.DataFrame([_row(member) for member in members], columns=[*FIRST, *checked, *others])
+    return pd.DataFrame([_row(member) for member in members], columns=[*FIRST, *_own(members), *checked, *others])
+
+
+def _own(members: Sequence[Member]) -> list[str]:
+    """Return the columns of the caller's own objectives."""
+    return list(dict.fromkeys(f"{name}_ratio" for member in members for name in member.own_ratios))
 
 
 def figure_of(view: FrontResult, result: RunResult) -> Figure:
@@ -64,7 +69,7 @@ def figure_of(view: FrontResult, result: RunResult) -> Figure:
 
 def html_of(view: FrontResult, result: RunResult) -> str:
     """Return the front as HTML: a sentence and a table."""
-    table = table_of(view.items)[list(SHOWN)].dropna(axis="columns", how="all")
+    table = table_of(view.items)[[*SHOWN, *_own(view.items)]].dropna(axis="columns", how="all")
     rows = table.to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0)
     return f"<p>{escape(headline(result))}</p>{rows}"
 
@@ -73,7 +78,8 @@ def _row(member: Member) -> dict[str, Any]:  # Any: values of several kinds
     fields = {name: getattr(member, name) for name in Member.model_fields if name != "verification"}
     found: VerificationView | None = member.verification
     checked = {f"verification_{name}": getattr(found, name) if found else None for name in CHECKED}
-    return {**fields, **checked, "verdict": member.verdict.value}
+    own = {f"{name}_ratio": ratio for name, ratio in member.own_ratios.items()}
+    return {**own, **fields, **checked, "verdict": member.verdict.value}
 
 
 def _drop(member: Member) -> float | None:

@@ -41,7 +41,7 @@ def optuna_study(
 
 
 def _trial(member: Member, dense: Mapping[str, int], objectives: Sequence[str], epsilon: float) -> FrozenTrial:
-    values = [getattr(member, name) for name in objectives]
+    values = [member.drop, *(member.ratio(name.removesuffix("_ratio")) for name in objectives[1:])]
     widest = {group: max(units, dense.get(group, units), 1) for group, units in member.config.items()}
     is_known = None not in values
     return create_trial(

@@ -18,8 +18,9 @@ from optimizer.costs import Cost
 from optimizer.handover.manifest import LayerShape
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
-from optimizer.spec import CriterionName, StudySpec
+from optimizer.spec import StudySpec
 from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.evidence import Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,11 @@ class Saved:
 class Family(Protocol):
     """One kind of model, bound to one dense model."""
 
-    def dense(self, criterion: CriterionName) -> Dense:
+    def dense(self, criterion: str | Criterion) -> Dense:
         """Return the dense model as transforms see it, and what they may look at."""
+
+    def bare(self, model: nn.Module) -> nn.Module:
+        """Return a model as its owner knows it: a network without what makes it answer like one of transformers."""
 
     def costs(self) -> dict[str, Cost]:
         """Return the costs of a config of the layout's units, known exactly: "parameters", "size", "flops"."""

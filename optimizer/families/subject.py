@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from optimizer.spec import CriterionName
 from optimizer.tasks.task import Task, contrasts, summed_loss
 from optimizer.tasks.texts.examples import AnyExamples
 from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.evidence import Criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Subject:
     search: AnyExamples
     task: Task
 
-    def dense(self, criterion: CriterionName, find_layout: Callable[[], Layout], *, batch_size: int) -> Dense:
+    def dense(self, criterion: str | Criterion, find_layout: Callable[[], Layout], *, batch_size: int) -> Dense:
         """Return the model as transforms see it, with batches of so many calibration examples."""
         return Dense(
             model=self.model,

@@ -112,6 +112,7 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         f"| parameters | {dense.parameters} | {member.parameters} |",
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]
+    rows += [f"| {name} | {dense.own[name]:.4g} | {value:.4g} |" for name, value in member.own.items()]
     for view in member.latency:
         gain = f"×{view.ratio:.2f}" if view.gain else "no gain"
         gain += f", {view.kernels} kernels" if view.kernels else ""

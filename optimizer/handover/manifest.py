@@ -54,9 +54,11 @@ class Manifest(BaseModel):
 
     def written(self) -> str:
         """Return the manifest as JSON, without what older readers do not know where there is nothing of it."""
+        own = {"own", "own_ratios"}  # figures of a study in Python, which the card states
         if self.transforms is None:
-            return self.model_dump_json(indent=1, exclude={"transforms": True, "member": {"transforms"}})
-        return self.model_copy(update={"schema_version": SCHEMA_VERSION}).model_dump_json(indent=1)
+            return self.model_dump_json(indent=1, exclude={"transforms": True, "member": {"transforms", *own}})
+        written = self.model_copy(update={"schema_version": SCHEMA_VERSION})
+        return written.model_dump_json(indent=1, exclude={"member": own})
 
 
 def read_manifest(directory: Path) -> Manifest:

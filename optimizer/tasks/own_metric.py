@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from objectives.metrics import METRICS, Kind, Metric
+from objectives.metrics import Kind, Metric
 from objectives.metrics.entities import ABSENT
 from objectives.metrics.metric import Array, FloatArray
 from optimizer.errors import InputError
+from optimizer.own import own_name
 
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
@@ -34,7 +35,7 @@ def own_metric(function: Function, kind: Kind) -> Metric:
     called twice per bootstrap resample, some thousand times per candidate. Raises `InputError` for a function that
     returns anything else on four examples, and for a kind of task whose answers are no arrays.
     """
-    answer, name = _probed(function, kind), _name(function)
+    answer, name = _probed(function, kind), own_name(function, "metric")
     if answer.ndim == 0:
         return Metric(name=name, kind=kind, weighted=_resampled(function), resamples=RESAMPLES)
 
@@ -73,9 +74,3 @@ def _resampled(function: Function) -> Callable[[Array, Array, FloatArray], Float
         return np.array([float(function(predictions[some], labels[some])) for some in places])
 
     return weighted
-
-
-def _name(function: Function) -> str:
-    whole = getattr(function, "func", function)  # of a partial
-    name = getattr(whole, "__name__", type(whole).__name__)
-    return f"{name} (own)" if name in METRICS else name.replace("<lambda>", "own metric")

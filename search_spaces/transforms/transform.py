@@ -20,6 +20,7 @@ from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.passes import Answers, Batch, Loss
+from search_spaces.transforms.units.evidence import Criterion
 
 Progress = Callable[[int, int], None]
 
@@ -81,7 +82,7 @@ class Dense:
     loss: Loss
     answers: Answers
     rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor
-    criterion: str = "obs"
+    criterion: str | Criterion = "obs"
     training: Training | None = None
     vocabulary: Vocabulary | None = None
 

@@ -104,8 +104,8 @@ def test_names_of_all_languages_are_names() -> None:
 
 
 def test_a_stored_spec_that_is_none_says_which_field() -> None:
-    with pytest.raises(BrokenSpecError, match=r"study: .*\(sampler: "):
-        StudySpec.stored(LEAST | {"sampler": "gone"})
+    with pytest.raises(BrokenSpecError, match=r"study: .*\(recover: "):
+        StudySpec.stored(LEAST | {"recover": "gone"})
 
 
 def test_structure_and_transforms_say_the_same() -> None:

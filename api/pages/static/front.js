@@ -22,7 +22,7 @@ export function ratioTo(baseline, member, cost) {
     case "parameters": return member.parameters / baseline.parameters;
     case "size": return member.size_bytes / baseline.size_bytes;
   }
-  throw new Error(`unknown cost ${cost}`);
+  return member.own_ratios[cost] ?? null; // an objective of Python code
 }
 
 // Up to the study's own ε a verified study answers with its shortlist alone, compared by drops on the verification

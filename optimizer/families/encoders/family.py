@@ -25,10 +25,11 @@ from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import layer_widths, named_layout
 from search_spaces.layouts.proof import prove
 from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.evidence import Criterion
 from search_spaces.transforms.units.materialize import outline
 
 if TYPE_CHECKING:
-    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.spec import StudySpec
 
 
 class EncoderFamily:
@@ -50,7 +51,7 @@ class EncoderFamily:
         """Return the family of another dense model with the same requests and storage."""
         return EncoderFamily(subject, requests=self.requests, storage=self.storage)
 
-    def dense(self, criterion: CriterionName) -> Dense:
+    def dense(self, criterion: str | Criterion) -> Dense:
         """Return the encoder with its calibration examples."""
         examples, subject = self._subject.calibration, self._subject
         return replace(
@@ -58,6 +59,10 @@ class EncoderFamily:
             rounded=self.storage.rounded,
             vocabulary=self.requests.vocabulary(subject.model, examples),
         )
+
+    def bare(self, model: nn.Module) -> nn.Module:
+        """Return the model."""
+        return model
 
     def costs(self) -> dict[str, Cost]:
         """Return FLOPs, parameters and size, which are additive over groups."""

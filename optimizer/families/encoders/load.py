@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from optimizer.workload import ROLES, Progress, Workload
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
+    given.check(spec, ("criterion",))
     check_names(spec, given.names)
     check_device(spec.device)
 
@@ -43,7 +45,8 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
     if is_image_study(spec, given.names):
         from optimizer.families.networks.load import load_image_workload  # a study of texts needs none of it
 
-        return load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
+        found = load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
+        return replace(found, criterion=given.criterion, objectives=given.objectives)
     data = read_splits(spec, source_of(spec, given), given.texts)
     splits = cut(
         data.tables,
@@ -52,7 +55,8 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         search=spec.search_examples,
         verification=spec.verification_examples,
     )
-    return workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress, given=given)
+    found = workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress, given=given)
+    return replace(found, criterion=given.criterion, objectives=given.objectives)
 
 
 def source_of(spec: StudySpec, given: Given = NOTHING) -> Source:

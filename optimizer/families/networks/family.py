@@ -24,9 +24,10 @@ from optimizer.request import Request
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training
 from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
+from search_spaces.transforms.units.evidence import Criterion
 
 if TYPE_CHECKING:
-    from optimizer.spec import CriterionName, StudySpec
+    from optimizer.spec import StudySpec
 
 
 class NetworkFamily:
@@ -51,10 +52,14 @@ class NetworkFamily:
         stay = (f"layers that stay dense: {reasons}",) if reasons else ()
         return (*stay, *(self.training.notes if self.training else ()))
 
-    def dense(self, criterion: CriterionName) -> Dense:
+    def dense(self, criterion: str | Criterion) -> Dense:
         """Return the network with its calibration images."""
         dense = self._subject.dense(criterion, lambda: self.layout, batch_size=CALIBRATION_BATCH)
         return replace(dense, training=self.training)
+
+    def bare(self, model: nn.Module) -> nn.Module:
+        """Return the network itself."""
+        return model.get_submodule("net")
 
     def costs(self) -> dict[str, Cost]:
         """Return FLOPs, parameters and size."""

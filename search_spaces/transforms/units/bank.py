@@ -7,7 +7,9 @@ twice, not even by a later study of the same model at any ε.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from search_spaces.config import Config, Form
@@ -17,7 +19,7 @@ from search_spaces.transforms.entries import read_entry, write_entry
 from search_spaces.transforms.transform import Dense, Progress, Source
 from search_spaces.transforms.units.criteria import CRITERIA, OF_CHANNELS
 from search_spaces.transforms.units.damping import DAMPING
-from search_spaces.transforms.units.evidence import Criterion
+from search_spaces.transforms.units.evidence import Criterion, RankingError
 from search_spaces.transforms.units.materialize import Refit, reduced
 from search_spaces.transforms.units.positions import PositionEvidence
 from search_spaces.transforms.units.solve import refit
@@ -31,8 +33,11 @@ class UnitBank(Source):
         """Rank by `criterion`, by default the one that the dense model's family names."""
         self.layout, self._dense = dense.layout, dense
         kind, table = (TokenEvidence, CRITERIA) if self.layout.gives_bias else (PositionEvidence, OF_CHANNELS)
-        self._criterion = criterion or table[dense.criterion]
-        super().__init__(root / dense.key(self._criterion.name, damping=DAMPING).digest / kind.folder_name)
+        chosen = criterion or dense.criterion
+        self._is_own = not isinstance(chosen, str) and criterion is None
+        self._criterion = table[chosen] if isinstance(chosen, str) else chosen
+        name = f"own {self._criterion.name}" if self._is_own else self._criterion.name
+        super().__init__(root / dense.key(name, damping=DAMPING).digest / kind.folder_name)
         self.evidence: TokenEvidence | PositionEvidence = kind(dense, self.folder)
         self._orders: dict[str, Tensor] = {}
 
@@ -53,13 +58,23 @@ class UnitBank(Source):
                 self.refit(path, columns)
 
     def order(self, group: Group) -> Tensor:
-        """Return all units, most important first: int64 `(units,)`."""
+        """Return all units, most important first: int64 `(units,)`.
+
+        A caller's own criterion is asked once in every process. Raises `RankingError` for an order that is none, or
+        that differs from the stored one, on which everything else in the bank rests.
+        """
         if group.name not in self._orders:
             place = self._place(f"{group.name}.order")
             entry = read_entry(place)
+            ranked = self._ranked(group) if entry is None or self._is_own else None
             if entry is None:
-                entry = {"order": self._criterion.rank(group, self.evidence)}
+                entry = {"order": cast("Tensor", ranked)}
                 write_entry(place, entry)
+            elif ranked is not None and not torch.equal(ranked, entry["order"].cpu()):
+                raise RankingError(
+                    f"criterion: {self._criterion.name} ranks {group.name} otherwise than it did before; "
+                    "give another criterion another name"
+                )
             self._orders[group.name] = entry["order"].cpu()
         return self._orders[group.name]
 
@@ -83,6 +98,15 @@ class UnitBank(Source):
         if bias is None:
             return Refit(weight, shift=entry["shift"], norm=self.evidence.reading(path).norm)
         return Refit(weight, bias.detach().cpu() + entry["shift"])
+
+    def _ranked(self, group: Group) -> Tensor:
+        order = torch.as_tensor(self._criterion.rank(group, self.evidence)).cpu()
+        if order.is_floating_point() or not torch.equal(order.long().sort().values, torch.arange(group.units)):
+            raise RankingError(
+                f"criterion: {self._criterion.name} must rank the {group.units} units of {group.name}, each once, as "
+                f"whole numbers, got {order.dtype} of shape {tuple(order.shape)}"
+            )
+        return order.long()
 
     def _solved(self, path: str, columns: Tensor) -> dict[str, Tensor]:
         layer, reading = self._layer(path), self.evidence.reading(path)

@@ -5,18 +5,14 @@ How it is gathered depends on what the model reads: tokens (`tokens.py`) or imag
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from search_spaces.groups import Group
-from search_spaces.transforms.entries import read_entry
-from search_spaces.transforms.transform import Dense
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +74,7 @@ class Evidence(Protocol):
 
 
 class Criterion(Protocol):
-    """Orders the units of a group by how much the model needs them."""
+    """Orders the units of a group by how much the model needs them. A pure function: equal evidence, equal order."""
 
     @property
     def name(self) -> str:
@@ -88,26 +84,8 @@ class Criterion(Protocol):
         """Return all unit indices, most important first: int64 `(units,)`, a permutation."""
 
 
-class Gathered(ABC):
-    """The part of all evidence that lies on disk, in `folder`: a missing entry is gathered together with all others."""
-
-    def __init__(self, dense: Dense, folder: Path) -> None:
-        self.dense, self.folder = dense, folder
-
-    @abstractmethod
-    def gather(self) -> None:
-        """Write the entries of all groups."""
-
-    def entry(self, name: str) -> dict[str, Tensor]:
-        """Return an entry, on the device of the model."""
-        path = self.folder / f"{name}.safetensors"
-        entry = read_entry(path)
-        if entry is None:
-            self.gather()
-            entry = read_entry(path)
-        if entry is None:
-            raise OSError(f"{path} vanished while it was being read; run again")
-        return entry
+class RankingError(ValueError):
+    """A criterion returned no order of a group's units, or another one than before."""
 
 
 def by_score(scores: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ from search_spaces.transforms.entries import write_entry
 from search_spaces.transforms.passes import Batch, Loss, frozen_weights
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.damping import mark_strained
-from search_spaces.transforms.units.evidence import Gathered, MaskGradients, Reader, Reading, by_unit
+from search_spaces.transforms.units.evidence import MaskGradients, Reader, Reading, by_unit
+from search_spaces.transforms.units.gathered import Gathered
 from search_spaces.transforms.units.gradients import Masks, UnitSums, readers_of
 from search_spaces.transforms.units.taps import by_channel, read_weight, taps_of
 

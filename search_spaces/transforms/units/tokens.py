@@ -22,7 +22,8 @@ from search_spaces.transforms.entries import write_entry
 from search_spaces.transforms.passes import Answers, Batch, frozen_weights
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.damping import factorised, mark_strained
-from search_spaces.transforms.units.evidence import Gathered, MaskGradients, Reader, Reading, by_unit
+from search_spaces.transforms.units.evidence import MaskGradients, Reader, Reading, by_unit
+from search_spaces.transforms.units.gathered import Gathered
 from search_spaces.transforms.units.gradients import collect_gradients
 
 LEAST_WEIGHT = 1e-12  # of a token that no answer depends on, so that a layer without any such token has moments too

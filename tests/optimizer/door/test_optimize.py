@@ -20,8 +20,6 @@ from torch import nn
 from optimizer import CancelledError, Event, Front, StudySpec, optimize, resume
 from optimizer.door.data import taken_data
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.samplers.protocol import Told
-from optimizer.samplers.replay import Problem
 from studies.opening import open_store
 from studies.records import StudyState
 
@@ -155,7 +153,7 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("loaded", "frame", {"trial": 3}, "argument: unknown name 'trial'; did you mean 'trials'"),
         ("loaded", {"text": ["a", "b"], "label": [1]}, {}, r"different lengths: {'text': 2, 'label': 1}"),
         ("loaded", "frame", {"store": 3}, "store: must be a store or its URL"),
-        ("loaded", "frame", {"sampler": 3}, "sampler: must be a name or a function"),
+        ("loaded", "frame", {"sampler": 3}, "sampler: must be a name or a function of a Problem, got an int"),
         ("loaded", "frame", {"trials": 0}, "trials: .*greater than or equal to 1, got 0"),
         ("network", "frame", {}, r"holds no images; give arrays \(X, y\)"),
         ("network", (np.zeros((40, 8)), np.zeros(40, int)), {}, r"shape \(n, c, h, w\) or \(n, h, w\), got \(40, 8\)"),
@@ -189,25 +187,3 @@ def test_a_study_tells_what_it_does_and_stops_when_it_is_told_to(
     assert {"bank", "search"} <= {event.stage for event in events}
     assert store.study("mine").state is StudyState.CANCELLED
     assert len(store.candidates(store.study("mine").id)) == 1
-
-
-class Diagonal:
-    """A sampler that walks along the diagonal of the cube, up to `far`."""
-
-    def __init__(self, problem: Problem, far: float = 1.0) -> None:
-        self.dimensions, self.far = problem.dimensions, far
-
-    def ask(self, number: int, attempt: int = 0) -> tuple[float, ...]:
-        return (self.far * (1 - (0.07 * (number + attempt)) % 1),) * self.dimensions
-
-    def tell(self, told: Told) -> None:
-        assert len(told.point) == self.dimensions
-
-
-def test_a_sampler_of_ones_own_proposes(loaded: tuple[Any, Any], frame: pd.DataFrame) -> None:
-    quick = {**QUICK, "trials": 6, "epsilon": 0.9}
-    found = optimize(loaded, frame, sampler=Diagonal, **quick)
-    assert "the sampler is Diagonal, given in Python" in found.result.notes
-    assert any(member.origin == "sampler" for member in found.candidates)
-    with pytest.raises(InputError, match=r"sampler: must return \d+ numbers between 0 and 1 for a candidate, got"):
-        optimize(loaded, frame, sampler=partial(Diagonal, far=9.0), **quick)

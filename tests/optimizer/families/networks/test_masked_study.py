@@ -30,12 +30,13 @@ from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Event, Stages, ignore
 from optimizer.report import headline
-from optimizer.run import Worth, optimize, resume
+from optimizer.run import optimize, resume
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.proposer import StagedProposer
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
+from optimizer.worth import Worth
 from search_spaces.config import Config, Form
 from search_spaces.groups import check_config
 from search_spaces.transforms.masks.schedules.table import SCHEDULES

@@ -1,0 +1,140 @@
+"""Taken: what Python code gives to `optimize`, `resume` and `open_front`, each as the engine takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from pydantic import ValidationError
+from torch import nn
+
+from objectives.device import device_of
+from objectives.guard import measuring
+from objectives.metrics import Metric
+from optimizer.door.data import taken_data
+from optimizer.door.model import Model, taken_model
+from optimizer.errors import InputError, UnknownNameError, a_kind
+from optimizer.given import Given
+from optimizer.objective import Objective, OwnObjective
+from optimizer.own import own_name
+from optimizer.samplers.own import MakeSampler
+from optimizer.spec import StudySpec
+from optimizer.tasks.images.data import ImageData
+from search_spaces.transforms.units.evidence import Criterion
+
+AnyMetric = str | Metric | Callable[..., Any] | None
+AnySampler = str | MakeSampler | None
+AnyCriterion = str | Criterion | None
+AnyObjectives = str | Objective | Sequence[str | Objective] | None
+EPSILON = 0.01
+OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "metric": ("a function", lambda given: isinstance(given, Metric) or callable(given)),
+    "criterion": ("a Criterion with a method `rank`", lambda given: callable(getattr(given, "rank", None))),
+    "sampler": ("a function of a Problem", callable),
+}
+"""What may be given in place of a name: in words, and whether something is one."""
+
+
+class Taken:
+    """What was given as model, data and the rest, each as the engine takes it."""
+
+    def __init__(
+        self,
+        model: Any,
+        data: Any,
+        tokenizer: Any,
+        *,
+        metric: AnyMetric = None,
+        criterion: AnyCriterion = None,
+        objectives: AnyObjectives = None,
+        sampler: AnySampler = None,
+    ) -> None:
+        if model is None and tokenizer is not None:
+            raise InputError("tokenizer", "belongs to a loaded model; give both")
+        self.model = Model(name="") if model is None else taken_model(model, tokenizer)
+        is_trained = self.model.module is not None
+        self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
+        own, names = _own_objectives(objectives)
+        named = {"metric": metric, "criterion": criterion, "sampler": sampler, "objectives": None if own else names}
+        self._named = {field: value for field, value in named.items() if isinstance(value, str | tuple)}
+        self.given = Given(
+            model=self.model.module,
+            images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
+            checkpoint=self.model.checkpoint,
+            texts=self.data.texts,
+            metric=_own("metric", metric),
+            criterion=_own("criterion", criterion),
+            sampler=_own("sampler", sampler),
+            objectives=own,
+        )
+        given = self.given.own
+        self._own = {field: given[field][0] for field in ("criterion", "sampler") if given[field]}
+        self._own |= {"objectives": names} if own else {}
+
+    def spec(self, fields: Mapping[str, Any]) -> StudySpec:
+        """Return the spec of the study. Raises `InputError` for a field that is missing, unknown or wrong."""
+        if not self.model.name:
+            raise InputError("model", "is required: a name, a directory, (model, tokenizer), or a network")
+        found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields}
+        found |= {**self._named, **self._own, **fields}
+        if found["task"] is None:
+            raise InputError("data", "is required, or a task that brings its own: task='sst2'")
+        try:
+            return StudySpec.model_validate(found, context={*chain(*self.given.own.values())})
+        except ValidationError as error:
+            raise _in_words(error) from error
+
+    def checked(self, spec: StudySpec, fields: Mapping[str, Any]) -> StudySpec:
+        """Return a spec that was given whole. Raises `InputError` for what else names its fields."""
+        if self._named or fields or self.data.fields:
+            raise InputError("spec", "a StudySpec holds all fields; change them with spec.model_copy(update={…})")
+        return spec.model_copy(update=self._own)
+
+
+def _own(field: str, given: Any) -> Any:
+    """Return an own object in place of a name, None for a name. Raises `InputError` for what is neither."""
+    if given is None or isinstance(given, str):
+        return None
+    what, is_one = OWN[field]
+    if not is_one(given):
+        raise InputError(field, f"must be a name or {what}, got {a_kind(given)}")
+    return given
+
+
+def _own_objectives(given: AnyObjectives) -> tuple[tuple[OwnObjective, ...], tuple[str, ...] | None]:
+    """Return the own objectives among those given, and the names of all. Raises `InputError`."""
+    if given is None:
+        return (), None
+    each = (given,) if isinstance(given, str) or callable(given) else tuple(given)
+    for one in each:
+        if not isinstance(one, str) and not callable(one):
+            raise InputError("objectives", f"must be names or functions of a model, got {a_kind(one)}")
+    names = tuple(one if isinstance(one, str) else own_name(one, "objectives") for one in each)
+    own = [(name, one) for name, one in zip(names, each, strict=True) if not isinstance(one, str)]
+    return tuple(OwnObjective(name=name, unit=str(getattr(one, "unit", "1")), cost=one) for name, one in own), names
+
+
+def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own: bool) -> ImageData | None:
+    """Return the images with as many classes as the network has outputs, where it can be asked.
+
+    Whether it answers as it should is checked when the study loads it.
+    """
+    if images is None or module is None or is_own:
+        return images
+    try:
+        with measuring(module):
+            answer = module(images.train.pixels[:2].to(device_of(module)))
+    except Exception:  # of foreign code; the study reports it with the shape that it was given
+        return images
+    shape: tuple[int, ...] = tuple(getattr(getattr(answer, "logits", answer), "shape", ()))
+    return replace(images, classes=max(images.classes, shape[1])) if len(shape) == 2 else images
+
+
+def _in_words(error: ValidationError) -> InputError:
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "study"
+    if first["type"] == "extra_forbidden":
+        return UnknownNameError("argument", field, StudySpec.model_fields)
+    return InputError(field, f"{first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r:.200}")
