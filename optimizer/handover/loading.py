@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,11 @@ def load_pruned(
         if network is None:
             tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
         model: Any = _encoder(place) if network is None else network.build(into)
-        find_layout = partial(named_layout if network is None else network.layout_of, model)
+        layout_of = named_layout if network is None else network.layout_of
+
+        def find_layout() -> Layout:
+            return layout_of(model).only(manifest.applied.get(UNITS, {}))  # what it does not name was dense
+
         done = {UNITS} if network is None and hasattr(model.config, "pruned") else set()  # older exports lack it
         model = _shrunk(model, manifest, find_layout, tensors, done=done, is_own=into is not None)
         if network is None:

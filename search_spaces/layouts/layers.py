@@ -64,11 +64,12 @@ def _shrink_channels(layer: nn.Module, stays: Tensor) -> None:
     for name in ("weight", "bias"):
         take(layer, name, last, stays)
     if isinstance(layer, CONVOLUTIONS):
-        layer.in_channels = layer.out_channels = layer.groups = len(stays)
+        layer.groups = layer.groups * len(stays) // layer.out_channels
+        layer.in_channels = layer.out_channels = len(stays)
     elif isinstance(layer, nn.LayerNorm):
         layer.normalized_shape = (*layer.normalized_shape[:-1], len(stays))
     elif isinstance(layer, nn.GroupNorm):
-        layer.num_groups = len(stays) if layer.num_groups == layer.num_channels else layer.num_groups
+        layer.num_groups = max(1, layer.num_groups * len(stays) // layer.num_channels)  # one of all stays one
         layer.num_channels = len(stays)
     elif isinstance(layer, nn.PReLU):
         layer.num_parameters = len(stays)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import torch
@@ -95,6 +95,17 @@ class Layout:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
     gives_bias: bool = False
+
+    def only(self, names: Collection[str]) -> Layout:
+        """Return the layout of the groups with these names, numbered anew; the others stay dense."""
+        links = {name: each for name, each in self.links.items() if name in names}
+        sides = {link.side for each in links.values() for link in each}
+        return replace(
+            self,
+            groups=tuple(replace(g, layer=i) for i, g in enumerate(g for g in self.groups if g.name in links)),
+            links=links,
+            sizes={side: size for side, size in self.sizes.items() if side in sides},
+        )
 
     def kept_entries(self, kept: Mapping[str, Tensor]) -> dict[Side, Tensor]:
         """Return, for every side that shrinks, the entries that stay, ascending.

@@ -11,24 +11,21 @@ from typing import Any
 
 import torch
 import torch_pruning  # type: ignore[import-untyped]  # ships no types
-from torch import nn
+from torch import Tensor, nn
 from torch_pruning._helpers import _HybridIndex  # type: ignore[import-untyped]
 from torch_pruning.ops import OPTYPE  # type: ignore[import-untyped]
 
 from search_spaces.layouts.layout import Axis, Link, UnprunableModelError
 from search_spaces.layouts.surgery import share_structure
-from search_spaces.layouts.traced.inputs import Inputs, answers, call
+from search_spaces.layouts.traced.inputs import Inputs, answers, started
+from search_spaces.layouts.traced.units import CannotFollowError, Units, is_grouped
 
 _PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
-_FOLLOWERS = {OPTYPE.BN, OPTYPE.LN, OPTYPE.IN, OPTYPE.PRELU, OPTYPE.DEPTHWISE_CONV}
+_FOLLOWERS = {OPTYPE.BN, OPTYPE.LN, OPTYPE.IN, OPTYPE.PRELU}
 _WITHOUT_ENTRIES = {OPTYPE.ELEMENTWISE, OPTYPE.RESHAPE, OPTYPE.CONCAT, OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.EXPAND}
 
 
 _Place = tuple[Any, Any]  # a node of the graph, and the side of it that shrinks
-
-
-class CannotFollowError(ValueError):
-    """A layer cannot shrink with the channels that it reads; their group stays dense."""
 
 
 class OutputError(CannotFollowError):
@@ -44,7 +41,6 @@ class Dependencies:
     def __init__(self, model: nn.Module, example_inputs: Inputs) -> None:
         twin = _trainable_twin(model).eval()
         with torch.enable_grad():
-            _check_traceable(twin, example_inputs)
             self._graph = _graph_of(twin, example_inputs)
         self._names = {parameter: name for name, parameter in twin.named_parameters()}
         self._layers = {module: path for path, module in twin.named_modules()}
@@ -58,29 +54,42 @@ class Dependencies:
 
     def links(self, root: str) -> tuple[Link, ...]:
         """Return everything that shrinks with the outputs of `root`. Raises `CannotFollowError`."""
-        reached = self._reached(self._graph.model.get_submodule(root))
-        return tuple(
-            self._link(node, handler, owners)
+        units, reached = self._reached(self._graph.model.get_submodule(root))
+        number = units.numbers()
+        links = [
+            self._link(node, handler, {entry: number[unit] for entry, unit in owners.items()})
             for (node, handler), owners in reached.items()
             if not _is_without_entries(node)
-        )
+        ]
+        return tuple({link.side: link for link in links}.values())  # a grouped convolution is met on both sides
 
-    def _reached(self, layer: nn.Module) -> dict[_Place, dict[int, int]]:
+    def _reached(self, layer: nn.Module) -> tuple[Units, dict[_Place, dict[int, int]]]:
         """Return the entries that go with the layer's outputs, each with its unit, by node and side of the node."""
         pruner = self._graph.get_pruner_of_module(layer)
-        units = [_HybridIndex(idx=unit, root_idx=unit) for unit in range(pruner.get_out_channels(layer))]
+        channels = [_HybridIndex(idx=unit, root_idx=unit) for unit in range(pruner.get_out_channels(layer))]
         start = (self._graph.module2node[layer], pruner.prune_out_channels)
-        reached: dict[_Place, dict[int, int]] = {start: {index.idx: index.root_idx for index in units}}
-        waiting = [(start, units)]
+        units, reached = Units(len(channels)), {start: {index.idx: index.root_idx for index in channels}}
+        waiting = [(start, channels)]
         while waiting:
             (node, handler), indices = waiting.pop()
-            for edge in node.dependencies:
-                if edge.is_triggered_by(handler):
-                    place = (edge.target, edge.handler)
-                    mapped = self._mapped(edge, indices)
-                    if fresh := _added(reached.setdefault(place, {}), mapped):
-                        waiting.append((place, fresh))
-        return {place: owners for place, owners in reached.items() if owners}
+            for place, mapped in self._next(node, handler, indices):
+                if fresh := _added(reached.setdefault(place, {}), mapped, units):
+                    waiting.append((place, fresh))
+        places = {place: owners for place, owners in reached.items() if owners}
+        for (node, _), owners in places.items():
+            units.join_groups(node.module, owners, self._layers.get(node.module, ""))
+        return units, places
+
+    def _next(
+        self, node: Any, handler: Any, indices: list[_HybridIndex]
+    ) -> Iterator[tuple[_Place, list[_HybridIndex]]]:
+        for edge in node.dependencies:
+            if edge.is_triggered_by(handler):
+                yield (edge.target, edge.handler), self._mapped(edge, indices)
+        if is_grouped(node.module):  # its inputs and outputs go together
+            pruner = self._graph.get_pruner_of_module(node.module)
+            for side in {pruner.prune_in_channels, pruner.prune_out_channels} - {handler}:
+                yield (node, side), indices
 
     def _mapped(self, edge: Any, indices: list[_HybridIndex]) -> list[_HybridIndex]:
         for mapping in edge.index_mapping:
@@ -101,12 +110,15 @@ class Dependencies:
         return Link(path=self._layers[node.module], axis=_axis(node, rows=grows), entries=entries, units=units)
 
 
-def _added(owners: dict[int, int], indices: list[_HybridIndex]) -> list[_HybridIndex]:
-    """Record the unit of every index and return the new ones."""
-    fresh = [index for index in indices if index.idx not in owners]
-    owners.update((index.idx, index.root_idx) for index in fresh)
-    if any(owners[index.idx] != index.root_idx for index in indices):
-        raise CannotFollowError("two of these channels end up in one")
+def _added(owners: dict[int, int], indices: list[_HybridIndex], units: Units) -> list[_HybridIndex]:
+    """Record the unit of every index and return the new ones; units that meet in one entry become one."""
+    fresh = []
+    for index in indices:
+        if index.idx not in owners:
+            owners[index.idx] = index.root_idx
+            fresh.append(index)
+        elif owners[index.idx] != index.root_idx:
+            units.join(owners[index.idx], index.root_idx)
     return fresh
 
 
@@ -119,9 +131,9 @@ def _axis(node: Any, *, rows: bool) -> Axis:
     layer = node.module
     if node.type in _FOLLOWERS:
         return Axis.CHANNELS
-    if isinstance(layer, nn.GroupNorm) and layer.num_groups in (1, layer.num_channels):
+    if isinstance(layer, nn.GroupNorm) or (is_grouped(layer) and layer.in_channels == layer.out_channels):
         return Axis.CHANNELS
-    if isinstance(layer, _PRODUCTS) and getattr(layer, "groups", 1) == 1:
+    if isinstance(layer, _PRODUCTS) and not is_grouped(layer):
         return Axis.ROWS if rows else Axis.COLUMNS
     raise CannotFollowError(f"a {type(layer).__name__} cannot follow its channels")
 
@@ -137,36 +149,32 @@ def _trainable_twin(model: nn.Module) -> nn.Module:
     return twin
 
 
-def _check_traceable(model: nn.Module, example_inputs: Inputs) -> None:
-    """Run the model; a failure becomes an error that names the last layer that ran."""
-    running = ["the model"]
-    handles = [
-        module.register_forward_pre_hook(lambda *_, path=path: running.append(path))
-        for path, module in model.named_modules()
-        if path
-    ]
-    try:
-        if any(output.grad_fn is None for output in answers(model, example_inputs)):
-            raise RuntimeError("an output does not depend on any parameter through autograd")
-    except Exception as error:  # foreign forward code may raise anything
-        raise UnprunableModelError(
-            f"{running[-1]}: the model cannot be traced ({type(error).__name__}: {error}); give example inputs that "
-            "the model accepts, and keep detach, item and NumPy out of its forward"
-        ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 def _graph_of(model: nn.Module, example_inputs: Inputs) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of shapes that it could not infer; what matters is checked afterwards
             return torch_pruning.DependencyGraph().build_dependency(
-                model, example_inputs, forward_fn=call, verbose=False
+                model, example_inputs, forward_fn=_traceable, verbose=False
             )
+    except UnprunableModelError:
+        raise
     except Exception as error:  # it fails in many ways on graphs that it does not know
         raise UnprunableModelError(
             f"{type(model).__name__}: torch-pruning cannot follow the model ({type(error).__name__}: {error}); "
             "channels that reshapes split or shuffle cannot be pruned: give a part of the model, or prune by masks"
         ) from error
+
+
+def _traceable(model: nn.Module, example_inputs: Inputs) -> list[Tensor]:
+    """Return the model's answers; a failure becomes an error that names the last layer that ran."""
+    with started(model) as paths:
+        try:
+            found = answers(model, example_inputs)
+            if any(output.grad_fn is None for output in found):
+                raise RuntimeError("an output does not depend on any parameter through autograd")
+        except Exception as error:  # foreign forward code may raise anything
+            raise UnprunableModelError(
+                f"{paths[-1] if paths else 'the model'}: the model cannot be traced ({type(error).__name__}: {error}); "
+                "give example inputs that the model accepts, and keep detach, item and NumPy out of its forward"
+            ) from error
+    return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from search_spaces.groups import Group, GroupKind, channel_levels
 from search_spaces.layouts.layers import side_sizes
 from search_spaces.layouts.layout import Axis, Layout, Link, UnprunableModelError
-from search_spaces.layouts.traced.dependencies import CannotFollowError, Dependencies, OutputError
+from search_spaces.layouts.traced.dependencies import Dependencies, OutputError
 from search_spaces.layouts.traced.inputs import Inputs
-from search_spaces.layouts.traced.reference import holds
+from search_spaces.layouts.traced.proved import largest_proved
+from search_spaces.layouts.traced.units import CannotFollowError
 from search_spaces.soundness import check_own_weights, check_sound
 
 ROUND_TO = 8
@@ -27,18 +26,16 @@ def discover_channels(
     """Return the groups of channels and neurons of `model` with all layers that follow them; the model is left as is.
 
     `example_inputs` are a tensor, a sequence or a mapping that the model accepts. Layers at or below the paths in
-    `ignored` keep their outputs, as the model keeps its own. What cannot follow its channels stays dense: grouped
-    convolutions other than depthwise ones, attention, recurrent layers, and every group whose smaller network would
-    not run or would not compute what the dense one computes without those channels.
+    `ignored` keep their outputs, as the model keeps its own. Channels that share a group of a convolution or norm go
+    together. What cannot follow its channels stays dense: attention, recurrent layers, and every group whose smaller
+    network would not run or would not compute what the dense one computes without those channels.
     Raises `UnprunableModelError` for a model that cannot be traced, that is not sound (`search_spaces.soundness`) or in
     which nothing can be pruned, and for an ignored path that names no layer.
     """
     _check_paths(model, ignored)
     check_own_weights(model)
     found, dense = _found(model, example_inputs, ignored)
-    space = _space(model, found, round_to)
-    if not _holds(model, space, example_inputs):
-        space = _largest_holding(model, found, example_inputs, round_to)
+    space = largest_proved(model, _space(model, found, round_to), example_inputs)
     dense |= {name: NOT_THE_SAME for name in found if name not in space.links}
     if not space.groups:
         raise UnprunableModelError(_why_nothing(model, dense))
@@ -98,46 +95,6 @@ def _touches(links: Sequence[Link], ignored: Sequence[str]) -> bool:
     return any(path.startswith(f"{place}.") for path in changed for place in ignored)
 
 
-def _largest_holding(
-    model: nn.Module, found: Mapping[str, tuple[Link, ...]], example_inputs: Inputs, round_to: int
-) -> Layout:
-    """Return the space of the groups that hold together.
-
-    Groups alike hold or fail alike: the first of each kind is tried alone, and then all those whose first one holds.
-    Where they do not hold together, they are taken in one by one.
-    """
-
-    def space_of(names: Iterable[str]) -> Layout:
-        return _space(model, {name: found[name] for name in names}, round_to)
-
-    first: dict[object, bool] = {}
-    for name, links in found.items():
-        if (kind := _kind(links)) not in first:
-            first[kind] = _holds_at_half(model, space_of([name]), example_inputs)
-    space = space_of(name for name, links in found.items() if first[_kind(links)])
-    if _holds(model, space, example_inputs):
-        return space
-    kept: list[str] = []
-    for name in space.links:
-        kept += [name] if _holds(model, space_of([*kept, name]), example_inputs) else []
-    return space_of(kept)
-
-
-def _kind(links: Sequence[Link]) -> object:
-    """Return what groups alike have in common: numbers in paths count repeated blocks."""
-    return tuple((re.sub(r"\d+", "*", link.path), link.axis, len(link.entries)) for link in links)
-
-
-def _holds(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
-    """Whether smaller networks compute what they must, at half the units of every group and at its least level."""
-    least = {group.name: torch.arange(group.levels[0]) for group in space.groups if len(group.levels) > 1}
-    return _holds_at_half(model, space, example_inputs) and holds(model, space, least, example_inputs)
-
-
-def _holds_at_half(model: nn.Module, space: Layout, example_inputs: Inputs) -> bool:
-    return holds(model, space, {g.name: torch.arange(0, g.units, 2) for g in space.groups}, example_inputs)
-
-
 def _complete(links: Sequence[Link]) -> bool:
     """Whether a layer reads the units, and every link has the same number of entries per unit."""
     units = int(links[0].units.max()) + 1
@@ -154,13 +111,14 @@ def _space(model: nn.Module, found: Mapping[str, tuple[Link, ...]], round_to: in
 
 def _group(name: str, index: int, links: Sequence[Link], round_to: int) -> Group:
     units = int(links[0].units.max()) + 1
+    size = len(links[0].units) // units
     return Group(
         name=name,
         kind=GroupKind.CHANNELS,
         layer=index,
         units=units,
-        unit_size=1,
-        levels=channel_levels(units, round_to),
+        unit_size=size,
+        levels=channel_levels(units, max(1, round_to // size)),
         producers=tuple(link.path for link in links if link.axis is Axis.ROWS),
         consumers=tuple(link.path for link in links if link.axis is Axis.COLUMNS),
     )

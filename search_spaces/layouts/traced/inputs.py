@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,6 +27,22 @@ def answers(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     if not found:
         raise TypeError(f"the model returned a {type(outputs).__name__} without a tensor")
     return found
+
+
+@contextmanager
+def started(model: nn.Module) -> Iterator[list[str]]:
+    """Record, inside the block, the paths of the model's modules in the order in which they start to run."""
+    paths: list[str] = []
+    handles = [
+        module.register_forward_pre_hook(lambda *_, path=path: paths.append(path))
+        for path, module in model.named_modules()
+        if path
+    ]
+    try:
+        yield paths
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def agree(one: Tensor, other: Tensor) -> bool:

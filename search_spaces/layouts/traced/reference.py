@@ -15,19 +15,29 @@ from torch import Tensor, nn
 from search_spaces.layouts.layers import row_dim, weight_of
 from search_spaces.layouts.layout import Axis, Layout
 from search_spaces.layouts.surgery import share_structure, shrink
-from search_spaces.layouts.traced.inputs import Inputs, agree, answers
+from search_spaces.layouts.traced.inputs import Inputs, agree, answers, started
 
 
-def holds(model: nn.Module, space: Layout, kept: Mapping[str, Tensor], example_inputs: Inputs) -> bool:
-    """Whether the network that keeps these units, by group name, runs and computes what it must."""
+class DisprovedError(ValueError):
+    """A smaller network fails, or computes something else; `path` is the last module that started where it fails."""
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def prove(model: nn.Module, space: Layout, kept: Mapping[str, Tensor], example_inputs: Inputs) -> None:
+    """Raise `DisprovedError` unless the network that keeps these units, by group name, computes what it must."""
     small = share_structure(model)
-    try:
-        shrink(small, space, kept)
-        found = _answers(small, example_inputs)
-    except Exception:  # foreign forward code refuses shapes in its own words
-        return False
+    with started(small) as paths:
+        try:
+            shrink(small, space, kept)
+            found = _answers(small, example_inputs)
+        except Exception as error:  # foreign forward code refuses shapes in its own words
+            raise DisprovedError(paths[-1] if paths else "") from error
     wanted = _answers(_blind(model, small, space, kept), example_inputs)
-    return all(agree(*pair) for pair in zip(found, wanted, strict=True))
+    if not all(agree(*pair) for pair in zip(found, wanted, strict=True)):
+        raise DisprovedError
 
 
 def _answers(model: nn.Module, example_inputs: Inputs) -> list[Tensor]:

@@ -6,10 +6,12 @@ import torch.nn.functional as F
 from digit_networks import ResidualCnn, mlp
 from torch import Tensor, nn
 
-from search_spaces.config import ConfigError
+from search_spaces.config import Config, ConfigError
 from search_spaces.groups import GroupKind, channel_levels
 from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
+from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
+from search_spaces.transforms.units.materialize import outline
 
 
 def entries(space: Layout, group: str, side: tuple[str, Axis]) -> dict[int, list[int]]:
@@ -82,11 +84,31 @@ def test_depthwise_layers_norms_and_activations_follow_their_producer() -> None:
     }
 
 
-def test_grouped_layers_stay_dense_on_both_sides() -> None:
+def test_channels_of_one_convolution_group_or_norm_group_go_together() -> None:
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 1), nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)
-    )
-    assert [group.name for group in discover_channels(model, torch.randn(1, 1, 4, 4)).groups] == ["2"]
+        nn.Conv2d(1, 12, 1), nn.Conv2d(12, 12, 3, groups=4), nn.GroupNorm(2, 12), nn.Conv2d(12, 8, 1), nn.GELU(),
+        nn.GroupNorm(4, 8), nn.Conv2d(8, 2, 1),
+    )  # fmt: skip
+    space = discover_channels(model, torch.randn(1, 1, 4, 4), round_to=1)
+    assert [(group.name, group.units, group.unit_size) for group in space.groups] == [("0", 2, 6), ("3", 4, 2)]
+    assert entries(space, "0", ("1", Axis.CHANNELS)) == {0: [*range(6)], 1: [*range(6, 12)]}
+    small = sliced(model, space, {"0": torch.tensor([1]), "3": torch.tensor([0, 3])})
+    assert (small[1].groups, small[1].out_channels, small[2].num_groups, small[5].num_groups) == (2, 6, 1, 2)
+
+
+def test_a_convolution_group_that_reads_two_layers_stays_dense() -> None:
+    class Across(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 6, 1)
+            self.grouped, self.head, self.last = nn.Conv2d(8, 8, 1, groups=2), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(self.head(self.grouped(torch.cat((self.left(x), self.right(x)), dim=1))))
+
+    space = discover_channels(Across(), torch.randn(1, 1, 4, 4))
+    assert [group.name for group in space.groups] == ["head"]
+    assert space.dense["left"] == "grouped: a group of its channels comes from several layers"
 
 
 class Shuffled(nn.Module):
@@ -329,3 +351,26 @@ class Responding(nn.Module):
 def test_modules_that_look_at_all_channels_are_compared_on_those_that_are_kept() -> None:
     model = nn.Sequential(nn.Linear(4, 16), Responding(), nn.Linear(16, 2))
     assert [group.name for group in discover_channels(model, torch.randn(2, 3, 3, 4)).groups] == ["0"]
+
+
+class Hidden(nn.Module):
+    """A branch that shuffles its channels, behind a layer scale that lets next to nothing of it through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.branch, self.scale = nn.Conv2d(1, 8, 1), Shuffled(), nn.Parameter(torch.full((2, 1, 1), 1e-7))
+        self.last = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.stem(x))) + self.scale * self.branch(x)
+
+
+def test_a_layer_scale_near_zero_hides_no_branch_from_the_proof() -> None:
+    space = discover_channels(Hidden(), torch.randn(1, 1, 4, 4))
+    assert [group.name for group in space.groups] == ["stem", "branch.second"]
+
+
+def test_a_network_pruned_when_fewer_groups_were_known_is_rebuilt_by_those_alone() -> None:
+    space = discover_channels(ResidualCnn(8), torch.randn(1, 1, 8, 8)).only({"widen", "block2.conv1"})
+    small = outline(ResidualCnn(8), space, Config.of({"widen": 8, "block2.conv1": 16}))
+    assert (small.stem.out_channels, small.widen.out_channels, small.head.in_features) == (8, 8, 32)
