@@ -74,11 +74,11 @@ class Recovery:
 
     def _train(self, model: nn.Module) -> TrainingResult:
         train = self.prepared.workload.train()
-        held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
+        held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
         return finetune(
             model,
-            train.subset(range(held, len(train))),
-            held_out=train.subset(range(held)),
+            train.take(range(held, len(train.labels))),
+            held_out=train.take(range(held)),
             task=self.prepared.workload.task,
             settings=FinetuneSettings(epochs=1, seed=self.spec.seed),
             progress=lambda _done, _total: None,

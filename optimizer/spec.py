@@ -36,6 +36,10 @@ MetricName = Literal[
     "subset-accuracy",
     "cosine-spearman",
     "cosine-pearson",
+    "ndcg@10",
+    "mrr@10",
+    "cosine-ndcg@10",
+    "cosine-mrr@10",
 ]
 
 

@@ -88,7 +88,7 @@ def _is_behind(number: int, end: int | None, listed: CertificationList | None) -
 def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], candidate: NDArray[np.generic]) -> bytes:
     """Return labels, dense and candidate predictions as the bytes of one `(3, n, …)` array in numpy's own format."""
     buffer = io.BytesIO()
-    kind = np.float32 if labels.ndim == 1 else np.result_type(labels.dtype.kind + "2")  # ids of words are many
+    kind = np.float32 if labels.ndim == 1 or labels.dtype.kind == "f" else np.int16  # ids of words are many
     np.save(buffer, np.stack([labels, dense, candidate]).astype(kind), allow_pickle=False)
     return buffer.getvalue()
 

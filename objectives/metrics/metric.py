@@ -28,6 +28,11 @@ class Kind(StrEnum):
     LABELS = "multi-label classification"  # predictions and labels are 0 or 1, one column per label
     TAGS = "token classification"  # predictions and labels are tag ids of words, one row per sentence
     SIMILARITY = "similarity"  # predictions are cosines of pairs of embeddings, labels are floats
+    RERANKING = "reranking"  # predictions and labels are relevances by rank, one row per query
+    RETRIEVAL = "retrieval"  # as above, by the cosines of embeddings
+
+
+_OF_ROWS = (Kind.LABELS, Kind.TAGS, Kind.RERANKING, Kind.RETRIEVAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Metric:
         return None if self.score is None else self.score(predictions, labels)
 
     def _check(self, predictions: Array, labels: Array) -> None:
-        columns = 2 if self.kind in (Kind.LABELS, Kind.TAGS) else 1
+        columns = 2 if self.kind in _OF_ROWS else 1
         if predictions.shape != labels.shape or labels.ndim != columns or not len(labels):
             shape = "(n, k)" if columns > 1 else "(n,)"
             raise ValueError(

@@ -16,12 +16,15 @@ from optimizer.own import own_name
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
 NUMBERS = np.array([0.0, 0.5, 1.0, 0.25])
+RELEVANCES = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, 0.0], [0.5, 0.0]])
 PROBE = {
     Kind.CLASSIFICATION: np.array([0, 1, 1, 0]),
     Kind.REGRESSION: NUMBERS,
     Kind.LABELS: np.array([[0, 1], [1, 1], [1, 0], [0, 0]]),
     Kind.TAGS: np.array([[0, 1], [1, ABSENT], [0, 0], [1, 1]]),
     Kind.SIMILARITY: NUMBERS,
+    Kind.RERANKING: RELEVANCES,
+    Kind.RETRIEVAL: RELEVANCES,
 }
 
 
@@ -30,10 +33,11 @@ def own_metric(function: Function, kind: Kind) -> Metric:
 
     They are label ids `(n,)`; floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids
     `(n, words)` of a token classifier, -100 where the sentence has no word; cosines and scores `(n,)` of pairs of
-    embeddings. The function returns one number, or one per example `(n,)`, whose mean is the metric. Truth values per
-    example (right or wrong) make it a metric that is raced and certified like accuracy. A function of one number is
-    called twice per bootstrap resample, some thousand times per candidate. Raises `InputError` for a function that
-    returns anything else on four examples, and for a kind of task whose answers are no arrays.
+    embeddings; relevances `(queries, k)` by rank, against those of the best ranking. The function returns one number,
+    or one per example `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that
+    is raced and certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand
+    times per candidate. Raises `InputError` for a function that returns anything else on four examples, and for a kind
+    of task whose answers are no arrays.
     """
     answer, name = _probed(function, kind), own_name(function, "metric")
     if answer.ndim == 0:

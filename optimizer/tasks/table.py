@@ -97,6 +97,21 @@ KINDS: Mapping[str, Kind] = {
             pipeline="sentence-similarity",
             trains=False,
         ),
+        Kind(
+            name="reranking",
+            metrics=("ndcg@10", "mrr@10"),
+            head=Head(kind=_CLASSES, answers="scores"),
+            reader="optimizer.tasks.ranking.reader:RerankReader",
+            pipeline="text-ranking",
+        ),
+        Kind(
+            name="retrieval",
+            metrics=("cosine-ndcg@10", "cosine-mrr@10"),
+            head=Head(kind="", wrap="optimizer.tasks.embeddings.embedder:embedder"),
+            reader="optimizer.tasks.ranking.reader:RetrievalReader",
+            pipeline="sentence-similarity",
+            trains=False,
+        ),
     )
 }
 

@@ -43,14 +43,14 @@ def with_trained_head(
         with quiet_transformers():
             trained = type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True)
         return trained.to(model.device).eval()
-    held = min(HELD_OUT_MOST, int(len(train) * HELD_OUT_SHARE))
+    held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
     if not held:
         raise InputError("model", "has no trained head and no training examples are left; give a fine-tuned model")
-    order = np.random.default_rng(0).permutation(len(train))
+    order = np.random.default_rng(0).permutation(len(train.labels))
     finetune(
         model,
-        train.subset(order[held:]),
-        held_out=train.subset(order[:held]),
+        train.take(order[held:]),
+        held_out=train.take(order[:held]),
         task=task,
         settings=settings,
         progress=lambda done, total: progress("fine-tuning the dense model", done, total),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optimizer.tasks.texts.examples import Encoder, Examples
+from optimizer.tasks.texts.examples import Encoder, Examples, regrouped
 from optimizer.tasks.texts.table import Table, table_hash
 
 NOTHING = np.zeros(0)
@@ -39,14 +39,10 @@ def pair_examples(encoder: Encoder, table: Table, role: str) -> PairExamples:
     """Return the examples of a table of two texts each."""
     places = {text: place for place, text in enumerate(dict.fromkeys(text for pair in table.texts for text in pair))}
     texts = Table(tuple((text,) for text in places), np.zeros(len(places)), ())
-    alone = encoder.examples(texts, texts.labels, role)
-    return PairExamples(
-        role=role,
-        token_ids=alone.token_ids,
+    return regrouped(
+        encoder.examples(texts, texts.labels, role),
+        PairExamples,
         labels=table.labels,
         hash=table_hash(table),
-        pad_id=alone.pad_id,
-        type_ids=alone.type_ids,
-        cut=alone.cut,
         pairs=np.array([[places[text] for text in pair] for pair in table.texts], dtype=np.intp).reshape(-1, 2),
     )

@@ -54,9 +54,8 @@ class Similarity:
 
     def predictions(self, answers: NDArray[np.float32], examples: Labelled) -> NDArray[Any]:
         """Return the cosines of all pairs: `(n,)`."""
-        directions = answers / np.linalg.norm(answers, axis=1, keepdims=True).clip(min=1e-12)
-        first, second = cast("PairExamples", examples).pairs.T
-        return np.asarray((directions[first] * directions[second]).sum(axis=1))
+        first, second = (directions(answers)[places] for places in cast("PairExamples", examples).pairs.T)
+        return np.asarray((first * second).sum(axis=1))
 
     def divergence(self, dense: NDArray[np.float32], answers: NDArray[np.float32]) -> float:
         """Return the mean of 1 minus the cosine between a text's embeddings."""
@@ -65,3 +64,8 @@ class Similarity:
     def trivial(self, labels: NDArray[Any]) -> float:  # noqa: ARG002 - the same for all
         """Return 0: a correlation with a constant."""
         return 0.0
+
+
+def directions(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return embeddings `(n, width)` of length 1."""
+    return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-12))

@@ -48,6 +48,8 @@ class ImageExamples:
         chosen = np.asarray(indices, dtype=np.intp)
         return ImageExamples(self.role, self.pixels[torch.from_numpy(chosen)], self.labels[chosen], self.hash)
 
+    take = subset  # an image is an example
+
     def batches(
         self, *, batch_size: int, device: torch.device | str = "cpu", order: NDArray[np.integer[Any]] | None = None
     ) -> Iterator[dict[str, Tensor]]:

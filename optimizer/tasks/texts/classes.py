@@ -67,7 +67,7 @@ def scores(column: Column) -> NDArray[np.float64]:
     """
     for row, label in enumerate(column.labels):
         if label is not None and not (_is_number(label) and math.isfinite(float(label))):
-            raise column.refuse(row, f"a regression needs numbers, got {label!r}")
+            raise column.refuse(row, f"a number is needed, got {label!r}")
     return np.array([np.nan if label is None else float(label) for label in column.labels])
 
 

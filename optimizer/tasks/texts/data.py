@@ -12,6 +12,7 @@ import pandas as pd
 from optimizer.errors import InputError, listed
 from optimizer.families.encoders import hub
 from optimizer.spec import StudySpec
+from optimizer.tasks.ranking.collection import collection_files, judged_sheets
 from optimizer.tasks.texts.files import read_file
 from optimizer.tasks.texts.kinds import kind_of_data
 from optimizer.tasks.texts.known import BUILT_IN, GLUE, Source
@@ -70,6 +71,9 @@ def _sheets(spec: StudySpec, source: Source, texts: Mapping[str, Sheet] | None) 
     elif spec.data is not None and is_place(spec.data):
         files, unread = split_files(Path(spec.data), source)
         sheets = {split: read_file(path) for split, path in files.items()}
+        if beside := collection_files({name: Path(spec.data, name) for name in unread}):
+            sheets = judged_sheets(sheets, beside)
+            unread = tuple(name for name in unread if Path(spec.data, name) not in beside.values())
     elif spec.data is None and source.name == BUILT_IN:
         from optimizer.tasks.texts.phrases import phrases_tables
 
@@ -96,10 +100,12 @@ def _from_hub(repository: str, subset: str | None, source: Source) -> tuple[dict
 
 def _table(rows: Rows, names: tuple[str, ...]) -> tuple[Table, list[str]]:
     """Return a split's table, and what was set aside."""
-    blank = np.array([text is None for text in rows.texts])
+    blank = np.array([text is None for text in rows.texts], dtype=bool)
     unlabelled = ~blank & rows.is_unlabelled
     kept = np.flatnonzero(~blank & ~unlabelled)
     counts = {"a text": int(blank.sum()), "a label": int(unlabelled.sum())}
-    aside = [f"{n} of {len(blank)} rows without {what} were set aside" for what, n in counts.items() if n]
+    aside = [*rows.notes] + [
+        f"{n} of {len(blank)} rows without {what} were set aside" for what, n in counts.items() if n
+    ]
     texts = tuple(text for i in kept if (text := rows.texts[i]))
-    return Table(texts, rows.labels[kept], names, are_ids=rows.are_ids), aside
+    return Table(texts, rows.labels[kept], names, are_ids=rows.are_ids, documents=rows.documents), aside

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -59,6 +59,10 @@ class Examples:
             cut=0,
         )
 
+    def take(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
+        """Return the labelled examples at `indices`, each with all of its inputs."""
+        return self.subset(indices)
+
     def batches(
         self, *, batch_size: int, device: torch.device | str = "cpu", order: NDArray[np.integer[Any]] | None = None
     ) -> Iterator[dict[str, Tensor]]:
@@ -88,6 +92,7 @@ class Examples:
 
 
 AnyExamples = Examples | ImageExamples
+SomeExamples = TypeVar("SomeExamples", bound=Examples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,11 @@ class Encoder:
         return tokenise(
             self.tokenizer, table.texts, labels, role=role, digest=table_hash(table), max_length=self.max_length
         )
+
+
+def regrouped(inputs: Examples, kind: type[SomeExamples], **more: Any) -> SomeExamples:
+    """Return inputs as examples of another class, with its fields."""
+    return kind(**{each.name: getattr(inputs, each.name) for each in fields(inputs)} | more)
 
 
 def tokenise(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimizer.tasks.ranking.columns import query_columns
 from optimizer.tasks.texts.columns import LABEL_GUESSES
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
@@ -12,6 +13,8 @@ from optimizer.tasks.tokens.columns import WORD_GUESSES
 
 def kind_of_data(source: Source, sheet: Sheet) -> str:
     """Return the kind of task that the columns of a split are for: one class per text where nothing else is seen."""
+    if source.text_columns is None and query_columns(sheet):
+        return "retrieval" if sheet.corpus else "reranking"
     words = source.text_columns or [name for name in WORD_GUESSES if name in sheet.columns][:1]
     if len(words) == 1 and _holds_lists(sheet, words[0], "text_columns"):
         return "token classification"

@@ -22,13 +22,15 @@ Names = Mapping[int, str]  # of the labels, as the model numbers them
 class Rows:
     """The rows of a sheet. `texts` are None where one is missing, `is_unlabelled` `(n,)` says which have no label.
 
-    `are_ids` is that of a `Table`.
+    `are_ids` and `documents` are those of a `Table`; `notes` say what was set aside.
     """
 
     texts: list[tuple[str, ...] | None]
     labels: NDArray[Any]
     is_unlabelled: NDArray[np.bool_]
     are_ids: bool = False
+    documents: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class TextReader(Protocol):

@@ -23,6 +23,7 @@ class Sheet:
     lines: Sequence[int] | None = None
     notes: tuple[str, ...] = ()
     label_names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by column, where the source has them
+    corpus: Sequence[str] = ()  # documents that no row needs to name
 
     def column(self, name: str, field: str) -> Sequence[Any]:
         """Return a column's values. Raises `InputError` for `field` unless the name occurs exactly once."""

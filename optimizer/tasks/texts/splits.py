@@ -51,8 +51,8 @@ def cut(
 ) -> Splits:
     """Return the roles of the examples. Raises `InputError` where there are too few for the sizes asked for.
 
-    `calibration` is an upper bound; `search` and `verification` are exact sizes, None takes what the rule gives.
-    `notes` are those of the data, kept before those of the cut.
+    `calibration` is an upper bound of a model's inputs; `search` and `verification` are exact sizes, None takes what
+    the rule gives. `notes` are those of the data, kept before those of the cut.
     """
     notes = list(notes)
     pool, wanted_search, held = _roles(_without_repeats(tables, notes), notes)
@@ -66,8 +66,13 @@ def cut(
         if not len(table):
             why = f": {'; '.join(notes)}" if notes else ""
             raise InputError("data", f"no {role} example is left after cutting the splits{why}; give more examples")
-    chosen, rest = _each_once(*_alike(pool, wanted_search, min(calibration, len(pool))), notes)
+    chosen, rest = _each_once(*_alike(pool, wanted_search, _calibrating(pool, calibration)), notes)
     return Splits(chosen, wanted_search, held, rest, tuple(notes))
+
+
+def _calibrating(pool: Table, inputs: int) -> int:
+    """Return how many examples have about so many inputs to a model."""
+    return min(len(pool), max(1, inputs * len(pool) // pool.inputs))
 
 
 def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table, Table]:
@@ -116,7 +121,7 @@ def _each_once(chosen: Table, rest: Table, notes: list[str]) -> tuple[Table, Tab
 
 def _once(table: Table, split: str, notes: list[str]) -> tuple[Table, IntArray]:
     """Return the examples with each text once, and their places in `table`, ascending."""
-    found = distinct([_normal(texts) for texts in table.texts], table.labels)
+    found = distinct([_normal(texts) for texts in table.subjects], table.labels)
     notes.extend(found.notes(split))
     return replace(table.take(found.kept), labels=found.labels), found.kept
 
@@ -179,8 +184,8 @@ def _sized(table: Table, size: int | None, option: str) -> Table:
 
 def _without(table: Table, *others: Table) -> tuple[Table, int]:
     """Return the examples whose text is in none of the others, and how many were removed."""
-    taken = {_normal(texts) for other in others for texts in other.texts}
-    keep = np.array([i for i, texts in enumerate(table.texts) if _normal(texts) not in taken], dtype=np.intp)
+    taken = {_normal(texts) for other in others for texts in other.subjects}
+    keep = np.array([i for i, texts in enumerate(table.subjects) if _normal(texts) not in taken], dtype=np.intp)
     return table.take(keep), len(table) - len(keep)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from tiny_checkpoints import sentences, tokenizer
+from tiny_embedders import embedded, save_folder
 from tiny_encoders import BERT_LIKE
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study
 from transformers import AutoTokenizer, BertConfig, BertModel
@@ -23,27 +24,6 @@ from optimizer.tasks.embeddings.embedder import Embedder
 from optimizer.tasks.embeddings.pooling import Pooling, read_pooling
 
 SIZES = {"train": 150, "validation": 120, "test": 130}
-MODULES = ["Transformer", "Pooling", "Normalize"]
-
-
-def save_folder(place: Path, kinds: list[str] = MODULES, **pooling: bool) -> Path:
-    """Save a tiny random encoder as a sentence-transformers folder."""
-    torch.manual_seed(0)
-    shape = {name: value for name, value in BERT_LIKE.items() if name != "num_labels"}
-    BertModel(BertConfig(**shape, initializer_range=0.08), add_pooling_layer=False).save_pretrained(place)
-    tokenizer().save_pretrained(place)
-    paths = ["", *(f"{i}_{kind}" for i, kind in enumerate(kinds[1:], start=1))]
-    types = [f"sentence_transformers.models.{kind}" for kind in kinds]
-    modules = [{"path": path, "type": kind} for path, kind in zip(paths, types, strict=True)]
-    (place / "modules.json").write_text(json.dumps(modules))
-    (place / "1_Pooling").mkdir()
-    (place / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode_mean_tokens": True}))
-    return place
-
-
-def embedded(model: Any, encode: Any, texts: list[str]) -> np.ndarray:
-    with torch.inference_mode():
-        return model(**encode(texts, padding=True, return_tensors="pt", return_token_type_ids=False)).logits.numpy()
 
 
 def cosines(model: Any, encode: Any, frame: pd.DataFrame) -> np.ndarray:

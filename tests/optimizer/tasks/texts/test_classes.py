@@ -85,7 +85,7 @@ def test_long_lists_of_labels_are_shortened() -> None:
 def test_scores_are_finite_numbers() -> None:
     assert scores(label_column(sheet_of("train", {"label": ["3.2", None, "-1"]}), OWN))[[0, 2]].tolist() == [3.2, -1.0]
     for value in ("high", "nan", "1e999"):
-        with pytest.raises(InputError, match=r"row 2.*a regression needs numbers"):
+        with pytest.raises(InputError, match=r"row 2.*a number is needed"):
             scores(label_column(sheet_of("train", {"label": ["1", value]}), OWN))
 
 
