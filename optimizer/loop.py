@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optimizer.search.proposer import Proposer
 from search_spaces.config import Config
-from studies.records import Candidate, CandidateState, Outcome
+from studies.records import Candidate, CandidateState, Origin, Outcome
 from studies.store import StudyStore
 
 
@@ -50,11 +50,11 @@ def search(
     """Evaluate proposals until the budget is spent or the proposer is exhausted.
 
     Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidate in flight.
-    A candidate that an earlier run left in flight is finished first.
+    A candidate that an earlier run left in flight is finished first; one that was being recovered is left to recovery.
     """
     started = clock()
-    known = list(store.candidates(study_id))
-    for candidate in [c for c in known if c.state is CandidateState.RUNNING]:
+    known = [c for c in store.candidates(study_id) if not (_in_flight(c) and c.proposal.origin is Origin.RECOVER)]
+    for candidate in filter(_in_flight, tuple(known)):
         finished = store.finish_candidate(candidate.id, evaluate(candidate.config))
         known[known.index(candidate)] = finished
         on_finished(finished)
@@ -69,6 +69,10 @@ def search(
         known.append(finished)
         on_finished(finished)
     return Searched(known)
+
+
+def _in_flight(candidate: Candidate) -> bool:
+    return candidate.state is CandidateState.RUNNING
 
 
 def _short(candidates: Sequence[Candidate], budget: Budget) -> str:

@@ -16,6 +16,7 @@ from torch import nn
 from objectives.energy.modelled import modelled_energy
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError
+from optimizer.families.encoders.loading import hash_weights
 from optimizer.pipeline import Pipeline
 from optimizer.prepare import Prepared
 from optimizer.spec import StudySpec
@@ -27,6 +28,7 @@ from studies.store import StudyStore
 
 HELD_OUT_SHARE = 0.05  # share of train, for early stopping
 HELD_OUT_MOST = 1000
+WEIGHTS = "weights"  # the condition of a training that holds the hash of what it made
 BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 
 
@@ -68,9 +70,10 @@ class Recovery:
         training = self._train(model)
         model.load_state_dict(workload.family.tensors(model))  # what a file of it would hold
         tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-        write_entry(weights_path(self.cache_dir, self.study, candidate), tensors)
+        weights = hash_weights(model)
+        write_entry(_folder(self.cache_dir, self.study) / f"{weights}.safetensors", tensors)
         outcome = self.prepared.evaluator.evaluate_model(model, config)
-        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, training))
+        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, training, weights))
 
     def _train(self, model: nn.Module) -> TrainingResult:
         train = self.prepared.workload.train()
@@ -85,8 +88,8 @@ class Recovery:
             teacher=self.prepared.workload.model,
         )
 
-    def _with_training(self, outcome: Outcome, model: nn.Module, training: TrainingResult) -> Outcome:
-        """Add the cost of the training: measured seconds, and joules modelled from its arithmetic and time."""
+    def _with_training(self, outcome: Outcome, model: nn.Module, training: TrainingResult, weights: str) -> Outcome:
+        """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
         workload = self.prepared.workload
         examples = training.steps * FinetuneSettings().batch_size
         joules = modelled_energy(
@@ -96,7 +99,13 @@ class Recovery:
             device_kind=self.prepared.workload.device.type,
         )
         taken = (
-            Measurement(quantity="training_time", value=training.seconds, unit="s", source=Source.MEASURED),
+            Measurement(
+                quantity="training_time",
+                value=training.seconds,
+                unit="s",
+                source=Source.MEASURED,
+                conditions={WEIGHTS: weights},
+            ),
             Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
         )
         return replace(outcome, measurements=(*outcome.measurements, *taken), seconds=training.seconds)
@@ -109,14 +118,13 @@ def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path
     """
     if candidate.config.form is not Form.FINETUNED:
         return pipeline.build(candidate.config)
-    path = weights_path(cache_dir, study, candidate)
-    earlier = path.with_name(f"{candidate.number}.safetensors")  # of versions that named the study alone
-    stored = read_entry(path) or read_entry(earlier)
+    paths = weights_paths(cache_dir, study, candidate)
+    stored = next(filter(None, map(read_entry, paths)), None)
     if stored is None:
         raise InputError(
             "cache_dir",
-            f"the trained weights of candidate {candidate.number} are missing or damaged at {path}; give the directory "
-            "that the study ran with, or run it again under another name",
+            f"the trained weights of candidate {candidate.number} are missing or damaged at {paths[0]}; give the "
+            "directory that the study ran with, or run it again under another name",
         )
     tensors = {name: tensor.to(pipeline.workload.device) for name, tensor in stored.items()}
     model = pipeline.outline(candidate.config, tensors)
@@ -124,10 +132,17 @@ def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path
     return model.eval()
 
 
-def weights_path(cache_dir: Path, study: Study, candidate: Candidate) -> Path:
-    """Return the path of a recovered candidate's trained weights.
+def weights_paths(cache_dir: Path, study: Study, candidate: Candidate) -> tuple[Path, ...]:
+    """Return where a recovered candidate's trained weights may be.
 
-    Databases that share a cache may each hold a study of this name; the time of its creation tells them apart.
+    The outcome names them by their hash: studies of one name in several databases, and a process that has lost the
+    study and writes late, leave them unchanged. Earlier versions named them by the candidate.
     """
+    measured = next((m for m in candidate.measurements if WEIGHTS in m.conditions), None)
     created = f"{study.created_at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
-    return cache_dir / "recovered" / study.slug / f"{candidate.number}-{created}.safetensors"
+    names = [measured.conditions[WEIGHTS]] if measured else [f"{candidate.number}-{created}", candidate.number]
+    return tuple(_folder(cache_dir, study) / f"{name}.safetensors" for name in names)
+
+
+def _folder(cache_dir: Path, study: Study) -> Path:
+    return cache_dir / "recovered" / study.slug

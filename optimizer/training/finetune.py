@@ -20,10 +20,10 @@ from optimizer.errors import InputError
 from optimizer.predict import predict
 from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.training.batches import Order, shuffled
+from optimizer.training.batches import Order, Places, shuffled
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
-from optimizer.training.loop import Epoch, Loop, Places
+from optimizer.training.loop import Epoch, Loop
 
 CLIP = 1.0  # of the gradient's norm
 

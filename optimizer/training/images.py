@@ -18,10 +18,11 @@ from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
+from optimizer.training.batches import Places
 from optimizer.training.cutting import batch_count, in_batches
 from optimizer.training.energy import Metered, StepCost, adam, count_step, metered
 from optimizer.training.learner import Learner
-from optimizer.training.loop import Loop, Places
+from optimizer.training.loop import Loop
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.schedule import Schedule, SparseTraining
 from search_spaces.transforms.masks.target import Target

@@ -10,19 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from objectives.device import device_of
 from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch
+from optimizer.training.batches import Places
 from optimizer.training.learner import UNSTABLE, Learner
 from optimizer.training.randomness import own_randomness
-
-Places = NDArray[np.integer[Any]]  # of the examples of one batch: `(batch,)`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

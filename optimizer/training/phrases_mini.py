@@ -17,7 +17,7 @@ from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 from optimizer.training.randomness import own_randomness
 
-NAME = "phrases-mini-3"  # a new number for every change of grammar, shape or training
+NAME = "phrases-mini-4"  # a new number for every change of grammar, shape or training
 LABELS = ("negative", "positive")
 SHAPE: dict[str, Any] = {  # Any: arguments of several types
     "hidden_size": 128,

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_checkpoints import save_data, save_tiny
+from torch import nn
 
 from optimizer.certification import stored_list
 from optimizer.errors import InputError
@@ -23,15 +23,17 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.fronts import front_of
 from optimizer.member import RunResult
 from optimizer.pipeline import Pipeline
+from optimizer.predict import predict
 from optimizer.progress import Event
-from optimizer.recover import build_candidate, weights_path
+from optimizer.recover import WEIGHTS, build_candidate, weights_paths
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
+from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 from search_spaces.config import Form
 from search_spaces.transforms.units.damping import mark_strained
 from studies.opening import open_store
 from studies.records import CandidateState, Origin, StudyState, Verdict
-from studies.store import StudyExistsError
+from studies.store import StudyExistsError, StudyLostError
 
 SIZES = {"train": 300, "validation": 260, "test": 240}
 
@@ -251,26 +253,49 @@ def test_recovered_models_are_candidates_of_their_own(assets: Path, tmp_path: Pa
     store.close()
 
 
-def test_recovered_weights_are_those_of_their_own_study_or_refused(assets: Path, tmp_path: Path) -> None:
+def test_recovered_weights_are_those_that_the_study_counts_or_refused(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given, cache = spec(assets, recover="finetune", trials=3, epsilon=0.5), tmp_path / "cache"
-    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
-    optimize(given, store=store, cache_dir=cache, study="s")
+    store, other = (open_store(f"sqlite:///{tmp_path}/s.sqlite") for _ in range(2))
+
+    def frozen(model: nn.Module, *examples: object, **settings: object) -> TrainingResult:
+        """Train late: another process has meanwhile taken the study and finished it."""
+        monkeypatch.undo()
+        other.update_study(other.study("s").id, state=StudyState.INTERRUPTED)
+        resume("s", store=other, cache_dir=cache)
+        return finetune(model, *examples, **{**settings, "settings": FinetuneSettings(learning_rate=1e-3)})
+
+    monkeypatch.setattr("optimizer.recover.finetune", frozen)
+    with pytest.raises(StudyLostError):
+        optimize(given, store=store, cache_dir=cache, study="s")
     study = store.study("s")
-    trained = next(c for c in store.candidates(study.id) if c.config.form is Form.FINETUNED)
+    trained = next(c for c in store.candidates(study.id) if c.config.form is Form.FINETUNED and c.outcome)
     workload = load_workload(given, cache_dir=cache, progress=lambda *_: None)
-    build = partial(build_candidate, trained, Pipeline.of(given, workload, cache), cache_dir=cache)
-    whole = build(study=study).state_dict()
-    namesake = replace(study, created_at=study.created_at + timedelta(seconds=1))  # in another database
-    with pytest.raises(InputError, match="missing or damaged"):
-        build(study=namesake)
-    place = weights_path(cache, study, trained)
-    earlier = place.rename(place.with_name(f"{trained.number}.safetensors"))
-    assert all(torch.equal(tensor, whole[name]) for name, tensor in build(study=study).state_dict().items())
-    half = earlier.read_bytes()[:1000]
-    earlier.unlink()  # models loaded above read the whole file still
-    earlier.write_bytes(half)
-    with pytest.raises(InputError, match=r"missing or damaged .* give the directory that the study ran with"):
-        build(study=study)
+    pipeline = Pipeline.of(given, workload, cache)
+    build = partial(build_candidate, pipeline=pipeline, cache_dir=cache)
+    whole = build(trained, study=study)
+    examples = workload.search
+    right = predict(whole, examples, workload.task).argmax(axis=1) == examples.labels
+    of_dense = predict(workload.model, examples, workload.task).argmax(axis=1) == examples.labels
+    assert trained.outcome.drop == pytest.approx(of_dense.mean() - right.mean())
+    (place,) = weights_paths(cache, study, trained)
+    finetuned = [c for c in store.candidates(study.id) if c.config.form is Form.FINETUNED]
+    assert len(list(place.parent.iterdir())) == len(finetuned) + 1  # and what came too late
+
+    before = replace(trained, measurements=tuple(m for m in trained.measurements if WEIGHTS not in m.conditions))
+    by_number, by_study = place.with_name(f"{trained.number}.safetensors"), weights_paths(cache, study, before)[0]
+    for earlier in (by_study, by_number):
+        place = place.rename(earlier)
+        same = build(before, study=study).state_dict()
+        assert all(torch.equal(tensor, same[name]) for name, tensor in whole.state_dict().items())
+    half = place.read_bytes()[:1000]
+    place.unlink()  # models loaded above read the whole file still
+    place.write_bytes(half)
+    for candidate in (trained, before):
+        with pytest.raises(InputError, match=r"missing or damaged .* give the directory that the study ran with"):
+            build(candidate, study=study)
+    other.close()
     store.close()
 
 
@@ -309,6 +334,7 @@ KILLED = """
 import sys
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
+from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 from pathlib import Path
 from studies.opening import open_store
 root = Path(sys.argv[1])
