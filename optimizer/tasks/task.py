@@ -17,7 +17,8 @@ from objectives.metrics import Metric
 
 Batch = Mapping[str, Tensor]
 Reduction = Literal["sum", "mean"]
-TARGETS = frozenset({"labels", "places"})  # of a batch: what the model is not given
+TAUGHT = "taught"  # of a batch: the outputs of a teacher
+TARGETS = frozenset({"labels", "places", TAUGHT})  # of a batch: what the model is not given
 
 
 class Labelled(Protocol):

@@ -103,13 +103,13 @@ def learner_of(
     return Learner(
         model,
         loss=taught_loss(task, teacher) if teacher else labels_loss(task),
-        optimizer=torch.optim.AdamW(_decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
+        optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
         rate=partial(linear_schedule, total=total, warmup=settings.warmup),
         clip=CLIP,
     )
 
 
-def _decayed(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Return the groups of parameters: matrices decay, biases and norms do not."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [

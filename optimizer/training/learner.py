@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch, Task, ask
@@ -18,7 +20,8 @@ class Learner:
     """Trains `model` in place and counts the `steps` taken.
 
     `rate` returns the share of the learning rate at a step from 0 (None: always 1); `clip` is the largest norm of the
-    gradient (None: any).
+    gradient (None: any). Without `dropout` a model in training computes what it computes in use, and its batch norms
+    learn.
     """
 
     def __init__(
@@ -29,10 +32,37 @@ class Learner:
         optimizer: torch.optim.Optimizer,
         rate: Callable[[int], float] | None = None,
         clip: float | None = None,
+        dropout: bool = True,
     ) -> None:
         self.model, self.steps = model, 0
+        self._dropout = dropout
         self._loss, self._optimizer, self._clip = loss, optimizer, clip
         self._schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate) if rate else None
+
+    def train(self) -> None:
+        """Put the model into training mode."""
+        self.model.train(self._dropout)
+        for module in self.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.train()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of model, optimizer and schedule."""
+        schedule = self._schedule.state_dict() if self._schedule else {}
+        return {
+            "steps": self.steps,
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": {name: value for name, value in schedule.items() if name != "lr_lambdas"},  # no code
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of a learner that was made alike."""
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._schedule:
+            self._schedule.load_state_dict({"lr_lambdas": [None] * len(self._optimizer.param_groups)} | state["schedule"])
+        self.steps = state["steps"]
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch and return the loss before it, on the model's device.

@@ -72,8 +72,8 @@ class Loop:
 
     def _learn(self, number: int) -> float:
         """Take the steps of one epoch and return their mean loss."""
-        model, batches = self.learner.model.train(), self.draw()
-        total = torch.zeros((), device=device_of(model))
+        self.learner.train()
+        batches, total = self.draw(), torch.zeros((), device=device_of(self.learner.model))
         for places in batches:
             total += self.learner.step(self.load(places))
             self.after_step(self.learner.steps)

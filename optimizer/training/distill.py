@@ -1,0 +1,99 @@
+"""Distillation: a pruned model learns its teacher's answers, without labels and without the noise of dropout.
+
+It starts from the weights that the bank has solved for, so one epoch at a high learning rate is enough. The word
+embeddings stay as they are: they are most of a small model's parameters, and pruning has not touched them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from optimizer.tasks.task import Task
+from optimizer.training.batches import shuffled
+from optimizer.training.checkpoint import Checkpoint
+from optimizer.training.cutting import batch_count
+from optimizer.training.finetune import CLIP, decayed
+from optimizer.training.learner import Learner, linear_schedule
+from optimizer.training.loop import Loop, Places
+from optimizer.training.teacher import Lessons, lesson_loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillSettings:
+    """The settings of a distillation. `epochs` may be a fraction: the schedule always falls to 0 at its end."""
+
+    learning_rate: float
+    epochs: float = 1.0
+    batch_size: int = 32
+    warmup: float = 0.06  # share of all steps
+    weight_decay: float = 0.01
+    seed: int = 0
+
+    def steps(self, examples: int) -> int:
+        """Return the steps of a training on this many examples, at least one."""
+        return max(1, round(self.epochs * batch_count(examples, self.batch_size)))
+
+
+def distill(
+    model: nn.Module,
+    lessons: Lessons,
+    task: Task,
+    settings: DistillSettings,
+    *,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> int:
+    """Train a model in place, leave it in evaluation mode, and return the steps taken by this call.
+
+    `checkpoint` keeps its state: after an interrupt the next call takes the steps that are left. `progress` receives
+    (steps done, all steps). Raises `MachineError` when the loss is NaN or infinite.
+    """
+    total = settings.steps(len(lessons.examples))
+    learner = _learner(model, task, settings, total)
+    if checkpoint:
+        checkpoint.restore(learner)
+    before = learner.steps
+    batches = _batches(lessons, settings, total)[before:]
+
+    def after_step(done: int) -> None:
+        try:
+            progress(done, total)
+        except BaseException:  # a cancel: nothing is lost but the next step
+            if checkpoint:
+                checkpoint.keep(learner, now=True)
+            raise
+        if checkpoint:
+            checkpoint.keep(learner)
+
+    if batches:
+        Loop(learner=learner, draw=lambda: batches, load=lessons, epochs=1, seed=settings.seed, after_step=after_step).run()
+    model.eval()
+    return learner.steps - before
+
+
+def _batches(lessons: Lessons, settings: DistillSettings, total: int) -> list[Places]:
+    """Return the batches of all steps: the same for every student of these lessons."""
+    rng, batches = np.random.default_rng(settings.seed), list[Places]()
+    while len(batches) < total:
+        batches += shuffled(lessons.examples.lengths, size=settings.batch_size, rng=rng)
+    return batches[:total]
+
+
+def _learner(model: nn.Module, task: Task, settings: DistillSettings, total: int) -> Learner:
+    frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) not in frozen)
+    return Learner(
+        model,
+        loss=lesson_loss(task),
+        optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
+        rate=partial(linear_schedule, total=total, warmup=settings.warmup),
+        clip=CLIP,
+        dropout=False,
+    )
