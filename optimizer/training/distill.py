@@ -71,8 +71,11 @@ def distill(
         if checkpoint:
             checkpoint.keep(learner)
 
+    loop = Loop(
+        learner=learner, draw=lambda: batches, load=lessons, epochs=1, seed=settings.seed, after_step=after_step
+    )
     if batches:
-        Loop(learner=learner, draw=lambda: batches, load=lessons, epochs=1, seed=settings.seed, after_step=after_step).run()
+        loop.run()
     model.eval()
     return learner.steps - before
 

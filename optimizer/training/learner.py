@@ -61,7 +61,8 @@ class Learner:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         if self._schedule:
-            self._schedule.load_state_dict({"lr_lambdas": [None] * len(self._optimizer.param_groups)} | state["schedule"])
+            own = {"lr_lambdas": [None] * len(self._optimizer.param_groups)}
+            self._schedule.load_state_dict(own | state["schedule"])
         self.steps = state["steps"]
 
     def step(self, batch: Batch) -> Tensor:

@@ -21,7 +21,7 @@ TASK = Classification()
 SETTINGS = DistillSettings(learning_rate=3e-3, batch_size=16)  # 13 steps of 200 examples
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """What a progress callback raises to cancel."""
 
 
@@ -91,9 +91,9 @@ def test_an_interrupted_training_continues_with_the_step_that_is_next(
 
     def stop(done: int, _total: int) -> None:
         if done == 5:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         distill(halted, lessons, TASK, SETTINGS, checkpoint=checkpoint, progress=stop)
     continued = damaged(teacher)
     assert distill(continued, lessons, TASK, SETTINGS, checkpoint=checkpoint) == 8
@@ -112,9 +112,9 @@ def test_a_damaged_state_and_one_of_another_training_count_as_absent(
     assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one")) == 1
 
     def stop(_done: int, _total: int) -> None:
-        raise Stopped
+        raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one"), progress=stop)
     assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "another")) == 1
     assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one")) == 0
@@ -127,5 +127,6 @@ def test_a_share_of_an_epoch_is_a_share_of_its_steps(epochs: float, steps: int) 
 
 def test_dropout_is_off_and_batch_norms_learn() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.BatchNorm1d(4))
-    Learner(model, loss=lambda *_: torch.zeros(()), optimizer=torch.optim.SGD(model.parameters()), dropout=False).train()
+    optimizer = torch.optim.SGD(model.parameters())
+    Learner(model, loss=lambda *_: torch.zeros(()), optimizer=optimizer, dropout=False).train()
     assert [module.training for module in model] == [False, False, True]
