@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,7 @@ from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.worth import Worth
 from search_spaces.config import Config
-from studies.memory import MemoryStore
+from studies.opening import open_store
 from studies.records import Candidate, Outcome, Proposal
 
 
@@ -57,16 +58,16 @@ class Arena:
 
     def run(self, proposer: Proposer) -> dict[str, float]:
         """Return the verified hypervolume of a strategy, its cheapest verified FLOPs ratio, and its candidates."""
-        store = MemoryStore()
-        study = store.create_study("strategy", self.spec.model_dump(mode="json"))
-        candidates = search(
-            study_id=study.id,
-            store=store,
-            proposer=proposer,
-            evaluate=self._evaluate,
-            budget=Budget(trials=self.spec.trials),
-            on_finished=lambda _candidate: None,
-        ).candidates
+        with TemporaryDirectory() as place, closing(open_store(f"sqlite:///{place}/s.sqlite")) as store:
+            study = store.create_study("strategy", self.spec.model_dump(mode="json"))
+            candidates = search(
+                study_id=study.id,
+                store=store,
+                proposer=proposer,
+                evaluate=self._evaluate,
+                budget=Budget(trials=self.spec.trials),
+                on_finished=lambda _candidate: None,
+            ).candidates
         chosen = choose_shortlist(
             candidates, is_feasible=self.is_feasible, cost_of=self._flops, epsilon=self.spec.epsilon
         )

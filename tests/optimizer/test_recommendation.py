@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from stored_studies import put_study
 
@@ -10,16 +12,16 @@ from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.fronts import front_of
 from optimizer.member import FrontResult
 from optimizer.recommendation import UnmeasuredError, parsed_weights
-from studies.memory import MemoryStore
+from studies.opening import open_store
 
 MEMBERS = [(0.0, 0.9), (0.01, 0.5), (0.04, 0.4)]
 
 
-@pytest.fixture
-def front() -> FrontResult:
-    store = MemoryStore()
-    study = put_study(store, "s", candidates=MEMBERS)
-    return front_of(study, store.candidates(study.id))
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> FrontResult:
+    with closing(open_store(f"sqlite:///{tmp_path_factory.mktemp('front')}/s.sqlite")) as store:
+        study = put_study(store, "s", candidates=MEMBERS)
+        return front_of(study, store.candidates(study.id))
 
 
 def test_the_knee_is_the_fronts_own_and_says_so(front: FrontResult) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import count
+from pathlib import Path
 
 import pytest
 from search_space_fixture import candidate, groups, harm, space
@@ -21,8 +23,9 @@ from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
 from search_spaces.config import Config
 from search_spaces.groups import check_config
-from studies.memory import MemoryStore
+from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+from studies.store import StudyStore
 
 EPSILON = 0.01
 TRIALS = 24
@@ -169,8 +172,13 @@ def outcome_of(config: Config) -> Outcome:
     return outcome
 
 
-def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in_flight() -> None:
-    store = MemoryStore()
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[StudyStore]:
+    with closing(open_store(f"sqlite:///{tmp_path}/s.sqlite")) as opened:
+        yield opened
+
+
+def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in_flight(store: StudyStore) -> None:
     study = store.create_study("s", {})
     evaluated: list[Config] = []
 
@@ -203,10 +211,12 @@ def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in
     assert [c.config for c in stored] == [c.config for c in run(staged(), TRIALS)][:12]
 
 
-def searched(proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0) -> tuple[str | None, int]:
+def searched(
+    store: StudyStore, proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0
+) -> tuple[str | None, int]:
     """Return why a search ended early, and after how many candidates."""
-    store, ticks = MemoryStore(), count()
-    study = store.create_study("s", {})
+    ticks = count()
+    study = store.create_study(f"s{len(store.studies())}", {})
     found = search(
         study_id=study.id,
         store=store,
@@ -219,14 +229,14 @@ def searched(proposer: Proposer, budget: Budget, *, seconds_each: float = 0.0) -
     return found.ended, len(found.candidates)
 
 
-def test_a_search_that_ends_before_its_trials_says_why() -> None:
-    assert searched(staged(), Budget(trials=12)) == (None, 12)
-    ended, candidates = searched(staged(), Budget(trials=12, timeout_s=5.0, spent_s=1.0), seconds_each=1.0)
+def test_a_search_that_ends_before_its_trials_says_why(store: StudyStore) -> None:
+    assert searched(store, staged(), Budget(trials=12)) == (None, 12)
+    ended, candidates = searched(store, staged(), Budget(trials=12, timeout_s=5.0, spent_s=1.0), seconds_each=1.0)
     assert candidates < 12
     assert ended == f"the search ended after {candidates} of 12 trials: the timeout of 5 s was reached"
-    ended, candidates = searched(staged(limits={"flops": 1e-9}), Budget(trials=12))
+    ended, candidates = searched(store, staged(limits={"flops": 1e-9}), Budget(trials=12))
     assert (ended or "").startswith(f"the search ended after {candidates} of 12 trials: neither sampler")
-    ended, candidates = searched(IterativeProposer(groups(), lambda _: True), Budget(trials=12))
+    ended, candidates = searched(store, IterativeProposer(groups(), lambda _: True), Budget(trials=12))
     assert ended == f"the search ended after {candidates} of 12 trials: the iterative algorithm stops at the ratio " + (
         "where ε breaks"
     )

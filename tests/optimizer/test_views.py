@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 from stored_studies import put_study
@@ -9,12 +11,12 @@ from stored_studies import put_study
 from api.cli.render import print_front
 from objectives.measurement import Interval, Measurement, Source
 from optimizer.fronts import front_of
-from studies.memory import MemoryStore
+from studies.opening import open_store
 
 
 @pytest.mark.parametrize(("upper", "kernels", "gain"), [(0.99, "", True), (1.01, "", False), (0.99, "dense", False)])
-def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: str, gain: bool) -> None:
-    store = MemoryStore()
+def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: str, gain: bool, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     study = put_study(store, "s", candidates=[(0.0, 0.5)])
     (candidate,) = store.candidates(study.id)
     common = {"value": 0.95, "source": Source.NVML, "n": 3, "interval": Interval(lower=0.9, upper=upper)}
@@ -23,6 +25,7 @@ def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: s
     found = [Measurement(quantity=name, unit=unit, conditions=conditions, **common) for name, unit in named]
     store.add_measurements(candidate.id, found)
     front = front_of(study, store.candidates(study.id))
+    store.close()
     (member,) = front.items
     assert (member.energy_gain, member.energy_ratio) == (gain, 0.95)
     printed = Console(width=200)

@@ -35,7 +35,7 @@ def test_studies_go_to_the_users_data_directory() -> None:
     assert default_storage_url() == f"sqlite:///{directory}/studies.sqlite"
 
 
-@pytest.mark.parametrize("module", ["studies.store", "studies.records", "studies.opening", "studies.memory"])
+@pytest.mark.parametrize("module", ["studies.store", "studies.records", "studies.opening"])
 def test_importing_loads_neither_torch_nor_a_database_library(module: str) -> None:
     heavy = f"import sys, {module}; print({{'torch', 'sqlalchemy', 'alembic', 'sqlite3'}} & sys.modules.keys())"
     assert subprocess.check_output([sys.executable, "-c", heavy], text=True).strip() == "set()"
