@@ -1,39 +1,16 @@
-"""Answers to requests with an idempotency key, in SQL."""
+"""Answers to requests with an idempotency key, in SQL: kept by owner (None without a key) and key, for 24 hours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from studies.idempotency import KEPT, IdempotencyConflictError, StoredResponse
-from studies.rules import json_data, utc_now
-from studies.sql.database import Database
+from studies.rules import json_data
 from studies.sql.locks import hold
 from studies.sql.tables import AnswerRow
-
-
-class SqlIdempotency:
-    """Keeps answers by the owner (None without a key) and the key of their request, for 24 hours."""
-
-    def __init__(self, database: Database, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._database = database
-        self._clock = clock
-
-    def recall(self, owner: str | None, key: str, request_hash: str) -> StoredResponse | None:
-        """Return the answer that this request got, None if it is new. Raises `IdempotencyConflictError`."""
-        with self._database.read() as session:
-            return answer_to(session, owner, key, request_hash, now=self._clock())
-
-    def remember(self, owner: str | None, key: str, request_hash: str, *, response: StoredResponse) -> StoredResponse:
-        """Keep an answer unless one is kept, and return the one kept. Raises `IdempotencyConflictError`."""
-        now = self._clock()
-        with self._database.write() as session:
-            hold_key(session, owner, key)
-            before = answer_to(session, owner, key, request_hash, now=now)
-            return before or keep_answer(session, owner, key, request_hash, response=response, now=now)
 
 
 def hold_key(session: Session, owner: str | None, key: str) -> None:

@@ -18,7 +18,7 @@ from studies.rules import utc_now
 from studies.sql import leases, writes
 from studies.sql.database import Database
 from studies.sql.events import SqlEventLog, append_state
-from studies.sql.idempotency import SqlIdempotency, answer_to, hold_key, keep_answer
+from studies.sql.idempotency import answer_to, hold_key, keep_answer
 from studies.sql.jobs import SqlJobQueue
 from studies.sql.keys import SqlKeyRing
 from studies.sql.queries import is_named, study_by_id, study_records
@@ -50,7 +50,6 @@ class SqlService:
         self.jobs = SqlJobQueue(database, clock=clock, process=self._process)
         self.workers = SqlWorkers(database, clock=clock)
         self.keys = SqlKeyRing(database, clock=clock)
-        self.idempotency = SqlIdempotency(database, clock=clock)
 
     @classmethod
     def open(cls, text: str) -> Self:
@@ -120,11 +119,6 @@ class SqlService:
     def reader(self, *, most: int) -> CandidateReader:
         """Return a reader that holds so many candidates at most."""
         return CandidateReader(self.database, most=most)
-
-    def ping(self) -> None:
-        """Ask the database for its shortest answer. Raises `StoreUnusableError`, `StoreError`."""
-        with self.database.glance() as connection:
-            connection.execute(select(1))
 
     def close(self) -> None:
         """Release connections; nothing of this is used afterwards."""

@@ -22,7 +22,6 @@ def test_nothing_is_written_into_a_file_that_is_gone(tmp_path: Path, sqlite_url:
     if replaced:
         shutil.copy(aside, path)
     for access in (
-        service.ping,
         service.jobs.waiting,
         lambda: service.revisions.of("first"),
         lambda: service.store.study("first"),

@@ -69,7 +69,7 @@ class Checkpoint:
         if self.trained_for not in (None, kind.head.kind):
             raise InputError(
                 "model",
-                f"{self.name} is a {self._class_name}, whose head is not for {kind.name}; "
+                f"{self.name} is a {self.class_name}, whose head is not for {kind.name}; "
                 f"{_fitting(str(self.trained_for))}, or the encoder without its head, which gets a new one",
             )
         if asked.has_head and kind.head.kind:
@@ -126,12 +126,13 @@ class Checkpoint:
                 f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
                 "(modules.json) are not used"
             )
-        if not self.trained_for and re.search(r"For[A-Z]", self._class_name):
-            notes.append(f"{self.name} is a {self._class_name}: its encoder is taken, its head is not used")
+        if not self.trained_for and re.search(r"For[A-Z]", self.class_name):
+            notes.append(f"{self.name} is a {self.class_name}: its encoder is taken, its head is not used")
         return notes
 
     @property
-    def _class_name(self) -> str:
+    def class_name(self) -> str:
+        """The class that it was saved by, as far as its config.json names it."""
         return str(next(iter(self.config.get("architectures") or ()), f"model for {self.trained_for}"))
 
     def _rows(self, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,30 +31,9 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     NaN, do not fit, are missing, or belong to layers that the configuration does not have, and for a configuration
     that cannot be built.
     """
-    admit_torchvision()
-    import transformers
-    from huggingface_hub.errors import StrictDataclassError
-
-    try:
-        # a new head, where there is none, is the same in every run
-        with quiet_transformers(), own_randomness(0, torch.device("cpu")):
-            if "pruned" in checkpoint.config:
-                known = getattr(modeling_pruned, checkpoint.config["architectures"][0])
-            else:
-                known = getattr(transformers, auto_class(checkpoint.head))
-            model, info = known.from_pretrained(
-                checkpoint.directory,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-                **({"num_labels": outputs} if checkpoint.head.kind else {}),
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("model", f"{checkpoint.directory} cannot be loaded: {error}") from error
-    except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
-        raise InputError("model", f"{checkpoint.directory}/config.json is wrong: {error!r}; correct it") from error
+    name, named = auto_class(checkpoint.head), {"num_labels": outputs} if checkpoint.head.kind else {}
+    own = checkpoint.class_name if "pruned" in checkpoint.config else None
+    model, info = pretrained(name, checkpoint.directory, own=own, **named)
     model.config.per_layer_config = None  # `save_stock` writes it again
     missing = sorted(info["missing_keys"])
     if not checkpoint.head.kind and missing and all(name.startswith("pooler.") for name in missing):
@@ -64,6 +44,34 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
         name_labels(model, checkpoint.label_names)
     model.config.problem_type = checkpoint.head.problem_type or model.config.problem_type
     return checkpoint.head.wrapped(model, checkpoint.directory).to(device).eval()
+
+
+def pretrained(name: str, directory: Path, *, own: str | None = None, **named: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a checkpoint in float32 by transformers' class of a name, or a class of `own`, and its report on loading.
+
+    What the checkpoint lacks is new, and the same in every run. Raises `InputError` where it cannot be loaded.
+    """
+    admit_torchvision()
+    import transformers
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        with quiet_transformers(), own_randomness(0, torch.device("cpu")):
+            known = getattr(modeling_pruned, own) if own else getattr(transformers, name)
+            loaded: tuple[Any, dict[str, Any]] = known.from_pretrained(
+                directory,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **named,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("model", f"{directory} cannot be loaded: {error}") from error
+    except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
+        raise InputError("model", f"{directory}/config.json is wrong: {error!r}; correct it") from error
+    return loaded
 
 
 def auto_class(head: Head) -> str:

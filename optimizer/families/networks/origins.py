@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from torch import nn
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import label_names
 from optimizer.families.encoders.hub import fetch_model
-from optimizer.families.encoders.loading import check_finite
+from optimizer.families.encoders.loading import check_finite, pretrained
 from optimizer.families.encoders.saved import check_directory
 from optimizer.families.encoders.weights import check_float, stored_tensors
 from optimizer.families.networks.classifier import ImageClassifier
@@ -26,11 +26,9 @@ from optimizer.families.networks.network import Source
 from optimizer.families.networks.processor import FILE as PROCESSOR
 from optimizer.families.networks.processor import Processor, has_processor, read_processor
 from optimizer.families.networks.weights import fit_weights, read_weights
-from optimizer.quiet import quiet_transformers
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import Normalisation
 from optimizer.tasks.images.known import Shape
-from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
 from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.soundness import check_own_weights, check_sound
@@ -154,26 +152,11 @@ class SavedModel:
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; if the checkpoint has another number of classes, it has a new head, to be fine-tuned."""
-        admit_torchvision()
-        from transformers import AutoModelForImageClassification
-
         stored = stored_tensors(self.directory)
         check_float(stored)
-        try:
-            with quiet_transformers(), own_randomness(0, torch.device("cpu")):
-                known: Any = AutoModelForImageClassification  # untyped
-                net, loaded = known.from_pretrained(
-                    self.directory,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    num_labels=classes,
-                    ignore_mismatched_sizes=True,
-                    output_loading_info=True,
-                )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError("model", f"{self.directory} cannot be loaded: {error}") from error
+        net, loaded = pretrained(
+            "AutoModelForImageClassification", self.directory, num_labels=classes, ignore_mismatched_sizes=True
+        )
         absent = {*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])}
         if strange := sorted(name for name in absent if not HEAD.search(name)):
             raise InputError("model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")

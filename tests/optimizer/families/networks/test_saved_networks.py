@@ -120,6 +120,9 @@ def test_networks_that_cannot_be_taken_are_refused_with_the_remedy(tmp_path: Pat
     (model / "config.json").write_text(json.dumps({**config, "model_type": "bit"}))
     with pytest.raises(InputError, match="'bit' are not supported"):
         check_workload(spec_of(model, data))
+    (model / "config.json").write_text(json.dumps({**config, "hidden_act": "odd"}))
+    with pytest.raises(InputError, match=r"config\.json is wrong: KeyError\('odd'\); correct it"):
+        SavedModel(model).dense((3, SIDE, SIDE), CLASSES)
 
 
 @pytest.mark.parametrize(
