@@ -22,6 +22,17 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class LabelView(View):
+    """A label's F1 on the verification examples, of which `n` have it, and its drop with the paired 95 % interval."""
+
+    label: str
+    n: int
+    dense_f1: float
+    f1: float
+    drop: float
+    interval: tuple[float, float]
+
+
 class VerificationView(View):
     """A member's figures on the verification examples. Drops and bounds are in the metric's unit; positive is worse."""
 
@@ -32,6 +43,7 @@ class VerificationView(View):
     upper_95: float | None  # paired, one-sided 95 %, for this member alone; None where the metric has no valid bound
     verdict: Verdict
     blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
+    labels: tuple[LabelView, ...] = ()  # of a multi-label classifier
 
 
 class LatencyView(View):

@@ -10,6 +10,7 @@ from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
+from optimizer.tasks.multilabel.by_label import label_views
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
 from search_spaces.transforms.kernels import DENSE_KERNELS
@@ -169,6 +170,7 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         upper_95=judgement.upper_95,
         verdict=judgement.verdict,
         blocked_by=judgement.blocked_by,
+        labels=label_views(candidate.measurements),
     )
 
 

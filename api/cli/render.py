@@ -23,6 +23,7 @@ COLOURS = {
 }
 NO_GAIN = "no gain"
 ABSENT = "–"
+MOST_LABELS = 20  # of those with several, the most dropped
 NARROWEST_TABLE = 72  # columns
 
 
@@ -181,6 +182,11 @@ def _print_knee(result: RunResult, console: Console) -> None:
     if verified is not None and dense.verification_accuracy is not None:
         pair = dense.verification_accuracy, verified.accuracy
         table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}"))
+        for label in sorted(verified.labels, key=lambda each: -each.drop)[:MOST_LABELS]:
+            change = f"drop {_with_bounds(label.drop, label.interval)}"
+            table.add_row(
+                f"F1 of {escape(label.label)} (n = {label.n})", f"{label.dense_f1:.4f}", f"{label.f1:.4f}", change
+            )
     giga = "{:.3f} G" if dense.flops >= 1e8 else "{:.3g} G"
     table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, giga))
     for view in member.latency:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from optimizer.member import Member, RunResult
+from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
 
@@ -64,12 +64,13 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         "",
     ]
     if verified is not None:
-        lines.append(
+        lines += [
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
             f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
             f"upper bound {_figure(verified.upper_95, '.4f')}; "
-            f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}."
-        )
+            f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}.",
+            *_by_label(verified),
+        ]
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [
         *([] if dtype is None else [f"The weights are stored as {dtype}; sizes are those of files in that type."]),
@@ -123,6 +124,20 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")
         rows.append(f"| {name} | {before} | {member.energy_j:.3g} J ({gain}) |")
     return rows
+
+
+def _by_label(verified: VerificationView) -> list[str]:
+    """Return a table of the labels, empty for other tasks."""
+    rows = [
+        f"| {each.label} | {each.n} | {each.dense_f1:.4f} | {each.f1:.4f} | {each.drop:.4f} "
+        f"[{each.interval[0]:.4f}, {each.interval[1]:.4f}] |"
+        for each in verified.labels
+    ]
+    return (
+        ["", "| F1 by label | examples | dense | this model | drop, 95 % |", "|---|---|---|---|---|", *rows, ""]
+        if rows
+        else []
+    )
 
 
 def _figure(value: float | None, form: str, unit: str = "", *, before: str = "") -> str:

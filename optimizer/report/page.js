@@ -109,6 +109,8 @@ function drawKnee() {
     row(table, [name, isShown(a) ? `${(a * scale).toPrecision(4)} ${unit}` : "–", `${(b * scale).toPrecision(4)} ${unit}`, gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
+  for (const l of m.verification?.labels ?? [])
+    row(table, [`F1 of ${l.label} (n = ${l.n})`, number(l.dense_f1), number(l.f1), `drop ${interval(l.drop, l.interval)}`], "td");
   line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
   for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, "ms", 1e3, l.gain, l.ratio);
   if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, "mJ", 1e3, m.energy_gain, m.energy_ratio);

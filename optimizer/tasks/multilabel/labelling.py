@@ -22,6 +22,7 @@ class Labelling:
 
     divergence_unit: ClassVar[str] = "nat"
     metric: Metric
+    names: tuple[str, ...] = ()  # of the labels, by id
 
     def loss(self, outputs: Tensor, batch: Batch, *, reduction: Reduction) -> Tensor:
         """Return the binary cross-entropy of the labels."""

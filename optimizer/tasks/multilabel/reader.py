@@ -56,9 +56,9 @@ class LabelsReader:
         labels[:, ids[ids >= 0]] = table.labels[:, ids >= 0]
         return encoder.examples(table, labels, role)
 
-    def task(self, metric: str, names: Names) -> Labelling:  # noqa: ARG002 - labels are told by their ids
+    def task(self, metric: str, names: Names) -> Labelling:
         """Return the task."""
-        return Labelling(MULTILABEL[metric])
+        return Labelling(MULTILABEL[metric], tuple(names[index] for index in sorted(names)))
 
 
 def _labels(sheet: Sheet, column: str) -> Iterator[tuple[str, ...] | None]:

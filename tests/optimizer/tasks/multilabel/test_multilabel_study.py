@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from sklearn.metrics import f1_score
 from tiny_checkpoints import sentences, tokenizer
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForSequenceClassification
 
+from api.cli.render import print_result
 from objectives.metrics.multilabel import MULTILABEL
 from optimizer import load_pruned, open_front, optimize
 from optimizer.door.served import ServedModel
@@ -67,8 +70,23 @@ def test_an_exported_labeller_has_the_f1_that_was_verified(finished: Finished, t
     texts = sentences(SIZES["test"], 2)
     with torch.inference_mode():
         logits = model(**encode(texts, padding=True, return_tensors="pt", return_token_type_ids=False)).logits
-    found = f1_score(np.array(list(map(labels_of, texts))), (logits.sigmoid() > 0.5).numpy(), average="micro")
-    assert found == pytest.approx(verified)
+    wanted, given = np.array(list(map(labels_of, texts))), (logits.sigmoid() > 0.5).numpy()
+    assert f1_score(wanted, given, average="micro") == pytest.approx(verified)
+    member = min(finished[2].front, key=lambda member: member.flops_ratio)
+    assert member.verification is not None
+    by_label = {view.label: view for view in member.verification.labels}
+    assert [view.f1 for view in by_label.values()] == pytest.approx(f1_score(wanted, given, average=None))
+    assert [view.n for view in by_label.values()] == wanted.sum(axis=0).tolist()
+    assert all(view.interval[0] <= view.drop <= view.interval[1] for view in by_label.values())
+    food = by_label["food"]
+    assert f"| food | {food.n} | {food.dense_f1:.4f} | {food.f1:.4f} |" in (place / "README.md").read_text()
+
+
+def test_the_knee_is_shown_with_the_f1_of_its_labels(finished: Finished) -> None:
+    _, _, result = finished
+    console = Console(width=120, file=StringIO())
+    print_result(result, console, resume="resume")
+    assert "F1 of animals (n = " in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_front_in_python_lists_labels(finished: Finished, tmp_path: Path) -> None:
