@@ -42,7 +42,7 @@ class RerankReader(ScoreReader):
             for split, sheet in sheets.items()
         }, ()
 
-    def examples(self, table: Table, role: str, encoder: Encoder, names: Names) -> RankedPairs:  # type: ignore[override]  # noqa: ARG002
+    def examples(self, table: Table, role: str, encoder: Encoder, names: Names) -> RankedPairs:  # noqa: ARG002
         """Return the examples."""
         return ranked_pairs(encoder, table, role)
 

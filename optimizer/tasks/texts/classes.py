@@ -75,12 +75,12 @@ def class_names(source: Source, columns: Mapping[str, Column]) -> tuple[str, ...
     """Return the names of all classes by id. Raises `InputError` for labels that the task does not have."""
     spellings = {label for column in columns.values() for label in column.labels if label is not None}
     if spellings and all(map(_is_number, spellings)):
-        known = _names_of_ids(source, columns)
-        if known or not any(map(CODE.fullmatch, spellings)):
+        names = _names_of_ids(source, columns)
+        if names or not any(map(CODE.fullmatch, spellings)):
             for column in columns.values():
-                _check_ids(column, len(known) or MOST_CLASSES)
+                _check_ids(column, len(names) or MOST_CLASSES)
             check_spellings(spellings)
-            return known or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
+            return names or tuple(str(index) for index in range(max(map(_id, spellings)) + 1))
         check_spellings(spellings)
     if not source.labels:
         _check_common(columns)
