@@ -8,7 +8,7 @@ from objectives.statistics import SCORED, describe_power
 
 def what_can_be_concluded(n: int, epsilon: float, metric: Metric) -> str:
     """Return one sentence on what `n` verification examples can show at `epsilon`, a drop in the metric's unit."""
-    if metric.is_mean:
+    if metric.is_count:
         return describe_power(n, epsilon)
     if metric.name in SCORED:
         return (

@@ -34,6 +34,8 @@ MetricName = Literal[
     "worst-f1",
     "label-accuracy",
     "subset-accuracy",
+    "exact-match",
+    "answer-f1",
     "cosine-spearman",
     "cosine-pearson",
     "ndcg@10",
@@ -90,7 +92,7 @@ class StudySpec(Frozen):
     )
 
     data: Annotated[Place | None, Shown(DATA)] = Field(
-        None, description="Directory of parquet, csv, tsv, jsonl or conll splits or of images, or a hub id."
+        None, description="Directory of parquet, arrow, csv, tsv, json or conll splits or of images, or a hub id."
     )
     text_columns: Annotated[Annotated[tuple[Name, ...], AtMost(16)] | None, Shown(DATA)] = Field(
         None, description="One or two columns of text, if not the task's own."

@@ -11,6 +11,7 @@ most: a bootstrap ignores errors outside its sample.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -86,7 +87,12 @@ def _is_behind(number: int, end: int | None, listed: CertificationList | None) -
 
 
 def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], candidate: NDArray[np.generic]) -> bytes:
-    """Return labels, dense and candidate predictions as the bytes of one `(3, n, …)` array in numpy's own format."""
+    """Return labels, dense and candidate predictions as the bytes of one `(3, n, …)` array in numpy's own format.
+
+    Texts are three lists in JSON.
+    """
+    if labels.dtype == object:
+        return json.dumps([part.tolist() for part in (labels, dense, candidate)], ensure_ascii=False).encode()
     buffer = io.BytesIO()
     kind = np.float32 if labels.ndim == 1 or labels.dtype.kind == "f" else np.int16  # ids of words are many
     np.save(buffer, np.stack([labels, dense, candidate]).astype(kind), allow_pickle=False)

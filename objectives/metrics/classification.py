@@ -1,4 +1,4 @@
-"""Metrics of label ids: accuracy, F1, Matthews; all from how often each class was right, predicted and true."""
+"""Metrics of label ids: accuracy, F1, Matthews; the last two from how often a class was right, predicted and true."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ POSITIVE = 1  # the class that binary F1 is about
 def correct(predictions: Array, labels: Array) -> FloatArray:
     """Return 1.0 where the prediction is the label, else 0.0, `(n,)`."""
     return np.asarray(predictions == labels, dtype=np.float64)
-
-
-def accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-    """Return the share of examples whose prediction is the label, `(r,)`."""
-    return np.asarray(weights @ correct(predictions, labels) / weights.sum(axis=1))
 
 
 def f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]  # labels and predictions come as integers or floats of any width
 FloatArray = NDArray[np.float64]
+Score = Callable[[Array, Array], FloatArray]
+Weighted = Callable[[Array, Array, FloatArray], FloatArray]
 
 
 class Kind(StrEnum):
@@ -27,6 +29,7 @@ class Kind(StrEnum):
     REGRESSION = "regression"  # predictions and labels are floats
     LABELS = "multi-label classification"  # predictions and labels are 0 or 1, one column per label
     TAGS = "token classification"  # predictions and labels are tag ids of words, one row per sentence
+    ANSWERS = "question answering"  # predictions are texts, labels tuples of the texts that are right
     SIMILARITY = "similarity"  # predictions are cosines of pairs of embeddings, labels are floats
     RERANKING = "reranking"  # predictions and labels are relevances by rank, one row per query
     RETRIEVAL = "retrieval"  # as above, by the cosines of embeddings
@@ -40,20 +43,26 @@ class Metric:
     """One metric of predictions `(n, …)` against labels of the same shape; higher is better.
 
     `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
-    per-example scores `(n,)` whose mean is the metric; None where the metric is not such a mean and cannot be raced.
-    `resamples` are those of a bootstrap.
+    per-example scores `(n,)` whose mean is the metric, None where the metric is not such a mean. They are 0 or 1, and
+    the metric can be raced and certified, unless `is_graded`. `resamples` are those of a bootstrap.
     """
 
     name: str
     kind: Kind
-    weighted: Callable[[Array, Array, FloatArray], FloatArray]
-    score: Callable[[Array, Array], FloatArray] | None = None
+    weighted: Weighted
+    score: Score | None = None
+    is_graded: bool = False
     resamples: int = 2000
 
     @property
     def is_mean(self) -> bool:
         """Whether the metric is the mean of per-example scores."""
         return self.score is not None
+
+    @property
+    def is_count(self) -> bool:
+        """Whether the metric counts the examples that are right."""
+        return self.is_mean and not self.is_graded
 
     def value(self, predictions: Array, labels: Array) -> float:
         """Return the metric. Raises `ValueError` where it is no finite number, and for no examples or other lengths."""
@@ -82,7 +91,7 @@ class Metric:
     def per_example(self, predictions: Array, labels: Array) -> FloatArray | None:
         """Return the scores `(n,)`, 0 or 1, whose mean is the metric, or None where the metric is not such a mean."""
         self._check(predictions, labels)
-        return None if self.score is None else self.score(predictions, labels)
+        return None if self.score is None or self.is_graded else self.score(predictions, labels)
 
     def _check(self, predictions: Array, labels: Array) -> None:
         columns = 2 if self.kind in _OF_ROWS else 1
@@ -92,3 +101,8 @@ class Metric:
                 f"{self.name}: predictions and labels must be `{shape}` with n >= 1, "
                 f"got {predictions.shape} and {labels.shape}"
             )
+
+
+def mean_of(score: Score) -> Weighted:
+    """Return the mean of per-example scores as a function of weighted examples."""
+    return lambda predictions, labels, weights: np.asarray(weights @ score(predictions, labels) / weights.sum(axis=1))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from objectives.metrics.metric import Array, FloatArray, Kind, Metric
+from objectives.metrics.metric import Array, FloatArray, Kind, Metric, mean_of
 
 
 def all_right(predictions: Array, labels: Array) -> FloatArray:
@@ -14,14 +14,9 @@ def all_right(predictions: Array, labels: Array) -> FloatArray:
     return np.asarray((predictions == labels).all(axis=1), dtype=np.float64)
 
 
-def subset_accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-    """Return the share of examples whose every label is right, `(r,)`."""
-    return np.asarray(weights @ all_right(predictions, labels) / weights.sum(axis=1))
-
-
-def label_accuracy(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-    """Return the share of right answers to "does this label apply?", `(r,)`: 1 minus the Hamming loss."""
-    return np.asarray(weights @ (predictions == labels).mean(axis=1) / weights.sum(axis=1))
+def share_right(predictions: Array, labels: Array) -> FloatArray:
+    """Return the share of right answers to "does this label apply?", `(n,)`: 1 minus the Hamming loss."""
+    return np.asarray((predictions == labels).mean(axis=1))
 
 
 def micro_f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
@@ -62,7 +57,9 @@ MULTILABEL: Mapping[str, Metric] = {
         Metric(name="micro-f1", kind=Kind.LABELS, weighted=micro_f1),
         Metric(name="macro-f1", kind=Kind.LABELS, weighted=macro_f1),
         Metric(name="worst-f1", kind=Kind.LABELS, weighted=worst_f1),
-        Metric(name="label-accuracy", kind=Kind.LABELS, weighted=label_accuracy),
-        Metric(name="subset-accuracy", kind=Kind.LABELS, weighted=subset_accuracy, score=all_right),
+        Metric(
+            name="label-accuracy", kind=Kind.LABELS, weighted=mean_of(share_right), score=share_right, is_graded=True
+        ),
+        Metric(name="subset-accuracy", kind=Kind.LABELS, weighted=mean_of(all_right), score=all_right),
     )
 }

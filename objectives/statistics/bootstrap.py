@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from objectives.measurement import Interval
-from objectives.metrics import Metric
-from objectives.metrics.metric import Array, FloatArray
+from objectives.metrics import Kind, Metric
+from objectives.metrics.metric import Array, FloatArray, mean_of
 
 _BLOCK = 2**20  # weights evaluated together: 8 MiB
+_MEAN = Metric(name="mean", kind=Kind.REGRESSION, weighted=mean_of(lambda scores, _: scores))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,6 +102,9 @@ class _Drops:
     """The drop as a function of how often each distinct example counts."""
 
     def __init__(self, metric: Metric, dense: Array, candidate: Array, labels: Array) -> None:
+        if metric.score is not None:  # of a mean the scores say all
+            dense, candidate = metric.score(dense, labels), metric.score(candidate, labels)
+            metric, labels = _MEAN, np.ones(len(labels))
         parts = [part.reshape(len(labels), -1) for part in (labels, dense, candidate)]
         examples = np.concatenate(parts, axis=1).astype(np.float64)
         distinct, counts = np.unique(examples, axis=0, return_counts=True)

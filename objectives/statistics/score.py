@@ -113,8 +113,10 @@ def score_drop(metric: Metric, labels: Array, dense: Array, candidate: Array) ->
 
     There is one for F1 and Matthews' correlation of 2 to `MOST_CLASSES` classes.
     """
+    if metric.name not in SCORED:
+        return None
     classes = np.unique([labels, dense, candidate])
-    if metric.name not in SCORED or not 2 <= len(classes) <= MOST_CLASSES:
+    if not 2 <= len(classes) <= MOST_CLASSES:
         return None
     seen = np.stack([labels, dense, candidate], axis=1)
     lost = [(label, label, other) for label in classes for other in classes if label != other]

@@ -14,8 +14,15 @@ from torch import nn
 from objectives.device import device_of
 from optimizer.errors import InputError
 from optimizer.families.encoders.stock import stock_class
+from optimizer.predict import predict
 from optimizer.tasks.embeddings.embedder import Embedder
+from optimizer.tasks.questions.answering import Answering
+from optimizer.tasks.questions.examples import question_examples
+from optimizer.tasks.questions.references import ABSENT
 from optimizer.tasks.table import trained_head
+from optimizer.tasks.texts.examples import Encoder
+from optimizer.tasks.texts.table import Table
+from search_spaces.layouts.requests import logits_of
 
 Text = str | Sequence[str]  # one text, or the two of a pair
 BATCH = 32
@@ -36,7 +43,7 @@ class TextModel(nn.Module):
         """Return the logits `(n, outputs)` of texts or pairs of texts; of token tensors, what `net` returns."""
         if texts is None:
             return self.net(**inputs)
-        return self.net(**self.encoded(_listed(texts))).logits
+        return logits_of(self.net(**self.encoded(_listed(texts))))
 
     def encoded(self, rows: list[Any]) -> Any:
         """Return the token tensors of texts, or of pairs of texts."""
@@ -123,7 +130,34 @@ class TagModel(TextModel):
         return self._tokens([_words(row) for row in rows], is_split_into_words=True)
 
 
-HEADS: Mapping[str, type[TextModel]] = {"TokenClassification": TagModel, "SequenceClassification": ClassModel}
+class AnswerModel(TextModel):
+    """A model for questions with its tokenizer; a text is a pair of question and context."""
+
+    def predict(self, texts: Sequence[Sequence[str]]) -> list[str]:
+        """Return the part of the context that answers each question; "" where a model that may finds none.
+
+        A context that is longer than `max_length` is read in windows that overlap.
+        """
+        rows = list(texts)
+        if not rows:
+            return []
+        columns = _columns(rows)
+        if len(columns) != 2:
+            raise InputError("texts", "must be pairs of question and context")
+        unanswered = np.full((len(rows), 1, 2), ABSENT)
+        encoder = Encoder(tokenizer=self.tokenizer, max_length=self.max_length)
+        may_refuse = bool(getattr(self.net.config, "handle_impossible_answer", False))
+        asked = Table(tuple(zip(*columns, strict=True)), unanswered, ())
+        examples = question_examples(encoder, asked, "asked", may_refuse=may_refuse)
+        task = Answering()
+        return list(task.predictions(predict(self.net, examples, task), examples))
+
+
+HEADS: Mapping[str, type[TextModel]] = {
+    "TokenClassification": TagModel,
+    "SequenceClassification": ClassModel,
+    "QuestionAnswering": AnswerModel,
+}
 
 
 def answering(net: Any, tokenizer: Any, *, max_length: int) -> TextModel:  # Any: transformers is untyped

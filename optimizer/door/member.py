@@ -45,8 +45,8 @@ class FrontMember:
     def model(self) -> nn.Module:
         """The pruned model in evaluation mode, with weights of its own.
 
-        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, tags of words, scores
-        or embeddings. An image network is called as the dense one is.
+        A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, tags of words, scores,
+        embeddings, or the answers to pairs of question and context. An image network is called as the dense one is.
         """
         small = copy.deepcopy(self._kept.rebuild(self.member.candidate)).eval()
         family = self._kept.workload.family

@@ -23,7 +23,7 @@ USE_TEXTS = (
     "from transformers import AutoTokenizer",
     "",
     'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
-    'logits = model(**tokenizer("some text", return_tensors="pt")).logits',
+    "{1}",
     "",
     "# without this package, transformers runs modeling_pruned.py of this folder:",
     "from transformers import {0}",
@@ -89,8 +89,8 @@ def _about_texts(kind: Kind) -> list[str]:
 
 
 def _use_of_texts(kind: Kind) -> list[str]:
-    head = kind.head.kind
-    return [line.format(f"AutoModelFor{head}" if head else "AutoModel") for line in USE_TEXTS]
+    auto = f"AutoModelFor{kind.head.kind}" if kind.head.kind else "AutoModel"
+    return [line.format(auto, kind.call) for line in USE_TEXTS]
 
 
 def _about_masks(member: Member) -> list[str]:

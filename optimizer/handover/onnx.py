@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from optimizer.errors import InputError, MachineError
+from search_spaces.layouts.requests import logits_of
 
 FILE = "model.onnx"
 ABSOLUTE, RELATIVE = 1e-4, 1e-4  # tolerated differences of logits
@@ -38,9 +39,8 @@ class _Logits(nn.Module):
         self.model, self.names = model, names
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """Return the logits `(batch, labels)`."""
-        logits: Tensor = self.model(**dict(zip(self.names, tensors, strict=True))).logits
-        return logits
+        """Return the logits `(batch, labels)`, of questions `(batch, tokens, 2)`."""
+        return logits_of(self.model(**dict(zip(self.names, tensors, strict=True))))
 
 
 def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
@@ -61,7 +61,7 @@ def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for request in others:
         with torch.inference_mode():
-            wanted = model(**request).logits.numpy()
+            wanted = logits_of(model(**request)).numpy()
         (got,) = session.run(None, {name: tensor.numpy() for name, tensor in request.items()})
         if not np.allclose(got, wanted, atol=ABSOLUTE, rtol=RELATIVE):
             raise MachineError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from objectives.metrics import Kind, Metric
 from objectives.metrics.entities import ABSENT
-from objectives.metrics.metric import Array, FloatArray
+from objectives.metrics.metric import Array, FloatArray, mean_of
 from optimizer.errors import InputError
 from optimizer.own import own_name
 
@@ -17,6 +17,7 @@ Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
 NUMBERS = np.array([0.0, 0.5, 1.0, 0.25])
 RELEVANCES = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, 0.0], [0.5, 0.0]])
+TEXTS = np.array(["Rome", "1912", "a dog", ""], dtype=object)
 PROBE = {
     Kind.CLASSIFICATION: np.array([0, 1, 1, 0]),
     Kind.REGRESSION: NUMBERS,
@@ -25,6 +26,7 @@ PROBE = {
     Kind.SIMILARITY: NUMBERS,
     Kind.RERANKING: RELEVANCES,
     Kind.RETRIEVAL: RELEVANCES,
+    Kind.ANSWERS: np.fromiter((("Rome",), ("1912", "in 1912"), ("a cat",), ()), dtype=object),
 }
 
 
@@ -33,11 +35,11 @@ def own_metric(function: Function, kind: Kind) -> Metric:
 
     They are label ids `(n,)`; floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids
     `(n, words)` of a token classifier, -100 where the sentence has no word; cosines and scores `(n,)` of pairs of
-    embeddings; relevances `(queries, k)` by rank, against those of the best ranking. The function returns one number,
-    or one per example `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that
-    is raced and certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand
-    times per candidate. Raises `InputError` for a function that returns anything else on four examples, and for a kind
-    of task whose answers are no arrays.
+    embeddings; relevances `(queries, k)` by rank, against those of the best ranking; texts `(n,)` and tuples of right
+    texts `(n,)` of question answering, "" and () for "no answer". The function returns one number, or one per example
+    `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that is raced and
+    certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand times per
+    candidate. Raises `InputError` for a function that returns anything else on four examples.
     """
     answer, name = _probed(function, kind), own_name(function, "metric")
     if answer.ndim == 0:
@@ -46,18 +48,15 @@ def own_metric(function: Function, kind: Kind) -> Metric:
     def score(predictions: Array, labels: Array) -> FloatArray:
         return np.asarray(function(predictions, labels), dtype=np.float64)
 
-    def mean(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-        return np.asarray(weights @ score(predictions, labels) / weights.sum(axis=1))
-
-    return Metric(name=name, kind=kind, weighted=mean, score=score if answer.dtype == np.bool_ else None)
+    is_graded = answer.dtype != np.bool_
+    return Metric(name=name, kind=kind, weighted=mean_of(score), score=score, is_graded=is_graded)
 
 
 def _probed(function: Function, kind: Kind) -> Array:
-    examples = PROBE.get(kind)
-    if examples is None:
-        raise InputError("metric", f"must be one of its names for {kind}, whose answers are no arrays of numbers")
+    examples = PROBE[kind]
+    predictions = TEXTS if kind is Kind.ANSWERS else examples
     try:
-        answer = np.asarray(function(examples.copy(), examples.copy()))
+        answer = np.asarray(function(predictions.copy(), examples.copy()))
     except Exception as error:  # a caller's function may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("metric", f"cannot be called with arrays (predictions, labels): {reason}") from error

@@ -17,14 +17,14 @@ class Head:
     """The last layers of a model: transformers' `AutoModelFor…` class, "" for the encoder alone.
 
     `problem_type` is what its configuration must say, where it could be taken for a head of another kind.
-    `answers` is what a head for whole texts answers with, in the words of a checkpoint. `weight` is a tensor that only
-    a trained head of this kind has, None where the architecture's row names it.
+    `answers` is what a head for whole texts answers with, in the words of a checkpoint. `weights` are tensors of which
+    only a trained head of this kind has one; none where the architecture's row names it.
     """
 
     kind: str
     problem_type: str | None = None
     answers: str = ""
-    weight: str | None = None
+    weights: tuple[str, ...] = ()
     wrap: str | None = None  # `module:function` of (encoder, directory): what takes the place of a head
 
     def wrapped(self, model: Any, directory: Path) -> Any:  # Any: one transformers class per architecture
@@ -41,6 +41,7 @@ class Kind:
     head: Head
     reader: str  # `module:class`
     pipeline: str = "text-classification"  # transformers' name of what such a model is for
+    call: str = 'logits = model(**tokenizer("some text", return_tensors="pt")).logits'
     trains: bool = True  # whether its labels are enough to train a model
 
     @property
@@ -85,9 +86,17 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="token classification",
             metrics=("entity-f1", "tag-accuracy"),
-            head=Head(kind="TokenClassification", weight="classifier.weight"),
+            head=Head(kind="TokenClassification", weights=("classifier.weight",)),
             reader="optimizer.tasks.tokens.reader:TagReader",
             pipeline="token-classification",
+        ),
+        Kind(
+            name="question answering",
+            metrics=("exact-match", "answer-f1"),
+            head=Head(kind="QuestionAnswering", weights=("qa_outputs.weight", "classifier.weight")),
+            reader="optimizer.tasks.questions.reader:AnswerReader",
+            pipeline="question-answering",
+            call='answer = model(**tokenizer("a question", "its context", return_tensors="pt"))',
         ),
         Kind(
             name="similarity",

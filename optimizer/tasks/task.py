@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectives.metrics import Metric
+from search_spaces.layouts.requests import logits_of
 
 Batch = Mapping[str, Tensor]
 Reduction = Literal["sum", "mean"]
@@ -67,8 +68,7 @@ class Task(Protocol):
 
 def ask(model: nn.Module, batch: Batch) -> Tensor:
     """Return a model's outputs for a batch."""
-    outputs: Tensor = model(**{name: value for name, value in batch.items() if name not in TARGETS}).logits
-    return outputs
+    return logits_of(model(**{name: value for name, value in batch.items() if name not in TARGETS}))
 
 
 def summed_loss(task: Task) -> Callable[[nn.Module, Batch], Tensor]:

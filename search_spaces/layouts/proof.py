@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
-from search_spaces.layouts.requests import Inputs, real_tokens
+from search_spaces.layouts.requests import Inputs, logits_of, real_tokens
 from search_spaces.layouts.surgery import share_structure, shrink
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
@@ -113,7 +113,7 @@ def _outputs(model: nn.Module, layout: Layout, request: Inputs) -> dict[str, Ten
     handles = [model.get_submodule(path).register_forward_hook(watch(path)) for path in readers]
     try:
         with torch.no_grad():
-            logits: Tensor = model(**request).logits
+            logits = logits_of(model(**request))
     finally:
         for handle in handles:
             handle.remove()

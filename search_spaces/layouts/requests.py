@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,14 @@ def noise_requests(name: str, shape: tuple[int, ...], device: torch.device) -> l
     """Return a request of two random arrays of one `shape`: images or spectra, which are never padded."""
     noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     return [{name: noise.to(device)}]
+
+
+def logits_of(answer: Any) -> Tensor:  # Any: an output of transformers
+    """Return the logits of a model's answer: those of a start and an end as `(batch, tokens, 2)`."""
+    if hasattr(answer, "start_logits"):
+        return torch.stack([answer.start_logits, answer.end_logits], dim=-1)
+    logits: Tensor = answer.logits
+    return logits
 
 
 def real_tokens(inputs: Inputs, hidden: Tensor) -> Tensor:

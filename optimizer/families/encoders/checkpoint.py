@@ -43,8 +43,12 @@ class Checkpoint:
         """Whether it holds a trained head of the kind that the task asks for."""
         if not self.head.kind:
             return True
-        weight = self.head.weight or self.row.classifier
-        return weight in self.tensors and self.trained_for in (None, self.head.kind)
+        return self.head_weight is not None and self.trained_for in (None, self.head.kind)
+
+    @property
+    def head_weight(self) -> str | None:
+        """The tensor by which a head of that kind is known, None where there is none."""
+        return next((name for name in self.head.weights or (self.row.classifier,) if name in self.tensors), None)
 
     @property
     def trained_for(self) -> str | None:
@@ -188,7 +192,7 @@ def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
 
 
 def _check_head(checkpoint: Checkpoint) -> None:
-    rows = checkpoint.tensors[checkpoint.head.weight or checkpoint.row.classifier].shape[0]
+    rows = checkpoint.tensors[str(checkpoint.head_weight)].shape[0]
     if rows != checkpoint.outputs:
         raise InputError(
             "model", f"config.json names {checkpoint.outputs} labels, the head has {rows} outputs; correct id2label"

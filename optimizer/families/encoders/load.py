@@ -114,6 +114,7 @@ def workload_of(
 
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
     name_labels(model, names)
+    model.config.update(roles["search"].told)
     own_names = names if checkpoint.has_head else None
     search_answers = dense_answers(model, task, roles["search"], own_names, allow_untrained=spec.allow_untrained)
     length = spec.sequence_length or int(np.median(roles["search"].lengths))

@@ -17,6 +17,7 @@ from objectives.measurement import JsonScalar
 from optimizer.families.encoders.stock import save_stock
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
+from optimizer.tasks.task import TARGETS
 from optimizer.tasks.texts.examples import AnyExamples, Examples
 from search_spaces.layouts.named import row_of
 from search_spaces.layouts.requests import Inputs, token_requests
@@ -118,4 +119,4 @@ def _requests_of(examples: Examples, device: torch.device) -> list[dict[str, Ten
     spread = order[np.linspace(0, len(order) - 1, ONNX_CHECKED).astype(int)]
     chosen = [order[[0, -1]], *np.array_split(spread, 3), order[[len(order) // 2]]]
     batches = [next(examples.subset(places).batches(batch_size=len(places), device=device)) for places in chosen]
-    return [{name: tensor for name, tensor in batch.items() if name != "labels"} for batch in batches]
+    return [{name: tensor for name, tensor in batch.items() if name not in TARGETS} for batch in batches]

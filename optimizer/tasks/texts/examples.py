@@ -48,6 +48,11 @@ class Examples:
         """Which of the answers there are: `(n,)`, all of them."""
         return np.ones(len(self), dtype=bool)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a model's configuration says of such examples."""
+        return {}
+
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
         """Return the examples at `indices`, in that order; the hash stays that of the whole."""
         chosen = np.asarray(indices, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""Files: read parquet, csv, tsv, jsonl and CoNLL exactly as written, or refuse them with file, line and remedy."""
+"""Files: read tables, JSON and CoNLL exactly as written, or refuse them with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from optimizer.errors import InputError
+from optimizer.tasks.questions.squad import read_squad
 from optimizer.tasks.texts.delimited import read_delimited
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.tokens.conll import read_conll
@@ -89,9 +90,41 @@ def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     return {column: feature["names"] for column, feature in inner.items() if feature.get("_type") == "ClassLabel"}
 
 
+def _read_arrow(path: Path) -> Sheet:
+    import pyarrow as pa
+
+    with pa.OSFile(str(path)) as source:  # a stream, as the `datasets` library saves it
+        table = pa.ipc.open_stream(source).read_all()
+    return Sheet(
+        name=str(path),
+        columns=tuple(table.column_names),
+        size=table.num_rows,
+        read=lambda column: table.column(column).to_pylist(),
+        label_names=_label_names(table.schema.metadata or {}),
+    )
+
+
+def _read_json(path: Path) -> Sheet:
+    """Return the rows of SQuAD's layout, which is one object with `data`, or of an object per line."""
+    text = decoded(path)
+    try:
+        content = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+    except ValueError:
+        return _read_lines(path, text)
+    if isinstance(content, dict) and "data" in content:
+        return read_squad(path, content)
+    if isinstance(content, dict) and "\n" not in text.strip():
+        return _read_lines(path, text)
+    raise InputError("data", f"{path}: is neither of SQuAD's layout nor an object per line; write one of them")
+
+
 def _read_jsonl(path: Path) -> Sheet:
+    return _read_lines(path, decoded(path))
+
+
+def _read_lines(path: Path, text: str) -> Sheet:
     lines, rows = [], []
-    for number, line in enumerate(decoded(path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             lines.append(number)
             rows.append(_object(path, number, line))
@@ -133,5 +166,7 @@ READERS: Mapping[str, Callable[[Path], Sheet]] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_jsonl,
+    ".json": _read_json,
+    ".arrow": _read_arrow,
     ".conll": _read_conll,
 }

@@ -13,7 +13,8 @@ from optimizer.errors import InputError, listed
 class Sheet:
     """One split as it was written. `read` returns the values of a column, `(size,)`; `lines`: `(size,)`, from 1.
 
-    `name` is that of the file or split. `notes` say how the file was read, where there was a choice.
+    `places` name the rows where they have no line or number. `name` is that of the file or split. `notes` say how the
+    file was read, where there was a choice.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Sheet:
     size: int
     read: Callable[[str], Sequence[Any]]  # Any: the source's values
     lines: Sequence[int] | None = None
+    places: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
     label_names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by column, where the source has them
     corpus: Sequence[str] = ()  # documents that no row needs to name
@@ -38,7 +40,8 @@ class Sheet:
 
     def where(self, row: int, column: str) -> str:
         """Return the place of a value in words; rows count from 1, without the header."""
-        place = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+        numbered = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+        place = numbered if self.places is None else self.places[row]
         return f"{self.name}, {place}, column {column!r}"
 
 

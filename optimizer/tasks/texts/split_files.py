@@ -20,6 +20,7 @@ SPLIT_NAMES: Mapping[str, str] = {
 }
 HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*/[\w.-]+")
 WHOLE = re.compile(r"-00000-of-00001(-[0-9a-f]+)?$")  # how the hub's tools name a split that is one file
+VERSION = re.compile(r"-v[0-9.]+$")  # of SQuAD's train-v1.1.json
 SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?$")  # and one of several
 
 
@@ -76,6 +77,8 @@ def split_named(name: str, source: Source) -> str | None:
 
 
 def _split_of(path: Path, source: Source) -> str | None:
+    if path.suffix == ".json":  # a folder of a split may hold other JSON
+        return split_named(VERSION.sub("", path.stem), source)
     return split_named(path.stem, source) or split_named(path.parent.name, source)
 
 

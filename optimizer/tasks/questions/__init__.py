@@ -1,0 +1,1 @@
+"""Extractive question answering: the words of a context that answer a question, or that there are none."""
