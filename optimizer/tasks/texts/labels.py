@@ -52,6 +52,8 @@ def order_note(
     data_names: Sequence[str], model_names: Mapping[int, str], present: Collection[int] | None = None
 ) -> tuple[str, ...]:
     """Return the note for data and checkpoint that are matched only by the order of their labels, or by their ids."""
+    if not data_names:
+        return ()
     names = [data_names[i] for i in (range(len(data_names)) if present is None else present)]
     if _by_name(names, model_names) or all(map(_is_id, names)):
         return ()

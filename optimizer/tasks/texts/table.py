@@ -13,7 +13,7 @@ import numpy as np
 class Table:
     """One split. `texts`: per example one or more strings. `labels`: `(n, …)` label ids, or floats for regression.
 
-    `names` are label names by id, of which the data have those `present`; both are empty for regression. `are_ids`:
+    `names` are label names by id, of which the data have those `present`; numbers and texts have no names. `are_ids`:
     the data hold ids, which `names` describe. `documents`: the first text of every example is a query, the others are
     its documents, and these are ranked with them; None for other tasks.
     """
