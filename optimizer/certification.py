@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from optimizer.shortlist import standard_error
-from studies.records import Candidate, Study
+from studies.records import Candidate, Origin, Study
 
 RULE = "fixed-sequence"
 MARGIN = 2  # standard errors
@@ -57,11 +57,13 @@ def with_shortlist(
 def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:
     """Return the members of a shortlist that no other clearly beats, most costly first.
 
+    Where members were recovered by training, they alone are listed: a lean unrecovered one would end their sequence.
     A member is beaten by one of at most its cost whose predicted drop is smaller by more than two standard errors.
     Without that margin a lucky lean member would push out the safe ones that a sequence has to begin with.
     """
-    points = [(cost_of(candidate), _predicted(candidate), _error(candidate)) for candidate in shortlist]
-    listed = [c for c, point in zip(shortlist, points, strict=True) if not any(_beats(p, point) for p in points)]
+    tried = [c for c in shortlist if c.proposal.origin is Origin.RECOVER] or shortlist
+    points = [(cost_of(candidate), _predicted(candidate), _error(candidate)) for candidate in tried]
+    listed = [c for c, point in zip(tried, points, strict=True) if not any(_beats(p, point) for p in points)]
     return sorted(listed, key=lambda c: (-cost_of(c), c.number))
 
 

@@ -17,7 +17,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.prepare import check_loaded
-from optimizer.recover import BACKWARD
+from optimizer.recovery.recovery import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
 from optimizer.sensitivity import PASSES_PER_GROUP

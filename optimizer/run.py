@@ -33,7 +33,8 @@ from optimizer.names import check_larger, free_slug, fresh_slug
 from optimizer.power import what_can_be_concluded
 from optimizer.prepare import Prepared, check_loaded, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
-from optimizer.recover import Recovery
+from optimizer.recovery.recoveries import RECOVERIES
+from optimizer.recovery.recovery import Recovery
 from optimizer.result import result_of
 from optimizer.samplers import make_sampler
 from optimizer.search.iterative import IterativeProposer
@@ -309,9 +310,9 @@ class StudyRun:
         shortlist = [c for c in self._store.candidates(self._study.id) if c.shortlisted]
         if not shortlist:
             shortlist = self._choose(prepared)
-            if self._spec.recover == "finetune":
+            if self._spec.recover != "none":
                 with self._stages.stage("recover") as report:
-                    shortlist = recovery.recover(shortlist, report)
+                    shortlist = RECOVERIES[self._spec.recover](recovery, shortlist, report)
             self._fix_list(prepared, shortlist)
             self._store.shortlist(self._study.id, [candidate.id for candidate in shortlist])
         verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build)

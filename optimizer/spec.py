@@ -166,8 +166,15 @@ class StudySpec(Frozen):
     seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1), AsWritten(), Shown(SEARCH)] = Field(
         0, description="Seed of all random choices."
     )
-    recover: Annotated[Literal["none", "finetune"], Shown(SEARCH)] = Field(
-        "none", title="Recovery of the shortlist", description="How the shortlist is trained after pruning."
+    recover: Annotated[Literal["none", "finetune", "distill"], Shown(SEARCH)] = Field(
+        "none",
+        title="Training after the search",
+        description="finetune: train the shortlist on labels; distill: leaner configs learn the dense model's answers.",
+    )
+    recover_epochs: Annotated[float, Field(gt=0), AtMost(1000), AsWritten(), Shown(SEARCH)] = Field(
+        1.0,
+        title="Epochs of that training",
+        description="Epochs of each training with `recover`; of a distillation also a share of one, such as 0.25.",
     )
     limits: Annotated[Limits, Shown(LIMITS, option="max-{}")] = Limits()
 
@@ -247,6 +254,12 @@ class StudySpec(Frozen):
     def applied(self) -> tuple[str, ...]:
         """The transforms in their order."""
         return self.transforms or ((MASKS,) if self.structure == "weights" else (UNITS,))
+
+    @model_validator(mode="after")
+    def _epochs_suit_the_recovery(self) -> Self:
+        if self.recover == "finetune" and self.recover_epochs % 1:
+            raise ValueError("recover_epochs must be a whole number for recover 'finetune'")
+        return self
 
     @model_validator(mode="after")
     def _iterative_is_as_published(self) -> Self:

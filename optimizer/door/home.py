@@ -14,7 +14,7 @@ from optimizer.families.encoders.load import checkpoint_of
 from optimizer.given import Given
 from optimizer.handover.export import reload, write_candidate
 from optimizer.pipeline import Pipeline
-from optimizer.recover import build_candidate
+from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from studies.opening import open_store

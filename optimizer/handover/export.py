@@ -24,7 +24,7 @@ from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, Manifest, file_hash
 from optimizer.member import Member
 from optimizer.pipeline import Pipeline
-from optimizer.recover import build_candidate
+from optimizer.recovery.weights import build_candidate
 from optimizer.result import result_of
 from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec

@@ -19,14 +19,20 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Checkpoint:
-    """The state of the training `key`, in one file that is replaced as a whole."""
+    """The state of the training `key`, in one file that is replaced as a whole.
+
+    `seconds` are those of the training, interrupted runs included.
+    """
 
     path: Path
     key: str
+    seconds: float = 0.0
+    _since: float = field(default_factory=time.monotonic)
     _saved: float = field(default_factory=time.monotonic)
 
     def restore(self, learner: Learner) -> None:
         """Continue where the file left off. A damaged file, and one of another training, counts as absent."""
+        self._since = time.monotonic()
         if not self.path.exists():
             return
         try:
@@ -36,15 +42,14 @@ class Checkpoint:
             return
         if stored.get("key") == self.key:
             learner.load_state_dict(stored["learner"])
+            self.seconds = stored["seconds"]
 
     def keep(self, learner: Learner, *, now: bool = False) -> None:
         """Save the state where the last one is `EVERY` seconds old, or `now`."""
-        if not now and time.monotonic() - self._saved < EVERY:
+        moment = time.monotonic()
+        if not now and moment - self._saved < EVERY:
             return
+        self.seconds, self._since = self.seconds + moment - self._since, moment
         with written_whole(self.path) as temporary:
-            torch.save({"key": self.key, "learner": learner.state_dict()}, temporary)
+            torch.save({"key": self.key, "seconds": self.seconds, "learner": learner.state_dict()}, temporary)
         self._saved = time.monotonic()
-
-    def forget(self) -> None:
-        """Remove the file: the training is finished."""
-        self.path.unlink(missing_ok=True)

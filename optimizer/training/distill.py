@@ -46,30 +46,26 @@ def distill(
     task: Task,
     settings: DistillSettings,
     *,
-    checkpoint: Checkpoint | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> int:
-    """Train a model in place, leave it in evaluation mode, and return the steps taken by this call.
+    checkpoint: Checkpoint,
+    progress: Callable[[int], None] = lambda _steps: None,
+) -> None:
+    """Train a model in place, and leave it in evaluation mode.
 
-    `checkpoint` keeps its state: after an interrupt the next call takes the steps that are left. `progress` receives
-    (steps done, all steps). Raises `MachineError` when the loss is NaN or infinite.
+    `checkpoint` keeps the state, at the end as well: after an interrupt the next call takes the steps that are left.
+    `progress` receives the steps done. Raises `MachineError` when the loss is NaN or infinite.
     """
     total = settings.steps(len(lessons.examples))
     learner = _learner(model, task, settings, total)
-    if checkpoint:
-        checkpoint.restore(learner)
-    before = learner.steps
-    batches = _batches(lessons, settings, total)[before:]
+    checkpoint.restore(learner)
+    batches = _batches(lessons, settings, total)[learner.steps :]
 
     def after_step(done: int) -> None:
         try:
-            progress(done, total)
+            progress(done)
         except BaseException:  # a cancel: nothing is lost but the next step
-            if checkpoint:
-                checkpoint.keep(learner, now=True)
+            checkpoint.keep(learner, now=True)
             raise
-        if checkpoint:
-            checkpoint.keep(learner)
+        checkpoint.keep(learner, now=done == total)
 
     loop = Loop(
         learner=learner, draw=lambda: batches, load=lessons, epochs=1, seed=settings.seed, after_step=after_step
@@ -77,7 +73,6 @@ def distill(
     if batches:
         loop.run()
     model.eval()
-    return learner.steps - before
 
 
 def _batches(lessons: Lessons, settings: DistillSettings, total: int) -> list[Places]:

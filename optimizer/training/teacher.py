@@ -25,6 +25,11 @@ class Lessons:
     teacher: nn.Module
     _outputs: dict[bytes, Tensor] = field(default_factory=dict)
 
+    @property
+    def asked(self) -> int:
+        """The examples that the teacher has answered."""
+        return sum(map(len, self._outputs.values()))
+
     def __call__(self, places: Places) -> Batch:
         """Return the inputs and labels of the examples at `places` `(batch,)`, and the teacher's outputs on them."""
         device, key = device_of(self.teacher), places.tobytes()

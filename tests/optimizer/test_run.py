@@ -25,7 +25,7 @@ from optimizer.member import RunResult
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Event
-from optimizer.recover import WEIGHTS, build_candidate, weights_paths
+from optimizer.recovery.weights import WEIGHTS, build_candidate, weights_paths
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
@@ -266,7 +266,7 @@ def test_recovered_weights_are_those_that_the_study_counts_or_refused(
         resume("s", store=other, cache_dir=cache)
         return finetune(model, *examples, **{**settings, "settings": FinetuneSettings(learning_rate=1e-3)})
 
-    monkeypatch.setattr("optimizer.recover.finetune", frozen)
+    monkeypatch.setattr("optimizer.recovery.finetuned.finetune", frozen)
     with pytest.raises(StudyLostError):
         optimize(given, store=store, cache_dir=cache, study="s")
     study = store.study("s")

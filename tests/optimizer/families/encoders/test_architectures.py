@@ -14,7 +14,7 @@ from optimizer import load_pruned
 from optimizer.families.encoders.load import load_workload
 from optimizer.handover.export import export_candidate
 from optimizer.pipeline import Pipeline
-from optimizer.recover import build_candidate
+from optimizer.recovery.weights import build_candidate
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from studies.opening import open_store

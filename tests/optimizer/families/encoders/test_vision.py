@@ -18,7 +18,7 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate
 from optimizer.pipeline import Pipeline
-from optimizer.recover import build_candidate
+from optimizer.recovery.weights import build_candidate
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.examples import ImageExamples

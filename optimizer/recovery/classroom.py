@@ -1,0 +1,77 @@
+"""A classroom: one teacher and its students. All see the same batches, so the teacher answers each of them once."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+
+from torch import nn
+
+from optimizer.errors import MachineError
+from optimizer.predict import predict
+from optimizer.recovery.recovery import Recovery, Taken
+from optimizer.training.checkpoint import Checkpoint
+from optimizer.training.distill import DistillSettings, distill
+from optimizer.training.teacher import Lessons
+from studies.records import Candidate
+
+RATES = (3e-4, 1e-3)
+BRIEF = 1 / 16  # of an epoch: enough to tell which learning rate learns faster
+STATES = "*.state"
+
+
+class Classroom:
+    """Teaches the models of one study's candidates. `steps` are those of one student, brief trainings included."""
+
+    def __init__(self, recovery: Recovery) -> None:
+        self._workload, self._held_out, self._folder = recovery.prepared.workload, recovery.held_out, recovery.folder
+        self._lessons = Lessons(recovery.train, self._workload.model)
+        self._wanted = predict(self._workload.model, self._held_out, self._workload.task)
+        settings = partial(DistillSettings, seed=recovery.spec.seed)
+        self._brief = {rate: settings(learning_rate=rate, epochs=BRIEF) for rate in RATES}
+        self._full = {rate: settings(learning_rate=rate, epochs=recovery.spec.recover_epochs) for rate in RATES}
+        self.steps = sum(self._steps(each) for each in (*self._brief.values(), self._full[RATES[0]]))
+
+    def teach(self, model: nn.Module, parent: Candidate, report: Callable[[int], None]) -> Taken:
+        """Train a parent's model at the learning rate that is best for it; `report` receives the steps done."""
+        asked, done, seconds, divergences = self._lessons.asked, 0, 0.0, dict[float, float]()
+        for rate, brief in self._brief.items():
+            student = copy.deepcopy(model)
+            try:
+                seconds += self._train(student, parent, brief, partial(_beyond, report, done))
+                divergences[rate] = self._divergence(student)
+            except MachineError:  # too high a rate
+                divergences[rate] = math.inf
+            done += self._steps(brief)
+        full = self._full[min(RATES, key=divergences.__getitem__)]
+        seconds += self._train(model, parent, full, partial(_beyond, report, done))
+        return Taken(learned=self.steps * full.batch_size, taught=self._lessons.asked - asked, seconds=seconds)
+
+    def close(self) -> None:
+        """Remove the states of finished trainings."""
+        for state in self._folder.glob(STATES):
+            state.unlink(missing_ok=True)
+
+    def _train(
+        self, model: nn.Module, parent: Candidate, settings: DistillSettings, report: Callable[[int], None]
+    ) -> float:
+        """Train a model and return its seconds."""
+        made_of = [self._workload.subject.weights_hash, parent.config.digest, self._lessons.examples.hash, settings]
+        key = sha256(repr(made_of).encode()).hexdigest()[:24]
+        checkpoint = Checkpoint(self._folder / STATES.replace("*", key), key)
+        distill(model, self._lessons, self._workload.task, settings, checkpoint=checkpoint, progress=report)
+        return checkpoint.seconds
+
+    def _steps(self, settings: DistillSettings) -> int:
+        return settings.steps(len(self._lessons.examples))
+
+    def _divergence(self, model: nn.Module) -> float:
+        task = self._workload.task
+        return task.divergence(self._wanted, predict(model, self._held_out, task))
+
+
+def _beyond(report: Callable[[int], None], done: int, steps: int) -> None:
+    report(done + steps)

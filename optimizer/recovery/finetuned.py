@@ -1,0 +1,38 @@
+"""Fine-tuning of the shortlist: each member learns labels and the dense model's answers, in equal parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch import nn
+
+from optimizer.recovery.recovery import Recovery, Report, Taken
+from optimizer.training.finetune import FinetuneSettings, finetune
+from studies.records import Candidate, CandidateState
+
+
+def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], report: Report) -> list[Candidate]:
+    """Train every member and return the fully evaluated recovered candidates, in the order of the shortlist."""
+    recovered = []
+    for done, parent in enumerate(shortlist):
+        report(done, len(shortlist))
+        recovered.append(recovery.recovered(parent, partial(_train, recovery)))
+    report(len(shortlist), len(shortlist))
+    return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
+
+
+def _train(recovery: Recovery, model: nn.Module) -> Taken:
+    workload, spec = recovery.prepared.workload, recovery.spec
+    settings = FinetuneSettings(epochs=int(spec.recover_epochs), seed=spec.seed)
+    result = finetune(
+        model,
+        recovery.train,
+        held_out=recovery.held_out,
+        task=workload.task,
+        settings=settings,
+        progress=lambda _done, _total: None,
+        teacher=workload.model,
+    )
+    examples = result.steps * settings.batch_size
+    return Taken(learned=examples, taught=examples, seconds=result.seconds)

@@ -1,0 +1,14 @@
+"""The table of recoveries: how a study's candidates are trained after the search, by the name in the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from optimizer.recovery.distilled import distill_budgets
+from optimizer.recovery.finetuned import finetune_shortlist
+from optimizer.recovery.recovery import Recovery, Report
+from studies.records import Candidate
+
+Recover = Callable[[Recovery, Sequence[Candidate], Report], list[Candidate]]  # returns the candidates to verify
+
+RECOVERIES: Mapping[str, Recover] = {"finetune": finetune_shortlist, "distill": distill_budgets}

@@ -1,0 +1,132 @@
+"""Recovery: candidates whose models are trained. Each has its parent's counts in form FINETUNED.
+
+The trained weights are kept in the cache, time and energy of the training among the measurements. A recovered
+candidate is verified like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from torch import nn
+
+from objectives.energy.modelled import modelled_energy
+from objectives.measurement import Measurement, Source
+from optimizer.pipeline import Pipeline
+from optimizer.prepare import Prepared
+from optimizer.recovery.weights import WEIGHTS, build_candidate, folder_of, keep_weights
+from optimizer.spec import StudySpec
+from optimizer.tasks.texts.examples import AnyExamples
+from search_spaces.config import Form
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
+from studies.store import StudyStore
+
+HELD_OUT_SHARE = 0.05  # share of train
+HELD_OUT_MOST = 1000
+BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
+Report = Callable[[int, int], None]  # (done, all)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a training took: the examples that the student learned from and the teacher answered, and seconds."""
+
+    learned: int
+    taught: int
+    seconds: float
+
+
+Train = Callable[[nn.Module], Taken]  # trains in place and leaves the model in evaluation mode
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The recovered candidates of one study: makes them, and builds the models of all candidates."""
+
+    study: Study
+    store: StudyStore
+    spec: StudySpec
+    prepared: Prepared
+    cache_dir: Path
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What builds the models of parents."""
+        return self.prepared.pipeline
+
+    @cached_property
+    def train(self) -> AnyExamples:
+        """The examples to learn from."""
+        return self._cut[1]
+
+    @cached_property
+    def held_out(self) -> AnyExamples:
+        """Training examples that no model learns from: they choose epochs and learning rates."""
+        return self._cut[0]
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's trained weights are."""
+        return folder_of(self.cache_dir, self.study)
+
+    def build(self, candidate: Candidate) -> nn.Module:
+        """Return the candidate's model; a recovered candidate gets its trained weights."""
+        return build_candidate(candidate, self.pipeline, cache_dir=self.cache_dir, study=self.study)
+
+    def evaluated(self, proposal: Proposal) -> Candidate:
+        """Return the candidate of a proposal, evaluated now unless the study knows it."""
+        known = self._known(lambda candidate: candidate.config == proposal.config)
+        if known is not None:
+            return known
+        candidate = self.store.start_candidate(self.study.id, proposal)
+        return self.store.finish_candidate(candidate.id, self.prepared.evaluator.evaluate(proposal.config))
+
+    def recovered(self, parent: Candidate, train: Train) -> Candidate:
+        """Return what `train` makes of a parent, evaluated; what an earlier run has stored is returned as it is."""
+        config = parent.config.in_form(Form.FINETUNED)
+        known = self._known(lambda candidate: candidate.config == config)
+        if known is not None:
+            return known
+        proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
+        candidate = self.store.start_candidate(self.study.id, proposal)
+        model = self.pipeline.build(parent.config, share_weights=False)
+        taken = train(model)
+        model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
+        weights = keep_weights(model, self.cache_dir, self.study)
+        outcome = self.prepared.evaluator.evaluate_model(model, config)
+        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, taken, weights))
+
+    def _known(self, is_wanted: Callable[[Candidate], bool]) -> Candidate | None:
+        finished = (c for c in self.store.candidates(self.study.id) if c.state is not CandidateState.RUNNING)
+        return next(filter(is_wanted, finished), None)
+
+    @cached_property
+    def _cut(self) -> tuple[AnyExamples, AnyExamples]:
+        train = self.prepared.workload.train()
+        held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
+        return train.take(range(held)), train.take(range(held, len(train.labels)))
+
+    def _with_training(self, outcome: Outcome, model: nn.Module, taken: Taken, weights: str) -> Outcome:
+        """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
+        workload = self.prepared.workload
+        learned = taken.learned * BACKWARD * workload.family.flops(model)
+        joules = modelled_energy(
+            flops=learned + taken.taught * self.prepared.space.costs["flops"].dense,
+            bytes_moved=0.0,
+            seconds=taken.seconds,
+            device_kind=workload.device.type,
+        )
+        measured = (
+            Measurement(
+                quantity="training_time",
+                value=taken.seconds,
+                unit="s",
+                source=Source.MEASURED,
+                conditions={WEIGHTS: weights},
+            ),
+            Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
+        )
+        return replace(outcome, measurements=(*outcome.measurements, *measured), seconds=taken.seconds)

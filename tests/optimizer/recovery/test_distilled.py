@@ -1,0 +1,113 @@
+"""Distillation as part of a study, on a tiny random model whose own answers are the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from tiny_checkpoints import save_data, save_tiny
+
+from optimizer.certification import stored_list
+from optimizer.handover.export import export_candidate
+from optimizer.handover.loading import load_pruned
+from optimizer.member import RunResult
+from optimizer.progress import CancelledError, Event
+from optimizer.recovery.classroom import STATES
+from optimizer.recovery.distilled import BUDGETS
+from optimizer.run import optimize, resume
+from optimizer.spec import StudySpec
+from search_spaces.config import Form
+from studies.opening import open_store
+from studies.records import Candidate, CandidateState, Origin
+from studies.store import StudyStore
+
+FIELDS = {
+    "task": "colours",
+    "epsilon": 0.3,
+    "trials": 3,
+    "batch_sizes": (1,),
+    "measure_seconds": 0.02,
+    "calibration_examples": 64,
+    "threads": 1,
+    "recover": "distill",
+    "recover_epochs": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> StudySpec:
+    root = tmp_path_factory.mktemp("assets")
+    save_tiny(root / "model")
+    save_data(root / "data", root / "model", {"train": 300, "validation": 130, "test": 120})
+    return StudySpec.model_validate({**FIELDS, "model": str(root / "model"), "data": str(root / "data")})
+
+
+def distilled(store: StudyStore, study: str) -> list[Candidate]:
+    return [c for c in store.candidates(store.study(study).id) if c.proposal.origin is Origin.RECOVER]
+
+
+def cancel_at(stage: str, done: int) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        if event.stage == stage and event.done == done:
+            raise CancelledError
+
+    return listen
+
+
+def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(spec: StudySpec, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    whole = optimize(spec, store=store, cache_dir=tmp_path / "one", study="whole")
+    stages: list[Event] = []
+    with pytest.raises(CancelledError):
+        optimize(spec, store=store, cache_dir=tmp_path / "two", study="halted", listener=cancel_at("recover", 3))
+    states = (tmp_path / "two" / "recovered" / "halted").glob(STATES)
+    assert [torch.load(state, weights_only=True)["learner"]["steps"] for state in states] == [1, 1, 1]
+    continued = resume("halted", store=store, cache_dir=tmp_path / "two", listener=stages.append)
+    made, again = distilled(store, "whole"), distilled(store, "halted")
+
+    check_candidates(made, store.candidates(store.study("whole").id))
+    assert [c.config for c in again] == [c.config for c in made]
+    assert [hashes(c) for c in again] == [hashes(c) for c in made]  # not a weight differs
+    assert next(e.done for e in stages if e.stage == "recover" and e.done) == 4  # the step that is next
+    assert not list((tmp_path / "two").rglob(STATES))
+    check_front(whole)
+    assert {m.candidate for m in whole.front} == {m.candidate for m in continued.front}
+    listed = stored_list(store.study("whole"))
+    assert listed is not None
+    assert set(listed.members) <= {c.number for c in made}
+
+    number = next(m.candidate for m in whole.front if m.origin == "recover")
+    export_candidate(store, store.study("whole"), number, tmp_path / "export", cache_dir=tmp_path / "one")
+    assert load_pruned(tmp_path / "export") is not None
+    store.close()
+
+
+def check_candidates(made: list[Candidate], known: list[Candidate]) -> None:
+    assert 2 <= len(made) <= len(BUDGETS) + 1
+    assert all(c.config.form is Form.FINETUNED and c.state is CandidateState.COMPLETE for c in made)
+    parents = {c.number: c for c in known}
+    for candidate in made:
+        parent = parents[candidate.proposal.parent or 0]
+        assert parent.config.in_form(Form.FINETUNED) == candidate.config
+        taken = {m.quantity: m.value for m in candidate.measurements}
+        assert taken["training_time"] > 0
+        assert taken["training_energy"] > 0
+
+
+def check_front(result: RunResult) -> None:
+    recovered = [member for member in result.front if member.origin == "recover"]
+    assert recovered
+    assert all(member.training_seconds for member in recovered)
+
+
+def hashes(candidate: Candidate) -> list[object]:
+    return [m.conditions["weights"] for m in candidate.measurements if "weights" in m.conditions]
+
+
+def test_a_share_of_an_epoch_is_for_distillation_alone(spec: StudySpec) -> None:
+    given = spec.model_dump()
+    with pytest.raises(ValidationError, match="recover_epochs must be a whole number"):
+        StudySpec.model_validate({**given, "recover": "finetune"})
