@@ -17,6 +17,8 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.prepare import check_loaded
+from optimizer.recovery.classroom import BRIEF, RATES
+from optimizer.recovery.distilled import BUDGETS
 from optimizer.recovery.recovery import BACKWARD
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
@@ -69,6 +71,8 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
     passes = _preparing(pipeline, tokens) + _searching(spec, pipeline, tokens)
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
+    if spec.recover != "none":
+        passes += _recovering(spec) * float(workload.train().lengths.sum())
     seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
     search_s = _searching(spec, pipeline, tokens) * token_s
     if spec.timeout is not None:
@@ -102,6 +106,13 @@ def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float])
         return spec.trials * (BACKWARD * pipeline.training.passes + tokens["search"])
     screened = SCREENED / REFINE_SHARE * _screening(pipeline.workload, tokens)
     return spec.trials * MEAN_COST * (tokens["search"] + screened)
+
+
+def _recovering(spec: StudySpec) -> float:
+    """Return the passes of a dense model over the training examples that take as long as the recovery."""
+    if spec.recover == "distill":  # the teacher answers once, and every student learns at every rate
+        return spec.recover_epochs + sum(BUDGETS) * BACKWARD * (spec.recover_epochs + len(RATES) * BRIEF)
+    return SIZE * spec.recover_epochs * (1 + MEAN_COST * BACKWARD)
 
 
 def _screening(workload: Workload, tokens: Mapping[str, float]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -85,7 +85,7 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(spec: StudyS
     store.close()
 
 
-def check_candidates(made: list[Candidate], known: list[Candidate]) -> None:
+def check_candidates(made: list[Candidate], known: Sequence[Candidate]) -> None:
     assert 2 <= len(made) <= len(BUDGETS) + 1
     assert all(c.config.form is Form.FINETUNED and c.state is CandidateState.COMPLETE for c in made)
     parents = {c.number: c for c in known}

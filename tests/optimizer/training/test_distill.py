@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -61,63 +62,76 @@ def are_equal(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(tensor, tensors[name]) for name, tensor in one.state_dict().items())
 
 
-def test_a_student_learns_its_teachers_answers_and_no_labels(teacher: nn.Module, lessons: Lessons) -> None:
+def taught(
+    student: nn.Module,
+    lessons: Lessons,
+    path: Path,
+    *,
+    settings: DistillSettings = SETTINGS,
+    key: str = "this training",
+    stop_at: int | None = None,
+) -> list[int]:
+    """Train a student, and return the numbers of the steps taken."""
+    steps: list[int] = []
+
+    def progress(done: int) -> None:
+        steps.append(done)
+        if done == stop_at:
+            raise StoppedError
+
+    with pytest.raises(StoppedError) if stop_at else nullcontext():
+        distill(student, lessons, TASK, settings, checkpoint=Checkpoint(path, key), progress=progress)
+    return steps
+
+
+def test_a_student_learns_its_teachers_answers_and_no_labels(
+    teacher: nn.Module, lessons: Lessons, tmp_path: Path
+) -> None:
     student = damaged(teacher)
     before = divergence(teacher, student)
-    assert distill(student, lessons, TASK, SETTINGS) == 13
+    assert len(taught(student, lessons, tmp_path / "state")) == 13
     assert divergence(teacher, student) < before / 4
     assert not student.training
     name = "bert.embeddings.word_embeddings.weight"
     assert torch.equal(student.state_dict()[name], teacher.state_dict()[name])
 
 
-def test_all_students_of_a_class_share_one_pass_of_the_teacher(teacher: nn.Module, lessons: Lessons) -> None:
+def test_all_students_of_a_class_share_one_pass_of_the_teacher(
+    teacher: nn.Module, lessons: Lessons, tmp_path: Path
+) -> None:
     asked: list[int] = []
     first, second = damaged(teacher), damaged(teacher)
     hook = teacher.register_forward_hook(lambda *_: asked.append(1))
-    distill(first, lessons, TASK, SETTINGS)
-    distill(second, lessons, TASK, SETTINGS)
+    taught(first, lessons, tmp_path / "first")
+    taught(second, lessons, tmp_path / "second")
     hook.remove()
     assert len(asked) == 13
+    assert lessons.asked == 200
     assert are_equal(first, second)
 
 
 def test_an_interrupted_training_continues_with_the_step_that_is_next(
     teacher: nn.Module, lessons: Lessons, tmp_path: Path
 ) -> None:
-    whole, halted = damaged(teacher), damaged(teacher)
-    distill(whole, lessons, TASK, SETTINGS)
-    checkpoint = Checkpoint(tmp_path / "state", "this training")
-
-    def stop(done: int, _total: int) -> None:
-        if done == 5:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        distill(halted, lessons, TASK, SETTINGS, checkpoint=checkpoint, progress=stop)
-    continued = damaged(teacher)
-    assert distill(continued, lessons, TASK, SETTINGS, checkpoint=checkpoint) == 8
+    whole, continued = damaged(teacher), damaged(teacher)
+    taught(whole, lessons, tmp_path / "whole")
+    assert taught(damaged(teacher), lessons, tmp_path / "state", stop_at=5) == [1, 2, 3, 4, 5]
+    assert taught(continued, lessons, tmp_path / "state") == [*range(6, 14)]
     assert are_equal(continued, whole)
-    checkpoint.forget()
-    assert not any(tmp_path.iterdir())
+    finished = damaged(teacher)
+    assert taught(finished, lessons, tmp_path / "state") == []
+    assert are_equal(finished, whole)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no state"])
 def test_a_damaged_state_and_one_of_another_training_count_as_absent(
     teacher: nn.Module, lessons: Lessons, tmp_path: Path, damage: bytes
 ) -> None:
-    few = DistillSettings(learning_rate=3e-3, epochs=0.2)
-    path = tmp_path / "state"
+    path, brief = tmp_path / "state", DistillSettings(learning_rate=3e-3, epochs=0.2)
     path.write_bytes(damage)
-    assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one")) == 1
-
-    def stop(_done: int, _total: int) -> None:
-        raise StoppedError
-
-    with pytest.raises(StoppedError):
-        distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one"), progress=stop)
-    assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "another")) == 1
-    assert distill(damaged(teacher), lessons, TASK, few, checkpoint=Checkpoint(path, "one")) == 0
+    assert taught(damaged(teacher), lessons, path, settings=brief, key="one") == [1]
+    assert taught(damaged(teacher), lessons, path, settings=brief, key="another") == [1]
+    assert taught(damaged(teacher), lessons, path, settings=brief, key="another") == []
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.001, 1), (0.5, 6), (1.0, 13), (2.0, 26)])
