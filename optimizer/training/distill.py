@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from optimizer.tasks.task import Task
-from optimizer.training.batches import shuffled
+from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
 from optimizer.training.learner import Learner, linear_schedule
-from optimizer.training.loop import Loop, Places
+from optimizer.training.loop import Loop
 from optimizer.training.teacher import Lessons, lesson_loss
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from optimizer.tasks.task import TAUGHT, Batch, Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.batches import Places
 from optimizer.training.learner import Loss
-from optimizer.training.loop import Places
 
 
 @dataclass(frozen=True)
