@@ -16,6 +16,10 @@ SCHEMA_VERSION = 2  # 1 had no `transforms`
 Levels = Mapping[str, Mapping[str, int]]  # transform -> group -> level
 
 
+def _levels(config: dict[str, int], transforms: Levels) -> dict[str, int]:
+    return config | dict(chain.from_iterable(levels.items() for levels in transforms.values()))
+
+
 class View(BaseModel):
     """A frozen JSON view."""
 
@@ -84,6 +88,11 @@ class Baseline(Costs):
     verification_accuracy: float | None = None
     verification_n: int | None = None
 
+    @property
+    def levels(self) -> dict[str, int]:
+        """The levels of all groups."""
+        return _levels(self.config or {}, self.transforms)
+
 
 class RecipeView(View):
     """How a masked candidate was trained; `swap_share` is the share of kept units that changed in each epoch."""
@@ -128,7 +137,7 @@ class Member(Costs):
     @property
     def levels(self) -> dict[str, int]:
         """The levels of all groups."""
-        return self.config | dict(chain.from_iterable(levels.items() for levels in self.transforms.values()))
+        return _levels(self.config, self.transforms)
 
     @property
     def verdict_in_words(self) -> str:

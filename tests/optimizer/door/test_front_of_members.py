@@ -178,6 +178,8 @@ def test_candidates_become_trials_with_their_constraint(front: Front, tmp_path: 
         assert trial.values == [member.drop, member.flops_ratio]
         assert member.drop is not None
         assert trial.constraints["drop - epsilon"] == pytest.approx(member.drop - front.epsilon)
+        assert trial.system_attrs["constraints"] == [trial.constraints["drop - epsilon"]]  # what optuna-dashboard reads
+    assert study.metric_names == ["drop", "flops_ratio"]
     with pytest.raises(InputError, match=r"has a study .* already"):
         front.to_optuna(url)
 
