@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studies.records import Verdict
 
-SCHEMA_VERSION = 2  # 1 had no `transforms`
+SCHEMA_VERSION = 3  # 2 had neither `kind` nor own costs, 1 no `transforms`
 
 
 Levels = Mapping[str, Mapping[str, int]]  # transform -> group -> level

@@ -213,10 +213,13 @@ class StudyRun:
         )
 
     def _conditions(self, workload: Workload) -> dict[str, object]:
+        request = workload.family.conditions()
+        cut = {"max_length": self._spec.max_length} if "sequence_length" in request else {}
         return {
             **describe_device(workload.device),
             "batch_sizes": list(self._spec.batch_sizes),
-            **workload.family.conditions(),
+            **request,
+            **cut,
             "structure": self._spec.structure,
             "transforms": list(self._spec.applied),
             "wait_policy": os.environ.get("OMP_WAIT_POLICY", "the library's own").lower(),

@@ -120,19 +120,28 @@ def _channels_first(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, Any]:
-    """Return texts `(n,)`, or pairs of them `(n, 2)`, as a sheet; numbers as they are, with their labels."""
+    """Return texts `(n,)` or `(n, 1)`, or pairs `(n, 2)`, as a sheet; numbers as they are, with their labels."""
     answers = _values(labels)
     if isinstance(inputs, pd.DataFrame):
         inputs = inputs.to_numpy()
     if _is_of_numbers(inputs):
         _check_lengths(name, len(inputs), len(answers))  # type: ignore[arg-type]  # an array or a list of them
         return inputs, labels
-    texts = _values(inputs)
+    texts = _values(_of_one_column(name, inputs))
     _check_lengths(name, len(texts), len(answers))
     if texts and all(isinstance(text, list | tuple | np.ndarray) and len(text) == 2 for text in texts):
         first, second = zip(*texts, strict=True)
         return sheet_of(name, {TEXT: list(first), OTHER: list(second), LABEL: answers})
     return sheet_of(name, {TEXT: texts, LABEL: answers})
+
+
+def _of_one_column(name: str, inputs: Any) -> Any:  # Any: as given
+    """Return a table of one column as that column. Raises `InputError` for a table of more than two."""
+    if not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+        return inputs
+    if inputs.shape[1] > 2:
+        raise InputError("data", f"{name} has {inputs.shape[1]} columns; give that of the texts, or two of pairs")
+    return inputs[:, 0] if inputs.shape[1] == 1 else inputs
 
 
 def _is_of_numbers(inputs: object) -> bool:

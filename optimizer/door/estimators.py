@@ -112,7 +112,7 @@ class PrunedClassifier(ClassifierMixin, _Pruned):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's names
-        """Run a study on texts `(n,)`, pairs `(n, 2)` or images `(n, c, h, w)` with labels `(n,)`."""
+        """Run a study on texts `(n,)` or `(n, 1)`, pairs `(n, 2)` or images `(n, c, h, w)` with labels `(n,)`."""
         labels = _labels(y)
         check_classification_targets(labels)
         self.classes_ = np.unique(labels)
@@ -150,7 +150,7 @@ class PrunedRegressor(RegressorMixin, _Pruned):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        """Run a study on texts `(n,)` or pairs `(n, 2)` with numbers `(n,)`."""
+        """Run a study on texts `(n,)` or `(n, 1)` or pairs `(n, 2)` with numbers `(n,)`."""
         return self._fitted(X, _labels(y).astype(np.float64), usual="pearson")
 
     def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -159,8 +159,15 @@ class PrunedRegressor(RegressorMixin, _Pruned):  # type: ignore[misc]
 
 
 def _labels(y: Any) -> Array:
-    """Return labels `(n,)`. Raises `InputError` for missing ones, and where numpy would turn some into texts."""
+    """Return labels `(n,)`, those of a table's only column too.
+
+    Raises `InputError` for several columns, missing labels, and where numpy would turn some into texts.
+    """
     written, labels = np.asarray(y, dtype=object), np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        written, labels = written[:, 0], labels[:, 0]
+    if labels.ndim != 1:
+        raise InputError("y", f"must be one label per row, got shape {labels.shape}; use optimize for several labels")
     missing = np.flatnonzero(pd.isna(written))
     if written.ndim == 1 and len(missing):
         raise InputError("y", f"row {missing[0] + 1} has no label, {len(missing)} rows in all; leave them out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from optimizer.torchvision_ops import admit_torchvision
 
 
 class ServedModel:
-    """An exported model that answers texts as a member's `model.predict` does, and images with class numbers."""
+    """An exported model that answers texts as a member's `model.predict` does, and images with class numbers.
 
-    def __init__(self, place: Path) -> None:
-        self._model: Any = load_pruned(place) if (place / DESCRIPTION).exists() else _text_model(place)
+    Texts are cut to `max_length` tokens, by default to the most that the model reads.
+    """
+
+    def __init__(self, place: Path, *, max_length: int | None = None) -> None:
+        self._model: Any = load_pruned(place) if (place / DESCRIPTION).exists() else _text_model(place, max_length)
 
     def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - mlflow reads hints
         """Return the answer to each text, pair of texts, list of words, or image `(c, h, w)`: `n` of them."""
@@ -32,9 +36,9 @@ class ServedModel:
         return list(logits.argmax(dim=1).tolist())
 
 
-def _load_pyfunc(data_path: str) -> ServedModel:
-    """Return the model of an exported directory: the name that MLflow calls."""
-    return ServedModel(Path(data_path))
+def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
+    """Return the model of an exported directory: the name that MLflow calls, with what was logged of its study."""
+    return ServedModel(Path(data_path), **(model_config or {}))
 
 
 def _texts(rows: Any) -> list[Any]:
@@ -44,7 +48,7 @@ def _texts(rows: Any) -> list[Any]:
     return list(rows)
 
 
-def _text_model(place: Path) -> TextModel:
+def _text_model(place: Path, max_length: int | None) -> TextModel:
     admit_torchvision()
     from transformers import AutoTokenizer
 
@@ -57,4 +61,4 @@ def _text_model(place: Path) -> TextModel:
         config=config,
         tensors=stored_tensors(place),
     )
-    return answering(net, tokenizer, max_length=min(tokenizer.model_max_length, checkpoint.longest))
+    return answering(net, tokenizer, max_length=min(max_length or tokenizer.model_max_length, checkpoint.longest))

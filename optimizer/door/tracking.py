@@ -55,7 +55,7 @@ def _log(client: Any, run_id: str, result: RunResult, candidates: Sequence[Membe
     client.log_text(run_id, report_html(result, candidates), "report.html")
     if export is not None:
         with TemporaryDirectory() as place:
-            _save_model(export, Path(place) / MODEL)
+            _save_model(export, Path(place) / MODEL, result.conditions.get("max_length"))
             client.log_artifacts(run_id, str(Path(place) / MODEL), MODEL)
 
 
@@ -82,12 +82,13 @@ def _figures(prefix: str, view: object, names: Sequence[str]) -> Mapping[str, An
     return {f"{prefix}_{name}": getattr(view, name, None) for name in names}
 
 
-def _save_model(export: Path, place: Path) -> None:
+def _save_model(export: Path, place: Path, max_length: int | None) -> None:
     import mlflow.pyfunc
 
     mlflow.pyfunc.save_model(
         str(place),
         loader_module="optimizer.door.served",
         data_path=str(export),
+        model_config={"max_length": max_length} if max_length else None,  # it cuts texts as the study did
         pip_requirements=["pruning-optimizer"],
     )

@@ -12,9 +12,10 @@ import pytest
 import torch
 from door_studies import QUICK
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_val_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 from torch import nn
@@ -100,6 +101,10 @@ def test_what_is_not_fitted_does_not_answer(place: Path) -> None:
             estimator.fit(["w1"] * 3, [1.0, float("nan"), 2.0])
     with pytest.raises(InputError, match="y: row 3 has no label"):
         PrunedClassifier(str(place / "model")).fit(["w1"] * 3, ["red", "blue", float("nan")])
+    with pytest.raises(InputError, match=r"y: must be one label per row, got shape \(2, 2\)"):
+        PrunedClassifier(str(place / "model")).fit(["w1"] * 2, [[0, 1], [1, 0]])
+    with pytest.raises(InputError, match="data has 3 columns; give that of the texts, or two of pairs"):
+        PrunedClassifier(str(place / "model")).fit(np.full((2, 3), "w1", dtype=object), ["red", "blue"])
     with pytest.raises(InputError, match="y: has labels that are texts and labels that are not"):
         PrunedClassifier(str(place / "model")).fit(["w1"] * 3, ["red", "blue", 3])
 
@@ -111,7 +116,8 @@ def test_it_stands_in_pipelines_and_searches(fitted: PrunedClassifier, loaded: A
     once = ShuffleSplit(1, test_size=0.3, random_state=0)
     search = GridSearchCV(piped, {"pruned__epsilon": [0.9]}, cv=once, refit=False, error_score="raise")
     assert 0.2 < search.fit(texts, labels).best_score_ <= 1
-    assert len(cross_val_score(own, texts, labels, cv=once, error_score="raise")) == 1
+    chosen = make_pipeline(make_column_transformer(("passthrough", ["sentence"])), own)  # texts (n, 1) of a table
+    assert cross_val_score(chosen, frame, frame[["label"]], cv=once, error_score="raise")[0] > 0.2
 
 
 def test_images_are_arrays(tmp_path: Path) -> None:

@@ -198,6 +198,7 @@ def test_a_study_is_logged_to_mlflow(front: Front, tmp_path: Path, monkeypatch: 
     texts = ["w1 w2", "w3"]
     assert served.predict(texts) == front.knee().model.predict(texts)
     assert served.predict(pd.DataFrame({"text": texts})) == front.knee().model.predict(texts)
+    assert served.model_config == {"max_length": 128}  # the study's, which is less than the model reads
 
 
 def test_mlflow_that_is_not_installed_is_named(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
