@@ -116,7 +116,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="retrieval",
             metrics=("cosine-ndcg@10", "cosine-mrr@10"),
-            head=Head(kind="", wrap="optimizer.tasks.embeddings.embedder:embedder"),
+            head=Head(kind="", wrap="optimizer.tasks.embeddings.embedder:retriever"),
             reader="optimizer.tasks.ranking.reader:RetrievalReader",
             pipeline="sentence-similarity",
             trains=False,

@@ -125,7 +125,7 @@ class Checkpoint:
     def notes(self) -> list[str]:
         """What of the directory is not used."""
         notes = []
-        if self.head.kind and (self.directory / MODULES).exists():
+        if self.head.kind and not self.trained_for and (self.directory / MODULES).exists():
             notes.append(
                 f"{self.name} is a sentence-transformers model: its encoder is taken, its pooling and what follows it "
                 "(modules.json) are not used"

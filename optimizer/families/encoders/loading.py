@@ -14,6 +14,7 @@ from torch import nn
 from optimizer.errors import InputError, listed
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.quiet import quiet_transformers
+from optimizer.tasks.embeddings.pooling import cross_encoder_files
 from optimizer.tasks.table import Head
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
@@ -42,6 +43,8 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     check_finite(model)
     if checkpoint.has_head:
         name_labels(model, checkpoint.label_names)
+    if checkpoint.trained_for:
+        model.beside = cross_encoder_files(checkpoint.directory)
     model.config.problem_type = checkpoint.head.problem_type or model.config.problem_type
     return checkpoint.head.wrapped(model, checkpoint.directory).to(device).eval()
 

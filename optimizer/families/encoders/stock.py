@@ -28,8 +28,9 @@ def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one tran
     config.auto_map = {modeling_pruned.auto_class(name): f"{CODE.stem}.{name}" for name in names}
     config.architectures = [stock]
     config.save_pretrained(place)
-    if whole is not model:
-        model.pooling.write(place)
+    for name, content in getattr(model, "beside", {}).items():  # so that it is a sentence-transformers folder too
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
     shutil.copyfile(CODE, place / CODE.name)
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from optimizer.tasks.embeddings.pooling import Pooling, read_pooling
+from optimizer.tasks.embeddings.pooling import Pooling, read_pooling, refuse_prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Embedder(nn.Module):
     def __init__(self, body: Any, pooling: Pooling) -> None:  # Any: one transformers class per architecture
         super().__init__()
         self.body, self.pooling, self.config = body, pooling, body.config
+
+    @property
+    def beside(self) -> Mapping[str, bytes]:
+        """The files of its sentence-transformers folder."""
+        return self.pooling.files
 
     @property
     def base_model(self) -> nn.Module:
@@ -64,6 +69,12 @@ class Embedder(nn.Module):
 def embedder(body: Any, directory: Path) -> Embedder:
     """Return an encoder with the pooling of its sentence-transformers folder. Raises `InputError` for other folders."""
     return Embedder(body, read_pooling(directory))
+
+
+def retriever(body: Any, directory: Path) -> Embedder:
+    """Return an encoder with its pooling, as `embedder` does. Raises `InputError` for a folder with prompts as well."""
+    refuse_prompts(directory)
+    return embedder(body, directory)
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

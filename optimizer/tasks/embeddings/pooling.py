@@ -32,19 +32,13 @@ class Pooling:
     is_normalised: bool
     files: Mapping[str, bytes]
 
-    def write(self, place: Path) -> None:
-        """Write the files, so that `place` is a sentence-transformers folder too."""
-        for name, content in self.files.items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes(content)
-
 
 def read_pooling(directory: Path) -> Pooling:
     """Return the pooling of a folder. Raises `InputError` for other modules than encoder, pooling and normalisation."""
     if not (directory / MODULES).exists():
         raise InputError("model", f"{directory} has no {MODULES}; embeddings need a sentence-transformers folder")
     modules = _modules(directory)
-    kinds = [module["type"].rpartition(".")[2] for module in modules]
+    kinds = _kinds(modules)
     if kinds not in KINDS or modules[0]["path"]:
         raise InputError(
             "model",
@@ -53,12 +47,38 @@ def read_pooling(directory: Path) -> Pooling:
         )
     place = f"{modules[1]['path']}/config.json"
     _refuse_other_inputs(directory)
-    names = [MODULES, place, *(name for name in SETTINGS if (directory / name).exists())]
     return Pooling(
         mode=_mode(directory, place),
         is_normalised="Normalize" in kinds,
-        files={name: (directory / name).read_bytes() for name in names},
+        files=_contents(directory, MODULES, place, *SETTINGS),
     )
+
+
+def cross_encoder_files(directory: Path) -> Mapping[str, bytes]:
+    """Return the files by which sentence-transformers loads a classifier as a `CrossEncoder`, none in other folders.
+
+    Raises `InputError` for a folder that changes texts before they are tokenised.
+    """
+    if not (directory / MODULES).exists() or _kinds(_modules(directory)) != ["Transformer"]:
+        return {}
+    _refuse_other_inputs(directory)
+    return _contents(directory, MODULES, *SETTINGS)
+
+
+def refuse_prompts(directory: Path) -> None:
+    """Raise `InputError` for a folder that puts prompts before queries or documents."""
+    found = _json(directory, SETTINGS[1], dict) if (directory / SETTINGS[1]).exists() else {}
+    if named := [name for name, prompt in (found.get("prompts") or {}).items() if prompt]:
+        remedy = "which are not added here: write them into the texts, and empty `prompts` in that file"
+        raise InputError("model", f"{directory / SETTINGS[1]} has prompts {listed(named)}, {remedy}")
+
+
+def _contents(directory: Path, *names: str) -> dict[str, bytes]:
+    return {name: (directory / name).read_bytes() for name in names if (directory / name).exists()}
+
+
+def _kinds(modules: list[dict[str, str]]) -> list[str]:
+    return [module["type"].rpartition(".")[2] for module in modules]
 
 
 def _modules(directory: Path) -> list[dict[str, str]]:

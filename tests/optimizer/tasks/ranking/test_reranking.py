@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.known import resolve_task
 from optimizer.tasks.texts.splits import cut
 
+CROSS_ENCODER: dict[str, Any] = {  # as sentence-transformers 6 saves one
+    "modules.json": [{"idx": 0, "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}],
+    "config_sentence_transformers.json": {"activation_fn": "torch.nn.modules.linear.Identity", "prompts": {}},
+}
 SIZES = {"train": 40, "validation": 30, "test": 40}  # queries
 
 
@@ -61,6 +66,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         pairs(n, seed).to_parquet(root / "data" / f"{split}.parquet")
     examples = examples_of(tmp_path_factory.mktemp("train"), pairs(SIZES["train"], 0))
     train(BertForSequenceClassification, examples, Reranking(), root / "model", ("score",))
+    for name, content in CROSS_ENCODER.items():
+        (root / "model" / name).write_text(json.dumps(content))
     return root, *study(root, epsilon=0.1)
 
 
@@ -90,6 +97,8 @@ def test_an_exported_reranker_has_the_ndcg_that_was_verified(finished: Finished,
         scores = model(**inputs).logits[:, 0].tolist()
     assert mean_ndcg(frame, scores) == pytest.approx(verified, abs=1e-5)
     assert "text-ranking" in (place / "README.md").read_text()
+    assert {name: json.loads((place / name).read_text()) for name in CROSS_ENCODER} == CROSS_ENCODER
+    assert not any("sentence-transformers" in note for note in finished[2].notes)
 
 
 def test_the_front_in_python_scores_pairs(finished: Finished) -> None:

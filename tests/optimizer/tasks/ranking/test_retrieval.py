@@ -75,6 +75,13 @@ def test_a_front_of_embedders_is_verified_by_query_and_exported(finished: Finish
     assert ndcg_score(relevance, found, k=10) == pytest.approx(verified, abs=1e-4)
 
 
+def test_a_folder_with_prompts_is_refused(finished: Finished, tmp_path: Path) -> None:
+    place = save_folder(tmp_path / "model")
+    (place / "config_sentence_transformers.json").write_text('{"prompts": {"query": "query: ", "document": ""}}')
+    with pytest.raises(InputError, match="has prompts 'query', which are not added here: write them into the texts"):
+        study(finished[0], "prompts", epsilon=0.2, metric="cosine-ndcg@10", model=str(place))
+
+
 def read(place: Path, **more: object) -> Data:
     spec = StudySpec.model_validate({"model": "m", "task": "mine", "epsilon": 0.1, "data": str(place), **more})
     return read_splits(spec, resolve_task(spec))
