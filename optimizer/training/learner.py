@@ -36,6 +36,7 @@ class Learner:
     ) -> None:
         self.model, self.steps = model, 0
         self._dropout = dropout
+        self._frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         self._loss, self._optimizer, self._clip = loss, optimizer, clip
         self._schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate) if rate else None
 
@@ -47,18 +48,18 @@ class Learner:
                 module.train()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of model, optimizer and schedule."""
+        """Return the state of model, optimizer and schedule, frozen weights left out."""
         schedule = self._schedule.state_dict() if self._schedule else {}
         return {
             "steps": self.steps,
-            "model": self.model.state_dict(),
+            "model": {n: t for n, t in self.model.state_dict().items() if n not in self._frozen},
             "optimizer": self._optimizer.state_dict(),
             "schedule": {name: value for name, value in schedule.items() if name != "lr_lambdas"},  # no code
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict` of a learner that was made alike."""
-        self.model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"], strict=False)  # frozen weights are as they were
         self._optimizer.load_state_dict(state["optimizer"])
         if self._schedule:
             own = {"lr_lambdas": [None] * len(self._optimizer.param_groups)}
