@@ -67,7 +67,7 @@ class Given:
     def notes(self) -> tuple[str, ...]:
         """What was given in place of a choice."""
         named = {field: names for field, names in self.own.items() if names}
-        return tuple(f"{field}: {', '.join(names)}, given in Python" for field, names in named.items())
+        return tuple(f"given in Python: {field} {', '.join(names)}" for field, names in named.items())
 
     def check(self, spec: StudySpec, fields: Collection[str] = NAMED) -> None:
         """Raise `InputError` where own objects that a spec names are not given, or others are."""

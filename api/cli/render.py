@@ -95,7 +95,9 @@ def _print_members(
     """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe]]
-    costs = [["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size"]]
+    costs = [
+        ["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size", *_own(members, baseline)]
+    ]
     if baseline is not None:
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(recipe))])
         costs.append(["dense", in_flops(baseline.flops), *_costs(baseline)])
@@ -132,6 +134,11 @@ def _latency_titles(members: Sequence[Member], baseline: Baseline | None) -> lis
     return [f"latency, batch {view.batch}" for view in shown.latency] if shown else []
 
 
+def _own(members: Sequence[Member], baseline: Baseline | None) -> list[str]:
+    """Return the names of the objectives that Python code gave."""
+    return [*(baseline or members[0]).own] if baseline or members else []
+
+
 def _quality(member: Member) -> list[str]:
     verified = member.verification
     return [
@@ -150,7 +157,13 @@ def _costs(view: Costs) -> list[str]:
         energy,
         _count(view.parameters),
         decimal(view.size_bytes),
+        *(f"{cost:.4g}{_ratio(view, name)}" for name, cost in view.own.items()),
     ]
+
+
+def _ratio(view: Costs, name: str) -> str:
+    """Return an own cost's ratio to the dense model's, nothing for that."""
+    return f" ×{view.own_ratios[name]:.3f}" if isinstance(view, Member) else ""
 
 
 def _latency(view: LatencyView, *, is_dense: bool) -> str:

@@ -18,6 +18,7 @@ const AXES = {
   divergence: (m) => m.divergence,
 };
 const AT_DENSE = { "FLOPs ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, divergence: 0 };
+for (const cost of Object.keys(dense?.own ?? {})) { AXES[`${cost} ratio`] = (m) => m.own_ratios[cost]; AT_DENSE[`${cost} ratio`] = 1; }
 if (dense) { AT_DENSE.parameters = dense.parameters; AT_DENSE["size in bytes"] = dense.size_bytes; }
 
 function row(table, cells, kind, className) {

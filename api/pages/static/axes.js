@@ -11,7 +11,11 @@ export const AXES = {
   "divergence": { of: (m) => m.divergence, dense: () => 0 },
 };
 
-export const known = (members) => Object.keys(AXES).filter((name) => members.some((m) => AXES[name].of(m) !== null));
+export function known(members) {
+  for (const cost of Object.keys(members[0]?.own_ratios ?? {})) // objectives of Python code
+    AXES[`${cost} ratio`] = { of: (m) => m.own_ratios[cost] ?? null, dense: () => 1 };
+  return Object.keys(AXES).filter((name) => members.some((m) => AXES[name].of(m) !== null));
+}
 
 // Fills the two selects; keeps what is chosen where it still exists.
 export function offer(members, first, change) {

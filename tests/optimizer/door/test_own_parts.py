@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pandas as pd
 import pytest
 import torch
 from door_studies import QUICK
+from rich.console import Console
 
+from api.cli.render import print_result
 from optimizer import Front, export_candidate, open_front, optimize, resume
 from optimizer.errors import InputError
 from optimizer.samplers.protocol import Told
@@ -71,13 +75,17 @@ def own(loaded: tuple[Any, Any], frame: pd.DataFrame, kept: dict[str, Any]) -> F
 
 def test_own_parts_rank_measure_and_propose(own: Front, loaded: tuple[Any, Any], kept: dict[str, Any]) -> None:
     assert own.result.objectives == ("queries", "flops")
-    assert "criterion: ordered, given in Python" in own.result.notes
+    assert "given in Python: criterion ordered" in own.result.notes
     assert any(member.origin == "sampler" for member in own.candidates)
     dense = own.result.baseline
     assert dense is not None
     assert dense.own == {"queries": queries(loaded[0].eval())}
     small = own.recommend(weights={"queries": 1.0})
     assert small.own["queries"] == queries(small.model.net) < dense.own["queries"]
+    console = Console(width=200, record=True, file=StringIO())
+    print_result(own.result, console, resume="")
+    shown = f"{small.own['queries']:g} ×{small.own_ratios['queries']:.3f}"
+    assert re.search(rf"#{small.candidate} .* {shown}\n", console.export_text())
     weights = {name: weight for name, weight in small.model.net.named_parameters() if "query.weight" in name}
     for name, rows in weights.items():
         assert torch.equal(rows, loaded[0].get_parameter(name)[: len(rows)])  # the first units stay
