@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from objectives.metrics import Metric
-from objectives.statistics import SCORED, describe_power
+from objectives.statistics import SCORED, describe_power, largest_certifiable_mean_drop
 
 
 def what_can_be_concluded(n: int, epsilon: float, metric: Metric) -> str:
@@ -14,6 +14,13 @@ def what_can_be_concluded(n: int, epsilon: float, metric: Metric) -> str:
         return (
             f"with n={n:,} a drop of {metric.name} can be certified at ε = {epsilon:g} only where the rarest class has "
             "enough examples: four lost examples of any kind must stay within ε"
+        )
+    if metric.is_share:
+        drop = largest_certifiable_mean_drop(n, epsilon)
+        found = f"a drop of at most {drop:.4f}" if drop >= 0 else f"only a gain of at least {-drop:.4f}"
+        return (
+            f"with n={n:,} {found} in {metric.name} can be certified at ε = {epsilon:g}, less where examples lose and "
+            "gain much"
         )
     return (
         f"with n={n:,} a drop of {metric.name} can be verified at ε = {epsilon:g}, but not certified: {metric.name} "

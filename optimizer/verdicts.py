@@ -3,8 +3,8 @@
 A verdict is computed on demand: at another ε the same figures are judged again. At the ε for which a study fixed its
 certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
 corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist.
-A metric that counts correct answers has a bound. F1 and Matthews' correlation of up to ten classes have those that were
-stored at verification. With any other metric, and in studies verified before these bounds, a member is `verified` at
+A metric that counts correct answers has a bound. F1, Matthews' correlation of up to ten classes and means of shares
+have those that were stored at verification. With any other metric, and in studies verified before these bounds, a member is `verified` at
 most: a bootstrap ignores errors outside its sample.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.measurement import Measurement, Source
-from objectives.statistics import DropScore, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
+from objectives.statistics import DropScore, MeanDrop, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
 from objectives.statistics.power import ALPHA
 from optimizer.certification import CertificationList
 from studies.records import Candidate, Verdict, Verification
@@ -111,7 +111,7 @@ def _holds(verification: Verification, epsilon: float) -> bool:
     return within_epsilon(verification.lost, verification.gained, verification.n, epsilon)
 
 
-def drop_uppers(score: DropScore, members: int, n: int) -> list[Measurement]:
+def drop_uppers(score: DropScore | MeanDrop, members: int, n: int) -> list[Measurement]:
     """Return the upper bounds to store with a member: its own, and one that holds for `members` at once."""
     return [
         Measurement(

@@ -12,7 +12,7 @@ from torch import nn
 
 from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
-from objectives.statistics import DropScore, bootstrap_drop, paired_drop_interval, score_drop
+from objectives.statistics import DropScore, MeanDrop, bootstrap_drop, paired_drop_interval, score_drop
 from optimizer.certification import stored_list
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.pipeline import Pipeline
@@ -102,7 +102,7 @@ class Verifier:
         self,
         dense: NDArray[np.generic],
         predictions: NDArray[np.generic],
-        score: DropScore | None,
+        score: DropScore | MeanDrop | None,
         *,
         shortlist_size: int,
     ) -> Verification:
@@ -121,7 +121,7 @@ class Verifier:
             shortlist_size=shortlist_size,
         )
 
-    def _score(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> DropScore | None:
+    def _score(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> DropScore | MeanDrop | None:
         return score_drop(self.workload.metric, self.workload.verification.labels, dense, predictions)
 
     def _interval(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from objectives.metrics.metric import Array, FloatArray, Kind, Metric, mean_of
+from objectives.metrics.metric import Array, FloatArray, Kind, Metric, mean_of, share_metric
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -57,6 +57,6 @@ ANSWERS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(name="exact-match", kind=Kind.ANSWERS, weighted=mean_of(exact), score=exact),
-        Metric(name="answer-f1", kind=Kind.ANSWERS, weighted=mean_of(words_f1), score=words_f1, is_graded=True),
+        share_metric("answer-f1", Kind.ANSWERS, words_f1),
     )
 }

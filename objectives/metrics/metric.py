@@ -44,7 +44,8 @@ class Metric:
 
     `weighted` maps (predictions, labels, weights `(r, n)`) to values `(r,)`. `score` maps (predictions, labels) to the
     per-example scores `(n,)` whose mean is the metric, None where the metric is not such a mean. They are 0 or 1, and
-    the metric can be raced and certified, unless `is_graded`. `resamples` are those of a bootstrap.
+    the metric can be raced and certified, unless `is_graded`. Scores that are a share, in [0, 1], can be certified.
+    `resamples` are those of a bootstrap.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Metric:
     weighted: Weighted
     score: Score | None = None
     is_graded: bool = False
+    is_share: bool = False
     resamples: int = 2000
 
     @property
@@ -106,3 +108,8 @@ class Metric:
 def mean_of(score: Score) -> Weighted:
     """Return the mean of per-example scores as a function of weighted examples."""
     return lambda predictions, labels, weights: np.asarray(weights @ score(predictions, labels) / weights.sum(axis=1))
+
+
+def share_metric(name: str, kind: Kind, score: Score) -> Metric:
+    """Return the mean of per-example scores in [0, 1] as a metric."""
+    return Metric(name=name, kind=kind, weighted=mean_of(score), score=score, is_graded=True, is_share=True)

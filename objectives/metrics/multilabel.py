@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from objectives.metrics.metric import Array, FloatArray, Kind, Metric, mean_of
+from objectives.metrics.metric import Array, FloatArray, Kind, Metric, mean_of, share_metric
 
 
 def all_right(predictions: Array, labels: Array) -> FloatArray:
@@ -57,9 +57,7 @@ MULTILABEL: Mapping[str, Metric] = {
         Metric(name="micro-f1", kind=Kind.LABELS, weighted=micro_f1),
         Metric(name="macro-f1", kind=Kind.LABELS, weighted=macro_f1),
         Metric(name="worst-f1", kind=Kind.LABELS, weighted=worst_f1),
-        Metric(
-            name="label-accuracy", kind=Kind.LABELS, weighted=mean_of(share_right), score=share_right, is_graded=True
-        ),
+        share_metric("label-accuracy", Kind.LABELS, share_right),
         Metric(name="subset-accuracy", kind=Kind.LABELS, weighted=mean_of(all_right), score=all_right),
     )
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from objectives.metrics.metric import Array, FloatArray, Kind, Metric
+from objectives.metrics.metric import Array, FloatArray, Kind, Metric, share_metric
 
 DEPTH = 10  # documents
 ABSENT = -1.0
@@ -38,19 +38,11 @@ def _gain(relevance: Array) -> FloatArray:
     return np.asarray(first @ (1 / np.log2(np.arange(2, first.shape[1] + 2))))
 
 
-def _mean_ndcg(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-    return np.asarray(weights @ ndcg(predictions, labels) / weights.sum(axis=1))
-
-
-def _mean_reciprocal_rank(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
-    return np.asarray(weights @ reciprocal_rank(predictions, labels) / weights.sum(axis=1))
-
-
 RANKINGS: Mapping[str, Metric] = {
     metric.name: metric
     for kind, before in ((Kind.RERANKING, ""), (Kind.RETRIEVAL, "cosine-"))
     for metric in (
-        Metric(name=f"{before}ndcg@{DEPTH}", kind=kind, weighted=_mean_ndcg),
-        Metric(name=f"{before}mrr@{DEPTH}", kind=kind, weighted=_mean_reciprocal_rank),
+        share_metric(f"{before}ndcg@{DEPTH}", kind, ndcg),
+        share_metric(f"{before}mrr@{DEPTH}", kind, reciprocal_rank),
     )
 }

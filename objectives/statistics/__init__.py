@@ -6,6 +6,7 @@ A drop is `dense − candidate`, positive is worse; everything is paired, since 
 from __future__ import annotations
 
 from objectives.statistics.bootstrap import DropBootstrap, bootstrap_drop
+from objectives.statistics.bounded import MeanDrop, largest_certifiable_mean_drop
 from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
@@ -16,11 +17,13 @@ __all__ = [
     "SCORED",
     "DropBootstrap",
     "DropScore",
+    "MeanDrop",
     "allowed_losses",
     "bootstrap_drop",
     "describe_power",
     "holm",
     "largest_certifiable_drop",
+    "largest_certifiable_mean_drop",
     "paired_drop_interval",
     "paired_drop_p_value",
     "paired_drop_upper",

@@ -19,6 +19,7 @@ from scipy.special import ndtr
 
 from objectives.measurement import Interval
 from objectives.metrics.metric import Array, FloatArray, Metric
+from objectives.statistics.bounded import MeanDrop
 
 _STEP = 1e-6  # of a share, for slopes
 _STEPS = 24  # of the linearised constraint; the drop is smooth, so few are needed
@@ -108,11 +109,13 @@ class DropScore:
         return self.kinds.p_values(np.repeat(self.counts[None, :], len(epsilon), axis=0), epsilon)
 
 
-def score_drop(metric: Metric, labels: Array, dense: Array, candidate: Array) -> DropScore | None:
-    """Return the score of the drop from `dense` to `candidate` answers `(n,)`; None without a valid bound.
+def score_drop(metric: Metric, labels: Array, dense: Array, candidate: Array) -> DropScore | MeanDrop | None:
+    """Return the score of the drop from `dense` to `candidate` answers `(n, …)`; None without a valid bound.
 
-    There is one for F1 and Matthews' correlation of 2 to `MOST_CLASSES` classes.
+    There is one for F1 and Matthews' correlation of 2 to `MOST_CLASSES` classes, and for means of shares.
     """
+    if metric.is_share and metric.score is not None:
+        return MeanDrop(metric.score(dense, labels) - metric.score(candidate, labels))
     if metric.name not in SCORED:
         return None
     classes = np.unique([labels, dense, candidate])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from objectives.metrics import METRICS
+from objectives.metrics.ranking import RANKINGS
 from optimizer.power import what_can_be_concluded
 
 
@@ -14,3 +15,9 @@ def test_discordant_examples_are_spoken_of_where_the_metric_counts_them(name: st
     assert ("discordant" in said) == METRICS[name].is_mean
     assert ("not certified" in said) == (name in ("pearson", "spearman"))
     assert "n=1,821" in said
+
+
+def test_a_mean_of_shares_can_be_certified_with_enough_examples() -> None:
+    ndcg = RANKINGS["ndcg@10"]
+    assert "n=1,821 a drop of at most 0.0075 in ndcg@10 can be certified" in what_can_be_concluded(1821, 0.01, ndcg)
+    assert "only a gain of at least 0.0064" in what_can_be_concluded(280, 0.01, ndcg)

@@ -82,6 +82,7 @@ def test_a_front_of_rerankers_is_verified_by_query_and_smaller(finished: Finishe
     _, store, result = finished
     guessed = mean_ndcg(frame := pairs(SIZES["validation"], 1), np.random.default_rng(0).random(len(frame)))
     check_front(result, "ndcg@10", trivial=guessed, examples=SIZES["test"])
+    assert all(member.verification and (member.verification.upper_95 or 0) > 0 for member in result.front)
     examples = store.study("small").context["examples"]
     assert (examples["search"]["n"], examples["calibration"]["n"] < SIZES["train"]) == (SIZES["validation"], True)
 
