@@ -4,8 +4,8 @@ A verdict is computed on demand: at another ε the same figures are judged again
 certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
 corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist.
 A metric that counts correct answers has a bound. F1, Matthews' correlation of up to ten classes and means of shares
-have those that were stored at verification. With any other metric, and in studies verified before these bounds, a member is `verified` at
-most: a bootstrap ignores errors outside its sample.
+have those that were stored at verification. With any other metric, and in studies verified before these bounds, a
+member is `verified` at most: a bootstrap ignores errors outside its sample.
 """
 
 from __future__ import annotations
