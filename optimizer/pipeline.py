@@ -122,7 +122,9 @@ class Pipeline:
         model = self.dense.model
         for step in self.steps:
             model = step.transform.apply(model, config.part(step.under), step.source, share_weights=share_weights)
-        return recalibrate(model, self._few_batches()) if config.form is Form.RECONSTRUCTED else model
+        if config.form is not Form.RECONSTRUCTED:
+            return model
+        return recalibrate(model, self._few_batches(), self.dense.rounded)
 
     def outline(self, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:
         """Return a model with a config's shapes, into which `tensors` are to be loaded."""

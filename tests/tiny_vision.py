@@ -38,6 +38,7 @@ VISION: dict[str, dict[str, Any]] = {
     "metaclip_2": _OF_TWO,
     "siglip": _OF_TWO,
 }
+OF_EVERY_PART = ("vit", "beit", "beit with one table", "dinov2 with gates", "clip", "siglip")
 WHISPER = {
     "d_model": WIDTH,
     "encoder_layers": 2,
@@ -53,10 +54,10 @@ WHISPER = {
 }
 
 
-def tiny_vision(name: str, outputs: int = 3) -> PreTrainedModel:
+def tiny_vision(name: str, outputs: int = 3, **changes: Any) -> PreTrainedModel:
     """Return a classifier of images; its tables of positions are random, where transformers has zeros."""
     torch.manual_seed(0)
-    config = AutoConfig.for_model(name.split(" ")[0], **VISION[name], num_labels=outputs)
+    config = AutoConfig.for_model(name.split(" ")[0], **{**VISION[name], **changes}, num_labels=outputs)
     known: Any = AutoModelForImageClassification  # untyped
     model: PreTrainedModel = known.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
 from search_spaces.transforms.table import TRANSFORMS, UNITS
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 def load_pruned(
@@ -34,10 +35,10 @@ def load_pruned(
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
     Call `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
-    normalisation is in `network.json`. A text encoder's weights are converted to float32, as in the study. For a
-    network that was given to `optimize` as a module, `into` makes the dense network, with any weights; it is then
-    shrunk, filled, and returned, as `.net` unless its architecture has a row. Raises `InputError` for a directory
-    without an exported model, or with files that do not belong together.
+    size and normalisation are in `preprocessor_config.json`. Weights are converted to float32, as in the study. For a
+    network that was given to `optimize` as a module and is not of transformers, `into` makes the dense network, with
+    any weights; it is then shrunk, filled, and returned, as `.net` unless its architecture has a row. Raises
+    `InputError` for a directory without an exported model, or with files that do not belong together.
     """
     place = Path(directory)
     manifest = read_manifest(place)
@@ -50,17 +51,15 @@ def load_pruned(
         raise InputError("into", "is only for networks that were given as modules; omit it")
     try:
         tensors = load_file(place / WEIGHTS, device=str(device))
-        if network is None:
-            tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
-        model: Any = _encoder(place) if network is None else network.build(into)
-        layout_of = named_layout if network is None else network.layout_of
-
-        def find_layout() -> Layout:
-            return layout_of(model).only(manifest.applied.get(UNITS, {}))  # what it does not name was dense
-
-        done = {UNITS} if network is None and hasattr(model.config, "pruned") else set()  # older exports lack it
-        model = _shrunk(model, manifest, find_layout, tensors, done=done, is_own=into is not None)
-        if network is None:
+        tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
+        if network and (into or not (place / CONFIG).exists()):
+            model: Any = network.build(into)
+            find = partial(_layout_then, network.layout_of, model, manifest)
+            model = _shrunk(model, manifest, find, tensors, is_own=into is not None)
+        else:
+            model = _encoder(place)
+            done = {UNITS} if hasattr(model.config, "pruned") else set()  # older exports lack it
+            model = _shrunk(model, manifest, partial(_layout_then, named_layout, model, manifest), tensors, done=done)
             _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
     except (RuntimeError, AttributeError, KeyError, TypeError, SafetensorError) as error:
@@ -83,14 +82,19 @@ def _encoder(place: Path) -> Any:
     return head.wrapped(model, place)
 
 
+def _layout_then(layout_of: Callable[[nn.Module], Layout], model: nn.Module, manifest: Manifest) -> Layout:
+    """Return the groups that a manifest names: those that this version finds besides were dense."""
+    return layout_of(model).only(manifest.applied.get(UNITS, {}))
+
+
 def _shrunk(
     dense: nn.Module,
     manifest: Manifest,
     find_layout: Callable[[], Layout],
     tensors: Mapping[str, torch.Tensor],
     *,
-    done: Collection[str],
-    is_own: bool,
+    done: Collection[str] = (),
+    is_own: bool = False,
 ) -> nn.Module:
     """Return the model shrunk to the manifest's shapes by its transforms but those `done`."""
     first, *further = manifest.applied

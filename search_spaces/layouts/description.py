@@ -29,7 +29,7 @@ def _difference(stock: nn.Module, module: nn.Module) -> dict[str, Any]:
         return {"replaced_by": "constant"}
     if isinstance(module, NoAttention):
         return {"replaced_by": "no_attention", "holds": module.name}
-    if type(module) is not type(stock):
+    if not isinstance(module, type(stock)):  # a whole model may be of our class, which is derived from the stock one
         return {"replaced_by": "identity"}
     mapped = {"token_ids": len(module.get_buffer(TOKEN_ROWS))} if hasattr(module, TOKEN_ROWS) else {}
     taken = {"takes": module.takes, "units": len(module.get_buffer(KEPT))} if hasattr(module, KEPT) else {}
@@ -37,9 +37,9 @@ def _difference(stock: nn.Module, module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _counts(stock: nn.Module, module: nn.Module) -> dict[str, int]:
-    """Return the attributes that count something else than in the stock module."""
-    return {n: v for n, v in vars(module).items() if type(v) is int and v != vars(stock).get(n, v)}
+def _counts(stock: nn.Module, module: nn.Module) -> dict[str, int | tuple[int, ...]]:
+    """Return the attributes that count something else than in the stock module, such as the shape of a norm."""
+    return {n: v for n, v in vars(module).items() if type(v) in (int, tuple) and v != vars(stock).get(n, v)}
 
 
 def _tensors(stock: nn.Module, module: nn.Module) -> dict[str, list[int]]:

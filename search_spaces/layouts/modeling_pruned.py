@@ -113,7 +113,7 @@ def reshape(model: nn.Module, shapes: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _resize(module: Any, shape: Mapping[str, Any]) -> None:
     for name, count in shape.get("counts", {}).items():
-        setattr(module, name, count)
+        setattr(module, name, tuple(count) if isinstance(count, list) else count)
     for name, size in shape.get("tensors", {}).items():
         old = getattr(module, name)
         new = module.weight.new_zeros(size) if old is None else old.detach()[tuple(map(slice, size))].clone()
@@ -126,35 +126,42 @@ def _resize(module: Any, shape: Mapping[str, Any]) -> None:
 
 def auto_class(name: str) -> str:
     """Return the auto class of a transformers class: `AutoModelForSequenceClassification`, or `AutoModel`."""
-    head = re.search(r"For[A-Z]\w*$", name)
+    head = re.search(r"For[A-Z]\w*?(?=WithTeacher$|$)", name)
     return f"AutoModel{head[0] if head else ''}"
 
 
 @contextmanager
 def _equal_layers(config: Any) -> Iterator[None]:
     """Set aside, inside the block, what a configuration says of single layers: stock layers refuse to read it."""
-    words = config.to_dict().get("per_layer_config")
-    config.per_layer_config = None
+    parts = [config, *(part for name in config.sub_configs if (part := getattr(config, name, None)))]
+    words = [part.to_dict().get("per_layer_config") for part in parts]
+    for part in parts:
+        part.per_layer_config = None
     try:
         yield
     finally:
-        if words:
-            config.per_layer_config = words
+        for part, said in zip(parts, words, strict=True):
+            if said:
+                part.per_layer_config = said
 
 
 def __getattr__(name: str) -> Any:
     """Return the class of that name in transformers whose instances are pruned as their configuration says."""
-    stock = None if name.startswith("_") else getattr(importlib.import_module("transformers"), name, None)
+    stock: Any = None if name.startswith("_") else getattr(importlib.import_module("transformers"), name, None)
     if stock is None:
         raise AttributeError(name)
 
-    class Pruned(stock):  # type: ignore[misc, valid-type]
+    class Pruned(stock):  # type: ignore[misc]
         _auto_class = auto_class(name)  # saving writes this file, too
 
         def __init__(self, config: Any, *inputs: Any, **named: Any) -> None:
             with _equal_layers(config):
                 super().__init__(config, *inputs, **named)
             reshape(self.base_model, getattr(config, "pruned", {}))
+
+        @classmethod
+        def _can_set_attn_implementation(cls) -> bool:
+            return bool(stock._can_set_attn_implementation())  # which looks at the code of the class
 
     Pruned.__name__ = Pruned.__qualname__ = name
     globals()[name] = Pruned

@@ -34,7 +34,7 @@ def has_row(model: nn.Module, reads: Reads) -> bool:
 
 def width_of(model: nn.Module) -> int:
     """Return the width of the encoder's hidden states."""
-    return int(_config_of(model).hidden_size)
+    return int(encoder_config(model).hidden_size)
 
 
 def encoder_path(model: nn.Module) -> str:
@@ -206,8 +206,13 @@ def layer_widths(model: nn.Module) -> tuple[tuple[int, int], ...]:
     )
 
 
+def encoder_part(config: Any) -> Any:
+    """Return the part of a configuration that describes the encoder: all of it, unless it has a part for images."""
+    return getattr(config, "vision_config", config)
+
+
 def _head_size(model: nn.Module) -> int:
-    config = _config_of(model)
+    config = encoder_config(model)
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
@@ -215,7 +220,8 @@ def _is_removed(model: nn.Module, output: str) -> bool:
     return isinstance(model.get_submodule(output), Constant)
 
 
-def _config_of(model: nn.Module) -> Any:  # Any: transformers has one config class per architecture
+def encoder_config(model: nn.Module) -> Any:  # Any: transformers has one config class per architecture
+    """Return the configuration of the encoder: a part of the model's own where the model has several parts."""
     return model.get_submodule(encoder_path(model)).config
 
 

@@ -29,6 +29,7 @@ class Row:
     neurons_output: str
     attention: str  # the module that mixes tokens, bypassed where no head is left; "" where one head must stay
     width: str = "intermediate_size"  # what the configuration calls the number of neurons
+    counts_heads: bool = True  # whether the configuration lets single layers have a number of heads
     head_counts: tuple[str, ...] = ()  # attributes that hold the number of heads
     head_widths: tuple[str, ...] = ()  # attributes that hold the number of heads times the size of one
     heads_argument: str = ""  # `path.name` of a keyword argument `(batch, heads, …)` that all layers share
@@ -76,6 +77,7 @@ _CLIP = replace(
     heads=_LLAMA_ATTENTION,
     heads_output="self_attn.out_proj",
     attention="self_attn",
+    counts_heads=False,
 )
 _ELECTRA = replace(_BERT, classifier="classifier.out_proj.weight")
 _ROBERTA = replace(_ELECTRA, positions_follow_padding=True)

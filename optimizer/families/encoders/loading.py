@@ -32,9 +32,9 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     NaN, do not fit, are missing, or belong to layers that the configuration does not have, and for a configuration
     that cannot be built.
     """
-    name, named = auto_class(checkpoint.head), {"num_labels": outputs} if checkpoint.head.kind else {}
-    own = checkpoint.class_name if "pruned" in checkpoint.config else None
-    model, info = pretrained(name, checkpoint.directory, own=own, **named)
+    named = {"num_labels": outputs} if checkpoint.head.kind else {}
+    known = model_class(checkpoint.config, auto_class(checkpoint.head))
+    model, info = pretrained(known, checkpoint.directory, **named)
     model.config.per_layer_config = None  # `save_stock` writes it again
     missing = sorted(info["missing_keys"])
     if not checkpoint.head.kind and missing and all(name.startswith("pooler.") for name in missing):
@@ -49,18 +49,15 @@ def load_model(checkpoint: Checkpoint, *, outputs: int, device: torch.device) ->
     return checkpoint.head.wrapped(model, checkpoint.directory).to(device).eval()
 
 
-def pretrained(name: str, directory: Path, *, own: str | None = None, **named: Any) -> tuple[Any, dict[str, Any]]:
-    """Return a checkpoint in float32 by transformers' class of a name, or a class of `own`, and its report on loading.
+def pretrained(known: Any, directory: Path, **named: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a checkpoint in float32 by a class of transformers or of ours, and its report on loading.
 
     What the checkpoint lacks is new, and the same in every run. Raises `InputError` where it cannot be loaded.
     """
-    admit_torchvision()
-    import transformers
     from huggingface_hub.errors import StrictDataclassError
 
     try:
         with quiet_transformers(), own_randomness(0, torch.device("cpu")):
-            known = getattr(modeling_pruned, own) if own else getattr(transformers, name)
             loaded: tuple[Any, dict[str, Any]] = known.from_pretrained(
                 directory,
                 local_files_only=True,
@@ -75,6 +72,16 @@ def pretrained(name: str, directory: Path, *, own: str | None = None, **named: A
     except (KeyError, TypeError, AttributeError, StrictDataclassError) as error:  # of a value it cannot be built with
         raise InputError("model", f"{directory}/config.json is wrong: {error!r}; correct it") from error
     return loaded
+
+
+def model_class(config: Mapping[str, Any], otherwise: str) -> Any:
+    """Return the class that loads a checkpoint: the pruned one of an export of ours, or transformers' `otherwise`."""
+    admit_torchvision()
+    import transformers
+
+    if "pruned" in config:
+        return getattr(modeling_pruned, config["architectures"][0])
+    return getattr(transformers, otherwise)
 
 
 def auto_class(head: Head) -> str:

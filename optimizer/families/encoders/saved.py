@@ -10,8 +10,9 @@ from typing import Any
 from optimizer.errors import InputError, a_kind
 from optimizer.families.encoders.weights import INDEX, WHOLE
 from optimizer.handover.manifest import FILE as MANIFEST
-from optimizer.handover.manifest import file_hash, read_manifest
+from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from search_spaces import layouts
+from search_spaces.transforms.table import TRANSFORMS
 
 CODE = Path(layouts.__file__).with_name("modeling_pruned.py")  # written into exports; transformers runs it, we do not
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -68,17 +69,33 @@ def _check_own(directory: Path, config: dict[str, Any]) -> None:
 
     Nothing of that code is run: this package has its own.
     """
-    manifest = read_manifest(directory) if (directory / MANIFEST).exists() else None
+    manifest = check_export(directory) if (directory / MANIFEST).exists() else None
     if manifest and "pruned" not in config:
         raise InputError(
             "model",
             f"{directory} was exported by an earlier version, which wrote no shapes; export the candidate again",
         )
-    if manifest and (directory / WHOLE).exists() and file_hash(directory / WHOLE) != manifest.weights_sha256:
-        raise InputError("model", f"{directory / WHOLE} is not the file that was exported; export it again")
     code = directory / CODE.name
     if not manifest and not ("pruned" in config and code.exists() and code.read_bytes() == CODE.read_bytes()):
         raise InputError("model", f"{directory} requires custom model code, which is never run; choose another")
+
+
+def check_export(directory: Path) -> Manifest:
+    """Return the manifest of an export. Raises `InputError` for other weights, and where it cannot be pruned again."""
+    manifest = read_manifest(directory)
+    if not (directory / WHOLE).exists() or file_hash(directory / WHOLE) != manifest.weights_sha256:
+        raise InputError("model", f"{directory / WHOLE} is not the file that was exported; export it again")
+    if strange := [name for name in manifest.applied if name not in TRANSFORMS]:
+        raise InputError(
+            "model", f"{directory} was made by {strange[0]!r}, which this version does not know; update it"
+        )
+    if masked := [name for name in manifest.applied if TRANSFORMS[name].leaves_zeros]:
+        raise InputError(
+            "model",
+            f"{directory} was made by {masked[0]!r}: its layers hold zeros, which another study would fill; give the "
+            "model that it was made from, or an export of units",
+        )
+    return manifest
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

@@ -6,13 +6,16 @@ figures hold for its file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from optimizer.families.encoders.checkpoint import Checkpoint
+from optimizer.families.encoders.weights import Stored
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -32,6 +35,25 @@ class Storage:
         types = {name: DTYPES[t.dtype] for name, t in checkpoint.tensors.items() if t.dtype in DTYPES}
         usual = next(dtype for name, dtype in types.items() if name.endswith(checkpoint.row.words))
         return cls(usual, {name: dtype for name, dtype in types.items() if dtype is not usual})
+
+    @classmethod
+    def like(cls, tensors: Iterable[tuple[str, torch.dtype, int]]) -> Storage:
+        """Return the types of tensors, given by name, type and number of elements; most elements have the usual one."""
+        floats = [each for each in tensors if each[1].is_floating_point]
+        elements: Counter[torch.dtype] = Counter()
+        for _, dtype, count in floats:
+            elements[dtype] += count
+        usual = max(elements, key=elements.__getitem__, default=torch.float32)
+        return cls(usual, {name: dtype for name, dtype, _ in floats if dtype is not usual})
+
+    @classmethod
+    def of_stored(cls, tensors: Mapping[str, Stored]) -> Storage:
+        """Return the types of a file's tensors."""
+        return cls.like((n, DTYPES[t.dtype], math.prod(t.shape)) for n, t in tensors.items() if t.dtype in DTYPES)
+
+    def within(self, prefix: str) -> Storage:
+        """Return the same types for a module around the model, in which names begin with `prefix`."""
+        return replace(self, others={f"{prefix}{name}": dtype for name, dtype in self.others.items()})
 
     @property
     def name(self) -> str:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from objectives.measurement import JsonScalar
 from objectives.networks import UncountableModelError, count_network_flops, flops_by_layer
-from objectives.size import WrittenAs, size_bytes, type_of
+from objectives.size import WrittenAs, size_bytes
 from optimizer.costs import Bytes, Cost
 from optimizer.errors import InputError
+from optimizer.families.encoders.storage import Storage
 from optimizer.families.family import Saved
 from optimizer.families.networks.images import CALIBRATION_BATCH, ImageRequests
 from optimizer.families.networks.network import Network
@@ -31,13 +32,22 @@ if TYPE_CHECKING:
 
 
 class NetworkFamily:
-    """`Family` of image networks. `layout` is None where nothing asks for it, `training` where candidates have none."""
+    """`Family` of image networks. `layout` is None where nothing asks for it, `training` where candidates have none.
+
+    `storage` holds the types in which its models are written.
+    """
 
     def __init__(
-        self, requests: ImageRequests, subject: Subject, layout: Layout | None = None, training: Training | None = None
+        self,
+        requests: ImageRequests,
+        subject: Subject,
+        *,
+        storage: Storage,
+        layout: Layout | None = None,
+        training: Training | None = None,
     ) -> None:
         self.requests, self._network, self._subject = requests, requests.network, subject
-        self._found, self.training = layout, training
+        self._found, self.training, self.storage = layout, training, storage
 
     @cached_property
     def layout(self) -> Layout:
@@ -55,7 +65,7 @@ class NetworkFamily:
     def dense(self, criterion: str | Criterion) -> Dense:
         """Return the network with its calibration images."""
         dense = self._subject.dense(criterion, lambda: self.layout, batch_size=CALIBRATION_BATCH)
-        return replace(dense, training=self.training)
+        return replace(dense, training=self.training, rounded=self.storage.rounded)
 
     def bare(self, model: nn.Module) -> nn.Module:
         """Return the network itself."""
@@ -68,7 +78,7 @@ class NetworkFamily:
         return {
             "flops": network_flops_cost(self.layout, flops_by_layer(model, self._network.example(model))),
             "parameters": parameters,
-            "size": Bytes(parameters, float(size_bytes(model)), next(model.parameters()).element_size()),
+            "size": Bytes(parameters, float(size_bytes(model, self.written_as)), self.storage.usual.itemsize),
         }
 
     def latency(self, spec: StudySpec, cache_dir: Path) -> LayerLatency:
@@ -84,8 +94,8 @@ class NetworkFamily:
 
     @property
     def written_as(self) -> WrittenAs:
-        """The tensor's own type."""
-        return type_of
+        """The type of the checkpoint."""
+        return self.storage.dtype
 
     def flops(self, model: nn.Module) -> float:
         """Return the FLOPs of one image."""
@@ -108,12 +118,12 @@ class NetworkFamily:
         return self.requests.conditions()
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the tensors unchanged."""
-        return {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        """Return the tensors in the types of the checkpoint."""
+        return self.storage.tensors(model)
 
     def save(self, model: nn.Module, place: Path) -> Saved:
         """Write the description from which the network is built, and its image processor."""
-        self.requests.save(model, place, dtype="float32")
+        self.requests.save(model, place, dtype=self.storage.name)
         return Saved(self._network.name)
 
 

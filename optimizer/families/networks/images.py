@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
+from optimizer.families.encoders.stock import is_stock, save_stock
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.processor import Processor
 from optimizer.handover.onnx import OnnxInputs
@@ -79,7 +80,9 @@ class ImageRequests:
         """Return None: images have no tokens."""
 
     def save(self, model: nn.Module, place: Path, *, dtype: str) -> None:
-        """Write the description from which the network is built, and the image processor."""
+        """Write what the network is built from, here and in transformers where it is theirs, and its processor."""
         self.network.save(place)
+        if self.network.by_row and is_stock(model):
+            save_stock(model, place, dtype=dtype)
         if self.processor:
             self.processor.save(place)

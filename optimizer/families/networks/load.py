@@ -7,16 +7,22 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
 
+from torch import nn
+
 from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.families.encoders.family import EncoderFamily, proved_layout
+from optimizer.families.encoders.hub import fetch_model
 from optimizer.families.encoders.loading import hash_weights, name_labels
+from optimizer.families.encoders.storage import Storage
+from optimizer.families.networks.exported import Exported
 from optimizer.families.networks.family import NetworkFamily, layout_of
 from optimizer.families.networks.images import ImageRequests
-from optimizer.families.networks.mask_training import mask_training
+from optimizer.families.networks.mask_training import PREFIX, mask_training
+from optimizer.families.networks.names import CONFIG, IMAGE_MODEL_NAMES, check_image_directory
 from optimizer.families.networks.network import Network
-from optimizer.families.networks.origins import Dense, Origin, origin_of
-from optimizer.families.networks.processor import Processor
+from optimizer.families.networks.origins import Dense, GivenModule, Origin, SavedModel, Untrained, WeightsFile
+from optimizer.families.networks.processor import Processor, plain_processor
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
@@ -36,19 +42,17 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     device = check_device(spec.device)
     progress(f"loading {spec.task}", 0, 0)
     origin = origin_of(spec, given.model)
-    processor = None if given.images else origin.processor
-    data = given.images or _named_images(spec, origin, processor)
-    data = as_named(data, origin.labels)
-    dense = origin.dense(data.shape, data.classes)
-    if dense.learning_rate is not None and hasattr(dense.net, "config"):
-        name_labels(dense.net, dict(enumerate(data.names)))
+    processor = origin.processor
+    data = as_named(given.images or _named_images(spec, origin, processor), origin.labels)
+    dense = _dense(origin, data)
     masked = trains(spec.applied)
     network = _described(spec, dense, data)
     model = network.called(dense.net).to(device).eval()
     roles = roles_of(data, spec)
     rest = roles.rest
     training = mask_training(spec, model, rest, learning_rate=dense.learning_rate) if masked else None
-    requests = ImageRequests(network=network, device=device, processor=processor)
+    plain = plain_processor(data.normalisation, data.shape)
+    requests = ImageRequests(network=network, device=device, processor=processor or plain)
     layout = None if masked else proved_layout(model, requests) if network.by_row else layout_of(network, model)
     if dense.learning_rate is not None and not spec.allow_untrained:
         train_once(
@@ -60,6 +64,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             folder=cache_dir / "trained",
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
+    storage = Storage() if masked or dense.learning_rate is not None else dense.storage
     task = given.judged(Classification())
     names: dict[int, str] | None = {} if dense.learning_rate is None else None  # a class is called by its number
     search_answers = dense_answers(model, task, roles.search, names, allow_untrained=spec.allow_untrained)
@@ -72,9 +77,9 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         task=task,
     )
     family: EncoderFamily | NetworkFamily = (
-        EncoderFamily(subject, requests=requests, layout=layout)
+        EncoderFamily(subject, requests=requests, storage=storage, layout=layout)
         if network.by_row
-        else NetworkFamily(requests, subject, layout, training)
+        else NetworkFamily(requests, subject, storage=storage.within(PREFIX), layout=layout, training=training)
     )
     return Workload(
         subject=subject,
@@ -82,11 +87,43 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         verification=roles.verification,
         train=lambda: rest,
         search_answers=search_answers,
-        notes=(*((CUT,) if dense.learning_rate else ()), *data.notes, *roles.notes, *dense.notes, *family.notes),
+        notes=(
+            *((CUT,) if dense.learning_rate else ()),
+            *data.notes,
+            *roles.notes,
+            *dense.notes,
+            *storage.notes,
+            *family.notes,
+        ),
     )
 
 
+def origin_of(spec: StudySpec, model: nn.Module | None) -> Origin:
+    """Return where the dense network of a study comes from: Python, a file of weights, a directory, or its name."""
+    if model is not None:
+        return GivenModule(model)
+    if spec.weights is not None:
+        return WeightsFile(spec.model, Path(spec.weights))
+    if spec.model in IMAGE_MODEL_NAMES:
+        return Untrained(spec.model)
+    directory = Path(spec.model) if Path(spec.model).is_dir() else fetch_model(spec.model)
+    check_image_directory(directory)
+    return SavedModel(directory) if (directory / CONFIG).exists() else Exported(directory)
+
+
+def _dense(origin: Origin, data: ImageData) -> Dense:
+    """Return the network for the images; a new head calls classes as the images do."""
+    dense = origin.dense(data.shape, data.classes)
+    if dense.learning_rate is not None and hasattr(dense.net, "config"):
+        name_labels(dense.net, dict(enumerate(data.names)))
+    return dense
+
+
 def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
+    mean, spread = data.normalisation.mean, data.normalisation.spread
+    if before := dense.before:
+        pruned = before.of_export(dense.net)
+        return before.model_copy(update={"pruned": pruned, "round_to": spec.round_to, "mean": mean, "spread": spread})
     return Network(
         name=PurePath(spec.model).name,
         source=dense.source,
@@ -95,8 +132,8 @@ def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
         classes=data.classes,
         round_to=spec.round_to,
         by_row=not trains(spec.applied) and has_row(dense.net, "pixels"),
-        mean=data.normalisation.mean,
-        spread=data.normalisation.spread,
+        mean=mean,
+        spread=spread,
     )
 
 

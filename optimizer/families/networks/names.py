@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.families.encoders.saved import check_directory
+from optimizer.families.encoders.saved import check_directory, check_export
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.folders import holds_only_images
 from optimizer.tasks.images.known import IMAGE_TASKS
@@ -28,7 +28,7 @@ TRACED = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "poolformer", "regnet", "resnet", "swin",
 )  # fmt: skip
 IMAGE_FAMILIES = (*architectures("pixels"), *TRACED)  # of transformers
-DESCRIPTION = "network.json"  # what an export of an image network is described by
+DESCRIPTION, CONFIG = "network.json", "config.json"  # what a network is built from: here, and in transformers
 HASHED = re.compile(r"-([0-9a-f]{8})\.pth$")  # torchvision's convention: the first digits of the file's SHA-256
 
 
@@ -44,7 +44,7 @@ def is_of_images(spec: StudySpec) -> bool:
 def reads_images(directory: Path) -> bool:
     """Whether a directory holds an image network, by its description or its configuration."""
     try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
         is_known = config.get("model_type") in IMAGE_FAMILIES
     except (OSError, ValueError, AttributeError):
         is_known = False  # whatever it is, it is refused by what reads it
@@ -71,6 +71,25 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
         raise InputError("data", f"there is no directory {spec.data}")
 
 
+def check_image_directory(directory: Path) -> None:
+    """Raise `InputError` unless a directory holds a checkpoint of transformers, or an export, that can be pruned."""
+    if (directory / CONFIG).exists() or not (directory / DESCRIPTION).exists():
+        check_directory(directory, IMAGE_FAMILIES)
+        return
+    check_export(directory)
+    described = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
+    if described.get("source") == "module":
+        raise InputError(
+            "model",
+            f"{directory} is an export of your own module, which only Python can build: "
+            "optimize(load_pruned(DIR, into=…).net, …)",
+        )
+    if described.get("by_row"):
+        raise InputError(
+            "model", f"{directory} was exported by an earlier version, without config.json; export the candidate again"
+        )
+
+
 def check_torchvision(name: str) -> None:
     """Raise `InputError` where torchvision, which `name` comes from, is not installed. It is not imported."""
     if find_spec("torchvision") is None:
@@ -91,7 +110,7 @@ def _check_model(spec: StudySpec) -> None:
     elif spec.model in DEFINED_HERE:
         return
     elif Path(spec.model).is_dir():
-        check_directory(Path(spec.model), IMAGE_FAMILIES)
+        check_image_directory(Path(spec.model))
     elif spec.model.count("/") != 1 or spec.model.startswith((".", "~", "/")):
         remedy = (
             f"{spec.task!r} is an image task; image networks have a short name or a hub id owner/name, are in a "

@@ -12,13 +12,16 @@ from torch import nn
 
 from objectives.device import device_of
 from optimizer.errors import InputError
+from optimizer.families.encoders.loading import model_class
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
 from optimizer.families.networks.names import DESCRIPTION
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.torchvision_ops import admit_torchvision
 from optimizer.training.randomness import own_randomness
+from search_spaces.layouts.description import described
 from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.modeling_pruned import reshape
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.traced.discover import discover_channels
 
@@ -31,7 +34,8 @@ class Network(BaseModel):
 
     `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
     the caller, whose own module it is. `by_row`: its parts are known by the row of its architecture. Its inputs are
-    pixels between 0 and 255, minus `mean`, divided by `spread`, each per channel.
+    pixels between 0 and 255, minus `mean`, divided by `spread`, each per channel. `pruned` is how the network that the
+    study began with differs from that architecture: it was the export of another study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +49,7 @@ class Network(BaseModel):
     by_row: bool = False
     mean: tuple[float, ...]
     spread: tuple[float, ...]
+    pruned: dict[str, dict[str, Any]] | None = None  # Any: JSON data
 
     def build(self, into: Make | None = None) -> nn.Module:
         """Return the dense network, untrained, in evaluation mode; a caller's own module is made by `into`.
@@ -53,7 +58,13 @@ class Network(BaseModel):
         """
         if (into is None) == (self.source == "module"):
             raise InputError("into", _about_into(self.name, is_needed=into is None))
-        return self.called(into() if into else self._net()).eval()
+        model = self.called(into() if into else self._net())
+        reshape(model, self.pruned or {})
+        return model.eval()
+
+    def of_export(self, net: nn.Module) -> dict[str, dict[str, Any]]:
+        """Return how an exported network differs from the architecture."""
+        return described(self.called(self._net()), self.called(net))
 
     def called(self, net: nn.Module) -> nn.Module:
         """Return the network such that it is called and answers as classifiers of transformers do."""
@@ -81,7 +92,8 @@ class Network(BaseModel):
 
     def save(self, place: Path) -> None:
         """Write it to a directory."""
-        (place / DESCRIPTION).write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        unknown_before = None if self.pruned else {"pruned"}  # so that older readers take what they can read
+        (place / DESCRIPTION).write_text(self.model_dump_json(indent=1, exclude=unknown_before), encoding="utf-8")
 
 
 def read_network(place: Path) -> Network | None:
@@ -92,11 +104,11 @@ def read_network(place: Path) -> Network | None:
 
 def _of_transformers(config: dict[str, Any]) -> nn.Module:
     admit_torchvision()
-    from transformers import AutoConfig, AutoModelForImageClassification
+    from transformers import AutoConfig
 
+    known, said = model_class(config, "AutoModelForImageClassification"), AutoConfig.for_model(**config)
     with own_randomness(0, torch.device("cpu")):
-        known: Any = AutoModelForImageClassification  # untyped
-        net: nn.Module = known.from_config(AutoConfig.for_model(**config))
+        net: nn.Module = known._from_config(said) if "pruned" in config else known.from_config(said)
     return net
 
 

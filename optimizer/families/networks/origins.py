@@ -6,34 +6,31 @@ import copy
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
 
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import label_names
-from optimizer.families.encoders.hub import fetch_model
-from optimizer.families.encoders.loading import check_finite, pretrained
-from optimizer.families.encoders.saved import check_directory
+from optimizer.families.encoders.loading import check_finite, model_class, pretrained
+from optimizer.families.encoders.storage import Storage
 from optimizer.families.encoders.weights import check_float, stored_tensors
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
-from optimizer.families.networks.names import IMAGE_FAMILIES, IMAGE_MODEL_NAMES
-from optimizer.families.networks.network import Source
+from optimizer.families.networks.network import Network, Source
 from optimizer.families.networks.processor import FILE as PROCESSOR
 from optimizer.families.networks.processor import Processor, has_processor, read_processor
 from optimizer.families.networks.weights import fit_weights, read_weights
-from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import Normalisation
 from optimizer.tasks.images.known import Shape
 from optimizer.training.randomness import own_randomness
 from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.layouts.named import encoder_part
 from search_spaces.soundness import check_own_weights, check_sound
 
-FLOAT_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # of safetensors
 FROM_NOTHING, FINE_TUNING = 2e-3, 2e-4  # learning rates of AdamW
 HEAD = re.compile(r"classifier|pooler")  # in the names of weights that only a trained head has
 TRAINED_ELSEWHERE = (
@@ -54,6 +51,8 @@ class Dense:
     source: Source
     learning_rate: float | None
     notes: tuple[str, ...] = ()
+    storage: Storage = field(default_factory=Storage)
+    before: Network | None = None
 
 
 class Origin(Protocol):
@@ -73,23 +72,6 @@ class Origin(Protocol):
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network for images of `shape`. Raises `InputError` where it takes no such images."""
-
-
-def origin_of(spec: StudySpec, model: nn.Module | None) -> Origin:
-    """Return where the dense network of a study comes from: Python, a file of weights, a directory, or its name."""
-    if model is not None:
-        return GivenModule(model)
-    if spec.weights is not None:
-        return WeightsFile(spec.model, Path(spec.weights))
-    return Untrained(spec.model) if spec.model in IMAGE_MODEL_NAMES else SavedModel(_directory_of(spec.model))
-
-
-def _directory_of(name: str) -> Path:
-    if Path(name).is_dir():
-        return Path(name)
-    directory = fetch_model(name)
-    check_directory(directory, IMAGE_FAMILIES)
-    return directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +108,16 @@ class WeightsFile:
         weights = read_weights(self.file)
         keeps_head = fit_weights(net, weights, self.file)
         check_finite(net)
-        types = {str(t.dtype).removeprefix("torch.") for t in weights.values() if t.is_floating_point()}
-        notes = (*_notes(self.file.name, keeps_head=keeps_head), *_about_types(types))
+        notes = _notes(self.file.name, keeps_head=keeps_head)
         if max(shape[1:]) < 224:
             notes = (*notes, f"the weights were trained on 224 pixels or more, these images have {max(shape[1:])}")
-        return Dense(net=net, source="torchvision", learning_rate=None if keeps_head else FINE_TUNING, notes=notes)
+        return Dense(
+            net=net,
+            source="torchvision",
+            learning_rate=None if keeps_head else FINE_TUNING,
+            notes=notes,
+            storage=Storage.like((name, tensor.dtype, tensor.numel()) for name, tensor in weights.items()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +130,31 @@ class SavedModel:
     @property
     def processor(self) -> Processor | None:
         """The image processor that was saved with it."""
-        return read_processor(self.directory)
+        part = self._config.get("vision_config", self._config)
+        return read_processor(self.directory, int(part.get("num_channels", 3)))
 
     @property
     def labels(self) -> Mapping[int, str]:
         """The names in its configuration."""
-        return label_names(json.loads((self.directory / "config.json").read_text(encoding="utf-8")))
+        return label_names(self._config)
+
+    @property
+    def _config(self) -> dict[str, Any]:  # Any: JSON data, checked before
+        found: dict[str, Any] = json.loads((self.directory / "config.json").read_text(encoding="utf-8"))
+        return found
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return the network; if the checkpoint has another number of classes, it has a new head, to be fine-tuned."""
         stored = stored_tensors(self.directory)
         check_float(stored)
-        net, loaded = pretrained(
-            "AutoModelForImageClassification", self.directory, num_labels=classes, ignore_mismatched_sizes=True
-        )
+        known = model_class(self._config, "AutoModelForImageClassification")
+        net, loaded = pretrained(known, self.directory, num_labels=classes, ignore_mismatched_sizes=True)
         absent = {*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])}
         if strange := sorted(name for name in absent if not HEAD.search(name)):
             raise InputError("model", f"{self.directory} lacks weights that fit its config.json: {strange[0]}")
         check_finite(net)
-        config = getattr(net.config, "vision_config", net.config)
+        config = encoder_part(net.config)
+        config.per_layer_config = None  # `save_stock` writes it again
         if config.num_channels != shape[0]:
             raise InputError("model", f"{self.directory} takes {config.num_channels} channels, images have {shape[0]}")
         remedy = "" if has_processor(self.directory) else f"; save its image processor there, too ({PROCESSOR})"
@@ -170,10 +163,8 @@ class SavedModel:
             net=net,
             source="transformers",
             learning_rate=FINE_TUNING if absent else None,
-            notes=(
-                *_notes(self.directory.name, keeps_head=not absent),
-                *_about_types({FLOAT_NAMES[t.dtype] for t in stored.values() if t.dtype in FLOAT_NAMES}),
-            ),
+            notes=_notes(self.directory.name, keeps_head=not absent),
+            storage=Storage.of_stored(stored),
         )
 
 
@@ -196,13 +187,6 @@ class GivenModule:
         _check_answer(net, images, classes)
         _check_sound(lambda: check_sound(net, images))
         return Dense(net=net, source="module", learning_rate=None, notes=(TRAINED_ELSEWHERE,))
-
-
-def _about_types(names: set[str]) -> tuple[str, ...]:
-    """Return the note about weights that are not float32."""
-    if others := sorted(names - {"float32"}):
-        return (f"weights of {', '.join(others)} are computed with, and written, in float32",)
-    return ()
 
 
 def _check_sound(check: Callable[[], None]) -> None:

@@ -6,7 +6,6 @@ where it is installed, resizes to values up to two of 255 levels away.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from optimizer.errors import InputError
 from optimizer.quiet import quiet_transformers
 from optimizer.tasks.images.data import Normalisation
 from optimizer.tasks.images.decode import Decoded
+from optimizer.tasks.images.known import Shape
 from optimizer.torchvision_ops import admit_torchvision
 
 FILE = "preprocessor_config.json"
@@ -40,9 +40,9 @@ class Processor:
 
         Raises `InputError` naming an image that the network cannot take.
         """
-        pixels, remarks = image.pixels, image.remarks
-        if pixels.dtype != np.uint8:
-            pixels, remarks = np.rint(pixels).astype(np.uint8), (*remarks, ROUNDED)
+        pixels, remarks = np.rint(image.pixels).astype(np.uint8), image.remarks
+        if image.pixels.dtype != np.uint8:
+            remarks = (*remarks, ROUNDED)
         if len(pixels) > self.channels:
             raise InputError("data", f"{image.name} is in colour, the model takes grey images; save it as grey")
         if len(pixels) < self.channels:
@@ -77,8 +77,8 @@ class Processor:
         return image[:, height // 2, width // 2]
 
 
-def read_processor(directory: Path) -> Processor | None:
-    """Return the image processor that was saved in the directory of a model, None where there is none.
+def read_processor(directory: Path, channels: int) -> Processor | None:
+    """Return the image processor saved in the directory of a model of so many channels, None where there is none.
 
     Raises `InputError` for a file that is not what an image processor writes.
     """
@@ -91,18 +91,26 @@ def read_processor(directory: Path) -> Processor | None:
         with quiet_transformers():
             known: Any = AutoImageProcessor  # untyped
             stock = known.from_pretrained(directory, backend="pil", local_files_only=True, trust_remote_code=False)
-            found = Processor(stock, _channels(directory))
+            found = Processor(stock, channels)
             found.normalisation  # noqa: B018 - it must work before any image is read
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise InputError("model", f"the image processor in {directory} cannot be loaded: {error}") from error
     return found
 
 
+def plain_processor(normalisation: Normalisation, shape: Shape) -> Processor | None:
+    """Return a processor that resizes to `shape` and normalises; None where it would leave numbers as they are."""
+    if set(normalisation.spread) == {1.0} and set(normalisation.mean) == {0.0}:
+        return None
+    admit_torchvision()
+    from transformers import ViTImageProcessorPil
+
+    channels, height, width = shape
+    mean, spread = ([value / 255 for value in each] for each in (normalisation.mean, normalisation.spread))
+    make: Any = ViTImageProcessorPil  # untyped
+    return Processor(make(size={"height": height, "width": width}, image_mean=mean, image_std=spread), channels)
+
+
 def has_processor(directory: Path) -> bool:
     """Whether an image processor was saved in a directory."""
     return any((directory / name).exists() for name in FILES)
-
-
-def _channels(directory: Path) -> int:
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    return int(config.get("vision_config", config).get("num_channels", 3))

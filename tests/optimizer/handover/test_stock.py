@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from test_handover import KEPT, MEMBER, logits, texts
 from tiny_checkpoints import tokenizer
 from tiny_encoders import OF_EVERY_PART
+from tiny_vision import OF_EVERY_PART as OF_EVERY_PIXEL
+from tiny_vision import SIDE, VISION, tiny_vision
 from torch import nn
 
 from objectives.flops import flop_count
@@ -26,14 +28,20 @@ from optimizer.families.encoders.checkpoint import inspect_checkpoint
 from optimizer.families.encoders.loading import load_model
 from optimizer.families.encoders.stock import save_stock
 from optimizer.families.encoders.storage import Storage
+from optimizer.families.networks.names import check_image_directory
+from optimizer.families.networks.origins import SavedModel
+from optimizer.families.networks.processor import plain_processor
 from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, Manifest, file_hash
+from optimizer.tasks.images.data import Normalisation
 from search_spaces.config import Config
 from search_spaces.layouts.named import named_layout, row_of
 from search_spaces.layouts.proof import prove
-from search_spaces.layouts.requests import token_requests
+from search_spaces.layouts.requests import noise_requests, token_requests
 from search_spaces.transforms.units.materialize import materialize, outline
 from search_spaces.transforms.vocabulary.transform import Ranked, Tokens
+
+TEACHER = "DeiTForImageClassificationWithTeacher"
 
 
 def small_encoder(family: str, kept: dict[str, int], root: Path) -> nn.Module:
@@ -69,6 +77,23 @@ def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> 
     return place
 
 
+def small_vision(name: str, kept: dict[str, int], **changes: object) -> nn.Module:
+    """Return a tiny vision encoder of which these units are kept."""
+    model = tiny_vision(name, **changes)
+    layout = named_layout(model)
+    return outline(model, layout, Config.of(possible(layout.groups, kept))).eval()
+
+
+def pixels(channels: int = 1) -> dict[str, torch.Tensor]:
+    return {"pixel_values": torch.randn(3, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0))}
+
+
+def seen(model: nn.Module) -> torch.Tensor:
+    with torch.inference_mode():
+        answer: torch.Tensor = model(**pixels()).logits
+    return answer
+
+
 def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tmp_path: Path) -> None:
     places = []
     types = cycle([torch.float32, torch.float16, torch.bfloat16])
@@ -77,9 +102,16 @@ def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tm
         places.append(write(small, tmp_path / str(index), dtype))
         given = texts()
         save_file({**given, "logits": logits(load_pruned(places[-1]))}, places[-1].with_suffix(".asked"))
+    for name, kept, dtype in zip(VISION, cycle(KEPT), cycle((torch.bfloat16, torch.float32)), strict=False):
+        places.append(write(small_vision(name, kept), tmp_path / name.replace(" ", "_"), dtype))
+        save_file({**pixels(), "logits": seen(load_pruned(places[-1]))}, places[-1].with_suffix(".asked"))
+    images = write(small_vision("deit", KEPT[0], num_channels=3, architectures=[TEACHER]), tmp_path / "images")
+    processor = plain_processor(Normalisation((100.0,) * 3, (50.0,) * 3), (3, SIDE, SIDE))
+    assert processor is not None
+    processor.save(images)
     operators = str(torchvision_ops.__file__)
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("stranger.py")), operators, *map(str, places)],
+        [sys.executable, str(Path(__file__).with_name("stranger.py")), operators, str(images), *map(str, places)],
         env={**os.environ, "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": ""},
         capture_output=True,
         text=True,
@@ -123,6 +155,20 @@ def test_what_is_left_of_an_export_can_be_pruned_again(family: str, tmp_path: Pa
     assert cost.total(least) == flop_count(smallest).mean([7])
     again = write(smallest, tmp_path / "again")
     torch.testing.assert_close(logits(load_pruned(again)), logits(smallest), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", OF_EVERY_PIXEL)
+def test_what_is_left_of_a_vision_encoder_can_be_pruned_again(name: str, tmp_path: Path) -> None:
+    place = write(small_vision(name, KEPT[1]), tmp_path / "out", torch.float16)
+    check_image_directory(place)
+    dense = SavedModel(place).dense((1, SIDE, SIDE), 3)
+    torch.testing.assert_close(seen(dense.net), seen(load_pruned(place)), atol=0, rtol=0)
+    assert dense.storage.usual is torch.float16
+    layout = named_layout(dense.net)
+    prove(dense.net, layout, noise_requests("pixel_values", (1, SIDE, SIDE), torch.device("cpu")))
+    smallest = outline(dense.net, layout, Config(tuple((group.name, group.levels[0]) for group in layout.groups)))
+    again = write(smallest.eval(), tmp_path / "again")
+    torch.testing.assert_close(seen(load_pruned(again)), seen(smallest), atol=0, rtol=0)
 
 
 def test_an_export_is_recognised_by_its_weights_or_by_the_very_same_code(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from tiny_vision import SIDE, VISION, tiny_vision
+from tiny_vision import OF_EVERY_PART, SIDE, VISION, tiny_vision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -29,7 +29,6 @@ from studies.opening import open_store
 from studies.records import CandidateState
 
 CLASSES = 10
-OF_EVERY_PART = ("vit", "beit", "beit with one table", "dinov2 with gates", "clip", "siglip")
 ALIKE = tuple(name for name in VISION if name not in OF_EVERY_PART)  # other architectures of the same parts
 
 
@@ -79,6 +78,14 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(name: str, tmp_pa
     images = cast("ImageExamples", workload.search).pixels[:5]
     with torch.inference_mode():
         torch.testing.assert_close(loaded(pixel_values=images).logits, built(pixel_values=images).logits)
+    network = tmp_path / "small" / "network.json"
+    assert {"config.json", "modeling_pruned.py", "preprocessor_config.json"} <= {
+        p.name for p in network.parent.iterdir()
+    }
+    (network.parent / "config.json").unlink()  # as earlier versions exported
+    earlier = load_pruned(network.parent)
+    with torch.inference_mode():
+        torch.testing.assert_close(earlier(pixel_values=images).logits, built(pixel_values=images).logits)
     found = next(m.value for m in leanest.measurements if m.quantity == "flops")
     assert result.baseline is not None and result.baseline.flops is not None
     assert found == torchs_count(loaded) < result.baseline.flops

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate
+from optimizer.handover.manifest import FILE as MANIFEST
+from optimizer.handover.manifest import read_manifest
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.run import optimize, resume
@@ -21,7 +25,7 @@ from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
 from search_spaces.config import Config, Form
 from studies.opening import open_store
-from studies.records import Verdict
+from studies.records import CandidateState, Verdict
 from studies.sql.store import SqlStore
 
 
@@ -82,6 +86,41 @@ def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> No
     accuracy = float((wanted.argmax(1) == workload.verification.labels).mean())
     assert accuracy == pytest.approx(member.verification.accuracy)
     assert "pixel_values" in (place / "README.md").read_text()
+
+
+def test_an_export_is_pruned_again_and_other_exports_are_refused_by_name(finished: tuple, tmp_path: Path) -> None:
+    store, root, result = finished
+    first, second = tmp_path / "first", tmp_path / "second"
+    export_candidate(store, store.study("digits"), result.front[0].candidate, first, cache_dir=root / "cache")
+    again = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    spec = spec_of(model=str(first), trials=3, calibration_examples=60, allow_untrained=True)
+    found = optimize(spec, store=again, cache_dir=tmp_path / "cache", study="again")
+    before = read_manifest(first)
+    assert found.baseline.parameters == before.member.parameters
+    assert found.baseline.flops == before.member.flops
+    assert found.baseline.accuracy == pytest.approx(result.front[0].accuracy, abs=0.01)
+    whole = [each for each in again.candidates(1) if each.state is CandidateState.COMPLETE]
+    least = min(whole, key=lambda each: sum(each.config.as_dict().values()))
+    export_candidate(again, again.study("again"), least.number, second, cache_dir=tmp_path / "cache")
+    workload = load_workload(spec, cache_dir=tmp_path / "cache", progress=lambda *_: None)
+    wanted = predict(
+        Pipeline.of(spec, workload, tmp_path / "cache").build(least.config), workload.search, workload.task
+    )
+    assert np.allclose(predict(load_pruned(second), workload.search, workload.task), wanted, atol=1e-5)
+    for change, says in (
+        ({"form": "masked"}, r"made by 'masks': its layers hold zeros"),
+        ({"weights_sha256": "0"}, "is not the file that was exported"),
+        ({"transforms": {"later": {}}, "schema_version": 3}, "made by 'later', which this version does not know"),
+    ):
+        (second / MANIFEST).write_text(json.dumps(json.loads((first / MANIFEST).read_text()) | change))
+        shutil.copy(first / "model.safetensors", second)
+        with pytest.raises(InputError, match=says):
+            check_workload(spec_of(model=str(second)))
+    described = json.loads((first / "network.json").read_text())
+    for change, says in (({"source": "module"}, "export of your own module"), ({"by_row": True}, "an earlier version")):
+        (first / "network.json").write_text(json.dumps(described | change))
+        with pytest.raises(InputError, match=says):
+            check_workload(spec)
 
 
 def test_onnx_gives_equal_logits_at_any_batch(finished: tuple) -> None:

@@ -16,13 +16,17 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.networks.network import read_network
 from optimizer.families.networks.origins import SavedModel
+from optimizer.fronts import members_of
 from optimizer.handover.export import export_candidate
+from optimizer.handover.manifest import read_manifest
+from optimizer.member import Member
 from optimizer.predict import predict
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from search_spaces.groups import config_of
 from search_spaces.transforms.units.materialize import outline
 from studies.opening import open_store
+from studies.sql.store import SqlStore
 
 SIDE = 32
 CONFIGS = {
@@ -59,14 +63,33 @@ def spec_of(model: Path, data: Path, **changes: object) -> StudySpec:
     return StudySpec.model_validate({**fields, **changes})
 
 
+def halve(place: Path) -> None:
+    """Store a checkpoint's numbers in float16."""
+    tensors = load_file(place / "model.safetensors")
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    save_file(halves, place / "model.safetensors", metadata={"format": "pt"})
+
+
+def members(store: SqlStore) -> list[Member]:
+    study = store.study("saved")
+    return members_of(study, store.candidates(study.id))
+
+
 def test_a_saved_network_is_pruned_exported_and_loaded_again(tmp_path: Path) -> None:
     model, data = save("resnet", tmp_path / "resnet", side=16), write_images(tmp_path / "data", side=16)
+    halve(model)
     spec = spec_of(model, data, allow_untrained=True)
     store, cache = open_store(f"sqlite:///{tmp_path}/s.sqlite"), tmp_path / "cache"
     result = optimize(spec, store=store, cache_dir=cache, study="saved")
     assert any("weights of resnet, its head included" in note for note in result.notes)
     export_candidate(store, store.study("saved"), 0, tmp_path / "small", cache_dir=cache)
     assert str(tmp_path) not in (tmp_path / "small" / "network.json").read_text()
+    stored, manifest = load_file(tmp_path / "small" / "model.safetensors"), read_manifest(tmp_path / "small")
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16, torch.int64}
+    assert manifest.dtype == "float16"
+    assert manifest.dense_size_bytes == result.baseline.size_bytes
+    assert result.baseline.size_bytes == pytest.approx((model / "model.safetensors").stat().st_size, rel=0.01)
+    assert manifest.member.size_bytes == next(m.size_bytes for m in members(store) if m.candidate == 0)
     small = load_pruned(tmp_path / "small")
     assert sum(p.numel() for p in small.parameters()) < result.baseline.parameters
     workload = load_workload(spec, cache_dir=cache, progress=lambda *_: None)
@@ -92,6 +115,13 @@ def test_a_saved_network_is_rebuilt_smaller_from_what_it_was_saved_with(kind: st
     with torch.inference_mode():
         assert small(pixel_values=workload.search.pixels[:2]).logits.shape == (2, CLASSES)
     assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(p.numel() for p in workload.model.parameters())
+    pruned = network.of_export(small.net)
+    network.model_copy(update={"pruned": pruned}).save(tmp_path)
+    again = read_network(tmp_path).build()
+    again.load_state_dict(small.state_dict())
+    with torch.inference_mode():
+        images = workload.search.pixels[:2]
+        assert torch.equal(again(pixel_values=images).logits, small(pixel_values=images).logits)
 
 
 def test_other_classes_get_a_new_head_that_is_fine_tuned_once(tmp_path: Path) -> None:
@@ -147,11 +177,9 @@ def test_images_are_normalised_as_the_processor_says(
 def test_types_of_weights_are_said_and_quantised_ones_refused(tmp_path: Path) -> None:
     place = save("resnet", tmp_path / "m")
     tensors = load_file(place / "model.safetensors")
-    save_file(
-        {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}, place / "model.safetensors"
-    )
+    halve(place)
     dense = SavedModel(place).dense((3, SIDE, SIDE), CLASSES)
-    assert "weights of float16 are computed with, and written, in float32" in dense.notes
+    assert dense.storage.usual is torch.float16 and not dense.storage.others
     name = "classifier.1.weight"
     save_file({**tensors, name: tensors[name].to(torch.int8)}, place / "model.safetensors")
     with pytest.raises(InputError, match=r"model: tensor 'classifier\.1\.weight' is stored as I8"):
