@@ -51,7 +51,7 @@ def pictures(place: Path) -> list[Path]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_are_those_of_the_stock_processor(kind: str, tmp_path: Path) -> None:
-    processor = read_processor(write(tmp_path / "m", image_processor_type=kind, **KINDS[kind]))
+    processor = read_processor(write(tmp_path / "m", image_processor_type=kind, **KINDS[kind]), 3)
     assert processor is not None
     files = pictures(tmp_path)
     found = [processor(decoded(file, file.name)) for file in files]
