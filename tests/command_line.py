@@ -74,7 +74,7 @@ class Cli:
             "--calibration-examples",
             "64",
             "--measure-seconds",
-            "0.2",
+            "0.02",
             "--threads",
             "1",
             *more,

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from studies.sql.tables import Base
 
 
 def start_server(place: Path) -> Any:
@@ -38,6 +40,15 @@ def administered(server_url: str) -> Iterator[Connection]:
     with engine.connect() as connection:
         yield connection
     engine.dispose()
+
+
+def empty(engine: Engine) -> None:
+    """Delete all rows and restart their numbers: a fifth of the time of TRUNCATE, which makes new files."""
+    with engine.begin() as connection:
+        numbered = connection.scalars(text("SELECT sequencename FROM pg_sequences"))
+        restarts = [f"ALTER SEQUENCE {name} RESTART" for name in numbered]
+        deletes = [f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)]
+        connection.exec_driver_sql("; ".join([*deletes, *restarts]))
 
 
 def new_database(server_url: str, name: str) -> str:

@@ -48,7 +48,7 @@ class Place:
             "epsilon": 0.3,
             "trials": 6,
             "batch_sizes": [1],
-            "measure_seconds": 0.2,
+            "measure_seconds": 0.02,
             "calibration_examples": 32,
             "threads": 1,
         }

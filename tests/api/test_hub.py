@@ -19,7 +19,7 @@ from tiny_checkpoints import save_data, save_tiny
 ROOT = Path(__file__).parents[2]
 PATHS = (str(ROOT), str(ROOT / "tests"))
 SMALL = (
-    "--epsilon", "0.3", "--trials", "3", "--batch-size", "1", "--measure-seconds", "0.2",
+    "--epsilon", "0.3", "--trials", "3", "--batch-size", "1", "--measure-seconds", "0.02",
     "--calibration-examples", "64", "--threads", "1", "--json",
 )  # fmt: skip
 SST2 = ("--model", "someone/tiny", "--task", "sst2", "--allow-untrained")

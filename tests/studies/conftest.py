@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgresql import new_database
+from postgresql import empty, new_database
 from service_examples import Clock
 
 from studies.opening import open_store
@@ -36,5 +36,19 @@ def database_url(server_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def service_database_url(server_url: str) -> str:
-    return new_database(server_url, "service")
+def postgresql_store(server_url: str) -> Iterator[SqlStore]:
+    store = open_store(new_database(server_url, "contract"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def emptied_store(postgresql_store: SqlStore) -> SqlStore:
+    """One store for all tests, which each of them finds as if it were new."""
+    empty(postgresql_store.database.engine)
+    return postgresql_store
+
+
+@pytest.fixture
+def postgresql_url(emptied_store: SqlStore) -> str:
+    return emptied_store.database.url.render_as_string(hide_password=False)

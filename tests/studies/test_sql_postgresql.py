@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from postgresql import new_database
-from sqlalchemy import text
 from store_contract import StoreContract
 
 from studies.opening import open_store
@@ -17,19 +13,9 @@ from studies.sql.tables import Base
 from studies.store import StoreUnavailableError, StoreUnusableError
 
 
-@pytest.fixture(scope="module")
-def opened(server_url: str) -> Iterator[SqlStore]:
-    store = open_store(new_database(server_url, "contract"))
-    yield store
-    store.close()
-
-
 @pytest.fixture
-def store(opened: SqlStore) -> SqlStore:
-    """The one store of all tests, which each of them finds as if it were new."""
-    with opened.database.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY"))
-    return opened
+def store(emptied_store: SqlStore) -> SqlStore:
+    return emptied_store
 
 
 class TestPostgresqlStore(StoreContract):

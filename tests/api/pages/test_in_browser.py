@@ -32,7 +32,7 @@ def test_a_study_is_made_in_the_form_watched_to_its_end_and_its_front_looked_at(
     for name, value in {
         "data": fields["data"],
         "batch_sizes": "1",
-        "measure_seconds": "0.2",
+        "measure_seconds": "0.02",
         "calibration_examples": "32",
     }.items():
         control = page.locator(f"#{name}")

@@ -164,7 +164,7 @@ def test_a_frozen_worker_wakes_up_and_leaves_the_study_to_the_other_host(
         batch_sizes=(1,),
         calibration_examples=32,
         threads=1,
-        measure_seconds=0.2,
+        measure_seconds=0.02,
     )
     study = service.submit("s", spec.model_dump(mode="json"))
     with host.working(url):

@@ -60,7 +60,7 @@ class Server:
             "epsilon": 0.3,
             "trials": TRIALS,
             "batch_sizes": [1],
-            "measure_seconds": 0.2,
+            "measure_seconds": 0.02,
             "calibration_examples": 32,
             "threads": 1,
             "name": name,
