@@ -32,6 +32,9 @@ from api.pages.router import add_pages
 from studies.opening import open_service
 
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
+MODULES = (
+    description, fronts, studies, recommendations, candidates, events, exports, importance, queue, catalogue, health,
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -59,9 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
     )
-    app.include_router(description.router)
-    for module in (fronts, studies, recommendations, candidates, events, exports, importance, queue, catalogue, health):
-        app.include_router(module.router)
+    for module in MODULES:
+        app.router.routes.extend(module.router.routes)  # `include_router` would compile each again in the first request
     handle_problems(app)
     add_pages(app)
     app.add_middleware(Held)

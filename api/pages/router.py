@@ -13,9 +13,7 @@ from api.pages.refusals import show_refusals_as_pages
 
 def add_pages(app: FastAPI) -> None:
     """Give an app its pages. Its handlers of errors must be set by now."""
-    app.include_router(studies.router)
-    app.include_router(parts.router)
-    app.include_router(queue.router)
-    app.include_router(login.router)
+    for module in (studies, parts, queue, login):
+        app.router.routes.extend(module.router.routes)
     app.mount("/static", StaticFiles(directory=str(files("api.pages").joinpath("static"))), name="static")
     show_refusals_as_pages(app)
