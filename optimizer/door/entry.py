@@ -162,6 +162,7 @@ def resume(
         sampler=sampler,
     )
     home = Home(store, cache_dir)
+    given.refuse_other_names(home.store.study(name))
     with listening(on_event, cancel, shows_progress=progress) as listener:
         return resume_study(
             name, store=home.store, cache_dir=home.cache_dir, epsilon=epsilon, listener=listener, given=given.given
@@ -187,6 +188,7 @@ def open_front(
     given = Taken(model, images if data is None else data, tokenizer, metric=metric, criterion=criterion)
     home = Home(store, cache_dir)
     study = home.store.study(name)
+    given.refuse_other_names(study)
     if not study.baseline:
         raise InputError("study", f"{study.slug!r} has not measured the dense model; resume it")
     return Front(Kept(study.slug, home, given.given, given.model), result_of(study, home.store))

@@ -23,6 +23,7 @@ from optimizer.samplers.own import MakeSampler
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
 from search_spaces.transforms.units.evidence import Criterion
+from studies.records import Study
 
 AnyMetric = str | Metric | Callable[..., Any] | None
 AnySampler = str | MakeSampler | None
@@ -85,6 +86,16 @@ class Taken:
             return StudySpec.model_validate(found, context={*chain(*self.given.own.values())})
         except ValidationError as error:
             raise _in_words(error) from error
+
+    def refuse_other_names(self, study: Study) -> None:
+        """Raise `InputError` for the name of another metric, criterion, sampler or objective than the study has."""
+        spec = StudySpec.stored(study.spec)
+        for field, name in self._named.items():
+            known = study.context.get("metric", spec.metric) if field == "metric" else getattr(spec, field)
+            if known != name:
+                raise InputError(
+                    field, f"{study.slug!r} has {known!r}, not {name!r}; leave it out, or start a new study"
+                )
 
     def checked(self, spec: StudySpec, fields: Mapping[str, Any]) -> StudySpec:
         """Return a spec that was given whole. Raises `InputError` for what else names its fields."""

@@ -107,6 +107,10 @@ def test_a_stored_study_wants_its_own_parts_again(
             resume("own", **some, **given)
     with pytest.raises(InputError, match=r"sampler: the study has 'Diagonal', not 'own sampler'; give the same"):
         resume("own", **{**OWN, "sampler": lambda problem: Diagonal(problem)}, **given)
+    with pytest.raises(
+        InputError, match="sampler: 'own' has 'Diagonal', not 'tpe'; leave it out, or start a new study"
+    ):
+        resume("own", **{**OWN, "sampler": "tpe"}, **given)
     number = own.table()["candidate"][0]
     study = kept["store"].study("own")
     with pytest.raises(InputError, match="criterion: the study's 'ordered' was given in Python"):
