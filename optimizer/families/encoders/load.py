@@ -62,13 +62,15 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
 def source_of(spec: StudySpec, given: Given = NOTHING) -> Source:
     """Return where a study's examples come from. Raises `InputError`.
 
-    Where neither task nor metric is named, a metric given in Python says of what kind they are, and the model beside a
-    function.
+    Where neither task nor metric is named, a metric given in Python says of what kind they are, and beside a function
+    the model, unless the data do.
     """
     source = resolve_task(spec, has_data=given.texts is not None)
     if given.metric is None or source.kind is not None:
         return source
-    return source.of_kind(given.metric.kind if isinstance(given.metric, Metric) else _kind_of_model(spec, given))
+    if isinstance(given.metric, Metric):
+        return source.of_kind(given.metric.kind)
+    return replace(source, likely=_kind_of_model(spec, given))
 
 
 def _kind_of_model(spec: StudySpec, given: Given) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from objectives.metrics.ranking import RANKINGS
 from optimizer.errors import InputError, listed
-from optimizer.tasks.ranking.columns import RELEVANCES, query_columns
+from optimizer.tasks.ranking.columns import RELEVANCES, query_columns, spread
 from optimizer.tasks.ranking.examples import RankedPairs, RankedTexts, ranked_pairs, ranked_texts
 from optimizer.tasks.ranking.queries import queries_of
 from optimizer.tasks.ranking.rankings import Reranking, Retrieval
@@ -19,12 +19,15 @@ from optimizer.tasks.texts.readers import ScoreReader
 from optimizer.tasks.texts.sheet import Sheet
 from optimizer.tasks.texts.table import Table
 
+ALIKE = "whose documents are all equally relevant"
+
 
 class RerankReader(ScoreReader):
     """`TextReader` of queries whose own documents are ranked."""
 
     def columns(self, source: Source, sheet: Sheet) -> Source:
         """Return the source with its columns. Raises `InputError` unless there are two of texts."""
+        sheet = spread(sheet)
         known = source.text_columns or query_columns(sheet)
         found = with_columns(replace(source, text_columns=known), sheet, labels=RELEVANCES)
         if len(found.text_columns or ()) != 2:
@@ -36,9 +39,7 @@ class RerankReader(ScoreReader):
     def read(self, sheets: Mapping[str, Sheet], source: Source) -> tuple[dict[str, Rows], tuple[str, ...]]:
         """Return the queries of every split with their documents."""
         return {
-            split: queries_of(
-                sheet, source, lambda found: len(set(found.values())) > 1, "whose documents are all equally relevant"
-            )
+            split: queries_of(spread(sheet), source, lambda found: len(set(found.values())) > 1, ALIKE)
             for split, sheet in sheets.items()
         }, ()
 
@@ -56,6 +57,7 @@ class RetrievalReader(RerankReader):
 
     def read(self, sheets: Mapping[str, Sheet], source: Source) -> tuple[dict[str, Rows], tuple[str, ...]]:
         """Return the queries of every split, and all documents."""
+        sheets = {split: spread(sheet) for split, sheet in sheets.items()}
         rows = {
             split: queries_of(sheet, source, lambda found: any(found.values()), "without a relevant document")
             for split, sheet in sheets.items()

@@ -30,6 +30,7 @@ class Source:
     subset: str | None = None  # of the GLUE data set on the hub
     validation: str = "validation"
     kind: str | None = None
+    likely: str | None = None  # the kind of the model's head, where the data do not say another
 
     @property
     def is_known(self) -> bool:

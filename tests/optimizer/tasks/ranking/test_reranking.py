@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,32 @@ def test_rows_become_queries_and_what_is_set_aside_is_counted(tmp_path: Path) ->
         "test: 1 of 7 rows that repeat another were set aside",
         "test: 1 of 2 queries whose documents are all equally relevant were set aside",
     )
+
+
+def test_relevant_and_irrelevant_documents_of_a_row_are_read_alike(tmp_path: Path) -> None:
+    wanted = ((("a", "x", "y", "z"), [1, 0, 0]), (("b", "x", "y", "w"), [1, 1, 0]))
+    rows = [("a", ["x"], ["y", "z"]), ("b", ["x", "y"], "w")]
+    lists = pd.DataFrame(rows, columns=["query", "positive", "negatives"])
+    lists.to_json(tmp_path / "train.jsonl", orient="records", lines=True)
+    triplets = pd.DataFrame([("a", "x", "y"), ("a", "x", "z")], columns=["anchor", "positive", "negative"])
+    found = read(tmp_path, triplets).tables
+    assert [*zip(found["train"].texts, found["train"].labels.tolist(), strict=True)] == [*wanted]
+    assert [*zip(found["test"].texts, found["test"].labels.tolist(), strict=True)] == [wanted[0]]
+    lists.assign(positive=[["x"], 3]).to_json(tmp_path / "train.jsonl", orient="records", lines=True)
+    with pytest.raises(InputError, match="line 2, column 'positive': holds 3; write a text, or a list of texts"):
+        read(tmp_path, triplets)
+    lists.assign(positive=["w", "w"]).to_json(tmp_path / "train.jsonl", orient="records", lines=True)
+    with pytest.raises(InputError, match="line 2, column 'relevance': relevance 0, but 1 before"):
+        read(tmp_path, triplets)
+
+
+def test_queries_say_what_is_asked_of_a_head_with_one_output(tmp_path: Path) -> None:
+    pairs(3, 0).to_csv(tmp_path / "test.csv", index=False)
+    spec = StudySpec.model_validate({"model": "m", "task": "mine", "epsilon": 0.1, "data": str(tmp_path)})
+    likely = replace(resolve_task(spec), likely="regression")
+    assert read_splits(spec, likely).source.kind == "reranking"
+    (tmp_path / "test.csv").write_text("text,label\na,0.5\nb,1.5\n")
+    assert read_splits(spec, likely).source.kind == "regression"
 
 
 @pytest.mark.parametrize(
