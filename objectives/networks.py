@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import BaseTorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -40,7 +41,7 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     counter = _Counter()
     handles = [handle for path, module in model.named_modules() for handle in counter.follow(path, module)]
     try:
-        with measuring(model), sdpa_kernel(SDPBackend.MATH), counter:
+        with measuring(model), sdpa_kernel(SDPBackend.MATH), BaseTorchFunctionMode(), counter:  # no fused layers either
             _call(model, example_inputs)
     finally:
         for handle in handles:
@@ -74,13 +75,13 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # Any: torch's operators are untyped
         named = kwargs or {}
+        if func._overloadpacket in _NO_PRODUCT:
+            tensors = args[0] if isinstance(args[0], list | tuple) else args[:2]
+            self.added |= {_place(tensor) for tensor in tensors if isinstance(tensor, Tensor)}
         law = _LAWS.get(func._overloadpacket)
         if law is None and _is_compound(func):
             with self:  # the operators that it consists of
                 return func.decompose(*args, **named)
-        if func._overloadpacket in _NO_PRODUCT:
-            tensors = args[0] if isinstance(args[0], list | tuple) else args[:2]
-            self.added |= {_place(tensor) for tensor in tensors if isinstance(tensor, Tensor)}
         result = func(*args, **named)
         if law is not None:
             self.flops[self._running[-1]] += law(*args, **named, out_val=result)
@@ -104,8 +105,9 @@ def _sparse_product(*tensors: Tensor, **_: object) -> int:
 _SPARSE = (torch.ops.aten._sparse_mm, torch.ops.aten._sparse_addmm)
 _LAWS: Mapping[Any, Callable[..., int]] = {**flop_registry, **dict.fromkeys(_SPARSE, _sparse_product)}
 
+_RESIZED = ("upsample_bicubic2d", "upsample_bilinear2d", "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa")
 _NO_PRODUCT = {
-    getattr(torch.ops.aten, name) for name in ("add", "cat", "embedding", "gather", "index", "index_select")
+    getattr(torch.ops.aten, name) for name in ("add", "cat", "embedding", "gather", "index", "index_select", *_RESIZED)
 }  # of tables and positions
 _LOOKED_UP = (nn.EmbeddingBag, nn.LayerNorm)  # hold matrices that they do not multiply
 
@@ -117,7 +119,8 @@ def _check_understood(model: nn.Module, counter: _Counter) -> None:
             continue
         own = [p for p in module.parameters(recurse=False) if _place(p) not in counter.added]
         holds_matrix = any(sum(size > 1 for size in p.shape) > 1 for p in own)
-        if holds_matrix or hasattr(module, "in_features"):
+        is_packed = hasattr(module, "in_features") and not any(module.children())
+        if holds_matrix or is_packed:
             raise UncountableModelError(f"{path} is a {type(module).__name__}: its matrix products are not known here")
 
 

@@ -20,7 +20,9 @@ DEFINED_HERE = (
 )  # fmt: skip
 SMALLEST: Mapping[str, int] = {  # side of the smallest image, in pixels, that each architecture of torchvision takes
     "alexnet": 63, "vgg11": 32, "vgg16": 32, "resnet18": 1, "resnet34": 1, "resnet50": 1, "resnet101": 1,
-    "inception_v3": 75, "densenet121": 29, "convnext_base": 32,
+    "inception_v3": 75, "densenet121": 29, "convnext_tiny": 32, "convnext_base": 32, "resnext50_32x4d": 1,
+    "mobilenet_v2": 1, "mobilenet_v3_small": 1, "mobilenet_v3_large": 1, "efficientnet_b0": 1, "efficientnet_v2_s": 1,
+    "regnet_x_400mf": 1, "regnet_y_400mf": 1,
 }  # fmt: skip
 FROM_TORCHVISION = tuple(name for name in SMALLEST if name not in DEFINED_HERE)
 IMAGE_MODEL_NAMES = (*DEFINED_HERE, *FROM_TORCHVISION)

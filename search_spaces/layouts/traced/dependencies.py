@@ -22,7 +22,9 @@ from search_spaces.layouts.traced.units import CannotFollowError, Units, is_grou
 
 _PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
 _FOLLOWERS = {OPTYPE.BN, OPTYPE.LN, OPTYPE.IN, OPTYPE.PRELU}
-_WITHOUT_ENTRIES = {OPTYPE.ELEMENTWISE, OPTYPE.RESHAPE, OPTYPE.CONCAT, OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.EXPAND}
+_WITHOUT_ENTRIES = {
+    OPTYPE.ELEMENTWISE, OPTYPE.RESHAPE, OPTYPE.CONCAT, OPTYPE.SPLIT, OPTYPE.UNBIND, OPTYPE.SLICE, OPTYPE.EXPAND,
+}  # fmt: skip
 
 
 _Place = tuple[Any, Any]  # a node of the graph, and the side of it that shrinks
