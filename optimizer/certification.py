@@ -1,8 +1,11 @@
 """The certification list: the shortlisted members that may be certified, in the order in which they are tried.
 
 It is fixed from search figures alone, before any verification example is used, and stored with the study. Its members
-are tested in order at 5 % without a correction; the first that fails ends the sequence. So one false certificate in a
-whole study has a chance of at most 5 %, and the most costly member comes first because it fails least.
+are tested in order without a correction; the first that fails ends the sequence. So one false certificate in a whole
+study has a chance of at most 5 %, and the most costly member comes first because it fails least.
+
+The 5 % are a study's whole budget of error. Where labels can be bought later, its spec keeps a part for them, and the
+list is tested at the rest.
 
 References: Maurer, Hothorn & Lehmacher 1995 (fixed-sequence testing); Angelopoulos et al. 2021, Learn then Test,
 https://arxiv.org/abs/2110.01052.
@@ -11,24 +14,29 @@ https://arxiv.org/abs/2110.01052.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from objectives.metrics import Metric
+from objectives.statistics.power import ALPHA
 from optimizer.shortlist import standard_error
+from optimizer.spec import StudySpec
 from studies.records import Candidate, Origin, Study
 
 RULE = "fixed-sequence"
+BUYABLE = "accuracy"  # the metric whose labels are worth buying only where two models disagree
 MARGIN = 2  # standard errors
 _STORED = "certification"  # in a study's context
 
 
 @dataclass(frozen=True, slots=True)
 class CertificationList:
-    """Candidate numbers in the order of testing, and the ε for which the order was fixed."""
+    """Candidate numbers in the order of testing, the ε for which the order was fixed, and the error of the sequence."""
 
     epsilon: float
     members: tuple[int, ...]
     rule: str = RULE
+    alpha: float = ALPHA
 
     def in_context(self) -> Mapping[str, Any]:
         """Return the entry of a study's context."""
@@ -38,7 +46,12 @@ class CertificationList:
 def stored_list(study: Study) -> CertificationList | None:
     """Return a study's list. Studies verified before there were lists have none: they keep Holm's correction."""
     found = study.context.get(_STORED)
-    return found and CertificationList(found["epsilon"], tuple(found["members"]), found["rule"])
+    return found and CertificationList(**{**found, "members": tuple(found["members"])})
+
+
+def verification_alpha(spec: StudySpec, metric: Metric) -> float:
+    """Return the part of the 5 % that verification may spend: all where bought labels are of no use to the metric."""
+    return round(ALPHA - (spec.label_error if metric.name == BUYABLE else 0), 12)
 
 
 def with_shortlist(
@@ -47,11 +60,13 @@ def with_shortlist(
     *,
     cost_of: Callable[[Candidate], float],
     epsilon: float,
+    alpha: float = ALPHA,
 ) -> CertificationList:
     """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it."""
     before = known.members if known else ()
     added = [c.number for c in in_sequence(shortlist, cost_of) if c.number not in before]
-    return CertificationList(known.epsilon if known else epsilon, (*before, *added))
+    known = known or CertificationList(epsilon, (), alpha=alpha)
+    return replace(known, members=(*before, *added))
 
 
 def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:

@@ -82,7 +82,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         groups=len(pipeline.groups),
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
-        power=what_can_be_concluded(len(workload.verification.labels), spec.epsilon, workload.metric),
+        power=what_can_be_concluded(len(workload.verification.labels), spec, workload.metric),
         notes=workload.notes,
     )
 

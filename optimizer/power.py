@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from objectives.metrics import Metric
 from objectives.statistics import SCORED, describe_power, largest_certifiable_mean_drop
+from optimizer.certification import verification_alpha
+from optimizer.spec import StudySpec
 
 
-def what_can_be_concluded(n: int, epsilon: float, metric: Metric) -> str:
-    """Return one sentence on what `n` verification examples can show at `epsilon`, a drop in the metric's unit."""
+def what_can_be_concluded(n: int, spec: StudySpec, metric: Metric) -> str:
+    """Return one sentence on what `n` verification examples can show at the spec's ε, a drop in the metric's unit."""
+    epsilon = spec.epsilon
     if metric.is_count:
-        return describe_power(n, epsilon)
+        return describe_power(n, epsilon, alpha=verification_alpha(spec, metric))
     if metric.name in SCORED:
         return (
             f"with n={n:,} a drop of {metric.name} can be certified at ε = {epsilon:g} only where the rarest class has "

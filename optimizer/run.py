@@ -20,7 +20,7 @@ import torch
 from objectives.device import describe_device
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
-from optimizer.certification import stored_list, with_shortlist
+from optimizer.certification import stored_list, verification_alpha, with_shortlist
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.families.encoders.load import check_workload, load_workload
@@ -243,7 +243,7 @@ class StudyRun:
         known = {quality.quantity, *space.costs, *(cost.quantity for cost in costs)}
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
-        power = what_can_be_concluded(len(prepared.workload.verification.labels), self._spec.epsilon, metric)
+        power = what_can_be_concluded(len(prepared.workload.verification.labels), self._spec, metric)
         dense = {"dense_config": space.dense.as_dict(), "dense_transforms": space.dense.transforms}
         self._store.update_study(self._study.id, context={"power": power, **dense})
         self._stages.tell(Event(stage="power", text=power))
@@ -331,7 +331,11 @@ class StudyRun:
             return
         ratios, first = Ratios(prepared.space.costs, Measured(self._baseline)), self._spec.objectives[0]
         listed = with_shortlist(
-            known, shortlist, cost_of=lambda candidate: ratios.of(candidate, first), epsilon=self._spec.epsilon
+            known,
+            shortlist,
+            cost_of=lambda candidate: ratios.of(candidate, first),
+            epsilon=self._spec.epsilon,
+            alpha=verification_alpha(self._spec, prepared.workload.metric),
         )
         self._store.update_study(self._study.id, context=listed.in_context())
 

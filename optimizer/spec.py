@@ -45,6 +45,7 @@ MetricName = Literal[
 ]
 
 
+CERTIFICATE_ERROR = 0.05  # `objectives.statistics.power.ALPHA`, whose module would load SciPy
 MAX_LENGTH = 128  # tokens per text, by default
 AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
 """Defaults of Algorithm 1."""
@@ -115,6 +116,11 @@ class StudySpec(Frozen):
     )
     verification_examples: Annotated[Examples | None, Shown(DATA)] = Field(
         None, description="Examples that verify the shortlist, once; default: all."
+    )
+    label_error: Annotated[float, Field(ge=0, lt=CERTIFICATE_ERROR), AsWritten(), Shown(DATA)] = Field(
+        0.01,
+        title="Error kept for bought labels",
+        description="Part of the 5 % error of all certificates that is kept for labels bought by `certify`.",
     )
     allow_untrained: Annotated[bool, AsWritten(), Shown(DATA)] = Field(
         default=False,
@@ -200,9 +206,12 @@ class StudySpec(Frozen):
 
     @classmethod
     def stored(cls, spec: Mapping[str, Any]) -> Self:  # Any: JSON data
-        """Return the spec of a stored study, without applying the bounds for new specs. Raises `BrokenSpecError`."""
+        """Return the spec of a stored study, without applying the bounds for new specs. Raises `BrokenSpecError`.
+
+        Studies from before labels could be bought have spent the whole error on verification.
+        """
         try:
-            return cls.model_validate(dict(spec), context=STORED)
+            return cls.model_validate({"label_error": 0.0, **spec}, context=STORED)
         except ValidationError as error:
             first = error.errors()[0]
             raise BrokenSpecError(".".join(map(str, first["loc"])), first["msg"]) from error

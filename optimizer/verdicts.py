@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.measurement import Measurement, Source
+from objectives.measurement import Conditions, Measurement, Source
 from objectives.statistics import DropScore, MeanDrop, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
 from objectives.statistics.power import ALPHA
 from optimizer.certification import CertificationList
@@ -50,33 +50,34 @@ def judge(
     tried = {c.number: c.verification for c in candidates if c.verification is not None}
     bounds = {c.number: _bounds(c, c.verification, epsilon) for c in candidates if c.verification is not None}
     p_values = {number: p for number, (_, p) in bounds.items()}
+    alpha = listed.alpha if listed else ALPHA
     if listed is None:
         size = max([len(tried), *(verification.shortlist_size for verification in tried.values())])
-        certified, end = _corrected(p_values, size), None
+        certified, end = _corrected(p_values, size, alpha), None
     elif epsilon == listed.epsilon:
-        certified, end = _in_sequence(p_values, listed.members)
+        certified, end = _in_sequence(p_values, listed.members, alpha)
     else:
         on_list = {number: p for number, p in p_values.items() if number in listed.members}
-        certified, end = _corrected(on_list, len(listed.members)), None
+        certified, end = _corrected(on_list, len(listed.members), alpha), None
     return {
         number: Judgement(
             verdict=_verdict(verification, epsilon, is_certified=number in certified),
             upper_95=bounds[number][0],
-            blocked_by=end if _is_behind(number, end, listed) and p_values[number] <= ALPHA else None,
+            blocked_by=end if _is_behind(number, end, listed) and p_values[number] <= alpha else None,
         )
         for number, verification in tried.items()
     }
 
 
-def _corrected(p_values: Mapping[int, float], size: int) -> set[int]:
+def _corrected(p_values: Mapping[int, float], size: int, alpha: float) -> set[int]:
     """Return the members certified by Holm's correction over `size` members."""
     adjusted = holm([*p_values.values(), *[1.0] * (size - len(p_values))])
-    return {number for number, p in zip(p_values, adjusted, strict=False) if p <= ALPHA}
+    return {number for number, p in zip(p_values, adjusted, strict=False) if p <= alpha}
 
 
-def _in_sequence(p_values: Mapping[int, float], members: Sequence[int]) -> tuple[set[int], int | None]:
+def _in_sequence(p_values: Mapping[int, float], members: Sequence[int], alpha: float) -> tuple[set[int], int | None]:
     """Return the members certified before the first failure, and that failure if there is one."""
-    end = next((place for place, number in enumerate(members) if p_values.get(number, 1.0) > ALPHA), None)
+    end = next((place for place, number in enumerate(members) if p_values.get(number, 1.0) > alpha), None)
     return set(members[:end]), None if end is None else members[end]
 
 
@@ -111,18 +112,19 @@ def _holds(verification: Verification, epsilon: float) -> bool:
     return within_epsilon(verification.lost, verification.gained, verification.n, epsilon)
 
 
-def drop_uppers(score: DropScore | MeanDrop, members: int, n: int) -> list[Measurement]:
-    """Return the upper bounds to store with a member: its own, and one that holds for `members` at once."""
+def drop_uppers(score: DropScore | MeanDrop, listed: CertificationList, n: int) -> list[Measurement]:
+    """Return the bounds to store with a member: at 95 %, and at the list's error for itself and for all at once."""
+    bounds = {(1, ALPHA), (1, listed.alpha), (len(listed.members), listed.alpha)}
     return [
         Measurement(
             quantity=UPPER,
-            value=score.upper_at(1 - ALPHA / together),
+            value=score.upper_at(1 - alpha / together),
             unit="1",
             source=Source.MEASURED,
             n=n,
-            conditions={"members": together},
+            conditions={"members": together, "alpha": alpha},
         )
-        for together in sorted({1, members})
+        for together, alpha in sorted(bounds)
     ]
 
 
@@ -132,8 +134,13 @@ def _bounds(candidate: Candidate, verification: Verification, epsilon: float) ->
     Of a stored bound that is within ε, only the level is known: the p-value is at most that.
     """
     if verification.lost is None or verification.gained is None:
-        stored = {int(str(m.conditions["members"])): m.value for m in candidate.measurements if m.quantity == UPPER}
-        holding = [members for members, upper in stored.items() if upper <= epsilon]
-        return stored.get(1), ALPHA / max(holding) * (1 - 1e-9) if holding else 1.0
+        stored = {_error_of(m.conditions): m.value for m in candidate.measurements if m.quantity == UPPER}
+        holding = [alpha / members for (members, alpha), upper in stored.items() if upper <= epsilon]
+        return stored.get((1, ALPHA)), min(holding) * (1 - 1e-9) if holding else 1.0
     counts = verification.lost, verification.gained, verification.n
     return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)
+
+
+def _error_of(conditions: Conditions) -> tuple[int, float]:
+    """Return the members that a stored bound holds for at once, and its error; earlier versions stored no error."""
+    return int(str(conditions["members"])), float(str(conditions.get("alpha", ALPHA)))

@@ -58,7 +58,7 @@ class Verifier:
             score = self._score(dense, predictions)
             verification = self._compare(dense, predictions, score, shortlist_size=len(shortlist))
             if score is not None and listed is not None:
-                self.store.add_measurements(candidate.id, drop_uppers(score, len(listed.members), verification.n))
+                self.store.add_measurements(candidate.id, drop_uppers(score, listed, verification.n))
             self.store.add_measurements(candidate.id, self._by_label(dense, predictions))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))

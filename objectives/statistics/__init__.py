@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from objectives.statistics.bootstrap import DropBootstrap, bootstrap_drop
 from objectives.statistics.bounded import MeanDrop, largest_certifiable_mean_drop
+from objectives.statistics.bought import Disagreements, bought_upper, certifies, log_wealth
 from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
@@ -15,15 +16,19 @@ from objectives.statistics.score import SCORED, DropScore, score_drop
 
 __all__ = [
     "SCORED",
+    "Disagreements",
     "DropBootstrap",
     "DropScore",
     "MeanDrop",
     "allowed_losses",
     "bootstrap_drop",
+    "bought_upper",
+    "certifies",
     "describe_power",
     "holm",
     "largest_certifiable_drop",
     "largest_certifiable_mean_drop",
+    "log_wealth",
     "paired_drop_interval",
     "paired_drop_p_value",
     "paired_drop_upper",

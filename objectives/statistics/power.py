@@ -50,10 +50,10 @@ def smallest_certifying_n(
     return certified
 
 
-def describe_power(n: int, epsilon: float, *, discordant_share: float = DISCORDANT_SHARE) -> str:
+def describe_power(n: int, epsilon: float, *, discordant_share: float = DISCORDANT_SHARE, alpha: float = ALPHA) -> str:
     """Return in one sentence what `n` verification examples can certify at `epsilon`."""
-    drop = largest_certifiable_drop(n, discordant_share, epsilon)
-    wanted = smallest_certifying_n(discordant_share, epsilon) if drop is None or drop < 0 else None
+    drop = largest_certifiable_drop(n, discordant_share, epsilon, alpha=alpha)
+    wanted = smallest_certifying_n(discordant_share, epsilon, alpha=alpha) if drop is None or drop < 0 else None
     return (
         f"with n={n:,} and {100 * discordant_share:.3g} % discordant examples {_certifiable(drop)} can be certified "
         f"at ε = {epsilon:g}; one example is {1 / n:.2g}" + (f"; no drop at all needs n={wanted:,}" if wanted else "")

@@ -7,11 +7,13 @@ import pytest
 from objectives.metrics import METRICS
 from objectives.metrics.ranking import RANKINGS
 from optimizer.power import what_can_be_concluded
+from optimizer.spec import StudySpec
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_discordant_examples_are_spoken_of_where_the_metric_counts_them(name: str) -> None:
-    said = what_can_be_concluded(1821, 0.01, METRICS[name])
+    spec = StudySpec(model="phrases-mini", task="phrases", epsilon=0.01)
+    said = what_can_be_concluded(1821, spec, METRICS[name])
     assert ("discordant" in said) == METRICS[name].is_mean
     assert ("not certified" in said) == (name in ("pearson", "spearman"))
     assert "n=1,821" in said

@@ -1,0 +1,99 @@
+"""The drop of a metric that counts right answers, from labels bought only where two models disagree.
+
+Texts are drawn at random from those that the models will see, and stand in an order fixed beforehand. Where both models
+answer alike, a text neither loses nor gains, whatever its label; so its label is not needed, yet the text counts. A
+gambler bets text by text that fewer are lost than "the drop is at least ε" allows. While that claim is true the wealth
+is a nonnegative supermartingale, so it ever reaches 1/α with probability at most α (Ville), however often one looks and
+whatever decides when to stop. What is not labelled counts as lost, which never raises the wealth at any text: labels
+may come in any order, and be skipped.
+
+Some texts are labelled twice. Where a share r of these answers differ, a label that knows nothing of the models'
+answers shrinks the drop at most to 1 − 2r of its size: so the bets are against (1 − 2r) ε, and in the same wealth that
+r is smaller. r itself is unknown, and the wealth that counts is the least over all r. So few checks cost as much as
+they must, and many agreeing ones nothing.
+
+References: Ville 1939; Waudby-Smith & Ramdas 2024, Estimating means of bounded random variables by betting,
+https://doi.org/10.1093/jrsssb/qkad009. The joint bet on the labels' errors is ours; `benchmarks/truth.py` simulates it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOST, EQUAL, GAINED = 1, 0, -1
+UNCHECKED, SAME, DIFFERENT = 0, 1, 2
+STAKES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # on the drop, per text
+CHECK_STAKES = (0.0, 0.3, 0.8)  # of what is left, on the labels' errors
+RATES = np.linspace(0, 0.5, 51)  # of labels that differ when given twice; between two of them both sides count against
+_RESOLUTION = 1e-5  # of an upper bound
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Disagreements:
+    """The texts on which two models disagree among `n`, in the order fixed beforehand.
+
+    `places` `(k,)` in [0, n), ascending. `outcomes` `(k,)`: `LOST` where only the dense model is right or the label is
+    missing, `GAINED` where only the candidate is, `EQUAL` where neither is. `checks` `(k,)`: `SAME` or `DIFFERENT`
+    where a second label was to be given (missing: `DIFFERENT`), else `UNCHECKED`.
+    """
+
+    n: int
+    places: Ints
+    outcomes: Ints
+    checks: Ints
+
+    def __post_init__(self) -> None:
+        if not len(self.places) == len(self.outcomes) == len(self.checks) <= self.n:
+            raise ValueError(f"at most n={self.n} places, as many outcomes and checks, got {len(self.places)}")
+
+    @property
+    def counts(self) -> Floats:
+        """How many texts of each kind came before every disagreement, and before the end: `(k + 1, 9)`."""
+        kinds = np.zeros((len(self.places) + 1, 9))
+        kinds[np.arange(1, len(self.places) + 1), 3 * (self.outcomes + 1) + self.checks] = 1
+        counts = kinds.cumsum(axis=0)
+        counts[:, 3 * (EQUAL + 1) + UNCHECKED] += np.append(self.places, self.n) - np.arange(len(self.places) + 1)
+        return counts
+
+
+def log_wealth(found: Disagreements, epsilon: float) -> Floats:
+    """Return the logarithm of the wealth before every disagreement and at the end, `(k + 1,)`; 0 at the beginning."""
+    counts = found.counts
+    least = np.full(len(counts), np.inf)
+    for low, high in pairwise(RATES):
+        each = counts @ _log_factors(epsilon * (1 - 2 * float(high)), float(low))
+        top = each.max(axis=1)
+        least = np.minimum(least, top + np.log(np.exp(each - top[:, None]).mean(axis=1)))
+    return least
+
+
+def certifies(found: Disagreements, epsilon: float, alpha: float) -> bool:
+    """Whether the drop is within `epsilon`; wrong with probability at most `alpha`, however often it is asked."""
+    return bool(log_wealth(found, epsilon).max() >= -math.log(alpha))
+
+
+def bought_upper(found: Disagreements, alpha: float) -> float:
+    """Return the upper bound of the drop at level `1 − alpha`, rounded up by at most 1e-5; 1 where nothing is known."""
+    low, high = -1.0, 1.0
+    while high - low > _RESOLUTION:
+        middle = (low + high) / 2
+        low, high = (low, middle) if certifies(found, middle, alpha) else (middle, high)
+    return high
+
+
+@cache
+def _log_factors(epsilon: float, rate: float) -> Floats:
+    """Return the logarithm of what each kind of text multiplies the wealth of each bet by: `(9, bets)`."""
+    drop, check = (each.ravel() for each in np.meshgrid(STAKES, CHECK_STAKES))
+    check = check * (1 - drop)
+    outcomes, checks = (each.ravel() for each in np.meshgrid([-1, 0, 1], [0.0, rate, rate - 1], indexing="ij"))
+    return np.log1p(drop * (epsilon - outcomes[:, None]) + check * checks[:, None])
