@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from objectives.measurement import Measurement
+from studies.purchases import Answer
 from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, CandidateState, Claim, Outcome, Verification
 from studies.store import (
     CandidateNotFoundError,
     LabelError,
+    PurchaseError,
     StoreError,
     StudyExistsError,
     StudyLostError,
@@ -131,6 +133,20 @@ def checked_verification(verification: Verification, *, number: int, is_first: b
         raise StoreError(f"candidate {number} is verified already; verification happens once")
     refuse_nan(number, metric=verification.metric, drop=verification.drop)
     return verification
+
+
+def refuse_taken_purchase(number: int, known: int) -> None:
+    """Raise `PurchaseError` unless a purchase is the next after the `known` ones."""
+    if number != known + 1:
+        raise PurchaseError(f"purchase {number} cannot follow {known}: another was made meanwhile; begin again")
+
+
+def checked_answer(place: int, known: Answer, given: Answer) -> Answer:
+    """Return the labels of a text with those `given` added. Raises `PurchaseError` for one that becomes another."""
+    for before, now in zip(known, given, strict=True):
+        if None not in (before, now) and before != now:
+            raise PurchaseError(f"text {place} has a label already, and a label is given once; restore it")
+    return Answer(*(before if now is None else now for before, now in zip(known, given, strict=True)))
 
 
 def refuse_nan(number: int, **values: float | None) -> None:

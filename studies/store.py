@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from objectives.measurement import Measurement
+from studies.purchases import Answer, Disputed, Purchase
 from studies.records import Candidate, Claim, Outcome, Proposal, Revision, Study, StudyState, Verification
 
 
@@ -39,6 +40,10 @@ class StudyBusyError(StoreError, RuntimeError):
 
 class StudyTornError(StoreError, RuntimeError):
     """The study's record cannot be read, so that nothing can be changed of it; it can be deleted."""
+
+
+class PurchaseError(StoreError, ValueError):
+    """A purchase or a label contradicts what is stored. The text says how."""
 
 
 class StudyLostError(StoreError, RuntimeError):
@@ -162,6 +167,20 @@ class StudyStore(Protocol):
 
     def verification_uses(self, examples: str) -> int:
         """Return how many studies, deleted ones included, have verified on the examples of this hash."""
+
+    def add_purchase(
+        self, study_id: int, number: int, *, plan: Mapping[str, Any], keys: bytes, texts: Sequence[Disputed]
+    ) -> None:
+        """Keep a purchase of labels, the study's `number`-th from 1. Raises `PurchaseError` where there is one."""
+
+    def purchases(self, study_id: int) -> Sequence[Purchase]:
+        """Return the purchases of a study in their order."""
+
+    def ask_labels(self, study_id: int, number: int, places: Collection[int], *, batch: int) -> None:
+        """Note that the labels of these texts of a purchase are asked in a batch."""
+
+    def give_labels(self, study_id: int, number: int, answers: Mapping[int, Answer]) -> None:
+        """Keep labels of a purchase by place. Raises `PurchaseError` for one that was given otherwise before."""
 
     def close(self) -> None:
         """Release connections; the store is not used afterwards."""

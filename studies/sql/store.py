@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, select, true, update
 
 from objectives.measurement import Measurement
 from studies.ownership import Owner
+from studies.purchases import Answer, Disputed, Purchase
 from studies.records import (
     Candidate,
     CandidateState,
@@ -38,7 +39,7 @@ from studies.rules import (
     text_data,
     utc_now,
 )
-from studies.sql import writes
+from studies.sql import purchases, writes
 from studies.sql.convert import outcome_values, verification_values
 from studies.sql.database import Database
 from studies.sql.events import append_candidate, append_state
@@ -294,6 +295,32 @@ class SqlStore:
         count = select(func.count()).where(VerificationUseRow.examples == examples)
         with self.database.read() as session:
             return session.scalar(count) or 0
+
+    def add_purchase(
+        self, study_id: int, number: int, *, plan: Mapping[str, Any], keys: bytes, texts: Sequence[Disputed]
+    ) -> None:
+        """Keep a purchase of labels, the study's `number`-th from 1. Raises `PurchaseError` where there is one."""
+        now = self._clock()
+        with self.database.write() as session:
+            writes.changed_study(session, study_id, now, claim=self._claim, is_result=False)
+            purchases.add_purchase(session, study_id, plan, keys, texts, number=number, now=now)
+
+    def purchases(self, study_id: int) -> Sequence[Purchase]:
+        """Return the purchases of a study in their order."""
+        with self.database.read() as session:
+            return purchases.purchases(session, study_id)
+
+    def ask_labels(self, study_id: int, number: int, places: Collection[int], *, batch: int) -> None:
+        """Note that the labels of these texts of a purchase are asked in a batch."""
+        with self.database.write() as session:
+            writes.changed_study(session, study_id, self._clock(), claim=self._claim, is_result=False)
+            purchases.ask(session, study_id, number, places, batch)
+
+    def give_labels(self, study_id: int, number: int, answers: Mapping[int, Answer]) -> None:
+        """Keep labels of a purchase by place. Raises `PurchaseError` for one that was given otherwise before."""
+        with self.database.write() as session:
+            writes.changed_study(session, study_id, self._clock(), claim=self._claim, is_result=False)
+            purchases.answer(session, study_id, number, answers)
 
     def close(self) -> None:
         """Release connections; the store is not used afterwards."""

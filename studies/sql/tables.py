@@ -218,6 +218,35 @@ class VerificationRow(Base):
     shortlist_size: Mapped[int]
 
 
+class PurchaseRow(Base):
+    """A stock of texts for which labels are bought; `keys` are their fingerprints, one after the other."""
+
+    __tablename__ = "purchases"
+
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime]
+    plan: Mapped[JsonData]
+    keys: Mapped[bytes]
+
+
+class DisputedRow(Base):
+    """A text of a purchase on which the dense model and a member disagree, with the labels given to it."""
+
+    __tablename__ = "disputed_texts"
+
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
+    purchase: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[JsonData]
+    dense: Mapped[int]
+    answers: Mapped[JsonData]
+    is_checked: Mapped[bool]
+    batch: Mapped[int | None]
+    label: Mapped[int | None]
+    again: Mapped[int | None]
+
+
 class VerificationUseRow(Base):
     """The record that a study, perhaps deleted since, has verified on a set of examples."""
 

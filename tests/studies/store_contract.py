@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from objectives.measurement import Measurement, Source
 from search_spaces.config import Config, Form
+from studies.purchases import SKIPPED, Answer
 from studies.records import CandidateState, Origin, Outcome, Proposal, Revision, StudyState, Verification
 from studies.store import (
     CandidateNotFoundError,
     LabelError,
+    PurchaseError,
     StoreError,
     StudyExistsError,
     StudyLostError,
@@ -516,7 +518,36 @@ class ClaimContract:
             mine.update_study(first.id, state=StudyState.FAILED)
 
 
-class StoreContract(StudyContract, CandidateContract, RoundTripContract, ClaimContract):
+class PurchaseContract:
+    """Purchases of labels: planned, asked, answered once."""
+
+    def test_a_purchase_is_kept_asked_and_answered(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        store.add_purchase(study.id, 1, plan={"texts": 9}, keys=b"k", texts=[some.disputed(5), some.disputed(2)])
+        (bought,) = store.purchases(study.id)
+        assert (bought.number, bought.plan, bought.keys) == (1, {"texts": 9}, b"k")
+        assert bought.texts == (some.disputed(2), some.disputed(5))
+        store.ask_labels(study.id, 1, [5], batch=1)
+        store.give_labels(study.id, 1, {5: Answer(1)})
+        store.give_labels(study.id, 1, {5: Answer(again=SKIPPED), 2: Answer()})
+        assert [text.batch for text in store.purchases(study.id)[0].texts] == [None, 1]
+        assert [text.answer for text in store.purchases(study.id)[0].texts] == [Answer(), Answer(1, SKIPPED)]
+        store.delete_study(study.id)
+
+    def test_a_label_is_given_once_and_a_purchase_has_its_place(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        store.add_purchase(study.id, 1, plan={}, keys=b"", texts=[some.disputed(0), some.disputed(1)])
+        store.give_labels(study.id, 1, {0: Answer(1)})
+        with pytest.raises(PurchaseError, match="text 0 has a label already"):
+            store.give_labels(study.id, 1, {1: Answer(0), 0: Answer(0)})
+        assert [text.answer.label for text in store.purchases(study.id)[0].texts] == [1, None]
+        with pytest.raises(PurchaseError, match="another was made meanwhile"):
+            store.add_purchase(study.id, 1, plan={}, keys=b"", texts=[])
+        with pytest.raises(StudyNotFoundError):
+            store.add_purchase(NOBODY, 1, plan={}, keys=b"", texts=[])
+
+
+class StoreContract(StudyContract, CandidateContract, RoundTripContract, ClaimContract, PurchaseContract):
     """Everything, and threads at once."""
 
     def test_threads_share_a_store_and_lose_nothing(self, store: StudyStore) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from objectives.measurement import Interval, Measurement, Source
 from search_spaces.config import Config, Form
+from studies.purchases import Disputed
 from studies.records import CandidateState, Origin, Outcome, Proposal, Verification
 
 EXAMPLES = "sha256:0123"
@@ -56,6 +57,10 @@ def verification(drop: float = 0.005) -> Verification:
         predictions=bytes(range(256)),
         shortlist_size=12,
     )
+
+
+def disputed(place: int) -> Disputed:
+    return Disputed(place=place, content=("a text", "with \0"), dense=0, answers=(1, 0), is_checked=place % 2 == 1)
 
 
 texts = st.text(max_size=20)
