@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.certification import stored_list
+from optimizer.certify.bought import bought_of
 from optimizer.emptiness import why_empty
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
@@ -137,7 +138,8 @@ def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Ca
     metric, baseline = study.context["metric"], Measured(study.baseline)
     listed = stored_list(study)
     members = listed.members if listed else ()
-    judgements = judge([c for c in candidates if c.shortlisted or c.number in members], epsilon, listed)
+    tried = [c for c in candidates if c.shortlisted or c.number in members]
+    judgements = judge(tried, epsilon, listed, bought_of(study))
     return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))
 
 

@@ -37,6 +37,35 @@ class LabelView(View):
     interval: tuple[float, float]
 
 
+class Bought(View):
+    """A member's standing after the labels given so far. Drops are in the metric's unit; positive is worse.
+
+    `texts` were answered by both models, which disagree on `disagreements` of them; `labels` of these have a label.
+    Of `checks` labels that were given twice, `differing` differ. `upper` bounds the drop at level `1 - alpha`.
+    """
+
+    candidate: int
+    epsilon: float
+    alpha: float
+    texts: int
+    disagreements: int
+    labels: int
+    checks: int
+    differing: int
+    upper: float
+    certified: bool
+    blocked_by: int | None = None  # the member of the sequence that is not certified, where this one would be
+
+    def is_certified_at(self, epsilon: float) -> bool:
+        """Whether the member is certified at an ε: its own, or a larger one."""
+        return self.certified and self.epsilon <= epsilon
+
+    @property
+    def in_words(self) -> str:
+        """The source of the certificate."""
+        return f"{self.labels:,} bought labels of {self.texts:,} texts"
+
+
 class VerificationView(View):
     """A member's figures on the verification examples. Drops and bounds are in the metric's unit; positive is worse."""
 
@@ -48,6 +77,9 @@ class VerificationView(View):
     verdict: Verdict
     blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
     labels: tuple[LabelView, ...] = ()  # of a multi-label classifier
+
+
+    bought: Bought | None = None  # what labels say that were bought for it
 
 
 class LatencyView(View):
@@ -141,8 +173,11 @@ class Member(Costs):
 
     @property
     def verdict_in_words(self) -> str:
-        """The verdict, and the member at which the sequence of certificates ended before this one."""
-        blocked_by = self.verification.blocked_by if self.verification else None
+        """The verdict, with the labels that were bought for it or the member at which the sequence ended before it."""
+        verified = self.verification
+        if verified and verified.bought and self.verdict is Verdict.CERTIFIED:
+            return f"{self.verdict.value} by {verified.bought.in_words}"
+        blocked_by = verified.blocked_by if verified else None
         return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}")
 
     @property

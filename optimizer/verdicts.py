@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from objectives.measurement import Conditions, Measurement, Source
 from objectives.statistics import DropScore, MeanDrop, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
 from objectives.statistics.power import ALPHA
 from optimizer.certification import CertificationList
+from optimizer.member import Bought
 from studies.records import Candidate, Verdict, Verification
 
 UPPER = "drop_upper"  # the quantity of stored bounds
@@ -32,16 +34,21 @@ class Judgement:
     """A member's verdict at an ε.
 
     `upper_95` is its own one-sided 95 % upper bound of the drop, not corrected, if it has one. `blocked_by` is the
-    member at which the sequence ended, where this one would have been certified behind it.
+    member at which the sequence ended, where this one would have been certified behind it. `bought` is what labels
+    say that were bought for it.
     """
 
     verdict: Verdict
     upper_95: float | None
     blocked_by: int | None = None
+    bought: Bought | None = None
 
 
 def judge(
-    candidates: Sequence[Candidate], epsilon: float, listed: CertificationList | None = None
+    candidates: Sequence[Candidate],
+    epsilon: float,
+    listed: CertificationList | None = None,
+    bought: Mapping[int, Bought] = MappingProxyType({}),
 ) -> dict[int, Judgement]:
     """Return candidate number -> judgement for every verified one of the candidates: a shortlist or a whole list.
 
@@ -61,9 +68,12 @@ def judge(
         certified, end = _corrected(on_list, len(listed.members), alpha), None
     return {
         number: Judgement(
-            verdict=_verdict(verification, epsilon, is_certified=number in certified),
+            verdict=Verdict.CERTIFIED
+            if number in bought and bought[number].is_certified_at(epsilon)
+            else _verdict(verification, epsilon, is_certified=number in certified),
             upper_95=bounds[number][0],
             blocked_by=end if _is_behind(number, end, listed) and p_values[number] <= alpha else None,
+            bought=bought.get(number),
         )
         for number, verification in tried.items()
     }

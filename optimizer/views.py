@@ -171,6 +171,7 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         verdict=judgement.verdict,
         blocked_by=judgement.blocked_by,
         labels=label_views(candidate.measurements),
+        bought=judgement.bought,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from objectives.metrics import Metric
 from optimizer.families.family import Family
 from optimizer.families.subject import Subject
 from optimizer.objective import OwnObjective
+from optimizer.tasks.fresh import Fresh
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from search_spaces.transforms.units.evidence import Criterion
@@ -25,7 +27,8 @@ ROLES = ("calibration", "search", "verification")
 class Workload:
     """What a study works on. `search_answers` are the dense model's on the search examples.
 
-    `train` prepares what is left for training. `criterion` and `objectives` are those given in Python.
+    `train` prepares what is left for training. `fresh` reads unlabelled examples that neither the study has seen nor a
+    collection of fingerprints names. `criterion` and `objectives` are those given in Python.
     """
 
     subject: Subject
@@ -34,6 +37,7 @@ class Workload:
     train: Callable[[], AnyExamples]
     search_answers: np.ndarray[Any, np.dtype[np.float32]]
     notes: tuple[str, ...]
+    fresh: Callable[[Path, Collection[bytes]], Fresh]
     criterion: Criterion | None = None
     objectives: tuple[OwnObjective, ...] = ()
 

@@ -15,6 +15,7 @@ from api.cli.bundles import taking
 from api.cli.commands import (
     cache,
     cancel,
+    certify,
     delete,
     export,
     front,
@@ -38,7 +39,14 @@ from api.cli.wording import flags_of
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
-OF_THIS_MACHINE = ("cache", "reproduce", "serve", "worker", "keys")  # commands that work on this machine only
+OF_THIS_MACHINE = (
+    "cache",
+    "certify",
+    "reproduce",
+    "serve",
+    "worker",
+    "keys",
+)  # commands that work on this machine only
 
 app = typer.Typer(
     name="optimize",
@@ -142,6 +150,7 @@ for module in (
     label,
     report,
     export,
+    certify,
     delete,
     cache,
     serve,

@@ -20,6 +20,7 @@ from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import (
     CandidateNotFoundError,
     LabelError,
+    PurchaseError,
     StoreError,
     StoreUnusableError,
     StudyBusyError,
@@ -37,6 +38,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     StudyExistsError: BAD_INPUT,
     StudySlugError: BAD_INPUT,
     LabelError: BAD_INPUT,
+    PurchaseError: BAD_INPUT,
     CandidateNotFoundError: BAD_INPUT,
     StudyBusyError: BAD_INPUT,
     StudyTornError: BAD_INPUT,

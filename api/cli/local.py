@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from api.cli.live import LiveProgress
 from api.cli.sources import Format
 from api.http.kept import delete_study
 from api.http.models import StudyView
+from optimizer.certify.bought import Standing
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
@@ -145,6 +146,33 @@ class LocalStudies:
             from optimizer.handover.export import export_candidate
 
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
+
+    def certify(
+        self,
+        name: str,
+        candidates: Sequence[int],
+        *,
+        texts: Path | None,
+        labels: Path | None,
+        to: Path | None,
+        batch: int,
+        progress: Callable[[str], None],
+    ) -> tuple[Standing, Sequence[str], Path | None]:
+        """Begin a purchase of labels or take labels back; return its standing, notes, and the file to fill in next."""
+        with self._store() as store:
+            study = store.study(name)
+            if why := why_busy(study):
+                raise StudyBusyError(f"study {study.slug!r}: {why}")
+            from optimizer.certify.files import take_back, write_next
+
+            notes: Sequence[str] = ()
+            if texts is not None:
+                from optimizer.certify.begin import begin
+
+                notes = begin(store, study, candidates, texts, cache_dir=self.cache_dir, progress=progress)
+            standing = take_back(store, study, labels)
+            written = None if standing.is_over else write_next(store, study, to, batch=batch)
+            return standing, notes, written
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace a study's tags or note; None keeps them."""

@@ -22,6 +22,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _RESOLUTION = 1e-5  # of an upper bound
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Kind = TypeVar("Kind", int, Ints)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +61,24 @@ class Disagreements:
     def counts(self) -> Floats:
         """How many texts of each kind came before every disagreement, and before the end: `(k + 1, 9)`."""
         kinds = np.zeros((len(self.places) + 1, 9))
-        kinds[np.arange(1, len(self.places) + 1), 3 * (self.outcomes + 1) + self.checks] = 1
+        kinds[np.arange(1, len(self.places) + 1), kind_of(self.outcomes, self.checks)] = 1
         counts = kinds.cumsum(axis=0)
-        counts[:, 3 * (EQUAL + 1) + UNCHECKED] += np.append(self.places, self.n) - np.arange(len(self.places) + 1)
+        counts[:, kind_of(EQUAL, UNCHECKED)] += np.append(self.places, self.n) - np.arange(len(self.places) + 1)
         return counts
+
+
+def kind_of(outcome: Kind, check: Kind) -> Kind:
+    """Return the column of `Disagreements.counts` for an outcome and a check, or for arrays of them."""
+    return 3 * (outcome + 1) + check
 
 
 def log_wealth(found: Disagreements, epsilon: float) -> Floats:
     """Return the logarithm of the wealth before every disagreement and at the end, `(k + 1,)`; 0 at the beginning."""
-    counts = found.counts
+    return log_wealth_after(found.counts, epsilon)
+
+
+def log_wealth_after(counts: Floats, epsilon: float) -> Floats:
+    """Return the logarithm of the wealth `(t,)` after texts of each kind, `(t, 9)` as `Disagreements.counts`."""
     least = np.full(len(counts), np.inf)
     for low, high in pairwise(RATES):
         each = counts @ _log_factors(epsilon * (1 - 2 * float(high)), float(low))

@@ -26,6 +26,7 @@ from optimizer.tasks.baseline import check_labels
 from optimizer.tasks.table import KINDS
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
+from optimizer.tasks.texts.fresh import fresh_texts
 from optimizer.tasks.texts.known import Source, resolve_task
 from optimizer.tasks.texts.labels import order_note
 from optimizer.tasks.texts.reader import TextReader
@@ -138,6 +139,9 @@ def workload_of(
         verification=roles["verification"],
         train=lambda: tokenised("train"),
         search_answers=search_answers,
+        fresh=lambda path, known: fresh_texts(
+            path, source, encoder, splits, tuple(names[i] for i in sorted(names)), known
+        ),
         notes=(
             *splits.notes,
             *order_note(splits.search.names, names, splits.search.present),

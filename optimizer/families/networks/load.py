@@ -29,6 +29,7 @@ from optimizer.given import NOTHING, Given
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, as_named, load_images
+from optimizer.tasks.images.fresh import fresh_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.workload import Progress, Workload
 from search_spaces.layouts.named import has_row
@@ -87,6 +88,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         verification=roles.verification,
         train=lambda: rest,
         search_answers=search_answers,
+        fresh=lambda path, known: fresh_images(path, data, known),
         notes=(
             *((CUT,) if dense.learning_rate else ()),
             *data.notes,

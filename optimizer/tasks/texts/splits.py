@@ -121,7 +121,7 @@ def _each_once(chosen: Table, rest: Table, notes: list[str]) -> tuple[Table, Tab
 
 def _once(table: Table, split: str, notes: list[str]) -> tuple[Table, IntArray]:
     """Return the examples with each text once, and their places in `table`, ascending."""
-    found = distinct([_normal(texts) for texts in table.subjects], table.labels)
+    found = distinct([normal(texts) for texts in table.subjects], table.labels)
     notes.extend(found.notes(split))
     return replace(table.take(found.kept), labels=found.labels), found.kept
 
@@ -184,12 +184,13 @@ def _sized(table: Table, size: int | None, option: str) -> Table:
 
 def _without(table: Table, *others: Table) -> tuple[Table, int]:
     """Return the examples whose text is in none of the others, and how many were removed."""
-    taken = {_normal(texts) for other in others for texts in other.subjects}
-    keep = np.array([i for i, texts in enumerate(table.subjects) if _normal(texts) not in taken], dtype=np.intp)
+    taken = {normal(texts) for other in others for texts in other.subjects}
+    keep = np.array([i for i, texts in enumerate(table.subjects) if normal(texts) not in taken], dtype=np.intp)
     return table.take(keep), len(table) - len(keep)
 
 
-def _normal(texts: tuple[str, ...]) -> tuple[str, ...]:
+def normal(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return texts as they are compared: without regard to case and spacing."""
     return tuple(" ".join(text.split()).casefold() for text in texts)
 
 

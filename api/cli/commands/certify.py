@@ -1,0 +1,78 @@
+"""`optimize certify`: certificates by labels that are bought only where two models disagree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.bundles import taking
+from api.cli.context import Shared, StudyName, shared_here
+from api.cli.local import LocalStudies
+from optimizer.certify.bought import BATCH, Standing
+from optimizer.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("certify")(certify)
+
+
+@taking(shared=shared_here)
+def certify(
+    *,
+    shared: Shared,
+    study: StudyName,
+    candidates: Annotated[
+        list[int] | None,
+        typer.Argument(
+            metavar="[CANDIDATE]...",
+            help="Verified members to certify; by default those leaner than every certified one.",
+        ),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="File of fresh texts without labels (parquet, csv, tsv, jsonl), or a folder of images."),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="The labelling file, filled in.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Where to write the next labelling file; STUDY-labels-N.csv by default.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Texts to label in the next file.")] = BATCH,
+) -> None:
+    """Buy labels where members disagree with the dense model, and certify members with them."""
+    if candidates and texts is None:
+        raise InputError("candidate", "members are chosen when texts are given; give --texts as well, or leave it out")
+    if texts and labels:
+        raise InputError("--labels", "belong to texts that were given before; give --texts in a call of its own")
+    known = LocalStudies(shared.storage, shared.cache_dir)
+    standing, notes, written = known.certify(
+        study, candidates or [], texts=texts, labels=labels, to=to, batch=batch, progress=shared.messages.print
+    )
+    if shared.as_json:
+        return shared.answer({**standing.model_dump(mode="json"), "notes": notes, "file": written and str(written)})
+    for line in [*(f"note: {note}" for note in notes), *_in_words(standing, written)]:
+        shared.console.print(line, highlight=False, markup=False)
+    return None
+
+
+def _in_words(standing: Standing, written: Path | None) -> list[str]:
+    lines = []
+    for each in standing.members:
+        state = "certified" if each.certified else "not certified"
+        state += f", blocked by #{each.blocked_by}" if each.blocked_by is not None else ""
+        lines.append(
+            f"#{each.candidate}: {state} at ε = {each.epsilon:g}; drop at most {each.upper:.4f} "
+            f"({100 * (1 - each.alpha):g} %); {each.labels:,} labels for {each.disagreements:,} disagreements in "
+            f"{each.texts:,} texts; {each.differing} of {each.checks} labels given twice differ"
+        )
+    if standing.waiting is None:
+        return [*lines, "all members are certified"]
+    if standing.is_over:
+        return [*lines, f"#{standing.waiting} has no text left to label; more texts continue the sequence"]
+    needs = "more labels than can be foreseen" if standing.more is None else f"about {standing.more:,} more labels"
+    lines.append(f"#{standing.waiting} needs {needs}; {standing.unasked + standing.open_rows:,} can be given")
+    if written is not None:
+        lines.append(f"{written}: label each row with {standing.labels_in_words}; then give it as --labels")
+    return lines

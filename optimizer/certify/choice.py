@@ -1,0 +1,76 @@
+"""Choice: which members labels are bought for, in which order, and whether they can be; torch is not needed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optimizer.certification import BUYABLE
+from optimizer.certify.sequence import follow, members_of
+from optimizer.errors import InputError, listed
+from optimizer.fronts import members_of as views_of
+from optimizer.member import Member
+from optimizer.spec import StudySpec
+from studies.purchases import Purchase
+from studies.records import Candidate, Study, Verdict
+
+
+def refuse_unbuyable(study: Study, spec: StudySpec) -> None:
+    """Raise `InputError` for a study whose members no bought labels can certify."""
+    metric = study.context.get("metric", spec.metric)
+    if metric != BUYABLE:
+        raise InputError(
+            "study",
+            f"{study.slug!r} is judged by {metric}, which needs labels on a random sample of all texts, not only where "
+            "two models disagree; label such a sample and start a study with it as its test split",
+        )
+    if not spec.label_error:
+        raise InputError(
+            "study",
+            f"{study.slug!r} has spent its 5 % error on verification and keeps none for bought labels; start a new "
+            "study, which keeps `label_error` for them",
+        )
+
+
+def sequence_of(
+    study: Study, candidates: Sequence[Candidate], purchases: Sequence[Purchase], chosen: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the members of a new purchase: those that wait from earlier ones, then new ones, most costly first.
+
+    Without `chosen` the new ones are the verified members that are cheaper than every certified one. Raises
+    `InputError` for a candidate that is not verified or is certified already, and where none is left.
+    """
+    spec = StudySpec.stored(study.spec)
+    known = {member.candidate: member for member in views_of(study, candidates)}
+    before = {each.candidate: each.certified for each in follow(purchases)}
+    waits = [number for number in members_of(purchases) if not before[number]]
+    cost = spec.objectives[0]
+    if chosen:
+        new = [_verified(number, known, study) for number in dict.fromkeys(chosen) if number not in before]
+    else:
+        certified = [_ratio(m, cost) for m in known.values() if m.verdict is Verdict.CERTIFIED]
+        leanest = min(certified, default=float("inf"))
+        new = [m for m in known.values() if m.verdict is Verdict.VERIFIED and _ratio(m, cost) < leanest]
+    added = sorted(new, key=lambda member: (-_ratio(member, cost), member.candidate))
+    members = (*waits, *(member.candidate for member in added if member.candidate not in before))
+    if not members:
+        raise InputError(
+            "candidate", f"{study.slug!r} has no verified member that is leaner than its certified ones; name one"
+        )
+    return members
+
+
+def _ratio(member: Member, cost: str) -> float:
+    found = member.ratio(cost)
+    return member.flops_ratio if found is None else found
+
+
+def _verified(number: int, known: dict[int, Member], study: Study) -> Member:
+    verdict = known[number].verdict if number in known else None
+    if verdict is Verdict.VERIFIED:
+        return known[number]
+    there = [m.candidate for m in known.values() if m.verdict is Verdict.VERIFIED]
+    why = "does not exist" if verdict is None else f"is {verdict.value}"
+    raise InputError(
+        "candidate",
+        f"{number} {why}; labels are bought for verified members, of {study.slug!r}: {listed(there) or 'none'}",
+    )

@@ -1,0 +1,123 @@
+"""Labels: the file that a person fills in, written and read back."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from optimizer.certify.ask import Row, rows_of
+from optimizer.certify.bought import BATCH, UNKNOWN, Standing, labels_in_words
+from optimizer.certify.sequence import Plan
+from optimizer.certify.standing import bought_by, give_labels, standing_of, wanted_rows
+from optimizer.errors import InputError
+from optimizer.tasks.texts.files import READERS, read_file
+from optimizer.tasks.texts.sheet import Sheet
+from search_spaces.files import written_whole
+from studies.purchases import SKIPPED, Answer, Purchase
+from studies.records import Study
+from studies.store import StudyStore
+
+ID, LABEL = "id", "label"
+
+
+def write_next(store: StudyStore, study: Study, path: Path | None, *, batch: int = BATCH) -> Path:
+    """Write the rows to label now, those of an earlier file that have no label first; return the file.
+
+    Without a `path` it is named after the study and the first row.
+    """
+    rows = wanted_rows(store, study, batch=batch)
+    columns = Plan.of(bought_by(store, study)[-1]).columns
+    path = path or Path(f"{study.slug}-labels-{rows[0].id}.csv")
+    _write(rows, columns, path)
+    return path
+
+
+def take_back(store: StudyStore, study: Study, path: Path | None) -> Standing:
+    """Keep the labels of a filled-in file, if there is one, and return the standing. Raises `InputError`."""
+    if path is None:
+        return standing_of(store, study)
+    return give_labels(store, study, read_labels(path, bought_by(store, study)))
+
+
+def _write(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+    """Write a csv file with an empty column of labels. It shows no model's answer. Raises `InputError` if it exists."""
+    if path.exists():
+        raise InputError("to", f"{path} exists and may hold labels; give another file")
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([ID, *_named(columns), LABEL])
+        writer.writerows([row.id, *row.text.content, ""] for row in rows)
+
+
+def read_labels(path: Path, purchases: Sequence[Purchase]) -> dict[int, dict[int, Answer]]:
+    """Return the labels of a filled-in file: purchase -> place -> answer. Rows without a label are left out.
+
+    Raises `InputError` naming the row for a text that was changed, an unknown or repeated id, and what is no label.
+    """
+    sheet = _sheet(path)
+    asked = {row.id: (purchase, row) for purchase in purchases for row in rows_of(purchase)}
+    found: dict[int, dict[int, Answer]] = {}
+    seen: set[str] = set()
+    labels = [_text(value) for value in sheet.column(LABEL, "labels")]
+    for place, name in enumerate(_text(value) for value in sheet.column(ID, "labels")):
+        where = sheet.where(place, ID)
+        if name in seen or name not in asked:
+            why = "occurs twice" if name in seen else "was never asked"
+            raise InputError("labels", f"{where}: {name!r} {why}; keep each row as it was written, once")
+        seen.add(name)
+        purchase, row = asked[name]
+        _check_text(sheet, place, row, Plan.of(purchase))
+        label = _label(labels[place], Plan.of(purchase).classes, sheet.where(place, LABEL))
+        answers = found.setdefault(purchase.number, {})
+        answers[row.text.place] = _with(answers.get(row.text.place, Answer()), label, row)
+    if all(part is None for part in chain.from_iterable(a for each in found.values() for a in each.values())):
+        raise InputError("labels", f"{path} holds no label; fill in the column {LABEL!r}")
+    return found
+
+
+def _sheet(path: Path) -> Sheet:
+    if path.suffix not in READERS:
+        raise InputError("labels", f"{path} is not a file of {', '.join(READERS)}; save it as csv")
+    try:
+        return read_file(path)
+    except InputError as error:
+        raise InputError("labels", str(error).removeprefix(f"{error.field}: ")) from error
+
+
+def _check_text(sheet: Sheet, place: int, row: Row, plan: Plan) -> None:
+    for column, text in zip(_named(plan.columns), row.text.content, strict=True):
+        if _spaced(_text(sheet.column(column, "labels")[place])) != _spaced(text):
+            raise InputError(
+                "labels",
+                f"{sheet.where(place, column)}: the text was changed; restore {text!r:.80} and fill in labels only",
+            )
+
+
+def _label(written: str, classes: Sequence[str], where: str) -> int | None:
+    """Return the class that a label names, by name or in another case; None where there is none yet."""
+    if written in ("", UNKNOWN):
+        return SKIPPED if written else None
+    for spelling in (str, str.casefold):
+        names: Mapping[str, int] = {spelling(name): number for number, name in enumerate(classes)}
+        if spelling(written) in names and len(names) == len(classes):
+            return names[spelling(written)]
+    raise InputError("labels", f"{where}: {written!r:.40} is no label; write {labels_in_words(classes)}")
+
+
+def _with(answer: Answer, label: int | None, row: Row) -> Answer:
+    return answer._replace(**{"again" if row.is_second else "label": label})
+
+
+def _named(columns: Sequence[str]) -> list[str]:
+    """Return the columns of texts, with another name where it is that of an own column."""
+    return [f"{column} (text)" if column in (ID, LABEL) else column for column in columns]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
