@@ -3,7 +3,8 @@
 The first table draws samples of a model pair whose true drop is exactly ε, and counts certificates at 5 %. The second
 counts those that a bootstrap would give, which is why it gives none. The third simulates whole studies: candidates that
 share search and verification examples, a shortlist, and the certificates that Holm's correction and the fixed sequence
-give. A world is a row of data; add rows to ask about others.
+give. The last ones are about bought labels (`benchmarks/buying.py`). A world is a row of data; add rows to ask about
+others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from benchmarks import buying
 from objectives.metrics import METRICS
 from objectives.statistics import SCORED, bootstrap_drop, holm, paired_drop_p_value
 from objectives.statistics.power import ALPHA
@@ -148,6 +150,7 @@ def _tables(repeats: int) -> Iterator[str]:
     for n in (436, 872, 1821, 9815):
         for name, rule in studies(n, repeats=repeats // 4).items():
             yield f"| {n:,} | {name} | {rule.leanest:.3f} | {100 * rule.nothing:.1f} % | {100 * rule.false:.1f} % |"
+    yield from buying.tables(repeats)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ may come in any order, and be skipped.
 Some texts are labelled twice. Where a share r of these answers differ, a label that knows nothing of the models'
 answers shrinks the drop at most to 1 − 2r of its size: so the bets are against (1 − 2r) ε, and in the same wealth that
 r is smaller. r itself is unknown, and the wealth that counts is the least over all r. So few checks cost as much as
-they must, and many agreeing ones nothing.
+they must, and many agreeing ones nothing. A part of the capital counts every disagreement as lost, needs no label, and
+alone certifies members that hardly disagree.
 
 References: Ville 1939; Waudby-Smith & Ramdas 2024, Estimating means of bounded random variables by betting,
 https://doi.org/10.1093/jrsssb/qkad009. The joint bet on the labels' errors is ours; `benchmarks/truth.py` simulates it.
@@ -20,8 +21,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -29,10 +28,12 @@ from numpy.typing import NDArray
 
 LOST, EQUAL, GAINED = 1, 0, -1
 UNCHECKED, SAME, DIFFERENT = 0, 1, 2
+AGREED = 9  # the kind of a text on which both models agree; the others are those of `kind_of`
 STAKES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # on the drop, per text
 CHECK_STAKES = (0.0, 0.3, 0.8)  # of what is left, on the labels' errors
-RATES = np.linspace(0, 0.5, 51)  # of labels that differ when given twice; between two of them both sides count against
-_RESOLUTION = 1e-5  # of an upper bound
+RATES = np.linspace(0, 1, 25) ** 2 / 2  # of labels that differ; between two of them both ends count against
+_BLIND = 0.1  # of the capital is bet as if every disagreement were lost: no error of a label can touch it
+_RESOLUTION = 1e-4  # of an upper bound
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -59,11 +60,11 @@ class Disagreements:
 
     @property
     def counts(self) -> Floats:
-        """How many texts of each kind came before every disagreement, and before the end: `(k + 1, 9)`."""
-        kinds = np.zeros((len(self.places) + 1, 9))
+        """How many texts of each kind came before every disagreement, and before the end: `(k + 1, 10)`."""
+        kinds = np.zeros((len(self.places) + 1, 10))
         kinds[np.arange(1, len(self.places) + 1), kind_of(self.outcomes, self.checks)] = 1
         counts = kinds.cumsum(axis=0)
-        counts[:, kind_of(EQUAL, UNCHECKED)] += np.append(self.places, self.n) - np.arange(len(self.places) + 1)
+        counts[:, AGREED] += np.append(self.places, self.n) - np.arange(len(self.places) + 1)
         return counts
 
 
@@ -78,13 +79,11 @@ def log_wealth(found: Disagreements, epsilon: float) -> Floats:
 
 
 def log_wealth_after(counts: Floats, epsilon: float) -> Floats:
-    """Return the logarithm of the wealth `(t,)` after texts of each kind, `(t, 9)` as `Disagreements.counts`."""
-    least = np.full(len(counts), np.inf)
-    for low, high in pairwise(RATES):
-        each = counts @ _log_factors(epsilon * (1 - 2 * float(high)), float(low))
-        top = each.max(axis=1)
-        least = np.minimum(least, top + np.log(np.exp(each - top[:, None]).mean(axis=1)))
-    return least
+    """Return the logarithm of the wealth `(t,)` after texts of each kind, `(t, 10)` as `Disagreements.counts`."""
+    least = _mean(counts @ _log_factors(epsilon)).min(axis=0)
+    disagreed = counts[:, :AGREED].sum(axis=1)
+    all_lost = np.stack([disagreed, counts[:, AGREED]], axis=1) @ np.log1p(np.outer([epsilon - 1, epsilon], STAKES))
+    return np.asarray(np.logaddexp(least + math.log(1 - _BLIND), _mean(all_lost) + math.log(_BLIND)))
 
 
 def certifies(found: Disagreements, epsilon: float, alpha: float) -> bool:
@@ -93,7 +92,7 @@ def certifies(found: Disagreements, epsilon: float, alpha: float) -> bool:
 
 
 def bought_upper(found: Disagreements, alpha: float) -> float:
-    """Return the upper bound of the drop at level `1 − alpha`, rounded up by at most 1e-5; 1 where nothing is known."""
+    """Return the upper bound of the drop at level `1 − alpha`, rounded up by at most 1e-4; 1 where nothing is known."""
     low, high = -1.0, 1.0
     while high - low > _RESOLUTION:
         middle = (low + high) / 2
@@ -101,10 +100,20 @@ def bought_upper(found: Disagreements, alpha: float) -> float:
     return high
 
 
-@cache
-def _log_factors(epsilon: float, rate: float) -> Floats:
-    """Return the logarithm of what each kind of text multiplies the wealth of each bet by: `(9, bets)`."""
+def _log_factors(epsilon: float) -> Floats:
+    """Return the logarithm of what each kind of text multiplies the wealth of each bet by: `(rates, 10, bets)`."""
     drop, check = (each.ravel() for each in np.meshgrid(STAKES, CHECK_STAKES))
     check = check * (1 - drop)
-    outcomes, checks = (each.ravel() for each in np.meshgrid([-1, 0, 1], [0.0, rate, rate - 1], indexing="ij"))
-    return np.log1p(drop * (epsilon - outcomes[:, None]) + check * checks[:, None])
+    low, high = (each[:, None, None] for each in (RATES[:-1], RATES[1:]))
+    outcomes = np.array([GAINED] * 3 + [EQUAL] * 3 + [LOST] * 3 + [EQUAL])[:, None]
+    same, different = (
+        np.array([check == kind for check in range(3)] * 3 + [False])[:, None] for kind in (SAME, DIFFERENT)
+    )
+    checks = same * low + different * (low - 1)
+    return np.asarray(np.log1p(drop * ((1 - 2 * high) * epsilon - outcomes) + check * checks))
+
+
+def _mean(logs: Floats) -> Floats:
+    """Return the logarithm of the mean over bets, the last axis."""
+    top = logs.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(logs - top[..., None]).mean(axis=-1)))

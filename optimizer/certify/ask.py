@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.certify.sequence import Plan, disputed_by, follow
+from optimizer.certify.sequence import Plan, disputed_by, waiting_members
 from studies.purchases import Disputed, Purchase
 from studies.store import StudyStore
 
@@ -31,7 +31,7 @@ def ask_next(store: StudyStore, purchases: Sequence[Purchase], size: int) -> Non
 
     Nothing is asked for members behind one that has no texts left: they could not be certified any more.
     """
-    waiting = [each.candidate for each in follow(purchases) if not each.certified]
+    waiting = waiting_members(purchases)
     purchase = next((each for each in purchases if waiting and _unasked(waiting[0], each)), None)
     if purchase is not None:
         wanted = dict.fromkeys(text.place for member in waiting for text in _unasked(member, purchase))

@@ -90,7 +90,7 @@ def disputed(answers: Answers, contents: Sequence[tuple[str, ...]], plan: Plan) 
     return [
         Disputed(
             place=int(place),
-            content=contents[place],
+            content=contents[int(place)],
             dense=int(answers[0, place]),
             answers=tuple(answers[1:, place].tolist()),
             is_checked=bool(twice),

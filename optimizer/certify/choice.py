@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimizer.certification import BUYABLE
-from optimizer.certify.sequence import follow, members_of
+from optimizer.certify.sequence import members_of, waiting_members
 from optimizer.errors import InputError, listed
 from optimizer.fronts import members_of as views_of
 from optimizer.member import Member
@@ -41,8 +41,7 @@ def sequence_of(
     """
     spec = StudySpec.stored(study.spec)
     known = {member.candidate: member for member in views_of(study, candidates)}
-    before = {each.candidate: each.certified for each in follow(purchases)}
-    waits = [number for number in members_of(purchases) if not before[number]]
+    before, waits = members_of(purchases), waiting_members(purchases)
     cost = spec.objectives[0]
     if chosen:
         new = [_verified(number, known, study) for number in dict.fromkeys(chosen) if number not in before]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.statistics.bought import EQUAL, GAINED, LOST, SAME, UNCHECKED, kind_of, log_wealth_after
-from optimizer.certify.sequence import Plan, disagreements_of, disputed_by
+from objectives.statistics.bought import AGREED, EQUAL, GAINED, LOST, SAME, UNCHECKED, kind_of, log_wealth_after
+from optimizer.certify.sequence import disagreements_of, disputed_by, first_plan
 from studies.purchases import SKIPPED, Purchase
 from studies.records import Verification
 
@@ -23,7 +23,7 @@ def labels_needed(purchases: Sequence[Purchase], member: int, verification: Veri
     Losses and gains of its verification count as well, for the forecast alone.
     """
     seen = disagreements_of(member, purchases)
-    plan = next(plan for plan in map(Plan.of, purchases) if member in plan.members)
+    plan = first_plan(member, purchases)
     share = len(seen.places) / seen.n
     given = [text.answer.label not in (None, SKIPPED) for text in disputed_by(member, purchases)]
     done = given.index(False) if False in given else len(given)  # up to the first text without a label
@@ -38,9 +38,9 @@ def labels_needed(purchases: Sequence[Purchase], member: int, verification: Veri
 
 
 def _expected(share: float, falls: dict[int, float], checked: float) -> NDArray[np.float64]:
-    """Return how many texts of each kind one more text is expected to be: `(9,)`."""
-    kinds = np.zeros(9)
-    kinds[kind_of(EQUAL, UNCHECKED)] = 1 - share
+    """Return how many texts of each kind one more text is expected to be: `(10,)`."""
+    kinds = np.zeros(10)
+    kinds[AGREED] = 1 - share
     for kind, count in falls.items():
         part = share * count / max(sum(falls.values()), 1)
         kinds[kind_of(kind, UNCHECKED)] += part * (1 - checked)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from objectives.statistics import Disagreements, bought_upper, certifies
 from objectives.statistics.bought import DIFFERENT, EQUAL, GAINED, LOST, SAME, UNCHECKED
 from optimizer.member import Bought
 from studies.purchases import SKIPPED, Answer, Disputed, Purchase
+
+CHECKED_CLOSELY, CHECK_FIRST = 150, 0.3  # few checks leave the labels' errors open: a third of them at first
+CHECK_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +38,15 @@ class Plan:
     file: str
     rule: str = "betting"
     seed: int = 0
-    checked_closely: int = 150
-    check_first: float = 0.3
-    check_share: float = 0.1
+    checked_closely: int = CHECKED_CLOSELY
+    check_first: float = CHECK_FIRST
+    check_share: float = CHECK_SHARE
 
     @classmethod
     def of(cls, purchase: Purchase) -> Plan:
         """Return the plan of a stored purchase."""
-        plan: dict[str, Any] = dict(purchase.plan)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in plan.items()})
+        plan: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in purchase.plan.items()}
+        return cls(**plan)
 
     def disagreement(self, text: Disputed, member: int) -> bool:
         """Whether a member answers a text otherwise than the dense model."""
@@ -54,12 +58,19 @@ def members_of(purchases: Sequence[Purchase]) -> list[int]:
     return list(dict.fromkeys(member for purchase in purchases for member in Plan.of(purchase).members))
 
 
+def waiting_members(purchases: Sequence[Purchase]) -> list[int]:
+    """Return the members that are not certified, in their order; the first of them is the one whose turn it is."""
+    members = members_of(purchases)
+    certified = takewhile(lambda member: _holds(member, purchases), members)
+    return members[len(list(certified)) :]
+
+
 def follow(purchases: Sequence[Purchase]) -> list[Bought]:
     """Return what the labels given so far say of every member, in the order of trying."""
     found: list[Bought] = []
     end: int | None = None
     for member in members_of(purchases):
-        plan = next(plan for plan in map(Plan.of, purchases) if member in plan.members)
+        plan = first_plan(member, purchases)
         seen = disagreements_of(member, purchases)
         holds = certifies(seen, plan.epsilon, plan.alpha)
         answers = [text.answer for text in disputed_by(member, purchases)]
@@ -82,6 +93,11 @@ def follow(purchases: Sequence[Purchase]) -> list[Bought]:
         if end is None and not holds:
             end = member
     return found
+
+
+def first_plan(member: int, purchases: Sequence[Purchase]) -> Plan:
+    """Return the plan that brought a member into the sequence: ε and error are fixed there."""
+    return next(plan for plan in map(Plan.of, purchases) if member in plan.members)
 
 
 def disputed_by(member: int, purchases: Sequence[Purchase]) -> Iterator[Disputed]:
@@ -107,6 +123,11 @@ def disagreements_of(member: int, purchases: Sequence[Purchase]) -> Disagreement
             checks.append(_check(text.answer) if text.is_checked else UNCHECKED)
         n += plan.texts
     return Disagreements(n, *(np.array(each, dtype=np.int64) for each in (places, outcomes, checks)))
+
+
+def _holds(member: int, purchases: Sequence[Purchase]) -> bool:
+    plan = first_plan(member, purchases)
+    return certifies(disagreements_of(member, purchases), plan.epsilon, plan.alpha)
 
 
 def _outcome(text: Disputed, answer: int) -> int:

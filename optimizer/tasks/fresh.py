@@ -52,5 +52,5 @@ def fresh_places(keys: Sequence[bytes], known: Collection[bytes], what: str) -> 
     )
     notes = tuple(f"{what} set aside: {count} {why}" for count, why in counts if count)
     if not places:
-        raise InputError("texts", f"no fresh {what} is left; {'; '.join(notes) or 'there are none'}; give others")
+        raise InputError("texts", f"no fresh {what} are left; {'; '.join(notes) or 'there are none'}; give others")
     return Chosen(places, notes)

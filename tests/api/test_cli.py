@@ -9,9 +9,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import Cli
-from tiny_checkpoints import save_data, save_tiny
+from tiny_checkpoints import LABELS, save_data, save_tiny
 
 SIZES = {"train": 300, "validation": 260, "test": 240}
 
@@ -45,7 +46,7 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
         "energy_j energy_ratio energy_interval energy_source parameters size_bytes peak_memory_bytes"
     )
     assert set(promised.split()) <= set(member)
-    promised = "n accuracy drop interval upper_95 verdict blocked_by labels"
+    promised = "n accuracy drop interval upper_95 verdict blocked_by labels bought"
     assert set(member["verification"]) == set(promised.split())
     assert set(member["latency"][0]) == {
         "batch", "seconds", "dense_seconds", "ratio", "ratio_interval", "gain", "source", "kernels",
@@ -251,3 +252,46 @@ def test_broken_checkpoints_are_refused(kind: str, assets: Path, tmp_path: Path)
     }
     assert wanted[kind] in done.stderr.replace("\n", " ")
     assert number_of_studies(tmp_path / "s.sqlite") == 0
+
+
+def test_labels_are_bought_where_members_disagree_and_certify_them(
+    finished: tuple[Cli, dict[str, object]], tmp_path: Path
+) -> None:
+    cli, _ = finished
+    assert "no labels are bought for 'first' yet" in cli("certify", "first").stderr
+    assert "--server" in cli("--server", "http://localhost:1", "certify", "first").stderr
+    save_data(tmp_path, cli.assets / "model", {"train": 1, "validation": 1, "test": 1, "fresh": 900}, noise=0.0)
+    truth = pd.read_csv(tmp_path / "fresh.csv")
+    seen = pd.read_csv(cli.assets / "data" / "test.csv").sentence
+    pd.concat([truth.sentence, truth.sentence[:7], seen]).to_frame().to_parquet(tmp_path / "fresh.parquet")
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    begun = cli("certify", "first", "--texts", f"{tmp_path}/fresh.parquet", "--batch", "30", "--to", str(first))
+    assert begun.returncode == 0, begun.stderr
+    assert "texts set aside: 2" in begun.stdout  # those of the test split
+    assert "that the study or an earlier purchase knows already" in begun.stdout
+    assert f"{first}: label each row with {', '.join(LABELS)} or ? where you cannot tell" in begun.stdout
+    assert "exists and may hold labels" in cli("certify", "first", "--to", str(first)).stderr  # nothing is overwritten
+    name = dict(zip(truth.sentence, truth.label, strict=True))
+
+    def filled(path: Path) -> str:
+        frame = pd.read_csv(path)
+        frame.assign(label=frame.sentence.map(name)).to_csv(path, index=False)
+        return str(path)
+
+    assert cli("certify", "first", "--labels", filled(first), "--batch", "900", "--to", str(second)).returncode == 0
+    done = cli("certify", "first", "--labels", filled(second), "--json")
+    standing = json.loads(done.stdout)
+    member = standing["members"][0]
+    assert (member["labels"], member["differing"], member["texts"] > 800) == (member["disagreements"], 0, True)
+    shown = cli("front", "first").stdout
+    assert member["certified"] == ("bought labels of" in shown)
+    again = cli("certify", "first", "--texts", f"{tmp_path}/fresh.parquet")
+    assert again.returncode == 2
+    assert "no verified member" in again.stderr or "no fresh texts are left" in again.stderr
+    for refused, said in (
+        (["7"], "members are chosen when texts are given"),
+        (["--texts", "a.xlsx", "7"], "7 "),
+        (["--texts", "a.csv", "--labels", "b.csv"], "belong to texts that were given before"),
+    ):
+        wrong = cli("certify", "first", *refused)
+        assert (wrong.returncode, said in wrong.stderr) == (2, True), wrong.stderr

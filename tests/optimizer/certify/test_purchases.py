@@ -1,0 +1,204 @@
+"""A purchase from its plan to its verdicts, over models whose answers are arrays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from stored_studies import put_study
+
+from optimizer.certify.ask import rows_of
+from optimizer.certify.begin import disputed
+from optimizer.certify.bought import Standing, bought_of
+from optimizer.certify.choice import refuse_unbuyable, sequence_of
+from optimizer.certify.files import read_labels, take_back, write_next
+from optimizer.certify.sequence import Plan, follow
+from optimizer.certify.standing import give_labels, standing_of, wanted_rows
+from optimizer.errors import InputError
+from optimizer.spec import StudySpec
+from studies.memory import MemoryStore
+from studies.purchases import SKIPPED, Answer
+from studies.records import Study
+from studies.store import PurchaseError
+
+TEXTS, CLASSES = 3000, ("bad", "good", "so so")
+TRUTH = np.random.default_rng(0).integers(0, 3, TEXTS)
+
+
+def wrong_on(*places: int) -> np.ndarray:
+    """Return answers that are right but for the next class in these places."""
+    answers = TRUTH.copy()
+    answers[list(places)] = (answers[list(places)] + 1) % 3
+    return answers
+
+
+DENSE = wrong_on(*range(0, TEXTS, 40))
+EQUAL = wrong_on(*range(0, TEXTS, 40), *range(5, 200, 5)[:10])  # loses ten texts
+ALIKE = wrong_on(*range(2, TEXTS, 40))  # loses as many as it gains
+WORSE = wrong_on(*range(0, TEXTS, 40), *range(1, TEXTS, 20))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def study(store: MemoryStore) -> Study:
+    return put_study(store, "first", candidates=[(0.0, 0.5), (0.0, 0.4), (0.0, 0.3)], epsilon=0.02)
+
+
+def buy(store: MemoryStore, study: Study, answers: dict[int, np.ndarray], *, dense: np.ndarray = DENSE) -> None:
+    plan = Plan(
+        epsilon=0.02, alpha=0.01, members=tuple(answers), texts=TEXTS, classes=CLASSES, columns=("sentence",), file="f"
+    )
+    texts = disputed(np.stack([dense, *answers.values()]), [(f"text, {i}",) for i in range(TEXTS)], plan)
+    number = len(store.purchases(study.id)) + 1
+    store.add_purchase(study.id, number, plan=asdict(plan), keys=b"", texts=texts)
+
+
+def label_all(store: MemoryStore, study: Study, *, batch: int = 10_000, most: int = 99) -> Standing:
+    for _ in range(most):
+        rows = wanted_rows(store, study, batch=batch)
+        for row in rows:
+            label = int(TRUTH[row.text.place])
+            number = int(row.id.partition("-")[0])
+            answer = Answer(again=label) if row.is_second else Answer(label)
+            found = give_labels(store, study, {number: {row.text.place: answer}}) if row is rows[-1] else None
+            if found is None:
+                store.give_labels(study.id, number, {row.text.place: answer})
+        if not rows or standing_of(store, study).is_over:
+            break
+    return standing_of(store, study)
+
+
+def test_members_are_certified_in_their_sequence_and_the_verdict_is_kept_with_the_study(
+    store: MemoryStore, study: Study
+) -> None:
+    buy(store, study, {0: ALIKE, 2: EQUAL})
+    before = standing_of(store, study)
+    assert (before.waiting, before.members[0].certified, before.members[0].labels) == (0, False, 0)
+    assert before.members[0].upper > 0.05  # all 150 disagreements may be lost
+    found = label_all(store, study, batch=40)
+    first, second = found.members
+    assert (found.waiting, first.certified, second.certified) == (None, True, True)
+    assert first.upper <= 0.02 < first.upper + 0.02
+    assert first.labels < first.disagreements == 150  # it stopped as soon as both were certified
+    assert (first.texts, first.differing) == (TEXTS, 0)
+    assert bought_of(store.study("first")) == {0: first, 2: second}
+    assert first.is_certified_at(0.03) and not first.is_certified_at(0.01)
+
+
+def test_a_member_that_is_not_certified_blocks_those_behind_it_and_ends_the_asking(
+    store: MemoryStore, study: Study
+) -> None:
+    buy(store, study, {1: WORSE, 0: EQUAL})
+    found = label_all(store, study)
+    worse, equal = found.members
+    assert (worse.certified, worse.blocked_by, equal.certified, equal.blocked_by) == (False, None, False, 1)
+    assert (found.waiting, found.is_over, found.more) == (1, True, None)
+    assert wanted_rows(store, study) == []
+
+
+def test_a_later_purchase_continues_the_sequence(store: MemoryStore, study: Study) -> None:
+    buy(store, study, {1: WORSE, 0: EQUAL})
+    label_all(store, study)
+    buy(store, study, {1: TRUTH, 2: TRUTH}, dense=TRUTH)  # neither disagrees on these texts
+    found = label_all(store, study)
+    assert [each.candidate for each in found.members] == [1, 0, 2]
+    assert [each.texts for each in found.members] == [2 * TEXTS, TEXTS, TEXTS]
+    assert [each.certified for each in found.members] == [False] * 3  # what was lost before still counts
+    assert [each.blocked_by for each in found.members] == [None, 1, 1]
+
+
+def test_skipped_and_missing_labels_count_as_lost(store: MemoryStore, study: Study) -> None:
+    buy(store, study, {0: ALIKE})
+    rows = wanted_rows(store, study, batch=10_000)
+    gained = [row for row in rows if row.text.dense != TRUTH[row.text.place]]
+    store.give_labels(study.id, 1, {row.text.place: Answer(SKIPPED) for row in gained if not row.is_second})
+    lost = {row.text.place: Answer(int(TRUTH[row.text.place])) for row in rows if row not in gained}
+    assert not give_labels(store, study, {1: lost}).members[0].certified
+    with pytest.raises(PurchaseError, match="a label is given once"):
+        store.give_labels(study.id, 1, {gained[0].text.place: Answer(0)})
+
+
+def test_some_texts_are_asked_twice_and_their_difference_is_counted(store: MemoryStore, study: Study) -> None:
+    buy(store, study, {0: ALIKE})
+    rows = wanted_rows(store, study, batch=10_000)
+    second = [row for row in rows if row.is_second]
+    assert 0.15 < len(second) / (len(rows) - len(second)) < 0.45
+    assert len({row.id for row in rows}) == len(rows)
+    labels = {row.text.place: Answer(int(TRUTH[row.text.place])) for row in rows}
+    twice = {row.text.place: Answer(again=int(TRUTH[row.text.place] + (i < 3)) % 3) for i, row in enumerate(second)}
+    store.give_labels(study.id, 1, labels)
+    found = give_labels(store, study, {1: twice}).members[0]
+    assert (found.checks, found.differing) == (len(second), 3)
+
+
+def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
+    store: MemoryStore, study: Study, tmp_path: Path
+) -> None:
+    buy(store, study, {0: ALIKE})
+    path = write_next(store, study, tmp_path / "labels.csv", batch=20)
+    with pytest.raises(InputError, match=r"to: .*labels.csv exists and may hold labels; give another file"):
+        write_next(store, study, path)
+    assert "text, 0" in path.read_text()
+    empty = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert list(empty) == ["id", "sentence", "label"]
+    (purchase,) = store.purchases(study.id)
+    truth = [CLASSES[TRUTH[row.text.place]] for row in rows_of(purchase)]
+    assert len(empty) == len(truth)
+
+    def given(name: str, frame: pd.DataFrame) -> Path:
+        frame.to_csv(tmp_path / name, index=False)
+        return tmp_path / name
+
+    for change, said in (
+        ({}, "holds no label; fill in the column 'label'"),
+        ({(3, "label"): "fine"}, r"row 4|line 5.*'fine' is no label; write bad, good, so so or \? where you"),
+        ({(3, "sentence"): "text, x"}, "the text was changed; restore 'text, "),
+        ({(3, "id"): "9-9-9"}, "'9-9-9' was never asked; keep each row"),
+        ({(3, "id"): "1-1-3"}, "'1-1-3' occurs twice"),
+    ):
+        changed = empty.copy()
+        for (row, column), value in change.items():
+            changed.loc[row, column] = value
+        with pytest.raises(InputError, match=said):
+            take_back(store, study, given("changed.csv", changed))
+    with pytest.raises(InputError, match="no column 'label'"):
+        take_back(store, study, given("columns.csv", empty[["id", "sentence"]]))
+    with pytest.raises(InputError, match=r"is not a file of .*; save it as csv"):
+        take_back(store, study, tmp_path / "labels.xlsx")
+    assert all(text.answer == Answer() for text in store.purchases(study.id)[0].texts)
+
+    part = empty.assign(label=[label.upper() if i < 5 else "" for i, label in enumerate(truth)])
+    assert take_back(store, study, given("part.csv", part)).members[0].labels == 5
+    rest = write_next(store, study, tmp_path / "rest.csv", batch=20)
+    assert list(pd.read_csv(rest).id) == list(empty.id[5:])  # the same batch, without what was given
+    take_back(store, study, given("whole.csv", empty.assign(label=["?", *truth[1:]]).drop(0)))
+    assert read_labels(tmp_path / "whole.csv", store.purchases(study.id))
+    assert write_next(store, study, tmp_path / "next.csv", batch=20).exists()
+
+
+def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: MemoryStore, study: Study) -> None:
+    f1 = put_study(store, "f1", candidates=[(0.0, 0.5)], metric="f1")
+    said = "judged by f1, which needs labels on a random sample of all texts, not only where two models disagree; label"
+    with pytest.raises(InputError, match=said):
+        refuse_unbuyable(f1, StudySpec.stored(f1.spec))
+    old = {name: value for name, value in study.spec.items() if name != "label_error"}
+    with pytest.raises(InputError, match=r"has spent its 5 % error on verification .* start a new study"):
+        refuse_unbuyable(study, StudySpec.stored(old))
+    refuse_unbuyable(study, StudySpec.stored(study.spec))
+    for chosen, why in ([9], "9 does not exist"), ([1], "1 is unverified"):
+        with pytest.raises(
+            InputError, match=f"candidate: {why}; labels are bought for verified members, of 'first': none"
+        ):
+            sequence_of(study, store.candidates(study.id), [], chosen)
+    with pytest.raises(InputError, match="has no verified member that is leaner"):
+        sequence_of(study, store.candidates(study.id), [], [])
+    with pytest.raises(InputError, match="no labels are bought for 'first' yet"):
+        standing_of(store, study)
+    assert follow([]) == []
