@@ -78,7 +78,6 @@ class VerificationView(View):
     blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
     labels: tuple[LabelView, ...] = ()  # of a multi-label classifier
 
-
     bought: Bought | None = None  # what labels say that were bought for it
 
 

@@ -6,8 +6,8 @@ A drop is `dense − candidate`, positive is worse; everything is paired, since 
 from __future__ import annotations
 
 from objectives.statistics.bootstrap import DropBootstrap, bootstrap_drop
-from objectives.statistics.bounded import MeanDrop, largest_certifiable_mean_drop
 from objectives.statistics.bought import Disagreements, bought_upper, certifies, log_wealth
+from objectives.statistics.bounded import MeanDrop, largest_certifiable_mean_drop
 from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from objectives.metrics import METRICS
 from optimizer.certification import CertificationList, in_sequence, stored_list, verification_alpha, with_shortlist
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
-from studies.memory import MemoryStore
+from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 
 
@@ -46,15 +48,15 @@ def test_a_member_is_beaten_beyond_two_standard_errors_alone() -> None:
     assert [c.number for c in in_sequence([lucky, safe, worse], cost_of)] == [2, 0]
 
 
-def test_a_study_keeps_a_part_of_its_error_for_bought_labels_unless_it_is_older() -> None:
+def test_a_study_keeps_a_part_of_its_error_for_bought_labels_unless_it_is_older(tmp_path: Path) -> None:
     spec = {"model": "phrases-mini", "task": "phrases", "epsilon": 0.01}
     new, old = StudySpec(**spec), StudySpec.stored(spec)
     assert verification_alpha(new, METRICS["accuracy"]) == 0.04
     assert verification_alpha(new, METRICS["f1"]) == verification_alpha(old, METRICS["accuracy"]) == 0.05
     known = with_shortlist(None, SHORTLIST, cost_of=cost_of, epsilon=0.01, alpha=0.04)
     assert with_shortlist(known, SHORTLIST, cost_of=cost_of, epsilon=0.02).alpha == 0.04
-    store = MemoryStore()
-    study = store.create_study("a", spec)
-    assert stored_list(store.update_study(study.id, context=known.in_context())) == known
-    earlier = {"certification": {"epsilon": 0.01, "members": [2], "rule": "fixed-sequence"}}
-    assert stored_list(store.update_study(study.id, context=earlier)) == CertificationList(0.01, (2,))
+    with closing(open_store(f"sqlite:///{tmp_path}/studies.sqlite")) as store:
+        study = store.create_study("a", spec)
+        assert stored_list(store.update_study(study.id, context=known.in_context())) == known
+        earlier = {"certification": {"epsilon": 0.01, "members": [2], "rule": "fixed-sequence"}}
+        assert stored_list(store.update_study(study.id, context=earlier)) == CertificationList(0.01, (2,))

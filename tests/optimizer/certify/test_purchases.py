@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,10 +21,10 @@ from optimizer.certify.sequence import Plan, follow
 from optimizer.certify.standing import give_labels, standing_of, wanted_rows
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
-from studies.memory import MemoryStore
+from studies.opening import open_store
 from studies.purchases import SKIPPED, Answer
 from studies.records import Study
-from studies.store import PurchaseError
+from studies.store import PurchaseError, StudyStore
 
 TEXTS, CLASSES = 3000, ("bad", "good", "so so")
 TRUTH = np.random.default_rng(0).integers(0, 3, TEXTS)
@@ -42,16 +44,17 @@ WORSE = wrong_on(*range(0, TEXTS, 40), *range(1, TEXTS, 20))
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store(tmp_path: Path) -> Iterator[StudyStore]:
+    with closing(open_store(f"sqlite:///{tmp_path}/studies.sqlite")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def study(store: MemoryStore) -> Study:
+def study(store: StudyStore) -> Study:
     return put_study(store, "first", candidates=[(0.0, 0.5), (0.0, 0.4), (0.0, 0.3)], epsilon=0.02)
 
 
-def buy(store: MemoryStore, study: Study, answers: dict[int, np.ndarray], *, dense: np.ndarray = DENSE) -> None:
+def buy(store: StudyStore, study: Study, answers: dict[int, np.ndarray], *, dense: np.ndarray = DENSE) -> None:
     plan = Plan(
         epsilon=0.02, alpha=0.01, members=tuple(answers), texts=TEXTS, classes=CLASSES, columns=("sentence",), file="f"
     )
@@ -60,7 +63,7 @@ def buy(store: MemoryStore, study: Study, answers: dict[int, np.ndarray], *, den
     store.add_purchase(study.id, number, plan=asdict(plan), keys=b"", texts=texts)
 
 
-def label_all(store: MemoryStore, study: Study, *, batch: int = 10_000, most: int = 99) -> Standing:
+def label_all(store: StudyStore, study: Study, *, batch: int = 10_000, most: int = 99) -> Standing:
     for _ in range(most):
         rows = wanted_rows(store, study, batch=batch)
         for row in rows:
@@ -76,7 +79,7 @@ def label_all(store: MemoryStore, study: Study, *, batch: int = 10_000, most: in
 
 
 def test_members_are_certified_in_their_sequence_and_the_verdict_is_kept_with_the_study(
-    store: MemoryStore, study: Study
+    store: StudyStore, study: Study
 ) -> None:
     buy(store, study, {0: ALIKE, 2: EQUAL})
     before = standing_of(store, study)
@@ -93,7 +96,7 @@ def test_members_are_certified_in_their_sequence_and_the_verdict_is_kept_with_th
 
 
 def test_a_member_that_is_not_certified_blocks_those_behind_it_and_ends_the_asking(
-    store: MemoryStore, study: Study
+    store: StudyStore, study: Study
 ) -> None:
     buy(store, study, {1: WORSE, 0: EQUAL})
     found = label_all(store, study)
@@ -103,7 +106,7 @@ def test_a_member_that_is_not_certified_blocks_those_behind_it_and_ends_the_aski
     assert wanted_rows(store, study) == []
 
 
-def test_a_later_purchase_continues_the_sequence(store: MemoryStore, study: Study) -> None:
+def test_a_later_purchase_continues_the_sequence(store: StudyStore, study: Study) -> None:
     buy(store, study, {1: WORSE, 0: EQUAL})
     label_all(store, study)
     buy(store, study, {1: TRUTH, 2: TRUTH}, dense=TRUTH)  # neither disagrees on these texts
@@ -114,7 +117,7 @@ def test_a_later_purchase_continues_the_sequence(store: MemoryStore, study: Stud
     assert [each.blocked_by for each in found.members] == [None, 1, 1]
 
 
-def test_skipped_and_missing_labels_count_as_lost(store: MemoryStore, study: Study) -> None:
+def test_skipped_and_missing_labels_count_as_lost(store: StudyStore, study: Study) -> None:
     buy(store, study, {0: ALIKE})
     rows = wanted_rows(store, study, batch=10_000)
     gained = [row for row in rows if row.text.dense != TRUTH[row.text.place]]
@@ -125,7 +128,7 @@ def test_skipped_and_missing_labels_count_as_lost(store: MemoryStore, study: Stu
         store.give_labels(study.id, 1, {gained[0].text.place: Answer(0)})
 
 
-def test_some_texts_are_asked_twice_and_their_difference_is_counted(store: MemoryStore, study: Study) -> None:
+def test_some_texts_are_asked_twice_and_their_difference_is_counted(store: StudyStore, study: Study) -> None:
     buy(store, study, {0: ALIKE})
     rows = wanted_rows(store, study, batch=10_000)
     second = [row for row in rows if row.is_second]
@@ -139,7 +142,7 @@ def test_some_texts_are_asked_twice_and_their_difference_is_counted(store: Memor
 
 
 def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
-    store: MemoryStore, study: Study, tmp_path: Path
+    store: StudyStore, study: Study, tmp_path: Path
 ) -> None:
     buy(store, study, {0: ALIKE})
     path = write_next(store, study, tmp_path / "labels.csv", batch=20)
@@ -183,7 +186,7 @@ def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
     assert write_next(store, study, tmp_path / "next.csv", batch=20).exists()
 
 
-def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: MemoryStore, study: Study) -> None:
+def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: StudyStore, study: Study) -> None:
     f1 = put_study(store, "f1", candidates=[(0.0, 0.5)], metric="f1")
     said = "judged by f1, which needs labels on a random sample of all texts, not only where two models disagree; label"
     with pytest.raises(InputError, match=said):
