@@ -19,7 +19,7 @@ from optimizer.given import NOTHING, Given
 from optimizer.handover.export import reload
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.recover import build_candidate
+from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
 from optimizer.tasks.fresh import KEY_SIZE, Fresh
 from optimizer.trim import trim_memory

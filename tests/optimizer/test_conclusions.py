@@ -9,11 +9,12 @@ from objectives.metrics.ranking import RANKINGS
 from optimizer.power import what_can_be_concluded
 from optimizer.spec import StudySpec
 
+SPEC = StudySpec(model="phrases-mini", task="phrases", epsilon=0.01)
+
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_discordant_examples_are_spoken_of_where_the_metric_counts_them(name: str) -> None:
-    spec = StudySpec(model="phrases-mini", task="phrases", epsilon=0.01)
-    said = what_can_be_concluded(1821, spec, METRICS[name])
+    said = what_can_be_concluded(1821, SPEC, METRICS[name])
     assert ("discordant" in said) == METRICS[name].is_mean
     assert ("not certified" in said) == (name in ("pearson", "spearman"))
     assert "n=1,821" in said
@@ -21,5 +22,5 @@ def test_discordant_examples_are_spoken_of_where_the_metric_counts_them(name: st
 
 def test_a_mean_of_shares_can_be_certified_with_enough_examples() -> None:
     ndcg = RANKINGS["ndcg@10"]
-    assert "n=1,821 a drop of at most 0.0075 in ndcg@10 can be certified" in what_can_be_concluded(1821, 0.01, ndcg)
-    assert "only a gain of at least 0.0064" in what_can_be_concluded(280, 0.01, ndcg)
+    assert "n=1,821 a drop of at most 0.0075 in ndcg@10 can be certified" in what_can_be_concluded(1821, SPEC, ndcg)
+    assert "only a gain of at least 0.0064" in what_can_be_concluded(280, SPEC, ndcg)

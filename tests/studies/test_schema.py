@@ -157,7 +157,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_progra
         patch.undo()
     assert "remark" not in columns(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0007",)]
         assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]
 
 
