@@ -23,6 +23,7 @@ from optimizer.door.answering import TextModel
 from optimizer.door.entry import optimize
 from optimizer.door.found import Front
 from optimizer.door.member import FrontMember
+from optimizer.door.seeing import ImageModel
 from optimizer.door.taken import EPSILON, AnyMetric
 from optimizer.errors import InputError
 
@@ -86,7 +87,7 @@ class _Pruned(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         check_is_fitted(self, "model_")
         model = self.model_
         rows = inputs.to_numpy().tolist() if isinstance(inputs, pd.DataFrame) else inputs
-        if isinstance(model, TextModel):
+        if isinstance(model, TextModel | ImageModel):
             return model.outputs(rows)
         pixels = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels

@@ -11,8 +11,8 @@ from torch import nn
 
 from optimizer.door.answering import answering
 from optimizer.door.home import Kept
+from optimizer.door.seeing import seeing
 from optimizer.errors import UnknownNameError
-from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.texts import TextRequests
 from optimizer.member import Member
 
@@ -46,12 +46,14 @@ class FrontMember:
         """The pruned model in evaluation mode, with weights of its own.
 
         A text model takes texts: `model(texts)` returns logits, `model.predict(texts)` labels, tags of words, scores,
-        embeddings, or the answers to pairs of question and context. An image network is called as the dense one is.
+        embeddings, or the answers to pairs of question and context. An image network takes pictures, where it is known
+        how they are prepared: `model(pictures)` returns logits, `model.predict(pictures)` classes. Prepared pixels are
+        passed to the network as they are, and a network given in Python is called as the dense one is.
         """
         small = copy.deepcopy(self._kept.rebuild(self.member.candidate)).eval()
         family = self._kept.workload.family
-        if not isinstance(family, EncoderFamily) or not isinstance(family.requests, TextRequests):
-            return family.bare(small)
+        if not isinstance(family.requests, TextRequests):
+            return seeing(family.bare(small), family.requests)
         return answering(small, family.requests.tokenizer, max_length=self._kept.max_length)
 
     def export(

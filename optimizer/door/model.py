@@ -65,7 +65,8 @@ def _loaded(model: nn.Module, tokenizer: Any) -> Model:
         raise InputError("model", f"{name} is an adapter around a model; give model.merge_and_unload()")
     if tokenizer is not None:
         return Model(name=name, saved=_saved(model, tokenizer))
-    if getattr(getattr(model, "config", None), "model_type", None) in ROWS:
+    row = ROWS.get(getattr(getattr(model, "config", None), "model_type", ""))
+    if row is not None and row.reads == "tokens":
         raise InputError("model", f"{name} reads tokens; {WITH_TOKENIZER}")
     return Model(name=name, module=model)
 

@@ -7,33 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from optimizer.door.answering import TextModel, answering
+from optimizer.door.seeing import ImageModel
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.families.encoders.weights import stored_tensors
-from optimizer.families.networks.names import DESCRIPTION
+from optimizer.families.networks.network import Network, read_network
+from optimizer.families.networks.processor import plain_processor, read_processor
 from optimizer.handover.loading import load_pruned
+from optimizer.tasks.images.data import Normalisation
 from optimizer.torchvision_ops import admit_torchvision
 
 
 class ServedModel:
-    """An exported model that answers texts as a member's `model.predict` does, and images with class numbers.
+    """An exported model that answers texts and images as a member's `model.predict` does.
 
-    Texts are cut to `max_length` tokens, by default to the most that the model reads.
+    Images without names of classes are answered with numbers. Texts are cut to `max_length` tokens, by default to the
+    most that the model reads.
     """
 
     def __init__(self, place: Path, *, max_length: int | None = None) -> None:
-        self._model: Any = load_pruned(place) if (place / DESCRIPTION).exists() else _text_model(place, max_length)
+        network = read_network(place)
+        self._model: Any = _image_model(place, network) if network else _text_model(place, max_length)
 
     def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002 - mlflow reads hints
-        """Return the answer to each text, pair of texts, list of words, or image `(c, h, w)`: `n` of them."""
+        """Return the answer to each text, pair of texts, list of words, picture, or prepared image `(c, h, w)`."""
         rows = model_input.to_numpy() if hasattr(model_input, "to_numpy") else model_input
-        if isinstance(self._model, TextModel):
-            return self._model.predict(_texts(rows))
-        with torch.inference_mode():
-            logits = self._model(pixel_values=torch.as_tensor(np.asarray(rows), dtype=torch.float32)).logits
-        return list(logits.argmax(dim=1).tolist())
+        return self._model.predict(_rows(rows))
 
 
 def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
@@ -41,11 +41,17 @@ def _load_pyfunc(data_path: str, model_config: Mapping[str, Any] | None = None) 
     return ServedModel(Path(data_path), **(model_config or {}))
 
 
-def _texts(rows: Any) -> list[Any]:
-    """Return texts of a list or a table, whose single column is taken, and whose two columns are pairs."""
-    if isinstance(rows, np.ndarray):
+def _rows(rows: Any) -> Any:
+    """Return a list of the rows of a table, whose single column is taken, or arrays of numbers as they are."""
+    if isinstance(rows, np.ndarray) and rows.dtype.kind not in "biuf":
         return list((rows[:, 0] if rows.ndim == 2 and rows.shape[1] == 1 else rows).tolist())
-    return list(rows)
+    return rows if isinstance(rows, np.ndarray) else list(rows)
+
+
+def _image_model(place: Path, network: Network) -> ImageModel:
+    known = Normalisation(network.mean, network.spread)
+    processor = read_processor(place, network.shape[0]) or plain_processor(known, network.shape)
+    return ImageModel(load_pruned(place), processor, network.labels)
 
 
 def _text_model(place: Path, max_length: int | None) -> TextModel:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs
 from optimizer.costs import Cost
+from optimizer.families.requests import Requests
 from optimizer.handover.manifest import LayerShape
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
@@ -32,7 +33,11 @@ class Saved:
 
 
 class Family(Protocol):
-    """One kind of model, bound to one dense model."""
+    """One kind of model, bound to one dense model; `requests` say what it reads."""
+
+    @property
+    def requests(self) -> Requests:
+        """Requests of texts or of images."""
 
     def dense(self, criterion: str | Criterion) -> Dense:
         """Return the dense model as transforms see it, and what they may look at."""

@@ -136,6 +136,7 @@ def _described(spec: StudySpec, dense: Dense, data: ImageData) -> Network:
         by_row=not trains(spec.applied) and has_row(dense.net, "pixels"),
         mean=mean,
         spread=spread,
+        labels=data.names,
     )
 
 

@@ -35,7 +35,8 @@ class Network(BaseModel):
     `source` says who builds it: this project by its `name`, torchvision by that name, transformers from `config`, or
     the caller, whose own module it is. `by_row`: its parts are known by the row of its architecture. Its inputs are
     pixels between 0 and 255, minus `mean`, divided by `spread`, each per channel. `pruned` is how the network that the
-    study began with differs from that architecture: it was the export of another study.
+    study began with differs from that architecture: it was the export of another study. `labels` are the names of the
+    classes, where they have any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class Network(BaseModel):
     mean: tuple[float, ...]
     spread: tuple[float, ...]
     pruned: dict[str, dict[str, Any]] | None = None  # Any: JSON data
+    labels: tuple[str, ...] = ()
 
     def build(self, into: Make | None = None) -> nn.Module:
         """Return the dense network, untrained, in evaluation mode; a caller's own module is made by `into`.
@@ -92,7 +94,7 @@ class Network(BaseModel):
 
     def save(self, place: Path) -> None:
         """Write it to a directory."""
-        unknown_before = None if self.pruned else {"pruned"}  # so that older readers take what they can read
+        unknown_before = {name for name in ("pruned", "labels") if not getattr(self, name)}  # to older readers
         (place / DESCRIPTION).write_text(self.model_dump_json(indent=1, exclude=unknown_before), encoding="utf-8")
 
 

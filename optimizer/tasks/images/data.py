@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from optimizer.tasks.images.parts import Labels, Part
 from optimizer.tasks.images.pixels import Prepare, read_pixels
 from optimizer.tasks.images.sources import read_parts
 
+UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls a class without a name
 TEST_SHARE = 0.2  # where a data set comes in one part
 
 
@@ -124,10 +126,14 @@ def load_images(
 def as_named(data: ImageData, labels: Mapping[int, str]) -> ImageData:
     """Return the images labelled by a head's own ids, where it has the names of their classes; else as they are.
 
+    Images whose classes have no names get those of the head, where it names any.
+
     Raises `InputError` for a class that it does not name among others that it does.
     """
     ids = {name: index for index, name in labels.items()}
     unknown = [name for name in data.names if name not in ids]
+    if not data.names and len(ids) == data.classes and not all(map(UNNAMED.fullmatch, ids)):
+        return replace(data, names=tuple(ids))
     if len(unknown) == len(data.names):
         return data
     if unknown:

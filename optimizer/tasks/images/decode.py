@@ -20,7 +20,6 @@ from optimizer.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFile import ImageFile
 
 Pixels = NDArray[np.uint8 | np.float32]  # between 0 and 255: `(n, channels, height, width)`, or one image without n
 
@@ -68,23 +67,37 @@ def decoded(content: bytes | Path, name: str) -> Decoded:
         raise InputError("data", f"{name} cannot be read: it is not an image of {', '.join(known)}") from error
     except Exception as error:  # decoders of damaged files may raise anything
         raise InputError("data", f"{name} cannot be read: {error}") from error
-    return Decoded(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), name, remarks)
+    return Decoded(_channels_first(pixels), name, remarks)
 
 
-def _read(image: ImageFile) -> tuple[Pixels, tuple[str, ...]]:
+def taken(picture: Image, name: str) -> Decoded:
+    """Return a picture of Pillow as its file is read; it is left as it is. Raises `InputError` as `decoded` does."""
+    try:
+        pixels, remarks = _read(picture)
+    except (ValueError, OSError) as error:
+        raise InputError("data", f"{name} cannot be read: {error}") from error
+    return Decoded(_channels_first(pixels), name, remarks)
+
+
+def _channels_first(pixels: Pixels) -> Pixels:
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _read(image: Image) -> tuple[Pixels, tuple[str, ...]]:
     """Return `(h, w)` or `(h, w, 3)` and remarks. Raises `ValueError` with the reason for a refusal."""
     from PIL import ImageOps
 
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # whose further pictures are previews and depth maps of the first
+    kind, tiles = getattr(image, "format", None), getattr(image, "tile", [])
+    if frames > 1 and kind != "MPO":  # whose further pictures are previews and depth maps of the first
         raise ValueError(f"it has {frames} frames; keep one")
     remarks = ["taken from the first picture of several (MPO)"] if frames > 1 else []
-    if ";16" in str(image.tile[:1]) and image.mode in (*GREY, *EXACT_COLOUR):
+    if ";16" in str(tiles[:1]) and image.mode in (*GREY, *EXACT_COLOUR):
         remarks.append("in 16-bit colours reduced to 8 bits")
     if image.getexif().get(ORIENTATION, 1) in range(2, 9):
-        ImageOps.exif_transpose(image, in_place=True)
+        image = ImageOps.exif_transpose(image)
         remarks.append("turned upright as their EXIF says")
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind == "PPM"):
         return np.asarray(image).astype(np.float32) / np.float32(FROM_16_TO_8_BITS), (
             *remarks,
             "of 16 bits scaled to 0…255",

@@ -34,7 +34,7 @@ def read_pixels(
     remarks = Counter(remark for image in everything for remark in image.remarks)
     if grey := sum(len(image.pixels) < channels for image in everything):
         remarks["in grey given three equal channels, as other images are in colour"] = grey
-    _check_one_shape(everything)
+    one_shape(everything)
     pixels = {kind: np.stack([_coloured(image.pixels, channels) for image in images]) for kind, images in found.items()}
     return pixels, tuple(f"images {remark}: {count}" for remark, count in remarks.items())
 
@@ -61,7 +61,8 @@ def _checked(part: Part, task: ImageTask) -> Iterator[Decoded]:
         yield image
 
 
-def _check_one_shape(images: Sequence[Decoded]) -> None:
+def one_shape(images: Sequence[Decoded]) -> None:
+    """Raise `InputError` naming images that have not as many pixels as others."""
     sides = {image.pixels.shape[1:]: image.name for image in reversed(images)}
     if len(sides) > 1:
         some = ", ".join(f"{name} has {height}×{width}" for (height, width), name in sorted(sides.items())[:NAMED])

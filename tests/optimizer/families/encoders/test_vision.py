@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from tiny_vision import OF_EVERY_PART, SIDE, VISION, tiny_vision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from optimizer import load_pruned
+from optimizer.door.model import taken_model
+from optimizer.door.served import ServedModel
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.load import load_workload
 from optimizer.given import Given
@@ -82,6 +88,14 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(name: str, tmp_pa
     assert {"config.json", "modeling_pruned.py", "preprocessor_config.json"} <= {
         p.name for p in network.parent.iterdir()
     }
+    digits = (load_digits().images[:30] * (255 / 16)).astype(np.uint8)
+    mean, spread = (json.loads(network.read_text())[each][0] for each in ("mean", "spread"))
+    prepared = ((digits - mean) / spread)[:, None]
+    served = ServedModel(network.parent)
+    with torch.inference_mode():
+        answers = loaded(pixel_values=torch.from_numpy(prepared).float()).logits.argmax(dim=1).tolist()
+    for table in (list(digits), prepared, prepared.tolist(), pd.DataFrame({"image": list(digits)})):
+        assert served.predict(table) == answers
     (network.parent / "config.json").unlink()  # as earlier versions exported
     earlier = load_pruned(network.parent)
     with torch.inference_mode():
@@ -110,7 +124,7 @@ def torchs_count(model: Any) -> int:  # Any: of transformers
 
 
 def test_a_model_given_in_python_is_pruned_by_the_row_of_its_architecture(tmp_path: Path) -> None:
-    given = Given(model=tiny_vision("vit", CLASSES))
+    given = Given(model=taken_model(tiny_vision("vit", CLASSES)).module)
     workload = load_workload(spec_of("mine"), cache_dir=tmp_path, progress=lambda *_: None, given=given)
     assert [group.name for group in cast("EncoderFamily", workload.family).layout.groups][:2] == [
         "layer.0.heads",

@@ -13,6 +13,7 @@ from PIL import Image
 from tiny_vision import LAYERS
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
+from optimizer.door.seeing import seeing
 from optimizer.errors import InputError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.networks.processor import read_processor
@@ -118,6 +119,30 @@ def test_folders_of_any_size_are_read_as_the_checkpoint_says_and_labelled_as_its
     assert workload.search_answers.shape[1] == 3
     workload.family.save(workload.model, tmp_path)
     assert vars(known.from_pretrained(tmp_path, backend="pil")) == vars(stock)
+    sees_pictures(seeing(workload.model, workload.family.requests), files, wanted)
+
+
+def sees_pictures(model: Any, files: list[Path], pixels: torch.Tensor) -> None:
+    with torch.inference_mode():
+        logits = model(pixels).logits
+    names = [("dog", "fox", "cat")[int(index)] for index in logits.argmax(dim=1)]
+    pictures = [Image.open(file) for file in files]
+    turned = pictures[0].transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6  # EXIF: to be turned back by 90 degrees
+    for given in (files, [*map(str, files)], [file.read_bytes() for file in files], [turned, *pictures[1:]]):
+        torch.testing.assert_close(torch.from_numpy(model.outputs(given)), logits, atol=1e-6, rtol=0)
+        assert model.predict(given) == names
+    arrays = [np.asarray(picture) for picture in pictures]
+    assert model.predict(arrays) == model.predict(pixels) == model.predict(pixels.numpy()) == names
+    assert model.predict(pictures[1]) == names[1:2] and model.predict_proba(files).sum(1) == pytest.approx(1)
+    torch.testing.assert_close(model(pictures), logits)
+    for wrong, says in (
+        ([1], "image 0 cannot be a.* int"),
+        ([b"x"], "image 0 cannot be read"),
+        ([arrays[0][..., :2]], "bytes"),
+    ):
+        with pytest.raises(InputError, match=says):
+            model.predict(wrong)
 
 
 def test_what_cannot_be_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
