@@ -8,6 +8,7 @@ changes groups together, so both figures can contain the effect of a correlated 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -54,7 +55,7 @@ def importances(members: Sequence[Member], costs: Sequence[str], *, whole: int, 
 
 
 def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importance:
-    value = attrgetter(MEASURED_BY[quantity]) if quantity in MEASURED_BY else lambda member: member.own.get(quantity)
+    value = attrgetter(MEASURED_BY[quantity]) if quantity in MEASURED_BY else partial(_own, quantity)
     known = [member for member in members if value(member) is not None]
     values = np.array([value(member) for member in known], dtype=np.float64)
     levels = {name: np.array([m.levels[name] for m in known]) for name in (known[0].levels if known else ())}
@@ -67,6 +68,10 @@ def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importan
     ]
     ranked = sorted(groups, key=lambda one: -one.share) if has_enough else []
     return Importance(quantity=quantity, n=len(known), method=METHOD, groups=tuple(ranked))
+
+
+def _own(quantity: str, member: Member) -> float | None:
+    return member.own.get(quantity)
 
 
 def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64], seed: int) -> Mapping[str, float]:

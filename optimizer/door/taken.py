@@ -71,7 +71,7 @@ class Taken:
             objectives=own,
         )
         given = self.given.own
-        self._own = {field: given[field][0] for field in ("criterion", "sampler") if given[field]}
+        self._own: dict[str, Any] = {field: given[field][0] for field in ("criterion", "sampler") if given[field]}
         self._own |= {"objectives": names} if own else {}
 
     def spec(self, fields: Mapping[str, Any]) -> StudySpec:

@@ -47,10 +47,11 @@ def optuna_study(
 def _trial(member: Member, dense: Mapping[str, int], objectives: Sequence[str], epsilon: float) -> FrozenTrial:
     values = [member.drop, *(member.ratio(name.removesuffix("_ratio")) for name in objectives[1:])]
     widest = {group: max(units, dense.get(group, units), 1) for group, units in member.levels.items()}
-    is_known, excess = None not in values, None if member.drop is None else member.drop - epsilon
+    known = [value for value in values if value is not None]
+    is_known, excess = len(known) == len(values), None if member.drop is None else member.drop - epsilon
     return create_trial(
         state=TrialState.COMPLETE if is_known else TrialState.FAIL,
-        values=values if is_known else None,
+        values=known if is_known else None,
         params=member.levels,
         distributions={group: IntDistribution(0, units) for group, units in widest.items()},
         constraints=None if excess is None else {CONSTRAINT: excess},
