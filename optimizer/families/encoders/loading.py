@@ -75,13 +75,20 @@ def pretrained(known: Any, directory: Path, **named: Any) -> tuple[Any, dict[str
 
 
 def model_class(config: Mapping[str, Any], otherwise: str) -> Any:
-    """Return the class that loads a checkpoint: the pruned one of an export of ours, or transformers' `otherwise`."""
+    """Return the class that loads a checkpoint: the pruned one of an export of ours, or transformers' `otherwise`.
+
+    Raises `InputError` for an architecture that is not among the latter's.
+    """
     admit_torchvision()
     import transformers
 
     if "pruned" in config:
         return getattr(modeling_pruned, config["architectures"][0])
-    return getattr(transformers, otherwise)
+    known, kind = getattr(transformers, otherwise), config["model_type"]
+    if kind not in known._model_mapping._model_mapping:
+        head = otherwise.removeprefix("AutoModel")
+        raise InputError("model", f"transformers has no {kind} {head}; give a model of another architecture")
+    return known
 
 
 def auto_class(head: Head) -> str:

@@ -18,6 +18,7 @@ from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.table import Table, table_hash
 
 NOWHERE = -1
+NO_TARGETS = np.zeros((0, 2), dtype=np.int64)
 NOTHING = 0  # the first token of every window stands for "no answer here"
 
 
@@ -105,13 +106,13 @@ def question_examples(encoder: Encoder, table: Table, role: str, *, may_refuse: 
         windows=Examples(
             role=role,
             token_ids=tuple(window.ids for window in windows),
-            labels=np.concatenate([_targets(read, spans[0]) for read, spans in zip(found, table.labels, strict=True)]),
+            labels=np.concatenate([NO_TARGETS, *map(_targets, found, table.labels[:, 0])]),
             hash=digest,
             pad_id=int(encoder.tokenizer.pad_token_id or 0),
             type_ids=types or None,
         ),
         members=members,
-        most=max(map(len, members)),
+        most=max(map(len, members), default=1),
         spans=tuple(window.spans for window in windows),
         contexts=tuple(context for _, context in table.texts),
         may_refuse=may_refuse,

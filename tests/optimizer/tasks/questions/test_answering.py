@@ -10,6 +10,7 @@ import pytest
 import torch
 from read_answers import scores
 from tiny_checkpoints import sentences, tokenizer
+from tiny_encoders import tiny
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
 from transformers import AutoTokenizer, BertForQuestionAnswering
 
@@ -24,7 +25,7 @@ from optimizer.tasks.questions.references import padded
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.table import Table
 
-SIZES = {"train": 300, "validation": 120, "test": 130}
+SIZES = {"train": 200, "validation": 100, "test": 110}
 Asked = dict[str, Any]
 
 
@@ -67,7 +68,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     table = Table(tuple((row["question"], row["context"]) for row in rows["train"]), padded(spans), (), (0, 1))
     examples = AnswerReader().examples(table, "train", Encoder(tokenizer=tokenizer(), max_length=32), {})
     train(BertForQuestionAnswering, examples, Answering(), root / "model", ("LABEL_0", "LABEL_1"))
-    store, result = study(root, epsilon=0.1)
+    store, result = study(root, epsilon=0.1, trials=4)
     return root, store, result
 
 
@@ -137,6 +138,14 @@ def test_a_reader_is_refused_for_whole_texts(finished: Finished, tmp_path: Path)
         study(root, "other", epsilon=0.1, data=str(tmp_path), calibration_examples=16)
 
 
+def test_an_architecture_without_such_a_head_is_named(finished: Finished, tmp_path: Path) -> None:
+    root, _, _ = finished
+    tiny("eurobert").base_model.save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="model: transformers has no eurobert ForQuestionAnswering; give a model of another"):
+        study(root, "other", epsilon=0.1, model=str(tmp_path))
+
+
 def test_long_contexts_are_read_in_windows_that_overlap() -> None:
     words = [f"w{i}" for i in range(40)]
     context = " ".join(words)
@@ -158,6 +167,7 @@ def test_long_contexts_are_read_in_windows_that_overlap() -> None:
     always = question_examples(encoder, table, "search", may_refuse=False)
     assert task.predictions(answers, always).tolist() == ["w20 w21", "w3"]
     assert task.predictions(answers[[1]], examples.subset([1])).tolist() == [""]
+    assert len(question_examples(encoder, Table((), padded([]), ()), "train", may_refuse=True)) == 0
     with pytest.raises(InputError, match="max_length: 12 tokens are too few for a question and its context"):
         question_examples(Encoder(tokenizer=tokenizer(), max_length=12), table, "search", may_refuse=True)
 
