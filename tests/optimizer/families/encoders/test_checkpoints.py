@@ -265,7 +265,7 @@ def test_an_adapter_alone_is_refused_with_its_remedy(tmp_path: Path) -> None:
 
 
 def test_a_sentence_transformer_is_a_bare_encoder_and_says_so(tmp_path: Path) -> None:
-    save_tiny(tmp_path)
+    configure(save_tiny(tmp_path), architectures=["BertModel"])
     (tmp_path / "modules.json").write_text("[]")
     assert "its pooling" in checked(tmp_path).notes[0]
 

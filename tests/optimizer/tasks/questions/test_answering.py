@@ -142,7 +142,7 @@ def test_an_architecture_without_such_a_head_is_named(finished: Finished, tmp_pa
     root, _, _ = finished
     tiny("eurobert").base_model.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="model: transformers has no eurobert ForQuestionAnswering; give a model of another"):
+    with pytest.raises(InputError, match="model: transformers has no eurobert ForQuestionAnswering; give"):
         study(root, "other", epsilon=0.1, model=str(tmp_path))
 
 
