@@ -36,7 +36,6 @@ def interleaved_latency(
     rng: np.random.Generator,
     seconds: float = 20.0,
     min_rounds: int = MIN_ROUNDS,
-    max_rounds: int = MAX_ROUNDS,
     clock: Clock = time.perf_counter,
 ) -> dict[Key, NDArray[np.float64]]:
     """Time every run once per round, in a fresh random order each round, after two warm-ups.
@@ -46,21 +45,20 @@ def interleaved_latency(
         rng: draws the orders.
         seconds: no further round is begun that would probably end past this budget, warm-up included.
         min_rounds: rounds taken even beyond the budget.
-        max_rounds: rounds after which to stop with time left.
         clock: monotonic seconds.
 
     Returns:
-        Seconds `(rounds,)` per key; index i is round i for all of them.
+        Seconds `(rounds,)` per key, of at most `MAX_ROUNDS` rounds; index i is round i for all of them.
     """
-    if not runs or not 1 <= min_rounds <= max_rounds:
-        raise ValueError(f"latency: needs runs and 1 <= min_rounds <= max_rounds, got {min_rounds=}, {max_rounds=}")
+    if not runs or not 1 <= min_rounds <= MAX_ROUNDS:
+        raise ValueError(f"latency: needs runs and 1 <= min_rounds <= {MAX_ROUNDS}, got {min_rounds=}")
     began = clock()
     for _ in range(WARM_UPS):
         for run in runs.values():
             run()
     samples: dict[Key, list[float]] = {key: [] for key in runs}
     round_s = 0.0
-    for done in range(max_rounds):
+    for done in range(MAX_ROUNDS):
         round_began = clock()
         if done >= min_rounds and round_began - began + round_s > seconds:
             break
@@ -90,7 +88,6 @@ def measure_latency(
     seconds: float = 20.0,
     threads: int | None = None,
     shape: Conditions | None = None,
-    clock: Clock = time.perf_counter,
 ) -> dict[Key, Compared]:
     """Measure the latency of one forward pass of every model, and its ratio to that of `models[dense]`.
 
@@ -103,7 +100,6 @@ def measure_latency(
         seconds: budget of all sessions together, as in `interleaved_latency`.
         threads: CPU threads; None keeps torch's own choice.
         shape: what the inputs look like, beside the batch; kept with every figure.
-        clock: monotonic seconds.
 
     Returns:
         Per key the median seconds of one pass ("latency") and the median per-round ratio ("latency_ratio"), each with
@@ -117,7 +113,7 @@ def measure_latency(
         found: dict[Key, Compared] = {}
         for session in sessions:
             runs = {key: forward_pass(model, inputs) for key, model in session.items()}
-            samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions), clock=clock)
+            samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions))
             costs = {key: latency_of(values, conditions) for key, values in samples.items()}
             found = {**compared(costs, dense=dense), **found}  # the dense model's figure is that of the first session
     return {key: found[key] for key in models}

@@ -91,11 +91,10 @@ class Evaluator:
         epsilon: float,
         seed: int,
         counted: Counted = lambda _config, _model: (),
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._space, self._build, self._dense, self.counted = space, build, dense, counted
         self._task, self._metric = dense.task, dense.task.metric
-        self._epsilon, self._seed, self._clock = epsilon, seed, clock
+        self._epsilon, self._seed = epsilon, seed
         self._labels = dense.examples.labels
         self._dense_scores = self._metric.per_example(dense.predictions, self._labels)
         self._screened: dict[Config, NDArray[np.float32]] = {}  # answers on the screening examples
@@ -113,7 +112,7 @@ class Evaluator:
 
     def evaluate(self, config: Config) -> Outcome:
         """Return the outcome of a config."""
-        started = self._clock()
+        started = time.monotonic()
         costs = self._costs(config)
         if not self._space.within_limits(config):
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
@@ -122,7 +121,7 @@ class Evaluator:
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
-        return replace(outcome, seconds=self._clock() - started)
+        return replace(outcome, seconds=time.monotonic() - started)
 
     def evaluate_model(
         self, model: nn.Module, config: Config, *, costs: tuple[Measurement, ...] | None = None

@@ -47,21 +47,21 @@ class Importance(View):
     groups: tuple[GroupImportance, ...]
 
 
-def importances(members: Sequence[Member], costs: Sequence[str], *, whole: int, seed: int = 0) -> list[Importance]:
+def importances(members: Sequence[Member], costs: Sequence[str], *, whole: int) -> list[Importance]:
     """Return the importance of groups for the drop and for each cost, from members that saw `whole` examples."""
     complete = [member for member in members if member.seen >= whole]
     chosen = [complete[i] for i in np.linspace(0, len(complete) - 1, min(MOST, len(complete)), dtype=int)]
-    return [_importance(chosen, quantity, seed) for quantity in dict.fromkeys((DROP, *costs))]
+    return [_importance(chosen, quantity) for quantity in dict.fromkeys((DROP, *costs))]
 
 
-def _importance(members: Sequence[Member], quantity: str, seed: int) -> Importance:
+def _importance(members: Sequence[Member], quantity: str) -> Importance:
     value = attrgetter(MEASURED_BY[quantity]) if quantity in MEASURED_BY else partial(_own, quantity)
     known = [member for member in members if value(member) is not None]
     values = np.array([value(member) for member in known], dtype=np.float64)
     levels = {name: np.array([m.levels[name] for m in known]) for name in (known[0].levels if known else ())}
     varied = {name: level for name, level in levels.items() if np.ptp(level) > 0}
     has_enough = len(known) >= LEAST and bool(varied) and np.ptp(values) > 0
-    shares = _shares(varied, values, seed) if has_enough else {}
+    shares = _shares(varied, values) if has_enough else {}
     groups = [
         GroupImportance(group=name, share=shares.get(name, 0.0), rank_correlation=_correlation(level, values))
         for name, level in levels.items()
@@ -74,7 +74,7 @@ def _own(quantity: str, member: Member) -> float | None:
     return member.own.get(quantity)
 
 
-def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64], seed: int) -> Mapping[str, float]:
+def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64]) -> Mapping[str, float]:
     import optuna  # this forest brings scikit-learn, which a server that starts should not wait for
     from optuna.distributions import BaseDistribution, IntDistribution
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
@@ -92,7 +92,7 @@ def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64],
             for i, value in enumerate(values)
         ]
     )
-    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
+    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
 def _correlation(level: NDArray[np.int_], values: NDArray[np.float64]) -> float | None:

@@ -23,19 +23,18 @@ def choose_shortlist(
     is_feasible: Callable[[Candidate], bool],
     cost_of: Callable[[Candidate], float],
     epsilon: float,
-    size: int = SIZE,
 ) -> list[Candidate]:
-    """Return at most `size` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible."""
+    """Return at most `SIZE` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible."""
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
         return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
     chosen = [
         min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
-        for stretch in _stretches(feasible, cost_of, size)
+        for stretch in _stretches(feasible, cost_of)
     ]
     rest = sorted((c for c in feasible if c not in chosen), key=lambda c: (not _is_safe(c, epsilon), cost_of(c)))
-    return sorted([*chosen, *rest[: size - len(chosen)]], key=cost_of)
+    return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=cost_of)
 
 
 def standard_error(candidate: Candidate) -> float:
@@ -50,15 +49,13 @@ def standard_error(candidate: Candidate) -> float:
     return float(np.sqrt(max(0.0, lost + gained - (lost - gained) ** 2 / n))) / n
 
 
-def _stretches(
-    feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float], size: int
-) -> list[list[Candidate]]:
+def _stretches(feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[list[Candidate]]:
     """Cut the span from the cheapest feasible candidate to the dense model into stretches of equal ratio.
 
     The cheap end gets most of the places: its candidates save most and are most likely to be refuted.
     """
     prices = np.array([cost_of(candidate) for candidate in feasible])
-    edges = np.geomspace(prices.min(), max(1.0, prices.max()), size + 1)[1:-1]
+    edges = np.geomspace(prices.min(), max(1.0, prices.max()), SIZE + 1)[1:-1]
     places = np.searchsorted(edges, prices, side="right")
     return [[c for c, at in zip(feasible, places, strict=True) if at == place] for place in sorted(set(places))]
 

@@ -114,10 +114,8 @@ class RemoteStudies:
 class RemoteListener:
     """Draw a server's events as live progress. `best` asks for the fewest FLOPs within ε from time to time."""
 
-    def __init__(
-        self, live: LiveProgress, best: Callable[[], float | None], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._live, self._best, self._clock = live, best, clock
+    def __init__(self, live: LiveProgress, best: Callable[[], float | None]) -> None:
+        self._live, self._best = live, best
         self._asked_at = float("-inf")
 
     def __call__(self, event: LiveEvent) -> None:
@@ -130,7 +128,7 @@ class RemoteListener:
         self._live(Event(**told))
 
     def _note_best(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if now - self._asked_at >= BEST_EVERY_S:
             self._asked_at = now
             self._live.note(self._best())

@@ -40,11 +40,11 @@ class Standing:
         return "now" if names.index(stage) == at else "done" if names.index(stage) < at else "later"
 
 
-def standing_of(study: Study, spec: StudySpec, state: State, *, now: datetime | None = None) -> Standing | None:
+def standing_of(study: Study, spec: StudySpec, state: State) -> Standing | None:
     """Return a study's progress, None once it has ended."""
     if study.state not in (StudyState.QUEUED, StudyState.RUNNING):
         return None
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     run = _run_of(state.service.jobs.jobs(study.id))
     is_waiting = study.state is StudyState.QUEUED
     told = [] if is_waiting else state.service.events.recent(study.id, limit=REMARKS, kind=STAGE)

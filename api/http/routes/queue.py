@@ -56,9 +56,9 @@ def read_queue(state: Shared, caller: Reader) -> Queue:
     return queue_of(state, caller)
 
 
-def queue_of(state: State, caller: Caller, *, now: datetime | None = None) -> Queue:
+def queue_of(state: State, caller: Caller) -> Queue:
     """Return the queue as a caller is shown it."""
-    now, jobs = now or datetime.now(UTC), state.service.jobs.live()
+    now, jobs = datetime.now(UTC), state.service.jobs.live()
     runs = {job.worker: job for job in jobs if job.worker}
     known = {worker.name: worker for worker in state.service.workers.all()}
     workers = [
