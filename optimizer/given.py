@@ -28,13 +28,15 @@ NAMED = ("criterion", "sampler", "objectives")  # fields of a stored spec that n
 class Given:
     """What takes the place of what a spec names: model, data, metric, criterion, sampler; each is optional.
 
-    Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`. Texts have a `checkpoint`, the
+    Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`, which its `processor` prepared
+    where it has one. Texts have a `checkpoint`, the
     directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. `objectives` are
     those of the study that are the caller's own. Raises `InputError` for images whose shapes or labels are not what
     they say.
     """
 
     model: nn.Module | None = None
+    processor: Any = None  # Any: a `Processor`, whose module knows transformers
     images: ImageData | None = None
     checkpoint: Path | None = None
     texts: Mapping[str, Sheet] | None = None

@@ -16,7 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from optimizer.door.pixels import images_of
 from optimizer.errors import InputError, a_kind
 from optimizer.families.names import TASK_NAMES
+from optimizer.families.networks.processor import Processor
 from optimizer.tasks.images.data import ImageData
+from optimizer.tasks.images.decode import taken
 from optimizer.tasks.texts.sheet import Sheet, sheet_of, sheet_of_dataset
 
 ONLY = "train"  # the name of a split that comes alone
@@ -40,8 +42,12 @@ class Data:
     images: ImageData | None = None
 
 
-def taken_data(data: object, *, is_of_images: bool, is_trained: bool = False) -> Data:
+def taken_data(
+    data: object, *, is_of_images: bool, is_trained: bool = False, processor: Processor | None = None
+) -> Data:
     """Return data as they were given; `is_of_images`: the model takes images; `is_trained`: as they are given.
+
+    The model's own `processor`, where it is known, prepares pictures.
 
     Raises `InputError` for what is not data, and for values that are neither texts nor images.
     """
@@ -54,7 +60,7 @@ def taken_data(data: object, *, is_of_images: bool, is_trained: bool = False) ->
     splits = {name: _split(name, value) for name, value in _by_split(data).items()}
     arrays = {name: split for name, split in splits.items() if not isinstance(split, Sheet)}
     if arrays or is_of_images:
-        return Data(task="images", fields={}, images=images_of(splits, is_trained=is_trained))
+        return Data(task="images", fields={}, images=images_of(splits, is_trained=is_trained, processor=processor))
     sheets = {name: split for name, split in splits.items() if isinstance(split, Sheet)}
     is_paired = all(OTHER in sheet.columns and TEXT in sheet.columns for sheet in sheets.values())
     return Data(task="texts", fields={"text_columns": (TEXT, OTHER)} if is_paired else {}, texts=sheets)
@@ -112,11 +118,12 @@ def _of_table(name: str, table: Any) -> Sheet | tuple[Any, Any]:  # Any: `datase
     labels = next((column for column in (LABEL, "labels") if column in table.column_names), None)
     if labels is None:
         raise InputError("data", f"{name} has no column 'label'; it has {', '.join(table.column_names)}")
-    return [_channels_first(np.asarray(image)) for image in table[pictures[0]]], np.asarray(table[labels])
+    return _pixels(name, table[pictures[0]]), np.asarray(table[labels])
 
 
-def _channels_first(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+def _pixels(name: str, pictures: Iterable[Any]) -> list[np.ndarray[Any, Any]]:
+    """Return the pixels of Pillow's pictures, each `(c, h, w)`."""
+    return [taken(picture, f"{name}, row {row}").pixels for row, picture in enumerate(pictures)]
 
 
 def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, Any]:
@@ -124,6 +131,8 @@ def _of_arrays(name: str, inputs: object, labels: object) -> Sheet | tuple[Any, 
     answers = _values(labels)
     if isinstance(inputs, pd.DataFrame):
         inputs = inputs.to_numpy()
+    if isinstance(inputs, list | tuple) and inputs and all(hasattr(each, "getbands") for each in inputs):
+        inputs = _pixels(name, inputs)
     if _is_of_numbers(inputs):
         _check_lengths(name, len(inputs), len(answers))  # type: ignore[arg-type]  # an array or a list of them
         return inputs, labels

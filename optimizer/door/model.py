@@ -11,8 +11,10 @@ from torch import nn
 
 from optimizer.door.folder import Folder
 from optimizer.errors import InputError, a_kind
-from optimizer.families.networks.names import IMAGE_MODEL_NAMES
+from optimizer.families.networks.names import IMAGE_MODEL_NAMES, reads_images
+from optimizer.families.networks.processor import Processor
 from optimizer.quiet import quiet_transformers
+from search_spaces.layouts.named import encoder_part
 from search_spaces.layouts.rows import ROWS
 
 WITH_TOKENIZER = "give it with its tokenizer: optimize((model, tokenizer), …)"
@@ -23,12 +25,14 @@ class Model:
     """A model by its `name`, which is only a label where a `module` or `saved` holds the model itself.
 
     A loaded text classifier is saved with its tokenizer, and enters like any directory: the same checks, its own copy
-    of the weights, in their own types. `saved` keeps the directory for as long as it is needed.
+    of the weights, in their own types. `saved` keeps the directory for as long as it is needed. An image network of
+    transformers may come with its image `processor`.
     """
 
     name: str
     module: nn.Module | None = None
     saved: Folder | None = None
+    processor: Processor | None = None
 
     @property
     def checkpoint(self) -> Path | None:
@@ -38,7 +42,20 @@ class Model:
     @property
     def is_of_images(self) -> bool:
         """Whether it can only be an image network."""
-        return self.module is not None or self.name in IMAGE_MODEL_NAMES
+        return self.module is not None or self.name in IMAGE_MODEL_NAMES or self._is_directory_of_images
+
+    @property
+    def prepares(self) -> Processor | None:
+        """What prepares its images, given with it or saved in its directory. Raises `InputError` for a broken one."""
+        if not self._is_directory_of_images:
+            return self.processor
+        from optimizer.families.networks.load import origin_in  # models of texts need none of it
+
+        return origin_in(Path(self.name)).processor
+
+    @property
+    def _is_directory_of_images(self) -> bool:
+        return self.module is None and Path(self.name).is_dir() and reads_images(Path(self.name))
 
 
 def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transformers is untyped
@@ -53,7 +70,8 @@ def taken_model(model: object, tokenizer: Any = None) -> Model:  # Any: transfor
         return _loaded(model, tokenizer)
     inner = getattr(model, "model", None)
     if isinstance(inner, nn.Module):  # a pipeline of transformers
-        return _loaded(inner, tokenizer or getattr(model, "tokenizer", None))
+        own = getattr(model, "tokenizer", None) or getattr(model, "image_processor", None)
+        return _loaded(inner, tokenizer or own)
     raise InputError(
         "model", f"cannot be {a_kind(model)}; give a name, a directory, (model, tokenizer), or a network as nn.Module"
     )
@@ -63,6 +81,9 @@ def _loaded(model: nn.Module, tokenizer: Any) -> Model:
     name = type(model).__name__
     if hasattr(model, "merge_and_unload"):
         raise InputError("model", f"{name} is an adapter around a model; give model.merge_and_unload()")
+    if "pixel_values" in getattr(tokenizer, "model_input_names", ()):
+        channels = int(getattr(encoder_part(getattr(model, "config", None)), "num_channels", 3))
+        return Model(name=name, module=model, processor=Processor(tokenizer, channels))
     if tokenizer is not None:
         return Model(name=name, saved=_saved(model, tokenizer))
     row = ROWS.get(getattr(getattr(model, "config", None), "model_type", ""))

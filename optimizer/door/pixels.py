@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from optimizer.errors import InputError, listed
+from optimizer.families.networks.processor import Processor
 from optimizer.tasks.images.data import (
     TEST_SHARE,
     ImageData,
@@ -17,23 +21,30 @@ from optimizer.tasks.images.data import (
     normalisation_of,
     stratified_indices,
 )
+from optimizer.tasks.images.decode import Decoded
+from optimizer.tasks.images.pixels import one_shape
 
 Arrays = tuple[Any, Any]  # Any: images `(n, c, h, w)` or `(n, h, w)`, labels `(n,)`; checked here
 CHANNELS = (1, 3)
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
 
 
-def images_of(splits: Mapping[str, object], *, is_trained: bool) -> ImageData:
+def images_of(splits: Mapping[str, object], *, is_trained: bool, processor: Processor | None = None) -> ImageData:
     """Return the images of a study by split; without a test split a stratified fifth of train is tested on.
 
-    Numbers are taken as they are, as float32. Bytes are pixels: they are normalised by mean and spread of train, and
-    refused where the network `is_trained`, since only its owner knows how it was normalised. Raises `InputError` for
+    Numbers are taken as they are, as float32. Bytes are pixels, of pictures of any size where the network has a
+    `processor`, which prepares them. Without one they are normalised by mean and spread of train, and refused where the
+    network `is_trained`, since only its owner knows how it was normalised. Raises `InputError` for
     anything but arrays of one shape with whole numbers from 0 as labels.
     """
     are_bytes = {name: _is_of_bytes(split) for name, split in splits.items()}
+    if processor and all(are_bytes.values()):
+        return _prepared(splits, processor)
     if is_trained and any(are_bytes.values()):
         raise InputError(
-            "data", "has images of bytes; give the numbers that the network takes, such as (X / 255 - mean) / spread"
+            "data",
+            "has images of bytes; give the numbers that the network takes, such as (X / 255 - mean) / spread, or a "
+            "network of transformers with its image processor: optimize((model, processor), …)",
         )
     parts: dict[str, Images] = {}
     for name, split in splits.items():
@@ -43,6 +54,8 @@ def images_of(splits: Mapping[str, object], *, is_trained: bool) -> ImageData:
         parts[kind] = _part(f"data[{name!r}]", split)
     if "train" not in parts:
         raise InputError("data", f"has no split 'train'; it has {listed(list(splits))}")
+    if len({*are_bytes.values()}) > 1:
+        raise InputError("data", "has bytes in one split and other numbers in another; give all alike")
     parts = _with_test(parts)
     channels, height, width = parts["train"].pixels.shape[1:]
     normalise = Normalisation((0.0,) * channels, (1.0,) * channels)
@@ -59,6 +72,28 @@ def images_of(splits: Mapping[str, object], *, is_trained: bool) -> ImageData:
         validation=parts.get("validation"),
         normalisation=normalise,
     )
+
+
+def _prepared(splits: Mapping[str, Any], processor: Processor) -> ImageData:
+    """Return pictures as the processor prepares them; a note counts what it converted."""
+    remarks: Counter[str] = Counter()
+    numbers: dict[str, object] = {}
+    for name, (images, labels) in splits.items():
+        read = [processor(Decoded(_picture(name, image), f"data[{name!r}][{i}]")) for i, image in enumerate(images)]
+        one_shape(read)
+        remarks.update(remark for image in read for remark in image.remarks)
+        numbers[name] = np.stack([image.pixels for image in read]), labels
+    notes = tuple(f"images {remark}: {count}" for remark, count in remarks.items())
+    return replace(images_of(numbers, is_trained=True), normalisation=processor.normalisation, notes=notes)
+
+
+def _picture(name: str, image: Any) -> NDArray[np.uint8]:
+    """Return the pixels of one picture `(c, h, w)`. Raises `InputError` for another shape."""
+    pixels: NDArray[np.uint8] = np.asarray(image)
+    pixels = pixels[None] if pixels.ndim == 2 else pixels
+    if pixels.ndim != 3 or pixels.shape[0] not in CHANNELS:
+        raise InputError("data", f"data[{name!r}] must have pictures of shape (c, h, w) or (h, w), got {pixels.shape}")
+    return pixels
 
 
 def _is_of_bytes(split: object) -> bool:

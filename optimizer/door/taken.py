@@ -56,12 +56,15 @@ class Taken:
             raise InputError("tokenizer", "belongs to a loaded model; give both")
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
         is_trained = self.model.module is not None
-        self.data = taken_data(data, is_of_images=self.model.is_of_images, is_trained=is_trained)
+        self.data = taken_data(
+            data, is_of_images=self.model.is_of_images, is_trained=is_trained, processor=self.model.prepares
+        )
         own, names = _own_objectives(objectives)
         named = {"metric": metric, "criterion": criterion, "sampler": sampler, "objectives": None if own else names}
         self._named = {field: value for field, value in named.items() if isinstance(value, str | tuple)}
         self.given = Given(
             model=self.model.module,
+            processor=self.model.processor,
             images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
             checkpoint=self.model.checkpoint,
             texts=self.data.texts,

@@ -34,7 +34,7 @@ USE_IMAGES = (
     "from optimizer import load_pruned",
     "",
     'model = load_pruned("DIR")',
-    "logits = model(pixel_values=images).logits  # normalised by the mean and spread in network.json",
+    "logits = model(pixel_values=images).logits  # prepared as preprocessor_config.json says, if it is there",
 )
 
 

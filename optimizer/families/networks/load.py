@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
 
-from torch import nn
-
 from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.families.encoders.family import EncoderFamily, proved_layout
@@ -42,7 +40,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     """Load data and network, train a network that needs it, refuse a broken baseline. Raises `InputError`."""
     device = check_device(spec.device)
     progress(f"loading {spec.task}", 0, 0)
-    origin = origin_of(spec, given.model)
+    origin = origin_of(spec, given)
     processor = origin.processor
     data = as_named(given.images or _named_images(spec, origin, processor), origin.labels)
     dense = _dense(origin, data)
@@ -100,15 +98,19 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     )
 
 
-def origin_of(spec: StudySpec, model: nn.Module | None) -> Origin:
+def origin_of(spec: StudySpec, given: Given) -> Origin:
     """Return where the dense network of a study comes from: Python, a file of weights, a directory, or its name."""
-    if model is not None:
-        return GivenModule(model)
+    if given.model is not None:
+        return GivenModule(given.model, given.processor)
     if spec.weights is not None:
         return WeightsFile(spec.model, Path(spec.weights))
     if spec.model in IMAGE_MODEL_NAMES:
         return Untrained(spec.model)
-    directory = Path(spec.model) if Path(spec.model).is_dir() else fetch_model(spec.model)
+    return origin_in(Path(spec.model) if Path(spec.model).is_dir() else fetch_model(spec.model))
+
+
+def origin_in(directory: Path) -> SavedModel | Exported:
+    """Return the network in a directory. Raises `InputError` for one that cannot be pruned."""
     check_image_directory(directory)
     return SavedModel(directory) if (directory / CONFIG).exists() else Exported(directory)
 

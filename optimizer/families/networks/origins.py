@@ -170,12 +170,17 @@ class SavedModel:
 
 @dataclass(frozen=True, slots=True)
 class GivenModule:
-    """A network given in Python, trained; a copy of it is pruned."""
+    """A network given in Python, trained, with its image processor if it has one; a copy of it is pruned."""
 
     module: nn.Module
+    processor: Processor | None = None
     normalisation = None
-    processor = None
-    labels: ClassVar[Mapping[int, str]] = {}
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """The names in its configuration, where it is of transformers."""
+        config = getattr(self.module, "config", None)
+        return label_names(config.to_dict()) if hasattr(config, "id2label") else {}
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return a copy. Raises `InputError` unless it is of float32 and gives one logit per class."""
