@@ -64,4 +64,5 @@ class AnswerReader:
 def _rows(sheet: Sheet, source: Source) -> Rows:
     texts = texts_of(sheet, source)
     spans = list(references(sheet, str(source.label_column), [None if row is None else row[1] for row in texts]))
-    return Rows(texts=texts, labels=padded(spans), is_unlabelled=np.array([row is None for row in spans], dtype=bool))
+    is_unlabelled = np.array([row is None for row in spans], dtype=bool)
+    return Rows(texts=texts, labels=padded(spans), is_unlabelled=is_unlabelled, shared=1)

@@ -108,4 +108,5 @@ def _table(rows: Rows, names: tuple[str, ...]) -> tuple[Table, list[str]]:
         f"{n} of {len(blank)} rows without {what} were set aside" for what, n in counts.items() if n
     ]
     texts = tuple(text for i in kept if (text := rows.texts[i]))
-    return Table(texts, rows.labels[kept], names, are_ids=rows.are_ids, documents=rows.documents), aside
+    table = Table(texts, rows.labels[kept], names, are_ids=rows.are_ids, documents=rows.documents, shared=rows.shared)
+    return table, aside

@@ -22,7 +22,7 @@ Names = Mapping[int, str]  # of the labels, as the model numbers them
 class Rows:
     """The rows of a sheet. `texts` are None where one is missing, `is_unlabelled` `(n,)` says which have no label.
 
-    `are_ids` and `documents` are those of a `Table`; `notes` say what was set aside.
+    `are_ids`, `documents` and `shared` are those of a `Table`; `notes` say what was set aside.
     """
 
     texts: list[tuple[str, ...] | None]
@@ -30,6 +30,7 @@ class Rows:
     is_unlabelled: NDArray[np.bool_]
     are_ids: bool = False
     documents: tuple[str, ...] | None = None
+    shared: int | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -82,18 +82,18 @@ def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table,
             return tables["train"], tables["validation"], tables["test"]
         case ["test", "train"]:
             size = min(SEARCH_FROM_TRAIN, len(tables["train"]) // 5)
-            search, pool = divide(tables["train"], size, "search")
+            search, pool = _apart(tables["train"], size, "search")
             notes.append("search examples were cut from train: a checkpoint trained on it has seen them")
             return pool, search, tables["test"]
         case ["train", "validation"]:
-            search, held = divide(tables["validation"], len(tables["validation"]) // 2, "halves")
+            search, held = _apart(tables["validation"], len(tables["validation"]) // 2, "halves")
             return tables["train"], search, held
         case ["test", "validation"]:
-            pool, search = divide(tables["validation"], int(len(tables["validation"]) * CALIBRATION_SHARE), "pool")
+            pool, search = _apart(tables["validation"], int(len(tables["validation"]) * CALIBRATION_SHARE), "pool")
             return pool, search, tables["test"]
         case [only]:
-            pool, rest = divide(tables[only], int(len(tables[only]) * CALIBRATION_SHARE), "pool")
-            search, held = divide(rest, int(len(rest) * SEARCH_SHARE), "search")
+            pool, rest = _apart(tables[only], int(len(tables[only]) * CALIBRATION_SHARE), "pool")
+            search, held = _apart(rest, int(len(rest) * SEARCH_SHARE), "search")
             notes.append(f"all examples come from one split ({only}): a checkpoint trained on it has seen them")
             return pool, search, held
     raise InputError("data", f"cannot make search and verification examples of splits {sorted(tables)}")
@@ -126,12 +126,28 @@ def _once(table: Table, split: str, notes: list[str]) -> tuple[Table, IntArray]:
     return replace(table.take(found.kept), labels=found.labels), found.kept
 
 
+def _apart(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
+    """Return about `size` examples and the others, as `divide` does; those that share a text are in the same part."""
+    if table.shared is None:
+        return divide(table, size, purpose)
+    places: dict[str, int] = {}
+    group = np.array([places.setdefault(texts[table.shared], len(places)) for texts in table.texts])
+    counts = np.bincount(group)
+    order = _rng(purpose, table).permutation(len(counts))
+    is_first = np.isin(group, order[np.cumsum(counts[order]) - counts[order] / 2 <= size])
+    return table.take(np.flatnonzero(is_first)), table.take(np.flatnonzero(~is_first))
+
+
+def _rng(purpose: str, table: Table) -> np.random.Generator:
+    return np.random.default_rng(int(sha256(f"{purpose}/{table_hash(table)}".encode()).hexdigest()[:16], 16))
+
+
 def divide(table: Table, size: int, purpose: str) -> tuple[Table, Table]:
     """Return `size` examples, stratified by label, and the others; both in the table's order.
 
     The draw depends on the examples and the purpose alone, so that all studies of a data set share their splits.
     """
-    rng = np.random.default_rng(int(sha256(f"{purpose}/{table_hash(table)}".encode()).hexdigest()[:16], 16))
+    rng = _rng(purpose, table)
     position = np.empty(len(table))
     strata = _strata(table)
     for stratum in np.unique(strata):
@@ -147,7 +163,7 @@ def _alike(pool: Table, model: Table, size: int) -> tuple[Table, Table]:
     GLUE's SST-2 is trained on phrases and tested on sentences of twice their length; what a layer sees depends on it.
     For every quantile of the lengths in `model` the nearest length that is left is taken, at random among equals.
     """
-    rng = np.random.default_rng(int(sha256(f"calibration/{table_hash(pool)}".encode()).hexdigest()[:16], 16))
+    rng = _rng("calibration", pool)
     lengths, wanted = _lengths(pool), _lengths(model)
     by_length = np.lexsort((rng.random(len(pool)), lengths))
     strata = [by_length[_strata(pool)[by_length] == stratum] for stratum in np.unique(_strata(pool))]

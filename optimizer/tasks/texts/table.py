@@ -15,7 +15,8 @@ class Table:
 
     `names` are label names by id, of which the data have those `present`; numbers and texts have no names. `are_ids`:
     the data hold ids, which `names` describe. `documents`: the first text of every example is a query, the others are
-    its documents, and these are ranked with them; None for other tasks.
+    its documents, and these are ranked with them; None for other tasks. `shared`: which of its texts an example may
+    share with others, all of which then have the same role, as the questions about one context do.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -24,6 +25,7 @@ class Table:
     present: tuple[int, ...] | None = None
     are_ids: bool = False
     documents: tuple[str, ...] | None = None
+    shared: int | None = None
 
     def __len__(self) -> int:
         """The number of examples."""

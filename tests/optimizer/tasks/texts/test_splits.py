@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -160,3 +162,19 @@ def test_splits_of_the_same_texts_are_refused_with_what_became_of_them() -> None
     same = {"train": table(50), "test": table(50)}
     with pytest.raises(InputError, match=r"no .* example is left .*: .*40 set aside because their text is among"):
         cut(same, calibration=20)
+
+
+@pytest.mark.parametrize("name", ["no validation", "no test", "one"])
+def test_examples_that_share_a_text_have_the_same_role(name: str) -> None:
+    asked = {
+        split: replace(each, texts=tuple((*text, f"{split} {i // 7}") for i, text in enumerate(each.texts)), shared=1)
+        for split, each in SPLITS[name].items()
+    }
+    splits, alone = cut(asked, calibration=50), cut(SPLITS[name], calibration=50)
+    search, held, rest = (
+        {context for _, context in part}
+        for part in (splits.search.texts, splits.verification.texts, splits.train.texts + splits.calibration.texts)
+    )
+    assert not (search & held or search & rest or held & rest)
+    assert abs(len(splits.search) - len(alone.search)) <= 7
+    assert abs(len(splits.verification) - len(alone.verification)) <= 7
