@@ -16,7 +16,7 @@ def predict(
 ) -> NDArray[np.float32]:
     """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode."""
     device = next(model.parameters()).device
-    batch_size = batch_size or _batch_size(len(examples), device)
+    batch_size = batch_size or max(1, _batch_size(len(examples), device) // examples.inputs_each)
     order = np.argsort(examples.lengths, kind="stable")
     batches = examples.batches(batch_size=batch_size, device=device, order=order)
     with torch.inference_mode():

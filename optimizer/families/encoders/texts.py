@@ -66,7 +66,8 @@ class TextRequests:
 
     def batch_size(self, examples: AnyExamples) -> int:
         """Return as many texts as have about `CALIBRATION_TOKENS` tokens."""
-        return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // int(examples.lengths.max())))
+        tokens = int(examples.lengths.max()) * examples.inputs_each
+        return max(1, min(CALIBRATION_BATCH, CALIBRATION_TOKENS // tokens))
 
     def count(self, model: nn.Module) -> FlopCount:
         """Return the FLOPs by length in tokens."""

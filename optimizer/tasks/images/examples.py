@@ -28,6 +28,7 @@ class ImageExamples:
     hash: str
 
     cut = 0  # images are never cut
+    inputs_each = 1
 
     def __len__(self) -> int:
         """The number of examples."""

@@ -53,6 +53,11 @@ class QuestionExamples(Examples):
         return np.asarray(self._places(np.arange(len(self)), tokens=0) != NOWHERE)
 
     @property
+    def inputs_each(self) -> int:
+        """The most windows of a question."""
+        return self.most
+
+    @property
     def told(self) -> dict[str, Any]:
         """Whether "no answer" is an answer."""
         return {"handle_impossible_answer": self.may_refuse}

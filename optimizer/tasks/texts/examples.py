@@ -49,6 +49,11 @@ class Examples:
         return np.ones(len(self), dtype=bool)
 
     @property
+    def inputs_each(self) -> int:
+        """The most inputs to a model that one example has."""
+        return 1
+
+    @property
     def told(self) -> dict[str, Any]:
         """What a model's configuration says of such examples."""
         return {}

@@ -154,6 +154,7 @@ def test_long_contexts_are_read_in_windows_that_overlap() -> None:
     encoder = Encoder(tokenizer=tokenizer(), max_length=24)
     examples = question_examples(encoder, table, "search", may_refuse=True)
     assert examples.cut == 1  # the long question
+    assert examples.inputs_each == 3
     assert examples.labels.tolist() == [("w20 w21",), ()]
     read = [[words[i] for i in row[3:-1] - 4] for row in examples.token_ids[:3]]
     assert [(row[0], row[-1]) for row in read] == [("w0", "w19"), ("w12", "w31"), ("w24", "w39")]
