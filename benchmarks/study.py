@@ -75,6 +75,7 @@ def bill_of(before: Ran, after: Ran, study: Ran, bank_bytes: int) -> dict[str, A
         "candidates": result["candidates_evaluated"],
         "stopped_early": result["stopped_early"],
         "seconds": seconds,
+        "cpu_s": study.cpu_s,
         "dense_evaluations": evaluations,
         "total_dense_evaluations": sum(evaluations.values()),
         "stitch_share": seconds["stitch"] / asked,
@@ -98,6 +99,7 @@ def show(bill: dict[str, Any], console: Console) -> None:
     first, last = bill["dense_evaluation_s"]
     peak = bill["peak_bytes"]
     console.print(f"one dense evaluation ({bill['examples']} examples): {first:.2f} s before, {last:.2f} s after")
+    console.print(f"CPU time of the study: {bill['cpu_s']:.0f} s")
     console.print(f"candidates: {bill['candidates']}, {bill['stopped_early']['candidates']} of them stopped early")
     console.print(f"stitching: {bill['stitch_share']:.1%} of the time of the answers that the models are made for")
     console.print(f"loop, sampler and store: {bill['overhead_share']:.1%} of the study")
