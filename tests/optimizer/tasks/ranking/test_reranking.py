@@ -31,7 +31,7 @@ CROSS_ENCODER: dict[str, Any] = {  # as sentence-transformers 6 saves one
     "modules.json": [{"idx": 0, "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}],
     "config_sentence_transformers.json": {"activation_fn": "torch.nn.modules.linear.Identity", "prompts": {}},
 }
-SIZES = {"train": 40, "validation": 30, "test": 40}  # queries
+SIZES = {"train": 30, "validation": 24, "test": 30}  # queries
 
 
 def relevance(document: str) -> int:
@@ -69,7 +69,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     train(BertForSequenceClassification, examples, Reranking(), root / "model", ("score",))
     for name, content in CROSS_ENCODER.items():
         (root / "model" / name).write_text(json.dumps(content))
-    return root, *study(root, epsilon=0.1)
+    return root, *study(root, epsilon=0.1, trials=3)
 
 
 def mean_ndcg(frame: pd.DataFrame, scores: Sequence[float]) -> float:

@@ -23,7 +23,7 @@ from optimizer.tasks.texts.data import Data, read_splits
 from optimizer.tasks.texts.examples import Encoder
 from optimizer.tasks.texts.known import resolve_task
 
-DOCUMENTS, SIZES = 120, {"train": 40, "dev": 40, "test": 45}
+DOCUMENTS, SIZES = 80, {"train": 30, "dev": 30, "test": 40}
 Judgements = dict[tuple[int, int], int]  # query, document -> relevance
 
 
@@ -58,7 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         splits[split] = near | {(q, int(rng.integers(DOCUMENTS))): 1 for q in range(first, first + n)}
         first += n
     save_collection(root / "data", corpus, queries, splits)
-    return root, *study(root, epsilon=0.2, metric="cosine-ndcg@10")
+    return root, *study(root, epsilon=0.2, metric="cosine-ndcg@10", trials=3)
 
 
 def test_a_front_of_embedders_is_verified_by_query_and_exported(finished: Finished, tmp_path: Path) -> None:
