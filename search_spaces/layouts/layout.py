@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
@@ -51,11 +51,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """An attribute of a module that holds a number proportional to the units of a group."""
+    """An attribute of a module that holds a number proportional to the units of a group, in a tuple at `place`."""
 
     path: str
     attribute: str
     per_unit: int
+    place: int | None = None
+
+    def set(self, module: nn.Module, units: int) -> None:
+        """Set the attribute of the `module` at the path to so many units."""
+        number: int | tuple[int, ...] = self.per_unit * units
+        if self.place is not None:
+            old = getattr(module, self.attribute)
+            number = (*old[: self.place], self.per_unit * units, *old[self.place + 1 :])
+        setattr(module, self.attribute, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def shrink(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None
     kinds = {group.name: group.kind for group in layout.groups}
     for name, units in kept.items():
         for count in layout.counts.get(name, ()):
-            setattr(model.get_submodule(count.path), count.attribute, count.per_unit * len(units))
+            count.set(model.get_submodule(count.path), len(units))
         if len(units) and name in layout.arguments:
             argument = layout.arguments[name]
             take_units(model.get_submodule(argument.path), argument.name, units)

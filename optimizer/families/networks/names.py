@@ -27,7 +27,8 @@ SMALLEST: Mapping[str, int] = {  # side of the smallest image, in pixels, that e
 FROM_TORCHVISION = tuple(name for name in SMALLEST if name not in DEFINED_HERE)
 IMAGE_MODEL_NAMES = (*DEFINED_HERE, *FROM_TORCHVISION)
 TRACED = (
-    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "poolformer", "regnet", "resnet", "swin",
+    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "poolformer",
+    "regnet", "resnet", "swin", "swinv2",
 )  # fmt: skip
 IMAGE_FAMILIES = (*architectures("pixels"), *TRACED)  # of transformers
 DESCRIPTION, CONFIG = "network.json", "config.json"  # what a network is built from: here, and in transformers

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
 
 from search_spaces.groups import Group, GroupKind, channel_levels
 from search_spaces.layouts.layers import side_sizes
-from search_spaces.layouts.layout import Axis, Layout, Link, UnprunableModelError
+from search_spaces.layouts.layout import Axis, Count, Layout, Link, Side, UnprunableModelError
 from search_spaces.layouts.traced.dependencies import Dependencies, OutputError
 from search_spaces.layouts.traced.inputs import Inputs
 from search_spaces.layouts.traced.proved import largest_proved
@@ -106,7 +106,23 @@ def _complete(links: Sequence[Link]) -> bool:
 def _space(model: nn.Module, found: Mapping[str, tuple[Link, ...]], round_to: int) -> Layout:
     groups = tuple(_group(name, index, links, round_to) for index, (name, links) in enumerate(found.items()))
     sizes = {link.side: _size(model, link) for links in found.values() for link in links}
-    return Layout(groups, found, sizes)
+    counts = {
+        name: tuple(each for link in links for each in _counts(model, link, sizes)) for name, links in found.items()
+    }
+    return Layout(groups, found, sizes, counts=counts)
+
+
+def _counts(model: nn.Module, link: Link, sizes: Mapping[Side, int]) -> Iterator[Count]:
+    """Yield the attributes of a bare parameter's owner that hold its size, such as a shape that it is viewed in."""
+    if link.axis is not Axis.PARAMETER or len(link.entries) != sizes[link.side]:
+        return
+    owner, per_unit = link.path.rpartition(".")[0], len(link.entries) // (int(link.units.max()) + 1)
+    for attribute, value in vars(model.get_submodule(owner)).items():
+        if type(value) is int and value == len(link.entries):
+            yield Count(path=owner, attribute=attribute, per_unit=per_unit)
+        elif type(value) is tuple and value.count(len(link.entries)) == 1:
+            place = value.index(len(link.entries))
+            yield Count(path=owner, attribute=attribute, per_unit=per_unit, place=place)
 
 
 def _group(name: str, index: int, links: Sequence[Link], round_to: int) -> Group:

@@ -81,19 +81,20 @@ class _Seeing(nn.Module):
         self.dense, self.small, self.kept, self.channels = dense, small, kept, channels
 
     def forward(self, inputs: Tensor, *others: Any, **named: Any) -> Any:
-        dim = self._dim(inputs)
-        if dim is None:
-            return self.dense(inputs, *others, **named)
         kept = self.kept.to(inputs.device)
-        taken = inputs.index_select(dim, kept)
-        output = self.small(taken, *others, **named)
-        if not isinstance(output, Tensor) or output.shape != taken.shape:
-            return self.dense(inputs, *others, **named)
-        return torch.zeros_like(inputs, dtype=output.dtype).index_copy(dim, kept, output)
+        for dim in self._places(inputs):
+            taken = inputs.index_select(dim, kept)
+            try:
+                output = self.small(taken, *others, **named)
+            except RuntimeError:  # its channels are elsewhere
+                continue
+            if isinstance(output, Tensor) and output.shape == taken.shape:
+                return torch.zeros_like(inputs, dtype=output.dtype).index_copy(dim, kept, output)
+        return self.dense(inputs, *others, **named)
 
-    def _dim(self, inputs: Tensor) -> int | None:
-        """Return where the channels are: first after the batch, or last."""
+    def _places(self, inputs: Tensor) -> list[int]:
+        """Return where the channels may be: first after the batch, or last."""
         first = isinstance(self.dense, nn.GroupNorm) or "2d" in type(self.dense).__name__
         first |= getattr(self.dense, "data_format", "") == "channels_first"
         places = (1, inputs.ndim - 1) if first else (inputs.ndim - 1, 1)
-        return next((place for place in places if inputs.shape[place] == self.channels), None)
+        return [place for place in places if inputs.shape[place] == self.channels]

@@ -147,19 +147,21 @@ def test_what_attention_reads_stays_dense_while_the_rest_is_pruned() -> None:
     assert [group.name for group in discover_channels(Attention(), torch.randn(1, 5, 4)).groups] == ["up"]
 
 
-class Scaled(nn.Module):
+class Scale(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.scale, self.head = nn.Conv2d(1, 8, 1), nn.Parameter(torch.rand(8, 1, 1)), nn.Conv2d(8, 2, 1)
+        self.scale, self.viewed_as = nn.Parameter(torch.rand(8)), (8, 1, 1)  # as timm's layer scales keep their shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.scale * self.conv(x))
+        return self.scale.view(self.viewed_as) * x
 
 
-def test_a_parameter_that_no_layer_owns_follows_too() -> None:
-    space = discover_channels(Scaled(), torch.randn(1, 1, 4, 4))
-    assert ("scale", Axis.PARAMETER) in sides(space, "conv")
-    assert space.dims() == {"scale": 0}
+def test_a_parameter_that_no_layer_owns_follows_too_and_so_do_the_numbers_of_its_owner() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 8, 1), Scale(), nn.Conv2d(8, 2, 1))
+    space = discover_channels(model, torch.randn(1, 1, 8, 8), round_to=4)  # as many rows and columns as channels
+    assert ("1.scale", Axis.PARAMETER) in sides(space, "0")
+    assert space.dims() == {"1.scale": 0}
+    assert sliced(model, space, {"0": torch.arange(4)})(torch.randn(1, 1, 8, 8)).shape == (1, 2, 8, 8)
 
 
 def test_ignored_layers_keep_their_outputs() -> None:

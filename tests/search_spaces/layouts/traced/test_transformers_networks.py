@@ -19,6 +19,9 @@ from search_spaces.transforms.units.costs import network_flops_cost
 SIDE = 16
 _TWO = {"hidden_sizes": [16, 32], "depths": [1, 1]}
 _STEPS = {"kernel_sizes": [3, 3, 5], "strides": [1, 2, 2], "num_block_repeats": [1, 1, 1], "expand_ratios": [1, 6, 6]}
+_WINDOWS = {
+    "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 2, "patch_size": 2, "image_size": SIDE
+}  # fmt: skip
 NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {  # groups, settings
     "resnet": (4, _TWO | {"embedding_size": 16, "layer_type": "basic"}),
     "convnext": (4, _TWO | {"num_stages": 2, "patch_size": 2}),
@@ -35,10 +38,8 @@ NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {  # groups, settings
         4,
         _TWO | {"num_encoder_blocks": 2, "patch_sizes": [3, 3], "strides": [2, 2], "padding": [1, 1]},
     ),
-    "swin": (
-        3,
-        {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 2, "patch_size": 2, "image_size": SIDE},
-    ),
+    "swinv2": (3, _WINDOWS),
+    "swin": (3, _WINDOWS),
 }
 
 
