@@ -38,7 +38,6 @@ VISION: dict[str, dict[str, Any]] = {
     "metaclip_2": _OF_TWO,
     "siglip": _OF_TWO,
 }
-OF_EVERY_PART = ("vit", "beit", "beit with one table", "dinov2 with gates", "clip", "siglip")
 WHISPER = {
     "d_model": WIDTH,
     "encoder_layers": 2,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from tiny_vision import OF_EVERY_PART, SIDE, VISION, tiny_vision
+from tiny_vision import SIDE, VISION, tiny_vision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,6 +35,7 @@ from studies.opening import open_store
 from studies.records import CandidateState
 
 CLASSES = 10
+OF_EVERY_PART = ("vit", "beit", "beit with one table", "dinov2 with gates", "clip", "siglip")
 ALIKE = tuple(name for name in VISION if name not in OF_EVERY_PART)  # other architectures of the same parts
 
 
