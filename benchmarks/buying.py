@@ -1,4 +1,6 @@
-"""Promise against frequency of certificates by bought labels: part of `python -m benchmarks.truth`.
+"""Promise against frequency of certificates by bought labels: `python -m benchmarks.buying` prints Markdown tables.
+
+`python -m benchmarks.truth` prints them as well.
 
 In every world the true drop is exactly ε, so each certificate is false; at most one in a hundred studies may give one.
 A world is a row of data; add rows to ask about others.
@@ -6,6 +8,7 @@ A world is a row of data; add rows to ask about others.
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -161,3 +164,10 @@ def tables(repeats: int) -> Iterator[str]:
     ):
         power, labels = labels_needed(drop, disagreeing, n, repeats=max(20, repeats // 20))
         yield f"| {drop:g} | {100 * disagreeing:g} % | {n:,} | {100 * power:.0f} % | {labels:,.0f} |"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=1000, help="studies of each world")
+    for line in tables(parser.parse_args().repeats):
+        print(line, flush=True)

@@ -2,7 +2,8 @@
 
 A verdict is computed on demand: at another ε the same figures are judged again. At the ε for which a study fixed its
 certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
-corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist.
+corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist. A member that bought
+labels certify at an ε is certified at it and at every larger one.
 A metric that counts correct answers has a bound. F1, Matthews' correlation of up to ten classes and means of shares
 have those that were stored at verification. With any other metric, and in studies verified before these bounds, a
 member is `verified` at most: a bootstrap ignores errors outside its sample.
@@ -66,13 +67,13 @@ def judge(
     else:
         on_list = {number: p for number, p in p_values.items() if number in listed.members}
         certified, end = _corrected(on_list, len(listed.members), alpha), None
+    by_labels = {number for number, found in bought.items() if found.is_certified_at(epsilon)}
+    waiting = {n for n, p in p_values.items() if p <= alpha and n not in by_labels and _is_behind(n, end, listed)}
     return {
         number: Judgement(
-            verdict=Verdict.CERTIFIED
-            if number in bought and bought[number].is_certified_at(epsilon)
-            else _verdict(verification, epsilon, is_certified=number in certified),
+            verdict=_verdict(verification, epsilon, is_certified=number in certified | by_labels),
             upper_95=bounds[number][0],
-            blocked_by=end if _is_behind(number, end, listed) and p_values[number] <= alpha else None,
+            blocked_by=end if number in waiting else None,
             bought=bought.get(number),
         )
         for number, verification in tried.items()

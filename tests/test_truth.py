@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks import buying
 from benchmarks.truth import WORLDS, false_certificates, studies
 
 
@@ -19,3 +20,15 @@ def test_the_fixed_sequence_leaves_fewer_studies_without_a_certificate_than_holm
     rules = studies(1821, repeats=60)
     assert rules["fixed sequence"].nothing < rules["Holm"].nothing
     assert rules["fixed sequence"].false <= 0.15  # 5 % exceeds this once in 500 times
+
+
+@pytest.mark.parametrize("world", [buying.WORLDS[0], buying.WORLDS[7]], ids=lambda world: world.name)
+def test_bought_labels_certify_a_true_drop_of_epsilon_once_in_a_hundred_at_most(world: buying.World) -> None:
+    assert buying.false_purchases(world._replace(n=1500), repeats=100) <= 0.05  # 1 % exceeds this once in 2,000 times
+
+
+def test_bought_labels_certify_a_good_member_where_a_plain_test_at_every_batch_certifies_bad_ones() -> None:
+    certified, labels = buying.labels_needed(0.0, 0.037, 15_000, repeats=10)
+    assert certified >= 0.8
+    assert labels < 400
+    assert buying.plain_tests(n=2000, repeats=150) > 0.1

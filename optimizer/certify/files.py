@@ -10,7 +10,7 @@ from pathlib import Path
 from optimizer.certify.ask import Row, rows_of
 from optimizer.certify.bought import BATCH, UNKNOWN, Standing, labels_in_words
 from optimizer.certify.sequence import Plan
-from optimizer.certify.standing import bought_by, give_labels, standing_of, wanted_rows
+from optimizer.certify.standing import bought_by, give_labels, wanted_rows
 from optimizer.errors import InputError
 from optimizer.tasks.texts.files import READERS, read_file
 from optimizer.tasks.texts.sheet import Sheet
@@ -36,9 +36,8 @@ def write_next(store: StudyStore, study: Study, path: Path | None, *, batch: int
 
 def take_back(store: StudyStore, study: Study, path: Path | None) -> Standing:
     """Keep the labels of a filled-in file, if there is one, and return the standing. Raises `InputError`."""
-    if path is None:
-        return standing_of(store, study)
-    return give_labels(store, study, read_labels(path, bought_by(store, study)))
+    purchases = bought_by(store, study)
+    return give_labels(store, study, {} if path is None else read_labels(path, purchases))
 
 
 def _write(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:

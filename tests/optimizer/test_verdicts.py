@@ -6,6 +6,7 @@ import pytest
 
 from objectives.measurement import Interval
 from optimizer.certification import CertificationList
+from optimizer.member import Bought
 from optimizer.verdicts import judge
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Origin, Proposal, Verdict, Verification
@@ -103,3 +104,22 @@ def test_at_another_epsilon_the_whole_list_is_corrected() -> None:
 def test_exact_agreement_certifies_nothing_at_zero_and_a_clear_gain_does() -> None:
     assert in_sequence(counted(0, 0), epsilon=0.0, order=(0,)) == [("verified", None)]
     assert in_sequence(counted(0, 30), epsilon=0.0, order=(0,)) == [("certified", None)]
+
+
+def test_bought_labels_certify_at_their_epsilon_and_above_it() -> None:
+    members = [verified(0, counted(45, 0)), verified(1, counted(20, 20))]
+    bought = Bought(
+        candidate=1, epsilon=EPSILON, alpha=0.01, texts=900, disagreements=40, labels=31, checks=9, differing=0,
+        upper=0.009, certified=True,
+    )  # fmt: skip
+    listed = CertificationList(EPSILON, (0, 1))
+    found = judge(members, EPSILON, listed, {1: bought})
+    assert [(found[n].verdict, found[n].blocked_by) for n in (0, 1)] == [
+        (Verdict.VERIFIED, None),
+        (Verdict.CERTIFIED, None),
+    ]
+    assert found[1].bought == bought
+    assert judge(members, 0.02, listed, {1: bought})[1].verdict is Verdict.CERTIFIED
+    assert judge(members, EPSILON, listed)[1].blocked_by == 0
+    waits = bought.model_copy(update={"certified": False})
+    assert judge(members, EPSILON, listed, {1: waits})[1].verdict is Verdict.VERIFIED
