@@ -50,7 +50,7 @@ def test_a_member_is_beaten_beyond_two_standard_errors_alone() -> None:
 
 def test_a_study_keeps_a_part_of_its_error_for_bought_labels_unless_it_is_older(tmp_path: Path) -> None:
     spec = {"model": "phrases-mini", "task": "phrases", "epsilon": 0.01}
-    new, old = StudySpec(**spec), StudySpec.stored(spec)
+    new, old = StudySpec.model_validate(spec), StudySpec.stored(spec)
     assert verification_alpha(new, METRICS["accuracy"]) == 0.04
     assert verification_alpha(new, METRICS["f1"]) == verification_alpha(old, METRICS["accuracy"]) == 0.05
     known = with_shortlist(None, SHORTLIST, cost_of=cost_of, epsilon=0.01, alpha=0.04)
