@@ -22,6 +22,7 @@ from studies.rules import readable_data
 from studies.store import (
     CandidateNotFoundError,
     LabelError,
+    PurchaseError,
     StoreError,
     StoreUnavailableError,
     StoreUnusableError,
@@ -61,6 +62,7 @@ STATUS: Mapping[type[Exception], int] = {
     StudyTornError: 409,
     StudySlugError: 422,
     LabelError: 422,
+    PurchaseError: 409,
     BrokenSpecError: 409,
     InputError: 422,
     JobNotFoundError: 404,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 
+from optimizer.certify.answers import Answers, Given, answers_of
 from optimizer.certify.ask import Row, rows_of
-from optimizer.certify.bought import BATCH, UNKNOWN, Standing, labels_in_words
+from optimizer.certify.bought import BATCH, Standing
 from optimizer.certify.sequence import Plan
 from optimizer.certify.standing import bought_by, give_labels, wanted_rows
 from optimizer.errors import InputError
 from optimizer.tasks.texts.files import READERS, read_file
 from optimizer.tasks.texts.sheet import Sheet
 from search_spaces.files import written_whole
-from studies.purchases import SKIPPED, Answer, Purchase
+from studies.purchases import Purchase
 from studies.records import Study
 from studies.store import StudyStore
 
@@ -50,29 +50,18 @@ def _write(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
         writer.writerows([row.id, *row.text.content, ""] for row in rows)
 
 
-def read_labels(path: Path, purchases: Sequence[Purchase]) -> dict[int, dict[int, Answer]]:
-    """Return the labels of a filled-in file: purchase -> place -> answer. Rows without a label are left out.
+def read_labels(path: Path, purchases: Sequence[Purchase]) -> Answers:
+    """Return the labels of a filled-in file. Rows without a label may be left out.
 
     Raises `InputError` naming the row for a text that was changed, an unknown or repeated id, and what is no label.
     """
     sheet = _sheet(path)
-    asked = {row.id: (purchase, row) for purchase in purchases for row in rows_of(purchase)}
-    found: dict[int, dict[int, Answer]] = {}
-    seen: set[str] = set()
-    labels = [_text(value) for value in sheet.column(LABEL, "labels")]
-    for place, name in enumerate(_text(value) for value in sheet.column(ID, "labels")):
-        where = sheet.where(place, ID)
-        if name in seen or name not in asked:
-            why = "occurs twice" if name in seen else "was never asked"
-            raise InputError("labels", f"{where}: {name!r} {why}; keep each row as it was written, once")
-        seen.add(name)
-        purchase, row = asked[name]
-        _check_text(sheet, place, row, Plan.of(purchase))
-        label = _label(labels[place], Plan.of(purchase).classes, sheet.where(place, LABEL))
-        answers = found.setdefault(purchase.number, {})
-        answers[row.text.place] = _with(answers.get(row.text.place, Answer()), label, row)
-    if all(part is None for part in chain.from_iterable(a for each in found.values() for a in each.values())):
-        raise InputError("labels", f"{path} holds no label; fill in the column {LABEL!r}")
+    ids, labels = ([_text(value) for value in sheet.column(column, "labels")] for column in (ID, LABEL))
+    given = (Given(name, labels[place], sheet.where(place, LABEL)) for place, name in enumerate(ids))
+    found = answers_of(given, purchases)
+    texts = {row.id: (row, Plan.of(purchase)) for purchase in purchases for row in rows_of(purchase)}
+    for place, name in enumerate(ids):
+        _check_text(sheet, place, *texts[name])
     return found
 
 
@@ -92,21 +81,6 @@ def _check_text(sheet: Sheet, place: int, row: Row, plan: Plan) -> None:
                 "labels",
                 f"{sheet.where(place, column)}: the text was changed; restore {text!r:.80} and fill in labels only",
             )
-
-
-def _label(written: str, classes: Sequence[str], where: str) -> int | None:
-    """Return the class that a label names, by name or in another case; None where there is none yet."""
-    if written in ("", UNKNOWN):
-        return SKIPPED if written else None
-    for spelling in (str, str.casefold):
-        names: Mapping[str, int] = {spelling(name): number for number, name in enumerate(classes)}
-        if spelling(written) in names and len(names) == len(classes):
-            return names[spelling(written)]
-    raise InputError("labels", f"{where}: {written!r:.40} is no label; write {labels_in_words(classes)}")
-
-
-def _with(answer: Answer, label: int | None, row: Row) -> Answer:
-    return answer._replace(**{"again" if row.is_second else "label": label})
 
 
 def _named(columns: Sequence[str]) -> list[str]:

@@ -160,9 +160,9 @@ def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
         return tmp_path / name
 
     for change, said in (
-        ({}, "holds no label; fill in the column 'label'"),
+        ({}, "no label is given; fill some in"),
         ({(3, "label"): "fine"}, r"row 4|line 5.*'fine' is no label; write bad, good, so so or \? where you"),
-        ({(3, "sentence"): "text, x"}, "the text was changed; restore 'text, "),
+        ({(3, "sentence"): "text, x", (3, "label"): "good"}, "the text was changed; restore 'text, "),
         ({(3, "id"): "9-9-9"}, "'9-9-9' was never asked; keep each row"),
         ({(3, "id"): "1-1-3"}, "'1-1-3' occurs twice"),
     ):
