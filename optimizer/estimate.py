@@ -110,8 +110,9 @@ def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float])
 
 def _recovering(spec: StudySpec) -> float:
     """Return the passes of a dense model over the training examples that take as long as the recovery."""
-    if spec.recover == "distill":  # the teacher answers once, and every student learns at every rate
-        return spec.recover_epochs + sum(BUDGETS) * BACKWARD * (spec.recover_epochs + len(RATES) * BRIEF)
+    if spec.recover == "distill":
+        epochs = spec.recover_epochs + len(RATES) * BRIEF
+        return sum(1 + budget * BACKWARD for budget in BUDGETS) * epochs
     return SIZE * spec.recover_epochs * (1 + MEAN_COST * BACKWARD)
 
 

@@ -1,4 +1,4 @@
-"""A classroom: one teacher and its students. All see the same batches, so the teacher answers each of them once."""
+"""A classroom: the dense model teaches pruned ones, each at the learning rate that is best for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from optimizer.predict import predict
 from optimizer.recovery.recovery import Recovery, Taken
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.distill import DistillSettings, distill
-from optimizer.training.teacher import Lessons
+from optimizer.training.teacher import Lesson
 from studies.records import Candidate
 
-RATES = (3e-4, 1e-3)
+RATES = (3e-4, 6e-4)
 BRIEF = 1 / 16  # of an epoch: enough to tell which learning rate learns faster
 STATES = "*.state"
 
@@ -28,7 +28,9 @@ class Classroom:
 
     def __init__(self, recovery: Recovery) -> None:
         self._workload, self._held_out, self._folder = recovery.prepared.workload, recovery.held_out, recovery.folder
-        self._lessons = Lessons(recovery.train, self._workload.model)
+        self._train_examples = recovery.train
+        written = [path for group in recovery.prepared.groups for path in group.consumers]
+        self._lesson = Lesson(self._workload.task, self._workload.model, tuple(dict.fromkeys(written)))
         self._wanted = predict(self._workload.model, self._held_out, self._workload.task)
         settings = partial(DistillSettings, seed=recovery.spec.seed)
         self._brief = {rate: settings(learning_rate=rate, epochs=BRIEF) for rate in RATES}
@@ -37,7 +39,7 @@ class Classroom:
 
     def teach(self, model: nn.Module, parent: Candidate, report: Callable[[int], None]) -> Taken:
         """Train a parent's model at the learning rate that is best for it; `report` receives the steps done."""
-        asked, done, seconds, divergences = self._lessons.asked, 0, 0.0, dict[float, float]()
+        done, seconds, divergences = 0, 0.0, dict[float, float]()
         for rate, brief in self._brief.items():
             student = copy.deepcopy(model)
             try:
@@ -48,7 +50,8 @@ class Classroom:
             done += self._steps(brief)
         full = self._full[min(RATES, key=divergences.__getitem__)]
         seconds += self._train(model, parent, full, partial(_beyond, report, done))
-        return Taken(learned=self.steps * full.batch_size, taught=self._lessons.asked - asked, seconds=seconds)
+        examples = self.steps * full.batch_size
+        return Taken(learned=examples, taught=examples, seconds=seconds)
 
     def close(self) -> None:
         """Remove the states of finished trainings."""
@@ -59,14 +62,14 @@ class Classroom:
         self, model: nn.Module, parent: Candidate, settings: DistillSettings, report: Callable[[int], None]
     ) -> float:
         """Train a model and return its seconds."""
-        made_of = [self._workload.subject.weights_hash, parent.config.digest, self._lessons.examples.hash, settings]
+        made_of = [self._workload.subject.weights_hash, parent.config.digest, self._train_examples.hash, settings]
         key = sha256(repr(made_of).encode()).hexdigest()[:24]
         checkpoint = Checkpoint(self._folder / STATES.replace("*", key), key)
-        distill(model, self._lessons, self._workload.task, settings, checkpoint=checkpoint, progress=report)
+        distill(model, self._train_examples, self._lesson, settings, checkpoint=checkpoint, progress=report)
         return checkpoint.seconds
 
     def _steps(self, settings: DistillSettings) -> int:
-        return settings.steps(len(self._lessons.examples))
+        return settings.steps(len(self._train_examples))
 
     def _divergence(self, model: nn.Module) -> float:
         task = self._workload.task

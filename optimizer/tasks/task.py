@@ -18,8 +18,7 @@ from search_spaces.layouts.requests import logits_of
 
 Batch = Mapping[str, Tensor]
 Reduction = Literal["sum", "mean"]
-TAUGHT = "taught"  # of a batch: the outputs of a teacher
-TARGETS = frozenset({"labels", "places", TAUGHT})  # of a batch: what the model is not given
+TARGETS = frozenset({"labels", "places"})  # of a batch: what the model is not given
 
 
 class Labelled(Protocol):

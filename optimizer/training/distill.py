@@ -1,4 +1,4 @@
-"""Distillation: a pruned model learns its teacher's answers, without labels and without the noise of dropout.
+"""Distillation: a pruned model learns from its teacher, without labels and without the noise of dropout.
 
 It starts from the weights that the bank has solved for, so one epoch at a high learning rate is enough. The word
 embeddings stay as they are: they are most of a small model's parameters, and pruning has not touched them.
@@ -14,14 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from optimizer.tasks.task import Task
+from objectives.device import device_of
+from optimizer.tasks.task import Batch
+from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
 from optimizer.training.learner import Learner, linear_schedule
 from optimizer.training.loop import Loop
-from optimizer.training.teacher import Lessons, lesson_loss
+from optimizer.training.teacher import Lesson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,8 @@ class DistillSettings:
 
 def distill(
     model: nn.Module,
-    lessons: Lessons,
-    task: Task,
+    examples: AnyExamples,
+    lesson: Lesson,
     settings: DistillSettings,
     *,
     checkpoint: Checkpoint,
@@ -54,10 +56,13 @@ def distill(
     `checkpoint` keeps the state, at the end as well: after an interrupt the next call takes the steps that are left.
     `progress` receives the steps done. Raises `MachineError` when the loss is NaN or infinite.
     """
-    total = settings.steps(len(lessons.examples))
-    learner = _learner(model, task, settings, total)
+    total, device = settings.steps(len(examples)), device_of(model)
+    learner = _learner(model, lesson, settings, total)
     checkpoint.restore(learner)
-    batches = _batches(lessons, settings, total)[learner.steps :]
+    batches = _batches(examples, settings, total)[learner.steps :]
+
+    def load(places: Places) -> Batch:
+        return next(examples.batches(batch_size=len(places), device=device, order=places))
 
     def after_step(done: int) -> None:
         try:
@@ -67,29 +72,27 @@ def distill(
             raise
         checkpoint.keep(learner, now=done == total)
 
-    loop = Loop(
-        learner=learner, draw=lambda: batches, load=lessons, epochs=1, seed=settings.seed, after_step=after_step
-    )
+    loop = Loop(learner=learner, draw=lambda: batches, load=load, epochs=1, seed=settings.seed, after_step=after_step)
     if batches:
         loop.run()
     model.eval()
 
 
-def _batches(lessons: Lessons, settings: DistillSettings, total: int) -> list[Places]:
-    """Return the batches of all steps: the same for every student of these lessons."""
+def _batches(examples: AnyExamples, settings: DistillSettings, total: int) -> list[Places]:
+    """Return the batches of all steps."""
     rng, batches = np.random.default_rng(settings.seed), list[Places]()
     while len(batches) < total:
-        batches += shuffled(lessons.examples.lengths, size=settings.batch_size, rng=rng)
+        batches += shuffled(examples.lengths, size=settings.batch_size, rng=rng)
     return batches[:total]
 
 
-def _learner(model: nn.Module, task: Task, settings: DistillSettings, total: int) -> Learner:
+def _learner(model: nn.Module, lesson: Lesson, settings: DistillSettings, total: int) -> Learner:
     frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) not in frozen)
     return Learner(
         model,
-        loss=lesson_loss(task),
+        loss=lesson,
         optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
         rate=partial(linear_schedule, total=total, warmup=settings.warmup),
         clip=CLIP,

@@ -1,45 +1,70 @@
-"""Lessons: batches with a teacher's outputs on them, computed once for all students that see the same batches."""
+"""What a teacher tells its students: its outputs, and what its layers give on the way there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from objectives.device import device_of
-from optimizer.tasks.task import TAUGHT, Batch, Task, ask
-from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.training.batches import Places
-from optimizer.training.learner import Loss
+from optimizer.tasks.task import Batch, Task, ask
+from search_spaces.layouts.requests import real_tokens
+
+INNER = 10.0  # weight of every layer against the outputs, whose distance is in nats
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """The examples of a training, and their teacher, in evaluation mode and on the students' device.
+class Lesson:
+    """The loss of a student without labels: a `Loss` of training.
 
-    The outputs on every batch are kept in memory: of a classifier, a few bytes per example.
+    It is the distance of the outputs from the teacher's (Hinton et al. 2015), and for every layer in `paths` the
+    squared distance of what it writes, in parts of the teacher's square (FitNets, Romero et al. 2015; a layer learns
+    from its own dense form). The teacher is in evaluation mode and on the students' device. Layers whose outputs have
+    another shape than the teacher's are left out.
     """
 
-    examples: AnyExamples
+    task: Task
     teacher: nn.Module
-    _outputs: dict[bytes, Tensor] = field(default_factory=dict)
+    paths: Sequence[str]
 
-    @property
-    def asked(self) -> int:
-        """The examples that the teacher has answered."""
-        return sum(map(len, self._outputs.values()))
-
-    def __call__(self, places: Places) -> Batch:
-        """Return the inputs and labels of the examples at `places` `(batch,)`, and the teacher's outputs on them."""
-        device, key = device_of(self.teacher), places.tobytes()
-        batch = next(self.examples.batches(batch_size=len(places), device=device, order=places))
-        if key not in self._outputs:
-            with torch.no_grad():
-                self._outputs[key] = ask(self.teacher, batch)
-        return {**batch, TAUGHT: self._outputs[key]}
+    def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of a batch, a scalar."""
+        with torch.no_grad(), tapped(self.teacher, self.paths) as wanted:
+            answers = ask(self.teacher, batch)
+        with tapped(model, self.paths) as given:
+            outputs = ask(model, batch)
+        loss = self.task.distance(outputs, answers, batch)
+        for path in self.paths:
+            loss = loss + INNER * _apart(given[path], wanted[path], batch)
+        return loss
 
 
-def lesson_loss(task: Task) -> Loss:
-    """Return the distance of a student's outputs from its teacher's, without labels (Hinton et al. 2015)."""
-    return lambda model, batch: task.distance(ask(model, batch), batch[TAUGHT], batch)
+@contextmanager
+def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[Mapping[str, Tensor]]:
+    """Yield what the layers at `paths` write, filled by every call of the model inside the block."""
+    outputs: dict[str, Tensor] = {}
+
+    def tap(path: str) -> torch.utils.hooks.RemovableHandle:
+        layer = model.get_submodule(path)
+        return layer.register_forward_hook(lambda _layer, _inputs, output: outputs.__setitem__(path, output))
+
+    handles = [tap(path) for path in paths]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _apart(given: Tensor, wanted: Tensor, batch: Batch) -> Tensor:
+    """Return the squared distance in parts of the square of what is wanted; padding does not count."""
+    if given.shape != wanted.shape:
+        return torch.zeros((), device=given.device)
+    real = real_tokens(batch, wanted)
+    if real.shape != wanted.shape[:-1]:  # of one token, or of an image
+        real = torch.ones(wanted.shape[:-1], dtype=torch.bool, device=wanted.device)
+    counted = real.unsqueeze(-1)
+    return ((given - wanted).square() * counted).sum() / (wanted.square() * counted).sum().clamp_min(TINY)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,16 @@ from toy_examples import toy_examples
 
 from optimizer.predict import predict
 from optimizer.tasks.classification import Classification
+from optimizer.tasks.task import ask
+from optimizer.tasks.texts.examples import Examples
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.distill import DistillSettings, distill
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.learner import Learner
-from optimizer.training.teacher import Lessons
+from optimizer.training.teacher import INNER, Lesson, tapped
 
 TASK = Classification()
+PATHS = tuple(f"bert.encoder.layer.{i}.{block}output.dense" for i in range(2) for block in ("attention.", ""))
 SETTINGS = DistillSettings(learning_rate=3e-3, batch_size=16)  # 13 steps of 200 examples
 
 
@@ -37,10 +41,10 @@ def teacher() -> nn.Module:
 
 
 @pytest.fixture
-def lessons(teacher: nn.Module) -> Lessons:
+def examples() -> Examples:
     examples = toy_examples(200, seed=3)
     examples.labels[:] = 0  # a student that looked at labels would learn this
-    return Lessons(examples, teacher)
+    return examples
 
 
 def damaged(teacher: nn.Module) -> nn.Module:
@@ -62,76 +66,102 @@ def are_equal(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(tensor, tensors[name]) for name, tensor in one.state_dict().items())
 
 
-def taught(
-    student: nn.Module,
-    lessons: Lessons,
-    path: Path,
-    *,
-    settings: DistillSettings = SETTINGS,
-    key: str = "this training",
-    stop_at: int | None = None,
-) -> list[int]:
-    """Train a student, and return the numbers of the steps taken."""
-    steps: list[int] = []
+@dataclass
+class School:
+    """A teacher with examples; every student learns the outputs, and what the layers of `PATHS` write."""
 
-    def progress(done: int) -> None:
-        steps.append(done)
-        if done == stop_at:
-            raise StoppedError
+    teacher: nn.Module
+    examples: Examples
+    folder: Path
 
-    with pytest.raises(StoppedError) if stop_at else nullcontext():
-        distill(student, lessons, TASK, settings, checkpoint=Checkpoint(path, key), progress=progress)
-    return steps
+    def taught(
+        self,
+        student: nn.Module,
+        *,
+        settings: DistillSettings = SETTINGS,
+        key: str = "a training",
+        stop_at: int | None = None,
+    ) -> list[int]:
+        """Train a student, and return the numbers of the steps taken."""
+        steps: list[int] = []
+
+        def progress(done: int) -> None:
+            steps.append(done)
+            if done == stop_at:
+                raise StoppedError
+
+        with pytest.raises(StoppedError) if stop_at else nullcontext():
+            distill(
+                student,
+                self.examples,
+                Lesson(TASK, self.teacher, PATHS),
+                settings,
+                checkpoint=Checkpoint(self.folder / key, key),
+                progress=progress,
+            )
+        return steps
 
 
-def test_a_student_learns_its_teachers_answers_and_no_labels(
-    teacher: nn.Module, lessons: Lessons, tmp_path: Path
-) -> None:
-    student = damaged(teacher)
-    before = divergence(teacher, student)
-    assert len(taught(student, lessons, tmp_path / "state")) == 13
-    assert divergence(teacher, student) < before / 4
+@pytest.fixture
+def school(teacher: nn.Module, examples: Examples, tmp_path: Path) -> School:
+    return School(teacher, examples, tmp_path)
+
+
+def test_a_student_learns_its_teachers_answers_and_no_labels(school: School) -> None:
+    student = damaged(school.teacher)
+    before = divergence(school.teacher, student)
+    assert len(school.taught(student)) == 13
+    assert divergence(school.teacher, student) < before / 4
     assert not student.training
     name = "bert.embeddings.word_embeddings.weight"
-    assert torch.equal(student.state_dict()[name], teacher.state_dict()[name])
+    assert torch.equal(student.state_dict()[name], school.teacher.state_dict()[name])
 
 
-def test_all_students_of_a_class_share_one_pass_of_the_teacher(
-    teacher: nn.Module, lessons: Lessons, tmp_path: Path
-) -> None:
-    asked: list[int] = []
-    first, second = damaged(teacher), damaged(teacher)
-    hook = teacher.register_forward_hook(lambda *_: asked.append(1))
-    taught(first, lessons, tmp_path / "first")
-    taught(second, lessons, tmp_path / "second")
-    hook.remove()
-    assert len(asked) == 13
-    assert lessons.asked == 200
-    assert are_equal(first, second)
+def test_the_layers_learn_as_well(school: School) -> None:
+    student = damaged(school.teacher)
+    batch = next(school.examples.batches(batch_size=200))
+    lesson = Lesson(TASK, school.teacher, PATHS)
+    before = [apart_at(path, school.teacher, student, batch) for path in PATHS]
+    with torch.no_grad():
+        outputs_alone = float(Lesson(TASK, school.teacher, ())(student, batch))
+        assert float(lesson(student, batch)) == pytest.approx(outputs_alone + INNER * sum(before), rel=1e-5)
+        assert float(lesson(school.teacher, batch)) == pytest.approx(0, abs=1e-6)
+    school.taught(student)
+    assert all(apart_at(path, school.teacher, student, batch) < old for path, old in zip(PATHS, before, strict=True))
 
 
-def test_an_interrupted_training_continues_with_the_step_that_is_next(
-    teacher: nn.Module, lessons: Lessons, tmp_path: Path
-) -> None:
-    whole, continued = damaged(teacher), damaged(teacher)
-    taught(whole, lessons, tmp_path / "whole")
-    assert taught(damaged(teacher), lessons, tmp_path / "state", stop_at=5) == [1, 2, 3, 4, 5]
-    assert taught(continued, lessons, tmp_path / "state") == [*range(6, 14)]
+def apart_at(path: str, teacher: nn.Module, student: nn.Module, batch: dict[str, Tensor]) -> float:
+    """Return the squared distance of what a layer writes in parts of the teacher's square, token by real token."""
+    written = []
+    for model in (teacher, student):
+        with torch.no_grad(), tapped(model, [path]) as outputs:
+            ask(model, batch)
+        written.append(torch.cat([row[: int(n)] for row, n in zip(outputs[path], lengths(batch), strict=True)]))
+    return float((written[1] - written[0]).square().sum() / written[0].square().sum())
+
+
+def lengths(batch: dict[str, Tensor]) -> Tensor:
+    return batch["attention_mask"].sum(dim=1)
+
+
+def test_an_interrupted_training_continues_with_the_step_that_is_next(school: School) -> None:
+    whole, continued, finished = (damaged(school.teacher) for _ in range(3))
+    school.taught(whole, key="whole")
+    assert school.taught(damaged(school.teacher), stop_at=5) == [1, 2, 3, 4, 5]
+    assert school.taught(continued) == [*range(6, 14)]
     assert are_equal(continued, whole)
-    finished = damaged(teacher)
-    assert taught(finished, lessons, tmp_path / "state") == []
+    assert school.taught(finished) == []
     assert are_equal(finished, whole)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no state"])
-def test_a_damaged_state_and_one_of_another_training_count_as_absent(
-    teacher: nn.Module, lessons: Lessons, tmp_path: Path, damage: bytes
-) -> None:
-    path, brief = tmp_path / "state", DistillSettings(learning_rate=3e-3, epochs=0.2)
-    path.write_bytes(damage)
-    assert taught(damaged(teacher), lessons, path, settings=brief, key="one") == [1]
-    assert taught(damaged(teacher), lessons, path, settings=brief, key="another") == [1]
-    assert taught(damaged(teacher), lessons, path, settings=brief, key="another") == []
+def test_a_damaged_state_and_one_of_another_training_count_as_absent(school: School, damage: bytes) -> None:
+    brief = DistillSettings(learning_rate=3e-3, epochs=0.2)
+    (school.folder / "one").write_bytes(damage)
+    assert school.taught(damaged(school.teacher), settings=brief, key="one") == [1]
+    (school.folder / "one").rename(school.folder / "another")
+    assert school.taught(damaged(school.teacher), settings=brief, key="another") == [1]
+    assert school.taught(damaged(school.teacher), settings=brief, key="another") == []
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.001, 1), (0.5, 6), (1.0, 13), (2.0, 26)])
