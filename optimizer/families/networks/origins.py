@@ -180,7 +180,7 @@ class GivenModule:
     def labels(self) -> Mapping[int, str]:
         """The names in its configuration, where it is of transformers."""
         config = getattr(self.module, "config", None)
-        return label_names(config.to_dict()) if hasattr(config, "id2label") else {}
+        return {} if config is None or not hasattr(config, "id2label") else label_names(config.to_dict())
 
     def dense(self, shape: Shape, classes: int) -> Dense:
         """Return a copy. Raises `InputError` unless it is of float32 and gives one logit per class."""
