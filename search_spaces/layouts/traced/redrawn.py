@@ -12,6 +12,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from search_spaces.layouts.layers import CONVOLUTIONS, row_dim
 from search_spaces.layouts.surgery import share_structure
 
+PATTERN = 4099  # signs, repeated: a prime, so that rows do not line up
+
 
 def redrawn(model: nn.Module) -> nn.Module:
     """Return a twin of the model with other weights.
@@ -40,9 +42,14 @@ def _redrawn(owner: nn.Module, parameter: Tensor, generator: torch.Generator) ->
 
 
 def _scaled(weight: Tensor, rows: int, generator: torch.Generator) -> Tensor:
-    """Return a weight times what keeps the size of its layer's inputs (He et al. 2015); one of zeros is drawn."""
+    """Return a weight with random signs, times what keeps the size of its layer's inputs (He et al. 2015).
+
+    Weights of one sign would let a deep network overflow. One of zeros is drawn.
+    """
     if not weight.any():
         weight = torch.randn(weight.shape, generator=generator).to(weight)
+    signs = torch.randint(2, (PATTERN,), generator=generator).mul(2).sub(1).to(weight)
+    weight = weight * signs.repeat(weight.numel() // PATTERN + 1)[: weight.numel()].view(weight.shape)
     size = weight.square().mean() * weight.numel() / weight.shape[rows]
     return weight * (2 / size).sqrt()
 
