@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from postgresql import start_server, url_of
 
@@ -21,7 +22,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.dont_write_bytecode = False  # a process would compile all sources anew, and dozens are started
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share the cores: more threads only wait
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start; this one has torch already
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 else:  # the hub's cache is empty at first, whatever the user has in theirs; workers inherit it
     os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
