@@ -44,6 +44,7 @@ class AbandonedError(Exception):
 
 
 Listener = Callable[[Event], None]
+Report = Callable[[int, int], None]  # of a stage: parts done, all parts
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -71,7 +72,7 @@ class Stages:
         self._seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[int, int], None]]:
+    def stage(self, name: str) -> Iterator[Report]:
         """Announce and time a stage; yields a function that reports (done, total)."""
         self._listener(Event(stage=name))
         with self.part(name):

@@ -17,6 +17,7 @@ from optimizer.certification import stored_list
 from optimizer.measure import DENSE, Asked, measure_models
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
+from optimizer.progress import Report
 from optimizer.spec import StudySpec
 from optimizer.tasks.multilabel.by_label import label_drops
 from optimizer.tasks.multilabel.labelling import Labelling
@@ -27,7 +28,6 @@ from search_spaces.layouts.surgery import share_structure
 from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
 
-Report = Callable[[int, int], None]
 Build = Callable[[Candidate], nn.Module]
 
 

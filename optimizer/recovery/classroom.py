@@ -45,13 +45,12 @@ class Classroom:
             try:
                 seconds += self._train(student, parent, brief, partial(_beyond, report, done))
                 divergences[rate] = self._divergence(student)
-            except MachineError:  # too high a rate
+            except (MachineError, ValueError):  # too high a rate: the loss, or the answers after the last step
                 divergences[rate] = math.inf
             done += self._steps(brief)
         full = self._full[min(RATES, key=divergences.__getitem__)]
         seconds += self._train(model, parent, full, partial(_beyond, report, done))
-        examples = self.steps * full.batch_size
-        return Taken(learned=examples, taught=examples, seconds=seconds)
+        return Taken(examples=self.steps * full.batch_size, seconds=seconds)
 
     def close(self) -> None:
         """Remove the states of finished trainings."""

@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 
 from optimizer.feasible import is_feasible
+from optimizer.progress import Report
 from optimizer.recovery.classroom import Classroom
-from optimizer.recovery.recovery import Recovery, Report
+from optimizer.recovery.recovery import Recovery
 from optimizer.search.space import Space
 from optimizer.shortlist import standard_error
 from studies.records import Candidate, Origin, Proposal

@@ -7,7 +7,8 @@ from functools import partial
 
 from torch import nn
 
-from optimizer.recovery.recovery import Recovery, Report, Taken
+from optimizer.progress import Report
+from optimizer.recovery.recovery import Recovery, Taken
 from optimizer.training.finetune import FinetuneSettings, finetune
 from studies.records import Candidate, CandidateState
 
@@ -34,5 +35,4 @@ def _train(recovery: Recovery, model: nn.Module) -> Taken:
         progress=lambda _done, _total: None,
         teacher=workload.model,
     )
-    examples = result.steps * settings.batch_size
-    return Taken(learned=examples, taught=examples, seconds=result.seconds)
+    return Taken(examples=result.steps * settings.batch_size, seconds=result.seconds)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from optimizer.progress import Report
 from optimizer.recovery.distilled import distill_budgets
 from optimizer.recovery.finetuned import finetune_shortlist
-from optimizer.recovery.recovery import Recovery, Report
+from optimizer.recovery.recovery import Recovery
 from studies.records import Candidate
 
 Recover = Callable[[Recovery, Sequence[Candidate], Report], list[Candidate]]  # returns the candidates to verify

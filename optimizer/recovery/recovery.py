@@ -15,6 +15,7 @@ from torch import nn
 
 from objectives.energy.modelled import modelled_energy
 from objectives.measurement import Measurement, Source
+from optimizer.errors import InputError, MachineError
 from optimizer.pipeline import Pipeline
 from optimizer.prepare import Prepared
 from optimizer.recovery.weights import WEIGHTS, build_candidate, folder_of, keep_weights
@@ -27,15 +28,13 @@ from studies.store import StudyStore
 HELD_OUT_SHARE = 0.05  # share of train
 HELD_OUT_MOST = 1000
 BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
-Report = Callable[[int, int], None]  # (done, all)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What a training took: the examples that the student learned from and the teacher answered, and seconds."""
+    """What a training took: the examples that the student learned from and the teacher answered, and its seconds."""
 
-    learned: int
-    taught: int
+    examples: int
     seconds: float
 
 
@@ -85,7 +84,10 @@ class Recovery:
         return self.store.finish_candidate(candidate.id, self.prepared.evaluator.evaluate(proposal.config))
 
     def recovered(self, parent: Candidate, train: Train) -> Candidate:
-        """Return what `train` makes of a parent, evaluated; what an earlier run has stored is returned as it is."""
+        """Return what `train` makes of a parent, evaluated; what an earlier run has stored is returned as it is.
+
+        A candidate whose training becomes unstable is stored as failed, and the study goes on without it.
+        """
         config = parent.config.in_form(Form.FINETUNED)
         known = self._known(lambda candidate: candidate.config == config)
         if known is not None:
@@ -93,10 +95,15 @@ class Recovery:
         proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
         candidate = self.store.start_candidate(self.study.id, proposal)
         model = self.pipeline.build(parent.config, share_weights=False)
-        taken = train(model)
-        model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
+        try:
+            taken = train(model)
+            model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
+            outcome = self.prepared.evaluator.evaluate_model(model, config)
+        except InputError:
+            raise
+        except (MachineError, ValueError) as error:  # the loss or the answers are NaN or infinite
+            return self.store.finish_candidate(candidate.id, Outcome(state=CandidateState.FAILED, reason=str(error)))
         weights = keep_weights(model, self.cache_dir, self.study)
-        outcome = self.prepared.evaluator.evaluate_model(model, config)
         return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, taken, weights))
 
     def _known(self, is_wanted: Callable[[Candidate], bool]) -> Candidate | None:
@@ -112,9 +119,9 @@ class Recovery:
     def _with_training(self, outcome: Outcome, model: nn.Module, taken: Taken, weights: str) -> Outcome:
         """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
         workload = self.prepared.workload
-        learned = taken.learned * BACKWARD * workload.family.flops(model)
+        per_example = BACKWARD * workload.family.flops(model) + self.prepared.space.costs["flops"].dense
         joules = modelled_energy(
-            flops=learned + taken.taught * self.prepared.space.costs["flops"].dense,
+            flops=taken.examples * per_example,
             bytes_moved=0.0,
             seconds=taken.seconds,
             device_kind=workload.device.type,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -105,6 +106,19 @@ def check_front(result: RunResult) -> None:
 
 def hashes(candidate: Candidate) -> list[object]:
     return [m.conditions["weights"] for m in candidate.measurements if "weights" in m.conditions]
+
+
+def test_an_unstable_training_fails_its_candidate_and_not_the_study(
+    spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.recovery.classroom.RATES", (1e30,))
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    result = optimize(spec, store=store, cache_dir=tmp_path / "cache", study="unstable")
+    made = distilled(store, "unstable")
+    assert result.state == "complete"
+    assert [c.state for c in made] == [CandidateState.FAILED] * 2  # the first budget, and one above it
+    assert all(c.outcome and re.search("not finite|NaN", c.outcome.reason or "") for c in made)
+    store.close()
 
 
 def test_a_share_of_an_epoch_is_for_distillation_alone(spec: StudySpec) -> None:
