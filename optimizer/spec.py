@@ -120,7 +120,7 @@ class StudySpec(Frozen):
     label_error: Annotated[float, Field(ge=0, lt=CERTIFICATE_ERROR), AsWritten(), Shown(DATA)] = Field(
         0.01,
         title="Error kept for bought labels",
-        description="Part of the 5 % error of all certificates that is kept for labels bought by `certify`.",
+        description="Part of the 5 % error of all certificates that is kept for labels bought with `optimize certify`.",
     )
     allow_untrained: Annotated[bool, AsWritten(), Shown(DATA)] = Field(
         default=False,
@@ -175,12 +175,13 @@ class StudySpec(Frozen):
     recover: Annotated[Literal["none", "finetune", "distill"], Shown(SEARCH)] = Field(
         "none",
         title="Training after the search",
-        description="finetune: train the shortlist on labels; distill: leaner configs learn the dense model's answers.",
+        description="finetune: train the shortlist on labels and the dense model's answers; "
+        "distill: leaner candidates learn those answers.",
     )
     recover_epochs: Annotated[float, Field(gt=0), AtMost(1000), AsWritten(), Shown(SEARCH)] = Field(
         1.0,
         title="Epochs of that training",
-        description="Epochs of each training with `recover`; of a distillation also a share of one, such as 0.25.",
+        description="Epochs of each training with `recover`; for distill also a fraction of one, such as 0.25.",
     )
     limits: Annotated[Limits, Shown(LIMITS, option="max-{}")] = Limits()
 

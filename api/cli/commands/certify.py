@@ -37,13 +37,14 @@ def certify(
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="The labelling file, filled in.")] = None,
     to: Annotated[
-        Path | None, typer.Option(help="Where to write the next labelling file; STUDY-labels-N.csv by default.")
+        Path | None,
+        typer.Option(help="The next labelling file to write; named after the study and the first row by default."),
     ] = None,
     batch: Annotated[int, typer.Option(help="Texts to label in the next file.")] = BATCH,
 ) -> None:
-    """Buy labels where members disagree with the dense model, and certify members with them."""
+    """Certify leaner members with labels for the few texts on which they and the dense model disagree."""
     if candidates and texts is None:
-        raise InputError("candidate", "members are chosen when texts are given; give --texts as well, or leave it out")
+        raise InputError("candidate", "members are chosen when texts are given; give --texts as well, or no numbers")
     if texts and labels:
         raise InputError("--labels", "belong to texts that were given before; give --texts in a call of its own")
     known = LocalStudies(shared.storage, shared.cache_dir)
