@@ -54,7 +54,7 @@ def certify(
     if shared.as_json:
         return shared.answer({**standing.model_dump(mode="json"), "notes": notes, "file": written and str(written)})
     for line in [*(f"note: {note}" for note in notes), *_in_words(standing, written)]:
-        shared.console.print(line, highlight=False, markup=False)
+        shared.console.print(line, highlight=False, markup=False, soft_wrap=True)  # a path is copied whole
     return None
 
 
