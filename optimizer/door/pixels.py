@@ -55,7 +55,7 @@ def images_of(splits: Mapping[str, object], *, is_trained: bool, processor: Proc
     if "train" not in parts:
         raise InputError("data", f"has no split 'train'; it has {listed(list(splits))}")
     if len({*are_bytes.values()}) > 1:
-        raise InputError("data", "has bytes in one split and other numbers in another; give all alike")
+        raise InputError("data", "has bytes in one split and other numbers in another; give the same kind everywhere")
     parts = _with_test(parts)
     channels, height, width = parts["train"].pixels.shape[1:]
     normalise = Normalisation((0.0,) * channels, (1.0,) * channels)

@@ -45,7 +45,7 @@ class ImageModel(nn.Module):
             pixels = torch.as_tensor(np.asarray(images, dtype=np.float32)).to(device_of(self))
             return pixels[:, None] if pixels.ndim == 3 else pixels
         if self.processor is None:
-            raise InputError("images", "must be prepared pixels: how pictures become them is known to you alone")
+            raise InputError("images", "must be prepared pixels, because this network has no image processor")
         rows = [images] if _is_one(images) else list(images)
         read = [self.processor(_read(image, f"image {index}")) for index, image in enumerate(rows)]
         one_shape(read)

@@ -79,5 +79,5 @@ def give(name: str, request: GivenLabels, state: Shared, caller: Writer) -> Stan
 def _with_purchases(state: State, study: Study) -> Study:
     """Return a study that has bought labels. Raises `ProblemError` 404 for any other."""
     if not state.service.store.purchases(study.id):
-        raise ProblemError(404, f"no labels are bought for {study.slug!r} yet; `optimize certify` begins on the server")
+        raise ProblemError(404, f"no labels are bought for {study.slug!r} yet; begin with `optimize certify --texts`")
     return study
