@@ -105,12 +105,9 @@ class _Drops:
         if metric.score is not None:  # of a mean the scores say all
             dense, candidate = metric.score(dense, labels), metric.score(candidate, labels)
             metric, labels = _MEAN, np.ones(len(labels))
-        parts = [part.reshape(len(labels), -1) for part in (labels, dense, candidate)]
-        examples = np.concatenate(parts, axis=1).astype(np.float64)
-        distinct, counts = np.unique(examples, axis=0, return_counts=True)
-        each = (part.reshape(len(counts), *labels.shape[1:]) for part in np.split(distinct, 3, axis=1))
-        self._metric, (self._labels, self._dense, self._candidate) = metric, each
-        self.counts: FloatArray = counts.astype(np.float64)
+        places, self.counts = _distinct(labels, dense, candidate)
+        self._metric, self._labels = metric, labels[places]
+        self._dense, self._candidate = dense[places], candidate[places]
 
     def of(self, weights: FloatArray) -> FloatArray:
         """Return the drop `(r,)` under each row of weights `(r, distinct)`."""
@@ -129,6 +126,16 @@ class _Drops:
         """Return the drops `(distinct,)` with one example of each kind left out."""
         kinds = len(self.counts)
         return np.concatenate([self.of(self.counts - np.eye(kinds)[block]) for block in _blocks(kinds, kinds)])
+
+
+def _distinct(*parts: Array) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return where each distinct example first occurs, and how often it does: `(distinct,)`. Texts count one by one."""
+    n = len(parts[0])
+    if any(part.dtype == object for part in parts):
+        return np.arange(n), np.ones(n)
+    examples = np.concatenate([part.reshape(n, -1) for part in parts], axis=1).astype(np.float64)
+    _, places, counts = np.unique(examples, axis=0, return_index=True, return_counts=True)
+    return places, counts.astype(np.float64)
 
 
 def _blocks(rows: int, columns: int) -> list[NDArray[np.intp]]:

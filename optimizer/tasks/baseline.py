@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from objectives.metrics import Kind
@@ -48,9 +49,16 @@ def check_labels(task: Task, labels: NDArray[Any], role: str) -> None:
     """
     metric = task.metric
     other = ", or choose accuracy" if metric.kind is Kind.CLASSIFICATION else ""
-    if not metric.is_mean and not dense_value(task, labels, labels) > task.trivial(labels):
+    if not metric.is_mean and not dense_value(task, _right(labels), labels) > task.trivial(labels):
         raise InputError(
             "metric",
             f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "
             f"give more examples{other}",
         )
+
+
+def _right(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return predictions that are right: the labels, or of several right texts the first."""
+    if labels.dtype != object:
+        return labels
+    return np.fromiter((texts[0] if texts else "" for texts in labels), dtype=object, count=len(labels))

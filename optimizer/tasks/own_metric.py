@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,22 @@ from optimizer.own import own_name
 
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
 RESAMPLES = 400  # a function of scikit-learn takes about a millisecond
+CLASSES = np.array([0, 1, 1, 0])
 NUMBERS = np.array([0.0, 0.5, 1.0, 0.25])
+LABELS = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])
+TAGS = np.array([[0, 1], [1, ABSENT], [0, 0], [1, 1]])
 RELEVANCES = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, 0.0], [0.5, 0.0]])
 TEXTS = np.array(["Rome", "1912", "a dog", ""], dtype=object)
-PROBE = {
-    Kind.CLASSIFICATION: np.array([0, 1, 1, 0]),
-    Kind.REGRESSION: NUMBERS,
-    Kind.LABELS: np.array([[0, 1], [1, 1], [1, 0], [0, 0]]),
-    Kind.TAGS: np.array([[0, 1], [1, ABSENT], [0, 0], [1, 1]]),
-    Kind.SIMILARITY: NUMBERS,
-    Kind.RERANKING: RELEVANCES,
-    Kind.RETRIEVAL: RELEVANCES,
-    Kind.ANSWERS: np.fromiter((("Rome",), ("1912", "in 1912"), ("a cat",), ()), dtype=object),
+ANSWERS = np.fromiter((("Rome",), ("1912", "in 1912"), ("a cat",), ()), dtype=object)
+PROBES: Mapping[Kind, tuple[Array, Array]] = {  # predictions and labels
+    Kind.CLASSIFICATION: (CLASSES, CLASSES),
+    Kind.REGRESSION: (NUMBERS, NUMBERS),
+    Kind.LABELS: (LABELS, LABELS),
+    Kind.TAGS: (TAGS, TAGS),
+    Kind.ANSWERS: (TEXTS, ANSWERS),
+    Kind.SIMILARITY: (NUMBERS, NUMBERS),
+    Kind.RERANKING: (RELEVANCES, RELEVANCES),
+    Kind.RETRIEVAL: (RELEVANCES, RELEVANCES),
 }
 
 
@@ -53,18 +57,17 @@ def own_metric(function: Function, kind: Kind) -> Metric:
 
 
 def _probed(function: Function, kind: Kind) -> Array:
-    examples = PROBE[kind]
-    predictions = TEXTS if kind is Kind.ANSWERS else examples
+    predictions, labels = PROBES[kind]
     try:
-        answer = np.asarray(function(predictions.copy(), examples.copy()))
+        answer = np.asarray(function(predictions.copy(), labels.copy()))
     except Exception as error:  # a caller's function may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("metric", f"cannot be called with arrays (predictions, labels): {reason}") from error
-    if answer.shape not in ((), examples.shape[:1]) or answer.dtype.kind not in "biuf":
+    if answer.shape not in ((), labels.shape[:1]) or answer.dtype.kind not in "biuf":
         raise InputError(
             "metric",
             f"must return one number, or one per example, got {answer.dtype} of shape {answer.shape} for 4 examples "
-            f"of shape {examples.shape}",
+            f"of shape {labels.shape}",
         )
     return answer
 

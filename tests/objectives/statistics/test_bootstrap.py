@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from objectives.metrics import METRICS
+from objectives.metrics import METRICS, Kind, Metric
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 
 
@@ -103,3 +103,15 @@ def test_a_true_drop_of_epsilon_is_rarely_certified(name: str) -> None:
         drop = bootstrap_drop(metric, dense[drawn], candidate[drawn], labels[drawn], seed=trial, resamples=400)
         certified += drop.p_value(epsilon) <= 0.05
     assert certified <= 19  # a size of 6 % exceeds this once in 1,000 times
+
+
+@pytest.mark.parametrize("of", [np.int64, object])
+def test_a_metric_is_given_the_examples_themselves(of: type) -> None:
+    def right(predictions: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        assert predictions.dtype == labels.dtype == of
+        return np.asarray(weights @ (predictions == labels) / weights.sum(axis=1))
+
+    given = [part.astype(of) for part in answers("accuracy", 100, flips=0.1)]
+    metric = Metric(name="mine", kind=Kind.CLASSIFICATION, weighted=right)
+    found = bootstrap_drop(metric, *given, seed=0)
+    assert found.interval.lower < found.value < found.interval.upper
