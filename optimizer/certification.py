@@ -24,7 +24,7 @@ from optimizer.spec import StudySpec
 from studies.records import Candidate, Origin, Study
 
 RULE = "fixed-sequence"
-BUYABLE = "accuracy"  # the metric whose labels are worth buying only where two models disagree
+BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
 MARGIN = 2  # standard errors
 _STORED = "certification"  # in a study's context
 

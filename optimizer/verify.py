@@ -19,8 +19,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
 from optimizer.spec import StudySpec
-from optimizer.tasks.multilabel.by_label import label_drops
-from optimizer.tasks.multilabel.labelling import Labelling
+from optimizer.tasks.table import KINDS
 from optimizer.trim import trim_memory
 from optimizer.verdicts import drop_uppers, pack_predictions
 from optimizer.workload import Workload
@@ -59,7 +58,7 @@ class Verifier:
             verification = self._compare(dense, predictions, score, shortlist_size=len(shortlist))
             if score is not None and listed is not None:
                 self.store.add_measurements(candidate.id, drop_uppers(score, listed, verification.n))
-            self.store.add_measurements(candidate.id, self._by_label(dense, predictions))
+            self.store.add_measurements(candidate.id, self._further(dense, predictions))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))
             trim_memory()
@@ -137,9 +136,9 @@ class Verifier:
             return paired_drop_interval(lost, gained, len(labels))
         return bootstrap_drop(self.workload.metric, dense, predictions, labels, seed=self.spec.seed).interval
 
-    def _by_label(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> list[Measurement]:
-        task, labels = self.workload.task, self.workload.verification.labels
-        return [*label_drops(task.names, labels, dense, predictions)] if isinstance(task, Labelling) else []
+    def _further(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> Sequence[Measurement]:
+        kind, labels = KINDS[self.workload.metric.kind], self.workload.verification.labels
+        return kind.measured(self.workload.task, labels, dense, predictions)
 
     def _dense_quality(self, dense: NDArray[np.generic]) -> Measurement:
         metric, labels = self.workload.metric, self.workload.verification.labels

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tiny_checkpoints import tokenizer
 from tiny_encoders import BERT_LIKE
-from transformers import BertConfig
+from transformers import AutoTokenizer, BertConfig
 
 from optimizer.handover.export import export_candidate
+from optimizer.handover.loading import load_pruned
 from optimizer.member import RunResult
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
@@ -71,10 +72,20 @@ def check_front(result: RunResult, metric: str, *, trivial: float, examples: int
     assert {member.verification and member.verification.n for member in result.front} == {examples}
 
 
-def export_smallest(finished: Finished, place: Path) -> float:
-    """Export the member of the fewest FLOPs to `place`; return the metric that was verified."""
+class Exported(NamedTuple):
+    """A member that was exported and loaded again: the metric that was verified, its tokenizer, its model card."""
+
+    verified: float
+    model: Any  # Any: transformers is untyped, here and below
+    encode: Any
+    card: str
+
+
+def export_smallest(finished: Finished, place: Path) -> Exported:
+    """Export the member of the fewest FLOPs to `place`, and load it from there."""
     root, store, result = finished
     member = min(result.front, key=lambda member: member.flops_ratio)
     export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
     assert member.verification is not None
-    return member.verification.accuracy
+    card = (place / "README.md").read_text()
+    return Exported(member.verification.accuracy, load_pruned(place), AutoTokenizer.from_pretrained(place), card)

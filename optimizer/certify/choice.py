@@ -20,8 +20,8 @@ def refuse_unbuyable(study: Study, spec: StudySpec) -> None:
     if metric != BUYABLE:
         raise InputError(
             "study",
-            f"{study.slug!r} is judged by {metric}, which needs labels on a random sample of all texts, not only where "
-            "two models disagree; label such a sample and start a study with it as its test split",
+            f"{study.slug!r} is judged by {metric}; labels where two models disagree, one class each, certify "
+            f"{BUYABLE} alone; label a random sample of all texts and start a study with it as its test split",
         )
     if not spec.label_error:
         raise InputError(

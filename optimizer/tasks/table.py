@@ -34,7 +34,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of task: its metrics, the usual one first, its head, and the class that reads its data."""
+    """A kind of task: its metrics, the usual one first, its head, and the class that reads its data.
+
+    `figures` are what verification measures besides the metric, a function of the task and of labels, dense and pruned
+    predictions `(n, …)` to measurements.
+    """
 
     name: str
     metrics: tuple[str, ...]
@@ -43,6 +47,7 @@ class Kind:
     pipeline: str = "text-classification"  # transformers' name of what such a model is for
     call: str = 'logits = model(**tokenizer("some text", return_tensors="pt")).logits'
     trains: bool = True  # whether its labels are enough to train a model
+    figures: str | None = None  # `module:function`
 
     @property
     def metric_names(self) -> str:
@@ -52,6 +57,10 @@ class Kind:
     def reads(self) -> Any:  # Any: a `TextReader`, whose module needs torch
         """Return the reader of its data."""
         return _loaded(self.reader)()
+
+    def measured(self, task: Any, *answered: Any) -> Sequence[Any]:  # Any: a `Task`, arrays and measurements
+        """Return the further figures of a member, none for most tasks."""
+        return [*_loaded(self.figures)(task, *answered)] if self.figures else []
 
 
 def _loaded(place: str) -> Any:
@@ -82,6 +91,7 @@ KINDS: Mapping[str, Kind] = {
             metrics=("micro-f1", "macro-f1", "worst-f1", "label-accuracy", "subset-accuracy"),
             head=Head(kind=_CLASSES, problem_type="multi_label_classification", answers="several labels per text"),
             reader="optimizer.tasks.multilabel.reader:LabelsReader",
+            figures="optimizer.tasks.multilabel.by_label:label_drops",
         ),
         Kind(
             name="token classification",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,21 @@ from objectives.metrics import METRICS
 from objectives.statistics import bootstrap_drop
 from optimizer.member import LabelView
 
+if TYPE_CHECKING:
+    from optimizer.tasks.multilabel.labelling import Labelling  # with torch, which views do without
+
 DROP = "label_drop"  # the quantity
 F1 = METRICS["f1"]
 
 
 def label_drops(
-    names: Sequence[str], labels: NDArray[np.generic], dense: NDArray[np.generic], pruned: NDArray[np.generic]
+    task: Labelling, labels: NDArray[np.generic], dense: NDArray[np.generic], pruned: NDArray[np.generic]
 ) -> Iterator[Measurement]:
     """Yield the drop of each label's F1 with its paired interval, from labels and predictions `(n, labels)`.
 
     `n` of a measurement counts the examples that have the label; without one its F1 is 0.
     """
-    for index, name in enumerate(names):
+    for index, name in enumerate(task.names):
         column = labels[:, index], dense[:, index], pruned[:, index]
         drop = bootstrap_drop(F1, *column[1:], column[0], seed=0)
         yield Measurement(

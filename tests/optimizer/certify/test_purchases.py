@@ -188,7 +188,7 @@ def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
 
 def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: StudyStore, study: Study) -> None:
     f1 = put_study(store, "f1", candidates=[(0.0, 0.5)], metric="f1")
-    said = "judged by f1, which needs labels on a random sample of all texts, not only where two models disagree; label"
+    said = "judged by f1; labels where two models disagree, one class each, certify accuracy alone; label a random"
     with pytest.raises(InputError, match=said):
         refuse_unbuyable(f1, StudySpec.stored(f1.spec))
     old = {name: value for name, value in study.spec.items() if name != "label_error"}

@@ -14,10 +14,10 @@ from tiny_checkpoints import sentences, tokenizer
 from tiny_embedders import embedded, save_folder
 from tiny_encoders import BERT_LIKE
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study
-from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers import BertConfig, BertModel
 
 from objectives.divergence import cosine_divergence
-from optimizer import load_pruned, open_front, optimize, resume
+from optimizer import open_front, optimize, resume
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.tasks.embeddings.embedder import Embedder
@@ -59,13 +59,11 @@ def test_a_front_of_embedders_is_verified_and_smaller(finished: Finished) -> Non
 def test_an_export_is_a_folder_whose_cosines_rank_as_verified(finished: Finished, tmp_path: Path) -> None:
     root, _, _ = finished
     place = tmp_path / "out"
-    verified = export_smallest(finished, place)
+    verified, model, encode, card = export_smallest(finished, place)
     assert (place / "modules.json").read_bytes() == (root / "model" / "modules.json").read_bytes()
     assert (place / "1_Pooling" / "config.json").exists()
-    card = (place / "README.md").read_text()
     assert "sentence-similarity" in card
     assert " AutoModel.from_pretrained" in card
-    model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
     assert embedded(model, encode, ["w1 w2"]) @ embedded(model, encode, ["w1 w2"]).T == pytest.approx(1.0)
     frame = pd.read_parquet(root / "data" / "test.parquet")
     found = spearmanr(cosines(model, encode, frame), frame["score"]).statistic

@@ -12,11 +12,11 @@ from rich.console import Console
 from sklearn.metrics import f1_score
 from tiny_checkpoints import sentences, tokenizer
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
-from transformers import AutoTokenizer, BertForSequenceClassification
+from transformers import BertForSequenceClassification
 
 from api.cli.render import print_result
 from objectives.metrics.multilabel import MULTILABEL
-from optimizer import load_pruned, open_front, optimize
+from optimizer import open_front, optimize
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -63,9 +63,7 @@ def test_a_front_of_labellers_is_verified_and_smaller(finished: Finished) -> Non
 
 
 def test_an_exported_labeller_has_the_f1_that_was_verified(finished: Finished, tmp_path: Path) -> None:
-    place = tmp_path / "out"
-    verified = export_smallest(finished, place)
-    model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
+    verified, model, encode, card = export_smallest(finished, tmp_path / "out")
     assert model.config.problem_type == "multi_label_classification"
     texts = sentences(SIZES["test"], 2)
     with torch.inference_mode():
@@ -79,7 +77,7 @@ def test_an_exported_labeller_has_the_f1_that_was_verified(finished: Finished, t
     assert [view.n for view in by_label.values()] == wanted.sum(axis=0).tolist()
     assert all(view.interval[0] <= view.drop <= view.interval[1] for view in by_label.values())
     food = by_label["food"]
-    assert f"| food | {food.n} | {food.dense_f1:.4f} | {food.f1:.4f} |" in (place / "README.md").read_text()
+    assert f"| food | {food.n} | {food.dense_f1:.4f} | {food.f1:.4f} |" in card
 
 
 def test_the_knee_is_shown_with_the_f1_of_its_labels(finished: Finished) -> None:

@@ -13,10 +13,10 @@ import torch
 from sklearn.metrics import ndcg_score
 from tiny_checkpoints import sentences, tokenizer
 from trained_tasks import Finished, check_front, export_smallest, study, train
-from transformers import AutoTokenizer, BertForSequenceClassification
+from transformers import BertForSequenceClassification
 
 from objectives.metrics.ranking import RANKINGS, ranked
-from optimizer import load_pruned, open_front
+from optimizer import open_front
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.tasks.ranking.examples import RankedPairs
@@ -90,15 +90,14 @@ def test_a_front_of_rerankers_is_verified_by_query_and_smaller(finished: Finishe
 
 def test_an_exported_reranker_has_the_ndcg_that_was_verified(finished: Finished, tmp_path: Path) -> None:
     place = tmp_path / "out"
-    verified = export_smallest(finished, place)
-    model, encode = load_pruned(place), AutoTokenizer.from_pretrained(place)
+    verified, model, encode, card = export_smallest(finished, place)
     frame = pairs(SIZES["test"], 2)
     columns = [frame[name].tolist() for name in ("query", "document")]
     with torch.inference_mode():
         inputs = encode(*columns, padding=True, return_tensors="pt", return_token_type_ids=False)
         scores = model(**inputs).logits[:, 0].tolist()
     assert mean_ndcg(frame, scores) == pytest.approx(verified, abs=1e-5)
-    assert "text-ranking" in (place / "README.md").read_text()
+    assert "text-ranking" in card
     assert {name: json.loads((place / name).read_text()) for name in CROSS_ENCODER} == CROSS_ENCODER
     assert not any("sentence-transformers" in note for note in finished[2].notes)
 

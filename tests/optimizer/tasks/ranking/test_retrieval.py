@@ -10,9 +10,8 @@ from sklearn.metrics import ndcg_score
 from tiny_checkpoints import sentences, tokenizer
 from tiny_embedders import embedded, save_folder
 from trained_tasks import Finished, check_front, export_smallest, study
-from transformers import AutoTokenizer, BertModel
+from transformers import BertModel
 
-from optimizer import load_pruned
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.tasks.embeddings.embedder import Embedder
@@ -65,8 +64,7 @@ def test_a_front_of_embedders_is_verified_by_query_and_exported(finished: Finish
     root, store, result = finished
     check_front(result, "cosine-ndcg@10", trivial=0.1, examples=SIZES["test"])
     assert store.study("small").context["examples"]["search"]["n"] == SIZES["dev"]
-    verified = export_smallest(finished, tmp_path / "out")
-    model, encode = load_pruned(tmp_path / "out"), AutoTokenizer.from_pretrained(tmp_path / "out")
+    verified, model, encode, _ = export_smallest(finished, tmp_path / "out")
     relevance = np.zeros((SIZES["test"], DOCUMENTS))
     for line in (root / "data" / "qrels" / "test.tsv").read_text().splitlines()[1:]:
         query, document, value = line.split("\t")

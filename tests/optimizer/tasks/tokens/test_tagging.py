@@ -10,9 +10,9 @@ import torch
 from read_entities import f1
 from tiny_checkpoints import sentences, tokenizer
 from trained_tasks import SHORT, Finished, check_front, export_smallest, study, train
-from transformers import AutoTokenizer, BertForTokenClassification
+from transformers import BertForTokenClassification
 
-from optimizer import load_pruned, open_front, optimize
+from optimizer import open_front, optimize
 from optimizer.door.served import ServedModel
 from optimizer.errors import InputError
 from optimizer.tasks.texts.examples import Encoder
@@ -63,14 +63,11 @@ def test_a_front_of_taggers_is_verified_by_entities(finished: Finished) -> None:
 
 
 def test_an_exported_tagger_has_the_f1_that_was_verified(finished: Finished, tmp_path: Path) -> None:
-    place = tmp_path / "out"
-    verified = export_smallest(finished, place)
-    card = (place / "README.md").read_text()
+    verified, model, encode, card = export_smallest(finished, tmp_path / "out")
     assert "token-classification" in card
     assert "AutoModelForTokenClassification.from_pretrained" in card
-    model, tokenizer = load_pruned(place), AutoTokenizer.from_pretrained(place)
     words, tags = tagged(SIZES["test"], 2)
-    assert f1(tags, [predicted(model, tokenizer, some) for some in words]) == pytest.approx(verified)
+    assert f1(tags, [predicted(model, encode, some) for some in words]) == pytest.approx(verified)
 
 
 def test_the_front_in_python_tags_words(finished: Finished, tmp_path: Path) -> None:
