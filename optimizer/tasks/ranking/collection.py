@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,16 +25,22 @@ def collection_files(names: Mapping[str, Path]) -> dict[str, Path]:
 def judged_sheets(judgements: Mapping[str, Sheet], files: Mapping[str, Path]) -> dict[str, Sheet]:
     """Return judgements with the texts of query and document in place of their ids, and the whole corpus.
 
-    Raises `InputError` for ids that are not there, or there twice.
+    Raises `InputError` for texts without an id, and for ids that are not there, or there twice.
     """
     texts = {name: _texts(read_file(path)) for name, path in files.items()}
     found = {split: _with_texts(sheet, texts) for split, sheet in judgements.items()}
-    corpus = texts[CORPUS].values()
-    if aside := len(corpus) - len(set(corpus) - {""}):
-        note = f"corpus: {aside} of {len(corpus)} documents without a text, or with that of another, were set aside"
-        first = next(iter(found))
-        found[first] = replace(found[first], notes=(*found[first].notes, note))
+    first = next(iter(found))
+    found[first] = replace(found[first], notes=(*found[first].notes, *_notes(texts)))
     return found
+
+
+def _notes(texts: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield how many texts are not told apart from others."""
+    corpus, queries = ([*texts[name].values()] for name in (CORPUS, QUERIES))
+    if aside := len(corpus) - len({*corpus} - {""}):
+        yield f"corpus: {aside} of {len(corpus)} documents without a text, or with that of another, were set aside"
+    if shared := len(queries) - queries.count("") - len({*queries} - {""}):
+        yield f"queries: {shared} of {len(queries)} have the text of another and share its judgements"
 
 
 def _texts(sheet: Sheet) -> dict[str, str]:
@@ -46,8 +52,9 @@ def _texts(sheet: Sheet) -> dict[str, str]:
         for column, part in zip((TITLE, TEXT), parts, strict=True):
             if not isinstance(part, str | None):
                 raise InputError("data", f"{sheet.where(row, column)}: holds {part!r:.80}; write the text as a string")
-        if str(key) in texts:
-            raise InputError("data", f"{sheet.where(row, ID)}: the id {key!r} occurs twice; give each text its own")
+        if key is None or str(key) in texts:
+            found = "no id" if key is None else f"the id {key!r} occurs twice"
+            raise InputError("data", f"{sheet.where(row, ID)}: {found}; give each text its own")
         texts[str(key)] = " ".join(part for part in parts if part and part.strip())
     return texts
 

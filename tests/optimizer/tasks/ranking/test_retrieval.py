@@ -87,13 +87,16 @@ def read(place: Path, **more: object) -> Data:
 
 def test_a_collection_is_read_by_ids_and_ranks_its_whole_corpus(tmp_path: Path) -> None:
     texts = ["w1 w2", "w3", "w4 w5", "w3", "w6"]
-    place = save_collection(tmp_path / "data", texts, ["w1", "w3", "w7"], {"test": {(0, 0): 1, (1, 2): 1, (2, 4): 0}})
+    place = save_collection(
+        tmp_path / "data", texts, ["w1", "w3", "w7", "w7"], {"test": {(0, 0): 1, (1, 2): 1, (2, 4): 0}}
+    )
     data = read(place)
     assert (data.source.kind, data.source.metric) == ("retrieval", "cosine-ndcg@10")
     table = data.tables["test"]
     assert (table.texts, table.documents) == ((("w1", "w1 w2"), ("w3", "w4 w5")), ("w1 w2", "w3", "w4 w5", "w6"))
     assert data.notes == (
         "corpus: 1 of 5 documents without a text, or with that of another, were set aside",
+        "queries: 1 of 4 have the text of another and share its judgements",
         "test: 1 of 3 queries without a relevant document were set aside",
     )
     examples = RetrievalReader().examples(table, "test", Encoder(tokenizer=tokenizer(), max_length=16), {})
@@ -112,6 +115,7 @@ def test_a_collection_is_read_by_ids_and_ranks_its_whole_corpus(tmp_path: Path) 
         ),
         ({"queries.jsonl": '{"_id": "q0", "text": 3}'}, "line 1, column 'text': holds 3; write the text as a string"),
         ({"queries.jsonl": '{"_id": "q0", "text": "a"}\n' * 2}, "line 2, column '_id': the id 'q0' occurs twice"),
+        ({"queries.jsonl": '{"text": "a", "_id": null}'}, "line 1, column '_id': no id; give each text its own"),
         ({"qrels/test.tsv": "query\tcorpus-id\tscore\nq0\td9\t1"}, "no column 'query-id'"),
     ],
 )
