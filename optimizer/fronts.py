@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from optimizer.certification import stored_list
 from optimizer.certify.bought import bought_of
 from optimizer.emptiness import why_empty
+from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
 from optimizer.member import FrontResult, Member
@@ -41,9 +42,10 @@ def front_of(
     and drops on the verification examples, which took no part in choosing the shortlist, though they choose its front.
     Above that ε, or before verification, all evaluated candidates are compared by their drops on the search examples.
     The two kinds of drop are never compared with each other. A candidate for which an objective or a limited cost was
-    not measured is left out.
+    not measured is left out. Raises `UnknownNameError` for an objective or a limit that is no cost of the study.
     """
     spec = StudySpec.stored(study.spec)
+    _check_costs(spec, objectives=objectives or (), limits=limits or ())
     epsilon = spec.epsilon if epsilon is None else epsilon
     objectives = tuple(objectives or spec.objectives)
     is_final = _is_verified(candidates) and epsilon <= spec.epsilon
@@ -74,6 +76,13 @@ def front_of(
         least_violating=() if feasible else _least_violating(kept(map(view, pool))),
         why_empty=None if front else why_empty(pool or candidates, ratios, epsilon=epsilon, limits=allowed),
     )
+
+
+def _check_costs(spec: StudySpec, **named: Iterable[str]) -> None:
+    for field, names in named.items():
+        for name in names:
+            if name not in spec.costs:
+                raise UnknownNameError(field, name, spec.costs)
 
 
 @dataclass(frozen=True)

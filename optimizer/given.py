@@ -20,8 +20,11 @@ from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.own_metric import Function, own_metric
 from optimizer.tasks.texts.sheet import Sheet
 from search_spaces.transforms.units.evidence import Criterion
+from studies.records import Study
 
 NAMED = ("criterion", "sampler", "objectives")  # fields of a stored spec that name what was given
+LOADED: Mapping[str, str] = {"model": "model", "checkpoint": "model", "images": "data", "texts": "data"}
+"""What is in memory alone, with what callers call it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,9 @@ class Given:
     """What takes the place of what a spec names: model, data, metric, criterion, sampler; each is optional.
 
     Images have a trained network as `model`, `(n, c, h, w)` -> logits, and `images`, which its `processor` prepared
-    where it has one. Texts have a `checkpoint`, the
-    directory into which a loaded model was saved with its tokenizer, and `texts`, a sheet per split. `objectives` are
-    those of the study that are the caller's own. Raises `InputError` for images whose shapes or labels are not what
-    they say.
+    where it has one. Texts have a `checkpoint`, the directory into which a loaded model was saved with its tokenizer,
+    and `texts`, a sheet per split. `objectives` are those of the study that are the caller's own. Raises `InputError`
+    for images whose shapes or labels are not what they say.
     """
 
     model: nn.Module | None = None
@@ -55,6 +57,11 @@ class Given:
     def names(self) -> frozenset[str]:
         """The names of the fields that are given."""
         return frozenset(field.name for field in fields(self) if getattr(self, field.name) not in (None, ()))
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Which of `data` and `model` are in memory alone."""
+        return tuple(sorted({LOADED[name] for name in self.names & LOADED.keys()}))
 
     @property
     def own(self) -> Mapping[str, tuple[str, ...]]:
@@ -82,6 +89,14 @@ class Given:
             missing = sorted(named - {*CHOICES[field]} - {*given})
             if missing:
                 raise InputError(field, f"the study's {listed(missing)} was given in Python; give it there again")
+
+    def check_again(self, study: Study, fields: Collection[str] = NAMED) -> None:
+        """Raise `InputError` where a stored study had a model, data or own objects that are not given again."""
+        self.check(StudySpec.stored(study.spec), fields)
+        missing = [part for part in study.context.get("given", ()) if part not in self.loaded]
+        if missing:
+            parts = " and ".join(missing)
+            raise InputError(missing[0], f"{study.slug!r} ran on {parts} given in Python; give the same there again")
 
     def judged(self, task: Any) -> Any:  # Any: a `Task`, a dataclass with its metric as a field
         """Return the task with the metric that is given, if one is. Raises `InputError` for a function that is none."""

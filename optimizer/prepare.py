@@ -28,6 +28,7 @@ from search_spaces.allocation import FloatArray
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, dense_config
 from search_spaces.transforms.masks.space import MaskSpace
+from search_spaces.transforms.units.evidence import RankingError
 from studies.records import Proposal
 
 
@@ -91,12 +92,17 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
 
 
 def check_loaded(spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
-    """Raise `InputError` for faults that only a loaded model shows: unknown layers to keep, limits that are too low."""
+    """Raise `InputError` for faults that only a loaded model shows, before the study is stored.
+
+    These are unknown layers to keep, limits that are too low, an own objective that returns no cost, and an own
+    criterion that returns no order.
+    """
     pipeline, limits = Pipeline.of(spec, workload, cache_dir), study_limits(spec)
     groups = pipeline.groups
     if limits:
         refuse_unreachable(limits, pipeline.costs, groups)
     refuse_worthless(pipeline)
+    _refuse_unranked(pipeline)
 
 
 def refuse_worthless(pipeline: Pipeline) -> None:
@@ -107,6 +113,14 @@ def refuse_worthless(pipeline: Pipeline) -> None:
         raise InputError("objectives", f"{error} (for the dense model)") from error
     for name in (cost.quantity.removeprefix(QUANTITY) for cost in costs if not cost.value):
         raise InputError("objectives", f"{name} is 0 for the dense model; costs are compared as ratios to it")
+
+
+def _refuse_unranked(pipeline: Pipeline) -> None:
+    try:
+        for step in pipeline.steps:
+            step.source.check()
+    except RankingError as error:
+        raise InputError("criterion", str(error).removeprefix("criterion: ")) from error
 
 
 def _stitched(pipeline: Pipeline, stages: Stages, config: Config) -> nn.Module:

@@ -81,7 +81,7 @@ def recommend(
         case Rule.KNEE:
             member, reason = choice.knee()
         case Rule.WEIGHTS:
-            member, reason = choice.weighted(checked_weights(weights or EQUAL_WEIGHTS, choice.costs))
+            member, reason = choice.weighted(_checked(weights or EQUAL_WEIGHTS, choice.costs))
         case Rule.LEXICOGRAPHIC:
             member, reason = choice.lexicographic(order or ["flops"])
         case Rule.BUDGET:
@@ -99,22 +99,22 @@ def parsed_weights(texts: Sequence[str]) -> dict[str, float]:
     """Return weights from texts such as `drop:2`. Raises `InputError`."""
     weights: dict[str, float] = {}
     for text in texts:
-        name, _, number = text.partition(":")
+        name, _, number = text.rpartition(":")
         try:
             weights[name] = float(number)
         except ValueError:
             raise InputError("weight", f"{text!r} is not NAME:NUMBER, such as drop:2") from None
-    return checked_weights(weights)
+    return weights
 
 
-def checked_weights(weights: Mapping[str, float], costs: Sequence[str] = COSTS) -> dict[str, float]:
+def _checked(weights: Mapping[str, float], costs: Sequence[str]) -> Mapping[str, float]:
     """Return the weights. Raises `InputError` unless they are finite, not negative, and of the drop or of `costs`."""
     for name, weight in weights.items():
         if name not in (DROP, *costs):
             raise InputError("weight", f"{name!r} is not one of {', '.join((DROP, *costs))}")
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError("weight", f"{name}:{weight} must be a finite number of at least 0")
-    return dict(weights)
+    return weights
 
 
 class Choice:

@@ -68,8 +68,8 @@ def optimize(
     `InputError` for invalid input, before anything is stored; `StudyExistsError` for a taken name. An interrupt leaves
     the study INTERRUPTED; `resume` continues it.
     """
-    check_workload(spec, given)
     given.check(spec)
+    check_workload(spec, given)
     spec = with_absolute_paths(spec, given.names)
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
@@ -105,8 +105,8 @@ def resume(
         check_larger(epsilon, spec)
     elif found.state is StudyState.COMPLETE:
         return result_of(found, store)
+    given.check_again(found)
     check_workload(spec, given)
-    given.check(spec)
     with on_threads(spec.threads):
         workload = _load(spec, cache_dir, listener, given)
         refuse_other_data(found, workload)
@@ -187,7 +187,7 @@ class StudyRun:
         given: Given = NOTHING,
     ) -> None:
         self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
-        self._sampler = given.sampler or spec.sampler
+        self._given, self._sampler = given.loaded, given.sampler or spec.sampler
         self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
 
     def run(self, workload: Workload) -> None:
@@ -204,6 +204,7 @@ class StudyRun:
             self._study.id,
             context={
                 "fingerprints": fingerprints(workload),
+                "given": list(self._given),
                 "metric": workload.metric.name,
                 "kind": workload.metric.kind,
                 "examples": workload.examples_record,

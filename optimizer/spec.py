@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -264,6 +264,11 @@ class StudySpec(Frozen):
     def applied(self) -> tuple[str, ...]:
         """The transforms in their order."""
         return self.transforms or ((MASKS,) if self.structure == "weights" else (UNITS,))
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The names of all costs that its front may be compared by, the caller's own among them."""
+        return tuple(dict.fromkeys((*get_args(CostName), *self.objectives)))
 
     @model_validator(mode="after")
     def _epochs_suit_the_recovery(self) -> Self:

@@ -21,7 +21,7 @@ from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.names import check_larger, free_slug
-from optimizer.spec import CostName, StudySpec
+from optimizer.spec import StudySpec
 from studies.opening import default_storage_url, has_database, open_service, open_store, shown_url
 from studies.records import Study, StudyState
 from studies.rules import checked_slug
@@ -124,7 +124,7 @@ class LocalStudies:
         name: str,
         *,
         epsilon: float | None,
-        objectives: Sequence[CostName] | None,
+        objectives: Sequence[str] | None,
         limits: Mapping[str, float],
     ) -> FrontResult:
         """Return the front of the stored candidates. Raises `InputError` before the dense model was measured."""

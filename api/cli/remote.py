@@ -18,7 +18,7 @@ from api.http.models import StudyView
 from optimizer.errors import InputError
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.progress import Event
-from optimizer.spec import CostName, StudySpec
+from optimizer.spec import StudySpec
 from studies.events import STAGE
 
 BEST_EVERY_S = 2.0
@@ -61,7 +61,7 @@ class RemoteStudies:
         name: str,
         *,
         epsilon: float | None,
-        objectives: Sequence[CostName] | None,
+        objectives: Sequence[str] | None,
         limits: Mapping[str, float],
     ) -> FrontResult:
         """Return the front of what is stored."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from api.http.models import StudyView
 from optimizer.member import FrontResult, Member, RunResult
-from optimizer.spec import CostName, StudySpec
+from optimizer.spec import StudySpec
 
 Format = Literal["safetensors", "onnx"]
 
@@ -41,7 +41,7 @@ class Studies(Protocol):
         name: str,
         *,
         epsilon: float | None,
-        objectives: Sequence[CostName] | None,
+        objectives: Sequence[str] | None,
         limits: Mapping[str, float],
     ) -> FrontResult:
         """Return the front of the stored candidates; without `limits` the study's own apply."""

@@ -18,7 +18,7 @@ from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import Recommendation, Rule
-from optimizer.spec import CostName, StudySpec
+from optimizer.spec import StudySpec
 from studies.records import StudyState
 
 Result = TypeVar("Result")
@@ -80,7 +80,7 @@ class AsyncClient:
         rule: Rule = Rule.KNEE,
         *,
         weights: Mapping[str, float] | None = None,
-        order: Sequence[CostName] | None = None,
+        order: Sequence[str] | None = None,
         max_drop: float | None = None,
         **chosen: Unpack[FrontFilter],
     ) -> Recommendation:

@@ -16,7 +16,7 @@ class FrontFilter(TypedDict, total=False):
     """Fields left out do not filter. `limits` are upper ratios to the dense model's cost."""
 
     epsilon: float | None
-    objectives: Sequence[CostName] | None
+    objectives: Sequence[str] | None
     limits: Mapping[str, float] | None
     max_energy_j: float | None  # per inference
     min_accuracy: float | None  # of the task's metric

@@ -24,7 +24,7 @@ from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, Models, Names, TaskOffer, Tasks
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import Recommendation, Rule
-from optimizer.spec import CostName, StudySpec
+from optimizer.spec import StudySpec
 from studies.records import StudyState
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -80,7 +80,7 @@ class Service:
         rule: Rule,
         *,
         weights: Mapping[str, float] | None,
-        order: Sequence[CostName] | None,
+        order: Sequence[str] | None,
         max_drop: float | None,
         chosen: FrontFilter,
     ) -> Plan[Recommendation]:

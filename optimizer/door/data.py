@@ -41,6 +41,11 @@ class Data:
     texts: Mapping[str, Sheet] | None = None
     images: ImageData | None = None
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it is only named, if it is given at all."""
+        return self.texts is None and self.images is None
+
 
 def taken_data(
     data: object, *, is_of_images: bool, is_trained: bool = False, processor: Processor | None = None
@@ -69,7 +74,7 @@ def taken_data(
 def _named(name: str) -> Data:
     """Return a built-in task by its name, else a place; what exists here is a place."""
     if name in TASK_NAMES and not Path(name).exists():
-        return Data(task=name, fields={})
+        return Data(task=name, fields={"task": name})
     stem = PurePath(name).stem
     return Data(task=f"{stem}-data" if stem in TASK_NAMES else stem, fields={"data": name})
 

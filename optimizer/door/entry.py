@@ -9,7 +9,7 @@ from typing import Any, overload
 from optimizer.door.found import Front
 from optimizer.door.home import Home, Kept
 from optimizer.door.progress import listening
-from optimizer.door.taken import AnyCriterion, AnyMetric, AnyObjectives, AnySampler, Taken
+from optimizer.door.taken import AnyCriterion, AnyMetric, AnyObjectives, AnySampler, Own, Taken
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate as write_candidate
 from optimizer.member import RunResult
@@ -94,7 +94,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         data: a task's name, a hub id, a directory, a file, a DataFrame, `datasets`, arrays `(X, y)`, a loader, or a
             dict of these by split: train, validation, test.
         tokenizer: of a loaded text classifier.
-        images: an `ImageData`, the same as `data`.
+        images: an `ImageData`, in place of `data`.
         metric: a name, a function of (predictions, labels), see `own_metric`, or a `Metric`.
         criterion: a name, or a `Criterion`, which ranks the units of a group.
         objectives: names of costs, and functions of a model: an `Objective` returns a cost, lower is better.
@@ -110,16 +110,11 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     Raises `InputError` naming the argument and the remedy, before anything is stored.
     """
     is_spec = isinstance(spec, StudySpec)
+    if not (is_spec or spec is None or model is None):
+        raise InputError("model", "is given twice, as the first argument and by its name; give it once")
     first = model if is_spec or spec is None else spec
-    given = Taken(
-        first,
-        images if data is None else data,
-        tokenizer,
-        metric=metric,
-        criterion=criterion,
-        objectives=objectives,
-        sampler=sampler,
-    )
+    own: Own = {"metric": metric, "criterion": criterion, "objectives": objectives, "sampler": sampler}
+    given = Taken(first, data, tokenizer, images, own)
     asked = given.checked(spec, fields) if is_spec else given.spec(fields)
     home = Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
@@ -152,15 +147,8 @@ def resume(
     A larger `epsilon` replaces the study's own. Raises `InputError` for a model or data that have changed,
     `StudyNotFoundError`, `StudyBusyError`.
     """
-    given = Taken(
-        model,
-        images if data is None else data,
-        tokenizer,
-        metric=metric,
-        criterion=criterion,
-        objectives=objectives,
-        sampler=sampler,
-    )
+    own: Own = {"metric": metric, "criterion": criterion, "objectives": objectives, "sampler": sampler}
+    given = Taken(model, data, tokenizer, images, own)
     home = Home(store, cache_dir)
     given.refuse_other_names(home.store.study(name))
     with listening(on_event, cancel, shows_progress=progress) as listener:
@@ -185,7 +173,7 @@ def open_front(
 
     Raises `StudyNotFoundError`, `InputError` for a study that has not measured the dense model.
     """
-    given = Taken(model, images if data is None else data, tokenizer, metric=metric, criterion=criterion)
+    given = Taken(model, data, tokenizer, images, {"metric": metric, "criterion": criterion})
     home = Home(store, cache_dir)
     study = home.store.study(name)
     given.refuse_other_names(study)
@@ -210,5 +198,6 @@ def export_candidate(
     criterion: AnyCriterion = None,
 ) -> tuple[Path, ...]:
     """Write a candidate to a new or empty directory, with the same objects that `optimize` was given."""
-    given = Taken(model, images if data is None else data, tokenizer, metric=metric, criterion=criterion).given
-    return write_candidate(store, study, number, directory, cache_dir=cache_dir, as_onnx=as_onnx, given=given)
+    taken = Taken(model, data, tokenizer, images, {"metric": metric, "criterion": criterion})
+    taken.refuse_other_names(study)
+    return write_candidate(store, study, number, directory, cache_dir=cache_dir, as_onnx=as_onnx, given=taken.given)

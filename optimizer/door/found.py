@@ -142,14 +142,11 @@ class Front:
         """Return the front of the stored candidates at another ε, over other objectives or within limits.
 
         Nothing is measured. Above the study's own ε, `view.undecided` counts stopped candidates that might belong to
-        it. Raises `InputError` for an unknown limit.
+        it. Raises `InputError` for an unknown limit or objective.
         """
         wanted = {
             name.removeprefix("max_").removesuffix("_ratio"): limit for name, limit in self._checked(limits).items()
         }
-        for objective in objectives or ():
-            if objective not in self._costs:
-                raise UnknownNameError("objectives", objective, self._costs)
         if epsilon is not None and not (isinstance(epsilon, Real) and 0 <= epsilon < 1):
             raise InputError("epsilon", f"must be a number in [0, 1), got {epsilon!r}")
         view = front_of(

@@ -40,6 +40,11 @@ class Model:
         return self.saved.path if self.saved else None
 
     @property
+    def is_named(self) -> bool:
+        """Whether it is only named, by a name or a directory."""
+        return bool(self.name) and self.module is None and self.saved is None
+
+    @property
     def is_of_images(self) -> bool:
         """Whether it can only be an image network."""
         return self.module is not None or self.name in IMAGE_MODEL_NAMES or self._is_directory_of_images

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import ValidationError
 from torch import nn
@@ -16,6 +16,7 @@ from objectives.metrics import Metric
 from optimizer.door.data import taken_data
 from optimizer.door.model import Model, taken_model
 from optimizer.errors import InputError, UnknownNameError, a_kind
+from optimizer.families.names import with_absolute_paths
 from optimizer.given import Given
 from optimizer.objective import Objective, OwnObjective
 from optimizer.own import own_name
@@ -36,46 +37,50 @@ OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "sampler": ("a function of a Problem", callable),
 }
 """What may be given in place of a name: in words, and whether something is one."""
+PLACES: Mapping[str, str] = {"model": "model", "data": "data", "task": "data"}
+"""The fields of a spec that say where a model and data are, with the arguments that say so."""
+
+
+class Own(TypedDict, total=False):
+    """What a caller may make: each a name, or an object of the caller's own."""
+
+    metric: AnyMetric
+    criterion: AnyCriterion
+    objectives: AnyObjectives
+    sampler: AnySampler
 
 
 class Taken:
     """What was given as model, data and the rest, each as the engine takes it."""
 
-    def __init__(
-        self,
-        model: Any,
-        data: Any,
-        tokenizer: Any,
-        *,
-        metric: AnyMetric = None,
-        criterion: AnyCriterion = None,
-        objectives: AnyObjectives = None,
-        sampler: AnySampler = None,
-    ) -> None:
+    def __init__(self, model: Any, data: Any, tokenizer: Any, images: ImageData | None, own: Own) -> None:
         if model is None and tokenizer is not None:
             raise InputError("tokenizer", "belongs to a loaded model; give both")
+        if data is not None and images is not None:
+            raise InputError("images", "stand in place of data; give one of them")
+        data = images if data is None else data
         self.model = Model(name="") if model is None else taken_model(model, tokenizer)
         is_trained = self.model.module is not None
         self.data = taken_data(
             data, is_of_images=self.model.is_of_images, is_trained=is_trained, processor=self.model.prepares
         )
-        own, names = _own_objectives(objectives)
-        named = {"metric": metric, "criterion": criterion, "sampler": sampler, "objectives": None if own else names}
-        self._named = {field: value for field, value in named.items() if isinstance(value, str | tuple)}
+        objectives, costs = _own_objectives(own.get("objectives"))
+        parts = {field: own.get(field) for field in OWN}
         self.given = Given(
             model=self.model.module,
             processor=self.model.processor,
             images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
             checkpoint=self.model.checkpoint,
             texts=self.data.texts,
-            metric=_own("metric", metric),
-            criterion=_own("criterion", criterion),
-            sampler=_own("sampler", sampler),
-            objectives=own,
+            objectives=objectives,
+            **{field: _own(field, part) for field, part in parts.items()},
         )
-        given = self.given.own
-        self._own: dict[str, Any] = {field: given[field][0] for field in ("criterion", "sampler") if given[field]}
-        self._own |= {"objectives": names} if own else {}
+        own_names = {field: names[0] for field, names in self.given.own.items() if names}
+        self._own: dict[str, Any] = {**own_names, "objectives": costs} if objectives else own_names
+        self._named: dict[str, Any] = {field: part for field, part in parts.items() if isinstance(part, str)}
+        self._named |= {} if objectives or costs is None else {"objectives": costs}
+        self._places: dict[str, Any] = {"model": self.model.name} if self.model.is_named else {}
+        self._places |= self.data.fields if self.data.is_named else {}
 
     def spec(self, fields: Mapping[str, Any]) -> StudySpec:
         """Return the spec of the study. Raises `InputError` for a field that is missing, unknown or wrong."""
@@ -91,9 +96,14 @@ class Taken:
             raise _in_words(error) from error
 
     def refuse_other_names(self, study: Study) -> None:
-        """Raise `InputError` for the name of another metric, criterion, sampler or objective than the study has."""
-        spec = StudySpec.stored(study.spec)
-        for field, name in self._named.items():
+        """Raise `InputError` for the name of another model, data, metric, … than the study has.
+
+        What it was given loaded must be given again before it is used, which is checked then.
+        """
+        spec, loaded = StudySpec.stored(study.spec), study.context.get("given", ())
+        places = {field: name for field, name in self._places.items() if PLACES[field] not in loaded}
+        here = with_absolute_paths(spec.model_copy(update=places))
+        for field, name in {**{place: getattr(here, place) for place in places}, **self._named}.items():
             known = study.context.get("metric", spec.metric) if field == "metric" else getattr(spec, field)
             if known != name:
                 raise InputError(
@@ -102,7 +112,7 @@ class Taken:
 
     def checked(self, spec: StudySpec, fields: Mapping[str, Any]) -> StudySpec:
         """Return a spec that was given whole. Raises `InputError` for what else names its fields."""
-        if self._named or fields or self.data.fields:
+        if self._named or fields or self._places or self.data.fields:
             raise InputError("spec", "a StudySpec holds all fields; change them with spec.model_copy(update={…})")
         return spec.model_copy(update=self._own)
 

@@ -59,6 +59,7 @@ def export_candidate(
 
 def reload(study: Study, *, cache_dir: Path, given: Given = NOTHING) -> Workload:
     """Return the workload of a stored study. Raises `InputError` where model or data have changed."""
+    given.check_again(study, ("criterion",))
     spec = StudySpec.stored(study.spec)
     check_workload(spec, given)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)

@@ -108,6 +108,9 @@ class Source:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def check(self) -> None:
+        """Refuse early, at little cost, what `fill` would refuse. Raises `ValueError`."""
+
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Compute what every study needs."""
 

@@ -64,4 +64,4 @@ def test_what_cannot_choose_is_refused_by_name(front: FrontResult) -> None:
         recommend(front, "budget", weights={"flops": 2.0})
     for text in ("flops", "flops:x", "flops:-1", "speed:1", "flops:nan"):
         with pytest.raises(InputError, match="weight"):
-            parsed_weights([text])
+            recommend(front, "weights", weights=parsed_weights([text]))

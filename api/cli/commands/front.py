@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -11,8 +11,7 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import print_front
 from api.cli.spec_options import limits_of
-from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
-from optimizer.spec import CostName
+from optimizer.errors import InputError, NothingFeasibleError
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +24,7 @@ class Filter:
     """What narrows a front; `limits` by cost."""
 
     epsilon: float | None
-    objectives: list[CostName] | None
+    objectives: list[str] | None
     limits: dict[str, float]
 
 
@@ -37,7 +36,7 @@ def filter_of(
     limits: dict[str, float],
 ) -> Filter:
     """Return a filter from its options. Raises `InputError`."""
-    return Filter(_checked_epsilon(epsilon), costs_named("--objectives", objectives), limits)
+    return Filter(_checked_epsilon(epsilon), costs_named(objectives), limits)
 
 
 @taking(chosen=filter_of, shared=shared_of)
@@ -66,10 +65,6 @@ def _checked_epsilon(epsilon: float | None) -> float | None:
     return epsilon
 
 
-def costs_named(option: str, text: str | None) -> list[CostName] | None:
-    """Return the costs in a text that separates them by commas, None where it names none. Raises `UnknownNameError`."""
-    names = [name for name in (text or "").split(",") if name]
-    for name in names:
-        if name not in get_args(CostName):
-            raise UnknownNameError(option, name, get_args(CostName))
-    return cast("list[CostName]", names) or None
+def costs_named(text: str | None) -> list[str] | None:
+    """Return the costs in a text that separates them by commas, None where it names none."""
+    return [name for name in (text or "").split(",") if name] or None

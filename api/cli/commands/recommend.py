@@ -37,7 +37,7 @@ def recommend(
     max_drop: Annotated[float | None, typer.Option(help="For budget: the largest drop; ε by default.")] = None,
 ) -> None:
     """Recommend one member of a study's front."""
-    costs = costs_named("--order", order)
+    costs = costs_named(order)
     with shared.studies() as known:
         front = known.front(study, epsilon=chosen.epsilon, objectives=chosen.objectives, limits=chosen.limits)
     from optimizer.recommendation import parsed_weights, recommend  # brings moocore, as the front did

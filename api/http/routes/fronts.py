@@ -14,6 +14,8 @@ from api.http.cache import Records
 from api.http.conditional import IF_NONE_MATCH, Current
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
+from optimizer.bounds import Name
+from optimizer.errors import UnknownNameError
 from optimizer.fronts import front_of
 from optimizer.member import FrontResult, Member
 from optimizer.spec import CostName
@@ -21,6 +23,7 @@ from studies.records import Study, Verdict
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 Ratio = Annotated[float | None, Field(gt=0, le=1)]
+COSTS = ", ".join(get_args(CostName))
 
 
 class FrontQuery(BaseModel):
@@ -29,7 +32,9 @@ class FrontQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epsilon: float | None = Field(None, ge=0, lt=1)
-    objectives: list[CostName] | None = Field(None, description="costs in addition to the drop; may repeat")
+    objectives: list[Name] | None = Field(
+        None, description=f"costs in addition to the drop: {COSTS}, or the study's own; may repeat"
+    )
     max_flops_ratio: Ratio = None
     max_latency_ratio: Ratio = None
     max_energy_ratio: Ratio = None
@@ -40,16 +45,19 @@ class FrontQuery(BaseModel):
     verdict: list[Verdict] | None = Field(None, description="may repeat")
 
     def of(self, study: Study, records: Records) -> FrontResult:
-        """Return the front. Raises 409 for a study that has no baseline yet."""
+        """Return the front. Raises 409 for a study that has no baseline yet, 422 for what is no cost of the study."""
         if not study.baseline:
             raise ProblemError(409, f"study {study.slug!r} is {study.state} and has no baseline yet; ask again later")
-        found = front_of(
-            study,
-            records.candidates(study),
-            epsilon=self.epsilon,
-            objectives=self.objectives,
-            limits=self._limits(study) or None,
-        )
+        try:
+            found = front_of(
+                study,
+                records.candidates(study),
+                epsilon=self.epsilon,
+                objectives=self.objectives,
+                limits=self._limits(study) or None,
+            )
+        except UnknownNameError as error:
+            raise ProblemError(422, str(error), field=error.field) from error
         return found.model_copy(update={"items": tuple(self._kept(found.items))})
 
     def _limits(self, study: Study) -> dict[str, float]:

@@ -10,15 +10,15 @@ from pydantic import BaseModel, Field
 
 from api.http.access import Reader, study_for
 from api.http.problems import ProblemError, responses
-from api.http.routes.fronts import FrontQuery
+from api.http.routes.fronts import COSTS, FrontQuery
 from api.http.state import Shared
 from optimizer import recommendation
+from optimizer.bounds import Name
 from optimizer.errors import NothingFeasibleError
 from optimizer.front import hypervolume, non_dominated
 from optimizer.fronts import front_of
 from optimizer.member import FrontResult
 from optimizer.recommendation import Recommendation, Rule, UnmeasuredError, parsed_weights
-from optimizer.spec import CostName
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 
@@ -49,7 +49,9 @@ class RecommendationQuery(FrontQuery):
     weight: list[str] | None = Field(
         None, description="for `weights`: NAME:NUMBER of drop or a cost, as drop:2; may repeat"
     )
-    order: list[CostName] | None = Field(None, description="for `lexicographic`: costs, weightiest first")
+    order: list[Name] | None = Field(
+        None, description=f"for `lexicographic`: {COSTS}, or the study's own; weightiest first"
+    )
     max_drop: float | None = Field(None, description="for `budget`")
 
 

@@ -36,7 +36,6 @@ from optimizer.workload import ROLES, Progress, Workload
 
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
-    given.check(spec, ("criterion",))
     check_names(spec, given.names)
     check_device(spec.device)
 

@@ -41,6 +41,12 @@ class UnitBank(Source):
         self.evidence: TokenEvidence | PositionEvidence = kind(dense, self.folder)
         self._orders: dict[str, Tensor] = {}
 
+    def check(self) -> None:
+        """Have a caller's own criterion rank one group of each kind. Raises `RankingError`."""
+        if self._is_own:
+            for group in {group.kind: group for group in self.layout.groups}.values():
+                self.order(group)
+
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Rank the units of every group: the part of the bank that every study needs."""
         for done, group in enumerate(self.layout.groups, start=1):

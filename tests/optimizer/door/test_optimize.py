@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from command_line import run_here
 from datasets import Dataset, DatasetDict
 from door_studies import QUICK
 from torch import nn
 
-from optimizer import CancelledError, Event, Front, StudySpec, optimize, resume
+from optimizer import CancelledError, Event, Front, StudySpec, open_front, optimize, resume
 from optimizer.door.data import taken_data
 from optimizer.errors import InputError, UnknownNameError
 from studies.opening import open_store
@@ -92,12 +93,29 @@ def test_a_stored_study_of_loaded_objects_goes_on_with_the_same_objects_only(
     with pytest.raises(InputError, match=r"calibration.* changed since"):
         resume("mine", frame.iloc[:200], model=loaded, **kept)
     assert resume("mine", frame, model=loaded, **kept).epsilon == 0.3
+    exported = run_here(["--storage", url, "export", "mine", "0", "small"], environment={}, directory=tmp_path)
+    assert exported.returncode == 2
+    assert "'mine' ran on data and model given in Python; give the same there again" in " ".join(
+        exported.stderr.split()
+    )
 
 
 def test_a_spec_holds_all_fields(place: Path) -> None:
     spec = StudySpec(model=str(place / "model"), task="own", data=str(place / "data"), epsilon=0.2)
-    with pytest.raises(InputError, match="spec: a StudySpec holds all fields"):
-        optimize(spec, trials=3)
+    for more in ({"trials": 3}, {"model": "bert-base"}, {"data": "sst2"}):
+        with pytest.raises(InputError, match="spec: a StudySpec holds all fields"):
+            optimize(spec, **more)
+
+
+def test_a_stored_study_of_other_names_is_not_taken_for_these(front: Front, place: Path) -> None:
+    kept: dict[str, Any] = {"store": front._kept.home.store, "cache_dir": front._kept.home.cache_dir}
+    name = front.result.study
+    again = open_front(name, place / "data" / "train.csv", model=place / "model", **kept)
+    assert figures(again) == figures(front)
+    with pytest.raises(InputError, match=r"data: .* has '.*train\.csv', not '.*data'; leave it out"):
+        open_front(name, place / "data", **kept)
+    with pytest.raises(InputError, match=r"model: .* has '.*model', not 'bert-base'; leave it out"):
+        resume(name, model="bert-base", **kept)
 
 
 def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -155,6 +173,8 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("loaded", "frame", {"store": 3}, "store: must be a store or its URL"),
         ("loaded", "frame", {"sampler": 3}, "sampler: must be a name or a function of a Problem, got an int"),
         ("loaded", "frame", {"trials": 0}, "trials: .*greater than or equal to 1, got 0"),
+        ("loaded", "frame", {"model": "x"}, "model: is given twice"),
+        ("loaded", "frame", {"images": 3}, "images: stand in place of data; give one of them"),
         ("network", "frame", {}, r"holds no images; give arrays \(X, y\)"),
         ("network", (np.zeros((40, 8)), np.zeros(40, int)), {}, r"shape \(n, c, h, w\) or \(n, h, w\), got \(40, 8\)"),
         ("network", (np.zeros((40, 8, 8)), np.zeros(40)), {}, "one whole number per image"),

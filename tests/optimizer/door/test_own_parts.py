@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -12,12 +13,17 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from command_line import Done, run_here
 from door_studies import QUICK
+from fastapi.testclient import TestClient
 from rich.console import Console
 
 from api.cli.render import print_result
+from api.http.app import create_app
+from api.http.settings import Settings
 from optimizer import Front, export_candidate, open_front, optimize, resume
 from optimizer.errors import InputError
+from optimizer.member import FrontResult
 from optimizer.samplers.protocol import Told
 from optimizer.samplers.replay import Problem
 from optimizer.spec import StudySpec
@@ -62,8 +68,12 @@ OWN: dict[str, Any] = {"criterion": Ordered(), "objectives": (queries, "flops"),
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    root = tmp_path_factory.mktemp("own")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def kept(root: Path) -> dict[str, Any]:
     return {"store": open_store(f"sqlite:///{root}/s.sqlite"), "cache_dir": root / "cache"}
 
 
@@ -95,6 +105,33 @@ def test_own_parts_rank_measure_and_propose(own: Front, loaded: tuple[Any, Any],
     assert "queries_ratio" in own._repr_html_()
 
 
+def test_own_costs_filter_and_recommend_at_every_door(own: Front, root: Path) -> None:
+    def typed(*arguments: str) -> Done:
+        return run_here(["--storage", f"sqlite:///{root}/s.sqlite", *arguments], environment={}, directory=root)
+
+    expected = own.refilter(objectives=["queries"]).view
+    shown = typed("front", "own", "--objectives", "queries", "--json")
+    assert FrontResult.model_validate_json(shown.stdout) == expected
+    refused = typed("front", "own", "--objectives", "querys")
+    assert refused.returncode == 2
+    assert "--objectives: unknown name 'querys'; did you mean 'queries'" in refused.stderr
+    cheapest = own.recommend(order=["queries"]).member
+    for rule, *asked in (("lexicographic", "--order", "queries"), ("weights", "--weight", "queries:1")):
+        found = json.loads(typed("recommend", "own", "--rule", rule, *asked, "--json").stdout)
+        assert found["member"]["own"] == cheapest.own
+    exported = typed("export", "own", str(cheapest.candidate), "small")
+    assert exported.returncode == 2
+    assert "criterion: the study's 'ordered' was given in Python" in exported.stderr
+
+    settings = Settings(storage=f"sqlite:///{root}/s.sqlite", cache_dir=root / "cache", artifacts=root / "artifacts")
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        answer = client.get("/v1/studies/own/front", params={"objectives": "queries"})
+        assert FrontResult.model_validate_json(answer.content) == expected
+        assert client.get("/v1/studies/own/front", params={"objectives": "querys"}).status_code == 422
+        chosen = client.get("/v1/studies/own/recommendation", params={"rule": "lexicographic", "order": "queries"})
+        assert chosen.json()["member"]["own"] == cheapest.own
+
+
 def test_a_stored_study_wants_its_own_parts_again(
     own: Front, loaded: tuple[Any, Any], frame: pd.DataFrame, kept: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -124,20 +161,27 @@ def test_a_stored_study_wants_its_own_parts_again(
 
 
 @pytest.mark.parametrize(
-    ("part", "error", "message"),
+    ("part", "message"),
     [
-        ({"sampler": partial(Diagonal, far=9.0), "trials": 3}, InputError, r"must return \d+ numbers between 0 and 1"),
-        ({"criterion": Ordered(lambda places: places[:1])}, RankingError, r"must rank the \d+ units of \S+, each once"),
-        ({"criterion": 3}, InputError, "criterion: must be a name or a Criterion with a method `rank`, got an int"),
-        ({"objectives": ("flop",)}, InputError, "objectives.0: Input should be 'flops'"),
-        ({"objectives": (3,)}, InputError, "objectives: must be names or functions of a model, got an int"),
-        ({"objectives": lambda model: "many"}, InputError, "own objectives must return a number, got 'many'"),
-        ({"objectives": lambda model: float("nan")}, InputError, "must return a finite number of at least 0, got nan"),
-        ({"objectives": lambda model: 0}, InputError, "is 0 for the dense model; costs are compared as ratios"),
+        ({**OWN, "sampler": partial(Diagonal, far=9.0), "trials": 3}, r"must return \d+ numbers between 0 and 1"),
+        ({"criterion": Ordered(lambda places: places[:1])}, r"criterion: ordered must rank the \d+ units"),
+        ({"criterion": 3}, "criterion: must be a name or a Criterion with a method `rank`, got an int"),
+        ({"objectives": ("flop",)}, "objectives.0: Input should be 'flops'"),
+        ({"objectives": (3,)}, "objectives: must be names or functions of a model, got an int"),
+        ({"objectives": lambda model: "many"}, "own objectives must return a number, got 'many'"),
+        ({"objectives": lambda model: float("nan")}, "must return a finite number of at least 0, got nan"),
+        ({"objectives": lambda model: 0}, "is 0 for the dense model; costs are compared as ratios"),
     ],
 )  # fmt: skip
 def test_what_is_no_part_is_refused(
-    loaded: tuple[Any, Any], frame: pd.DataFrame, part: dict[str, Any], error: type, message: str
+    own: Front,
+    loaded: tuple[Any, Any],
+    frame: pd.DataFrame,
+    kept: dict[str, Any],
+    part: dict[str, Any],
+    message: str,
 ) -> None:
-    with pytest.raises(error, match=message):
-        optimize(loaded, frame, **{**QUICK, **part})
+    store, before = kept["store"], len(kept["store"].studies())
+    with pytest.raises(InputError, match=message):
+        optimize(loaded, frame, **kept, **{**QUICK, **part})
+    assert len(store.studies()) == before + ("sampler" in part)  # a sampler is heard when the search has begun
