@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -28,6 +29,7 @@ else:  # the hub's cache is empty at first, whatever the user has in theirs; wor
     os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
+gc.disable()  # until all is imported: it would look at a million objects again and again, and find nothing to free
 admit_torchvision()  # tests import transformers themselves
 
 settings.register_profile("suite", deadline=None, max_examples=50)
@@ -56,6 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, slow in enumerate(SLOWEST) if path.startswith(slow)), len(SLOWEST))
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but not among what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -76,9 +76,8 @@ class _Counts(NamedTuple):
 def _count(predictions: Array, labels: Array, weights: FloatArray) -> _Counts:
     classes = np.union1d(predictions, labels)
     is_predicted, is_actual = predictions[:, None] == classes, labels[:, None] == classes
-    right, predicted, actual = (
-        weights @ is_class.astype(np.float64) for is_class in (is_predicted & is_actual, is_predicted, is_actual)
-    )
+    is_counted = np.concatenate([is_predicted & is_actual, is_predicted, is_actual], axis=1)
+    right, predicted, actual = np.split(weights @ is_counted.astype(np.float64), 3, axis=1)
     return _Counts(right, predicted, actual, classes)
 
 

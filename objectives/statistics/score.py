@@ -13,6 +13,7 @@ References: Tango 1998; Owen 1988, https://doi.org/10.1093/biomet/75.2.237, for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr
@@ -31,7 +32,7 @@ SCORED = ("f1", "matthews")
 _CORRECTION = 0.5  # examples, as in `paired`
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Kinds:
     """The kinds of examples that can occur: what they are labelled, and what the two models answer, each `(k, …)`."""
 
@@ -47,10 +48,21 @@ class Kinds:
 
     def influence(self, shares: FloatArray) -> FloatArray:
         """Return how the drop grows with each kind's share `(r, k)`; its mean under the shares is 0."""
-        rows, kinds = shares.shape
-        more = (shares[:, None, :] + _STEP * np.eye(kinds)).reshape(-1, kinds)
-        slopes = (self.drop(more).reshape(rows, kinds) - self.drop(shares)[:, None]) / _STEP
+        slopes = self._slopes(*self._cells[0], shares) - self._slopes(*self._cells[1], shares)
         return np.asarray(slopes - (shares * slopes).sum(axis=1, keepdims=True))
+
+    @cached_property
+    def _cells(self) -> list[tuple[Array, Array]]:
+        """Per model, its cells `(2, m)` of answer and label, and each kind's cell `(k,)`: kinds of a cell are alike."""
+        pairs = ([answers, self.labels] for answers in (self.dense, self.candidate))
+        return [np.unique(pair, axis=1, return_inverse=True) for pair in pairs]
+
+    def _slopes(self, cells: Array, cell_of: Array, shares: FloatArray) -> FloatArray:
+        """Return how the metric of one model grows with each kind's share `(r, k)`."""
+        of_cells = shares @ (cell_of[:, None] == np.arange(cells.shape[1])).astype(np.float64)
+        more = (of_cells[:, None, :] + _STEP * np.eye(cells.shape[1])).reshape(-1, cells.shape[1])
+        value, values = (self.metric.values(cells[0], cells[1], weights) for weights in (of_cells, more))
+        return np.asarray((values.reshape(of_cells.shape) - value[:, None])[:, cell_of] / _STEP)
 
     def p_values(self, counts: FloatArray, epsilon: FloatArray) -> FloatArray:
         """Return the one-sided p-values `(r,)` of "the true drop is at least ε" for counts `(r, k)` and ε `(r,)`."""

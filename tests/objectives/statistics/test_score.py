@@ -50,6 +50,17 @@ def test_a_true_drop_of_epsilon_is_certified_at_most_once_in_twenty(
 
 
 @pytest.mark.parametrize("metric", ["f1", "matthews"])
+def test_the_influence_of_a_kind_is_how_the_drop_grows_with_its_share(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    occurring = Kinds(METRICS[metric], *rng.integers(3, size=(3, 30)))
+    truth = rng.dirichlet(np.ones(30), size=4)
+    more = (truth[:, None, :] + 1e-6 * np.eye(30)).reshape(-1, 30)
+    slopes = (occurring.drop(more).reshape(4, 30) - occurring.drop(truth)[:, None]) / 1e-6
+    expected = slopes - (truth * slopes).sum(axis=1, keepdims=True)
+    assert occurring.influence(truth) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews"])
 def test_a_large_sample_certifies_a_small_drop(metric: str) -> None:
     truth = shares(0.3, 0.002, 0.002)
     counts = np.random.default_rng(0).multinomial(5000, truth, 100).astype(float)
