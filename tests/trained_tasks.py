@@ -81,11 +81,11 @@ class Exported(NamedTuple):
     card: str
 
 
-def export_smallest(finished: Finished, place: Path) -> Exported:
+def export_smallest(finished: Finished, place: Path, *, as_onnx: bool = False) -> Exported:
     """Export the member of the fewest FLOPs to `place`, and load it from there."""
     root, store, result = finished
     member = min(result.front, key=lambda member: member.flops_ratio)
-    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache")
+    export_candidate(store, store.study("small"), member.candidate, place, cache_dir=root / "cache", as_onnx=as_onnx)
     assert member.verification is not None
     card = (place / "README.md").read_text()
     return Exported(member.verification.accuracy, load_pruned(place), AutoTokenizer.from_pretrained(place), card)
