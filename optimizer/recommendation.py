@@ -46,6 +46,10 @@ class UnmeasuredError(InputError):
     """A rule needs a cost that was not measured on every member."""
 
 
+class ContradictionError(InputError):
+    """What was given does not go together: a rule with what another rule uses, or two weights of one name."""
+
+
 def recommend(
     front: FrontResult | RunResult,
     rule: Rule | str = Rule.KNEE,
@@ -65,8 +69,9 @@ def recommend(
         order: for `lexicographic`: costs, most important first; FLOPs by default.
         max_drop: for `budget`: in the metric's unit, ε by default.
 
-    Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist
-    and for what another rule would use, `UnmeasuredError` for a cost that was not measured on every member.
+    Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist,
+    `ContradictionError` for what another rule would use, `UnmeasuredError` for a cost that was not measured on every
+    member.
     """
     if rule not in list(Rule):
         raise UnknownNameError("rule", str(rule), [one.value for one in Rule])
@@ -92,7 +97,7 @@ def recommend(
 def _refuse_unused(rule: Rule, given: Mapping[Rule, object]) -> None:
     for other, value in given.items():
         if other is not rule and value not in (None, {}, [], ()):
-            raise InputError("rule", f"{rule} leaves out what was given for {other}; give one of them")
+            raise ContradictionError("rule", f"{rule} leaves out what was given for {other}; give one of them")
 
 
 def parsed_weights(texts: Sequence[str]) -> dict[str, float]:
@@ -100,6 +105,8 @@ def parsed_weights(texts: Sequence[str]) -> dict[str, float]:
     weights: dict[str, float] = {}
     for text in texts:
         name, _, number = text.rpartition(":")
+        if name in weights:
+            raise ContradictionError("weight", f"{name!r} is given twice; give it once")
         try:
             weights[name] = float(number)
         except ValueError:

@@ -62,6 +62,8 @@ def test_what_cannot_choose_is_refused_by_name(front: FrontResult) -> None:
         recommend(front, max_drop=0.01)
     with pytest.raises(InputError, match="rule: budget leaves out what was given for weights"):
         recommend(front, "budget", weights={"flops": 2.0})
+    with pytest.raises(InputError, match="weight: 'drop' is given twice"):
+        parsed_weights(["drop:1", "drop:2"])
     for text in ("flops", "flops:x", "flops:-1", "speed:1", "flops:nan"):
         with pytest.raises(InputError, match="weight"):
             recommend(front, "weights", weights=parsed_weights([text]))

@@ -23,7 +23,8 @@ from studies.records import Study, Verdict
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 Ratio = Annotated[float | None, Field(gt=0, le=1)]
-COSTS = ", ".join(get_args(CostName))
+COSTS: tuple[CostName, ...] = get_args(CostName)
+Cost = Annotated[Name, Field(json_schema_extra={"enum": list(COSTS)})]  # a study's own costs are taken as well
 
 
 class FrontQuery(BaseModel):
@@ -32,8 +33,8 @@ class FrontQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epsilon: float | None = Field(None, ge=0, lt=1)
-    objectives: list[Name] | None = Field(
-        None, description=f"costs in addition to the drop: {COSTS}, or the study's own; may repeat"
+    objectives: list[Cost] | None = Field(
+        None, description="costs in addition to the drop, a study's own as well; may repeat"
     )
     max_flops_ratio: Ratio = None
     max_latency_ratio: Ratio = None

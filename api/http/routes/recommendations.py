@@ -10,17 +10,24 @@ from pydantic import BaseModel, Field
 
 from api.http.access import Reader, study_for
 from api.http.problems import ProblemError, responses
-from api.http.routes.fronts import COSTS, FrontQuery
+from api.http.routes.fronts import COSTS, Cost, FrontQuery
 from api.http.state import Shared
 from optimizer import recommendation
-from optimizer.bounds import Name
 from optimizer.errors import NothingFeasibleError
 from optimizer.front import hypervolume, non_dominated
 from optimizer.fronts import front_of
 from optimizer.member import FrontResult
-from optimizer.recommendation import Recommendation, Rule, UnmeasuredError, parsed_weights
+from optimizer.recommendation import (
+    DROP,
+    ContradictionError,
+    Recommendation,
+    Rule,
+    UnmeasuredError,
+    parsed_weights,
+)
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
+WEIGHT = rf"^({'|'.join((DROP, *COSTS))}):[0-9]{{1,9}}(\.[0-9]{{1,9}})?$"  # other spellings of numbers work
 
 
 class Step(BaseModel):
@@ -46,11 +53,12 @@ class RecommendationQuery(FrontQuery):
     """A front's filter, and the rule."""
 
     rule: Rule = Rule.KNEE
-    weight: list[str] | None = Field(
-        None, description="for `weights`: NAME:NUMBER of drop or a cost, as drop:2; may repeat"
+    weight: list[Annotated[str, Field(json_schema_extra={"pattern": WEIGHT})]] | None = Field(
+        None,
+        description="for `weights`: NAME:NUMBER of drop or a cost, a study's own as well, as drop:2; each name once",
     )
-    order: list[Name] | None = Field(
-        None, description=f"for `lexicographic`: {COSTS}, or the study's own; weightiest first"
+    order: list[Cost] | None = Field(
+        None, description="for `lexicographic`: costs, a study's own as well; weightiest first"
     )
     max_drop: float | None = Field(None, description="for `budget`")
 
@@ -62,7 +70,10 @@ def recommend(
     caller: Reader,
     query: Annotated[RecommendationQuery, Query()],
 ) -> Recommendation:
-    """Recommend one member of the front that `query` leaves; members that verification refuted are passed over."""
+    """Recommend one member of the front that `query` leaves; members that verification refuted are passed over.
+
+    409 where the rule needs a cost that was not measured, or where what is given belongs to another rule.
+    """
     study = study_for(state, caller, name)
     try:
         return recommendation.recommend(
@@ -74,7 +85,7 @@ def recommend(
         )
     except NothingFeasibleError as error:
         raise ProblemError(404, str(error)) from error
-    except UnmeasuredError as error:
+    except (UnmeasuredError, ContradictionError) as error:
         raise ProblemError(409, str(error), field=error.field) from error
 
 
