@@ -86,7 +86,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         verification=roles.verification,
         train=lambda: rest,
         search_answers=search_answers,
-        fresh=lambda path, known: fresh_images(path, data, known),
+        fresh=lambda path, known: fresh_images(path, data, known, processor),
         notes=(
             *((CUT,) if dense.learning_rate else ()),
             *data.notes,

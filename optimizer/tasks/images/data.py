@@ -108,7 +108,7 @@ def load_images(
     pixels, remarks = read_pixels(chosen, task, largest, prepare)
     channels, height, width = pixels["train"].shape[1:]
     normalise = normalisation.for_channels(channels) if normalisation else normalisation_of(pixels["train"])
-    finish = _as_they_are if prepare else normalise
+    finish = as_prepared if prepare else normalise
     images = {kind: finish(pixels[kind], part.labels) for kind, part in chosen.items()}
     return ImageData(
         name=name,
@@ -182,7 +182,8 @@ def _subset(part: Part, count: int | None, seed: int) -> Part:
     return part.chosen(stratified_indices(part.labels, count, seed))
 
 
-def _as_they_are(pixels: Pixels, labels: Labels) -> Images:
+def as_prepared(pixels: Pixels, labels: Labels) -> Images:
+    """Return images that a model's own image processor has normalised, with their labels."""
     return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 

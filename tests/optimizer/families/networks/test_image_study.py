@@ -7,11 +7,16 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 from torch import nn
 
 from optimizer import load_pruned
+from optimizer.certify.begin import begin
+from optimizer.certify.files import read_labels, write_next
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.given import Given
@@ -135,6 +140,33 @@ def test_onnx_gives_equal_logits_at_any_batch(finished: tuple) -> None:
     (logits,) = session.run(None, {"pixel_values": pixels.numpy()})
     wanted = load_pruned(place)(pixels).logits.detach().numpy()
     assert np.allclose(logits, wanted, atol=1e-4)
+
+
+def test_labels_are_bought_for_fresh_images_on_which_networks_disagree(finished: tuple, tmp_path: Path) -> None:
+    store, root, result = finished
+    study, place, rng = store.study("digits"), tmp_path / "fresh", np.random.default_rng(0)
+    (place / "more").mkdir(parents=True)
+    images, labels = (each[:200] for each in load_digits(return_X_y=True))
+    seen = (images * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
+    for index, image in enumerate(np.minimum(seen, 250) + rng.integers(0, 5, seen.shape, dtype=np.uint8)):
+        Image.fromarray(image).save(place / ("more" if index % 2 else "") / f"{index}.png")
+    Image.fromarray(seen[0]).save(place / "known.png")
+    shutil.copy(place / "0.png", place / "again.png")
+    chosen = [m.candidate for m in result.front if m.verdict is Verdict.VERIFIED][:1]
+    notes = begin(store, study, chosen, place, cache_dir=root / "cache")
+    assert notes == (
+        "images set aside: 1 repeats",
+        "images set aside: 1 that the study or an earlier purchase knows already",
+    )
+    path = write_next(store, study, tmp_path / "labels.csv", batch=200)
+    rows = pd.read_csv(path)
+    (purchase,) = store.purchases(study.id)
+    assert (purchase.plan["texts"], purchase.plan["classes"]) == (200, [str(digit) for digit in range(10)])
+    truth = labels[[int(Path(name).stem) for name in rows.image]]
+    dense = {text.content[0]: text.dense for text in purchase.texts}
+    assert np.mean([dense[name] == label for name, label in zip(rows.image, truth, strict=True)]) > 0.3
+    rows.assign(label=truth).to_csv(path, index=False)
+    assert len(read_labels(path, store.purchases(study.id))[1]) == len(purchase.texts)
 
 
 def test_search_examples_are_in_no_other_role(tmp_path: Path) -> None:

@@ -120,6 +120,13 @@ def test_folders_of_any_size_are_read_as_the_checkpoint_says_and_labelled_as_its
     workload.family.save(workload.model, tmp_path)
     assert vars(known.from_pretrained(tmp_path, backend="pil")) == vars(stock)
     sees_pictures(seeing(workload.model, workload.family.requests), files, wanted)
+    more = write_classes(tmp_path / "more", [(11, 7), (14, 8)])  # to be labelled by names, read as the others
+    fresh = workload.fresh(more, set())
+    wanted = stock(images=[Image.open(more / name) for (name,) in fresh.contents], return_tensors="pt")["pixel_values"]
+    assert (len(fresh.contents), fresh.classes) == (32, ("dog", "fox", "cat"))
+    assert torch.equal(fresh.examples.pixels, wanted)
+    with pytest.raises(InputError, match=r"no fresh images are left; .*that the study or an earlier purchase knows"):
+        workload.fresh(data, set())
 
 
 def sees_pictures(model: Any, files: list[Path], pixels: torch.Tensor) -> None:
