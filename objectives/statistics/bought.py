@@ -7,11 +7,11 @@ is a nonnegative supermartingale, so it ever reaches 1/α with probability at mo
 whatever decides when to stop. What is not labelled counts as lost, which never raises the wealth at any text: labels
 may come in any order, and be skipped.
 
-Some texts are labelled twice. Where a share r of these answers differ, a label that knows nothing of the models'
-answers shrinks the drop at most to 1 − 2r of its size: so the bets are against (1 − 2r) ε, and in the same wealth that
-r is smaller. r itself is unknown, and the wealth that counts is the least over all r. So few checks cost as much as
-they must, and many agreeing ones nothing. A part of the capital counts every disagreement as lost, needs no label, and
-alone certifies members that hardly disagree.
+Some texts are labelled twice. Where a share r of these answers differ, and mistakes are as frequent on texts that are
+lost as on those that are gained, they shrink the drop at most to 1 − 2r of its size: so the bets are against
+(1 − 2r) ε, and in the same wealth that r is smaller. r itself is unknown, and the wealth that counts is the least over
+all r. So few checks cost as much as they must, and many agreeing ones nothing. A part of the capital counts every
+disagreement as lost, needs no label, and alone certifies members that hardly disagree.
 
 References: Ville 1939; Waudby-Smith & Ramdas 2024, Estimating means of bounded random variables by betting,
 https://doi.org/10.1093/jrsssb/qkad009. The joint bet on the labels' errors is ours; `benchmarks/truth.py` simulates it.
@@ -103,14 +103,15 @@ def bought_upper(found: Disagreements, alpha: float) -> float:
 def _log_factors(epsilon: float) -> Floats:
     """Return the logarithm of what each kind of text multiplies the wealth of each bet by: `(rates, 10, bets)`."""
     drop, check = (each.ravel() for each in np.meshgrid(STAKES, CHECK_STAKES))
-    check = check * (1 - drop)
+    check = check * (1 - drop * (1 - min(epsilon, 0.0)))
     low, high = (each[:, None, None] for each in (RATES[:-1], RATES[1:]))
     outcomes = np.array([GAINED] * 3 + [EQUAL] * 3 + [LOST] * 3 + [EQUAL])[:, None]
     same, different = (
         np.array([check == kind for check in range(3)] * 3 + [False])[:, None] for kind in (SAME, DIFFERENT)
     )
     checks = same * low + different * (low - 1)
-    return np.asarray(np.log1p(drop * ((1 - 2 * high) * epsilon - outcomes) + check * checks))
+    shrunk = np.minimum((1 - 2 * high) * epsilon, epsilon)  # a gain may be shrunk as well, or not at all
+    return np.asarray(np.log1p(drop * (shrunk - outcomes) + check * checks))
 
 
 def _mean(logs: Floats) -> Floats:

@@ -71,6 +71,8 @@ def test_the_bound_is_where_the_certificate_begins_and_tells_nothing_without_tex
     assert certifies(found, upper, 0.01)
     assert not certifies(found, upper - 2e-4, 0.01)
     assert bought_upper(disagreements(0, []), 0.01) == 1.0
+    gains = disagreements(400, [(GAINED, SAME), (GAINED, UNCHECKED)] * 200)  # no stake loses more than there is
+    assert -1 < bought_upper(gains, 0.01) < -0.8
 
 
 def test_labels_that_are_never_checked_or_differ_as_coins_do_certify_no_loss() -> None:
