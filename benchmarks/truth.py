@@ -22,7 +22,8 @@ from objectives.metrics import METRICS
 from objectives.statistics import SCORED, bootstrap_drop, holm, paired_drop_p_value
 from objectives.statistics.power import ALPHA
 from objectives.statistics.score import Kinds
-from optimizer.certification import MARGIN
+from optimizer.certification import MARGIN, verification_alpha
+from optimizer.spec import StudySpec
 
 KINDS = np.array([(label, dense, candidate) for label in (0, 1) for dense in (0, 1) for candidate in (0, 1)])
 SIZES = (60, 200, 600, 2000, 10_000)
@@ -88,8 +89,9 @@ class Rule(NamedTuple):
 
 
 def studies(n: int, *, epsilon: float = 0.01, searched: int = 872, repeats: int = 500) -> dict[str, Rule]:
-    """Return what Holm's correction and the fixed sequence certify in simulated studies of ten members each."""
-    rng = np.random.default_rng(0)
+    """Return what Holm's correction and the fixed sequence certify in new studies of accuracy, ten members each."""
+    spec = StudySpec.model_validate({"model": "any", "task": "sst2", "epsilon": epsilon})
+    alpha, rng = verification_alpha(spec, METRICS["accuracy"]), np.random.default_rng(0)
     costs = np.geomspace(0.2, 0.95, 10)
     drops, discordant = 0.012 * ((1 - costs) / 0.8) ** 2, 0.01 + 0.06 * (1 - costs)
     found: dict[str, list[tuple[float, bool]]] = {"Holm": [], "fixed sequence": []}
@@ -102,9 +104,9 @@ def studies(n: int, *, epsilon: float = 0.01, searched: int = 872, repeats: int 
         p = np.array([paired_drop_p_value(int(b), int(c), n, epsilon) for b, c in verified])
         error = np.sqrt(np.maximum(lost + gained - (lost - gained) ** 2 / searched, 0)) / searched
         listed = [k for k in range(9, -1, -1) if not _is_beaten(k, search_drop, error)]
-        passed = np.cumprod(p[listed] <= ALPHA).astype(bool)
+        passed = np.cumprod(p[listed] <= alpha).astype(bool)
         for name, certified in (
-            ("Holm", np.flatnonzero(holm(p) <= ALPHA)),
+            ("Holm", np.flatnonzero(holm(p) <= alpha)),
             ("fixed sequence", np.array(listed)[passed]),
         ):
             found[name].append((float(costs[certified].min(initial=1.0)), bool((truth[certified] > epsilon).any())))

@@ -55,7 +55,7 @@ class RecommendationQuery(FrontQuery):
     rule: Rule = Rule.KNEE
     weight: list[Annotated[str, Field(json_schema_extra={"pattern": WEIGHT})]] | None = Field(
         None,
-        description="for `weights`: NAME:NUMBER of drop or a cost, a study's own as well, as drop:2; each name once",
+        description="for `weights`: NAME:NUMBER of drop or any cost, as drop:2; each name once",
     )
     order: list[Cost] | None = Field(
         None, description="for `lexicographic`: costs, a study's own as well; weightiest first"
