@@ -177,7 +177,7 @@ class StudyStore(Protocol):
         """Return the purchases of a study in their order."""
 
     def ask_labels(self, study_id: int, number: int, places: Collection[int], *, batch: int) -> None:
-        """Note that the labels of these texts of a purchase are asked in a batch."""
+        """Note that these texts' labels are asked as a purchase's next batch, unless that was asked meanwhile."""
 
     def give_labels(self, study_id: int, number: int, answers: Mapping[int, Answer]) -> None:
         """Keep labels of a purchase by place. Raises `PurchaseError` for one that was given otherwise before."""

@@ -163,14 +163,16 @@ class LocalStudies:
             study = store.study(name)
             if why := why_busy(study):
                 raise StudyBusyError(f"study {study.slug!r}: {why}")
-            from optimizer.certify.files import take_back, write_next
+            from optimizer.certify.files import refuse_taken, take_back, write_next
+            from optimizer.certify.standing import settle
 
+            refuse_taken(to)
             notes: Sequence[str] = ()
             if texts is not None:
                 from optimizer.certify.begin import begin
 
                 notes = begin(store, study, candidates, texts, cache_dir=self.cache_dir, progress=progress)
-            standing = take_back(store, study, labels)
+            standing = settle(store, study) if labels is None else take_back(store, study, labels)
             written = None if standing.is_over else write_next(store, study, to, batch=batch)
             return standing, notes, written
 

@@ -11,6 +11,7 @@ from optimizer.certify.bought import UNKNOWN, labels_in_words
 from optimizer.certify.sequence import Plan
 from optimizer.errors import InputError
 from studies.purchases import SKIPPED, Answer, Purchase
+from studies.store import PurchaseError
 
 Answers = dict[int, dict[int, Answer]]  # purchase -> place -> answer
 
@@ -26,7 +27,8 @@ class Given(NamedTuple):
 def answers_of(given: Iterable[Given], purchases: Sequence[Purchase]) -> Answers:
     """Return the labels by purchase and place.
 
-    Raises `InputError` for an unknown or repeated row, for what is no label, and where no label is given at all.
+    Raises `InputError` for an unknown or repeated row, for what is no label, and where no label is given at all;
+    `PurchaseError` for a row that has another label already.
     """
     asked = {row.id: (purchase, row) for purchase in purchases for row in rows_of(purchase)}
     found: Answers = {}
@@ -38,6 +40,8 @@ def answers_of(given: Iterable[Given], purchases: Sequence[Purchase]) -> Answers
         seen.add(each.id)
         purchase, row = asked[each.id]
         label = class_of(each.written, Plan.of(purchase).classes, each.where)
+        if None not in (label, row.label) and label != row.label:
+            raise PurchaseError(f"{each.where}: {each.id!r} has another label already, and a label is given once")
         answers = found.setdefault(purchase.number, {})
         answers[row.text.place] = _with(answers.get(row.text.place, Answer()), label, row)
     if all(part is None for part in chain.from_iterable(a for each in found.values() for a in each.values())):

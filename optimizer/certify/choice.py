@@ -44,7 +44,7 @@ def sequence_of(
     before, waits = members_of(purchases), waiting_members(purchases)
     cost = spec.objectives[0]
     if chosen:
-        new = [_verified(number, known, study) for number in dict.fromkeys(chosen) if number not in before]
+        new = [_verified(number, known, study) for number in dict.fromkeys(chosen) if number not in waits]
     else:
         certified = [_ratio(m, cost) for m in known.values() if m.verdict is Verdict.CERTIFIED]
         leanest = min(certified, default=float("inf"))

@@ -22,28 +22,35 @@ from studies.store import StudyStore
 ID, LABEL = "id", "label"
 
 
-def write_next(store: StudyStore, study: Study, path: Path | None, *, batch: int = BATCH) -> Path:
-    """Write the rows to label now, those of an earlier file that have no label first; return the file.
+def refuse_taken(path: Path | None) -> None:
+    """Raise `InputError` for a labelling file that exists already."""
+    if path is not None and path.exists():
+        raise InputError("to", f"{path} exists and may hold labels; give another file")
 
-    Without a `path` it is named after the study and the first row.
+
+def write_next(store: StudyStore, study: Study, path: Path | None, *, batch: int = BATCH) -> Path | None:
+    """Write a csv file of the rows to label now, those asked before first; return it, None where no row is wanted.
+
+    It has an empty column of labels and shows no model's answer. Without a `path` it is named after the study and the
+    first row; such a file is left as it is where it exists, since it has these rows. Raises `InputError` for a `path`
+    that exists.
     """
+    refuse_taken(path)
     rows = wanted_rows(store, study, batch=batch)
-    columns = Plan.of(bought_by(store, study)[-1]).columns
-    path = path or Path(f"{study.slug}-labels-{rows[0].id}.csv")
-    _write(rows, columns, path)
-    return path
+    if not rows:
+        return None
+    found = path or Path(f"{study.slug}-labels-{rows[0].id}.csv")
+    if not found.exists():
+        _write(rows, Plan.of(bought_by(store, study)[-1]).columns, found)
+    return found
 
 
-def take_back(store: StudyStore, study: Study, path: Path | None) -> Standing:
-    """Keep the labels of a filled-in file, if there is one, and return the standing. Raises `InputError`."""
-    purchases = bought_by(store, study)
-    return give_labels(store, study, {} if path is None else read_labels(path, purchases))
+def take_back(store: StudyStore, study: Study, path: Path) -> Standing:
+    """Keep the labels of a filled-in file, and return the standing. Raises `InputError`."""
+    return give_labels(store, study, read_labels(path, bought_by(store, study)))
 
 
 def _write(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
-    """Write a csv file with an empty column of labels. It shows no model's answer. Raises `InputError` if it exists."""
-    if path.exists():
-        raise InputError("to", f"{path} exists and may hold labels; give another file")
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([ID, *_named(columns), LABEL])

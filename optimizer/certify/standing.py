@@ -7,30 +7,32 @@ from collections.abc import Mapping, Sequence
 from optimizer.certify.ask import Row, ask_next, open_rows
 from optimizer.certify.bought import BATCH, Standing, in_context
 from optimizer.certify.forecast import labels_needed
-from optimizer.certify.sequence import Plan, follow
+from optimizer.certify.sequence import Plan, disputed_by, follow
 from optimizer.errors import InputError
 from studies.purchases import Answer, Purchase
-from studies.records import Study
+from studies.records import Candidate, Study
 from studies.store import StudyStore
 
 
 def standing_of(store: StudyStore, study: Study) -> Standing:
     """Return the standing of a study. Raises `InputError` where nothing was bought."""
-    purchases = bought_by(store, study)
+    return _standing(bought_by(store, study), study, store.candidates(study.id))
+
+
+def _standing(purchases: Sequence[Purchase], study: Study, candidates: Sequence[Candidate]) -> Standing:
     members = follow(purchases)
-    waiting = next((each for each in members if not each.certified), None)
-    number = waiting.candidate if waiting else None
-    candidates = {c.number: c for c in store.candidates(study.id)}
+    waiting = next((each.candidate for each in members if not each.certified), None)
+    verifications = {c.number: c.verification for c in candidates}
     plan = Plan.of(purchases[-1])
     return Standing(
         study=study.slug,
         classes=plan.classes,
         columns=plan.columns,
         members=tuple(members),
-        waiting=number,
-        more=None if number is None else labels_needed(purchases, number, candidates[number].verification),
+        waiting=waiting,
+        more=None if waiting is None else labels_needed(purchases, waiting, verifications[waiting]),
         open_rows=len(open_rows(purchases)),
-        unasked=0 if number is None else _unasked(purchases, number),
+        unasked=0 if waiting is None else sum(text.batch is None for text in disputed_by(waiting, purchases)),
     )
 
 
@@ -53,14 +55,21 @@ def wanted_rows(store: StudyStore, study: Study, *, batch: int = BATCH) -> list[
 
 
 def give_labels(store: StudyStore, study: Study, labels: Mapping[int, Mapping[int, Answer]]) -> Standing:
-    """Keep labels, purchase -> place -> answer, and store what all labels together say of the members."""
+    """Keep labels, purchase -> place -> answer, and settle what all labels together say of the members."""
     for number, answers in labels.items():
         store.give_labels(study.id, number, answers)
-    found = standing_of(store, study)
-    store.update_study(study.id, context=in_context(found.members))
+    return settle(store, study)
+
+
+def settle(store: StudyStore, study: Study) -> Standing:
+    """Store what all labels together say of the members, and return it.
+
+    Labels that others give meanwhile are in it, and those of a process that was killed before it settled them.
+    """
+    candidates, purchases, told = store.candidates(study.id), bought_by(store, study), None
+    while purchases != told:  # what is stored last has to know what others have given meanwhile
+        told = purchases
+        found = _standing(told, study, candidates)
+        store.update_study(study.id, context=in_context(found.members))
+        purchases = bought_by(store, study)
     return found
-
-
-def _unasked(purchases: Sequence[Purchase], member: int) -> int:
-    plans = [(purchase, Plan.of(purchase)) for purchase in purchases]
-    return sum(t.batch is None and plan.disagreement(t, member) for purchase, plan in plans for t in purchase.texts)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from studies.purchases import Answer, Disputed, Purchase
@@ -50,18 +50,22 @@ def purchases(session: Session, study_id: int) -> list[Purchase]:
 
 
 def ask(session: Session, study_id: int, purchase: int, places: Collection[int], batch: int) -> None:
-    """Note that the labels of these texts are asked."""
-    session.execute(update(DisputedRow).where(*_of(study_id, purchase, places)).values(batch=batch))
+    """Note that the labels of these texts are asked, unless another process has asked a batch meanwhile."""
+    asked = select(func.max(DisputedRow.batch)).where(*_of(study_id, purchase))
+    if batch == 1 + (session.scalar(asked) or 0):
+        rows = [{"study_id": study_id, "purchase": purchase, "place": place, "batch": batch} for place in places]
+        session.execute(update(DisputedRow), rows)
 
 
 def answer(session: Session, study_id: int, purchase: int, answers: Mapping[int, Answer]) -> None:
     """Keep labels by place. Raises `PurchaseError` for one that was given otherwise before."""
-    for row in session.scalars(select(DisputedRow).where(*_of(study_id, purchase, answers))):
-        row.label, row.again = checked_answer(row.place, Answer(row.label, row.again), answers[row.place])
+    for row in session.scalars(select(DisputedRow).where(*_of(study_id, purchase))):
+        if row.place in answers:
+            row.label, row.again = checked_answer(row.place, Answer(row.label, row.again), answers[row.place])
 
 
-def _of(study_id: int, purchase: int, places: Collection[int]) -> tuple[Any, ...]:
-    return (DisputedRow.study_id == study_id, DisputedRow.purchase == purchase, DisputedRow.place.in_(places))
+def _of(study_id: int, purchase: int) -> tuple[ColumnElement[bool], ...]:
+    return (DisputedRow.study_id == study_id, DisputedRow.purchase == purchase)
 
 
 def _values(text: Disputed) -> dict[str, Any]:

@@ -311,7 +311,7 @@ class SqlStore:
             return purchases.purchases(session, study_id)
 
     def ask_labels(self, study_id: int, number: int, places: Collection[int], *, batch: int) -> None:
-        """Note that the labels of these texts of a purchase are asked in a batch."""
+        """Note that these texts' labels are asked as a purchase's next batch, unless that was asked meanwhile."""
         with self.database.write() as session:
             writes.changed_study(session, study_id, self._clock(), claim=self._claim, is_result=False)
             purchases.ask(session, study_id, number, places, batch)

@@ -529,6 +529,7 @@ class PurchaseContract:
         assert bought.texts == (some.disputed(2), some.disputed(5))
         store.ask_labels(study.id, 1, [5], batch=1)
         store.give_labels(study.id, 1, {5: Answer(1)})
+        store.ask_labels(study.id, 1, [2], batch=1)  # by another process, which does not know of the first
         store.give_labels(study.id, 1, {5: Answer(again=SKIPPED), 2: Answer()})
         assert [text.batch for text in store.purchases(study.id)[0].texts] == [None, 1]
         assert [text.answer for text in store.purchases(study.id)[0].texts] == [Answer(), Answer(1, SKIPPED)]

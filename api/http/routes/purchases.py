@@ -13,7 +13,7 @@ from api.http.state import Shared, State
 from optimizer.bounds import AsWritten, Readable
 from optimizer.certify.answers import Given, answers_of
 from optimizer.certify.bought import BATCH, Standing
-from optimizer.certify.standing import bought_by, give_labels, standing_of, wanted_rows
+from optimizer.certify.standing import bought_by, give_labels, settle, standing_of, wanted_rows
 from studies.records import Study
 
 router = APIRouter(prefix="/v1/studies/{name}/labels", tags=["labels"])
@@ -64,7 +64,7 @@ def ask(name: str, request: NextRequest, state: Shared, caller: Writer) -> Wante
     study = _with_purchases(state, study_for(state, caller, name, changes=True))
     rows = wanted_rows(state.service.store, study, batch=request.batch)
     items = [WantedRow(id=row.id, content=row.text.content) for row in rows]
-    return WantedRows(items=items, standing=standing_of(state.service.store, study))
+    return WantedRows(items=items, standing=settle(state.service.store, study))
 
 
 @router.post("", responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429))

@@ -26,10 +26,25 @@ function progress() {
 
 const member = (m) => `#${m.candidate}: ${m.certified ? "certified" : m.blocked_by === null ? "not certified" : `blocked by #${m.blocked_by}`} at ε = ${m.epsilon}; drop at most ${m.upper.toFixed(4)} with ${m.labels} labels`;
 
+const wanted = () => ask(`${path}/next`, { method: "POST", body: { batch: BATCH } });
+const send = (labels) => ask(path, { method: "POST", body: { labels: Object.fromEntries(labels) } });
+
 async function next() {
-  const wanted = await ask(`${path}/next`, { method: "POST", body: { batch: BATCH } });
-  [rows, given, standing] = [wanted.items.slice(0, BATCH), [], wanted.standing];
+  const found = await wanted();
+  [rows, given, standing] = [found.items.slice(0, BATCH), [], found.standing];
   show();
+}
+
+// Somebody else may have labelled some of the same texts meanwhile; the first label stays.
+async function give(labels) {
+  try {
+    await send(labels);
+  } catch (refusal) {
+    if (refusal.status !== 409) throw refusal;
+    const open = new Set((await wanted()).items.map((row) => row.id));
+    const mine = labels.filter(([id]) => open.has(id));
+    if (mine.length) await send(mine);
+  }
 }
 
 async function label(value) {
@@ -37,7 +52,7 @@ async function label(value) {
   given.push(value);
   show();
   if (given.length < rows.length) return;
-  standing = await ask(path, { method: "POST", body: { labels: Object.fromEntries(rows.map((row, i) => [row.id, given[i]])) } });
+  await give(rows.map((row, i) => [row.id, given[i]]));
   await next();
 }
 

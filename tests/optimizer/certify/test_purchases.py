@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,13 @@ from optimizer.certify.bought import Standing, bought_of
 from optimizer.certify.choice import refuse_unbuyable, sequence_of
 from optimizer.certify.files import read_labels, take_back, write_next
 from optimizer.certify.sequence import Plan, follow
-from optimizer.certify.standing import give_labels, standing_of, wanted_rows
+from optimizer.certify.standing import give_labels, settle, standing_of, wanted_rows
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from studies.opening import open_store
 from studies.purchases import SKIPPED, Answer
 from studies.records import Study
+from studies.sql.store import SqlStore
 from studies.store import PurchaseError, StudyStore
 
 TEXTS, CLASSES = 3000, ("bad", "good", "so so")
@@ -146,6 +148,7 @@ def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
 ) -> None:
     buy(store, study, {0: ALIKE})
     path = write_next(store, study, tmp_path / "labels.csv", batch=20)
+    assert path is not None
     with pytest.raises(InputError, match=r"to: .*labels.csv exists and may hold labels; give another file"):
         write_next(store, study, path)
     assert "text, 0" in path.read_text()
@@ -184,6 +187,31 @@ def test_a_file_is_filled_in_in_parts_and_refused_where_it_was_changed(
     take_back(store, study, given("whole.csv", empty.assign(label=["?", *truth[1:]]).drop(0)))
     assert read_labels(tmp_path / "whole.csv", store.purchases(study.id))
     assert write_next(store, study, tmp_path / "next.csv", batch=20).exists()
+
+
+def test_labels_that_another_process_gives_meanwhile_or_left_behind_when_killed_are_counted_once(
+    store: StudyStore, study: Study, tmp_path: Path
+) -> None:
+    buy(store, study, {0: ALIKE})
+    rows = [row for row in wanted_rows(store, study, batch=20) if not row.is_second]
+    mine, others, left = (
+        {1: {row.text.place: Answer(int(TRUTH[row.text.place])) for row in part}}
+        for part in (rows[:5], rows[5:10], rows[10:15])
+    )
+
+    class Meanwhile(SqlStore):
+        def update_study(self, *args: Any, **changes: Any) -> Study:
+            with closing(open_store(f"sqlite:///{tmp_path}/studies.sqlite")) as other:
+                give_labels(other, study, others)  # after the other has read, before it writes
+            return super().update_study(*args, **changes)
+
+    with closing(Meanwhile(store.database)) as slow:
+        assert give_labels(slow, study, mine).members[0].labels == 10
+    assert bought_of(store.study("first"))[0].labels == 10
+    store.give_labels(study.id, 1, left[1])  # and killed before it could settle
+    give_labels(store, study, mine)  # sent twice
+    assert settle(store, study) == standing_of(store, study)
+    assert bought_of(store.study("first"))[0].labels == 15
 
 
 def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: StudyStore, study: Study) -> None:
