@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from optimizer.tasks.task import Batch, Task, ask
 from search_spaces.layouts.requests import real_tokens
+from search_spaces.layouts.tapped import tapped
 
 INNER = 10.0  # weight of every layer against the outputs, whose distance is in nats
 TINY = 1e-12
@@ -40,23 +40,6 @@ class Lesson:
         for path in self.paths:
             loss = loss + INNER * _apart(given[path], wanted[path], batch)
         return loss
-
-
-@contextmanager
-def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[Mapping[str, Tensor]]:
-    """Yield what the layers at `paths` write, filled by every call of the model inside the block."""
-    outputs: dict[str, Tensor] = {}
-
-    def tap(path: str) -> torch.utils.hooks.RemovableHandle:
-        layer = model.get_submodule(path)
-        return layer.register_forward_hook(lambda _layer, _inputs, output: outputs.__setitem__(path, output))
-
-    handles = [tap(path) for path in paths]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _apart(given: Tensor, wanted: Tensor, batch: Batch) -> Tensor:

@@ -9,7 +9,7 @@ of heads stayed as it was.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
 from search_spaces.layouts.requests import Inputs, logits_of, real_tokens
 from search_spaces.layouts.surgery import share_structure, shrink
+from search_spaces.layouts.tapped import tapped
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
 
@@ -104,19 +105,9 @@ def _unread(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> Ite
 
 def _outputs(model: nn.Module, layout: Layout, request: Inputs) -> dict[str, Tensor]:
     """Return what every layer that reads units writes, in the order of the calls, and at last the logits."""
-    seen: dict[str, Tensor] = {}
-
-    def watch(path: str) -> Callable[[nn.Module, object, Tensor], None]:
-        return lambda _module, _inputs, output: seen.__setitem__(path, output)
-
     readers = [path for group in layout.groups for path in group.consumers]
-    handles = [model.get_submodule(path).register_forward_hook(watch(path)) for path in readers]
-    try:
-        with torch.no_grad():
-            logits = logits_of(model(**request))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), tapped(model, readers) as seen:
+        logits = logits_of(model(**request))
     real = {path: output[real_tokens(request, output)] for path, output in seen.items()}  # nobody reads padding
     return real | {"the classifier": logits}
 

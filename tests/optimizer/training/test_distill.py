@@ -19,7 +19,8 @@ from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.distill import DistillSettings, distill
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.learner import Learner
-from optimizer.training.teacher import INNER, Lesson, tapped
+from optimizer.training.teacher import INNER, Lesson
+from search_spaces.layouts.tapped import tapped
 
 TASK = Classification()
 PATHS = tuple(f"bert.encoder.layer.{i}.{block}output.dense" for i in range(2) for block in ("attention.", ""))
