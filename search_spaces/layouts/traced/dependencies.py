@@ -94,8 +94,11 @@ class Dependencies:
                 yield (node, side), indices
 
     def _mapped(self, edge: Any, indices: list[_HybridIndex]) -> list[_HybridIndex]:
-        for mapping in edge.index_mapping:
-            indices = indices if mapping is None else mapping(indices)
+        try:
+            for mapping in edge.index_mapping:
+                indices = indices if mapping is None else mapping(indices)
+        except IndexError as error:  # torch-pruning does not know where the split parts begin
+            raise CannotFollowError("these channels are split on the way, as in a recurrent layer") from error
         if len(indices) > self._widest:  # a reshape other than flattening multiplies indices without end
             raise CannotFollowError("a reshape mixes these channels with positions")
         return indices

@@ -12,13 +12,12 @@ from torch.nn.modules.batchnorm import _NormBase
 from search_spaces.layouts.layers import CONVOLUTIONS, row_dim
 from search_spaces.layouts.surgery import share_structure
 
-PATTERN = 4099  # signs, repeated: a prime, so that rows do not line up
-
 
 def redrawn(model: nn.Module) -> nn.Module:
-    """Return a twin of the model with other weights.
+    """Return a twin of the model with other weights, the same for every checkpoint of an architecture.
 
-    Scales, shifts and statistics are around one, and linear layers and convolutions keep the size of their inputs.
+    Scales, shifts and statistics are around one, and linear layers and convolutions keep the size of their inputs (He
+    et al. 2015), so that deep networks neither vanish nor overflow.
     """
     twin, generator = share_structure(model), torch.Generator().manual_seed(0)
     drawn: dict[nn.Parameter, nn.Parameter] = {}  # tied ones stay tied
@@ -36,22 +35,11 @@ def redrawn(model: nn.Module) -> nn.Module:
 
 def _redrawn(owner: nn.Module, parameter: Tensor, generator: torch.Generator) -> Tensor:
     if isinstance(owner, (nn.Linear, *CONVOLUTIONS)) and parameter.ndim > 1:
-        return _scaled(parameter, row_dim(owner), generator)
+        read = "fan_out" if row_dim(owner) else "fan_in"  # how torch counts the inputs of a transposed convolution
+        drawn = torch.empty(parameter.shape)
+        return nn.init.kaiming_normal_(drawn, mode=read, nonlinearity="relu", generator=generator).to(parameter)
     is_of_channels = sum(size > 1 for size in parameter.shape) < 2
     return _around_one(parameter, generator) if is_of_channels else parameter
-
-
-def _scaled(weight: Tensor, rows: int, generator: torch.Generator) -> Tensor:
-    """Return a weight with random signs, times what keeps the size of its layer's inputs (He et al. 2015).
-
-    Weights of one sign would let a deep network overflow. One of zeros is drawn.
-    """
-    if not weight.any():
-        weight = torch.randn(weight.shape, generator=generator).to(weight)
-    signs = torch.randint(2, (PATTERN,), generator=generator).mul(2).sub(1).to(weight)
-    weight = weight * signs.repeat(weight.numel() // PATTERN + 1)[: weight.numel()].view(weight.shape)
-    size = weight.square().mean() * weight.numel() / weight.shape[rows]
-    return weight * (2 / size).sqrt()
 
 
 def _around_one(old: Tensor, generator: torch.Generator) -> Tensor:

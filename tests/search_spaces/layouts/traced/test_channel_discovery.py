@@ -143,8 +143,21 @@ class Attention(nn.Module):
         return self.down(F.relu(self.up(self.attend(hidden, hidden, hidden)[0])))
 
 
-def test_what_attention_reads_stays_dense_while_the_rest_is_pruned() -> None:
-    assert [group.name for group in discover_channels(Attention(), torch.randn(1, 5, 4)).groups] == ["up"]
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.recur = nn.Linear(4, 8), nn.GRU(8, 8, batch_first=True)
+        self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(F.relu(self.up(self.recur(self.embed(x))[0])))
+
+
+@pytest.mark.parametrize("model", [Attention(), Recurrent()])
+def test_what_attention_or_recurrence_reads_stays_dense_while_the_rest_is_pruned(model: nn.Module) -> None:
+    space = discover_channels(model, torch.randn(1, 5, 4))
+    assert [group.name for group in space.groups] == ["up"]
+    assert "embed" in space.dense
 
 
 class Scale(nn.Module):
