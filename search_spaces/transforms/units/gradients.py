@@ -7,6 +7,7 @@ does to first order, however many layers are coupled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class Masks:
         self._masks: dict[str, list[Tensor]] = {path: [] for path in paths}
         for path in self._masks:
             model.get_submodule(path).register_forward_pre_hook(self._masked(path))
+        model.register_forward_pre_hook(self._count, with_kwargs=True)
 
     @property
     def all(self) -> list[Tensor]:
@@ -36,9 +38,13 @@ class Masks:
         found = {}
         for path, masks in self._masks.items():
             gradients = [torch.zeros_like(mask) if mask.grad is None else mask.grad for mask in masks]
-            found[path] = torch.stack([gradient.flatten(1) for gradient in gradients]).sum(dim=0).cpu()
+            each = [_by_example(gradient.flatten(1), self._examples) for gradient in gradients]
+            found[path] = torch.stack(each).sum(dim=0).cpu()
             masks.clear()
         return found
+
+    def _count(self, _: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._examples = next(len(value) for value in (*inputs, *named.values()) if isinstance(value, Tensor))
 
     def _masked(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -100,6 +106,16 @@ def readers_of(layout: Layout) -> dict[str, list[Link]]:
         for link in layout.readers(group):
             readers.setdefault(link.path, []).append(link)
     return readers
+
+
+def _by_example(gradients: Tensor, examples: int) -> Tensor:
+    """Return the sums `(n, inputs)` over the parts of every example, such as windows, that a layer sees as examples.
+
+    Where the first dimension holds something else, every example gets the same share.
+    """
+    if len(gradients) % examples:
+        return gradients.sum(dim=0).div(examples).expand(examples, -1)
+    return gradients.reshape(examples, -1, gradients.shape[1]).sum(dim=1)
 
 
 def _per_unit(group: Group, links: Sequence[Link], gradients: Mapping[str, Tensor]) -> Tensor:

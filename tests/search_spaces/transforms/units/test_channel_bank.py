@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from digit_networks import ResidualCnn, Trained, images_of, summed_loss
 from torch import Tensor, nn
 
@@ -185,6 +186,29 @@ def test_mask_gradients_are_those_of_silencing_a_unit_in_all_its_readers(digits_
     for found in (together, one_by_one):
         torch.testing.assert_close(found["stem"].absolute, expected.abs().mean(dim=0), rtol=1e-3, atol=1e-6)
         torch.testing.assert_close(found["stem"].squared, expected.square().mean(dim=0), rtol=1e-3, atol=1e-6)
+
+
+class Windows(nn.Module):
+    """Its layers see the four quarters of every digit as examples of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down, self.head = nn.Linear(16, 24), nn.Linear(24, 8), nn.Linear(32, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        quarters = images.reshape(-1, 16)
+        return self.head(self.down(F.relu(self.up(quarters))).reshape(len(images), 32))
+
+
+def test_the_windows_of_an_example_count_as_one(digits_mlp: Trained) -> None:
+    torch.manual_seed(0)
+    model, images, labels = Windows().eval(), digits_mlp.images[:3], digits_mlp.labels[:3]
+    space = discover_channels(model, images)
+    together = collect(model, space, [(images, labels)], summed_loss).gradients["up"]
+    mask = torch.ones(3, 1, 24, requires_grad=True)
+    model.down.register_forward_pre_hook(lambda _, seen: ((seen[0].reshape(3, 4, 24) * mask).reshape(-1, 24),))
+    (expected,) = torch.autograd.grad(summed_loss(model, (images, labels)), mask)
+    torch.testing.assert_close(together.squared, expected[:, 0].square().mean(dim=0), rtol=1e-3, atol=1e-6)
 
 
 def test_readings_are_the_moments_of_what_a_layer_reads(digits_cnn: Trained) -> None:
