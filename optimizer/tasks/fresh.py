@@ -37,7 +37,7 @@ class Chosen:
     notes: tuple[str, ...]
 
 
-def key_of(content: bytes) -> bytes:
+def key_of(content: bytes | memoryview) -> bytes:
     """Return an example's fingerprint."""
     return blake2b(content, digest_size=KEY_SIZE).digest()
 

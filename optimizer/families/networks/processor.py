@@ -100,7 +100,7 @@ def read_processor(directory: Path, channels: int) -> Processor | None:
 
 def plain_processor(normalisation: Normalisation, shape: Shape) -> Processor | None:
     """Return a processor that resizes to `shape` and normalises; None where it would leave numbers as they are."""
-    if set(normalisation.spread) == {1.0} and set(normalisation.mean) == {0.0}:
+    if normalisation.is_none:
         return None
     admit_torchvision()
     from transformers import ViTImageProcessorPil

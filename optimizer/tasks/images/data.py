@@ -41,6 +41,11 @@ class Normalisation:
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
+    @property
+    def is_none(self) -> bool:
+        """Whether it leaves numbers as they are."""
+        return {*self.mean} == {0.0} and {*self.spread} == {1.0}
+
     def __call__(self, pixels: Pixels, labels: Labels) -> Images:
         """Return images `(n, c, h, w)` normalised, with their labels."""
         mean, spread = (np.array(each, dtype=np.float32).reshape(1, -1, 1, 1) for each in (self.mean, self.spread))
@@ -139,8 +144,12 @@ def as_named(data: ImageData, labels: Mapping[int, str]) -> ImageData:
     if unknown:
         raise InputError("data", f"the class {unknown[0]!r} is not one of the model's: {listed(list(ids))}")
     order = torch.tensor([ids[name] for name in data.names])
-    train, test = (Images(part.pixels, order[part.labels]) for part in (data.train, data.test))
-    return replace(data, train=train, test=test, validation=None, classes=len(ids), names=tuple(ids))
+
+    def named(part: Images) -> Images:
+        return Images(part.pixels, order[part.labels])
+
+    train, test, validation = named(data.train), named(data.test), data.validation and named(data.validation)
+    return replace(data, train=train, test=test, validation=validation, classes=len(ids), names=tuple(ids))
 
 
 def stratified_indices(labels: Labels, count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

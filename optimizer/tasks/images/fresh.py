@@ -6,16 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from optimizer.errors import InputError
-from optimizer.tasks.fresh import Fresh, fresh_places, key_of
+from optimizer.tasks.fresh import Fresh, fresh_places
 from optimizer.tasks.images.data import ImageData, Images, as_prepared
 from optimizer.tasks.images.decode import image_suffixes
 from optimizer.tasks.images.examples import image_examples
 from optimizer.tasks.images.known import IMAGE_TASKS, OWN
 from optimizer.tasks.images.parts import Part, of_encoded
 from optimizer.tasks.images.pixels import Prepare, read_pixels
+from optimizer.tasks.images.roles import image_keys
 
 
 def fresh_images(place: Path, data: ImageData, known: Collection[bytes], prepare: Prepare | None = None) -> Fresh:
@@ -46,6 +46,12 @@ def fresh_images(place: Path, data: ImageData, known: Collection[bytes], prepare
 
 def _images(part: Part, data: ImageData, prepare: Prepare | None) -> tuple[Images, tuple[str, ...]]:
     """Return the images as the study's network takes them, and notes on what was converted."""
+    if data.normalisation.is_none:
+        raise InputError(
+            "texts",
+            "the study was given numbers, and files cannot be prepared like them; give the study pictures with an "
+            "image processor, or ImageData with its normalisation",
+        )
     task = IMAGE_TASKS.get(data.name, OWN)
     channels = data.shape[0]
     try:
@@ -60,8 +66,3 @@ def _images(part: Part, data: ImageData, prepare: Prepare | None) -> tuple[Image
         raise InputError("texts", f"the images are {given}, those of the study {wanted}; convert them first")
     finish = as_prepared if prepare else data.normalisation
     return finish(pixels, part.labels), remarks
-
-
-def image_keys(pixels: torch.Tensor) -> list[bytes]:
-    """Return the fingerprint of each image `(n, c, h, w)`."""
-    return [key_of(image.contiguous().numpy().tobytes()) for image in pixels]

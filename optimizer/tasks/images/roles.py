@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
+from optimizer.tasks.fresh import key_of
 from optimizer.tasks.images.data import ImageData, Images, stratified_indices
 from optimizer.tasks.images.examples import ImageExamples, image_examples
 from optimizer.tasks.texts.repeats import distinct
@@ -63,9 +64,14 @@ def roles_of(data: ImageData, spec: StudySpec) -> Roles:
     )
 
 
+def image_keys(pixels: Tensor) -> list[bytes]:
+    """Return the fingerprint of each image `(n, c, h, w)`."""
+    return [key_of(image.contiguous().numpy().data) for image in pixels]
+
+
 def _once(part: str, images: Images, notes: list[str]) -> tuple[Images, list[bytes]]:
     """Return each image once, with its fingerprint."""
-    keys = [blake2b(image.contiguous().numpy().data, digest_size=16).digest() for image in images.pixels]
+    keys = image_keys(images.pixels)
     found = distinct(keys, images.labels.numpy())
     notes.extend(found.notes(part, "images"))
     once = images if len(found.kept) == len(images) else _chosen(images, found.kept)

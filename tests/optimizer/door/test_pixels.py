@@ -22,6 +22,7 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.given import Given
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData, Images
+from optimizer.tasks.images.fresh import fresh_images
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (40, 3, 4, 4), dtype=np.uint8)
@@ -34,7 +35,7 @@ def images(data: object, *, is_trained: bool = False) -> ImageData:
     return found
 
 
-def test_numbers_are_taken_as_they_are_and_a_fifth_is_for_testing() -> None:
+def test_numbers_are_taken_as_they_are_and_a_fifth_is_for_testing(tmp_path: Path) -> None:
     floats = PIXELS / 255
     found = images((floats, LABELS), is_trained=True)
     assert found.shape == (3, 4, 4)
@@ -47,6 +48,9 @@ def test_numbers_are_taken_as_they_are_and_a_fifth_is_for_testing() -> None:
     )
     other = images({"train": loader})
     assert torch.equal(other.train.pixels, found.train.pixels)
+    PIL.Image.new("RGB", (4, 4)).save(tmp_path / "0.png")
+    with pytest.raises(InputError, match="texts: the study was given numbers, and files cannot be prepared like them"):
+        fresh_images(tmp_path, found, ())
 
 
 def test_bytes_are_normalised_by_train_and_a_table_of_pictures_holds_bytes() -> None:
