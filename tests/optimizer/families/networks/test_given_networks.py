@@ -130,6 +130,18 @@ class Attending(nn.Module):
         return self.head(self.mix(rows, rows, rows)[0].mean(dim=1))
 
 
+class Blended(nn.Module):
+    """Its last layer multiplies three tensors at once, which no law of torch's counter covers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.down, self.mix = nn.Linear(64, 32), nn.Linear(32, 16), nn.Bilinear(16, 16, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = self.down(self.body(images.flatten(1)).relu())
+        return self.mix(rows, rows)
+
+
 class Mixed(nn.Module):
     """Its first convolution is reshaped so that channels and positions mix; its hidden layer is plain."""
 
@@ -147,6 +159,7 @@ class Mixed(nn.Module):
     [
         (Detached(), r"model: net\.head: the model cannot be traced .* keep detach"),
         (Attending(), r"model: nothing can be pruned: net\.body \(a MultiheadAttention cannot follow"),
+        (Blended(), r"model: net\.mix .*not known here; build it from linear layers"),
         (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "no layer has channels that can be removed; give a network"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 9)),
