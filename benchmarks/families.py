@@ -9,6 +9,7 @@ proved by it, any other one is traced. timm is no dependency of this project: `p
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from typing import Any
 
@@ -48,13 +49,12 @@ def made(library: str, name: str) -> tuple[nn.Module, int]:
         network: nn.Module = models.get_model(name)
         return network, SIDE
     if library == "timm":
-        import timm
-
-        network = timm.create_model(name)
-        return network, network.default_cfg["input_size"][-1]
+        sized: Any = importlib.import_module("timm").create_model(name)
+        return sized, sized.default_cfg["input_size"][-1]
     from transformers import AutoConfig, AutoModelForImageClassification
 
-    config, known = AutoConfig.for_model(name), AutoModelForImageClassification
+    config = AutoConfig.for_model(name)
+    known: Any = AutoModelForImageClassification
     side = getattr(config, "image_size", SIDE)
     network = known.from_config(config, attn_implementation="eager")
     return network, side if isinstance(side, int) else SIDE

@@ -5,6 +5,8 @@ A layer scale of 1e-6, a norm that starts at zero or a small first draw hides wh
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -35,9 +37,8 @@ def redrawn(model: nn.Module) -> nn.Module:
 
 def _redrawn(owner: nn.Module, parameter: Tensor, generator: torch.Generator) -> Tensor:
     if isinstance(owner, (nn.Linear, *CONVOLUTIONS)) and parameter.ndim > 1:
-        read = "fan_out" if row_dim(owner) else "fan_in"  # how torch counts the inputs of a transposed convolution
-        drawn = torch.empty(parameter.shape)
-        return nn.init.kaiming_normal_(drawn, mode=read, nonlinearity="relu", generator=generator).to(parameter)
+        inputs = parameter.numel() / parameter.shape[row_dim(owner)]
+        return torch.randn(parameter.shape, generator=generator).mul(math.sqrt(2 / inputs)).to(parameter)
     is_of_channels = sum(size > 1 for size in parameter.shape) < 2
     return _around_one(parameter, generator) if is_of_channels else parameter
 
