@@ -81,7 +81,7 @@ def test_pictures_of_any_size_are_prepared_by_the_models_own_processor(tmp_path:
     model.save_pretrained(tmp_path)
     stock.save_pretrained(tmp_path)
     for given, data in (((model, stock), pictures), (str(tmp_path), arrays), (PipelineLike(model, stock), pictures)):
-        taken = Taken(given, {"train": (data, LABELS), "test": (data[:4], LABELS[:4])}, None)
+        taken = Taken(given, {"train": (data, LABELS), "test": (data[:4], LABELS[:4])}, None, None, {})
         assert taken.given.images is not None
         torch.testing.assert_close(taken.given.images.train.pixels, wanted, atol=0, rtol=0)
     spec = StudySpec(model="mine", task="images", epsilon=0.5, allow_untrained=True, calibration_examples=16)
@@ -91,7 +91,7 @@ def test_pictures_of_any_size_are_prepared_by_the_models_own_processor(tmp_path:
     with torch.inference_mode():
         assert small.predict(pictures[:3]) == model(wanted[:3]).logits.argmax(dim=1).tolist()
     with pytest.raises(InputError, match=r"has images of bytes; .* optimize\(\(model, processor\), …\)"):
-        Taken(model, (arrays[1::3], LABELS[1::3]), None)
+        Taken(model, (arrays[1::3], LABELS[1::3]), None, None, {})
 
 
 @dataclass
