@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ OF_THIS_MACHINE = (
     "worker",
     "keys",
 )  # commands that work on this machine only
+GARBAGE = 10_000, 10, 10  # objects between two looks for garbage: libraries make a million at import, and none is
 
 app = typer.Typer(
     name="optimize",
@@ -89,6 +91,7 @@ def optimize(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(*GARBAGE)
     raise SystemExit(run())
 
 
