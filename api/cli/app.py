@@ -35,6 +35,7 @@ from api.cli.commands.run import run_study
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
 from api.cli.errors import SUCCESS, exit_code, in_words
 from api.cli.letters import spell_out_unknown_letters
+from api.cli.saying import say
 from api.cli.spec_options import given_of, spec_from
 from api.cli.wording import flags_of
 from optimizer.errors import InputError
@@ -109,7 +110,7 @@ def run() -> int:
         if code is None:
             raise
         words = in_words(error, flags_of(typer.main.get_command(app)))
-        Console(stderr=True, soft_wrap=True).print(words, style="bold red", highlight=False, markup=False)
+        say(Console(stderr=True), words, style="bold red")
         return code
     return SUCCESS
 

@@ -40,7 +40,7 @@ ApiKey = Annotated[
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name or number of a study.")]
 
 
-PIPE_WIDTH = 140
+PIPE_WIDTH = 10_000  # columns; no table needs as many
 SERVER_VARIABLE, API_KEY_VARIABLE = "OPTIMIZE_SERVER", "OPTIMIZE_API_KEY"
 HERE_ALONE = ("storage", "cache_dir")  # a server has its own
 
@@ -107,7 +107,7 @@ def check_output(file: Path | None) -> None:
 
 
 def _console(*, stderr: bool) -> Console:
-    """Return a console; a file or a pipe gets wide lines rather than the 80 columns of an unknown terminal."""
+    """Return a console; a file or a pipe gets tables at their full width, not the 80 columns of an unknown terminal."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from api.cli.render import in_flops
+from api.cli.saying import say
 from api.cli.wording import in_flags
+from objectives.figures import scaled
 from optimizer.progress import STUDY, TITLES, Event
 from studies.records import Candidate
 
@@ -82,10 +83,10 @@ class LiveProgress:
         )
 
     def _least(self) -> str:
-        return "" if self._best is None else f"least within ε: {in_flops(self._best)} FLOPs"
+        return "" if self._best is None else f"least within ε: {scaled(self._best)} FLOPs"
 
     def _say(self, text: str) -> None:
-        self._console.print(in_flags(text), highlight=False, markup=False)
+        say(self._console, in_flags(text))
 
 
 def _columns(width: int) -> list[ProgressColumn]:

@@ -12,6 +12,7 @@ import platformdirs
 from rich.console import Console
 
 from api.cli.live import LiveProgress
+from api.cli.saying import say
 from api.cli.sources import Format
 from api.http.kept import delete_study
 from api.http.models import StudyView
@@ -83,7 +84,7 @@ class LocalStudies:
             if epsilon is not None:
                 check_larger(epsilon, spec)
             elif found.state is StudyState.COMPLETE:
-                console.print(f"{found.slug} is complete; only a larger --epsilon can add to it", highlight=False)
+                say(console, f"{found.slug} is complete; only a larger --epsilon can add to it")
             from optimizer.run import resume
 
             within = spec.epsilon if epsilon is None else epsilon

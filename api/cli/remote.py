@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from api.cli.live import LiveProgress
+from api.cli.saying import say
 from api.cli.sources import Format
 from api.client.blocking import Client
 from api.client.errors import StudyFailedError, UnavailableError, UnreachableError
@@ -91,7 +92,7 @@ class RemoteStudies:
         """Show how a study goes until it ends. Raises `InputError` for one that was refused before it began."""
         name = study.study
         interrupted = f"Study {name} continues at {self._url}; `optimize cancel {name} --server {self._url}` stops it."
-        console.print(f"study {name} is {study.state} at {self._url}", highlight=False, markup=False)
+        say(console, f"study {name} is {study.state} at {self._url}")
         epsilon = float(study.spec["epsilon"])
         with LiveProgress(console, epsilon=epsilon, interrupted=lambda _: interrupted) as live:
             listener = RemoteListener(live, lambda: self._smallest_within(name))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from api.cli.saying import say
 from api.cli.wording import in_flags
+from objectives.figures import scaled
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -32,10 +35,9 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
 
     `resume` is the command that resumes the study.
     """
-    head = f"\n[bold]{result.study}[/]: {escape(result.model)} on {escape(result.task)}, ε = {result.epsilon:g}"
-    console.print(f"{head} {result.metric}")
+    _print_head(result.study, f"{result.model} on {result.task}, ε = {result.epsilon:g} {result.metric}", console)
     if result.state != StudyState.COMPLETE:
-        console.print(f"{_standing(result, resume)}\n", style="yellow", highlight=False, markup=False)
+        say(console, f"{_standing(result, resume)}\n", style="yellow")
     if result.front:
         _print_members(result.front, result.baseline, result.metric, console, knee=result.knee)
         _print_knee(result, console)
@@ -46,19 +48,20 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
 
 def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
     """Print a filtered front and what is unknown at its ε. `resume` is the command that resumes the study."""
-    console.print(f"\n[bold]{result.study}[/]: front at ε = {result.epsilon:g} over {', '.join(result.objectives)}")
+    _print_head(result.study, f"front at ε = {result.epsilon:g} over {', '.join(result.objectives)}", console)
     if result.items:
         _print_members(result.items, None, "metric", console, knee=result.knee)
     else:
         _print_least(result.least_violating, None, "metric", console)
     if result.undecided:
-        console.print(
-            f"{result.undecided} stopped candidates are undecided at this ε; "
-            f"`{resume} --epsilon {result.epsilon:g}` finishes them.",
-            highlight=False, markup=False,
-        )  # fmt: skip
+        finishing = f"`{resume} --epsilon {result.epsilon:g}` finishes them."
+        say(console, f"{result.undecided} stopped candidates are undecided at this ε; {finishing}")
     if result.unverified:
-        console.print(f"{result.unverified} of {len(result.items)} members are unverified.")
+        say(console, f"{result.unverified} of {len(result.items)} members are unverified.")
+
+
+def _print_head(study: str, words: str, console: Console) -> None:
+    say(console, Text.assemble("\n", (study, "bold"), f": {words}"))
 
 
 def _standing(result: RunResult, resume: str) -> str:
@@ -71,7 +74,7 @@ def _standing(result: RunResult, resume: str) -> str:
 def _print_least(members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console) -> None:
     """Print the least violating candidates of an empty front, if there are any."""
     if members:
-        console.print("[bold red]The front is empty.[/] The least violating candidates:")
+        say(console, Text.assemble(("The front is empty.", "bold red"), " The least violating candidates:"))
         _print_members(members, baseline, metric, console)
 
 
@@ -100,12 +103,12 @@ def _print_members(
     ]
     if baseline is not None:
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(recipe))])
-        costs.append(["dense", in_flops(baseline.flops), *_costs(baseline)])
+        costs.append(["dense", scaled(baseline.flops), *_costs(baseline)])
     for member in members:
         name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
         quality.append([name, *_quality(member), *trained])
-        costs.append([name, f"{in_flops(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member)])
+        costs.append([name, f"{scaled(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member)])
     _print_rows(quality, console)
     console.print()
     _print_rows(costs, console)
@@ -155,7 +158,7 @@ def _costs(view: Costs) -> list[str]:
     return [
         *(_latency(latency, is_dense=is_dense) for latency in view.latency),
         energy,
-        _count(view.parameters),
+        scaled(view.parameters),
         decimal(view.size_bytes),
         *(f"{cost:.4g}{_ratio(view, name)}" for name, cost in view.own.items()),
     ]
@@ -175,9 +178,9 @@ def _latency(view: LatencyView, *, is_dense: bool) -> str:
 
 
 def _energy(view: Costs, *, is_dense: bool) -> str:
-    before = "" if is_dense or view.energy_dense_j is None else f"{_joules(view.energy_dense_j)} → "
+    before = "" if is_dense or view.energy_dense_j is None else f"{scaled(view.energy_dense_j, 'J')} → "
     after = f" {NO_GAIN}" if isinstance(view, Member) and not view.energy_gain else ""
-    return f"{before}{_joules(view.energy_j or 0.0)}{after}"
+    return f"{before}{scaled(view.energy_j or 0.0, 'J')}{after}"
 
 
 def _print_knee(result: RunResult, console: Console) -> None:
@@ -187,21 +190,20 @@ def _print_knee(result: RunResult, console: Console) -> None:
     if member is None or dense is None:
         return
     device = str(result.conditions.get("device", "CPU"))
-    console.print(f"\nKnee: candidate #{member.candidate}")
+    say(console, f"\nKnee: candidate #{member.candidate}")
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "original", "pruned", "change"):
         table.add_column(title, justify="left" if not title else "right")
     verified = member.verification
     if verified is not None and dense.verification_accuracy is not None:
         pair = dense.verification_accuracy, verified.accuracy
-        table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}"))
+        table.add_row(f"{result.metric} (n = {verified.n}, verification)", *_compared(*pair, "{:.4f}".format))
         for label in sorted(verified.labels, key=lambda each: -each.drop)[:MOST_LABELS]:
             change = f"drop {_with_bounds(label.drop, label.interval)}"
             table.add_row(
                 f"F1 of {escape(label.label)} (n = {label.n})", f"{label.dense_f1:.4f}", f"{label.f1:.4f}", change
             )
-    giga = "{:.3f} G" if dense.flops >= 1e8 else "{:.3g} G"
-    table.add_row("FLOPs (per inference)", *_compared(dense.flops / 1e9, member.flops / 1e9, giga))
+    table.add_row("FLOPs (per inference)", *_compared(dense.flops, member.flops, scaled))
     for view in member.latency:
         before = ABSENT if view.dense_seconds is None else _milliseconds(view.dense_seconds)
         change = f"{view.ratio - 1:+.1%}" if view.gain else NO_GAIN
@@ -209,14 +211,14 @@ def _print_knee(result: RunResult, console: Console) -> None:
     if member.energy_dense_j and member.energy_j and member.energy_ratio:
         change = f"{member.energy_ratio - 1:+.1%}" if member.energy_gain else NO_GAIN
         name = f"energy per inference ({member.energy_source})"
-        table.add_row(name, _joules(member.energy_dense_j), _joules(member.energy_j), change)
+        table.add_row(name, scaled(member.energy_dense_j, "J"), scaled(member.energy_j, "J"), change)
     console.print(table)
     console.print()
 
 
-def _compared(before: float, after: float, form: str) -> tuple[str, str, str]:
+def _compared(before: float, after: float, form: Callable[[float], str]) -> tuple[str, str, str]:
     change = f"{(after - before) / before:+.1%}" if before else ABSENT
-    return form.format(before), form.format(after), change
+    return form(before), form(after), change
 
 
 def _print_terms(result: RunResult, console: Console) -> None:
@@ -224,21 +226,21 @@ def _print_terms(result: RunResult, console: Console) -> None:
     examples = result.conditions.get("examples", {})
     parts = [f"{role} {record['n']}" for role, record in examples.items() if isinstance(record, dict)]
     if parts:
-        console.print(f"examples: {', '.join(parts)}; {_shortlist(result)}", highlight=False)
+        say(console, f"examples: {', '.join(parts)}; {_shortlist(result)}")
     if result.verification_uses > 1:
-        console.print(f"[yellow]{result.verification_uses} studies have verified on these examples so far.[/]")
+        say(console, f"{result.verification_uses} studies have verified on these examples so far.", style="yellow")
     stopped = result.stopped_early
     if result.candidates_evaluated:
-        console.print(
+        volume = "" if result.hypervolume is None else f"; hypervolume {result.hypervolume:.4f}"
+        say(
+            console,
             f"{_counted(result.candidates_evaluated, 'candidate')}, {stopped.candidates} stopped early "
-            f"({stopped.examples_saved:.0%} of the search examples saved)"
-            + (f"; hypervolume {result.hypervolume:.4f}" if result.hypervolume is not None else ""),
-            highlight=False,
+            f"({stopped.examples_saved:.0%} of the search examples saved){volume}",
         )
     for note in result.notes:
-        console.print(f"note: {in_flags(note)}", highlight=False, markup=False)
+        say(console, f"note: {in_flags(note)}")
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items() if seconds >= 0.5)
-    console.print(f"time: {times}\n" if times else "", highlight=False)
+    say(console, f"time: {times}\n" if times else "")
 
 
 def _shortlist(result: RunResult) -> str:
@@ -261,16 +263,3 @@ def _with_bounds(value: float | None, bounds: tuple[float, float] | None, *, dig
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.{3 if seconds < 1e-3 else 1}f} ms"
-
-
-def in_flops(value: float) -> str:
-    """Return a number of FLOPs as the tables show it."""
-    return f"{value / 1e9:.3f} G" if value >= 1e8 else _count(value)
-
-
-def _count(value: float) -> str:
-    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value / 1e3:.2f} k"
-
-
-def _joules(value: float) -> str:
-    return f"{value:.3g} J" if value >= 1 else f"{value * 1e3:.3g} mJ"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from objectives import figures
 from objectives.measurement import Interval, Measurement
 
 NONE = "–"
-SCALES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 SCALED_UNITS = {"FLOP": "FLOPs", "B": "B", "s": "s", "J": "J"}
 COUNTS = {"parameters"}
 
@@ -24,11 +24,8 @@ def percent(value: float | None) -> str:
 
 
 def scaled(value: float | None, unit: str) -> str:
-    """Return a quantity with the SI prefix that keeps it readable."""
-    if value is None:
-        return NONE
-    factor, prefix = next(((f, p) for f, p in SCALES if abs(value) >= f), (1.0, ""))
-    return f"{value / factor:.3g} {prefix}{unit}"
+    """Return a quantity with a fitting SI prefix, a dash for none."""
+    return NONE if value is None else figures.scaled(value, unit)
 
 
 def between(bounds: tuple[float, float] | None, digits: int = 4) -> str:

@@ -7,6 +7,12 @@ const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.veri
 const isShown = (v) => v !== null && v !== undefined;
 const number = (v, digits = 4) => (isShown(v) ? v.toFixed(digits) : "–");
 const interval = (v, b, digits = 4) => (isShown(v) ? number(v, digits) + (b ? ` [${b[0].toFixed(digits)}, ${b[1].toFixed(digits)}]` : "") : "–");
+const PREFIXES = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
+const scaled = (v, unit = "") => {
+  const rounded = Number(v.toPrecision(3));
+  const [factor, prefix] = PREFIXES.find(([each]) => Math.abs(rounded) >= each) ?? [1, ""];
+  return `${Number((rounded / factor).toPrecision(3))} ${prefix}${unit}`.trimEnd();
+};
 const AXES = {
   "FLOPs ratio": (m) => m.flops_ratio,
   "drop (search)": (m) => m.drop,
@@ -38,9 +44,9 @@ function latency(l) {
   return before + (l.gain ? `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}` : `${ms} no gain`) + kernels;
 }
 function costs(m) {
-  const before = m !== dense && isShown(m.energy_dense_j) ? `${(m.energy_dense_j * 1e3).toPrecision(3)} → ` : "";
-  return [isShown(m.energy_j) ? `${before}${(m.energy_j * 1e3).toPrecision(3)} mJ${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
-    `${(m.size_bytes / 1e6).toFixed(1)} MB`, isShown(m.peak_memory_bytes) ? `${(m.peak_memory_bytes / 1e6).toFixed(1)} MB` : "–"];
+  const before = m !== dense && isShown(m.energy_dense_j) ? `${scaled(m.energy_dense_j, "J")} → ` : "";
+  return [isShown(m.energy_j) ? `${before}${scaled(m.energy_j, "J")}${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
+    scaled(m.size_bytes, "B"), isShown(m.peak_memory_bytes) ? scaled(m.peak_memory_bytes, "B") : "–"];
 }
 function drawFront() {
   const table = document.getElementById("front");
@@ -48,13 +54,13 @@ function drawFront() {
   const batches = dense ? dense.latency : [];
   row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "verdict", "FLOPs",
     ...batches.map((l) => `latency, batch ${l.batch}`), "energy", "parameters", "size", "peak memory"], "th");
-  if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", dense.flops.toExponential(3),
+  if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", scaled(dense.flops),
     ...batches.map((l) => milliseconds(l.seconds)), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
     row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdictInWords(m), className: verdict(m) },
-      `${m.flops.toExponential(3)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
+      `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
   }
 }
 function layout(extra) {
@@ -106,15 +112,15 @@ function drawKnee() {
   const m = result.front.find((each) => each.candidate === result.knee);
   if (!m || !dense) return;
   const table = document.getElementById("knee");
-  const line = (name, a, b, unit, scale = 1, gain = true, ratio = b / a) =>
-    row(table, [name, isShown(a) ? `${(a * scale).toPrecision(4)} ${unit}` : "–", `${(b * scale).toPrecision(4)} ${unit}`, gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
+  const line = (name, a, b, form, gain = true, ratio = b / a) =>
+    row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
-  if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, "");
+  if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, number);
   for (const l of m.verification?.labels ?? [])
     row(table, [`F1 of ${l.label} (n = ${l.n})`, number(l.dense_f1), number(l.f1), `drop ${interval(l.drop, l.interval)}`], "td");
-  line("FLOPs per inference", dense.flops, m.flops, "G", 1e-9);
-  for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, "ms", 1e3, l.gain, l.ratio);
-  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, "mJ", 1e3, m.energy_gain, m.energy_ratio);
+  line("FLOPs per inference", dense.flops, m.flops, scaled);
+  for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, milliseconds, l.gain, l.ratio);
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio);
 }
 function drawConditions() {
   const table = document.getElementById("conditions");

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
+from api.cli.saying import say
 
 KINDS = ("banks", "latency", "checkpoints", "trained", "recovered")
 DAY_S = 86_400.0
@@ -43,7 +45,7 @@ def prune(
     """Remove old entries; what a study needs again is computed again."""
     old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
     for entry in old:
-        path = Path(str(entry["path"]))
+        path = Path(escape(str(entry["path"])))
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _answer(shared, old)
 
@@ -66,7 +68,9 @@ def _entries(root: Path) -> list[dict[str, str | int | float]]:
 def _answer(shared: Shared, entries: list[dict[str, str | int | float]]) -> None:
     if shared.as_json:
         return shared.answer({"schema_version": 1, "cache_dir": str(shared.cache_dir), "items": entries})
-    table = Table("kind", "size", "days", "path", box=None)
+    if not entries:
+        return say(shared.console, f"{shared.cache_dir} contains no entries.")
+    table = Table("kind", "size", "days", Column("path", overflow="fold"), box=None)
     for entry in entries:
-        table.add_row(str(entry["kind"]), decimal(int(entry["bytes"])), str(entry["days"]), str(entry["path"]))
-    return shared.console.print(table if entries else f"{shared.cache_dir} contains no entries.")
+        table.add_row(str(entry["kind"]), decimal(int(entry["bytes"])), str(entry["days"]), escape(str(entry["path"])))
+    return shared.console.print(table)

@@ -6,6 +6,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
+from api.cli.saying import say
 from studies.records import StudyState
 
 
@@ -26,6 +27,6 @@ def cancel(
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": found.study, "state": found.state.value})
     elif found.state is StudyState.CANCELLED:
-        shared.console.print(f"cancelled {found.study}", highlight=False)
+        say(shared.console, f"cancelled {found.study}")
     else:
-        shared.console.print(f"{found.study} stops after the current candidate", highlight=False)
+        say(shared.console, f"{found.study} stops after the current candidate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_here
 from api.cli.local import LocalStudies
+from api.cli.saying import say
 from optimizer.certify.bought import BATCH, Standing
 from optimizer.errors import InputError
 
@@ -49,12 +51,12 @@ def certify(
         raise InputError("--labels", "belong to texts that were given before; give --texts in a call of its own")
     known = LocalStudies(shared.storage, shared.cache_dir)
     standing, notes, written = known.certify(
-        study, candidates or [], texts=texts, labels=labels, to=to, batch=batch, progress=shared.messages.print
+        study, candidates or [], texts=texts, labels=labels, to=to, batch=batch, progress=partial(say, shared.messages)
     )
     if shared.as_json:
         return shared.answer({**standing.model_dump(mode="json"), "notes": notes, "file": written and str(written)})
     for line in [*(f"note: {note}" for note in notes), *_in_words(standing, written)]:
-        shared.console.print(line, highlight=False, markup=False, soft_wrap=True)  # a path is copied whole
+        say(shared.console, line)
     return None
 
 

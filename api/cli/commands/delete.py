@@ -8,6 +8,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
+from api.cli.saying import say
 from optimizer.errors import InputError
 
 
@@ -32,4 +33,4 @@ def delete(
     if shared.as_json:
         shared.answer({"schema_version": 1, "deleted": name})
     else:
-        shared.console.print(f"deleted {name}")
+        say(shared.console, f"deleted {name}")

@@ -9,6 +9,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
+from api.cli.saying import say
 from api.cli.sources import Format
 from optimizer.errors import UnknownNameError
 
@@ -36,4 +37,4 @@ def export(
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": study, "candidate": candidate, "files": files})
     else:
-        shared.console.print("\n".join(files), highlight=False)
+        say(shared.console, "\n".join(files))

@@ -10,6 +10,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
+from api.cli.saying import say
 from optimizer.errors import InputError, UnknownNameError
 from studies.keys import ApiKey, Scope
 
@@ -58,10 +59,9 @@ def add(
     if shared.as_json:
         shared.answer({"schema_version": 1, "id": key.id, "name": key.name, "scopes": sorted(wanted), "secret": secret})
     else:
-        shared.console.print(secret, highlight=False)
-        shared.messages.print(
-            f"key {key.id} of {key.name!r} ({', '.join(sorted(wanted))}); store it now, it is shown only once"
-        )
+        say(shared.console, secret)
+        scopes = ", ".join(sorted(wanted))
+        say(shared.messages, f"key {key.id} of {key.name!r} ({scopes}); store it now, it is shown only once")
 
 
 @keys_app.command("list")
@@ -76,7 +76,7 @@ def list_keys(shared: Shared) -> None:
         return shared.answer({"schema_version": 1, "items": list(map(_as_data, found))})
     names = {key.id: key.name for key in found}
     for key in found:
-        shared.console.print(_in_words(key, names), highlight=False, markup=False)
+        say(shared.console, _in_words(key, names))
     return None
 
 

@@ -8,6 +8,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
+from api.cli.saying import say
 from optimizer.errors import InputError
 
 
@@ -37,7 +38,7 @@ def label(
         labelled = known.label(study, tags=tags, note=note)
     if shared.as_json:
         return shared.answer(labelled)
-    shared.console.print(f"{labelled.study}: {', '.join(labelled.tags) or 'no tags'}", highlight=False, markup=False)
+    say(shared.console, f"{labelled.study}: {', '.join(labelled.tags) or 'no tags'}")
     if labelled.note:
-        shared.console.print(labelled.note, highlight=False, markup=False)
+        say(shared.console, labelled.note)
     return None

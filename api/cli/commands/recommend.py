@@ -10,6 +10,7 @@ from api.cli.bundles import taking
 from api.cli.commands.front import Filter, costs_named, filter_of
 from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import member_in_words
+from api.cli.saying import say
 
 
 def register(app: typer.Typer) -> None:
@@ -45,5 +46,5 @@ def recommend(
     found = recommend(front, rule, weights=parsed_weights(weight or []), order=costs, max_drop=max_drop)
     if shared.as_json:
         return shared.answer(found)
-    shared.console.print(found.reason, highlight=False, markup=False)
-    return shared.console.print(member_in_words(found.member), highlight=False, markup=False)
+    say(shared.console, found.reason)
+    return say(shared.console, member_in_words(found.member))

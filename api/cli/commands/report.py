@@ -9,6 +9,7 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, check_output, shared_of
+from api.cli.saying import say
 
 
 def register(app: typer.Typer) -> None:
@@ -33,4 +34,4 @@ def report(
     if shared.as_json:
         shared.answer({"schema_version": 1, "study": result.study, "report": str(output)})
     else:
-        shared.console.print(f"report: {output}")
+        say(shared.console, f"report: {output}")

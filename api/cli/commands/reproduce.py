@@ -10,6 +10,7 @@ from rich.table import Table
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
+from api.cli.saying import say
 from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -60,5 +61,4 @@ def _answer(shared: Shared, found: Reproduction) -> None:
         table.add_row(*(column.cell(row) for column in found.summary))
     shared.console.print(table)
     remarks = ("", *found.remarks) if found.remarks else ()
-    said = "\n".join([*found.sentences, *remarks, "", *found.files])
-    return shared.console.print(said, highlight=False, markup=False)
+    return say(shared.console, "\n".join([*found.sentences, *remarks, "", *found.files]))

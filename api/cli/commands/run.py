@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from api.cli.context import Shared, check_output
 from api.cli.local import check_free
 from api.cli.render import print_result
+from api.cli.saying import say
 from api.cli.sources import Studies
 from optimizer.door.packages import check_mlflow
 from optimizer.errors import InputError, NothingFeasibleError
@@ -45,7 +46,7 @@ def _log(result: RunResult, known: Studies, shared: Shared, uri: str) -> None:
         if result.knee is not None:
             known.export(result.study, result.knee, export, format="safetensors")
         run = log_to_mlflow(result, known.members(result.study), uri, export=None if result.knee is None else export)
-    shared.messages.print(f"mlflow: run {run} at {uri}", highlight=False)
+    say(shared.messages, f"mlflow: run {run} at {uri}")
 
 
 def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
@@ -63,7 +64,7 @@ def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
     if shared.as_json:
         shared.answer(report)
     else:
-        shared.console.print(report.in_words())
+        say(shared.console, report.in_words())
 
 
 def hand_over(
@@ -77,7 +78,7 @@ def hand_over(
         from optimizer.report import write_report
 
         write_report(result, known.members(result.study), output)
-        shared.messages.print(f"report: {output}")
+        say(shared.messages, f"report: {output}")
     if shared.as_json:
         shared.answer(result)
     else:

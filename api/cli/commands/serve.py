@@ -15,6 +15,7 @@ from api.cli.bundles import taking
 from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
+from api.cli.saying import say
 from optimizer.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _refuse_open_door(shared: Shared, host: str) -> None:
             "--host", f"{host} can be reached from other machines; first create a key with `optimize keys add NAME`"
         )
     if not has_keys:
-        shared.messages.print("no API keys: only this machine can connect, and may do everything")
+        say(shared.messages, "no API keys: only this machine can connect, and may do everything")
 
 
 def _run(settings: Settings, *, host: str, port: int, connections: int, proxies: list[str]) -> None:
@@ -156,7 +157,7 @@ def _room_for(connections: int, messages: Console) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     room = connections if hard == resource.RLIM_INFINITY else min(connections, max(1, hard - OTHER_FILES))
     if room < connections:
-        messages.print(f"the limit of {hard} open files allows {room} connections; raise it with ulimit -n")
+        say(messages, f"the limit of {hard} open files allows {room} connections; raise it with ulimit -n")
     return room
 
 

@@ -7,6 +7,7 @@ import typer
 from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
 from api.cli.render import print_result
+from api.cli.saying import say
 from api.cli.wording import in_flags
 
 
@@ -30,4 +31,4 @@ def show(
     else:
         print_result(result, shared.console, resume=resume)
         if result.why_empty:
-            shared.messages.print(f"The front is empty: {in_flags(result.why_empty)}", highlight=False, markup=False)
+            say(shared.messages, f"The front is empty: {in_flags(result.why_empty)}")

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_of
+from api.cli.saying import say
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +47,6 @@ def studies(
     for row, study in zip(rows, found, strict=True):
         shown = {**row, "created_at": f"{study.created_at:%Y-%m-%d %H:%M}", "tags": ", ".join(study.tags)}
         table.add_row(*(escape(str(value)) for value in shown.values()))
-    nothing = "No study is stored yet." if tag is None else f"No study has the tag {tag!r}."
-    shared.console.print(table if rows else nothing, markup=False)
-    return None
+    if not rows:
+        return say(shared.console, "No study is stored yet." if tag is None else f"No study has the tag {tag!r}.")
+    return shared.console.print(table)
