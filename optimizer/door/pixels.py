@@ -71,6 +71,7 @@ def images_of(splits: Mapping[str, object], *, is_trained: bool, processor: Proc
         test=parts["test"],
         validation=parts.get("validation"),
         normalisation=normalise,
+        is_counted=True,
     )
 
 

@@ -69,7 +69,7 @@ class Taken:
         self.given = Given(
             model=self.model.module,
             processor=self.model.processor,
-            images=_with_classes(self.data.images, self.model.module, is_own=isinstance(data, ImageData)),
+            images=_with_classes(self.data.images, self.model.module),
             checkpoint=self.model.checkpoint,
             texts=self.data.texts,
             objectives=objectives,
@@ -140,12 +140,12 @@ def _own_objectives(given: AnyObjectives) -> tuple[tuple[OwnObjective, ...], tup
     return tuple(OwnObjective(name=name, unit=str(getattr(one, "unit", "1")), cost=one) for name, one in own), names
 
 
-def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own: bool) -> ImageData | None:
-    """Return the images with as many classes as the network has outputs, where it can be asked.
+def _with_classes(images: ImageData | None, module: nn.Module | None) -> ImageData | None:
+    """Return images whose classes were counted with as many as the network has outputs, where it can be asked.
 
     Whether it answers as it should is checked when the study loads it.
     """
-    if images is None or module is None or is_own:
+    if images is None or module is None or not images.is_counted:
         return images
     try:
         with measuring(module):
@@ -153,7 +153,9 @@ def _with_classes(images: ImageData | None, module: nn.Module | None, *, is_own:
     except Exception:  # of foreign code; the study reports it with the shape that it was given
         return images
     shape: tuple[int, ...] = tuple(getattr(getattr(answer, "logits", answer), "shape", ()))
-    return replace(images, classes=max(images.classes, shape[1])) if len(shape) == 2 else images
+    if len(shape) != 2:
+        return images
+    return replace(images, classes=max(images.classes, shape[1]), is_counted=images.classes > shape[1])
 
 
 def _in_words(error: ValidationError) -> InputError:

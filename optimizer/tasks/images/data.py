@@ -68,6 +68,7 @@ class ImageData:
     """A data set: what is trained, validated and tested on, normalised alike; not every set has a validation part.
 
     `notes` say what was converted or set aside while it was read, `names` what the data call their classes, if they do.
+    `is_counted` says that `classes` are only as many as the labels show.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ImageData:
     validation: Images | None = None
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    is_counted: bool = False
 
 
 def load_images(
@@ -125,6 +127,7 @@ def load_images(
         normalisation=normalise,
         notes=(*dict.fromkeys(note for part in parts.values() for note in part.notes), *remarks),
         names=parts["train"].classes,
+        is_counted=task.classes is None and not parts["train"].classes,
     )
 
 
@@ -133,11 +136,20 @@ def as_named(data: ImageData, labels: Mapping[int, str]) -> ImageData:
 
     Images whose classes have no names get those of the head, where it names any.
 
-    Raises `InputError` for a class that it does not name among others that it does.
+    Raises `InputError` for a class that it does not name among others that it does, and for labels without names that
+    show another number of classes: those of the head, or others?
     """
     ids = {name: index for index, name in labels.items()}
+    is_named = not all(map(UNNAMED.fullmatch, ids))
+    if is_named and data.is_counted and len(ids) != data.classes:
+        raise InputError(
+            "data",
+            f"has labels up to {data.classes - 1}, and the model's head calls {len(ids)} classes: {listed(list(ids))}. "
+            "Name the classes (a directory each, a column of names, or ImageData(names=…)): names of the head keep it, "
+            "others get a new head",
+        )
     unknown = [name for name in data.names if name not in ids]
-    if not data.names and len(ids) == data.classes and not all(map(UNNAMED.fullmatch, ids)):
+    if is_named and not data.names and len(ids) == data.classes:
         return replace(data, names=tuple(ids))
     if len(unknown) == len(data.names):
         return data

@@ -13,6 +13,7 @@ from PIL import Image
 from tiny_vision import LAYERS
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
+from optimizer import optimize
 from optimizer.door.seeing import seeing
 from optimizer.errors import InputError
 from optimizer.families.encoders.load import check_workload, load_workload
@@ -127,6 +128,13 @@ def test_folders_of_any_size_are_read_as_the_checkpoint_says_and_labelled_as_its
     assert torch.equal(fresh.examples.pixels, wanted)
     with pytest.raises(InputError, match=r"no fresh images are left; .*that the study or an earlier purchase knows"):
         workload.fresh(data, set())
+
+
+def test_labels_of_fewer_classes_than_the_head_calls_are_not_taken_for_other_classes(tmp_path: Path) -> None:
+    model, rng = str(write_model(tmp_path / "m", **SAID)), np.random.default_rng(0)
+    pixels, labels = rng.random((40, 3, 8, 8), dtype=np.float32), np.arange(40) % 2
+    with pytest.raises(InputError, match="has labels up to 1, and the model's head calls 3 classes: 'dog', 'fox'"):
+        optimize(model, (pixels, labels), progress=False)
 
 
 def sees_pictures(model: Any, files: list[Path], pixels: torch.Tensor) -> None:
