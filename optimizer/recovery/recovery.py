@@ -6,7 +6,7 @@ candidate is verified like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,11 @@ from studies.store import StudyStore
 
 HELD_OUT_SHARE = 0.05  # share of train
 HELD_OUT_MOST = 1000
+OTHERWISE: Mapping[str, str] = {
+    "distill": "`recover=finetune` trains at a lower learning rate",
+    "finetune": "`recover=none` finds members without training",
+}
+"""What to do where a training became unstable, by how it trained."""
 BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 
 
@@ -102,7 +107,8 @@ class Recovery:
         except InputError:
             raise
         except (MachineError, ValueError) as error:  # the loss or the answers are NaN or infinite
-            return self.store.finish_candidate(candidate.id, Outcome(state=CandidateState.FAILED, reason=str(error)))
+            reason = f"{error}; {OTHERWISE[self.spec.recover]}"
+            return self.store.finish_candidate(candidate.id, Outcome(state=CandidateState.FAILED, reason=reason))
         weights = keep_weights(model, self.cache_dir, self.study)
         return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, taken, weights))
 

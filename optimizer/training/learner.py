@@ -13,7 +13,7 @@ from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch, Task, ask
 
 Loss = Callable[[nn.Module, Batch], Tensor]  # the scalar that a model minimises on a batch of inputs with `labels`
-UNSTABLE = "the training loss is NaN or infinite; use a lower learning rate, or check the weights"
+UNSTABLE = "the training loss is NaN or infinite; check inputs, labels and weights for extreme values"
 
 
 class Learner:

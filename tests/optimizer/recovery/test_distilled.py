@@ -120,7 +120,7 @@ def test_an_unstable_training_fails_its_candidate_and_not_the_study(
     made = distilled(store, "unstable")
     assert result.state == "complete"
     assert [c.state for c in made] == [CandidateState.FAILED] * 2  # the first budget, and one above it
-    assert all(c.outcome and re.search("not finite|NaN", c.outcome.reason or "") for c in made)
+    assert all(c.outcome and re.search("(not finite|NaN).*`recover=finetune`", c.outcome.reason or "") for c in made)
     store.close()
 
 
