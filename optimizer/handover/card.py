@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from objectives.figures import scaled
+from optimizer.families.networks.network import Network
+from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
@@ -18,24 +21,6 @@ VERDICTS = {
 TEXTS = ("library_name: pruning-optimizer", "tags: [structured-pruning, {}]")
 IMAGES = ("tags: [structured-pruning, image-classification]",)
 MASKED = ("tags: [unstructured-pruning, image-classification]",)
-USE_TEXTS = (
-    "from optimizer import load_pruned",
-    "from transformers import AutoTokenizer",
-    "",
-    'model, tokenizer = load_pruned("DIR"), AutoTokenizer.from_pretrained("DIR")',
-    "{1}",
-    "",
-    "# without this package, transformers runs modeling_pruned.py of this folder:",
-    "from transformers import {0}",
-    "",
-    'model = {0}.from_pretrained("DIR", trust_remote_code=True)',
-)
-USE_IMAGES = (
-    "from optimizer import load_pruned",
-    "",
-    'model = load_pruned("DIR")',
-    "logits = model(pixel_values=images).logits  # prepared as preprocessor_config.json says, if it is there",
-)
 
 
 def _public(model: str) -> str:
@@ -43,8 +28,19 @@ def _public(model: str) -> str:
     return PurePath(model).name if PurePath(model).is_absolute() else model
 
 
-def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -> str:
-    """Return the card as Markdown; `dtype` is that of the file, None without a file."""
+def model_card(
+    member: Member,
+    result: RunResult,
+    *,
+    dtype: str | None = None,
+    network: Network | None = None,
+    is_stock: bool = False,
+) -> str:
+    """Return the card as Markdown.
+
+    `dtype` is that of the file, None without a file; `network` is what an image network is built from. If it
+    `is_stock`, transformers loads it, too.
+    """
     verified, is_of_images = member.verification, "image" in result.conditions
     kind = KINDS[result.kind] if result.kind else kind_of_metric(result.metric)
     lines = [
@@ -77,7 +73,7 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
         f"Measured under: {conditions}.",
         "",
         "```python",
-        *(USE_IMAGES if is_of_images else _use_of_texts(kind)),
+        *(usage_of_images(network, is_stock=is_stock) if is_of_images else usage_of_texts(kind)),
         "```",
         "",
     ]
@@ -86,11 +82,6 @@ def model_card(member: Member, result: RunResult, *, dtype: str | None = None) -
 
 def _about_texts(kind: Kind) -> list[str]:
     return [line.format(kind.pipeline) for line in TEXTS]
-
-
-def _use_of_texts(kind: Kind) -> list[str]:
-    auto = f"AutoModelFor{kind.head.kind}" if kind.head.kind else "AutoModel"
-    return [line.format(auto, kind.call) for line in USE_TEXTS]
 
 
 def _about_masks(member: Member) -> list[str]:
@@ -109,7 +100,7 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         return []
     rows = [
         f"| {result.metric} (search, n = {dense.n}) | {dense.accuracy:.4f} | {_figure(member.accuracy, '.4f')} |",
-        f"| FLOPs | {dense.flops:.4g} | {member.flops:.4g} (×{member.flops_ratio:.3f}) |",
+        f"| FLOPs | {scaled(dense.flops)} | {scaled(member.flops)} (×{member.flops_ratio:.3f}) |",
         f"| parameters | {dense.parameters} | {member.parameters} |",
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]

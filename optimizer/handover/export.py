@@ -16,6 +16,8 @@ from torch import Tensor
 
 from optimizer.errors import MachineError
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.encoders.saved import CODE
+from optimizer.families.networks.network import read_network
 from optimizer.fronts import members_of
 from optimizer.given import NOTHING, Given
 from optimizer.handover.card import model_card
@@ -135,7 +137,10 @@ def _describe(
         member=member,
     )
     (place / FILE).write_text(manifest.written(), encoding="utf-8")
-    (place / "README.md").write_text(model_card(member, result, dtype=manifest.dtype), encoding="utf-8")
+    card = model_card(
+        member, result, dtype=manifest.dtype, network=read_network(place), is_stock=(place / CODE.name).exists()
+    )
+    (place / "README.md").write_text(card, encoding="utf-8")
 
 
 def _dtype(tensors: Mapping[str, Tensor]) -> str:

@@ -89,6 +89,9 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(name: str, tmp_pa
     assert {"config.json", "modeling_pruned.py", "preprocessor_config.json"} <= {
         p.name for p in network.parent.iterdir()
     }
+    card = (network.parent / "README.md").read_text()
+    assert 'AutoModelForImageClassification.from_pretrained("DIR", trust_remote_code=True)' in card
+    assert 'pipeline("image-classification", "DIR", trust_remote_code=True)' in card
     digits = (load_digits().images[:30] * (255 / 16)).astype(np.uint8)
     mean, spread = (json.loads(network.read_text())[each][0] for each in ("mean", "spread"))
     prepared = ((digits - mean) / spread)[:, None]

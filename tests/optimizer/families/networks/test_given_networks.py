@@ -79,6 +79,7 @@ def test_the_export_of_a_module_needs_the_class_it_came_from(example: dict[str, 
         load_pruned(small)
     with pytest.raises(InputError, match="into: makes another network than the one exported"):
         load_pruned(small, into=lambda: nn.Sequential(*net()))
+    assert 'load_pruned("DIR", into=MyNetwork)' in (small / "README.md").read_text()
     assert not list(small.glob("*.pkl")) and not list(small.glob("*.pt*"))
 
 
