@@ -46,7 +46,7 @@ from optimizer.views import Measured
 from optimizer.workload import Workload
 from optimizer.worth import Ratios, Worth
 from search_spaces.transforms.units.damping import strained_in
-from studies.records import Candidate, Study, StudyState
+from studies.records import Candidate, Origin, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
 
 NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
@@ -345,8 +345,10 @@ class StudyRun:
         return self._store.study(str(self._study.id)).baseline
 
     def _choose(self, prepared: Prepared) -> list[Candidate]:
+        """Choose among the candidates of the search: what an interrupted recovery made of it is not seen."""
+        candidates = self._store.candidates(self._study.id)
         return choose_shortlist(
-            self._store.candidates(self._study.id),
+            [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
             is_feasible=self._is_feasible,
             cost_of=lambda candidate: prepared.space.costs[prepared.space.yardstick].ratio(candidate.config),
             epsilon=self._spec.epsilon,

@@ -32,7 +32,7 @@ def distill_budgets(recovery: Recovery, shortlist: Sequence[Candidate], report: 
     def is_within(budget: float) -> bool:
         """Recover the config of a budget, and return whether it may hold."""
         done = classroom.steps * len(recovered)
-        parent = recovery.evaluated(Proposal(config=space.optimal(budget), origin=Origin.LADDER))
+        parent = recovery.evaluated(Proposal(config=space.optimal(budget), origin=Origin.RECOVER))
         learned = recovery.recovered(
             parent, lambda model: classroom.teach(model, parent, lambda step: report(done + step, steps))
         )

@@ -47,12 +47,23 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> StudySpec:
 
 
 def distilled(store: StudyStore, study: str) -> list[Candidate]:
-    return [c for c in store.candidates(store.study(study).id) if c.proposal.origin is Origin.RECOVER]
+    return [c for c in store.candidates(store.study(study).id) if c.config.form is Form.FINETUNED]
 
 
 def cancel_at(stage: str, done: int) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
         if event.stage == stage and event.done == done:
+            raise CancelledError
+
+    return listen
+
+
+def until_recovered(seen: list[Event]) -> Callable[[Event], None]:
+    """Cancel where every student has learned and no shortlist is stored yet."""
+
+    def listen(event: Event) -> None:
+        seen.append(event)
+        if event.stage == "recover" and event.done and event.done == event.total:
             raise CancelledError
 
     return listen
@@ -69,7 +80,9 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
         optimize(spec, store=store, cache_dir=tmp_path / "two", study="halted", listener=cancel_at("recover", 3))
     states = (tmp_path / "two" / "recovered" / "halted").glob(STATES)
     assert [torch.load(state, weights_only=True)["learner"]["steps"] for state in states] == [1, 1, 1]
-    continued = resume("halted", store=store, cache_dir=tmp_path / "two", listener=stages.append)
+    with pytest.raises(CancelledError):
+        resume("halted", store=store, cache_dir=tmp_path / "two", listener=until_recovered(stages))
+    continued = resume("halted", store=store, cache_dir=tmp_path / "two")
     made, again = distilled(store, "whole"), distilled(store, "halted")
 
     check_candidates(made, store.candidates(store.study("whole").id))
