@@ -1,6 +1,7 @@
 """Whether the search is worth its candidates: the default against the ladder alone and against random sampling.
 
     python -m benchmarks.strategies --model DIR --task sst2 --data DIR --epsilon 0.01 --trials 100 --seeds 5
+    python -m benchmarks.strategies … --samplers gp nsga2 pymoo-smsemoa   # other samplers in the default's place
 
 Every strategy gets the same candidates, the same racing, the same choice of a shortlist and the same verification.
 What counts is the hypervolume of (drop / ε, FLOPs ratio) of the shortlist on the verification examples, which none of
@@ -14,7 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -35,7 +36,7 @@ from optimizer.loop import Budget, search
 from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
-from optimizer.samplers import make_sampler
+from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
@@ -128,8 +129,8 @@ class LadderAlone:
         return "the ladder has no further seed"
 
 
-def staged(arena: Arena, sampler: str, seed: int, *, refine: bool) -> Proposer:
-    """Return the ladder followed by a sampler, with or without refinement."""
+def staged(arena: Arena, *, sampler: str | None, seed: int, refine: bool) -> Proposer:
+    """Return the ladder followed by a sampler, the spec's by default, with or without refinement."""
     spec, prepared = arena.spec, arena.prepared
     worth = Worth(spec, prepared)
     return StagedProposer(
@@ -137,7 +138,7 @@ def staged(arena: Arena, sampler: str, seed: int, *, refine: bool) -> Proposer:
         seeds=prepared.ladder(spec.trials),
         trials=spec.trials,
         make_sampler=lambda: make_sampler(
-            sampler,
+            sampler or spec.sampler,
             dimensions=prepared.space.dimensions,
             seed=seed,
             budget=spec.trials,
@@ -149,10 +150,16 @@ def staged(arena: Arena, sampler: str, seed: int, *, refine: bool) -> Proposer:
     )
 
 
-STRATEGIES: dict[str, Callable[[Arena, int], Proposer]] = {
-    "ladder alone": lambda arena, _seed: LadderAlone(arena.prepared, arena.spec.trials),
-    "ladder + random": lambda arena, seed: staged(arena, "random", seed, refine=False),
-    "default": lambda arena, seed: staged(arena, arena.spec.sampler, seed, refine=True),
+def ladder_alone(arena: Arena, *, seed: int) -> Proposer:
+    """Return the seeds of the ladder, which are the same at every seed."""
+    del seed
+    return LadderAlone(arena.prepared, arena.spec.trials)
+
+
+STRATEGIES: dict[str, Callable[..., Proposer]] = {
+    "ladder alone": ladder_alone,
+    "ladder + random": partial(staged, sampler="random", refine=False),
+    "default": partial(staged, sampler=None, refine=True),
 }
 
 
@@ -161,18 +168,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_workload_options(parser)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--samplers", nargs="*", default=[], choices=SAMPLERS, help="in the default's place, one by one"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     spec = spec_of(options)
+    strategies = dict(STRATEGIES)
+    strategies |= {name: partial(staged, sampler=name, refine=True) for name in options.samplers}
     console = Console(stderr=options.json)
     with TemporaryDirectory() as scratch:
         workload = load_workload(spec, cache_dir=Path(scratch), progress=lambda *_: None)
         stages = Stages(ignore, lambda _seconds: None)
         arena = Arena(spec, prepare(spec, workload, cache_dir=Path(scratch), stages=stages))
-        rows: dict[str, list[dict[str, float]]] = {name: [] for name in STRATEGIES}
+        rows: dict[str, list[dict[str, float]]] = {name: [] for name in strategies}
         for seed in range(options.seeds):
-            for name, make in STRATEGIES.items():
-                rows[name].append(arena.run(make(arena, seed)))
+            for name, make in strategies.items():
+                rows[name].append(arena.run(make(arena, seed=seed)))
                 console.print(f"seed {seed}, {name}: {rows[name][-1]}")
     if options.json:
         print(json.dumps(rows))

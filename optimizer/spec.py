@@ -15,7 +15,19 @@ from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown,
 from search_spaces.transforms.table import MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
-SamplerName = Literal["tpe", "random", "nsga2", "nsga3", "pymoo-nsga2", "iterative"]
+SamplerName = Literal[
+    "tpe",
+    "random",
+    "nsga2",
+    "nsga3",
+    "gp",
+    "pymoo-nsga2",
+    "pymoo-nsga3",
+    "pymoo-unsga3",
+    "pymoo-smsemoa",
+    "pymoo-ctaea",
+    "iterative",
+]
 CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]

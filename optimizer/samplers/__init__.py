@@ -18,7 +18,12 @@ SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
     "random": ("optimizer.samplers.random", "RandomSampler"),
     "nsga2": ("optimizer.samplers.optuna_samplers", "Nsga2Sampler"),
     "nsga3": ("optimizer.samplers.optuna_samplers", "Nsga3Sampler"),
-    "pymoo-nsga2": ("optimizer.samplers.pymoo_nsga2", "PymooNsga2Sampler"),
+    "gp": ("optimizer.samplers.optuna_samplers", "GpSampler"),
+    "pymoo-nsga2": ("optimizer.samplers.pymoo_samplers", "PymooNsga2Sampler"),
+    "pymoo-nsga3": ("optimizer.samplers.pymoo_samplers", "PymooNsga3Sampler"),
+    "pymoo-unsga3": ("optimizer.samplers.pymoo_samplers", "PymooUnsga3Sampler"),
+    "pymoo-smsemoa": ("optimizer.samplers.pymoo_samplers", "PymooSmsEmoaSampler"),
+    "pymoo-ctaea": ("optimizer.samplers.pymoo_samplers", "PymooCtaeaSampler"),
 }
 
 

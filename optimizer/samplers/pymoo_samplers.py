@@ -18,7 +18,7 @@ from pymoo.algorithms.base.genetic import GeneticAlgorithm
 from pymoo.algorithms.moo.ctaea import CTAEA
 from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowding, binary_tournament
 from pymoo.algorithms.moo.nsga3 import NSGA3
-from pymoo.algorithms.moo.sms import SMSEMOA, cv_and_dom_tournament
+from pymoo.algorithms.moo.sms import SMSEMOA, LeastHypervolumeContributionSurvival, cv_and_dom_tournament
 from pymoo.algorithms.moo.unsga3 import UNSGA3
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem as PymooProblem
@@ -39,6 +39,7 @@ class PymooSampler(ReplaySampler):
         self._cube = PymooProblem(
             n_var=problem.dimensions, n_obj=problem.objectives, n_ieq_constr=problem.constraints, xl=0.0, xu=1.0
         )
+        self._litters: dict[tuple[int, int], NDArray[np.float64]] = {}  # children by generation and attempt
 
     @abstractmethod
     def _algorithm(self) -> GeneticAlgorithm:
@@ -48,7 +49,10 @@ class PymooSampler(ReplaySampler):
         """Return a child of the current generation, or a uniform point while there are no parents."""
         if self._generation == 0:
             return self._problem.uniform(number, attempt)
-        children = self._children(attempt)
+        litter = self._generation, attempt
+        if litter not in self._litters:
+            self._litters[litter] = self._children(attempt)
+        children = self._litters[litter]
         # by number, not by how many were told: a candidate that failed is never told, and the next must differ
         return tuple(children[number % len(children)].tolist())
 
@@ -124,10 +128,15 @@ class PymooUnsga3Sampler(PymooSampler):
 
 
 class PymooSmsEmoaSampler(PymooSampler):
-    """SMS-EMOA (Beume et al. 2007, https://doi.org/10.1016/j.ejor.2006.08.008): least hypervolume leaves first."""
+    """SMS-EMOA (Beume et al. 2007, https://doi.org/10.1016/j.ejor.2006.08.008): least hypervolume leaves first.
+
+    One loss has no hypervolume in pymoo; its order by rank is that of NSGA-II.
+    """
 
     def _algorithm(self) -> GeneticAlgorithm:
+        survival = RankAndCrowding() if self._problem.objectives == 1 else LeastHypervolumeContributionSurvival()
         return SMSEMOA(
+            survival=survival,
             pop_size=self._problem.population,
             selection=TournamentSelection(func_comp=cv_and_dom_tournament),
             crossover=SBX(eta=15, prob=0.9),
@@ -183,7 +192,7 @@ def feasible_then_niche(population: Population, pairs: Any, *, random_state: np.
 
     def values(one: Any, other: Any) -> tuple[Any, Any]:
         if one.CV[0] <= 0 and other.CV[0] <= 0 and one.get("niche") == other.get("niche"):
-            return tuple((each.get("rank"), each.get("dist_to_niche")) for each in (one, other))
+            return one.get("rank", "dist_to_niche"), other.get("rank", "dist_to_niche")
         return one.CV[0], other.CV[0]
 
     return _winners(population, pairs, random_state, values)

@@ -22,7 +22,7 @@ from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from search_spaces.config import Form
 from studies.opening import open_store
-from studies.records import Candidate, CandidateState, Origin
+from studies.records import Candidate, CandidateState
 from studies.store import StudyStore
 
 FIELDS = {

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pruning_like as world
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.samplers import make_sampler
@@ -51,9 +51,10 @@ def assert_in_cube(point: Point, dimensions: int) -> None:
 
 
 class SamplerContract:
-    """Set `name` to a key of `SAMPLERS`."""
+    """Set `name` to a key of `SAMPLERS`. One whose asks take long lowers the counts."""
 
     name: str
+    examples, length = 25, BUDGET
 
     def make(
         self,
@@ -95,29 +96,26 @@ class SamplerContract:
         for point in points:
             assert_in_cube(point, world.DIMENSIONS)
 
-    @settings(
-        max_examples=25,
-        deadline=None,
-        suppress_health_check=[HealthCheck.differing_executors],  # one test on several samplers is what a contract is
-    )
-    @given(history=histories(), number=numbers, attempt=st.integers(0, 20), before=asks)
-    def test_an_answer_depends_on_what_was_told_and_asked_only(
-        self, history: list[Told], number: int, attempt: int, before: list[tuple[int, int]]
-    ) -> None:
-        fresh, used = self.make(history, dimensions=2), self.make(dimensions=2)
-        for told in history:
-            used.tell(told)
-            used.ask(told.number + 1)
-        for earlier in before:
-            used.ask(*earlier)
-        point = fresh.ask(number, attempt)
-        assert_in_cube(point, 2)
-        assert used.ask(number, attempt) == point
-        assert fresh.ask(number, attempt) == point
+    def test_an_answer_depends_on_what_was_told_and_asked_only(self) -> None:
+        @settings(max_examples=self.examples, deadline=None)
+        @given(history=histories(), number=numbers, attempt=st.integers(0, 20), before=asks)
+        def check(history: list[Told], number: int, attempt: int, before: list[tuple[int, int]]) -> None:
+            fresh, used = self.make(history, dimensions=2), self.make(dimensions=2)
+            for told in history:
+                used.tell(told)
+                used.ask(told.number + 1)
+            for earlier in before:
+                used.ask(*earlier)
+            point = fresh.ask(number, attempt)
+            assert_in_cube(point, 2)
+            assert used.ask(number, attempt) == point
+            assert fresh.ask(number, attempt) == point
+
+        check()
 
     def test_a_kill_after_any_candidate_leaves_the_sequence_as_it_was(self) -> None:
-        undisturbed = world.run(self.make(), BUDGET)
-        for killed_after in range(BUDGET):
+        undisturbed = world.run(self.make(), self.length)
+        for killed_after in range(self.length):
             reborn = self.make(undisturbed[:killed_after])
             assert reborn.ask(killed_after) == undisturbed[killed_after].point
 
@@ -190,13 +188,15 @@ class LearnerContract(SamplerContract):
     """What a sampler that learns keeps to beside."""
 
     margin: float  # over random search's mean hypervolume
+    seeds, candidates = 3, 100
 
     def test_it_finds_more_than_random_search(self) -> None:
-        assert mean_hypervolume(self.name, seeds=3) > self.margin * mean_hypervolume("random", seeds=24)
+        found = mean_hypervolume(self.name, seeds=self.seeds, candidates=self.candidates)
+        assert found > self.margin * mean_hypervolume("random", seeds=24, candidates=self.candidates)
 
 
 @cache  # every sampler is compared with the same random search
-def mean_hypervolume(name: str, *, seeds: int, candidates: int = 100) -> float:
+def mean_hypervolume(name: str, *, seeds: int, candidates: int) -> float:
     kwargs = {"dimensions": world.DIMENSIONS, "budget": candidates, "objectives": 2, "constraints": 1}
     runs = (world.run(make_sampler(name, seed=seed, **kwargs), candidates) for seed in range(seeds))
     return float(np.mean([world.hypervolume(history) for history in runs]))

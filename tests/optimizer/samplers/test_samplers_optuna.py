@@ -32,7 +32,7 @@ def ask(name: str) -> tuple[float, ...]:
     return sampler.ask(12)
 
 
-@pytest.mark.parametrize("name", ["tpe", "nsga2", "nsga3"])
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "nsga3", "gp"])
 def test_nothing_is_said_and_verbosity_stays(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     before = optuna.logging.get_verbosity()
     with warnings.catch_warnings(record=True) as said:

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from sampler_contract import GeneticContract, told_at_random
+from sampler_contract import GeneticContract, LearnerContract, told_at_random
+
+
+class TestPymooNsga3(GeneticContract):
+    name, margin = "pymoo-nsga3", 1.1
+
+
+class TestPymooUnsga3(GeneticContract):
+    name, margin = "pymoo-unsga3", 1.1
+
+
+class TestPymooSmsEmoa(GeneticContract):
+    name, margin = "pymoo-smsemoa", 1.15
+
+
+class TestPymooCtaea(LearnerContract):
+    """Its second archive spreads without the constraints, so children come from bad places, too."""
+
+    name, margin = "pymoo-ctaea", 1.1
 
 
 class TestPymooNsga2(GeneticContract):
