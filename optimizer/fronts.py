@@ -17,7 +17,7 @@ from optimizer.emptiness import why_empty
 from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
-from optimizer.member import FrontResult, Member
+from optimizer.member import FrontResult, Member, corrected_drops
 from optimizer.spec import StudySpec
 from optimizer.verdicts import judge
 from optimizer.views import Measured, member_view
@@ -101,6 +101,14 @@ class Axes:
         rows = [self._coordinates(member) for member in members]
         return np.array(rows, dtype=np.float64).reshape(len(members), 1 + len(self.objectives))
 
+    def corrected_losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """Return `losses` with verified drops corrected for luck, where every member's is known."""
+        losses = self.losses(members)
+        corrected = corrected_drops(members) if self.by_verification else None
+        if corrected is not None:
+            losses[:, 0] = corrected
+        return losses
+
     def _coordinates(self, member: Member) -> list[float | None]:
         verified = member.verification.drop if member.verification else None
         drop = verified if self.by_verification else member.drop
@@ -119,9 +127,12 @@ def _is_within(member: Member, limits: Limits) -> bool:
 
 
 def _knee(front: Sequence[Member], axes: Axes) -> int | None:
-    """Return the knee's candidate number, chosen among members that verification did not refute if there are any."""
+    """Return the knee's candidate number, chosen among members that verification did not refute if there are any.
+
+    Drops corrected for luck choose it: by observed ones the knee would be the luckiest member.
+    """
     standing = [member for member in front if member.verdict is not Verdict.REFUTED] or list(front)
-    return standing[knee(axes.losses(standing))].candidate if standing else None
+    return standing[knee(axes.corrected_losses(standing))].candidate if standing else None
 
 
 def _hypervolume(front: Sequence[Member], axes: Axes, epsilon: float) -> float | None:

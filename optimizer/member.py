@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -79,6 +79,9 @@ class VerificationView(View):
     labels: tuple[LabelView, ...] = ()  # of a multi-label classifier
 
     bought: Bought | None = None  # what labels say that were bought for it
+    shrunken_drop: float | None = None  # corrected for luck by a model of all candidates; None in older studies
+    shrunken_interval: tuple[float, float] | None = None  # of the same model, 95 %
+    chance_above: float | None = None  # that the true drop is above ε: at most this, by the same model
 
 
 class LatencyView(View):
@@ -183,6 +186,13 @@ class Member(Costs):
     def verdict(self) -> Verdict:
         """The verdict; `unverified` where the member was never run on the verification examples."""
         return self.verification.verdict if self.verification else Verdict.UNVERIFIED
+
+
+def corrected_drops(members: Sequence[Member]) -> list[float] | None:
+    """Return the members' verified drops corrected for luck; None unless every member has one."""
+    found = [m.verification.shrunken_drop if m.verification else None for m in members]
+    known = [drop for drop in found if drop is not None]
+    return known if len(known) == len(found) else None
 
 
 class StoppedEarly(View):

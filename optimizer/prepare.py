@@ -29,7 +29,7 @@ from search_spaces.config import Config, Form
 from search_spaces.groups import Group, dense_config
 from search_spaces.transforms.masks.space import MaskSpace
 from search_spaces.transforms.units.evidence import RankingError
-from studies.records import Proposal
+from studies.records import Candidate, Proposal
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Prepared:
     def groups(self) -> tuple[Group, ...]:
         """The groups of all transforms."""
         return self.pipeline.groups
+
+    def price(self, candidate: Candidate) -> float:
+        """Return a candidate's cost on the space's yardstick, as a ratio to the dense model's."""
+        return self.space.costs[self.space.yardstick].ratio(candidate.config)
 
 
 def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:

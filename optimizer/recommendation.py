@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.front import knee as knee_of
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.headline import in_doubt, leanest
+from optimizer.member import FrontResult, Member, RunResult, corrected_drops
 from optimizer.spec import CostName
 from studies.records import Verdict
 
@@ -91,7 +92,17 @@ def recommend(
             member, reason = choice.lexicographic(order or ["flops"])
         case Rule.BUDGET:
             member, reason = choice.within_budget(front.epsilon if max_drop is None else max_drop)
-    return Recommendation(rule=Rule(rule), member=member, reason=f"candidate {member.candidate} {reason}")
+    said = f"candidate {member.candidate} {reason}{_standing(member, front, choice.members)}"
+    return Recommendation(rule=Rule(rule), member=member, reason=said)
+
+
+def _standing(member: Member, front: FrontResult | RunResult, members: Sequence[Member]) -> str:
+    """Return what is unproved of a member that is verified only, and the member to take for a proof."""
+    if member.verdict is not Verdict.VERIFIED:
+        return ""
+    proved = leanest(members, Verdict.CERTIFIED)
+    instead = "no member is certified" if proved is None else f"the leanest certified member is {proved.candidate}"
+    return f"; its drop was observed within ε without proof{in_doubt(member, front.epsilon)}; {instead}"
 
 
 def _refuse_unused(rule: Rule, given: Mapping[Rule, object]) -> None:
@@ -139,8 +150,10 @@ class Choice:
     def knee(self) -> tuple[Member, str]:
         """Return the front's knee, or the knee of the remaining members if the front's knee was excluded."""
         own = [member for member in self.members if member.candidate == self._front.knee]
-        losses = [[self._drop(m), *(self._cost(m, cost) for cost in self._front.objectives)] for m in self.members]
-        member = own[0] if own else self.members[knee_of(np.array(losses))]
+        drops = corrected_drops(self.members) or [self._drop(member) for member in self.members]
+        costs = [[self._cost(m, cost) for cost in self._front.objectives] for m in self.members]
+        losses = np.column_stack([drops, costs])
+        member = own[0] if own else self.members[knee_of(losses)]
         return member, "is the knee of the front: it is furthest from the plane through the front's extremes"
 
     def weighted(self, weights: Mapping[str, float]) -> tuple[Member, str]:

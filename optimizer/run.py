@@ -40,6 +40,7 @@ from optimizer.samplers import make_sampler
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
+from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.verify import Verifier
 from optimizer.views import Measured
@@ -322,6 +323,7 @@ class StudyRun:
         verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build)
         with self._stages.stage("verify") as report:
             verifier.verify(shortlist, report)
+            store_shrunken(self._store, self._study.id, shortlist, cost_of=prepared.price)
         with self._stages.stage("measure") as report:
             verifier.measure(shortlist, report)
 
@@ -350,7 +352,7 @@ class StudyRun:
         return choose_shortlist(
             [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
             is_feasible=self._is_feasible,
-            cost_of=lambda candidate: prepared.space.costs[prepared.space.yardstick].ratio(candidate.config),
+            cost_of=prepared.price,
             epsilon=self._spec.epsilon,
         )
 

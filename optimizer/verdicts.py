@@ -21,10 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.measurement import Conditions, Measurement, Source
-from objectives.statistics import DropScore, MeanDrop, holm, paired_drop_p_value, paired_drop_upper, within_epsilon
+from objectives.statistics import (
+    DropScore,
+    MeanDrop,
+    ShrunkenDrop,
+    holm,
+    paired_drop_p_value,
+    paired_drop_upper,
+    within_epsilon,
+)
 from objectives.statistics.power import ALPHA
 from optimizer.certification import CertificationList
 from optimizer.member import Bought
+from optimizer.shrunken import shrunken_of
 from studies.records import Candidate, Verdict, Verification
 
 UPPER = "drop_upper"  # the quantity of stored bounds
@@ -36,13 +45,15 @@ class Judgement:
 
     `upper_95` is its own one-sided 95 % upper bound of the drop, not corrected, if it has one. `blocked_by` is the
     member at which the sequence ended, where this one would have been certified behind it. `bought` is what labels
-    say that were bought for it.
+    say that were bought for it. `shrunken` is its drop corrected for luck, None in older studies.
     """
 
     verdict: Verdict
     upper_95: float | None
     blocked_by: int | None = None
     bought: Bought | None = None
+    shrunken: ShrunkenDrop | None = None
+    chance_above: float | None = None  # that the true drop is above ε, at most
 
 
 def judge(
@@ -67,6 +78,7 @@ def judge(
     else:
         on_list = {number: p for number, p in p_values.items() if number in listed.members}
         certified, end = _corrected(on_list, len(listed.members), alpha), None
+    shrunken = {c.number: found for c in candidates if (found := shrunken_of(c)) is not None}
     by_labels = {number for number, found in bought.items() if found.is_certified_at(epsilon)}
     waiting = {n for n, p in p_values.items() if p <= alpha and n not in by_labels and _is_behind(n, end, listed)}
     return {
@@ -75,6 +87,8 @@ def judge(
             upper_95=bounds[number][0],
             blocked_by=end if number in waiting else None,
             bought=bought.get(number),
+            shrunken=shrunken.get(number),
+            chance_above=shrunken[number].chance_above(epsilon) if number in shrunken else None,
         )
         for number, verification in tried.items()
     }

@@ -172,6 +172,9 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         blocked_by=judgement.blocked_by,
         labels=label_views(candidate.measurements),
         bought=judgement.bought,
+        shrunken_drop=judgement.shrunken.value if judgement.shrunken else None,
+        shrunken_interval=_bounds(judgement.shrunken.interval) if judgement.shrunken else None,
+        chance_above=judgement.chance_above,
     )
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
+from optimizer.headline import headline
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -25,6 +26,7 @@ COLOURS = {
     Verdict.UNVERIFIED: "yellow",
 }
 NO_GAIN = "no gain"
+CORRECTED = "corrected, > ε"
 ABSENT = "–"
 MOST_LABELS = 20  # of those with several, the most dropped
 NARROWEST_TABLE = 72  # columns
@@ -39,6 +41,7 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
     if result.state != StudyState.COMPLETE:
         say(console, f"{_standing(result, resume)}\n", style="yellow")
     if result.front:
+        say(console, f"{headline(result)}\n")
         _print_members(result.front, result.baseline, result.metric, console, knee=result.knee)
         _print_knee(result, console)
     else:
@@ -50,6 +53,7 @@ def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
     """Print a filtered front and what is unknown at its ε. `resume` is the command that resumes the study."""
     _print_head(result.study, f"front at ε = {result.epsilon:g} over {', '.join(result.objectives)}", console)
     if result.items:
+        say(console, f"{headline(result)}\n")
         _print_members(result.items, None, "metric", console, knee=result.knee)
     else:
         _print_least(result.least_violating, None, "metric", console)
@@ -97,17 +101,19 @@ def _print_members(
 ) -> None:
     """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
-    quality = [["", metric, "drop, 95 %", "verified drop, 95 %", "verdict", *recipe]]
+    corrected = [CORRECTED] if any(m.verification and m.verification.shrunken_drop is not None for m in members) else []
+    quality = [["", metric, "drop, 95 %", "verified drop, 95 %", *corrected, "verdict", *recipe]]
     costs = [
         ["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size", *_own(members, baseline)]
     ]
     if baseline is not None:
-        quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(recipe))])
+        quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
         costs.append(["dense", scaled(baseline.flops), *_costs(baseline)])
     for member in members:
         name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
-        quality.append([name, *_quality(member), *trained])
+        *figures, verdict = _quality(member)
+        quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])
         costs.append([name, f"{scaled(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member)])
     _print_rows(quality, console)
     console.print()
@@ -150,6 +156,14 @@ def _quality(member: Member) -> list[str]:
         _with_bounds(verified.drop, verified.interval) if verified else ABSENT,
         f"[{COLOURS[member.verdict]}]{member.verdict_in_words}[/]",
     ]
+
+
+def _corrected(member: Member) -> str:
+    """Return the drop corrected for luck and its chance to be above ε."""
+    verified = member.verification
+    if verified is None or verified.shrunken_drop is None:
+        return ABSENT
+    return f"{verified.shrunken_drop:.4f}, ≤ {verified.chance_above:.0%}"
 
 
 def _costs(view: Costs) -> list[str]:

@@ -19,7 +19,7 @@ from api.pages.rendering import page
 from api.pages.standing import standing_of
 from api.pages.summaries import line_of
 from optimizer.fronts import front_of, study_limits
-from optimizer.report import headline
+from optimizer.headline import headline
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from optimizer.views import baseline_view

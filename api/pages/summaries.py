@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -12,18 +13,19 @@ from api.http.state import State
 from api.pages.sparkline import best_so_far, step_path
 from optimizer.feasible import is_feasible
 from optimizer.fronts import front_of
+from optimizer.member import Member
 from optimizer.views import Measured
 from studies.records import Candidate, CandidateState, Study, Verdict
 from studies.store import StoreError
 
 log = logging.getLogger(__name__)
-HELD = (Verdict.CERTIFIED, Verdict.VERIFIED)
 
 
 class Summary(BaseModel):
     """What the candidates of a study say in one line. Ratios to the dense model."""
 
     evaluated: int = 0
+    best_certified: float | None = None
     best_verified: float | None = None
     best_found: float | None = None
     path: str = ""
@@ -63,10 +65,15 @@ def _summary(study: Study, state: State) -> Summary:
     found = best_so_far([_ratio(c, dense) if is_feasible(c, epsilon) else None for c in candidates])
     return Summary(
         evaluated=len(candidates),
-        best_verified=min((m.flops_ratio for m in front.items if m.verdict in HELD), default=None),
+        best_certified=_least(front.items, Verdict.CERTIFIED),
+        best_verified=_least(front.items, Verdict.CERTIFIED, Verdict.VERIFIED),
         best_found=found[-1] if found and found[-1] < 1 else None,
         path=step_path(found),
     )
+
+
+def _least(members: Sequence[Member], *verdicts: Verdict) -> float | None:
+    return min((member.flops_ratio for member in members if member.verdict in verdicts), default=None)
 
 
 def _ratio(candidate: Candidate, dense: float) -> float | None:

@@ -13,6 +13,7 @@ from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
 from objectives.statistics.power import describe_power, largest_certifiable_drop, smallest_certifying_n
 from objectives.statistics.score import SCORED, DropScore, score_drop
+from objectives.statistics.shrinkage import Observed, ShrunkenDrop, shrunken_drops
 
 __all__ = [
     "SCORED",
@@ -20,6 +21,8 @@ __all__ = [
     "DropBootstrap",
     "DropScore",
     "MeanDrop",
+    "Observed",
+    "ShrunkenDrop",
     "allowed_losses",
     "bootstrap_drop",
     "bought_upper",
@@ -33,6 +36,7 @@ __all__ = [
     "paired_drop_p_value",
     "paired_drop_upper",
     "score_drop",
+    "shrunken_drops",
     "smallest_certifying_n",
     "within_epsilon",
 ]

@@ -13,6 +13,7 @@ from optimizer.door.member import FrontMember
 from optimizer.door.show import figure_of, html_of, table_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.fronts import front_of, members_of
+from optimizer.headline import headline, in_doubt
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import COSTS, Rule, recommend
 from studies.records import Verdict
@@ -88,10 +89,10 @@ class Front:
         return figure_of(self.view, self.result)
 
     def _repr_html_(self) -> str:
-        return html_of(self.view, self.result)
+        return html_of(self.view)
 
     def __repr__(self) -> str:
-        return f"<front of {self.view.study!r}: {len(self)} members at ε = {self.epsilon:g}>"
+        return f"<front of {self.view.study!r}: {len(self)} members at ε = {self.epsilon:g}. {headline(self.view)}>"
 
     def best(self, **limits: float) -> FrontMember:
         """Return the certified member with the smallest drop within limits such as `max_latency_ratio=0.5`.
@@ -106,7 +107,7 @@ class Front:
             if within:
                 chosen = min(within, key=_drop)
                 if verdict is Verdict.VERIFIED:
-                    warnings.warn(_not_certified(chosen), stacklevel=2)
+                    warnings.warn(_not_certified(chosen, self.epsilon), stacklevel=2)
                 return FrontMember(chosen, self._kept)
         raise NothingFeasibleError(_nearest(self.view.items, wanted))
 
@@ -184,10 +185,10 @@ def _drop(member: Member) -> float:
     return member.verification.drop
 
 
-def _not_certified(member: Member) -> str:
+def _not_certified(member: Member, epsilon: float) -> str:
     return (
         f"no certified member is within the limits; candidate {member.candidate} is verified only: its drop was "
-        "observed within ε, without proof that it stays there"
+        f"observed within ε, without proof that it stays there{in_doubt(member, epsilon)}"
     )
 
 

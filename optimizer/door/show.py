@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from optimizer.headline import headline
 from optimizer.member import FrontResult, Member, RunResult, VerificationView
 from optimizer.recommendation import COSTS
-from optimizer.report import headline
 from studies.records import Verdict
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FIRST = ("candidate", "verdict", "drop", *(f"{cost}_ratio" for cost in COSTS))
-CHECKED = ("n", "accuracy", "drop", "upper_95")  # columns of the verification
-SHOWN = (*FIRST, "verification_drop", "verification_upper_95")
+CHECKED = ("n", "accuracy", "drop", "upper_95", "shrunken_drop", "chance_above")  # columns of the verification
+SHOWN = (*FIRST, *(f"verification_{name}" for name in CHECKED[2:]))
 COLOURS = {
     Verdict.CERTIFIED: "#2a7",
     Verdict.VERIFIED: "#27a",
@@ -67,11 +67,11 @@ def figure_of(view: FrontResult, result: RunResult) -> Figure:
     return figure
 
 
-def html_of(view: FrontResult, result: RunResult) -> str:
-    """Return the front as HTML: a sentence and a table."""
+def html_of(view: FrontResult) -> str:
+    """Return the front as HTML: its headline and a table."""
     table = table_of(view.items)[[*SHOWN, *_own(view.items)]].dropna(axis="columns", how="all")
     rows = table.to_html(index=False, float_format=lambda value: f"{value:.4g}", border=0)
-    return f"<p>{escape(headline(result))}</p>{rows}"
+    return f"<p>{escape(headline(view))}</p>{rows}"
 
 
 def _row(member: Member) -> dict[str, Any]:  # Any: values of several kinds

@@ -20,6 +20,7 @@ from optimizer.report import report_html
 EXPERIMENT = "pruning-optimizer"
 MODEL = "model"  # the artifact path of the model
 LONGEST = 500  # characters of a parameter
+CHECKED = ("accuracy", "drop", "upper_95", "shrunken_drop", "chance_above")  # figures of the verification
 LEFT_OUT = ("schema_version", "front", "baseline", "least_violating", "conditions", "notes", "seconds", "stopped_early")
 
 
@@ -73,7 +74,7 @@ def _metrics(result: RunResult) -> dict[str, float]:
         "hypervolume": result.hypervolume,
         **_figures("dense", result.baseline, ("accuracy", "verification_accuracy", "flops", "parameters")),
         **_figures("knee", knee, ("drop", "flops_ratio", "latency_ratio", "parameters_ratio", "size_ratio")),
-        **_figures("knee_verification", knee and knee.verification, ("accuracy", "drop", "upper_95")),
+        **_figures("knee_verification", knee and knee.verification, CHECKED),
     }
     return {name: float(value) for name, value in found.items() if value is not None}
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from objectives.figures import scaled
 from optimizer.families.networks.network import Network
 from optimizer.handover.usage import usage_of_images, usage_of_texts
+from optimizer.headline import in_doubt
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
@@ -64,7 +65,8 @@ def model_card(
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
             f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
             f"upper bound {_figure(verified.upper_95, '.4f')}; "
-            f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}.",
+            f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}"
+            f"{in_doubt(member, result.epsilon)}.",
             *_by_label(verified),
         ]
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))

@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from optimizer.errors import MachineError
+from optimizer.headline import headline
 from optimizer.member import Member, RunResult
 from search_spaces.files import written_whole
 
@@ -43,38 +44,6 @@ def report_html(result: RunResult, members: Sequence[Member]) -> str:
         plotly=get_plotlyjs(),
         script=here.joinpath("page.js").read_text(encoding="utf-8"),
         data=_for_script(data),
-    )
-
-
-def headline(result: RunResult) -> str:
-    """Return the result in one sentence."""
-    held = [m for m in result.front if m.verification is not None and m.verification.drop <= result.epsilon]
-    if not result.front:
-        return f"Nothing is feasible: no candidate has a drop within {result.epsilon:g}."
-    if not held:
-        return f"No member of the front has a drop within {result.epsilon:g} on the verification examples."
-    best = min(held, key=lambda member: member.parameters if member.recipe else member.flops_ratio)
-    checked = best.verification
-    if checked is None:
-        raise ValueError("a member whose drop held was verified")
-    return (
-        f"{_saving(best, result)}; "
-        f"its {result.metric} dropped by {checked.drop:.4f} "
-        f"[{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] "
-        f"on {checked.n} verification examples "
-        f"({checked.verdict.value}, one of a shortlist of {result.shortlist_size})."
-    )
-
-
-def _saving(best: Member, result: RunResult) -> str:
-    """Return what a member needs; for masked weights, which kernels may ignore, also whether it is faster."""
-    if best.recipe is None or result.baseline is None:
-        return f"Candidate #{best.candidate} needs {best.flops_ratio:.0%} of the dense model's FLOPs"
-    gains = [f"×{each.ratio:.2f} ({each.kernels})" if each.gain else "no gain" for each in best.latency]
-    timed = ", ".join(f"{gain} at batch {each.batch}" for gain, each in zip(gains, best.latency, strict=True))
-    return (
-        f"Candidate #{best.candidate} keeps {best.parameters / result.baseline.parameters:.0%} of the dense model's "
-        f"parameters ({best.recipe.words}) and needs {best.flops_ratio:.0%} of its FLOPs; latency: {timed}"
     )
 
 

@@ -52,14 +52,14 @@ function drawFront() {
   const table = document.getElementById("front");
   const shown = result.front.length ? result.front : result.least_violating;
   const batches = dense ? dense.latency : [];
-  row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "verdict", "FLOPs",
+  row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "corrected for luck", "chance above ε", "verdict", "FLOPs",
     ...batches.map((l) => `latency, batch ${l.batch}`), "energy", "parameters", "size", "peak memory"], "th");
-  if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", scaled(dense.flops),
+  if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", "–", "–", scaled(dense.flops),
     ...batches.map((l) => milliseconds(l.seconds)), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
     row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
-      v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", { text: verdictInWords(m), className: verdict(m) },
+      v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", number(v?.shrunken_drop), isShown(v?.chance_above) ? `≤ ${(v.chance_above * 100).toFixed(0)} %` : "–", { text: verdictInWords(m), className: verdict(m) },
       `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
   }
 }

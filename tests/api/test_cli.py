@@ -46,7 +46,10 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
         "energy_j energy_ratio energy_interval energy_source parameters size_bytes peak_memory_bytes"
     )
     assert set(promised.split()) <= set(member)
-    promised = "n accuracy drop interval upper_95 verdict blocked_by labels bought"
+    promised = (
+        "n accuracy drop interval upper_95 verdict blocked_by labels bought shrunken_drop shrunken_interval "
+        "chance_above"
+    )
     assert set(member["verification"]) == set(promised.split())
     assert set(member["latency"][0]) == {
         "batch", "seconds", "dense_seconds", "ratio", "ratio_interval", "gain", "source", "kernels",

@@ -9,10 +9,11 @@ from stored_studies import put_study
 
 from optimizer import recommend
 from optimizer.errors import InputError, NothingFeasibleError
-from optimizer.fronts import front_of
-from optimizer.member import FrontResult
+from optimizer.fronts import Axes, front_of
+from optimizer.member import FrontResult, Member, VerificationView
 from optimizer.recommendation import UnmeasuredError, parsed_weights
 from studies.opening import open_store
+from studies.records import Verdict
 
 MEMBERS = [(0.0, 0.9), (0.01, 0.5), (0.04, 0.4)]
 
@@ -67,3 +68,26 @@ def test_what_cannot_choose_is_refused_by_name(front: FrontResult) -> None:
     for text in ("flops", "flops:x", "flops:-1", "speed:1", "flops:nan"):
         with pytest.raises(InputError, match="weight"):
             recommend(front, "weights", weights=parsed_weights([text]))
+
+
+def test_drops_corrected_for_luck_choose_the_knee_and_a_member_without_proof_says_so(front: FrontResult) -> None:
+    def verified(member: Member, corrected: float | None) -> Member:
+        checked = VerificationView(
+            n=500, accuracy=0.9, drop=member.drop or 0.0, interval=(-0.1, 0.1), upper_95=None, verdict=Verdict.VERIFIED,
+            shrunken_drop=corrected, chance_above=corrected and 0.25,
+        )  # fmt: skip
+        return member.model_copy(update={"verification": checked})
+
+    def filtered(*corrected: float | None) -> FrontResult:
+        members = tuple(verified(member, drop) for member, drop in zip(front.items, corrected, strict=True))
+        return front.model_copy(update={"items": members, "knee": None})
+
+    axes = Axes(("flops",), by_verification=True)
+    assert axes.corrected_losses(filtered(0.045, 0.04, 0.0).items)[:, 0].tolist() == [0.045, 0.04, 0.0]
+    assert recommend(filtered(None, 0.04, 0.0)).member.candidate == 1  # not all are known
+    found = recommend(filtered(0.045, 0.04, 0.0))
+    assert found.member.candidate == 0
+    assert (
+        "corrected for luck the drop is 0.0450, and the chance that it is above ε = 0.05 is at most 25%" in found.reason
+    )
+    assert found.reason.endswith("no member is certified")

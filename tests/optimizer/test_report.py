@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from optimizer.errors import MachineError
+from optimizer.headline import headline
 from optimizer.member import Baseline, LatencyView, Member, RunResult, StoppedEarly, VerificationView
-from optimizer.report import headline, report_html, write_report
+from optimizer.report import report_html, write_report
 from studies.records import Verdict
 
 LATENCY = LatencyView(batch=1, seconds=0.01, ratio=0.5, ratio_interval=(0.4, 0.6), gain=True, source="measured")
@@ -69,12 +70,25 @@ def test_names_cannot_break_out_of_the_page() -> None:
         ((member(0, Verdict.REFUTED),), "No member of the front has a drop"),
         (
             (member(0, Verdict.REFUTED), member(1, Verdict.CERTIFIED), member(2, Verdict.VERIFIED)),
-            "Candidate #1 needs 50%",
+            "Leanest certified: candidate #1 with 50% of the dense model's FLOPs, drop 0.0040 [-0.0060, 0.0140] "
+            "on 100 verification examples.",
         ),
     ],
 )
 def test_the_headline_says_what_came_out(front: tuple[Member, ...], words: str) -> None:
     assert headline(result(front)).startswith(words)
+
+
+def test_the_headline_quotes_the_certified_member_before_a_leaner_one_and_the_leaner_one_with_its_doubt() -> None:
+    lean, sure = member(0, Verdict.VERIFIED), member(1, Verdict.CERTIFIED)
+    assert lean.verification is not None
+    doubt = {"shrunken_drop": 0.0082, "shrunken_interval": (0.002, 0.0144), "chance_above": 0.34}
+    lean = lean.model_copy(update={"verification": lean.verification.model_copy(update=doubt)})
+    said = headline(result((lean, sure)))
+    assert said.index("certified: candidate #1") < said.index("verified: candidate #0")
+    assert "corrected for luck the drop is 0.0082" in said
+    assert said.endswith("the chance that it is above ε = 0.01 is at most 34%.")
+    assert headline(result((lean,))).startswith("No member is certified. Leanest verified: candidate #0")
 
 
 def test_a_study_without_a_baseline_still_has_a_report(tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def test_metrics_that_are_no_means_are_evaluated_whole_and_have_stored_bounds(
     assert member.verification is not None
     assert member.verification.interval[0] <= member.verification.interval[1]
     assert all(view.verification and view.verification.upper_95 is not None for view in result.front)
+    assert member.verification.shrunken_drop is not None
     assert member.verification.drop <= (member.verification.upper_95 or 0) <= member.verification.interval[1]
     store.close()
 

@@ -38,7 +38,7 @@ export function frontAt(members, study, limits, epsilon) {
     if (losses.every((loss) => loss !== null)) rows.push({ member, losses });
   }
   const front = nonDominated(rows).sort((a, b) => a.member.flops_ratio - b.member.flops_ratio || a.member.candidate - b.member.candidate);
-  return { items: front.map((row) => row.member), knee: kneeOf(front, study, epsilon), isFinal };
+  return { items: front.map((row) => row.member), knee: kneeOf(front, study, epsilon, isFinal), isFinal };
 }
 
 function isWithin(member, baseline, limits) {
@@ -63,13 +63,20 @@ function compare(a, b) {
 
 const dominates = (a, b) => a.every((loss, i) => loss <= b[i]) && a.some((loss, i) => loss < b[i]);
 
-function kneeOf(front, study, epsilon) {
+// By observed drops the knee would be the luckiest member: where all are known, drops corrected for luck choose it.
+function corrected(rows, isFinal) {
+  const drops = rows.map((row) => row.member.verification?.shrunken_drop ?? null);
+  return rows.map((row, i) => (isFinal && !drops.includes(null) ? [drops[i], ...row.losses.slice(1)] : row.losses));
+}
+
+function kneeOf(front, study, epsilon, isFinal) {
   const held = front.filter((row) => verdictAt(row.member, study, epsilon) !== "refuted");
   const standing = held.length ? held : front;
   if (!standing.length) return null;
-  const axes = standing[0].losses.map((_, i) => standing.map((row) => row.losses[i]));
+  const points = corrected(standing, isFinal);
+  const axes = points[0].map((_, i) => points.map((losses) => losses[i]));
   const spans = axes.map((values) => [Math.min(...values), Math.max(...values)]);
-  const scaled = standing.map((row) => row.losses.map((loss, i) => (spans[i][1] > spans[i][0] ? (loss - spans[i][0]) / (spans[i][1] - spans[i][0]) : 0)));
+  const scaled = points.map((losses) => losses.map((loss, i) => (spans[i][1] > spans[i][0] ? (loss - spans[i][0]) / (spans[i][1] - spans[i][0]) : 0)));
   const digits = (value) => Math.round(value * 1e12);
   const keys = scaled.map((row) => [digits(row.reduce((a, b) => a + b, 0)), digits(Math.hypot(...row))]);
   const best = keys.reduce((least, key, i) => (compare(key, keys[least]) < 0 ? i : least), 0);

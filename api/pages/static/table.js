@@ -17,6 +17,7 @@ function rowOf(member, view, ticked) {
   const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
   const numbers = {
     "FLOPs": percent(member.flops_ratio), "Drop, search": fixed(member.drop), "Drop, verified": fixed(member.verification?.drop), "95 %": between(member.verification?.interval),
+    "Corrected": fixed(member.verification?.shrunken_drop),
     "Latency": ratio(member.latency_ratio, member.latency[0]?.gain), "Energy": ratio(member.energy_ratio, member.energy_gain), "Parameters": count(member.parameters),
   };
   const badge = element("td", {}, element("span", { class: `badge ${verdict}`, text: verdict }));

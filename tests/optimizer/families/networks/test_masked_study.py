@@ -25,11 +25,11 @@ from optimizer.estimate import estimate
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.handover.export import export_candidate
 from optimizer.handover.manifest import read_manifest
+from optimizer.headline import headline
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Event, Stages, ignore
-from optimizer.report import headline
 from optimizer.run import optimize, resume
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
