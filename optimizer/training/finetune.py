@@ -73,7 +73,8 @@ def finetune(
     started, device = time.monotonic(), device_of(model)
     total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = learner_of(model, task, teacher, settings, total=total)
-    best = _BestEpoch(model, settings.patience)
+    guessed = task.trivial(held_out.labels) if held_out else -math.inf
+    best = _BestEpoch(model, settings.patience, guessed)
 
     def load(places: Places) -> Batch:
         return next(train.batches(batch_size=len(places), device=device, order=places))
@@ -120,10 +121,15 @@ def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
 
 @dataclass
 class _BestEpoch:
-    """Remembers the weights of the first epoch with the highest held-out metric."""
+    """Remembers the weights of the first epoch with the highest held-out metric.
+
+    Patience begins with the first epoch that is better than `guessed`: a head that answers alike to all has only begun
+    to learn.
+    """
 
     model: nn.Module
     patience: int
+    guessed: float
     values: list[float] = field(default_factory=list)
     _weights: dict[str, Tensor] = field(default_factory=dict)
 
@@ -134,7 +140,8 @@ class _BestEpoch:
         if epoch.score > max(self.values, default=-math.inf):
             self._weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.values.append(epoch.score)
-        return len(self.values) - 1 - self.values.index(max(self.values)) >= self.patience
+        best = max(self.values)
+        return best > self.guessed and len(self.values) - 1 - self.values.index(best) >= self.patience
 
     def restore(self) -> None:
         if self._weights:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -48,6 +48,16 @@ def are_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one | other)
 
 
+@dataclass(frozen=True, slots=True)
+class Told(Classification):
+    """Classification whose best guess is told, so that a scripted metric is asked by epochs alone."""
+
+    guess: float = 0.0
+
+    def trivial(self, labels: np.ndarray) -> float:
+        return self.guess
+
+
 class Scripted:
     """A metric that gives the values it is told to, and keeps the weights it saw at each."""
 
@@ -84,7 +94,7 @@ def test_the_result_says_what_was_done(trained: tuple[nn.Module, TrainingResult]
 def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_training() -> None:
     model = tiny("bert")
     script = Scripted(model, 0.2, 0.9, 0.9, 0.1, 0.95)
-    result = train(model, replace(FAST, epochs=5, patience=2), train=FEW, task=Classification(script.metric))
+    result = train(model, replace(FAST, epochs=5, patience=2), train=FEW, task=Told(script.metric))
     assert scores(result) == [0.2, 0.9, 0.9, 0.1]
     assert result.best == 0.9
     assert are_equal(weights(model), script.seen[1])
@@ -94,8 +104,16 @@ def test_the_weights_of_the_best_epoch_are_kept_and_patience_ends_the_training()
 def test_a_better_epoch_renews_patience() -> None:
     model = tiny("bert")
     script = Scripted(model, 0.1, 0.2, 0.3, 0.2)
-    result = train(model, replace(FAST, epochs=9), train=FEW, task=Classification(script.metric))
+    result = train(model, replace(FAST, epochs=9), train=FEW, task=Told(script.metric))
     assert len(result.epochs) == 4
+
+
+def test_patience_begins_when_a_model_is_better_than_guessing() -> None:
+    model = tiny("bert")
+    script = Scripted(model, 0.3, 0.3, 0.2, 0.5, 0.5, 0.9)
+    result = train(model, replace(FAST, epochs=9), train=FEW, task=Told(script.metric, guess=0.3))
+    assert scores(result) == [0.3, 0.3, 0.2, 0.5, 0.5]
+    assert are_equal(weights(model), script.seen[3])
 
 
 def test_without_held_out_examples_all_epochs_run_and_the_last_weights_stay() -> None:
