@@ -140,6 +140,10 @@ class Evaluator:
             return self._whole(model, known)
         return self._raced(self._answers(model, screened), known, self._dense_scores)
 
+    def costs_of(self, config: Config) -> tuple[Measurement, ...]:
+        """Return all costs of a config, without evaluating it."""
+        return (*self._costs(config), *self.counted(config, self._build(config)))
+
     def _answers(
         self, model: nn.Module, screened: NDArray[np.float32]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:

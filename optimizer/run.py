@@ -42,6 +42,7 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
+from optimizer.transfer import check_source, decided, transferred
 from optimizer.verify import Verifier
 from optimizer.views import Measured
 from optimizer.workload import Workload
@@ -76,6 +77,7 @@ def optimize(
     started = time.monotonic()
     with on_threads(spec.threads):
         workload = _load(spec, cache_dir, listener, given)
+        check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         created = _create(spec, slug, store)
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
@@ -254,16 +256,20 @@ class StudyRun:
         """Note the layers whose weights were solved with more damping."""
         strained = [name for step in prepared.pipeline.steps for name in strained_in(step.source.folder)]
         if strained:
-            note = (
+            self._note(
                 f"the calibration examples are too few or too similar for {listed(strained)}: their weights are solved "
                 "with more damping and stay closer to the dense weights. Raise `calibration_examples`"
             )
-            self._store.update_study(self._study.id, context={"notes": [*prepared.workload.notes, note]})
-            self._stages.tell(Event(stage="note", text=note))
+
+    def _note(self, text: str) -> None:
+        notes = self._store.study(str(self._study.id)).context["notes"]
+        self._store.update_study(self._study.id, context={"notes": [*notes, text]})
+        self._stages.tell(Event(stage="note", text=text))
 
     def _search(self, prepared: Prepared) -> None:
         if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):
             return  # the shortlist is fixed: verification examples may have been seen, so the search is over
+        self._transfer(prepared)
         budget = Budget(
             trials=self._spec.trials,
             timeout_s=self._spec.timeout,
@@ -281,6 +287,18 @@ class StudyRun:
         self._store.update_study(self._study.id, context={"search_ended": found.ended})
         if found.ended:
             self._stages.tell(Event(stage="ended", text=found.ended))
+
+    def _transfer(self, prepared: Prepared) -> None:
+        """Take the candidates of the study to start from, once."""
+        source = self._spec.start_from
+        if source is None:
+            return
+        if not self._store.candidates(self._study.id):
+            known = decided(self._store.study(source), self._store, self._spec.epsilon)
+            for proposal, outcome in transferred(prepared, known, self._spec.trials):
+                self._store.finish_candidate(self._store.start_candidate(self._study.id, proposal).id, outcome)
+        taken = [c for c in self._store.candidates(self._study.id) if c.proposal.origin is Origin.TRANSFER]
+        self._note(f"{len(taken)} candidates with their drops on the search examples were taken from {source!r}")
 
     def _announce(self, candidate: Candidate) -> None:
         done, total = candidate.number + 1, self._spec.trials

@@ -175,6 +175,12 @@ class StudySpec(Frozen):
     sampler: Annotated[SamplerName, OrOwn(), Shown(SEARCH)] = Field(
         "tpe", description="How the search proposes candidates."
     )
+    start_from: Annotated[Name | None, Shown(SEARCH)] = Field(
+        None,
+        title="Study to start from",
+        description="A study of the same model, data and search space: its candidates and their outcomes on the search "
+        "examples are taken, for up to five sixths of `trials`.",
+    )
     trials: Annotated[int, Field(ge=1), AtMost(1_000_000), AsWritten(), Shown(SEARCH)] = Field(
         100, title="Candidates", description="Number of candidates, including the ladder."
     )

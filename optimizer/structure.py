@@ -11,6 +11,9 @@ from search_spaces.transforms.table import known_costs, trains
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     """Raise `InputError` for options that the spec's transforms do not support."""
+    if spec.start_from is not None:
+        _refuse(spec.sampler == "iterative", "start_from", "Algorithm 1 follows a path of its own; use another sampler")
+        _refuse(trains(spec.applied), "start_from", "masked candidates are trained in their own study; leave it out")
     if not trains(spec.applied):
         _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return

@@ -44,6 +44,7 @@ class Origin(StrEnum):
     ITERATIVE = "iterative"
     USER = "user"
     RECOVER = "recover"
+    TRANSFER = "transfer"  # with its outcome, from the study that a study started from
 
 
 class Verdict(StrEnum):

@@ -224,6 +224,41 @@ def test_little_time_to_measure_still_takes_six_rounds(assets: Path, tmp_path: P
     store.close()
 
 
+def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]]
+) -> None:
+    root, _, _ = finished
+    store = open_store(f"sqlite:///{root}/s.sqlite")
+
+    def start(**changes: object) -> RunResult:
+        given = spec(assets, **{"start_from": "first", "epsilon": 0.1, "objectives": ("parameters",), **changes})
+        return optimize(given, store=store, cache_dir=root / "cache", study="second")
+
+    for wrong, said in (
+        ({"start_from": "none"}, "none is called 'none'"),
+        ({"criterion": "taylor", "max_length": 64}, "'first' differs in criterion and max_length"),
+        ({"search_examples": 40}, "'first' differs in calibration and search"),
+        ({"sampler": "iterative"}, "Algorithm 1 follows a path of its own"),
+    ):
+        with pytest.raises(InputError, match=f"start_from: .*{said}"):
+            start(**wrong)
+    result = start()
+    theirs = {c.config: c for c in store.candidates(store.study("first").id)}
+    made = store.candidates(store.study("second").id)
+    taken = [c for c in made if c.proposal.origin is Origin.TRANSFER]
+    assert len(made) == 12
+    assert 2 <= len(made) - len(taken) <= 12 / 5
+    for candidate in taken:
+        source = theirs[candidate.config].outcome
+        assert source is not None
+        assert candidate.outcome is not None
+        assert (candidate.outcome.drop, candidate.outcome.seconds) == (source.drop, 0)
+        assert {m.quantity for m in candidate.measurements} >= {"parameters", "divergence", "drop"}
+    assert all(c.verification is not None for c in made if c.shortlisted)
+    assert any("were taken from 'first'" in note for note in result.notes)
+    store.close()
+
+
 def test_a_spec_of_before_measures_for_five_seconds(assets: Path) -> None:
     stored = spec(assets).model_dump(mode="json")
     del stored["measure_seconds"]

@@ -38,6 +38,8 @@ def submit(
 ) -> StudyView:
     """Submit a study. It is queued; a worker fetches model and data and runs it."""
     spec = admit(request.spec(), state.settings)
+    if spec.start_from is not None:
+        spec = spec.model_copy(update={"start_from": study_for(state, caller, spec.start_from).slug})
     submitted = partial(
         state.service.submit,
         spec=spec.model_dump(mode="json"),

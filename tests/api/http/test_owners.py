@@ -79,6 +79,12 @@ def test_what_is_not_shown_is_answered_like_what_is_not_there(ask: Ask, place: o
             assert [a.status_code for a in answers] == [404, 404], (method, rest)
             assert texts[0] == texts[1]
             assert "plan" not in texts[1]
+    starts = ("secret-plan@ann", "secret-plan@eve")
+    answers = [ask("bob", "POST", "/v1/studies", json=place.request(start_from=name)) for name in starts]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text.replace(starts[0], "X") == answers[1].text.replace(starts[1], "X")
+    own = ask("ann", "POST", "/v1/studies", json=place.request(start_from="secret-plan")).json()
+    assert own["spec"]["start_from"] == "secret-plan@ann"
     for rest in ("", "/files/model.safetensors"):
         foreign, unknown = (ask("bob", "GET", f"/v1/exports/{n}{rest}") for n in (job.id, 999))
         assert (foreign.status_code, unknown.status_code) == (404, 404)

@@ -1,0 +1,98 @@
+"""Transfer: a search that begins with what another study of the same model has found.
+
+Configs, drops on the search examples and divergences are taken, because they are the same at another ε, on another
+device or for other costs. Verified drops, verdicts and the verified front are not: members were chosen by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import moocore
+import numpy as np
+
+from optimizer.errors import InputError
+from optimizer.feasible import is_undecided
+from optimizer.given import Given
+from optimizer.prepare import Prepared
+from optimizer.search.space import SearchSpace
+from optimizer.spec import StudySpec
+from optimizer.workload import Workload
+from studies.records import Candidate, Origin, Outcome, Proposal, Study
+from studies.store import StudyNotFoundError, StudyStore
+
+OWN_SHARE = 1 / 6  # of the candidates: what the new study evaluates itself at least
+SAME_ROLES = ("weights", "calibration", "search")
+SAME_FIELDS = ("structure", "applied", "criterion", "reconstruct", "keep", "round_to", "max_length")
+
+
+def check_source(
+    spec: StudySpec, workload: Workload, *, fingerprints: Mapping[str, str], given: Given, store: StudyStore
+) -> None:
+    """Raise `InputError` unless the study that `spec.start_from` names has outcomes that hold in this one."""
+    if spec.start_from is None:
+        return
+    try:
+        source = store.study(spec.start_from)
+    except StudyNotFoundError as error:
+        raise InputError("start_from", str(error).removeprefix("study: ")) from error
+    _refuse_other(source, spec, workload, fingerprints)
+    if given.metric is not None or given.criterion is not None:
+        raise InputError("start_from", "cannot tell whether your own metric or criterion was the same; leave it out")
+    if not decided(source, store, spec.epsilon):
+        raise InputError("start_from", f"{source.slug!r} has no evaluated candidate yet")
+
+
+def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprints: Mapping[str, str]) -> None:
+    known, theirs = source.context.get("fingerprints", {}), StudySpec.stored(source.spec)
+    others = [role for role in SAME_ROLES if known.get(role) != fingerprints.get(role)]
+    others += [name for name in SAME_FIELDS if getattr(theirs, name) != getattr(spec, name)]
+    others += ["metric"] if source.context.get("metric") != workload.metric.name else []
+    if others:
+        raise InputError(
+            "start_from", f"{source.slug!r} differs in {' and '.join(others)}; its outcomes do not hold here"
+        )
+
+
+def decided(source: Study, store: StudyStore, epsilon: float) -> list[Candidate]:
+    """Return the candidates of a study's search whose outcome is the same at another ε."""
+    own = StudySpec.stored(source.spec).epsilon
+    return [
+        c
+        for c in store.candidates(source.id)
+        if c.outcome is not None
+        and c.outcome.drop is not None
+        and c.proposal.origin is not Origin.RECOVER
+        and not is_undecided(c, epsilon, own)
+    ]
+
+
+def transferred(prepared: Prepared, candidates: Sequence[Candidate], trials: int) -> list[tuple[Proposal, Outcome]]:
+    """Return proposals and outcomes of another study's candidates, best first, for a study of `trials` candidates.
+
+    Best are those of the first front of drop and cost, then those of the second, and so on. Costs are counted anew.
+    """
+    fitting = [c for c in candidates if prepared.space.within_limits(c.config)]
+    if not fitting:
+        return []
+    ranks = moocore.pareto_rank(np.array([_losses(c, prepared.space) for c in fitting]))
+    order = np.lexsort(([c.number for c in fitting], ranks))
+    return [_taken(fitting[index], prepared) for index in order[: int(trials * (1 - OWN_SHARE))]]
+
+
+def _losses(candidate: Candidate, space: SearchSpace) -> tuple[float, float]:
+    outcome = candidate.outcome
+    if outcome is None or outcome.drop is None:
+        raise ValueError(f"candidate {candidate.number} has no drop")
+    return outcome.drop, space.costs[space.yardstick].ratio(candidate.config)
+
+
+def _taken(candidate: Candidate, prepared: Prepared) -> tuple[Proposal, Outcome]:
+    outcome = candidate.outcome
+    if outcome is None:
+        raise ValueError(f"candidate {candidate.number} has no outcome")
+    config, metric = candidate.config, prepared.workload.metric.name
+    proposal = Proposal(config=config, origin=Origin.TRANSFER, coordinates=candidate.proposal.coordinates)
+    kept = [each for each in candidate.measurements if each.quantity in (metric, "drop", "divergence")]
+    return proposal, replace(outcome, measurements=(*kept, *prepared.evaluator.costs_of(config)), seconds=0.0)
