@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from objectives.figures import scaled
-from optimizer.families.networks.network import Network
 from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.headline import in_doubt
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
+
+if TYPE_CHECKING:  # torch
+    from optimizer.families.networks.network import Network
 
 VERDICTS = {
     Verdict.CERTIFIED: "certified: the drop is within ε with 95 % confidence, for all certified members together",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from optimizer.families.networks.network import Network
+from typing import TYPE_CHECKING
+
 from optimizer.tasks.table import Kind
+
+if TYPE_CHECKING:  # torch
+    from optimizer.families.networks.network import Network
 
 LOADED = "from optimizer import load_pruned"
 STOCK = (
