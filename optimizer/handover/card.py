@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from objectives.figures import scaled
 from optimizer.handover.usage import usage_of_images, usage_of_texts
@@ -11,9 +10,6 @@ from optimizer.headline import in_doubt
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Verdict
-
-if TYPE_CHECKING:  # torch
-    from optimizer.families.networks.network import Network
 
 VERDICTS = {
     Verdict.CERTIFIED: "certified: the drop is within ε with 95 % confidence, for all certified members together",
@@ -37,13 +33,13 @@ def model_card(
     result: RunResult,
     *,
     dtype: str | None = None,
-    network: Network | None = None,
     is_stock: bool = False,
+    is_own: bool = False,
 ) -> str:
     """Return the card as Markdown.
 
-    `dtype` is that of the file, None without a file; `network` is what an image network is built from. If it
-    `is_stock`, transformers loads it, too.
+    `dtype` is that of the file, None without a file. An image network that `is_stock` loads in transformers, too; one
+    that `is_own` needs the class that it came from.
     """
     verified, is_of_images = member.verification, "image" in result.conditions
     kind = KINDS[result.kind] if result.kind else kind_of_metric(result.metric)
@@ -78,7 +74,7 @@ def model_card(
         f"Measured under: {conditions}.",
         "",
         "```python",
-        *(usage_of_images(network, is_stock=is_stock) if is_of_images else usage_of_texts(kind)),
+        *(usage_of_images(is_stock=is_stock, is_own=is_own) if is_of_images else usage_of_texts(kind)),
         "```",
         "",
     ]

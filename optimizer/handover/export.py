@@ -137,9 +137,9 @@ def _describe(
         member=member,
     )
     (place / FILE).write_text(manifest.written(), encoding="utf-8")
-    card = model_card(
-        member, result, dtype=manifest.dtype, network=read_network(place), is_stock=(place / CODE.name).exists()
-    )
+    network, is_stock = read_network(place), (place / CODE.name).exists()
+    is_own = network is not None and network.source == "module"
+    card = model_card(member, result, dtype=manifest.dtype, is_stock=is_stock, is_own=is_own)
     (place / "README.md").write_text(card, encoding="utf-8")
 
 

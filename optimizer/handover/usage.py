@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from optimizer.tasks.table import Kind
-
-if TYPE_CHECKING:  # torch
-    from optimizer.families.networks.network import Network
 
 LOADED = "from optimizer import load_pruned"
 STOCK = (
@@ -50,11 +45,11 @@ def usage_of_texts(kind: Kind) -> list[str]:
     return [*TEXTS, kind.call, *_stock(auto)]
 
 
-def usage_of_images(network: Network | None, *, is_stock: bool) -> list[str]:
-    """Return how an image network is loaded: by transformers too if it `is_stock`; None is any network."""
+def usage_of_images(*, is_stock: bool, is_own: bool) -> list[str]:
+    """Return how an image network is loaded: by transformers too if it `is_stock`, with its class if it `is_own`."""
     if is_stock:
         return [*IMAGES, *_stock("AutoModelForImageClassification"), *PIPELINE]
-    return [*(OWN if network and network.source == "module" else IMAGES), *TRACED]
+    return [*(OWN if is_own else IMAGES), *TRACED]
 
 
 def _stock(auto: str) -> list[str]:
