@@ -62,6 +62,9 @@ class _Pruned(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """Run the study and choose a member; `usual` is the metric by default."""
         if self.choice not in ("best", "knee"):
             raise InputError("choice", f"must be 'best' or 'knee', got {self.choice!r}")
+        options = dict(self.options or {})
+        if twice := sorted(options.keys() & self.get_params(deep=False)):
+            raise InputError("options", f"{twice[0]!r} is a parameter of the estimator; give {twice[0]}=… there")
         self.front_: Front = optimize(
             self.model,
             (inputs, labels),
@@ -70,7 +73,7 @@ class _Pruned(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             metric=usual if self.metric is None else self.metric,
             trials=self.trials,
             progress=False,
-            **(self.options or {}),
+            **options,
         )
         chosen = self.front_.knee() if self.choice == "knee" else self.front_.best(**(self.limits or {}))
         self.member_: FrontMember = chosen

@@ -14,8 +14,9 @@ from objectives.device import device_of
 from objectives.guard import measuring
 from objectives.metrics import Metric
 from optimizer.door.data import taken_data
+from optimizer.door.fields import as_several, in_words
 from optimizer.door.model import Model, taken_model
-from optimizer.errors import InputError, UnknownNameError, a_kind
+from optimizer.errors import InputError, a_kind
 from optimizer.families.names import with_absolute_paths
 from optimizer.given import Given
 from optimizer.objective import Objective, OwnObjective
@@ -87,13 +88,13 @@ class Taken:
         if not self.model.name:
             raise InputError("model", "is required: a name, a directory, (model, tokenizer), or a network")
         found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields}
-        found |= {**self._named, **self._own, **fields}
+        found |= {**self._named, **self._own, **as_several(fields)}
         if found["task"] is None:
             raise InputError("data", "is required, or a task that brings its own: task='sst2'")
         try:
             return StudySpec.model_validate(found, context={*chain(*self.given.own.values())})
         except ValidationError as error:
-            raise _in_words(error) from error
+            raise in_words(error) from error
 
     def refuse_other_names(self, study: Study) -> None:
         """Raise `InputError` for the name of another model, data, metric, … than the study has.
@@ -156,11 +157,3 @@ def _with_classes(images: ImageData | None, module: nn.Module | None) -> ImageDa
     if len(shape) != 2:
         return images
     return replace(images, classes=max(images.classes, shape[1]), is_counted=images.classes > shape[1])
-
-
-def _in_words(error: ValidationError) -> InputError:
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "study"
-    if first["type"] == "extra_forbidden":
-        return UnknownNameError("argument", field, StudySpec.model_fields)
-    return InputError(field, f"{first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r:.200}")

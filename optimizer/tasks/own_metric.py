@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from objectives.metrics import Kind, Metric
 from objectives.metrics.entities import ABSENT
 from objectives.metrics.metric import Array, FloatArray, mean_of
-from optimizer.errors import InputError
+from optimizer.errors import InputError, a_kind
 from optimizer.own import own_name
 
 Function = Callable[[Array, Array], Any]  # Any: one number, or one per example
@@ -37,15 +38,17 @@ PROBES: Mapping[Kind, tuple[Array, Array]] = {  # predictions and labels
 def own_metric(function: Function, kind: Kind) -> Metric:
     """Return the metric of a function of predictions and labels, arrays of the same shape; higher is better.
 
-    They are label ids `(n,)`; floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids
-    `(n, words)` of a token classifier, -100 where the sentence has no word; cosines and scores `(n,)` of pairs of
-    embeddings; relevances `(queries, k)` by rank, against those of the best ranking; texts `(n,)` and tuples of right
-    texts `(n,)` of question answering, "" and () for "no answer". The function returns one number, or one per example
-    `(n,)`, whose mean is the metric. Truth values per example (right or wrong) make it a metric that is raced and
-    certified like accuracy. A function of one number is called twice per bootstrap resample, some thousand times per
-    candidate. Raises `InputError` for a function that returns anything else on four examples.
+    One whose first parameter is `y_true`, as scikit-learn's, is given the labels first. Both are label ids `(n,)`;
+    floats `(n,)` of a regression; 0 or 1 `(n, labels)` of a multi-label classifier; tag ids `(n, words)` of a token
+    classifier, -100 where the sentence has no word; cosines and scores `(n,)` of pairs of embeddings; relevances
+    `(queries, k)` by rank, against those of the best ranking; texts `(n,)` and tuples of right texts `(n,)` of question
+    answering, "" and () for "no answer". The function returns one number, or one per example `(n,)`, whose mean is the
+    metric. Truth values per example (right or wrong) make it a metric that is raced and certified like accuracy. A
+    function of one number is called twice per bootstrap resample, some thousand times per candidate. Raises
+    `InputError` for a function that returns anything else on four examples.
     """
-    answer, name = _probed(function, kind), own_name(function, "metric")
+    name, function = own_name(function, "metric"), _in_our_order(function)
+    answer = _probed(function, kind)
     if answer.ndim == 0:
         return Metric(name=name, kind=kind, weighted=_resampled(function), resamples=RESAMPLES)
 
@@ -56,13 +59,25 @@ def own_metric(function: Function, kind: Kind) -> Metric:
     return Metric(name=name, kind=kind, weighted=mean_of(score), score=score, is_graded=is_graded)
 
 
+def _in_our_order(function: Function) -> Function:
+    """Return a function of (predictions, labels); scikit-learn's begin with `y_true`, the labels."""
+    try:
+        first = next(iter(signature(function).parameters), None)
+    except (TypeError, ValueError):  # of a builtin, which has none
+        return function
+    return (lambda predictions, labels: function(labels, predictions)) if first == "y_true" else function
+
+
 def _probed(function: Function, kind: Kind) -> Array:
     predictions, labels = PROBES[kind]
     try:
-        answer = np.asarray(function(predictions.copy(), labels.copy()))
+        given = function(predictions.copy(), labels.copy())
+        answer = np.asarray(given)
     except Exception as error:  # a caller's function may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise InputError("metric", f"cannot be called with arrays (predictions, labels): {reason}") from error
+    if answer.dtype == object:
+        raise InputError("metric", f"must return one number, or one per example, got {a_kind(given)}")
     if answer.shape not in ((), labels.shape[:1]) or answer.dtype.kind not in "biuf":
         raise InputError(
             "metric",

@@ -62,7 +62,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 NAMES = (
     (["--model", "bert-bas", "--task", "sst2", "--epsilon", "0.01"], "did you mean 'bert-base'"),
     (["--model", "bert-base", "--task", "sst3", "--epsilon", "0.01"], "did you mean 'sst2'"),
-    ([*KNOWN, "--data", "/nowhere/at/all"], "there is no directory"),
+    ([*KNOWN, "--data", "/nowhere/at/all"], "there is no directory or file"),
     ([*KNOWN, "--study", "No Spaces"], "the name 'No Spaces' cannot be used"),
     ([*KNOWN, "--study", "taken"], "optimize resume taken"),
     ([*KNOWN, "--storage", "sqlite:////proc/nowhere/s.sqlite"], "cannot be made"),

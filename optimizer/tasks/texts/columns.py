@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, alternatives, listed
 from optimizer.tasks.texts.known import Source
 from optimizer.tasks.texts.sheet import Sheet
 
@@ -18,12 +18,16 @@ def with_columns(
     """Return the source with its columns found in the data. Raises `InputError` listing the columns there are."""
     found = source.text_columns or tuple(name for name in texts if name in sheet.columns)[:1]
     label = source.label_column or next((name for name in labels if name in sheet.columns), None)
-    there = ", ".join(map(repr, sheet.columns))
     if not found:
-        raise InputError("text_columns", f"the text column cannot be guessed; the data have {there}")
+        raise _unfound("text_columns", texts, sheet)
     if label is None:
-        raise InputError("label_column", f"the label column cannot be guessed; the data have {there}")
+        raise _unfound("label_column", labels, sheet)
     return replace(source, text_columns=found, label_column=label)
+
+
+def _unfound(field: str, guesses: Sequence[str], sheet: Sheet) -> InputError:
+    looked_for = alternatives([*map(repr, guesses)])
+    return InputError(field, f"no column is called {looked_for}; give `{field}`, from {listed(sheet.columns)}")
 
 
 def texts_of(sheet: Sheet, source: Source) -> list[tuple[str, ...] | None]:

@@ -98,4 +98,4 @@ def _files(directory: Path) -> list[Path]:
 def _no_directory(place: Path) -> str:
     if place.is_file():
         return f"{place} is not a file of {', '.join(READERS)}; give one, or a directory of train, validation and test"
-    return f"there is no directory {place}; a hub id looks like owner/name"
+    return f"there is no directory or file {place}; a hub id looks like owner/name"

@@ -89,6 +89,8 @@ def test_a_fitted_classifier_answers_with_the_labels_it_was_fitted_on(
 
 
 def test_what_is_not_fitted_does_not_answer(place: Path) -> None:
+    with pytest.raises(InputError, match="options: 'epsilon' is a parameter of the estimator"):
+        PrunedClassifier(place / "model", options={"epsilon": 0.1}).fit(["w1", "w2"], [0, 1])
     for estimator in (PrunedClassifier(str(place / "model")), PrunedRegressor(str(place / "model"))):
         with pytest.raises(NotFittedError):
             estimator.predict(["w1"])

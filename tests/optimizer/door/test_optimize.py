@@ -146,6 +146,7 @@ def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd
         ),
         (lambda given, labels: given[:2], r"must return one number, or one per example, got int64 of shape \(2,\)"),
         (lambda given: 1.0, r"cannot be called with arrays \(predictions, labels\): TypeError"),
+        (lambda given, labels: {"accuracy": 1.0}, "must return one number, or one per example, got a dict"),
         (3, "must be a name or a function, got an int"),
         ("accuracies", "metric: .* 'accuracy'"),
     ],
@@ -174,6 +175,10 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("loaded", "frame", {"sampler": 3}, "sampler: must be a name or a function of a Problem, got an int"),
         ("loaded", "frame", {"trials": 0}, "trials: .*greater than or equal to 1, got 0"),
         ("loaded", "frame", {"model": "x"}, "model: is given twice"),
+        ("loaded", "frame", {"limits": {"size": 0.5}}, "limits: unknown name 'size'; did you mean 'size_ratio'"),
+        ("loaded", "frame", {"text_columns": "review"}, "text_columns: no column 'review' in data"),
+        ("loaded", {"a b": ["w1"], "label": [1]}, {}, "called 'sentence' or 'text'; give `text_columns`, from 'a b'"),
+        ("loaded", "nowhere.csv", {}, "data: there is no directory or file nowhere.csv"),
         ("loaded", "frame", {"images": 3}, "images: stand in place of data; give one of them"),
         ("network", "frame", {}, r"holds no images; give arrays \(X, y\)"),
         ("network", (np.zeros((40, 8)), np.zeros(40, int)), {}, r"shape \(n, c, h, w\) or \(n, h, w\), got \(40, 8\)"),
@@ -188,7 +193,7 @@ def test_what_cannot_be_taken_is_refused_with_a_remedy(
     taken = known.get(model, model) if isinstance(model, str) else model
     asked = {**QUICK, **fields}
     with pytest.raises((InputError, UnknownNameError), match=message):
-        optimize(taken, frame if isinstance(data, str) else data, **asked)
+        optimize(taken, frame if data == "frame" else data, **asked)
 
 
 def test_a_study_tells_what_it_does_and_stops_when_it_is_told_to(

@@ -118,7 +118,7 @@ def test_bad_data_are_refused_by_field(
 
 def test_places_without_splits_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     task = TASKS["sst2"]
-    with pytest.raises(InputError, match="there is no directory"):
+    with pytest.raises(InputError, match="there is no directory or file"):
         check_data(spec(tmp_path / "nowhere"), task)
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="holds no split"):
@@ -195,7 +195,7 @@ def test_a_directory_that_is_none_is_not_taken_for_a_hub_id(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     save(FRAME, tmp_path / "train.csv")
     for name in ("./data/sst2", "../sst2", "~/sst2", "data/", "data/x.csv", "sst2", str(tmp_path / "x")):
-        with pytest.raises(InputError, match="there is no directory"):
+        with pytest.raises(InputError, match="there is no directory or file"):
             check_data(spec(Path(name)).model_copy(update={"data": name}), TASKS["sst2"])
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match=r"notes\.txt is not a file of \.parquet, \.csv"):
