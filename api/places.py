@@ -54,10 +54,11 @@ def local_places(spec: StudySpec) -> dict[str, str]:
 
 
 class Places:
-    """What a study names, as it is found when this is made. Raises `InputError` for a path outside the roots."""
+    """What a study names, and `texts` of its own, as found when this is made. Raises `InputError` outside the roots."""
 
-    def __init__(self, spec: StudySpec, roots: Sequence[Path]) -> None:
-        self._spec, self._roots = spec, roots
+    def __init__(self, spec: StudySpec, roots: Sequence[Path], *, texts: str | None = None) -> None:
+        self._named = {**local_places(spec), **({} if texts is None else {"texts": texts})}
+        self._roots = roots
         self._found = self._look()
 
     def check(self) -> None:
@@ -82,7 +83,7 @@ class Places:
 
     def _look(self) -> Found:
         found: dict[str, tuple[Path, int, int]] = {}
-        for field, name in local_places(self._spec).items():
+        for field, name in self._named.items():
             place = resolved(name)
             if place is None or not is_below(place, self._roots):
                 raise InputError(field, OUTSIDE)

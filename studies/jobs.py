@@ -26,6 +26,7 @@ class JobKind(StrEnum):
     RUN = "run"
     RESUME = "resume"
     EXPORT = "export"
+    CERTIFY = "certify"
 
 
 class JobState(StrEnum):

@@ -22,6 +22,7 @@ from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.names import check_larger, free_slug
+from optimizer.progress import Event
 from optimizer.spec import StudySpec
 from studies.opening import default_storage_url, has_database, open_service, open_store, shown_url
 from studies.records import Study, StudyState
@@ -172,7 +173,10 @@ class LocalStudies:
             if texts is not None:
                 from optimizer.certify.begin import begin
 
-                notes = begin(store, study, candidates, texts, cache_dir=self.cache_dir, progress=progress)
+                def tell(event: Event) -> None:
+                    progress(event.text)
+
+                notes = begin(store, study, candidates, texts, cache_dir=self.cache_dir, listener=tell)
             standing = settle(store, study) if labels is None else take_back(store, study, labels)
             written = None if standing.is_over else write_next(store, study, to, batch=batch)
             return standing, notes, written

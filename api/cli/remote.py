@@ -13,9 +13,10 @@ from api.cli.live import LiveProgress
 from api.cli.saying import say
 from api.cli.sources import Format
 from api.client.blocking import Client
-from api.client.errors import StudyFailedError, UnavailableError, UnreachableError
+from api.client.errors import PurchaseFailedError, StudyFailedError, UnavailableError, UnreachableError
 from api.client.events import LiveEvent
 from api.http.models import StudyView
+from optimizer.certify.bought import Standing
 from optimizer.errors import InputError
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.progress import Event
@@ -72,6 +73,32 @@ class RemoteStudies:
         """Have a candidate written there and fetch it."""
         return self._client.export(name, candidate, directory, format=format)
 
+    def certify(
+        self,
+        name: str,
+        candidates: Sequence[int],
+        *,
+        texts: Path | None,
+        labels: Path | None,
+        to: Path | None,
+        batch: int,
+        progress: Callable[[str], None],
+    ) -> tuple[Standing, Sequence[str], Path | None]:
+        """Have the server begin a purchase or give it labels; return standing, notes, and the file to fill in next."""
+        from optimizer.certify.files import refuse_taken, write_rows
+
+        refuse_taken(to)
+        notes: Sequence[str] = ()
+        if texts is not None:
+            standing, notes = self._begun(name, texts, candidates, progress)
+        else:
+            standing = self._client.labels(name) if labels is None else self._client.give_labels(name, labels)
+        if standing.is_over:
+            return standing, notes, None
+        wanted = self._client.wanted_labels(name, batch=batch)
+        rows = [(row.id, row.content) for row in wanted.items]
+        return wanted.standing, notes, write_rows(rows, standing.columns, to, standing.study)
+
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace what is given of a study's tags and note."""
         return self._client.label(name, tags=tags, note=note)
@@ -87,6 +114,21 @@ class RemoteStudies:
     def resume_command(self, slug: str) -> str:
         """Return the command that resumes a study, as it can be typed here."""
         return shlex.join(["optimize", "resume", slug, "--server", self._url])
+
+    def _begun(
+        self, name: str, texts: Path, candidates: Sequence[int], progress: Callable[[str], None]
+    ) -> tuple[Standing, Sequence[str]]:
+        """Begin a purchase. Raises `InputError` for what the server's worker refused of the texts."""
+        try:
+            return self._client.certify(
+                name, texts, candidates=candidates, listener=lambda event: progress(event.data["text"])
+            )
+        except PurchaseFailedError as error:
+            kind, _, said = str(error).partition(": ")
+            if kind != InputError.__name__:
+                raise
+            field, _, why = said.partition(": ")
+            raise InputError(field, why) from error
 
     def _follow(self, study: StudyView, console: Console) -> RunResult:
         """Show how a study goes until it ends. Raises `InputError` for one that was refused before it began."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from rich.console import Console
 
 from api.http.models import StudyView
+from optimizer.certify.bought import Standing
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.spec import StudySpec
 
@@ -48,6 +49,19 @@ class Studies(Protocol):
 
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Write a candidate to a new or empty directory; return its files."""
+
+    def certify(
+        self,
+        name: str,
+        candidates: Sequence[int],
+        *,
+        texts: Path | None,
+        labels: Path | None,
+        to: Path | None,
+        batch: int,
+        progress: Callable[[str], None],
+    ) -> tuple[Standing, Sequence[str], Path | None]:
+        """Begin a purchase of labels or take labels back; return its standing, notes, and the file to fill in next."""
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace a study's tags or note; None keeps them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
 
+from api.client.buying import Begun
 from api.client.connection import AsyncConnection
 from api.client.events import LiveEvent
 from api.client.filters import FrontFilter
@@ -16,6 +17,8 @@ from api.client.service import Service
 from api.http.models import JobView, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
+from api.http.routes.labels import WantedRows
+from optimizer.certify.bought import BATCH, Standing
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import Recommendation, Rule
 from optimizer.spec import StudySpec
@@ -137,6 +140,33 @@ class AsyncClient:
         Raises `ExportFailedError`, and `InputError` for a directory that is not empty.
         """
         return await self._run(self._service.export(name, candidate, directory, format=format))
+
+    async def certify(
+        self,
+        name: str,
+        texts: Path | str,
+        *,
+        candidates: Sequence[int] = (),
+        listener: Callable[[LiveEvent], None] | None = None,
+    ) -> Begun:
+        """Buy labels for fresh texts: a file of this machine, or a path of the server's; wait until they can be asked.
+
+        `candidates` are verified members; by default those leaner than every certified one. Raises
+        `PurchaseFailedError`.
+        """
+        return await self._run(self._service.certify(name, texts, candidates, listener))
+
+    async def labels(self, name: str) -> Standing:
+        """Return where the labels bought for a study stand, and what they say of its members."""
+        return await self._run(self._service.labels(name))
+
+    async def wanted_labels(self, name: str, *, batch: int = BATCH) -> WantedRows:
+        """Return the rows to label now: those still open, else the next `batch` texts."""
+        return await self._run(self._service.wanted_labels(name, batch=batch))
+
+    async def give_labels(self, name: str, labels: Mapping[str, str] | Path) -> Standing:
+        """Give labels by the id of their row, a class or "?", or a filled-in labelling file; return what all say."""
+        return await self._run(self._service.give_labels(name, labels))
 
     async def models(self) -> list[ModelOffer]:
         """Return the models that have a short name."""

@@ -92,6 +92,10 @@ class ExportFailedError(ClientError):
     """The server could not write the candidate; the text gives the reason."""
 
 
+class PurchaseFailedError(ClientError):
+    """The server could not begin to buy labels with these texts; the text gives the reason."""
+
+
 BY_STATUS: Mapping[int, type[ApiError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,

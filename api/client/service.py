@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from api.client.answers import answered, parsed
+from api.client.buying import Begun, bought, given
 from api.client.calls import IDEMPOTENCY_KEY, Call, path_to
 from api.client.errors import StudyCancelledError, StudyFailedError
 from api.client.events import LiveEvent, followed
@@ -22,6 +23,8 @@ from api.client.plans import Emit, Plan, heard
 from api.http.models import JobView, Page, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, Models, Names, TaskOffer, Tasks
+from api.http.routes.labels import WantedRows
+from optimizer.certify.bought import Standing
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import Recommendation, Rule
 from optimizer.spec import StudySpec
@@ -142,6 +145,25 @@ class Service:
     def export(self, name: str, candidate: int, directory: Path, *, format: str) -> Plan[tuple[Path, ...]]:
         """Export a candidate and fetch its files."""
         return exported(name, candidate, directory, format=format, patience=self._patience)
+
+    def certify(
+        self, name: str, texts: Path | str, candidates: Sequence[int], listener: Callable[[LiveEvent], None] | None
+    ) -> Plan[Begun]:
+        """Begin to buy labels."""
+        return bought(name, texts, candidates, listener, self._patience)
+
+    def labels(self, name: str) -> Plan[Standing]:
+        """Read where the labels bought stand."""
+        return self._read(Call(path=path_to("studies", name, "labels")), Standing)
+
+    def wanted_labels(self, name: str, *, batch: int) -> Plan[WantedRows]:
+        """Ask for the rows to label now."""
+        path = path_to("studies", name, "labels", "next")
+        return self._read(Call(method="POST", path=path, body={"batch": batch}), WantedRows)
+
+    def give_labels(self, name: str, labels: Mapping[str, str] | Path) -> Plan[Standing]:
+        """Give labels."""
+        return self._read(given(name, labels), Standing)
 
     def models(self) -> Plan[list[ModelOffer]]:
         """Read the short names of models."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from api.http.problems import ProblemError
 from api.http.settings import Settings
 from api.places import OUTSIDE, is_below, local_places, looks_like_a_path, resolved
@@ -30,6 +32,14 @@ def admit(spec: StudySpec, settings: Settings) -> StudySpec:
     return spec
 
 
+def admit_file(field: str, name: str, settings: Settings) -> Path:
+    """Return the real path of a file or folder. Raises `ProblemError` 403 outside the roots, 422 where nothing is."""
+    place = _admit_path(field, name, settings)
+    if not place.exists():
+        raise ProblemError(422, f"{field}: there is no {name}", field=field)
+    return place
+
+
 def _admit_place(field: str, name: str, settings: Settings) -> None:
     if looks_like_a_path(name):
         _admit_path(field, name, settings)
@@ -37,10 +47,11 @@ def _admit_place(field: str, name: str, settings: Settings) -> None:
         _admit_hub_id(field, name, settings)
 
 
-def _admit_path(field: str, name: str, settings: Settings) -> None:
+def _admit_path(field: str, name: str, settings: Settings) -> Path:
     place = resolved(name)
     if place is None or not is_below(place, settings.roots):
         raise ProblemError(403, f"{field}: {OUTSIDE}", field=field)
+    return place
 
 
 def _admit_hub_id(field: str, name: str, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from api.http.routes import (
     fronts,
     health,
     importance,
+    labels,
     purchases,
     queue,
     recommendations,
@@ -34,8 +35,8 @@ from studies.opening import open_service
 
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
 MODULES = (
-    description, fronts, studies, recommendations, candidates, events, exports, importance, purchases, queue, catalogue,
-    health,
+    description, fronts, studies, recommendations, candidates, events, exports, importance, purchases, labels, queue,
+    catalogue, health,
 )  # fmt: skip
 
 

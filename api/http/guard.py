@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from ipaddress import IPv6Network
@@ -20,6 +21,7 @@ CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 WINDOW_S = 60.0
 MOST_DIGITS = 18  # of a length
 UNREAD = (408, 413)  # the rest of such a body would only keep the connection
+_BRINGS_FILE = re.compile(r"/v1/studies/[^/]+/(purchases|labels/file)")
 REMEMBERED = 10_000  # callers whose requests are counted
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -46,12 +48,12 @@ class Guard:
         if refusal is None and scope["method"] in CHANGES:
             try:
                 async with asyncio.timeout(self._settings.body_timeout_s):
-                    body = await _read(receive, self._settings.max_body_bytes)
+                    body = await _read(receive, self._most(scope))
             except TimeoutError:
                 refusal = 408, f"a body must be here within {self._settings.body_timeout_s:g} s"
             else:
                 receive = _replayed(body or b"", receive)
-                refusal = self._too_large() if body is None else _unlike_json(body)
+                refusal = self._too_large(scope) if body is None else _unlike_json(body)
         if refusal is None:
             await self._app(scope, receive, _marked(send))
             return
@@ -60,8 +62,12 @@ class Guard:
         unread = {"Connection": "close"} if status in UNREAD else {}
         await problem(status, detail, headers=retry | unread)(scope, receive, _marked(send))
 
-    def _too_large(self) -> tuple[int, str]:
-        return 413, f"a body may have {self._settings.max_body_bytes} bytes"
+    def _too_large(self, scope: Scope) -> tuple[int, str]:
+        return 413, f"a body may have {self._most(scope)} bytes"
+
+    def _most(self, scope: Scope) -> int:
+        brings_file = _BRINGS_FILE.fullmatch(scope["path"]) is not None
+        return self._settings.max_file_bytes if brings_file else self._settings.max_body_bytes
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -77,7 +83,7 @@ class Guard:
                 f"this server does not answer for host {host[:100]!r}; the operator may add it with --allow-host",
             )
         if scope["method"] in CHANGES:
-            refusal = self._refuse_change(headers, host)
+            refusal = self._refuse_change(scope, headers, host)
             if refusal is not None:
                 return refusal
         return self._refuse_rate(scope)
@@ -86,15 +92,15 @@ class Guard:
         name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
         return name.lower() in self._settings.hosts
 
-    def _refuse_change(self, headers: Headers, host: str) -> tuple[int, str] | None:
+    def _refuse_change(self, scope: Scope, headers: Headers, host: str) -> tuple[int, str] | None:
         origin = headers.get("origin")
         if origin is not None and _host_of(origin) != host.lower():
             return 403, f"a change must come from this server's own pages, not from {origin[:100]!r}"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit() and len(length) <= MOST_DIGITS):
             return 400, "Content-Length is not a number"
-        if int(length) > self._settings.max_body_bytes:
-            return self._too_large()
+        if int(length) > self._most(scope):
+            return self._too_large(scope)
         has_body = int(length) > 0 or "transfer-encoding" in headers
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if has_body and media != "application/json":

@@ -1,4 +1,4 @@
-"""What exports leave on the disk: one folder for each attempt, kept for a time, removed with its study or after it."""
+"""What stays on the disk for a time, and no longer than its study: a folder for each try of an export, texts sent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from studies.jobs import Job, JobNotFoundError, JobQueue, JobState
 if TYPE_CHECKING:
     from studies.sql.service import SqlService
 
-_FOLDER = re.compile(r"job-(\d{1,9})-\d+")
+SENT = "sent-"  # begins the name of a folder with a file of texts
+_FOLDER = re.compile(rf"job-(\d{{1,9}})-\d+|{SENT}[0-9a-f]{{32}}")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 def delete_study(service: SqlService, study_id: int, artifacts: Path) -> None:
-    """Delete a study with all that belongs to it, and the folders of its exports."""
+    """Delete a study with all that belongs to it, and the folders of its jobs."""
     jobs = service.jobs.jobs(study_id)
     service.store.delete_study(study_id)
     for job in jobs:
         for folder in artifacts.glob(f"job-{job.id}-*"):
             shutil.rmtree(folder)
+        remove_sent(job, artifacts)
+
+
+def remove_sent(job: Job, artifacts: Path) -> None:
+    """Remove the file that a request sent for a job, if there is one."""
+    if "sent" in job.payload:
+        shutil.rmtree((artifacts / job.payload["sent"]).parent, ignore_errors=True)
 
 
 def remove_expired(jobs: JobQueue, artifacts: Path, *, kept_s: float) -> int:
@@ -49,7 +57,7 @@ def _is_over(path: Path, jobs: JobQueue, kept_s: float) -> bool:
     if named is None and _LEFTOVER.fullmatch(path.name) is None:
         return False
     try:
-        job = jobs.job(int(named[1])) if named else None
+        job = jobs.job(int(named[1])) if named and named[1] else None
     except JobNotFoundError:
         job = None
     until = None if job is None or job.result is None or job.result["folder"] != path.name else expires_at(job, kept_s)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from api.http.access import Reader, study_for
-from api.http.routes.purchases import read
+from api.http.routes.labels import read
 from api.http.state import Shared
 from api.pages.rendering import page
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Pool:
-    """Keeps `size` workers for studies alive until closed, and one for exports, which never wait for a study.
+    """Keeps `size` workers for studies alive until closed, and one for jobs that never wait for a study.
 
     `arguments` are those of `optimize worker`.
     """

@@ -1,14 +1,19 @@
-"""What jobs do: run or resume a study, export a candidate."""
+"""What jobs do: run or resume a study, export a candidate, find out which labels certify members."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
+from api.http.kept import remove_sent
 from api.places import Places
+from api.sent import in_plain_names
+from optimizer.certify.begin import begin
+from optimizer.certify.standing import settle
+from optimizer.errors import InputError
 from optimizer.fronts import members_of
 from optimizer.handover.export import export_candidate
 from optimizer.progress import Listener
@@ -18,7 +23,8 @@ from optimizer.run import resume
 from optimizer.spec import StudySpec
 from studies.jobs import Job
 from studies.records import StudyState
-from studies.store import StudyStore
+from studies.standing import why_busy
+from studies.store import PurchaseError, StudyBusyError, StudyStore
 
 REPORT = "report.html"
 
@@ -79,3 +85,34 @@ def export(
         places.check()
     write_report(result_of(study, store), members_of(study, store.candidates(study.id)), folder / REPORT)
     return {"folder": folder.name, "files": [*(path.name for path in written), REPORT]}
+
+
+def certify(
+    job: Job,
+    store: StudyStore,
+    *,
+    cache_dir: Path,
+    artifacts: Path,
+    listener: Listener,
+    roots: Sequence[Path] | None = None,
+) -> dict[str, object]:
+    """Have the models answer fresh texts and store which labels are wanted; return the notes.
+
+    A file that was sent is removed, unless the job will be tried again. Raises `StudyBusyError` while the study runs.
+    """
+    store, named, sent = store.under(job.claim), job.payload.get("texts"), job.payload.get("sent")
+    study = store.study(str(job.study_id))
+    if why := why_busy(study):
+        raise StudyBusyError(f"study {study.slug!r}: {why}")
+    places = None if roots is None else Places(StudySpec.stored(study.spec), roots, texts=named)
+    texts = artifacts / sent if sent else Path(named)
+    try:
+        with in_plain_names(texts) if sent else nullcontext(), _threads_of_its_own():
+            watched = places.watched(listener) if places else listener
+            notes = begin(store, study, job.payload["candidates"], texts, cache_dir=cache_dir, listener=watched)
+    except (InputError, PurchaseError):
+        remove_sent(job, artifacts)
+        raise
+    settle(store, study)
+    remove_sent(job, artifacts)
+    return {"notes": list(notes)}

@@ -139,9 +139,14 @@ class Worker:
         return listen
 
     def _work(self, job: Job, listener: Callable[[Event], None]) -> dict[str, object] | None:
-        from api.runner.work import export, run_study  # torch is loaded when there is something to do
+        from api.runner.work import certify, export, run_study  # torch is loaded when there is something to do
 
-        if job.kind is JobKind.EXPORT:
-            return export(job, self.service.store, cache_dir=self.cache_dir, artifacts=self.artifacts, roots=self.roots)
-        run_study(job, self.service.store, cache_dir=self.cache_dir, listener=listener, roots=self.roots)
-        return None
+        store, places = self.service.store, {"cache_dir": self.cache_dir, "roots": self.roots}
+        match job.kind:
+            case JobKind.EXPORT:
+                return export(job, store, artifacts=self.artifacts, **places)
+            case JobKind.CERTIFY:
+                return certify(job, store, artifacts=self.artifacts, listener=listener, **places)
+            case _:
+                run_study(job, store, listener=listener, **places)
+                return None

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from objectives.guard import on_threads
+from optimizer.certify.bought import STAGE
 from optimizer.certify.choice import refuse_unbuyable, sequence_of
 from optimizer.certify.sequence import Plan
 from optimizer.given import NOTHING, Given
 from optimizer.handover.export import reload
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
+from optimizer.progress import Event, Listener, ignore
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
 from optimizer.tasks.fresh import KEY_SIZE, Fresh
@@ -29,7 +31,6 @@ from studies.records import Candidate, Study
 from studies.store import StudyStore
 
 Answers = NDArray[np.int64]  # `(n,)` classes
-Progress = Callable[[str], None]
 
 
 def begin(
@@ -39,7 +40,7 @@ def begin(
     place: Path,
     *,
     cache_dir: Path,
-    progress: Progress = lambda _text: None,
+    listener: Listener = ignore,
     given: Given = NOTHING,
 ) -> tuple[str, ...]:
     """Run the dense model and the members on the fresh texts of a file, and store the purchase; return the notes.
@@ -55,9 +56,11 @@ def begin(
         workload = reload(study, cache_dir=cache_dir, given=given)
         fresh = workload.fresh(place, _known(purchases))
         order = _order(fresh)
+        tell = _told(listener, len(order), len(members) + 1)
+        tell(0, "the dense model")
         answers = [_answers(workload.model, workload, fresh)]
-        for candidate in (candidates[number] for number in members):
-            progress(f"#{candidate.number} answers {len(order):,} texts")
+        for done, candidate in enumerate((candidates[number] for number in members), start=1):
+            tell(done, f"#{candidate.number}")
             answers.append(_answers(_model(candidate, study, spec, workload, cache_dir), workload, fresh))
             trim_memory()
     plan = Plan(
@@ -79,6 +82,11 @@ def begin(
         texts=texts,
     )
     return fresh.notes
+
+
+def _told(listener: Listener, texts: int, total: int) -> Callable[[int, str], None]:
+    """Return a function that says which model answers the texts now, after `done` others."""
+    return lambda done, who: listener(Event(stage=STAGE, done=done, total=total, text=f"{who} answers {texts:,} texts"))
 
 
 def disputed(answers: Answers, contents: Sequence[tuple[str, ...]], plan: Plan) -> list[Disputed]:

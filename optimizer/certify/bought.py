@@ -10,6 +10,7 @@ from optimizer.member import Bought, View
 from studies.records import Study
 
 BATCH = 100  # texts asked at once
+STAGE = "certify"  # of the events while models answer fresh texts
 UNKNOWN = "?"  # the label of a text that whoever labels cannot tell
 _STORED = "bought"  # in a study's context
 

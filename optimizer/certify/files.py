@@ -36,12 +36,19 @@ def write_next(store: StudyStore, study: Study, path: Path | None, *, batch: int
     that exists.
     """
     refuse_taken(path)
-    rows = wanted_rows(store, study, batch=batch)
+    rows = [(row.id, row.text.content) for row in wanted_rows(store, study, batch=batch)]
+    return write_rows(rows, Plan.of(bought_by(store, study)[-1]).columns, path, study.slug)
+
+
+def write_rows(
+    rows: Sequence[tuple[str, Sequence[str]]], columns: Sequence[str], path: Path | None, study: str
+) -> Path | None:
+    """Write (id, texts) rows as `write_next` does."""
     if not rows:
         return None
-    found = path or Path(f"{study.slug}-labels-{rows[0].id}.csv")
+    found = path or Path(f"{study}-labels-{rows[0][0]}.csv")
     if not found.exists():
-        _write(rows, Plan.of(bought_by(store, study)[-1]).columns, found)
+        _write(rows, columns, found)
     return found
 
 
@@ -50,11 +57,11 @@ def take_back(store: StudyStore, study: Study, path: Path) -> Standing:
     return give_labels(store, study, read_labels(path, bought_by(store, study)))
 
 
-def _write(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+def _write(rows: Sequence[tuple[str, Sequence[str]]], columns: Sequence[str], path: Path) -> None:
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([ID, *_named(columns), LABEL])
-        writer.writerows([row.id, *row.text.content, ""] for row in rows)
+        writer.writerows([name, *texts, ""] for name, texts in rows)
 
 
 def read_labels(path: Path, purchases: Sequence[Purchase]) -> Answers:

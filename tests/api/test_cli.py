@@ -262,7 +262,6 @@ def test_labels_are_bought_where_members_disagree_and_certify_them(
 ) -> None:
     cli, _ = finished
     assert "no labels are bought for 'first' yet" in cli("certify", "first").stderr
-    assert "--server" in cli("--server", "http://localhost:1", "certify", "first").stderr
     save_data(tmp_path, cli.assets / "model", {"train": 1, "validation": 1, "test": 1, "fresh": 900}, noise=0.0)
     truth = pd.read_csv(tmp_path / "fresh.csv")
     seen = pd.read_csv(cli.assets / "data" / "test.csv").sentence

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from api.cli.bundles import taking
-from api.cli.context import Shared, StudyName, shared_here
-from api.cli.local import LocalStudies
+from api.cli.context import Shared, StudyName, shared_of
 from api.cli.saying import say
 from optimizer.certify.bought import BATCH, Standing
 from optimizer.errors import InputError
@@ -21,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("certify")(certify)
 
 
-@taking(shared=shared_here)
+@taking(shared=shared_of)
 def certify(
     *,
     shared: Shared,
@@ -49,10 +48,16 @@ def certify(
         raise InputError("candidate", "members are chosen when texts are given; give --texts as well, or no numbers")
     if texts and labels:
         raise InputError("--labels", "belong to texts that were given before; give --texts in a call of its own")
-    known = LocalStudies(shared.storage, shared.cache_dir)
-    standing, notes, written = known.certify(
-        study, candidates or [], texts=texts, labels=labels, to=to, batch=batch, progress=partial(say, shared.messages)
-    )
+    with shared.studies() as known:
+        standing, notes, written = known.certify(
+            study,
+            candidates or [],
+            texts=texts,
+            labels=labels,
+            to=to,
+            batch=batch,
+            progress=partial(say, shared.messages),
+        )
     if shared.as_json:
         return shared.answer({**standing.model_dump(mode="json"), "notes": notes, "file": written and str(written)})
     for line in [*(f"note: {note}" for note in notes), *_in_words(standing, written)]:

@@ -36,7 +36,7 @@ class Only(StrEnum):
 
 
 OF_ALL = tuple(JobKind)
-KINDS = {Only.STUDIES: (JobKind.RUN, JobKind.RESUME), Only.EXPORTS: (JobKind.EXPORT,)}
+KINDS = {Only.STUDIES: (JobKind.RUN, JobKind.RESUME), Only.EXPORTS: (JobKind.EXPORT, JobKind.CERTIFY)}
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +53,10 @@ def worker(
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when the queue is empty.")] = False,
-    only: Annotated[Only | None, typer.Option("--only", help="Take only these jobs: studies or exports.")] = None,
+    only: Annotated[
+        Only | None,
+        typer.Option("--only", help="Take only studies, or only exports and texts to certify with."),
+    ] = None,
     with_parent: Annotated[
         int | None,
         typer.Option("--with-parent", metavar="PID", help="Exit together with this process, which started the worker."),

@@ -1,83 +1,105 @@
-"""Purchases: where the labels that a study buys stand, which are wanted next, and the labels given."""
+"""Purchases: fresh texts, for which a worker finds out which labels are wanted."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.access import Reader, Writer, study_for
+from api.http.admission import admit_file
+from api.http.kept import SENT
+from api.http.models import JobView
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
-from optimizer.bounds import AsWritten, Readable
-from optimizer.certify.answers import Given, answers_of
-from optimizer.certify.bought import BATCH, Standing
-from optimizer.certify.standing import bought_by, give_labels, settle, standing_of, wanted_rows
-from studies.records import Study
+from api.sent import SentFile, in_plain_names
+from optimizer.bounds import AsWritten, AtMost, Place
+from optimizer.certify.choice import refuse_unbuyable, sequence_of
+from optimizer.errors import InputError
+from optimizer.spec import StudySpec
+from optimizer.tasks.texts.files import read_file
+from studies.jobs import JobKind, JobNotFoundError, JobState
+from studies.records import Study, StudyState
 
-router = APIRouter(prefix="/v1/studies/{name}/labels", tags=["labels"])
-MOST = 1000  # rows in a request
-
-
-class WantedRow(BaseModel):
-    """A text to label; `content` are its parts, as the standing's `columns` name them."""
-
-    id: str
-    content: tuple[str, ...]
+router = APIRouter(prefix="/v1/studies/{name}/purchases", tags=["labels"])
+MOST = 100  # members
+LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
-class WantedRows(BaseModel):
-    """The rows to label now, and where the purchase stands."""
+class PurchaseRequest(BaseModel):
+    """Fresh texts without labels: a file that is sent, or the server's path of a file, or of a folder of images."""
 
-    items: list[WantedRow]
-    standing: Standing
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"texts": "/data/fresh.csv"}]})
 
-
-class NextRequest(BaseModel):
-    """How many texts to ask for, where no row is open."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    batch: Annotated[int, Field(ge=1, le=MOST), AsWritten()] = BATCH
-
-
-class GivenLabels(BaseModel):
-    """Labels by the id of their row: a class by name, or "?" where it cannot be told. A label is given once."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    labels: dict[Annotated[str, Field(max_length=40)], Annotated[str, Readable(), Field(max_length=1000)]] = Field(
-        min_length=1, max_length=MOST
+    texts: Place | SentFile
+    candidates: Annotated[tuple[Annotated[int, Field(ge=0, le=2**31), AsWritten()], ...], AtMost(MOST)] = Field(
+        (), description="verified members to certify; none: those that are leaner than every certified one"
     )
 
 
-@router.get("", responses=responses(401, 403, 404, 422, 429))
-def read(name: str, state: Shared, caller: Reader) -> Standing:
-    """Read where the purchase of labels stands; 404 before `optimize certify` has begun one."""
-    return standing_of(state.service.store, _with_purchases(state, study_for(state, caller, name)))
+@router.post("", status_code=202, responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429))
+def begin(name: str, request: PurchaseRequest, state: Shared, caller: Writer, response: Response) -> JobView:
+    """Buy labels: a worker has the dense model and the members answer the texts; what is wanted then is at `labels`."""
+    study = study_for(state, caller, name, changes=True)
+    _refuse_busy(state, study)
+    refuse_unbuyable(study, StudySpec.stored(study.spec))
+    purchases = state.service.store.purchases(study.id)
+    sequence_of(study, state.records.candidates(study), purchases, request.candidates)
+    with _placed(request.texts, state) as place:
+        payload = {**place, "candidates": request.candidates}
+        job = state.service.jobs.enqueue(study.id, JobKind.CERTIFY, payload, owner=caller.key)
+    response.headers["Location"] = f"/v1/studies/{study.slug}/purchases/{job.id}"
+    return JobView.of(job)
 
 
-@router.post("/next", responses=responses(400, 401, 403, 404, 413, 415, 422, 429))
-def ask(name: str, request: NextRequest, state: Shared, caller: Writer) -> WantedRows:
-    """Return the rows to label now: those still open, else the next batch. No model's answer is shown."""
-    study = _with_purchases(state, study_for(state, caller, name, changes=True))
-    rows = wanted_rows(state.service.store, study, batch=request.batch)
-    items = [WantedRow(id=row.id, content=row.text.content) for row in rows]
-    return WantedRows(items=items, standing=settle(state.service.store, study))
+@router.get("/{job}", responses=responses(401, 403, 404, 422, 429))
+def read(name: str, job: int, state: Shared, caller: Reader) -> JobView:
+    """Read the state of a purchase that was begun over HTTP; its `result` has notes, its `error` why it failed."""
+    study = study_for(state, caller, name)
+    try:
+        found = state.service.jobs.job(job) if 0 < job < 2**31 else None
+    except JobNotFoundError:
+        found = None
+    if found is None or found.kind is not JobKind.CERTIFY or found.study_id != study.id:
+        raise ProblemError(404, f"study {study.slug!r} has no purchase {job}")
+    return JobView.of(found)
 
 
-@router.post("", responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429))
-def give(name: str, request: GivenLabels, state: Shared, caller: Writer) -> Standing:
-    """Give labels, some or all of those asked, and read what all labels together say."""
-    store = state.service.store
-    study = _with_purchases(state, study_for(state, caller, name, changes=True))
-    given = (Given(row, label.strip(), f"row {row}") for row, label in request.labels.items())
-    return give_labels(store, study, answers_of(given, bought_by(store, study)))
+def _refuse_busy(state: State, study: Study) -> None:
+    if study.state in (StudyState.RUNNING, StudyState.QUEUED):
+        raise ProblemError(409, f"study {study.slug!r} is {study.state}; labels are bought once it has ended")
+    for job in state.service.jobs.jobs(study.id):
+        if job.kind is JobKind.CERTIFY and job.state in LIVE:
+            raise ProblemError(409, f"purchase {job.id} of {study.slug!r} is {job.state}; wait for it")
 
 
-def _with_purchases(state: State, study: Study) -> Study:
-    """Return a study that has bought labels. Raises `ProblemError` 404 for any other."""
-    if not state.service.store.purchases(study.id):
-        raise ProblemError(404, f"no labels are bought for {study.slug!r} yet; begin with `optimize certify --texts`")
-    return study
+@contextmanager
+def _placed(texts: str | SentFile, state: State) -> Iterator[dict[str, str]]:
+    """Yield where a worker finds the texts. Those that were sent are removed again if anything fails."""
+    if isinstance(texts, str):
+        yield {"texts": str(admit_file("texts", texts, state.settings))}
+        return
+    folder = state.settings.artifacts / f"{SENT}{uuid4().hex}"
+    folder.mkdir(parents=True)
+    try:
+        path = texts.written(folder)
+        with in_plain_names(path):
+            _check(path)
+        yield {"sent": f"{folder.name}/{path.name}"}
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _check(path: Path) -> None:
+    """Raise `InputError` for a file that cannot be read."""
+    try:
+        read_file(path)
+    except InputError as error:
+        raise InputError("texts", str(error).removeprefix(f"{error.field}: ")) from error

@@ -76,11 +76,14 @@ def client(place: Place) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, served_assets: Path) -> Iterator[tuple[Place, TestClient]]:
-    """A service with one finished study named "first"."""
+def done(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, served_assets: Path
+) -> Iterator[tuple[Place, TestClient]]:
+    """A service with one finished study named "first"; a module's `FIRST` changes its request."""
     finished = Place(tmp_path_factory.mktemp("done"), served_assets)
     with finished.client() as made:
-        assert made.post("/v1/studies", json=finished.request(name="first")).status_code == 201
+        asked = finished.request(name="first", **getattr(request.module, "FIRST", {}))
+        assert made.post("/v1/studies", json=asked).status_code == 201
         finished.work()
         yield finished, made
 

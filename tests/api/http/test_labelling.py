@@ -1,59 +1,108 @@
-"""Labels over HTTP and on the page: the rows wanted, the labels given, and what they say, on a finished study."""
+"""A purchase over HTTP and on the page, on a finished study: fresh texts, the rows wanted, the labels given."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import asdict
+from base64 import b64encode
 
-import numpy as np
+import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
+from tiny_checkpoints import LABELS, save_data
 
-from optimizer.certify.begin import disputed
-from optimizer.certify.sequence import Plan
-from studies.opening import open_store
-
-CLASSES = ("red", "green", "blue")
+PATH = "/v1/studies/first"
+FIRST = {"epsilon": 0.2}  # its test split is too small to certify what it verifies
+NOT_UTF8 = b"sentence\nred,\xff\n"
 
 
-@pytest.fixture
-def client(done: tuple) -> TestClient:
-    return done[1]
+def sent(name: str, content: bytes) -> dict[str, str]:
+    return {"name": name, "content": b64encode(content).decode()}
 
 
-def buy(storage: str, *, texts: int = 400) -> None:
-    dense = np.zeros(texts, dtype=np.int64)
-    member = np.where(np.arange(texts) % 40 == 0, 1, 0)
-    with closing(open_store(storage)) as store:
-        study = store.study("first")
-        number = store.candidates(study.id)[0].number
-        plan = Plan(
-            epsilon=0.01, alpha=0.01, members=(number,), texts=texts, classes=CLASSES, columns=("text",), file="f"
-        )
-        contents = [(f"<b>text {i}</b>",) for i in range(texts)]
-        rows = disputed(np.stack([dense, member]), contents, plan)
-        store.add_purchase(study.id, 1, plan=asdict(plan), keys=b"", texts=rows)
+@pytest.fixture(scope="module")
+def truth(done: tuple, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    root = tmp_path_factory.mktemp("fresh")
+    save_data(root, done[0].assets / "model", {"train": 1, "validation": 1, "test": 1, "fresh": 300}, noise=0.0)
+    return pd.read_csv(root / "fresh.csv")
 
 
-def test_labels_are_asked_and_given_over_http_and_on_the_page(done: tuple, client: TestClient) -> None:
-    place = done[0]
-    path = "/v1/studies/first/labels"
-    missing = client.get(path)
-    assert (missing.status_code, client.post(f"{path}/next", json={}).status_code) == (404, 404)
-    assert "no labels are bought for 'first' yet" in missing.json()["detail"]
-    buy(place.settings.storage)
+def test_what_no_purchase_can_begin_with_is_refused_and_leaves_nothing(done: tuple, truth: pd.DataFrame) -> None:
+    place, client = done
+    missing = client.get(f"{PATH}/labels")
+    assert (missing.status_code, client.post(f"{PATH}/labels/next", json={}).status_code) == (404, 404)
+    assert "no labels are bought for 'first' yet; begin with fresh texts" in missing.json()["detail"]
+    waits = client.post("/v1/studies", json=place.request(name="waits")).headers["Location"]
+    assert client.post(f"{waits}/purchases", json={"texts": "fresh.csv"}).status_code == 409
+    client.post(f"{waits}/cancel")
+    good = truth[["sentence"]].to_csv(index=False).encode()
+    for texts, status, said in (
+        ("/etc/passwd", 403, "texts: local paths must lie below a directory that the operator allows"),
+        (f"{place.assets}/none.csv", 422, "texts: there is no "),
+        (sent("fresh.xlsx", good), 422, "name"),
+        (sent("../fresh.csv", good), 422, "name"),
+        (sent("fresh.csv", NOT_UTF8), 422, "texts: fresh.csv, line 2: byte 0xff is not UTF-8"),
+        ({"name": "fresh.csv", "content": "%"}, 422, "content"),
+        (sent("fresh.csv", bytes(place.settings.max_file_bytes)), 413, f"{place.settings.max_file_bytes} bytes"),
+    ):
+        refused = client.post(f"{PATH}/purchases", json={"texts": texts})
+        assert (refused.status_code, said in refused.text) == (status, True), refused.text
+    unknown = client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", good), "candidates": [999]})
+    assert (unknown.status_code, "candidate: 999 does not exist" in unknown.json()["detail"]) == (422, True)
+    assert client.get(f"{PATH}/purchases/9999").status_code == 404
+    assert not list(place.settings.artifacts.glob("*"))
+
+
+def test_fresh_texts_are_sent_a_worker_finds_what_to_label_and_the_labels_certify(
+    done: tuple, truth: pd.DataFrame
+) -> None:
+    place, client = done
+
+    def bought(content: bytes) -> dict[str, object]:
+        begun = client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", content)})
+        assert begun.status_code == 202, begun.text
+        assert client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", content)}).status_code == 409
+        assert [job["kind"] for job in client.get("/v1/queue").json()["jobs"]] == ["certify"]
+        place.work()
+        assert not list(place.settings.artifacts.glob("sent-*"))
+        return client.get(begun.headers["Location"]).json()
+
+    known = bought((place.assets / "data" / "test.csv").read_bytes())
+    assert (known["state"], "texts: no fresh texts are left; " in known["error"]) == ("failed", True), known
+    other = bought(truth[["sentence"]].rename(columns={"sentence": "words"}).to_csv(index=False).encode())
+    assert (other["state"], "texts: no column 'sentence' in fresh.csv; the data have" in other["error"]) == (
+        "failed",
+        True,
+    ), other
+    repeated = pd.concat([truth, truth[:7]])[["sentence"]]
+    made = bought(repeated.to_csv(index=False).encode())
+    assert made["state"] == "done", made
+    assert "texts set aside: 7 repeats" in made["result"]["notes"]
+    told = client.get(f"{PATH}/events", params={"follow": "false"}).text
+    assert '"certify"' in told and "the dense model answers" in told
+
+    path = f"{PATH}/labels"
     standing = client.get(path).json()
-    assert (standing["classes"], standing["members"][0]["disagreements"]) == (list(CLASSES), 10)
+    member = standing["members"][0]
+    assert (standing["classes"], member["disagreements"] > 5) == (list(LABELS), True)
     page = client.get("/studies/first/labels", headers={"Accept": "text/html"}).text
-    assert "<kbd>2</kbd> green" in page
+    assert f"<kbd>2</kbd> {LABELS[1]}" in page
     assert '"dense"' not in page
-    wanted = client.post(f"{path}/next", json={"batch": 4}).json()
-    first = wanted["items"][0]
-    assert set(first) == {"id", "content"}
-    assert client.post(path, json={"labels": {first["id"]: "purple"}}).status_code == 422
-    assert client.post(path, json={"labels": {"9-9-9": "red"}}).status_code == 422
-    given = client.post(path, json={"labels": {first["id"]: "RED"}})
-    assert given.json()["members"][0]["labels"] == 1
-    assert client.post(path, json={"labels": {first["id"]: "blue"}}).status_code == 409
+    wanted = client.post(f"{path}/next", json={"batch": 4}).json()["items"]
+    assert set(wanted[0]) == {"id", "content"}
+    name = dict(zip(truth.sentence, truth.label, strict=True))
+    first, label = wanted[0]["id"], name[wanted[0]["content"][0]]
+    for labels, said in (({first: "purple"}, "'purple' is no label; write"), ({"9-9-9": label}, "'9-9-9' was never")):
+        refused = client.post(path, json={"labels": labels})
+        assert (refused.status_code, said in refused.json()["detail"]) == (422, True)
+    assert client.post(path, json={"labels": {first: label.upper()}}).json()["members"][0]["labels"] == 1
+    assert client.post(path, json={"labels": {first: "?"}}).status_code == 409
     again = client.post(f"{path}/next", json={"batch": 4}).json()["items"]
-    assert [row["id"] for row in again] == [row["id"] for row in wanted["items"][1:]]
+    assert [row["id"] for row in again] == [row["id"] for row in wanted[1:]]
+
+    file = pd.DataFrame({"id": [r["id"] for r in again], "sentence": [r["content"][0] for r in again]})
+    file["label"] = file.sentence.map(name)
+    changed = file.assign(sentence=[*file.sentence[:-1], "a changed one"]).to_csv(index=False).encode()
+    refused = client.post(f"{path}/file", json=sent("labels.csv", changed))
+    assert (refused.status_code, "labels: labels.csv, line" in refused.json()["detail"]) == (422, True), refused.text
+    assert "the text was changed; restore" in refused.json()["detail"]
+    taken = client.post(f"{path}/file", json=sent("labels.csv", file.to_csv(index=False).encode()))
+    assert (taken.status_code, taken.json()["open_rows"]) == (200, 0), taken.text
+    assert client.get(path).json() == taken.json()
