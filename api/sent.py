@@ -10,12 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.bounds import Readable
 from optimizer.errors import InputError
 from optimizer.tasks.texts.files import READERS
 
 _FORMATS = "|".join(suffix.removeprefix(".") for suffix in READERS)
-_NAME = rf"^[^/\\]{{1,50}}\.({_FORMATS})$"
+_NAME = rf"^[^/\\\x00-\x1f\x7f-\x9f]{{1,50}}\.({_FORMATS})$"
 _BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
@@ -24,7 +23,7 @@ class SentFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Readable(), Field(pattern=_NAME)]
+    name: Annotated[str, Field(pattern=_NAME)]
     content: Annotated[str, Field(pattern=_BASE64)]
 
     def written(self, folder: Path) -> Path:

@@ -43,7 +43,6 @@ from optimizer.errors import InputError
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
 OF_THIS_MACHINE = (
     "cache",
-    "certify",
     "reproduce",
     "serve",
     "worker",

@@ -23,7 +23,7 @@ class Settings(BaseModel):
     workers: int = Field(1, ge=0, description="worker processes that the server starts itself")
     studies_per_key: int = Field(2, ge=1, description="studies of one key that run at once")
     max_body_bytes: int = 256 * 1024
-    max_file_bytes: int = Field(8 * 1024 * 1024, description="of a body that brings a file of texts or of labels")
+    max_file_bytes: int = Field(default=8 * 1024 * 1024, description="of a body with a file of texts or of labels")
     body_timeout_s: float = Field(default=30.0, gt=0, description="for a body that is sent slowly")
     requests_per_minute: int = Field(default=1200, ge=1, description="of one address")
     event_retention_s: float = 30 * 24 * 3600.0

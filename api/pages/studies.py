@@ -18,6 +18,7 @@ from api.pages.picture import picture_of
 from api.pages.rendering import page
 from api.pages.standing import standing_of
 from api.pages.summaries import line_of
+from optimizer.certify.choice import why_unbuyable
 from optimizer.fronts import front_of, study_limits
 from optimizer.headline import headline
 from optimizer.result import result_of
@@ -126,6 +127,7 @@ def one_study(
             "after": after,
         },
         is_ended=study.state in ENDED,
+        is_buyable=study.state is StudyState.COMPLETE and why_unbuyable(study, spec) is None,
     )
 
 

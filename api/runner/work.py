@@ -100,12 +100,12 @@ def certify(
 
     A file that was sent is removed, unless the job will be tried again. Raises `StudyBusyError` while the study runs.
     """
-    store, named, sent = store.under(job.claim), job.payload.get("texts"), job.payload.get("sent")
+    store, sent = store.under(job.claim), job.payload.get("sent")
     study = store.study(str(job.study_id))
     if why := why_busy(study):
         raise StudyBusyError(f"study {study.slug!r}: {why}")
-    places = None if roots is None else Places(StudySpec.stored(study.spec), roots, texts=named)
-    texts = artifacts / sent if sent else Path(named)
+    texts = artifacts / sent if sent else Path(job.payload["texts"])
+    places = None if roots is None else Places(StudySpec.stored(study.spec), roots, texts=None if sent else str(texts))
     try:
         with in_plain_names(texts) if sent else nullcontext(), _threads_of_its_own():
             watched = places.watched(listener) if places else listener

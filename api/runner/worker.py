@@ -141,12 +141,14 @@ class Worker:
     def _work(self, job: Job, listener: Callable[[Event], None]) -> dict[str, object] | None:
         from api.runner.work import certify, export, run_study  # torch is loaded when there is something to do
 
-        store, places = self.service.store, {"cache_dir": self.cache_dir, "roots": self.roots}
+        store, cache_dir, roots = self.service.store, self.cache_dir, self.roots
         match job.kind:
             case JobKind.EXPORT:
-                return export(job, store, artifacts=self.artifacts, **places)
+                return export(job, store, cache_dir=cache_dir, artifacts=self.artifacts, roots=roots)
             case JobKind.CERTIFY:
-                return certify(job, store, artifacts=self.artifacts, listener=listener, **places)
+                return certify(
+                    job, store, cache_dir=cache_dir, artifacts=self.artifacts, listener=listener, roots=roots
+                )
             case _:
-                run_study(job, store, listener=listener, **places)
+                run_study(job, store, cache_dir=cache_dir, listener=listener, roots=roots)
                 return None

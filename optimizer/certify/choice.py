@@ -16,19 +16,24 @@ from studies.records import Candidate, Study, Verdict
 
 def refuse_unbuyable(study: Study, spec: StudySpec) -> None:
     """Raise `InputError` for a study whose members no bought labels can certify."""
+    if why := why_unbuyable(study, spec):
+        raise InputError("study", why)
+
+
+def why_unbuyable(study: Study, spec: StudySpec) -> str | None:
+    """Return why no bought labels can certify a study's members, None where they can."""
     metric = study.context.get("metric", spec.metric)
     if metric != BUYABLE:
-        raise InputError(
-            "study",
+        return (
             f"{study.slug!r} is judged by {metric}; labels where two models disagree, one class each, certify "
-            f"{BUYABLE} alone; label a random sample of all texts and start a study with it as its test split",
+            f"{BUYABLE} alone; label a random sample of all texts and start a study with it as its test split"
         )
     if not spec.label_error:
-        raise InputError(
-            "study",
+        return (
             f"{study.slug!r} has spent its 5 % error on verification and keeps none for bought labels; start a new "
-            "study, which keeps `label_error` for them",
+            "study, which keeps `label_error` for them"
         )
+    return None
 
 
 def sequence_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -12,10 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import Cli
-from tiny_checkpoints import save_data, save_tiny
+from tiny_checkpoints import LABELS, save_data, save_tiny
 
+from api.client import AsyncClient, Client
 from api.http.state import LOOKED_EVERY_S
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
@@ -147,6 +150,47 @@ def test_the_report_and_the_export_are_the_same_as_here(
     full = served.remote("export", "first", candidate, str(tmp_path / "there" / "model"))
     assert full.returncode == 2
     assert "is not empty" in full.stderr
+
+
+def test_labels_are_bought_at_a_server_with_a_file_of_this_machine(
+    finished: tuple[Served, dict[str, object]], tmp_path: Path
+) -> None:
+    served, _ = finished
+    save_data(tmp_path, served.remote.assets / "model", {"train": 1, "validation": 1, "test": 1, "fresh": 300}, noise=0)
+    truth = pd.read_csv(tmp_path / "fresh.csv")
+    truth[["sentence"]].to_json(tmp_path / "fresh.jsonl", orient="records", lines=True)
+    first = tmp_path / "first.csv"
+    assert "no labels are bought for 'first' yet" in served.remote("certify", "first").stderr
+    begin = ["certify", "first", "--texts", f"{tmp_path}/fresh.jsonl"]
+    begun = served.remote(*begin, "--batch", "10", "--to", str(first))
+    assert begun.returncode == 0, begun.stderr
+    assert "the dense model answers" in begun.stderr
+    assert f"{first}: label each row with {', '.join(LABELS)} or ? where you cannot tell" in begun.stdout
+    again = served.remote(*begin)
+    assert again.returncode == 2
+    assert "--texts: no fresh texts are left" in again.stderr
+    assert "exists and may hold labels" in served.remote("certify", "first", "--to", str(first)).stderr
+    rows = pd.read_csv(first)
+    rows["label"] = rows.sentence.map(dict(zip(truth.sentence, truth.label, strict=True)))
+    rows.assign(sentence="another").to_csv(tmp_path / "changed.csv", index=False)
+    changed = served.remote("certify", "first", "--labels", f"{tmp_path}/changed.csv")
+    assert (changed.returncode, "--labels: changed.csv, line 2" in changed.stderr) == (2, True), changed.stderr
+    rows[1:].to_csv(first, index=False)
+    taken = served.remote("certify", "first", "--labels", str(first), "--to", f"{tmp_path}/rest.csv", "--json")
+    standing = json.loads(taken.stdout)
+    assert (taken.returncode, standing["open_rows"]) == (0, 1), taken.stderr
+    assert list(pd.read_csv(tmp_path / "rest.csv").id) == [rows.id[0]]
+    with Client(served.remote.url) as client:
+        (row,) = client.wanted_labels("first").items
+        assert row.id == rows.id[0]
+        last = client.give_labels("first", {row.id: rows.label[0]})
+
+    async def read() -> object:
+        async with AsyncClient(served.remote.url) as asked:
+            return await asked.labels("first")
+
+    assert last == asyncio.run(read())
+    assert last.open_rows == 0
 
 
 def test_an_interrupt_leaves_the_study_running_there_and_cancel_stops_it(served: Served) -> None:

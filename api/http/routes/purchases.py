@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -48,9 +48,7 @@ def begin(name: str, request: PurchaseRequest, state: Shared, caller: Writer, re
     """Buy labels: a worker has the dense model and the members answer the texts; what is wanted then is at `labels`."""
     study = study_for(state, caller, name, changes=True)
     _refuse_busy(state, study)
-    refuse_unbuyable(study, StudySpec.stored(study.spec))
-    purchases = state.service.store.purchases(study.id)
-    sequence_of(study, state.records.candidates(study), purchases, request.candidates)
+    _refuse_unbuyable(state, study, request.candidates)
     with _placed(request.texts, state) as place:
         payload = {**place, "candidates": request.candidates}
         job = state.service.jobs.enqueue(study.id, JobKind.CERTIFY, payload, owner=caller.key)
@@ -77,6 +75,18 @@ def _refuse_busy(state: State, study: Study) -> None:
     for job in state.service.jobs.jobs(study.id):
         if job.kind is JobKind.CERTIFY and job.state in LIVE:
             raise ProblemError(409, f"purchase {job.id} of {study.slug!r} is {job.state}; wait for it")
+
+
+def _refuse_unbuyable(state: State, study: Study, chosen: Sequence[int]) -> None:
+    candidates, purchases = state.records.candidates(study), state.service.store.purchases(study.id)
+    for number in chosen:
+        if number >= len(candidates):
+            raise ProblemError(404, f"study {study.slug!r} has no candidate {number}", field="candidates")
+    try:
+        refuse_unbuyable(study, StudySpec.stored(study.spec))
+        sequence_of(study, candidates, purchases, chosen)
+    except InputError as error:
+        raise ProblemError(409, str(error), field=error.field) from error
 
 
 @contextmanager

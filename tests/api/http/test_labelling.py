@@ -10,6 +10,7 @@ from tiny_checkpoints import LABELS, save_data
 
 PATH = "/v1/studies/first"
 FIRST = {"epsilon": 0.2}  # its test split is too small to certify what it verifies
+HTML = {"Accept": "text/html"}
 NOT_UTF8 = b"sentence\nred,\xff\n"
 
 
@@ -29,6 +30,9 @@ def test_what_no_purchase_can_begin_with_is_refused_and_leaves_nothing(done: tup
     missing = client.get(f"{PATH}/labels")
     assert (missing.status_code, client.post(f"{PATH}/labels/next", json={}).status_code) == (404, 404)
     assert "no labels are bought for 'first' yet; begin with fresh texts" in missing.json()["detail"]
+    assert 'href="/studies/first/labels">Certify leaner' in client.get("/studies/first", headers=HTML).text
+    page = client.get("/studies/first/labels", headers=HTML).text
+    assert '<form id="buy"' in page and "labels.js" not in page
     waits = client.post("/v1/studies", json=place.request(name="waits")).headers["Location"]
     assert client.post(f"{waits}/purchases", json={"texts": "fresh.csv"}).status_code == 409
     client.post(f"{waits}/cancel")
@@ -45,7 +49,9 @@ def test_what_no_purchase_can_begin_with_is_refused_and_leaves_nothing(done: tup
         refused = client.post(f"{PATH}/purchases", json={"texts": texts})
         assert (refused.status_code, said in refused.text) == (status, True), refused.text
     unknown = client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", good), "candidates": [999]})
-    assert (unknown.status_code, "candidate: 999 does not exist" in unknown.json()["detail"]) == (422, True)
+    assert (unknown.status_code, "'first' has no candidate 999" in unknown.json()["detail"]) == (404, True)
+    worse = client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", good), "candidates": [1]})
+    assert (worse.status_code, "1 is refuted; labels are bought for verified" in worse.json()["detail"]) == (409, True)
     assert client.get(f"{PATH}/purchases/9999").status_code == 404
     assert not list(place.settings.artifacts.glob("*"))
 
@@ -59,6 +65,7 @@ def test_fresh_texts_are_sent_a_worker_finds_what_to_label_and_the_labels_certif
         begun = client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", content)})
         assert begun.status_code == 202, begun.text
         assert client.post(f"{PATH}/purchases", json={"texts": sent("fresh.csv", content)}).status_code == 409
+        assert "The texts wait for a worker." in client.get("/studies/first/labels", headers=HTML).text
         assert [job["kind"] for job in client.get("/v1/queue").json()["jobs"]] == ["certify"]
         place.work()
         assert not list(place.settings.artifacts.glob("sent-*"))
@@ -66,11 +73,10 @@ def test_fresh_texts_are_sent_a_worker_finds_what_to_label_and_the_labels_certif
 
     known = bought((place.assets / "data" / "test.csv").read_bytes())
     assert (known["state"], "texts: no fresh texts are left; " in known["error"]) == ("failed", True), known
+    page = client.get("/studies/first/labels", headers=HTML).text
+    assert f"The latest texts were not taken: {known['error']}" in page
     other = bought(truth[["sentence"]].rename(columns={"sentence": "words"}).to_csv(index=False).encode())
-    assert (other["state"], "texts: no column 'sentence' in fresh.csv; the data have" in other["error"]) == (
-        "failed",
-        True,
-    ), other
+    assert other["error"] == "InputError: texts: no column 'sentence' in fresh.csv; the data have 'words'"
     repeated = pd.concat([truth, truth[:7]])[["sentence"]]
     made = bought(repeated.to_csv(index=False).encode())
     assert made["state"] == "done", made
@@ -82,9 +88,10 @@ def test_fresh_texts_are_sent_a_worker_finds_what_to_label_and_the_labels_certif
     standing = client.get(path).json()
     member = standing["members"][0]
     assert (standing["classes"], member["disagreements"] > 5) == (list(LABELS), True)
-    page = client.get("/studies/first/labels", headers={"Accept": "text/html"}).text
+    page = client.get("/studies/first/labels", headers=HTML).text
     assert f"<kbd>2</kbd> {LABELS[1]}" in page
     assert '"dense"' not in page
+    assert "texts set aside: 7 repeats" in page
     wanted = client.post(f"{path}/next", json={"batch": 4}).json()["items"]
     assert set(wanted[0]) == {"id", "content"}
     name = dict(zip(truth.sentence, truth.label, strict=True))
