@@ -6,7 +6,7 @@ The graph follows residual additions, concatenations and flattened maps (Fang et
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch_pruning.ops import OPTYPE  # type: ignore[import-untyped]
 
 from search_spaces.layouts.layout import Axis, Link, UnprunableModelError
 from search_spaces.layouts.surgery import share_structure
-from search_spaces.layouts.traced.inputs import Inputs, answers, started
+from search_spaces.layouts.traced.inputs import Inputs, answers, class_of, started
 from search_spaces.layouts.traced.units import CannotFollowError, Units, is_grouped
 
 _PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
@@ -55,32 +55,44 @@ class Dependencies:
                 yield path
 
     def links(self, root: str) -> tuple[Link, ...]:
-        """Return everything that shrinks with the outputs of `root`. Raises `CannotFollowError`."""
-        units, reached = self._reached(self._graph.model.get_submodule(root))
-        number = units.numbers()
-        links = [
-            self._link(node, handler, {entry: number[unit] for entry, unit in owners.items()})
-            for (node, handler), owners in reached.items()
-            if not _is_without_entries(node)
-        ]
+        """Return everything that shrinks with the outputs of `root`.
+
+        Raises `CannotFollowError` with the layers whose outputs cannot shrink either, since these go with them.
+        """
+        reached: dict[_Place, dict[int, int]] = {}
+        try:
+            number = self._units(self._graph.model.get_submodule(root), reached).numbers()
+            links = [
+                self._link(node, handler, {entry: number[unit] for entry, unit in owners.items()})
+                for (node, handler), owners in reached.items()
+                if owners and not _is_without_entries(node)
+            ]
+        except CannotFollowError as error:
+            error.layers = frozenset(self._led(reached))
+            raise
         return tuple({link.side: link for link in links}.values())  # a grouped convolution is met on both sides
 
-    def _reached(self, layer: nn.Module) -> tuple[Units, dict[_Place, dict[int, int]]]:
-        """Return the entries that go with the layer's outputs, each with its unit, by node and side of the node."""
+    def _led(self, reached: Mapping[_Place, dict[int, int]]) -> Iterator[str]:
+        """Yield the paths of the layers that write the channels."""
+        for (node, handler), owners in reached.items():
+            if owners and node.module in self._layers and self._graph.is_out_channel_pruning_fn(handler):
+                yield self._layers[node.module]
+
+    def _units(self, layer: nn.Module, reached: dict[_Place, dict[int, int]]) -> Units:
+        """Return the units of the layer's outputs; `reached` gets every entry's unit by node and side of the node."""
         pruner = self._graph.get_pruner_of_module(layer)
         channels = [_HybridIndex(idx=unit, root_idx=unit) for unit in range(pruner.get_out_channels(layer))]
         start = (self._graph.module2node[layer], pruner.prune_out_channels)
-        units, reached = Units(len(channels)), {start: {index.idx: index.root_idx for index in channels}}
-        waiting = [(start, channels)]
+        units, waiting = Units(len(channels)), [(start, channels)]
+        reached[start] = {index.idx: index.root_idx for index in channels}
         while waiting:
             (node, handler), indices = waiting.pop()
             for place, mapped in self._next(node, handler, indices):
                 if fresh := _added(reached.setdefault(place, {}), mapped, units):
                     waiting.append((place, fresh))
-        places = {place: owners for place, owners in reached.items() if owners}
-        for (node, _), owners in places.items():
+        for (node, _), owners in reached.items():
             units.join_groups(node.module, owners, self._layers.get(node.module, ""))
-        return units, places
+        return units
 
     def _next(
         self, node: Any, handler: Any, indices: list[_HybridIndex]
@@ -165,8 +177,8 @@ def _graph_of(model: nn.Module, example_inputs: Inputs) -> Any:
         raise
     except Exception as error:  # it fails in many ways on graphs that it does not know
         raise UnprunableModelError(
-            f"{type(model).__name__}: torch-pruning cannot follow the model ({type(error).__name__}: {error}); "
-            "channels that reshapes split or shuffle cannot be pruned: give a part of the model, or prune by masks"
+            f"{class_of(model)}: torch-pruning cannot follow its channels ({type(error).__name__}: {error}), as where "
+            "a reshape or a split shuffles them; give a part of the model without that, or prune it by masks"
         ) from error
 
 

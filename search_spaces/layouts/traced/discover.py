@@ -11,7 +11,7 @@ from search_spaces.groups import Group, GroupKind, channel_levels
 from search_spaces.layouts.layers import side_sizes
 from search_spaces.layouts.layout import Axis, Count, Layout, Link, Side, UnprunableModelError
 from search_spaces.layouts.traced.dependencies import Dependencies, OutputError
-from search_spaces.layouts.traced.inputs import Inputs
+from search_spaces.layouts.traced.inputs import Inputs, class_of
 from search_spaces.layouts.traced.proved import largest_proved
 from search_spaces.layouts.traced.units import CannotFollowError
 from search_spaces.soundness import check_own_weights, check_sound
@@ -50,7 +50,7 @@ def _why_nothing(model: nn.Module, dense: Mapping[str, str]) -> str:
             "or prune it by masks"
         )
     return (
-        f"{type(model).__name__}: no layer has channels that can be removed; give a network with at least one hidden "
+        f"{class_of(model)}: no layer has channels that can be removed; give a network with at least one hidden "
         "convolution or linear layer, or ignore fewer layers"
     )
 
@@ -73,15 +73,16 @@ def _found(
     found: dict[str, tuple[Link, ...]] = {}
     dense: dict[str, str] = {}
     led: set[str] = set()  # layers whose outputs belong to a group already
-    for root in dependencies.roots():
+    roots = list(dependencies.roots())
+    for root in roots:
         if root in led:
             continue
         try:
             links = dependencies.links(root)
-        except OutputError:
-            continue
         except CannotFollowError as error:
-            dense[root] = str(error)
+            led |= error.layers
+            if not isinstance(error, OutputError):
+                dense |= {path: str(error) for path in roots if path in error.layers}
             continue
         led |= {link.path for link in links if link.axis is Axis.ROWS}
         if _complete(links) and not _touches(links, ignored):

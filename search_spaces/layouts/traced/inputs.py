@@ -13,11 +13,29 @@ TOLERANCE = 1e-3  # of the largest output: what float32 may lose in a deep netwo
 Inputs = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
 
+def class_of(model: nn.Module) -> str:
+    """Return the name of the model's class, of the model inside where it wraps but one."""
+    inside = [*model.children()]
+    is_wrapper = len(inside) == 1 and any(inside[0].children())
+    return type(inside[0] if is_wrapper else model).__name__
+
+
 def call(model: nn.Module, inputs: Inputs) -> Any:
     """Return `model`'s outputs: a tensor is its one argument, a sequence its arguments, a mapping its keywords."""
     if isinstance(inputs, Mapping):
         return model(**inputs)
     return model(inputs) if isinstance(inputs, Tensor) else model(*inputs)
+
+
+def doubled(inputs: Inputs) -> Inputs:
+    """Return the inputs with their floats in float64."""
+    if isinstance(inputs, Mapping):
+        return {name: _doubled(each) for name, each in inputs.items()}
+    return _doubled(inputs) if isinstance(inputs, Tensor) else [_doubled(each) for each in inputs]
+
+
+def _doubled(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def answers(model: nn.Module, inputs: Inputs) -> list[Tensor]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, Link
-from search_spaces.layouts.traced.inputs import Inputs
+from search_spaces.layouts.traced.inputs import Inputs, doubled
 from search_spaces.layouts.traced.redrawn import redrawn
 from search_spaces.layouts.traced.reference import DisprovedError, prove
 
@@ -50,10 +52,23 @@ class _Tries:
         space = self._whole.only(names)
         try:
             for draw in draws or (_least, _any):
-                prove(self._model, space, _drawn(space, draw), self._inputs)
+                self._prove(space, _drawn(space, draw))
         except DisprovedError as error:
             return error.path
         return None
+
+    def _prove(self, space: Layout, kept: Mapping[str, Tensor]) -> None:
+        """Prove in the network's own type, and in float64 where rounding may be all that differs."""
+        try:
+            prove(self._model, space, kept, self._inputs)
+        except DisprovedError as error:
+            if error.path:
+                raise
+            prove(self._precise, space, kept, doubled(self._inputs))
+
+    @cached_property
+    def _precise(self) -> nn.Module:
+        return copy.deepcopy(self._model).double()
 
     def holds_alone(self, name: str) -> bool:
         """Whether a network without units of this group alone computes what it must."""

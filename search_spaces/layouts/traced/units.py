@@ -10,7 +10,9 @@ from search_spaces.layouts.layers import CONVOLUTIONS
 
 
 class CannotFollowError(ValueError):
-    """A layer cannot shrink with the channels that it reads; their group stays dense."""
+    """A layer cannot shrink with the channels that it reads; their group, led by any of `layers`, stays dense."""
+
+    layers: frozenset[str] = frozenset()
 
 
 class Units:

@@ -16,6 +16,7 @@ from torchvision import models
 
 from optimizer.errors import InputError
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import IMAGE_MODELS, new_model
 from optimizer.families.networks.names import IMAGE_MODEL_NAMES, SMALLEST
 from optimizer.families.networks.network import read_network
@@ -24,6 +25,8 @@ from optimizer.families.networks.torchvision_models import head_of, stem_of
 from optimizer.families.networks.weights import fit_weights, read_weights
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
+from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.units.materialize import outline
 
 SIDE = 32
@@ -203,3 +206,10 @@ def test_quantised_weights_are_not_taken_for_floats(weights: Path) -> None:
     tensors = {**read_weights(weights), "layer1.0.conv1.weight": torch.ones(64, 64, 3, 3, dtype=torch.int8)}
     with pytest.raises(InputError, match=r"weights: .*: layer1\.0\.conv1\.weight is of torch\.int8"):
         fit_weights(model, tensors, weights)
+
+
+def test_a_network_that_shuffles_its_channels_is_refused_by_its_class() -> None:
+    network = models.shufflenet_v2_x0_5(num_classes=CLASSES)
+    refused = r"ShuffleNetV2: torch-pruning cannot follow its channels .*prune it by masks"
+    with pytest.raises(UnprunableModelError, match=refused):
+        discover_channels(ImageClassifier(network), {"pixel_values": torch.randn(2, 3, SIDE, SIDE)})

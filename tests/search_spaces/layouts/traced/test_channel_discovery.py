@@ -160,6 +160,24 @@ def test_what_attention_or_recurrence_reads_stays_dense_while_the_rest_is_pruned
     assert "embed" in space.dense
 
 
+class Chaotic(nn.Module):
+    """Doubles every rounding error twenty times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down, self.head = nn.Linear(4, 16), nn.Linear(16, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.down(F.relu(self.up(x))).sigmoid()
+        for _ in range(20):
+            hidden = 4 * hidden * (1 - hidden)
+        return self.head(hidden)
+
+
+def test_what_rounding_alone_changes_is_pruned_nevertheless() -> None:
+    assert [group.name for group in discover_channels(Chaotic(), torch.randn(8, 4)).groups] == ["up", "down"]
+
+
 class Scale(nn.Module):
     def __init__(self) -> None:
         super().__init__()
