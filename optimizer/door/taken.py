@@ -156,4 +156,7 @@ def _with_classes(images: ImageData | None, module: nn.Module | None) -> ImageDa
     shape: tuple[int, ...] = tuple(getattr(getattr(answer, "logits", answer), "shape", ()))
     if len(shape) != 2:
         return images
-    return replace(images, classes=max(images.classes, shape[1]), is_counted=images.classes > shape[1])
+    if images.classes > shape[1]:
+        most = images.classes - 1
+        raise InputError("data", f"has the label {most}, the network has {shape[1]} outputs; count labels from 0")
+    return replace(images, classes=shape[1], is_counted=False)

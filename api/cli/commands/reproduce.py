@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
 
@@ -49,7 +50,7 @@ def reproduce(
         raise UnknownNameError("--scale", scale, get_args(ScaleName))
     asked = Asked(scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
     place = output or Path(f"reproduce-{name}")
-    found = start(name, asked, place, cache_dir=shared.cache_dir, progress=shared.messages.print)
+    found = start(name, asked, place, cache_dir=shared.cache_dir, progress=partial(say, shared.messages))
     _answer(shared, found)
 
 

@@ -68,6 +68,8 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
     elif spec.task not in IMAGE_TASKS and spec.data is None:
         remedy = f"{spec.model!r} is an image network. For images of your own give `data` as well."
         raise UnknownNameError("task", spec.task, IMAGE_TASKS, remedy=remedy)
+    refuse(spec.text_columns, "text_columns", "are of texts, and this study is about images")
+    refuse(spec.label_column, "label_column", "is of texts, and the classes of images are read from their own data")
     if spec.metric not in (None, "accuracy"):
         raise InputError("metric", f"{spec.metric!r} is not for images; use accuracy")
     if spec.data is not None and not Path(spec.data).is_dir():

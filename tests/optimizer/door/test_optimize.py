@@ -183,6 +183,8 @@ def test_what_is_no_metric_is_refused(loaded: tuple[Any, Any], frame: pd.DataFra
         ("network", "frame", {}, r"holds no images; give arrays \(X, y\)"),
         ("network", (np.zeros((40, 8)), np.zeros(40, int)), {}, r"shape \(n, c, h, w\) or \(n, h, w\), got \(40, 8\)"),
         ("network", (np.zeros((40, 8, 8)), np.zeros(40)), {}, "one whole number per image"),
+        ("network", (np.zeros((40, 8, 8)), np.arange(40) % 2 + 1), {}, "has the label 2, the network has 2 outputs"),
+        ("network", (np.zeros((40, 8, 8)), np.arange(40) % 2), {"text_columns": "a"}, "text_columns: are of texts"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taken_is_refused_with_a_remedy(
