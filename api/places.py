@@ -16,6 +16,7 @@ from optimizer.progress import Event, Listener
 from optimizer.spec import StudySpec
 
 LOADING = "load"
+FILES = ("weights", "verification_data")  # never on a hub
 OUTSIDE = "local paths must lie below a directory that the operator allows (--allow-path)"
 Found = Mapping[str, tuple[Path, int, int]]  # by field: the real path, its device and its inode
 
@@ -44,12 +45,17 @@ def is_below(place: Path, roots: Sequence[Path]) -> bool:
 
 def local_places(spec: StudySpec) -> dict[str, str]:
     """Return what a study names on this machine, by field."""
-    named = {"model": spec.model, "data": spec.data, "weights": spec.weights}
+    named = {
+        "model": spec.model,
+        "data": spec.data,
+        "verification_data": spec.verification_data,
+        "weights": spec.weights,
+    }
     return {
         field: name
         for field, name in named.items()
         if name is not None and (field, name) not in {("model", known) for known in MODELS}
-        and (field == "weights" or looks_like_a_path(name))
+        and (field in FILES or looks_like_a_path(name))
     }  # fmt: skip
 
 

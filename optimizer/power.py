@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from objectives.metrics import Metric
-from objectives.statistics import SCORED, describe_power, largest_certifiable_mean_drop
+from objectives.statistics import SCORED, describe_power, largest_certifiable_drop, largest_certifiable_mean_drop
+from objectives.statistics.power import DISCORDANT_SHARE
 from optimizer.certification import verification_alpha
 from optimizer.spec import StudySpec
 
@@ -12,7 +13,8 @@ def what_can_be_concluded(n: int, spec: StudySpec, metric: Metric) -> str:
     """Return one sentence on what `n` verification examples can show at the spec's ε, a drop in the metric's unit."""
     epsilon = spec.epsilon
     if metric.is_count:
-        return describe_power(n, epsilon, alpha=verification_alpha(spec, metric))
+        alpha = verification_alpha(spec, metric)
+        return describe_power(n, epsilon, alpha=alpha) + _remedy(n, spec, alpha)
     if metric.name in SCORED:
         return (
             f"with n={n:,} a drop of {metric.name} can be certified at ε = {epsilon:g} only where the rarest class has "
@@ -29,3 +31,12 @@ def what_can_be_concluded(n: int, spec: StudySpec, metric: Metric) -> str:
         f"with n={n:,} a drop of {metric.name} can be verified at ε = {epsilon:g}, but not certified: {metric.name} "
         "has no bound that holds for small samples"
     )
+
+
+def _remedy(n: int, spec: StudySpec, alpha: float) -> str:
+    """Return what to do where only a gain would be certified."""
+    drop = largest_certifiable_drop(n, DISCORDANT_SHARE, spec.epsilon, alpha=alpha)
+    if drop is not None and drop >= 0:
+        return ""
+    later = ", or label a few fresh texts afterwards with `optimize certify`" if spec.label_error else ""
+    return f". Give more labelled examples: `verification_data` of texts, a larger test split of images{later}"

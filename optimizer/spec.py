@@ -107,6 +107,9 @@ class StudySpec(Frozen):
     data: Annotated[Place | None, Shown(DATA)] = Field(
         None, description="Directory of parquet, arrow, csv, tsv, json or conll splits or of images, or a hub id."
     )
+    verification_data: Annotated[Place | None, Shown(DATA)] = Field(
+        None, description="File of more labelled texts, with the columns of `data`, that only verify."
+    )
     text_columns: Annotated[Annotated[tuple[Name, ...], AtMost(16)] | None, Shown(DATA)] = Field(
         None, description="One or two columns of text, if not the task's own."
     )

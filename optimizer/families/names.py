@@ -13,7 +13,7 @@ from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
 from optimizer.tasks.images.known import IMAGE_TASKS
 from optimizer.tasks.texts.known import TASKS, resolve_task
-from optimizer.tasks.texts.split_files import check_data
+from optimizer.tasks.texts.split_files import check_data, check_more
 
 MODELS: Mapping[str, str | None] = {BUILT_IN: None, **SHORT_NAMES, **dict.fromkeys(IMAGE_MODEL_NAMES)}
 """Short names with their hub ids, None where the network is defined or trained here."""
@@ -35,6 +35,7 @@ def check_names(spec: StudySpec, given: Collection[str] = ()) -> None:
     if "metric" in given:
         refuse(spec.metric, "metric", "the metric was given in Python")
     if is_of_images:
+        refuse(spec.verification_data, "verification_data", "it is for texts; put more images into the test split")
         check_image_names(spec, has_model="model" in given, has_images="images" in given)
         return
     if spec.weights is not None:
@@ -46,6 +47,7 @@ def check_names(spec: StudySpec, given: Collection[str] = ()) -> None:
         refuse(spec.data, "data", "the texts were given in Python")
     else:
         check_data(spec, task)
+    check_more(spec)
 
 
 def with_absolute_paths(spec: StudySpec, given: Collection[str] = ()) -> StudySpec:
@@ -55,6 +57,6 @@ def with_absolute_paths(spec: StudySpec, given: Collection[str] = ()) -> StudySp
     """
     is_label = spec.model in MODELS or bool({"model", "checkpoint"} & {*given})
     model = None if is_label else spec.model
-    named = {"model": model, "weights": spec.weights, "data": spec.data}
+    named = {"model": model, "weights": spec.weights, "data": spec.data, "verification_data": spec.verification_data}
     here = {field: name for field, name in named.items() if name and Path(name).exists()}
     return spec.model_copy(update={field: str(Path(name).absolute()) for field, name in here.items()})

@@ -10,6 +10,7 @@ from api.cli.local import check_free
 from api.cli.render import print_result
 from api.cli.saying import say
 from api.cli.sources import Studies
+from api.cli.wording import in_flags
 from optimizer.door.packages import check_mlflow
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.families.names import check_names
@@ -64,7 +65,7 @@ def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
     if shared.as_json:
         shared.answer(report)
     else:
-        say(shared.console, report.in_words())
+        say(shared.console, in_flags(report.in_words()))
 
 
 def hand_over(

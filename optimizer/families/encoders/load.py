@@ -27,6 +27,7 @@ from optimizer.tasks.table import KINDS
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.fresh import fresh_texts
+from optimizer.tasks.texts.held_out import held_out
 from optimizer.tasks.texts.known import Source, resolve_task
 from optimizer.tasks.texts.labels import order_note
 from optimizer.tasks.texts.reader import TextReader
@@ -48,12 +49,14 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         found = load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
         return replace(found, criterion=given.criterion, objectives=given.objectives)
     data = read_splits(spec, source_of(spec, given), given.texts)
+    trains_a_head = not (checkpoint_of(spec, cache_dir, progress, given).has_head or spec.allow_untrained)
     splits = cut(
         data.tables,
         notes=data.notes,
         calibration=spec.calibration_examples,
         search=spec.search_examples,
         verification=spec.verification_examples,
+        hold_out=held_out if trains_a_head else None,
     )
     found = workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress, given=given)
     return replace(found, criterion=given.criterion, objectives=given.objectives)

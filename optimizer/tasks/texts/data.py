@@ -19,6 +19,7 @@ from optimizer.tasks.texts.known import BUILT_IN, GLUE, Source
 from optimizer.tasks.texts.reader import Rows
 from optimizer.tasks.texts.sheet import Sheet, sheet_of, sheet_of_dataset
 from optimizer.tasks.texts.split_files import chosen_splits, is_place, split_files, split_named
+from optimizer.tasks.texts.splits import MORE
 from optimizer.tasks.texts.table import Table
 
 
@@ -26,7 +27,8 @@ from optimizer.tasks.texts.table import Table
 class Data:
     """The labelled splits by name: "train", "validation" and "test", those that there are.
 
-    `source` is where they come from, with the kind of task and the columns that the data decided.
+    "verification" are the verification data. `source` is where the splits come from, with the kind of task and the
+    columns that the data decided.
     """
 
     source: Source
@@ -80,6 +82,8 @@ def _sheets(spec: StudySpec, source: Source, texts: Mapping[str, Sheet] | None) 
         sheets, unread = {split: _sheet_of_frame(split, frame) for split, frame in phrases_tables().items()}, ()
     else:
         sheets, unread = _from_hub(spec.data or GLUE, None if spec.data else source.subset, source)
+    if spec.verification_data is not None:
+        sheets[MORE] = read_file(Path(spec.verification_data))
     for split, sheet in sheets.items():
         if not sheet.size:
             raise InputError("data", f"split {split!r} is empty: {sheet.name} has no rows")

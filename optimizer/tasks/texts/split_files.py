@@ -37,6 +37,14 @@ def check_data(spec: StudySpec, source: Source) -> None:
         raise InputError("label_column", f"the built-in task has column 'label', not {spec.label_column!r}")
 
 
+def check_more(spec: StudySpec) -> None:
+    """Raise `InputError` for verification data that are no file of a known kind; nothing is read."""
+    path = None if spec.verification_data is None else Path(spec.verification_data)
+    if path is not None and not (path.is_file() and path.suffix in READERS):
+        why = f"is no file of a known kind ({', '.join(READERS)})" if path.exists() else "does not exist"
+        raise InputError("verification_data", f"{path} {why}; give one file with the columns of the data")
+
+
 def split_files(directory: Path, source: Source) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the file of each split, named after it or alone in a folder that is, and the names of the other files.
 

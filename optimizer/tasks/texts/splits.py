@@ -5,6 +5,8 @@
     train + validation          validation in halves
     one split                   60 % search, 40 % verification, after calibration
 
+Verification data join the test split, or are it; of a train that a head is to learn from, examples may join them.
+
 Calibration examples are as long as the search examples where there are enough to choose from.
 A text found in two of them leaves train and calibration first, then search, never verification. A text found twice in
 one of them is kept once, with the label that most of its copies have; case and spacing are ignored.
@@ -12,7 +14,7 @@ one of them is kept once, with the label that most of its copies have; case and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -24,8 +26,11 @@ from optimizer.tasks.texts.repeats import distinct
 from optimizer.tasks.texts.table import Table, table_hash
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+HoldOut = Callable[[Table, int], tuple[Table, Table] | None]  # train, how many -> those, what is left of train
 
 SEARCH_FROM_TRAIN = 2000  # examples, at most a fifth of train
+MORE = "verification"  # the table of examples that only verify
+HELD_OUT = 5000  # verification examples of a head trained here, where train has as many
 SEARCH_SHARE = 0.6  # of a lone split, after calibration
 CALIBRATION_SHARE = 0.2  # of a lone split, at most
 
@@ -47,15 +52,19 @@ def cut(
     calibration: int,
     search: int | None = None,
     verification: int | None = None,
+    hold_out: HoldOut | None = None,
     notes: Sequence[str] = (),
 ) -> Splits:
     """Return the roles of the examples. Raises `InputError` where there are too few for the sizes asked for.
 
     `calibration` is an upper bound of a model's inputs; `search` and `verification` are exact sizes, None takes what
-    the rule gives. `notes` are those of the data, kept before those of the cut.
+    the rule gives. `hold_out` takes examples from a train that a head is to learn from. `notes` are those of the data,
+    kept before those of the cut.
     """
     notes = list(notes)
-    pool, wanted_search, held = _roles(_without_repeats(tables, notes), notes)
+    pool, wanted_search, held = _roles(_with_more(_without_repeats(tables, notes), notes), notes)
+    if hold_out is not None and verification is None and len(held) < HELD_OUT:
+        pool, held = _with_held_out(pool, held, hold_out, notes)
     held = _sized(held, verification, "verification_examples")
     wanted_search, gone = _without(wanted_search, held)
     _note_removed(notes, "search", gone)
@@ -99,6 +108,39 @@ def _roles(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table,
     raise InputError("data", f"cannot make search and verification examples of splits {sorted(tables)}")
 
 
+def _with_more(tables: dict[str, Table], notes: list[str]) -> dict[str, Table]:
+    """Return the tables with the verification data in the test split, without texts that the others have."""
+    if MORE not in tables:
+        return tables
+    others = {split: table for split, table in tables.items() if split != MORE}
+    more, gone = _without(tables[MORE], *others.values())
+    if gone:
+        notes.append(f"verification data: {gone} set aside because their text is among the other examples")
+    if not len(more):
+        raise InputError("verification_data", "has no text that the other examples lack; give others")
+    if "test" not in others:
+        return {**others, "test": more}
+    if len(others) == 1:
+        return {"validation": others["test"], "test": more}
+    return {**others, "test": _joined(others["test"], more)}
+
+
+def _with_held_out(pool: Table, held: Table, hold_out: HoldOut, notes: list[str]) -> tuple[Table, Table]:
+    found = hold_out(_without(pool, held)[0], HELD_OUT - len(held))
+    if found is None:
+        return pool, held
+    more, rest = found
+    notes.append(
+        f"{len(more)} train examples verify instead; {len(pool) - len(rest) - len(more)} that are contained in one, or "
+        "that others verify already, are set aside with them"
+    )
+    return rest, _joined(held, more)
+
+
+def _joined(one: Table, other: Table) -> Table:
+    return replace(one, texts=one.texts + other.texts, labels=np.concatenate([one.labels, other.labels]))
+
+
 def _without_repeats(tables: Mapping[str, Table], notes: list[str]) -> dict[str, Table]:
     """Return the tables that are searched and verified on with each text once; train, where it is none, as it is.
 
@@ -113,8 +155,7 @@ def _without_repeats(tables: Mapping[str, Table], notes: list[str]) -> dict[str,
 
 def _each_once(chosen: Table, rest: Table, notes: list[str]) -> tuple[Table, Table]:
     """Return both with each text in one of them once, in `chosen` if it was there."""
-    both = replace(rest, texts=chosen.texts + rest.texts, labels=np.concatenate([chosen.labels, rest.labels]))
-    once, places = _once(both, "train", notes)
+    once, places = _once(_joined(chosen, rest), "train", notes)
     size = int(np.searchsorted(places, len(chosen)))
     return once.take(np.arange(size)), once.take(np.arange(size, len(once)))
 

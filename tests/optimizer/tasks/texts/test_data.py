@@ -11,7 +11,7 @@ from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.known import TASKS, resolve_task
-from optimizer.tasks.texts.split_files import check_data
+from optimizer.tasks.texts.split_files import check_data, check_more
 from optimizer.tasks.texts.table import Table
 
 FRAME = pd.DataFrame({"sentence": ["a b", "c", "d e f", "g"], "label": [0, 1, 1, 0]})
@@ -202,3 +202,16 @@ def test_a_directory_that_is_none_is_not_taken_for_a_hub_id(tmp_path: Path, monk
         check_data(spec(tmp_path / "notes.txt"), TASKS["sst2"])
     check_data(spec(tmp_path / "train.csv"), TASKS["sst2"])
     check_data(spec(Path("owner/name")), TASKS["sst2"])
+
+
+def test_verification_data_are_read_as_the_data_are_or_refused_by_their_name(tmp_path: Path) -> None:
+    save(FRAME, tmp_path / "d" / "train.csv")
+    save(FRAME.assign(sentence=["h", "i", "j", "k"]), tmp_path / "more.csv")
+    asked = spec(tmp_path / "d", verification_data=str(tmp_path / "more.csv"))
+    assert read(asked)["verification"].texts == (("h",), ("i",), ("j",), ("k",))
+    save(FRAME.rename(columns={"label": "kind"}), tmp_path / "other.csv")
+    with pytest.raises(InputError, match=r"label_column: no column 'label' in .*other\.csv"):
+        read(asked.model_copy(update={"verification_data": str(tmp_path / "other.csv")}))
+    for wrong, why in (("nowhere.csv", "does not exist"), ("d", "is no file of a known kind")):
+        with pytest.raises(InputError, match=f"verification_data: .*{why}"):
+            check_more(asked.model_copy(update={"verification_data": str(tmp_path / wrong)}))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import InputError
-from optimizer.tasks.texts.splits import cut
+from optimizer.tasks.texts.held_out import held_out
+from optimizer.tasks.texts.splits import HELD_OUT, cut
 from optimizer.tasks.texts.table import Table, table_hash
 
 
@@ -178,3 +179,44 @@ def test_examples_that_share_a_text_have_the_same_role(name: str) -> None:
     assert not (search & held or search & rest or held & rest)
     assert abs(len(splits.search) - len(alone.search)) <= 7
     assert abs(len(splits.verification) - len(alone.verification)) <= 7
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_verification_data_verify_alone_and_without_a_text_of_the_other_splits(name: str) -> None:
+    more = table(60, 480 if "train" in SPLITS[name] else 1080)  # 20 of them are known
+    splits = cut({**SPLITS[name], "verification": more}, calibration=50)
+    known = {text for part in SPLITS[name].values() for text in part.texts}
+    assert texts(more) - known <= texts(splits.verification)
+    assert len(splits.verification) == 40 + (80 if "test" in SPLITS[name] else 0)
+    assert not texts(splits.verification) & (texts(splits.search) | texts(splits.calibration) | texts(splits.train))
+    assert "verification data: 20 set aside because their text is among the other examples" in splits.notes
+    with pytest.raises(InputError, match="verification_data: has no text that the other examples lack"):
+        cut({**SPLITS[name], "verification": more.take(np.arange(20))}, calibration=50)
+
+
+def test_a_lone_test_split_beside_verification_data_is_searched_on() -> None:
+    splits = cut({"test": table(100), "verification": table(40, 500)}, calibration=10)
+    assert texts(splits.verification) == texts(table(40, 500))
+    assert len(splits.search) == 80
+
+
+def test_of_a_train_that_a_head_learns_from_whole_sources_verify_up_to_five_thousand() -> None:
+    sentences = [f"a {i} b {i} c {i}" for i in range(9000)]
+    phrases = [f"b {i} c" for i in range(0, 9000, 3)] + ["a", "c", "b 17 c 17"]
+    train = Table(tuple((text,) for text in sentences + phrases), np.arange(12_003) % 2, ("0", "1"))
+    tables = {"train": train, "validation": table(100, 20_000)}
+    splits = cut(tables, calibration=50, hold_out=held_out)
+    held = {text for (text,) in splits.verification.texts if text.startswith("a ")}
+    assert len(held) == 3000  # a third of the sources
+    left = [text for (text,) in splits.train.texts + splits.calibration.texts]
+    assert not any(f" {text} " in f" {' '.join(sorted(held))} " for text in ("a", "c") if text in left)
+    whole = {int(text.split()[1]) for text in held}
+    assert not whole & {int(text.split()[1]) for text in left}
+    assert any("3000 train examples verify instead" in note for note in splits.notes)
+    assert len(cut(tables, calibration=50).verification) == 50  # a trained head has seen all of train
+
+
+def test_where_a_head_has_few_sources_to_learn_from_none_are_held_out() -> None:
+    assert held_out(table(HELD_OUT - 1), 10) is None
+    same = Table(tuple((f"{i % 9} x {i % 8}",) for i in range(HELD_OUT)), np.zeros(HELD_OUT, dtype=int), ("0", "1"))
+    assert held_out(Table((*same.texts, (" ".join(t for (t,) in same.texts),)), np.zeros(HELD_OUT + 1), ()), 10) is None
