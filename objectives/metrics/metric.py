@@ -35,6 +35,10 @@ class Kind(StrEnum):
     RETRIEVAL = "retrieval"  # as above, by the cosines of embeddings
 
 
+class NotFiniteError(ValueError):
+    """The metric of some predictions is NaN or infinite."""
+
+
 _OF_ROWS = (Kind.LABELS, Kind.TAGS, Kind.RERANKING, Kind.RETRIEVAL)
 
 
@@ -71,7 +75,7 @@ class Metric:
         self._check(predictions, labels)
         value = float(self.weighted(predictions, labels, np.ones((1, len(labels))))[0])
         if not math.isfinite(value):
-            raise ValueError(f"{self.name} is {value} on these {len(labels)} predictions")
+            raise NotFiniteError(f"{self.name} is {value} on these {len(labels)} predictions")
         return value
 
     def values(self, predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.metrics import Kind
+from objectives.metrics.metric import NotFiniteError
 from optimizer.errors import InputError
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.labels import check_permutation
@@ -38,22 +39,33 @@ def dense_value(task: Task, predictions: NDArray[Any], labels: NDArray[Any]) -> 
     """Return the metric of the dense model. Raises `InputError` where it is no finite number."""
     try:
         return task.metric.value(predictions, labels)
-    except ValueError as error:
+    except NotFiniteError as error:
         raise InputError("metric", f"{error}; return a finite number for all predictions") from error
+    except ValueError as error:  # of a caller's function
+        raise InputError("metric", f"{task.metric.name} refuses the {len(labels)} predictions: {error}") from error
 
 
 def check_labels(task: Task, labels: NDArray[Any], role: str) -> None:
     """Raise `InputError` for labels `(n, …)` on which no answers are better than one answer to all, by the metric.
 
-    Accuracy distinguishes answers on any labels.
+    Accuracy distinguishes answers on any labels. A caller's own metric of classes may be lower for better answers.
     """
-    metric = task.metric
-    other = ", or choose accuracy" if metric.kind is Kind.CLASSIFICATION else ""
-    if not metric.is_mean and not dense_value(task, _right(labels), labels) > task.trivial(labels):
+    metric, is_of_classes = task.metric, task.metric.kind is Kind.CLASSIFICATION
+    if metric.is_mean and not is_of_classes:
+        return
+    right, trivial = dense_value(task, _right(labels), labels), task.trivial(labels)
+    if is_of_classes and right < trivial:
         raise InputError(
             "metric",
-            f"{metric.name} cannot be computed on the {len(labels)} {role} examples, whose labels are all the same; "
-            f"give more examples{other}",
+            f"{metric.name} is {right:.3f} for right answers and {trivial:.3f} for one answer to all {role} examples; "
+            "return a number that is higher for better predictions",
+        )
+    if not (metric.is_mean or right > trivial):
+        other = ", or choose accuracy" if is_of_classes else ""
+        raise InputError(
+            "metric",
+            f"{metric.name} cannot be computed on the {len(labels)} {role} examples: right answers are no better than "
+            f"one answer to all; give more examples{other}",
         )
 
 

@@ -16,6 +16,7 @@ import torch
 from command_line import run_here
 from datasets import Dataset, DatasetDict
 from door_studies import QUICK
+from sklearn.metrics import recall_score
 from torch import nn
 
 from optimizer import CancelledError, Event, Front, StudySpec, open_front, optimize, resume
@@ -146,6 +147,8 @@ def test_a_function_is_a_metric(front: Front, loaded: tuple[Any, Any], frame: pd
         ),
         (lambda given, labels: given[:2], r"must return one number, or one per example, got int64 of shape \(2,\)"),
         (lambda given: 1.0, r"cannot be called with arrays \(predictions, labels\): TypeError"),
+        (lambda given, labels: given != labels, "is 0.000 for right answers .* a number that is higher for better"),
+        (recall_score, "metric: recall_score refuses the [0-9]+ predictions: Target is multiclass"),
         (lambda given, labels: {"accuracy": 1.0}, "must return one number, or one per example, got a dict"),
         (3, "must be a name or a function, got an int"),
         ("accuracies", "metric: .* 'accuracy'"),
