@@ -78,12 +78,17 @@ class _Tries:
         """Return the groups without those inside modules that fail, and whether they hold."""
         names = [*self._whole.links]
         while (place := self.failure(names)) is not None:
-            module = f"{place.rpartition('.')[0]}."
-            suspected = {self.kinds[name] for name in names if self._is_inside(name, module)}
-            if not suspected:
+            if not (suspected := self._suspected(names, place)):
                 return names, False
             names = [name for name in names if self.kinds[name] not in suspected]
         return names, True
+
+    def _suspected(self, names: Sequence[str], place: str) -> set[object]:
+        """Return the kinds of the groups inside the innermost module around `place` that has whole groups inside."""
+        while place := place.rpartition(".")[0]:
+            if inside := {self.kinds[name] for name in names if self._is_inside(name, f"{place}.")}:
+                return inside
+        return set()
 
     def _is_inside(self, name: str, module: str) -> bool:
         return all(link.path.startswith(module) for link in self._whole.links[name])
