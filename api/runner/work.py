@@ -12,6 +12,7 @@ from api.http.kept import remove_sent
 from api.places import Places
 from api.sent import in_plain_names
 from optimizer.certify.begin import begin
+from optimizer.certify.sequence import Plan
 from optimizer.certify.standing import settle
 from optimizer.errors import InputError
 from optimizer.fronts import members_of
@@ -105,14 +106,24 @@ def certify(
     if why := why_busy(study):
         raise StudyBusyError(f"study {study.slug!r}: {why}")
     texts = artifacts / sent if sent else Path(job.payload["texts"])
-    places = None if roots is None else Places(StudySpec.stored(study.spec), roots, texts=None if sent else str(texts))
-    try:
-        with in_plain_names(texts) if sent else nullcontext(), _threads_of_its_own():
-            watched = places.watched(listener) if places else listener
-            notes = begin(store, study, job.payload["candidates"], texts, cache_dir=cache_dir, listener=watched)
-    except (InputError, PurchaseError):
-        remove_sent(job, artifacts)
-        raise
+    notes: Sequence[str] = ()
+    if not _has_bought(job, texts, store):
+        named = None if sent else str(texts)
+        places = None if roots is None else Places(StudySpec.stored(study.spec), roots, texts=named)
+        try:
+            with in_plain_names(texts) if sent else nullcontext(), _threads_of_its_own():
+                watched = places.watched(listener) if places else listener
+                notes = begin(store, study, job.payload["candidates"], texts, cache_dir=cache_dir, listener=watched)
+        except (InputError, PurchaseError):
+            remove_sent(job, artifacts)
+            raise
     settle(store, study)
     remove_sent(job, artifacts)
     return {"notes": list(notes)}
+
+
+def _has_bought(job: Job, texts: Path, store: StudyStore) -> bool:
+    """Whether an earlier attempt stored the purchase, and was killed before the job ended."""
+    purchases = store.purchases(job.study_id)
+    began = job.started_at or job.created_at
+    return any(Plan.of(each).file == str(texts) and each.created_at >= began for each in purchases)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import closing
 
 import pandas as pd
 import pytest
 from tiny_checkpoints import LABELS, save_data
+
+from api.runner.work import certify
+from optimizer.progress import ignore
+from studies.opening import open_service
 
 PATH = "/v1/studies/first"
 FIRST = {"epsilon": 0.2}  # its test split is too small to certify what it verifies
@@ -81,6 +86,11 @@ def test_fresh_texts_are_sent_a_worker_finds_what_to_label_and_the_labels_certif
     made = bought(repeated.to_csv(index=False).encode())
     assert made["state"] == "done", made
     assert "texts set aside: 7 repeats" in made["result"]["notes"]
+    with closing(open_service(place.settings.storage)) as service:  # as if the worker had been killed before the end
+        job = service.jobs.jobs(1)[-1]
+        where = {"cache_dir": place.settings.cache_dir, "artifacts": place.settings.artifacts}
+        assert certify(job, service.store, listener=ignore, **where) == {"notes": []}
+        assert len(service.store.purchases(job.study_id)) == 1
     told = client.get(f"{PATH}/events", params={"follow": "false"}).text
     assert '"certify"' in told and "the dense model answers" in told
 
