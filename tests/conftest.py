@@ -37,15 +37,20 @@ settings.load_profile("suite")
 
 
 SLOWEST = (  # files start in this order, so that no worker is left alone with a long one at the end
-    "optimizer/tasks/texts/test_phrases.py",
+    "api/pages/",
+    "optimizer/families/encoders/",
+    "optimizer/test_run.py",
     "api/runner/",
+    "optimizer/tasks/texts/test_phrases.py",
+    "api/test_hub.py",
+    "optimizer/handover/",
     "api/test_remote.py",
     "api/test_cli.py",
     "api/test_trouble.py",
-    "api/test_hub.py",
-    "api/pages/",
     "api/http/",
-    "optimizer/training/",
+    "optimizer/",
+    "search_spaces/transforms/",
+    "studies/test_sql",
 )
 
 

@@ -367,7 +367,8 @@ def test_a_layer_to_keep_that_does_not_exist_leaves_no_study(assets: Path, tmp_p
 
 
 KILLED = """
-import sys
+import gc, sys
+gc.disable()  # it lives for seconds, most of which go into imports
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune

@@ -38,7 +38,7 @@ def redrawn(model: nn.Module) -> nn.Module:
 def _redrawn(owner: nn.Module, parameter: Tensor, generator: torch.Generator) -> Tensor:
     if isinstance(owner, (nn.Linear, *CONVOLUTIONS)) and parameter.ndim > 1:
         inputs = parameter.numel() / parameter.shape[row_dim(owner)]
-        return torch.randn(parameter.shape, generator=generator).mul(math.sqrt(2 / inputs)).to(parameter)
+        return torch.randn(parameter.shape, generator=generator).mul_(math.sqrt(2 / inputs)).to(parameter)
     is_of_channels = sum(size > 1 for size in parameter.shape) < 2
     return _around_one(parameter, generator) if is_of_channels else parameter
 

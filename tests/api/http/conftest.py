@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ class Place:
             artifacts=root / "artifacts",
             roots=(assets,),
         )
-        self.assets = assets
+        self.root, self.assets = root, assets
 
     def request(self, **changes: object) -> dict[str, object]:
         fields = {
@@ -75,17 +78,34 @@ def client(place: Place) -> Iterator[TestClient]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, served_assets: Path) -> Callable[[str], Path]:
+    """Return the files of a service with one finished study named "first", by the changes of its request as JSON."""
+
+    @cache
+    def files(changes: str) -> Path:
+        made = Place(tmp_path_factory.mktemp("finished"), served_assets)
+        with made.client() as client:
+            asked = made.request(name="first", **json.loads(changes))
+            assert client.post("/v1/studies", json=asked).status_code == 201
+            made.work()
+        return made.root
+
+    return files
+
+
 @pytest.fixture(scope="module")
 def done(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, served_assets: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    served_assets: Path,
+    finished: Callable[[str], Path],
 ) -> Iterator[tuple[Place, TestClient]]:
-    """A service with one finished study named "first"; a module's `FIRST` changes its request."""
-    finished = Place(tmp_path_factory.mktemp("done"), served_assets)
-    with finished.client() as made:
-        asked = finished.request(name="first", **getattr(request.module, "FIRST", {}))
-        assert made.post("/v1/studies", json=asked).status_code == 201
-        finished.work()
-        yield finished, made
+    """A service with one finished study named "first", on files of its own; a module's `FIRST` changes its request."""
+    files = finished(json.dumps(getattr(request.module, "FIRST", {})))
+    place = Place(shutil.copytree(files, tmp_path_factory.mktemp("done") / "place"), served_assets)
+    with place.client() as made:
+        yield place, made
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,10 @@ from studies.opening import open_service
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Any]:
-    """A PostgreSQL that a test may stop."""
-    server = start_server(tmp_path / "pg")
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL that tests may stop, and start again."""
+    server = start_server(tmp_path_factory.mktemp("pg"))
     yield server
     server.start()
     server.cleanup()
@@ -74,7 +74,7 @@ def test_a_lost_database_is_unavailable_until_it_returns_and_nothing_is_lost(pla
 
 def test_a_worker_outlives_a_lost_database_and_repeats_nothing(place: Any, own_server: Any) -> None:
     on_database(place, new_database(url_of(own_server), "served"))
-    trials = 40
+    trials = 24
     service = open_service(place.settings.storage)
     worker = Worker(service, place.settings.cache_dir, place.settings.artifacts, lease_s=2.0)
     thread = threading.Thread(target=worker.run)
