@@ -50,10 +50,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_up_with_the_bank_costs_this_study_alone(
-    assets: Path, tmp_path: Path, small_disk: Path
+    assets: Path, finished: Path, tmp_path: Path, small_disk: Path
 ) -> None:
     cli = Cli(tmp_path, assets)
-    assert cli(*cli.study("--study", "earlier", trials=3)).returncode == 0
+    copy(finished, tmp_path)
     full = Cli(tmp_path, assets)
     full.shared[-1] = str(small_disk)
     refused = full(*full.study("--study", "later", trials=3), process=True)  # it leaves nothing open there
@@ -63,7 +63,7 @@ def test_a_disk_that_fills_up_with_the_bank_costs_this_study_alone(
     assert "Traceback" not in refused.stderr
     assert not list(small_disk.rglob("*.tmp"))
     states = {item["study"]: item["state"] for item in json.loads(cli("studies", "--json").stdout)["items"]}
-    assert states == {"earlier": "complete", "later": "failed"}
+    assert states == {"first": "complete", "later": "failed"}
     assert cli("resume", "later").returncode == 0  # with room again it goes on
 
 
