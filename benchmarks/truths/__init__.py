@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/truth.py`: one kind of promise each."""

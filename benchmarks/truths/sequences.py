@@ -1,0 +1,76 @@
+"""Sequences: what Holm's correction and the fixed sequence certify in whole studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.truths.studies import (
+    AT_THE_BORDER,
+    EPSILON,
+    SEARCHED,
+    WORLDS,
+    Floats,
+    Ints,
+    World,
+    drops_of,
+    errors_of,
+    study,
+)
+from objectives.statistics import holm, paired_drop_p_value
+from objectives.statistics.power import ALPHA
+from optimizer.certification import MARGIN
+
+
+class Rule(NamedTuple):
+    """What a rule certified over many studies."""
+
+    leanest: float  # mean share of the FLOPs, 1 where nothing was certified
+    nothing: float  # share of studies
+    false: float  # share of studies with at least one false certificate
+
+
+def sequences(n: int, *, world: World = WORLDS[0], repeats: int = 500) -> dict[str, Rule]:
+    """Return what Holm's correction and the fixed sequence certify in simulated studies."""
+    rng = np.random.default_rng(0)
+    found: dict[str, list[tuple[float, bool]]] = {"Holm": [], "fixed sequence": []}
+    for each in (study(rng, world, n) for _ in range(repeats)):
+        if each is None:
+            for results in found.values():
+                results.append((1.0, False))
+            continue
+        costs = 1 - each.saved[each.places]
+        p = np.array([paired_drop_p_value(int(b), int(c), n, EPSILON) for b, c in each.verified])
+        listed = _listed(costs, each.searched[each.places])
+        passed = np.cumprod(p[listed] <= ALPHA).astype(bool)
+        for name, certified in (("Holm", np.flatnonzero(holm(p) <= ALPHA)), ("fixed sequence", listed[passed])):
+            found[name].append((float(costs[certified].min(initial=1.0)), bool((each.true[certified] > EPSILON).any())))
+    return {name: _rule(results) for name, results in found.items()}
+
+
+def tables(repeats: int) -> Iterator[str]:
+    """Yield the lines of the tables."""
+    yield "\n| n | rule | leanest certified | nothing certified | a false certificate |\n|--:|---|--:|--:|--:|"
+    for world, sizes in ((WORLDS[0], (436, 872, 1821, 9815)), (AT_THE_BORDER, (436, 1821))):
+        for n in sizes:
+            for name, rule in sequences(n, world=world, repeats=repeats // 10).items():
+                what = name if world is WORLDS[0] else f"{name}, {world.name}"
+                yield f"| {n:,} | {what} | {rule.leanest:.3f} | {100 * rule.nothing:.1f} % | {100 * rule.false:.1f} % |"
+
+
+def _listed(costs: Floats, searched: Ints) -> Ints:
+    """Return the certification list, most costly first: those that no cheaper one beats by two standard errors."""
+    drops, errors = drops_of(searched, SEARCHED), errors_of(searched, SEARCHED)
+
+    def is_beaten(member: int) -> bool:
+        margin = MARGIN * np.maximum(errors, errors[member])
+        return bool(np.any((costs < costs[member]) & (drops + margin <= drops[member])))
+
+    return np.array([member for member in np.argsort(-costs) if not is_beaten(member)])
+
+
+def _rule(results: Sequence[tuple[float, bool]]) -> Rule:
+    leanest, is_false = np.array([cost for cost, _ in results]), np.array([wrong for _, wrong in results])
+    return Rule(float(leanest.mean()), float((leanest == 1).mean()), float(is_false.mean()))
