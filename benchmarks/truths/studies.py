@@ -121,7 +121,7 @@ def drops_of(counts: Ints, n: int) -> Floats:
 
 def errors_of(counts: Ints, n: int) -> Floats:
     """Return the standard errors of the drops of lost and gained counts `(k, 2)`."""
-    return np.sqrt(np.maximum(counts.sum(axis=1) / n - drops_of(counts, n) ** 2, 0) / n)
+    return np.asarray(np.sqrt(np.maximum(counts.sum(axis=1) / n - drops_of(counts, n) ** 2, 0) / n))
 
 
 def _counts(rng: np.random.Generator, drops: Floats, discordant: Floats, n: int) -> Ints:
