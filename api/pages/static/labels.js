@@ -66,7 +66,7 @@ function undo() {
 byId("undo").addEventListener("click", undo);
 for (const button of buttons) button.addEventListener("click", () => guarded(() => label(button.dataset.label)));
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
   if (event.key === "Backspace") return undo();
   const chosen = event.key === "?" ? buttons.at(-1) : buttons.slice(0, -1)[Number(event.key) - 1];
   if (chosen) guarded(() => label(chosen.dataset.label));
