@@ -14,6 +14,11 @@ from optimizer.errors import InputError
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.labels import check_permutation
 
+TRAINED_ELSEWHERE = (
+    "Check that it was trained for this task and that the labels fit, or use `allow_untrained` to continue anyway"
+)
+TRAINED_HERE = "It was trained here on the train split: give more training examples, or a model trained for this task"
+
 
 def check_baseline(
     task: Task, predictions: NDArray[Any], labels: NDArray[Any], names: Mapping[int, str] | None
@@ -30,8 +35,7 @@ def check_baseline(
         raise InputError(
             "model",
             f"the dense model is no better than always giving the same answer ({trivial:.3f}): {task.metric.name} "
-            f"{value:.3f}. Check that it was trained for this task and that the labels fit, or use `allow_untrained` "
-            "to continue anyway",
+            f"{value:.3f}. {TRAINED_HERE if names is None else TRAINED_ELSEWHERE}",
         )
 
 

@@ -130,6 +130,8 @@ def test_a_model_no_better_than_the_majority_is_refused() -> None:
     labels = np.array([0] * 60 + [1] * 40)
     with pytest.raises(InputError, match=r"no better than always giving the same answer \(0\.600\): accuracy 0\.600"):
         check_baseline(Classification(), np.zeros(100, dtype=int), labels, {0: "a", 1: "b"})
+    with pytest.raises(InputError, match="give more training examples, or a model trained for this task"):
+        check_baseline(Classification(), np.zeros(100, dtype=int), labels, None)
     check_baseline(Classification(), np.where(np.arange(100) < 95, labels, 1 - labels), labels, {0: "a", 1: "b"})
 
 
