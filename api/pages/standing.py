@@ -12,7 +12,7 @@ from optimizer.progress import TITLES
 from optimizer.spec import StudySpec
 from search_spaces.transforms.table import trains
 from studies.events import STAGE
-from studies.jobs import Job, JobState
+from studies.jobs import Job, JobKind, JobState
 from studies.records import Study, StudyState
 
 OF_UNITS = ("bank", "sensitivity", "tables")  # stages that masked weights go without
@@ -66,7 +66,9 @@ def standing_of(study: Study, spec: StudySpec, state: State) -> Standing | None:
 
 
 def _run_of(jobs: Sequence[Job]) -> Job | None:
-    return next((job for job in reversed(jobs) if job.state in (JobState.QUEUED, JobState.RUNNING)), None)
+    """Return the job that runs the study now or next; exports and purchases leave its standing as it is."""
+    runs = (job for job in reversed(jobs) if job.kind in (JobKind.RUN, JobKind.RESUME))
+    return next((job for job in runs if job.state in (JobState.QUEUED, JobState.RUNNING)), None)
 
 
 def _has_stage(spec: StudySpec, stage: str) -> bool:
