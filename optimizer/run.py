@@ -21,7 +21,7 @@ from objectives.device import describe_device
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
-from optimizer.errors import InputError, listed
+from optimizer.errors import listed
 from optimizer.evaluate import UNITS
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.names import with_absolute_paths
@@ -43,6 +43,7 @@ from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.transfer import check_source, decided, transferred
+from optimizer.unchanged import fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
 from optimizer.views import Measured
 from optimizer.workload import Workload
@@ -112,8 +113,8 @@ def resume(
     check_workload(spec, given)
     with on_threads(spec.threads):
         workload = _load(spec, cache_dir, listener, given)
-        refuse_other_data(found, workload)
-        _refuse_other_metric(found, workload)
+        refuse_changes(found, spec, workload, cache_dir)
+        refuse_other_metric(found, workload)
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
         if epsilon is not None:
@@ -373,25 +374,3 @@ class StudyRun:
             cost_of=prepared.price,
             epsilon=self._spec.epsilon,
         )
-
-
-def fingerprints(workload: Workload) -> dict[str, str]:
-    """Return the hashes of the weights and of each role's examples."""
-    return {"weights": workload.subject.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
-
-
-def refuse_other_data(study: Study, workload: Workload) -> None:
-    """Raise `InputError` when resuming would mix figures of different models or data."""
-    now = fingerprints(workload)
-    known = study.context.get("fingerprints", now)
-    changed = sorted(name for name in now if known.get(name) != now[name])
-    if changed:
-        raise InputError("study", f"{', '.join(changed)} changed since {study.slug!r} began; start a new study")
-
-
-def _refuse_other_metric(study: Study, workload: Workload) -> None:
-    """Raise `InputError` where a metric given in Python is not given again."""
-    now = workload.metric.name
-    known = study.context.get("metric", now)
-    if known != now:
-        raise InputError("metric", f"{study.slug!r} is judged by {known}, not by {now}; give the same metric again")

@@ -28,8 +28,8 @@ from optimizer.member import Member
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.result import result_of
-from optimizer.run import refuse_other_data
 from optimizer.spec import StudySpec
+from optimizer.unchanged import refuse_changes
 from optimizer.workload import Workload
 from search_spaces.files import written_whole
 from search_spaces.transforms.masks.layers import zeros_by_layer
@@ -65,7 +65,7 @@ def reload(study: Study, *, cache_dir: Path, given: Given = NOTHING) -> Workload
     spec = StudySpec.stored(study.spec)
     check_workload(spec, given)
     workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None, given=given)
-    refuse_other_data(study, workload)
+    refuse_changes(study, spec, workload, cache_dir)
     return workload
 
 

@@ -15,8 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from optimizer import ImageData, Images, Normalisation, StudySpec, load_images, load_pruned, optimize, resume
-from optimizer.errors import InputError, UnknownNameError
+from optimizer import (
+    ImageData,
+    Images,
+    Normalisation,
+    StudySpec,
+    export_candidate,
+    load_images,
+    load_pruned,
+    optimize,
+    resume,
+)
+from optimizer.errors import InputError
 from optimizer.families.encoders.load import load_workload
 from optimizer.given import Given
 from studies.opening import open_store
@@ -64,8 +74,17 @@ def test_a_study_goes_on_with_the_same_network_alone(example: dict[str, Any]) ->
     torch.nn.init.constant_(changed.hidden.bias, 0.01)
     with pytest.raises(InputError, match="weights changed since"):
         resume(name, store=store, cache_dir=cache, epsilon=0.3, model=changed, images=images)
-    with pytest.raises(UnknownNameError, match="did you mean"):
+    with pytest.raises(InputError, match="ran on data and model given in Python; give the same there again"):
         resume(name, store=store, cache_dir=cache, epsilon=0.3)
+    study, given = store.study(name), {"model": example["network"], "images": images}
+    dense = study.context["dense_config"]
+    store.update_study(study.id, context={"dense_config": {**dense, "net.hidden": 8}})  # of a version that grouped them
+    with pytest.raises(InputError, match=r"study: .*grouped the units of 'net\.hidden' differently; start a new study"):
+        resume(name, store=store, cache_dir=cache, epsilon=0.3, **given)
+    with pytest.raises(InputError, match=r"grouped the units of 'net\.hidden' differently"):
+        export_candidate(store, store.study(name), example["best"].candidate, place / "other", cache_dir=cache, **given)
+    assert not (place / "other").exists()
+    store.update_study(study.id, context={"dense_config": dense})
 
 
 def net() -> list[nn.Module]:
