@@ -138,7 +138,12 @@ def _holds(verification: Verification, epsilon: float) -> bool:
 
 
 def drop_uppers(score: DropScore | MeanDrop, listed: CertificationList, n: int) -> list[Measurement]:
-    """Return the bounds to store with a member: at 95 %, and at the list's error for itself and for all at once."""
+    """Return the bounds to store with a member: at 95 %, and at the list's error for itself and for all at once.
+
+    None for a member that never answers with a class with which the dense model does: it is verified at most.
+    """
+    if isinstance(score, DropScore) and not score.is_certifiable:
+        return []
     bounds = {(1, ALPHA), (1, listed.alpha), (len(listed.members), listed.alpha)}
     return [
         Measurement(

@@ -19,9 +19,10 @@ from benchmarks.truths.studies import (
     errors_of,
     study,
 )
+from objectives.metrics import METRICS
 from objectives.statistics import holm, paired_drop_p_value
-from objectives.statistics.power import ALPHA
-from optimizer.certification import MARGIN
+from optimizer.certification import MARGIN, verification_alpha
+from optimizer.spec import StudySpec
 
 
 class Rule(NamedTuple):
@@ -33,8 +34,9 @@ class Rule(NamedTuple):
 
 
 def sequences(n: int, *, world: World = WORLDS[0], repeats: int = 500) -> dict[str, Rule]:
-    """Return what Holm's correction and the fixed sequence certify in simulated studies."""
-    rng = np.random.default_rng(0)
+    """Return what Holm's correction and the fixed sequence certify in new studies of accuracy, at most ten members each."""
+    spec = StudySpec.model_validate({"model": "any", "task": "sst2", "epsilon": EPSILON})
+    alpha, rng = verification_alpha(spec, METRICS["accuracy"]), np.random.default_rng(0)
     found: dict[str, list[tuple[float, bool]]] = {"Holm": [], "fixed sequence": []}
     for each in (study(rng, world, n) for _ in range(repeats)):
         if each is None:
@@ -44,8 +46,8 @@ def sequences(n: int, *, world: World = WORLDS[0], repeats: int = 500) -> dict[s
         costs = 1 - each.saved[each.places]
         p = np.array([paired_drop_p_value(int(b), int(c), n, EPSILON) for b, c in each.verified])
         listed = _listed(costs, each.searched[each.places])
-        passed = np.cumprod(p[listed] <= ALPHA).astype(bool)
-        for name, certified in (("Holm", np.flatnonzero(holm(p) <= ALPHA)), ("fixed sequence", listed[passed])):
+        passed = np.cumprod(p[listed] <= alpha).astype(bool)
+        for name, certified in (("Holm", np.flatnonzero(holm(p) <= alpha)), ("fixed sequence", listed[passed])):
             found[name].append((float(costs[certified].min(initial=1.0)), bool((each.true[certified] > EPSILON).any())))
     return {name: _rule(results) for name, results in found.items()}
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from objectives.measurement import Interval
@@ -64,6 +65,18 @@ class Kinds:
         value, values = (self.metric.values(cells[0], cells[1], weights) for weights in (of_cells, more))
         return np.asarray((values.reshape(of_cells.shape) - value[:, None])[:, cell_of] / _STEP)
 
+    def forgets(self, counts: FloatArray) -> NDArray[np.bool_]:
+        """Whether the candidate never answers with a class with which the dense model does: `(r,)` for counts `(r, k)`.
+
+        Then the metric is at an edge where it has no slope, and p-values are too small.
+        """
+
+        def answered(answers: Array, label: object) -> NDArray[np.bool_]:
+            return np.asarray(counts[:, answers == label].sum(axis=1) > 0)
+
+        every = [answered(self.dense, c) & ~answered(self.candidate, c) for c in np.unique([self.dense, self.labels])]
+        return np.asarray(np.any(every, axis=0))
+
     def p_values(self, counts: FloatArray, epsilon: FloatArray) -> FloatArray:
         """Return the one-sided p-values `(r,)` of "the true drop is at least ε" for counts `(r, k)` and ε `(r,)`."""
         n = counts.sum(axis=1)
@@ -101,6 +114,11 @@ class DropScore:
         swapped = Kinds(self.kinds.metric, self.kinds.labels, self.kinds.candidate, self.kinds.dense)
         lower = -DropScore(swapped, self.counts).upper_at(one_sided)
         return Interval(lower=lower, upper=self.upper_at(one_sided), level=level)
+
+    @property
+    def is_certifiable(self) -> bool:
+        """Whether the bounds may certify."""
+        return not self.kinds.forgets(self.counts[None, :])[0]
 
     def p_value(self, epsilon: float) -> float:
         """Return the one-sided p-value of "the true drop is at least `epsilon`"."""

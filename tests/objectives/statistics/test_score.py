@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from objectives.metrics import METRICS
-from objectives.statistics import paired_drop_p_value, score_drop
+from objectives.statistics import DropScore, paired_drop_p_value, score_drop
 from objectives.statistics.score import Kinds
+from optimizer.certification import CertificationList
+from optimizer.verdicts import drop_uppers
 
 KINDS = np.array([(y, d, c) for y in (0, 1) for d in (0, 1) for c in (0, 1)])
 
@@ -92,3 +94,22 @@ def test_a_class_that_never_occurs_and_other_metrics_have_no_certificate() -> No
     many = np.arange(40) % 20
     assert score_drop(METRICS["f1"], many, many, many) is None
     assert score_drop(METRICS["pearson"], many, many, many) is None
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews"])
+def test_a_candidate_that_forgets_a_class_is_not_certifiable_but_one_that_never_knew_it_is(metric: str) -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    dense, forgetful = labels.copy(), np.zeros(100, dtype=int)
+    dense[:3] = 1
+    forgotten = score_drop(METRICS[metric], labels, dense, forgetful)
+    alike = score_drop(METRICS[metric], labels, dense, dense)
+    assert isinstance(forgotten, DropScore)
+    assert isinstance(alike, DropScore)
+    assert not forgotten.is_certifiable
+    assert alike.is_certifiable
+    bounds = CertificationList(0.9, (1,))
+    assert drop_uppers(forgotten, bounds, 100) == []
+    assert drop_uppers(alike, bounds, 100)
+    swapped = score_drop(METRICS[metric], labels, forgetful, forgetful)
+    assert isinstance(swapped, DropScore)
+    assert swapped.is_certifiable  # the dense model does not answer with it either
