@@ -34,7 +34,7 @@ class Rule(NamedTuple):
 
 
 def sequences(n: int, *, world: World = WORLDS[0], repeats: int = 500) -> dict[str, Rule]:
-    """Return what Holm's correction and the fixed sequence certify in new studies of accuracy, at most ten members each."""
+    """Return what Holm's correction and the fixed sequence certify in new studies of accuracy."""
     spec = StudySpec.model_validate({"model": "any", "task": "sst2", "epsilon": EPSILON})
     alpha, rng = verification_alpha(spec, METRICS["accuracy"]), np.random.default_rng(0)
     found: dict[str, list[tuple[float, bool]]] = {"Holm": [], "fixed sequence": []}
