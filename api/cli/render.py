@@ -26,7 +26,7 @@ COLOURS = {
     Verdict.UNVERIFIED: "yellow",
 }
 NO_GAIN = "no gain"
-CORRECTED = "corrected, > ε"
+CORRECTED = "corrected, chance > ε"
 ABSENT = "–"
 MOST_LABELS = 20  # of those with several, the most dropped
 NARROWEST_TABLE = 72  # columns

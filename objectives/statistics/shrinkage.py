@@ -56,9 +56,9 @@ class ShrunkenDrop:
         return Interval(lower=self.value - reach, upper=self.value + reach)
 
     def chance_above(self, epsilon: float) -> float:
-        """Return an upper bound of the probability that the true drop is above `epsilon`."""
+        """Return an upper bound of the probability that the true drop is above `epsilon`, rounded up to a percent."""
         distance = (self.value - epsilon) / self.deviation
-        return NormalDist().cdf(max(distance, distance / _DOUBT))
+        return math.ceil(100 * NormalDist().cdf(max(distance, distance / _DOUBT))) / 100
 
 
 def shrunken_drops(
