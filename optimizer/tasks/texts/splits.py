@@ -62,9 +62,14 @@ def cut(
     kept before those of the cut.
     """
     notes = list(notes)
-    pool, wanted_search, held = _roles(_with_more(_without_repeats(tables, notes), notes), notes)
+    tables = _with_more(_without_repeats(tables, notes), notes)
+    pool, wanted_search, held = _roles(tables, notes)
     if hold_out is not None and verification is None and len(held) < HELD_OUT:
-        pool, held = _with_held_out(pool, held, hold_out, notes)
+        found = hold_out(_without(pool, held)[0], HELD_OUT - len(held))
+        if found is not None:
+            pool, held = _with_held_out(pool, held, *found, notes)
+        elif tables.keys() == {"train", "validation"} and len(pool) >= HELD_OUT:
+            pool, wanted_search, held = _searched_in_train(tables, notes)
     held = _sized(held, verification, "verification_examples")
     wanted_search, gone = _without(wanted_search, held)
     _note_removed(notes, "search", gone)
@@ -125,16 +130,20 @@ def _with_more(tables: dict[str, Table], notes: list[str]) -> dict[str, Table]:
     return {**others, "test": _joined(others["test"], more)}
 
 
-def _with_held_out(pool: Table, held: Table, hold_out: HoldOut, notes: list[str]) -> tuple[Table, Table]:
-    found = hold_out(_without(pool, held)[0], HELD_OUT - len(held))
-    if found is None:
-        return pool, held
-    more, rest = found
+def _with_held_out(pool: Table, held: Table, more: Table, rest: Table, notes: list[str]) -> tuple[Table, Table]:
+    """Return what is left to learn from, and the verification examples with `more` of them."""
     notes.append(
         f"{len(more)} train examples verify instead; {len(pool) - len(rest) - len(more)} that are contained in one, or "
         "that others verify already, are set aside with them"
     )
     return rest, _joined(held, more)
+
+
+def _searched_in_train(tables: Mapping[str, Table], notes: list[str]) -> tuple[Table, Table, Table]:
+    """Return the roles of a train that cannot be cut by source: a part is searched on, all of validation verifies."""
+    search, pool = _apart(tables["train"], min(SEARCH_FROM_TRAIN, len(tables["train"]) // 5), "search")
+    notes.append(f"{len(search)} train examples are searched on instead, so that all of validation verifies")
+    return pool, search, tables["validation"]
 
 
 def _joined(one: Table, other: Table) -> Table:

@@ -216,6 +216,20 @@ def test_of_a_train_that_a_head_learns_from_whole_sources_verify_up_to_five_thou
     assert len(cut(tables, calibration=50).verification) == 50  # a trained head has seen all of train
 
 
+def test_a_train_that_cannot_be_cut_by_source_is_searched_on_and_validation_verifies() -> None:
+    grouped = replace(
+        table(HELD_OUT), texts=tuple((f"question {i}", f"page {i // 4}") for i in range(HELD_OUT)), shared=1
+    )
+    beside = replace(table(40), texts=tuple((f"question {i}", f"page {i}") for i in range(9000, 9040)), shared=1)
+    tables = {"train": grouped, "validation": beside}
+    splits = cut(tables, calibration=50, hold_out=held_out)
+    assert texts(splits.verification) == texts(beside)
+    pages = [{page for _, page in part.texts} for part in (splits.search, splits.train, splits.calibration)]
+    assert not pages[0] & (pages[1] | pages[2])
+    assert len(splits.search) == 1000
+    assert len(cut(tables, calibration=50).verification) == 20  # a head trained elsewhere has seen all of train
+
+
 def test_where_a_head_has_few_sources_to_learn_from_none_are_held_out() -> None:
     assert held_out(table(HELD_OUT - 1), 10) is None
     same = Table(tuple((f"{i % 9} x {i % 8}",) for i in range(HELD_OUT)), np.zeros(HELD_OUT, dtype=int), ("0", "1"))
