@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -29,6 +30,9 @@ from scipy.stats import wilcoxon
 from torch import nn
 
 from benchmarks.workload import add_workload_options, spec_of
+from objectives.metrics import Metric
+from objectives.statistics import paired_drop_p_value, score_drop
+from optimizer.certification import in_sequence, verification_alpha
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
@@ -48,6 +52,25 @@ from studies.opening import open_store
 from studies.records import Candidate, Outcome, Proposal
 
 
+@dataclass(frozen=True)
+class Verified:
+    """A config on the verification examples: its drop, and the p-value of "the true drop is at least ε"."""
+
+    drop: float
+    p_value: Callable[[float], float]
+
+
+def verified(metric: Metric, labels: NDArray[Any], dense: NDArray[Any], found: NDArray[Any]) -> Verified:
+    """Return what a model's predictions `(n, …)` are beside the dense model's. Without a valid bound p is 1."""
+    drop = metric.value(dense, labels) - metric.value(found, labels)
+    before, after = metric.per_example(dense, labels), metric.per_example(found, labels)
+    if before is not None and after is not None:
+        lost, gained = int((before > after).sum()), int((after > before).sum())
+        return Verified((lost - gained) / len(labels), partial(paired_drop_p_value, lost, gained, len(labels)))
+    score = score_drop(metric, labels, dense, found)
+    return Verified(drop, score.p_value if score else lambda _: 1.0)
+
+
 @dataclass
 class Arena:
     """One prepared workload, on which strategies meet."""
@@ -55,13 +78,18 @@ class Arena:
     spec: StudySpec
     prepared: Prepared
     _outcomes: dict[Config, Outcome] = field(default_factory=dict)
-    _drops: dict[Config, float] = field(default_factory=dict)
+    _verified: dict[Config, Verified] = field(default_factory=dict)
 
     def run(self, proposer: Proposer) -> dict[str, float]:
-        """Return the verified hypervolume of a strategy, its cheapest verified FLOPs ratio, and its candidates."""
+        """Return the scores of a strategy at the study's ε, and its candidates."""
+        candidates = self.candidates(proposer)
+        return {**self.scores(candidates, self.spec.epsilon), "candidates": len(candidates)}
+
+    def candidates(self, proposer: Proposer) -> Sequence[Candidate]:
+        """Return the candidates of a strategy in order."""
         with TemporaryDirectory() as place, closing(open_store(f"sqlite:///{place}/s.sqlite")) as store:
             study = store.create_study("strategy", self.spec.model_dump(mode="json"))
-            candidates = search(
+            return search(
                 study_id=study.id,
                 store=store,
                 proposer=proposer,
@@ -69,73 +97,87 @@ class Arena:
                 budget=Budget(trials=self.spec.trials),
                 on_finished=lambda _candidate: None,
             ).candidates
+
+    def scores(self, candidates: Sequence[Candidate], epsilon: float) -> dict[str, float]:
+        """Return what candidates are worth at an ε up to the study's own, by the shortlist that it takes from them.
+
+        The verified hypervolume, the cheapest FLOPs ratios that held ε and that are certified (1 where none is), and
+        the share of the shortlist that held it.
+        """
         chosen = choose_shortlist(
-            candidates, is_feasible=self.is_feasible, cost_of=self._flops, epsilon=self.spec.epsilon
+            candidates, is_feasible=lambda c: is_feasible(c, epsilon), cost_of=self.flops, epsilon=epsilon
         )
-        points = np.array([(self._verified_drop(c.config) / self.spec.epsilon, self._flops(c)) for c in chosen])
+        points = np.array([(self._verified_of(c).drop / epsilon, self.flops(c)) for c in chosen])
         held = points[points[:, 0] <= 1]
         return {
             "hypervolume": hypervolume(points, np.ones(2)),
             "cheapest": float(held[:, 1].min()) if len(held) else 1.0,
+            "certified": self._leanest_certified(chosen, epsilon),
             "held_share": len(held) / len(points),
-            "candidates": len(candidates),
         }
 
     def is_feasible(self, candidate: Candidate) -> bool:
-        """Whether the candidate's drop on the search examples is within ε."""
+        """Whether the candidate's drop on the search examples is within the study's ε."""
         return is_feasible(candidate, self.spec.epsilon)
+
+    def flops(self, candidate: Candidate) -> float:
+        """Return a candidate's FLOPs as a ratio to the dense model's."""
+        return self.prepared.space.costs["flops"].ratio(candidate.config)
 
     def _evaluate(self, config: Config) -> Outcome:
         if config not in self._outcomes:
             self._outcomes[config] = self.prepared.evaluator.evaluate(config)
         return self._outcomes[config]
 
-    def _flops(self, candidate: Candidate) -> float:
-        return self.prepared.space.costs["flops"].ratio(candidate.config)
+    def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:
+        """Return the last FLOPs ratio before the first failure in the fixed sequence."""
+        alpha = verification_alpha(self.spec, self.prepared.workload.metric)
+        sequence = in_sequence(chosen, self.flops)
+        passed = takewhile(lambda c: self._verified_of(c).p_value(epsilon) <= alpha, sequence)
+        return min(map(self.flops, passed), default=1.0)
 
-    def _verified_drop(self, config: Config) -> float:
-        if config not in self._drops:
+    def _verified_of(self, candidate: Candidate) -> Verified:
+        if candidate.config not in self._verified:
             workload = self.prepared.workload
-            predictions = self._predictions(self.prepared.build(config))
-            value = workload.metric.value(predictions, workload.verification.labels)
-            self._drops[config] = self._dense_value - value
+            found = self._predictions(self.prepared.build(candidate.config))
+            self._verified[candidate.config] = verified(
+                workload.metric, workload.verification.labels, self._dense_predictions, found
+            )
             trim_memory()
-        return self._drops[config]
+        return self._verified[candidate.config]
 
     @cached_property
-    def _dense_value(self) -> float:
-        workload = self.prepared.workload
-        dense = self._predictions(workload.model)
-        return workload.metric.value(dense, workload.verification.labels)
+    def _dense_predictions(self) -> NDArray[Any]:
+        return self._predictions(self.prepared.workload.model)
 
     def _predictions(self, model: nn.Module) -> NDArray[Any]:
         task, examples = self.prepared.workload.task, self.prepared.workload.verification
         return task.predictions(predict(model, examples, task), examples)
 
 
-class LadderAlone:
-    """Proposes all seeds of the ladder and nothing else."""
+class Listed:
+    """Proposes what a list holds and nothing else."""
 
-    def __init__(self, prepared: Prepared, trials: int) -> None:
-        self._seeds = prepared.ladder(SHARE * trials)
+    def __init__(self, proposals: Sequence[Proposal]) -> None:
+        self._proposals = proposals
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next seed."""
-        return self._seeds[len(history)] if len(history) < len(self._seeds) else None
+        """Return the next of the list."""
+        return self._proposals[len(history)] if len(history) < len(self._proposals) else None
 
     @property
     def exhausted(self) -> str:
         """Why there is nothing left."""
-        return "the ladder has no further seed"
+        return "the list has no further config"
 
 
-def staged(arena: Arena, *, sampler: str | None, seed: int, refine: bool) -> Proposer:
-    """Return the ladder followed by a sampler, the spec's by default, with or without refinement."""
+def staged(arena: Arena, *, sampler: str | None, seed: int, refine: bool, climb: bool = True) -> Proposer:
+    """Return the ladder, unless it is not climbed, followed by a sampler, the spec's by default, and refinement."""
     spec, prepared = arena.spec, arena.prepared
     worth = Worth(spec, prepared)
     return StagedProposer(
         prepared.space,
-        seeds=prepared.ladder(spec.trials),
+        seeds=prepared.ladder(spec.trials) if climb else (),
         trials=spec.trials,
         make_sampler=lambda: make_sampler(
             sampler or spec.sampler,
@@ -153,7 +195,7 @@ def staged(arena: Arena, *, sampler: str | None, seed: int, refine: bool) -> Pro
 def ladder_alone(arena: Arena, *, seed: int) -> Proposer:
     """Return the seeds of the ladder, which are the same at every seed."""
     del seed
-    return LadderAlone(arena.prepared, arena.spec.trials)
+    return Listed(arena.prepared.ladder(SHARE * arena.spec.trials))
 
 
 STRATEGIES: dict[str, Callable[..., Proposer]] = {

@@ -70,7 +70,7 @@ class UnitSums:
     def add(self, gradients: Mapping[str, Tensor]) -> None:
         """Add the gradients `(examples, inputs)` of a batch by the readers' paths."""
         for group in self._layout.groups:
-            each = _per_unit(group, self._layout.readers(group), gradients)
+            each = per_unit(group, self._layout.readers(group), gradients)
             self._absolute[group.name] += each.abs().sum(dim=0)
             self._squared[group.name] += each.square().sum(dim=0)
         self.examples += len(next(iter(gradients.values())))
@@ -118,7 +118,7 @@ def _by_example(gradients: Tensor, examples: int) -> Tensor:
     return gradients.reshape(examples, -1, gradients.shape[1]).sum(dim=1)
 
 
-def _per_unit(group: Group, links: Sequence[Link], gradients: Mapping[str, Tensor]) -> Tensor:
+def per_unit(group: Group, links: Sequence[Link], gradients: Mapping[str, Tensor]) -> Tensor:
     """Return each example's gradient by the units' masks, summed over readers: `(examples, units)`."""
     examples = len(gradients[links[0].path])
     total = torch.zeros(examples, group.units)

@@ -1,0 +1,198 @@
+"""The field: methods to prune with, beside this project's own, on one workload at the same levels and FLOPs.
+
+Three kinds of weights meet: those of the layer bank, the kept weights of the dense model ranked by magnitude, and the
+masks of Kwon et al. Each has an arena of its own; examples, racing, shortlist and verification are the same for all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from torch import nn
+
+from benchmarks.fisher import FisherMasks
+from benchmarks.strategies import Arena, Listed, staged
+from optimizer.costs import Cost
+from optimizer.evaluate import DenseAnswers, Evaluator
+from optimizer.pipeline import Pipeline
+from optimizer.prepare import Prepared, prepare
+from optimizer.progress import Stages, ignore
+from optimizer.samplers import make_sampler
+from optimizer.search.iterative import IterativeProposer
+from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.spec import CriterionName, StudySpec
+from optimizer.workload import Workload
+from optimizer.worth import Worth
+from search_spaces.config import Config, Form
+from search_spaces.distributions import Classic, classic
+from search_spaces.groups import Group, config_of, dense_config
+from studies.records import Origin, Proposal
+
+Weights = Literal["bank", "magnitude", "fisher"]
+LEAST, MOST = 0.1, 0.95  # ratios that methods without a search of their own go through, evenly
+
+
+@dataclass(frozen=True)
+class RawSpace:
+    """The raw layer space: one axis per group, along which its levels are equally wide. A `SearchSpace`."""
+
+    groups: Sequence[Group]
+    form: Form
+    costs: Mapping[str, Cost]
+
+    yardstick = "flops"
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """None: nothing but ε cuts here."""
+        return {}
+
+    @property
+    def dense(self) -> Config:
+        """The config that removes nothing."""
+        return dense_config(self.groups).in_form(self.form)
+
+    @property
+    def dimensions(self) -> int:
+        """The number of groups."""
+        return len(self.groups)
+
+    def at_point(self, point: Sequence[float]) -> Config:
+        """Return the config at a point of the cube."""
+        levels = {
+            group.name: group.levels[min(int(place * len(group.levels)), len(group.levels) - 1)]
+            for group, place in zip(self.groups, point, strict=True)
+        }
+        return config_of(self.groups, levels, self.form)
+
+    def within_limits(self, config: Config) -> bool:  # noqa: ARG002 - part of the Protocol
+        """Return True: there are no limits."""
+        return True
+
+
+class Field:
+    """What the methods need of one workload, each part made when it is first asked for; `seconds` says what it took.
+
+    `spec` holds the largest ε.
+    """
+
+    def __init__(self, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
+        self.spec, self._workload, self._cache_dir = spec, workload, cache_dir
+        self._arenas: dict[Weights, Arena] = {}
+        self.seconds: dict[Weights, float] = {}
+
+    def arena(self, weights: Weights) -> Arena:
+        """Return where methods with these weights meet."""
+        if weights not in self._arenas:
+            started = time.monotonic()
+            self._arenas[weights] = Arena(self.spec, self._prepared(weights))
+            self.seconds[weights] = time.monotonic() - started
+        return self._arenas[weights]
+
+    def raw(self, weights: Weights) -> RawSpace:
+        """Return the raw layer space of these weights."""
+        prepared = self.arena(weights).prepared
+        return RawSpace(prepared.groups, prepared.space.dense.form, prepared.pipeline.costs)
+
+    @cached_property
+    def masks(self) -> FisherMasks:
+        """The method whose weights are called "fisher"."""
+        return fisher_masks(self._pipeline("fisher"))
+
+    def _prepared(self, weights: Weights) -> Prepared:
+        if weights == "bank":
+            stages = Stages(ignore, lambda _seconds: None)
+            return prepare(self.spec, self._workload, cache_dir=self._cache_dir, stages=stages)
+        pipeline = self._pipeline("fisher" if weights == "fisher" else "magnitude-l1")
+        if weights == "fisher":
+            return self._unsearched(pipeline, self.masks.build)
+        pipeline.fill()
+        return self._unsearched(pipeline, pipeline.build)
+
+    def _pipeline(self, criterion: CriterionName) -> Pipeline:
+        return Pipeline.of(self.spec.model_copy(update={"criterion": criterion}), self._workload, self._cache_dir)
+
+    def _unsearched(self, pipeline: Pipeline, build: Callable[[Config], nn.Module]) -> Prepared:
+        """Return what evaluates configs of kept weights; there are no sensitivities, so no ladder and no refiner."""
+        workload, spec = self._workload, self.spec
+        space = RawSpace(pipeline.groups, Form.SLICED, pipeline.costs)
+        dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
+        evaluator = Evaluator(
+            space=space, build=build, dense=dense, epsilon=spec.epsilon, seed=spec.seed, counted=pipeline.counted
+        )
+        return Prepared(workload, pipeline, space, evaluator, build, lambda _: [], None)
+
+
+def fisher_masks(pipeline: Pipeline) -> FisherMasks:
+    """Return the masks of a workload, from all of its calibration examples at once."""
+    examples, device = pipeline.workload.calibration, pipeline.workload.device
+    batch = next(iter(examples.batches(batch_size=len(examples.labels), device=device)))
+    return FisherMasks(pipeline.dense, pipeline.costs["flops"], batch)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the comparison: whose weights it takes, and what it proposes of a field at a seed."""
+
+    weights: Weights
+    proposer: Callable[[Field, int], Proposer]
+    has_seed: bool = True
+
+
+def _ours(field: Field, seed: int, *, climb: bool = True, refine: bool = True) -> Proposer:
+    return staged(field.arena("bank"), sampler=None, seed=seed, refine=refine, climb=climb)
+
+
+def _raw_search(weights: Weights, sampler: str, field: Field, seed: int) -> Proposer:
+    space, spec = field.raw(weights), field.spec
+    worth = Worth(spec, replace(field.arena(weights).prepared, space=space))
+    make = partial(
+        make_sampler,
+        sampler,
+        dimensions=space.dimensions,
+        seed=seed,
+        budget=spec.trials,
+        objectives=1 + len(spec.objectives),
+        constraints=worth.constraints,
+    )
+    return StagedProposer(space, seeds=(), trials=spec.trials, make_sampler=make, worth=worth, refiner=None)
+
+
+def _uniform(weights: Weights, field: Field, _seed: int) -> Proposer:
+    space = field.raw(weights)
+    return _listed(field, lambda ratio: classic(space.groups, ratio, Classic.UNIFORM, space.form))
+
+
+def _masks(field: Field, _seed: int) -> Proposer:
+    return _listed(field, field.masks.config)
+
+
+def _listed(field: Field, config_at: Callable[[float], Config]) -> Proposer:
+    """Return a proposer of the configs at ratios from the largest to the least, each once."""
+    configs = dict.fromkeys(config_at(float(ratio)) for ratio in np.linspace(MOST, LEAST, field.spec.trials))
+    return Listed([Proposal(config=config, origin=Origin.USER) for config in configs])
+
+
+def _iterative(field: Field, _seed: int) -> Proposer:
+    arena = field.arena("magnitude")
+    return IterativeProposer(arena.prepared.groups, arena.is_feasible)
+
+
+METHODS: Mapping[str, Method] = {
+    "ours": Method("bank", _ours),
+    "ours without seeds": Method("bank", partial(_ours, climb=False)),
+    "ours without refinement": Method("bank", partial(_ours, refine=False)),
+    "random layers, our bank": Method("bank", partial(_raw_search, "bank", "random")),
+    "uniform, our bank": Method("bank", partial(_uniform, "bank"), has_seed=False),
+    "NSGA-II over magnitude": Method("magnitude", partial(_raw_search, "magnitude", "nsga2")),
+    "TPE over magnitude": Method("magnitude", partial(_raw_search, "magnitude", "tpe")),
+    "uniform magnitude": Method("magnitude", partial(_uniform, "magnitude"), has_seed=False),
+    "Algorithm 1": Method("magnitude", _iterative, has_seed=False),
+    "Fisher masks": Method("fisher", _masks, has_seed=False),
+}

@@ -1,0 +1,154 @@
+"""This project's search beside the field: one workload, the same examples, FLOPs, racing, shortlist and verification.
+
+    python -m benchmarks.fronts --model DIR --task sst2 --data DIR --trials 60 --seeds 3 --out fronts.jsonl
+    python -m benchmarks.fronts … --trials 20 --search-examples 400 --seeds 1          # the reduced form
+
+Every row searches once, at the largest ε; its candidates are then judged at every ε: a shortlist, the verification
+examples, the fixed sequence of certificates. A finished row is a line of the file and is not run again. Seconds are
+those of proposing and evaluating, an evaluation that another row made before included; `setup_s` is what the row's kind
+of weights took first. The curves are the hypervolume of (drop / ε, FLOPs ratio) on the search examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.field import METHODS, Field
+from benchmarks.strategies import Arena
+from benchmarks.workload import add_workload_options, spec_of
+from optimizer.families.encoders.load import load_workload
+from optimizer.feasible import is_feasible
+from optimizer.front import hypervolume
+from optimizer.search.proposer import Proposer
+from optimizer.spec import StudySpec
+from studies.records import Candidate, Proposal
+
+EPSILONS = (0.005, 0.01, 0.02)
+SCORES = {"certified": "leanest certified", "cheapest": "leanest verified", "hypervolume": "verified hypervolume"}
+Line = dict[str, Any]
+
+
+def main() -> None:
+    """Run what is missing, row by row, and print one table per ε."""
+    options = _parser().parse_args()
+    spec = spec_of(options, epsilon=max(EPSILONS))
+    out: Path = options.out
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    console = Console(width=160)
+    with TemporaryDirectory() as scratch:
+        cache_dir = options.cache_dir or Path(scratch)
+        workload = load_workload(spec, cache_dir=cache_dir, progress=lambda *_: None)
+        field = Field(spec, workload, cache_dir)
+        for name, seed in missing(lines, spec, options.rows, options.seeds):
+            line = identity(spec, name, seed) | run(field, name, seed)
+            with out.open("a") as file:
+                file.write(f"{json.dumps(line)}\n")
+            lines.append(line)
+            console.print(f"{name}, seed {seed}: {line['scores']}")
+    these = [line for line in lines if identity(spec, line["row"], line["seed"]).items() <= line.items()]
+    for epsilon in EPSILONS:
+        console.print(table_of(these, epsilon))
+
+
+def identity(spec: StudySpec, row: str, seed: int) -> Line:
+    """Return what a line is recognised by: its workload, its sizes, the row and the seed."""
+    sizes = {role: getattr(spec, f"{role}_examples") for role in ("calibration", "search", "verification")}
+    return {"model": spec.model, "task": spec.task, "trials": spec.trials, **sizes, "row": row, "seed": seed}
+
+
+def missing(lines: Sequence[Line], spec: StudySpec, rows: Sequence[str], seeds: int) -> list[tuple[str, int]]:
+    """Return the rows with their seeds of which there is no line; a row without chance has seed 0 alone."""
+    wanted = [(name, seed) for seed in range(seeds) for name in rows if METHODS[name].has_seed or not seed]
+    return [one for one in wanted if not any(identity(spec, *one).items() <= line.items() for line in lines)]
+
+
+def run(field: Field, name: str, seed: int) -> Line:
+    """Search with one method and return its candidates, its scores at every ε and its curves."""
+    method = METHODS[name]
+    arena = field.arena(method.weights)
+    proposer = Timed(method.proposer(field, seed))
+    candidates = arena.candidates(proposer)
+    outcomes = [candidate.outcome for candidate in candidates if candidate.outcome]  # all of them: they are finished
+    proposing = proposer.seconds[: len(candidates)]
+    return {
+        "setup_s": field.seconds[method.weights],
+        "seconds": np.cumsum(np.add(proposing, [outcome.seconds or 0 for outcome in outcomes])).tolist(),
+        "flops": [arena.flops(candidate) for candidate in candidates],
+        "drop": [outcome.drop for outcome in outcomes],
+        "state": [candidate.state.value for candidate in candidates],
+        "search_hypervolume": {str(epsilon): curve(arena, candidates, epsilon) for epsilon in EPSILONS},
+        "scores": {str(epsilon): arena.scores(candidates, epsilon) for epsilon in EPSILONS},
+    }
+
+
+class Timed:
+    """A proposer whose proposals are timed, one after the other, in `seconds`."""
+
+    def __init__(self, proposer: Proposer) -> None:
+        self._proposer, self.seconds = proposer, list[float]()
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return what the proposer does."""
+        started = time.monotonic()
+        proposal = self._proposer.propose(history)
+        self.seconds.append(time.monotonic() - started)
+        return proposal
+
+    @property
+    def exhausted(self) -> str:
+        """Why there is nothing left."""
+        return self._proposer.exhausted
+
+
+def curve(arena: Arena, candidates: Sequence[Candidate], epsilon: float) -> list[float]:
+    """Return the hypervolume after each candidate, of those within ε on the search examples."""
+    points, volumes = np.empty((0, 2)), []
+    for candidate in candidates:
+        if is_feasible(candidate, epsilon) and candidate.outcome and candidate.outcome.drop is not None:
+            points = np.vstack([points, (candidate.outcome.drop / epsilon, arena.flops(candidate))])
+        volumes.append(hypervolume(points, np.ones(2)))
+    return volumes
+
+
+def table_of(lines: Sequence[Line], epsilon: float) -> Table:
+    """Return the scores at an ε: the median over seeds, and the range where there are several."""
+    table = Table("method", *SCORES.values(), "candidates", "seconds", title=f"ε = {epsilon}")
+    for name in METHODS:
+        runs = [line for line in lines if line["row"] == name]
+        if runs:
+            scores = [run["scores"][str(epsilon)] for run in runs]
+            said = [_spread([score[key] for score in scores]) for key in SCORES]
+            seconds = median(run["setup_s"] + (run["seconds"] or [0.0])[-1] for run in runs)
+            table.add_row(name, *said, f"{median(len(run['flops']) for run in runs):g}", f"{seconds:.0f}")
+    return table
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle = f"{median(values):.3f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.3f}–{max(values):.3f}, {len(values)} seeds)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_workload_options(parser)
+    parser.set_defaults(trials=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", nargs="*", default=list(METHODS), choices=METHODS, metavar="ROW", help="some methods")
+    parser.add_argument("--out", type=Path, default=Path("fronts.jsonl"), help="finished rows, one JSON object a line")
+    parser.add_argument("--cache-dir", type=Path, help="where banks are kept; by default they are made afresh")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
