@@ -35,6 +35,7 @@ from search_spaces.groups import Group, config_of, dense_config
 from studies.records import Origin, Proposal
 
 Weights = Literal["bank", "magnitude", "fisher"]
+TUNED = 256  # examples on which masks are rescaled; they pass through the model as one batch
 LEAST, MOST = 0.1, 0.95  # ratios that methods without a search of their own go through, evenly
 
 
@@ -130,9 +131,15 @@ class Field:
 
 
 def fisher_masks(pipeline: Pipeline) -> FisherMasks:
-    """Return the masks of a workload, from all of its calibration examples at once."""
+    """Return the masks of a workload, tuned on as many of its calibration examples as one batch can hold.
+
+    Raises `SystemExit` for a network that is no encoder.
+    """
+    if not pipeline.dense.layout.gives_bias:
+        raise SystemExit("Fisher masks are for encoders; choose the other rows with --rows")
     examples, device = pipeline.workload.calibration, pipeline.workload.device
-    batch = next(iter(examples.batches(batch_size=len(examples.labels), device=device)))
+    tuned = examples.subset(np.random.default_rng(0).permutation(len(examples.labels))[:TUNED])
+    batch = next(iter(tuned.batches(batch_size=TUNED, device=device)))
     return FisherMasks(pipeline.dense, pipeline.costs["flops"], batch)
 
 

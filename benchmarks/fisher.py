@@ -37,7 +37,7 @@ LARGEST = 10.0  # a mask beyond it is no rescaling any more: this layer and all 
 
 
 class FisherMasks:
-    """The method on one dense model; `batch` holds all calibration examples at once."""
+    """The method on one dense model; the masks are rescaled on the examples of one `batch`."""
 
     def __init__(self, dense: Dense, flops: Cost, batch: Batch) -> None:
         self._dense, self._flops, self._batch = dense, flops, batch
@@ -195,7 +195,7 @@ def _scales(group: Group, inputs: Tensor, reader: nn.Linear, wanted: Tensor) -> 
     normal = pairs.reshape(units, size, units, size).sum(dim=(1, 3))
     normal.diagonal().add_(DAMPING)
     deviation, failed = torch.linalg.solve_ex(normal, towards.reshape(units, size).sum(dim=1))
-    scales = 1 + deviation
+    scales: Tensor = 1 + deviation
     if failed or not bool((scales.abs() <= LARGEST).all()):
         return None
     return scales.repeat_interleave(size).to(weight.dtype)

@@ -42,7 +42,7 @@ Line = dict[str, Any]
 def main() -> None:
     """Run what is missing, row by row, and print one table per ε."""
     options = _parser().parse_args()
-    spec = spec_of(options, epsilon=max(EPSILONS))
+    spec = spec_of(options, epsilon=max(options.epsilon))
     out: Path = options.out
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     console = Console(width=160)
@@ -51,20 +51,21 @@ def main() -> None:
         workload = load_workload(spec, cache_dir=cache_dir, progress=lambda *_: None)
         field = Field(spec, workload, cache_dir)
         for name, seed in missing(lines, spec, options.rows, options.seeds):
-            line = identity(spec, name, seed) | run(field, name, seed)
+            line = identity(spec, name, seed) | run(field, name, seed, options.epsilon)
             with out.open("a") as file:
                 file.write(f"{json.dumps(line)}\n")
             lines.append(line)
             console.print(f"{name}, seed {seed}: {line['scores']}")
     these = [line for line in lines if identity(spec, line["row"], line["seed"]).items() <= line.items()]
-    for epsilon in EPSILONS:
-        console.print(table_of(these, epsilon))
+    for epsilon in options.epsilon:
+        console.print(table_of([line for line in these if str(epsilon) in line["scores"]], epsilon))
 
 
 def identity(spec: StudySpec, row: str, seed: int) -> Line:
-    """Return what a line is recognised by: its workload, its sizes, the row and the seed."""
+    """Return what a line is recognised by: its workload and sizes, the ε of the search, the row and the seed."""
     sizes = {role: getattr(spec, f"{role}_examples") for role in ("calibration", "search", "verification")}
-    return {"model": spec.model, "task": spec.task, "trials": spec.trials, **sizes, "row": row, "seed": seed}
+    searched = {"model": spec.model, "task": spec.task, "data": spec.data, "epsilon": spec.epsilon}
+    return {**searched, "trials": spec.trials, **sizes, "row": row, "seed": seed}
 
 
 def missing(lines: Sequence[Line], spec: StudySpec, rows: Sequence[str], seeds: int) -> list[tuple[str, int]]:
@@ -73,7 +74,7 @@ def missing(lines: Sequence[Line], spec: StudySpec, rows: Sequence[str], seeds: 
     return [one for one in wanted if not any(identity(spec, *one).items() <= line.items() for line in lines)]
 
 
-def run(field: Field, name: str, seed: int) -> Line:
+def run(field: Field, name: str, seed: int, epsilons: Sequence[float]) -> Line:
     """Search with one method and return its candidates, its scores at every ε and its curves."""
     method = METHODS[name]
     arena = field.arena(method.weights)
@@ -87,8 +88,8 @@ def run(field: Field, name: str, seed: int) -> Line:
         "flops": [arena.flops(candidate) for candidate in candidates],
         "drop": [outcome.drop for outcome in outcomes],
         "state": [candidate.state.value for candidate in candidates],
-        "search_hypervolume": {str(epsilon): curve(arena, candidates, epsilon) for epsilon in EPSILONS},
-        "scores": {str(epsilon): arena.scores(candidates, epsilon) for epsilon in EPSILONS},
+        "search_hypervolume": {str(epsilon): curve(arena, candidates, epsilon) for epsilon in epsilons},
+        "scores": {str(epsilon): arena.scores(candidates, epsilon) for epsilon in epsilons},
     }
 
 
@@ -140,9 +141,12 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, conflict_handler="resolve"
+    )
     add_workload_options(parser)
     parser.set_defaults(trials=60)
+    parser.add_argument("--epsilon", type=float, nargs="+", default=EPSILONS, help="all judged from one search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", nargs="*", default=list(METHODS), choices=METHODS, metavar="ROW", help="some methods")
     parser.add_argument("--out", type=Path, default=Path("fronts.jsonl"), help="finished rows, one JSON object a line")
