@@ -80,20 +80,24 @@ class Arena:
     _outcomes: dict[Config, Outcome] = field(default_factory=dict)
     _verified: dict[Config, Verified] = field(default_factory=dict)
 
-    def run(self, proposer: Proposer) -> dict[str, float]:
-        """Return the scores of a strategy at the study's ε, and its candidates."""
-        candidates = self.candidates(proposer)
-        return {**self.scores(candidates, self.spec.epsilon), "candidates": len(candidates)}
+    def run(self, proposer: Proposer, *, rivals: bool) -> dict[str, float]:
+        """Return the scores of a strategy at the study's ε, its candidates and their bill.
 
-    def candidates(self, proposer: Proposer) -> Sequence[Candidate]:
-        """Return the candidates of a strategy in order."""
+        The bill is what evaluating them on the search examples costs, in evaluations of the dense model by FLOPs.
+        """
+        candidates = self.candidates(proposer, rivals=rivals)
+        bill = sum(self.flops(c) * c.outcome.seen for c in candidates if c.outcome) / self._examples
+        return {**self.scores(candidates, self.spec.epsilon), "candidates": len(candidates), "bill": bill}
+
+    def candidates(self, proposer: Proposer, *, rivals: bool = False) -> Sequence[Candidate]:
+        """Return the candidates of a strategy in order; without `rivals` each is measured until its drop is certain."""
         with TemporaryDirectory() as place, closing(open_store(f"sqlite:///{place}/s.sqlite")) as store:
             study = store.create_study("strategy", self.spec.model_dump(mode="json"))
             return search(
                 study_id=study.id,
                 store=store,
                 proposer=proposer,
-                evaluate=self._evaluate,
+                evaluate=self._evaluate if rivals else lambda config, _: self._evaluate(config, ()),
                 budget=Budget(trials=self.spec.trials),
                 on_finished=lambda _candidate: None,
             ).candidates
@@ -124,10 +128,19 @@ class Arena:
         """Return a candidate's FLOPs as a ratio to the dense model's."""
         return self.prepared.space.costs["flops"].ratio(candidate.config)
 
-    def _evaluate(self, config: Config) -> Outcome:
-        if config not in self._outcomes:
-            self._outcomes[config] = self.prepared.evaluator.evaluate(config)
-        return self._outcomes[config]
+    def _evaluate(self, config: Config, known: Sequence[Candidate]) -> Outcome:
+        """Return the outcome; only one that no rival cut short serves other strategies, which have other rivals."""
+        evaluator = self.prepared.evaluator
+        if config in self._outcomes and evaluator.rival(self._outcomes[config].measurements, known) is None:
+            return self._outcomes[config]
+        outcome = evaluator.evaluate(config, known)
+        if evaluator.rival(outcome.measurements, known) is None:
+            self._outcomes[config] = outcome
+        return outcome
+
+    @property
+    def _examples(self) -> int:
+        return len(self.prepared.workload.search.labels)
 
     def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
@@ -202,6 +215,7 @@ STRATEGIES: dict[str, Callable[..., Proposer]] = {
     "ladder alone": ladder_alone,
     "ladder + random": partial(staged, sampler="random", refine=False),
     "default": partial(staged, sampler=None, refine=True),
+    "default, no rivals": partial(staged, sampler=None, refine=True),
 }
 
 
@@ -226,7 +240,7 @@ def main() -> None:
         rows: dict[str, list[dict[str, float]]] = {name: [] for name in strategies}
         for seed in range(options.seeds):
             for name, make in strategies.items():
-                rows[name].append(arena.run(make(arena, seed=seed)))
+                rows[name].append(arena.run(make(arena, seed=seed), rivals="no rivals" not in name))
                 console.print(f"seed {seed}, {name}: {rows[name][-1]}")
     if options.json:
         print(json.dumps(rows))
@@ -236,7 +250,9 @@ def main() -> None:
 
 def table_of(rows: dict[str, list[dict[str, float]]]) -> Table:
     """Return mean and deviation of every strategy, and how the default compares seed by seed."""
-    table = Table("strategy", "verified hypervolume", "cheapest verified", "shortlist that held", "default − this")
+    table = Table(
+        "strategy", "verified hypervolume", "cheapest verified", "shortlist that held", "bill", "default − this"
+    )
     default = [row["hypervolume"] for row in rows["default"]]
     for name, runs in rows.items():
         table.add_row(
@@ -244,6 +260,7 @@ def table_of(rows: dict[str, list[dict[str, float]]]) -> Table:
             _spread([run["hypervolume"] for run in runs]),
             _spread([run["cheapest"] for run in runs]),
             _spread([run["held_share"] for run in runs]),
+            _spread([run["bill"] for run in runs]),
             "" if name == "default" else _difference(default, [run["hypervolume"] for run in runs]),
         )
     return table

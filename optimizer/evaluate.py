@@ -1,14 +1,14 @@
 """Evaluate one config in stages, cheapest first.
 
 The stages are: costs from the tables, limits, the divergence of the model's answers on a few examples, and the metric
-by racing against the dense model. A candidate whose drop can no longer fall within ε is stopped. A failed candidate is
-recorded as a result.
+by racing against the dense model. A candidate whose drop can no longer fall within ε is stopped, and so is one that a
+rival rules out. A failed candidate is recorded as a result.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,12 +22,13 @@ from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.predict import predict
+from optimizer.rivals import Rivals
 from optimizer.search.space import SearchSpace
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.trim import trim_memory
 from search_spaces.config import Config
-from studies.records import CandidateState, Outcome
+from studies.records import Candidate, CandidateState, Outcome
 
 UNITS = {"flops": "FLOP", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
 SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
@@ -79,7 +80,8 @@ Counted = Callable[[Config, nn.Module], tuple[Measurement, ...]]
 class Evaluator:
     """Evaluates configs of one study. `build` returns a new smaller model for a config.
 
-    `counted` adds costs that are known only once the model is built.
+    `counted` adds costs that are known only once the model is built. `costs` are the quantities by which a candidate is
+    compared with its rivals; without them each is measured until its drop is certain.
     """
 
     def __init__(
@@ -91,10 +93,11 @@ class Evaluator:
         epsilon: float,
         seed: int,
         counted: Counted = lambda _config, _model: (),
+        costs: Collection[str] = (),
     ) -> None:
         self._space, self._build, self._dense, self.counted = space, build, dense, counted
         self._task, self._metric = dense.task, dense.task.metric
-        self._epsilon, self._seed = epsilon, seed
+        self._epsilon, self._seed, self._rivals = epsilon, seed, Rivals(costs, epsilon)
         self._labels = dense.examples.labels
         self._dense_scores = self._metric.per_example(dense.predictions, self._labels)
         self._screened: dict[Config, NDArray[np.float32]] = {}  # answers on the screening examples
@@ -110,35 +113,45 @@ class Evaluator:
             self._screened[config] = self._dense.answers_of(self._build(config), self._dense.screening)
         return self._dense.divergence_of(self._screened[config])
 
-    def evaluate(self, config: Config) -> Outcome:
-        """Return the outcome of a config."""
+    def evaluate(self, config: Config, known: Sequence[Candidate] = ()) -> Outcome:
+        """Return the outcome of a config, stopped early where one of the `known` candidates is its rival."""
         started = time.monotonic()
         costs = self._costs(config)
         if not self._space.within_limits(config):
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
         try:
-            outcome = self.evaluate_model(self._build(config), config, costs=costs)
+            outcome = self.evaluate_model(self._build(config), config, costs=costs, known=known)
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
         return replace(outcome, seconds=time.monotonic() - started)
 
     def evaluate_model(
-        self, model: nn.Module, config: Config, *, costs: tuple[Measurement, ...] | None = None
+        self,
+        model: nn.Module,
+        config: Config,
+        *,
+        costs: tuple[Measurement, ...] | None = None,
+        known: Sequence[Candidate] = (),
     ) -> Outcome:
         """Return the outcome of `config` evaluated on its model. Raises `ValueError` for NaN or infinite answers."""
         costs = self._costs(config) if costs is None else costs
         if config not in self._screened:
             self._screened[config] = self._dense.answers_of(model, self._dense.screening)
         screened = self._screened[config]
-        known = (
+        measured = (
             *costs,
             *self.counted(config, model),
             self._divergence(screened),
         )
         if self._dense_scores is None:
-            return self._whole(model, known)
-        return self._raced(self._answers(model, screened), known, self._dense_scores)
+            return self._whole(model, measured)
+        rival = self.rival(measured, known)
+        return self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival)
+
+    def rival(self, measured: Sequence[Measurement], known: Sequence[Candidate]) -> int | None:
+        """Return the number of the first of the `known` candidates that rules out one with these measurements."""
+        return self._rivals.first(measured, known)
 
     def costs_of(self, config: Config) -> tuple[Measurement, ...]:
         """Return all costs of a config, without evaluating it."""
@@ -165,14 +178,16 @@ class Evaluator:
     def _raced(
         self,
         answers: Iterator[tuple[NDArray[np.intp], NDArray[Any]]],
-        known: tuple[Measurement, ...],
+        measured: tuple[Measurement, ...],
         dense_scores: NDArray[np.float64],
+        *,
+        rival: int | None,
     ) -> Outcome:
         n = len(self._labels)
         race = Race(n, self._epsilon, gainable=int(n - dense_scores.sum()))
         for part, predictions in answers:
             race.update(dense_scores[part], _scores(self._metric, predictions, self._labels[part]))
-            if race.is_stopped:
+            if race.is_stopped or rival is not None:
                 break
         whole = race.seen == n
         interval = paired_drop_interval(race.lost, race.gained, race.seen)
@@ -186,11 +201,11 @@ class Evaluator:
             seen=race.seen,
             lost=race.lost,
             gained=race.gained,
-            measurements=(*accuracy, drop, *known),
-            reason=None if whole else race.reason,
+            measurements=(*accuracy, drop, *measured),
+            reason=None if whole else race.reason or f"#{rival} costs no more and diverges less by a fifth at least",
         )
 
-    def _whole(self, model: nn.Module, known: tuple[Measurement, ...]) -> Outcome:
+    def _whole(self, model: nn.Module, measured: tuple[Measurement, ...]) -> Outcome:
         """Evaluate on all examples at once: the metric is not a mean over examples and cannot be raced."""
         labels = self._labels
         examples = self._dense.examples
@@ -209,7 +224,7 @@ class Evaluator:
             state=CandidateState.COMPLETE,
             drop=drop.value,
             seen=len(labels),
-            measurements=(self._value(value, len(labels)), drop, *known),
+            measurements=(self._value(value, len(labels)), drop, *measured),
         )
 
     def _divergence(self, screened: NDArray[np.float32]) -> Measurement:

@@ -42,12 +42,12 @@ def search(
     study_id: int,
     store: StudyStore,
     proposer: Proposer,
-    evaluate: Callable[[Config], Outcome],
+    evaluate: Callable[[Config, Sequence[Candidate]], Outcome],
     budget: Budget,
     on_finished: Callable[[Candidate], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Searched:
-    """Evaluate proposals until the budget is spent or the proposer is exhausted.
+    """Evaluate proposals until the budget is spent or the proposer is exhausted; `evaluate` sees the known candidates.
 
     Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidate in flight.
     A candidate that an earlier run left in flight is finished first; one that was being recovered is left to recovery.
@@ -55,7 +55,7 @@ def search(
     started = clock()
     known = [c for c in store.candidates(study_id) if not (_in_flight(c) and c.proposal.origin is Origin.RECOVER)]
     for candidate in filter(_in_flight, tuple(known)):
-        finished = store.finish_candidate(candidate.id, evaluate(candidate.config))
+        finished = store.finish_candidate(candidate.id, evaluate(candidate.config, known))
         known[known.index(candidate)] = finished
         on_finished(finished)
     while budget.has_trials(len(known)):
@@ -65,7 +65,7 @@ def search(
         if proposal is None:
             return Searched(known, f"{_short(known, budget)}: {proposer.exhausted}")
         candidate = store.start_candidate(study_id, proposal)
-        finished = store.finish_candidate(candidate.id, evaluate(proposal.config))
+        finished = store.finish_candidate(candidate.id, evaluate(proposal.config, known))
         known.append(finished)
         on_finished(finished)
     return Searched(known)

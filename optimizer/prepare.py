@@ -86,13 +86,20 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         costs = pipeline.proposed_costs(spec, cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, harms, study_limits(spec))
-    evaluates = evaluator(space=space, build=build)
+    evaluates = evaluator(space=space, build=build, costs=_compared(spec, space))
     refiner = Refiner(
         space,
         divergence_of=stages.timed("screen", evaluates.divergence_of),
         is_feasible=lambda candidate: is_feasible(candidate, spec.epsilon),
     )
     return Prepared(workload, pipeline, space, evaluates, build, partial(ladder, space), refiner)
+
+
+def _compared(spec: StudySpec, space: Space) -> set[str]:
+    """Return the quantities by which candidates are rivals; Algorithm 1 measures each candidate to the end."""
+    if spec.sampler == "iterative":
+        return set()
+    return {space.yardstick, *(name if name in space.costs else QUANTITY + name for name in spec.objectives)}
 
 
 def check_loaded(spec: StudySpec, workload: Workload, cache_dir: Path) -> None:

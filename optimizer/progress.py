@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from studies.records import Candidate
 
@@ -45,7 +45,7 @@ class AbandonedError(Exception):
 
 Listener = Callable[[Event], None]
 Report = Callable[[int, int], None]  # of a stage: parts done, all parts
-Argument = TypeVar("Argument")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
@@ -92,12 +92,12 @@ class Stages:
                 seconds, self._seconds = self._seconds, {}
                 self._record(seconds)
 
-    def timed(self, name: str, function: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+    def timed(self, name: str, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         """Return the function with its calls timed as a part."""
 
-        def call(argument: Argument) -> Result:
+        def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
             with self.part(name):
-                return function(argument)
+                return function(*arguments, **named)
 
         return call
 

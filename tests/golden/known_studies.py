@@ -6,10 +6,8 @@ Write them again only for a change that is meant to change figures, and say so i
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +94,9 @@ def answers(directory: Path) -> torch.Tensor:
 def _write(root: Path) -> None:
     (root / "encoder").mkdir()
     encoder, digits = run(encoder_study(root), root, "encoder"), run(digits_study(), root, "digits")
-    found = {"encoder": outcome(encoder, "encoder"), "digits": outcome(digits, "digits")}
+    before = json.loads((HERE / "outcomes.json").read_text())["old database"]
+    found = {"encoder": outcome(encoder, "encoder"), "digits": outcome(digits, "digits"), "old database": before}
     (HERE / "outcomes.json").write_text(json.dumps(found, indent=1) + "\n")
-    with closing(sqlite3.connect(root / "encoder.sqlite")) as connection:
-        (HERE / "old_database.sql").write_text("\n".join(connection.iterdump()) + "\n")
     export = HERE / "old_export"
     export_candidate(encoder, encoder.study("encoder"), 2, export, cache_dir=root / "cache")
     banks = [bank_numbers(root / family, family) for family in FAMILIES]

@@ -182,7 +182,7 @@ def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in
     study = store.create_study("s", {})
     evaluated: list[Config] = []
 
-    def evaluate(config: Config) -> Outcome:
+    def evaluate(config: Config, _: Sequence[Candidate]) -> Outcome:
         evaluated.append(config)
         if len(evaluated) == 5:
             raise KeyboardInterrupt
@@ -221,7 +221,7 @@ def searched(
         study_id=study.id,
         store=store,
         proposer=proposer,
-        evaluate=outcome_of,
+        evaluate=lambda config, _: outcome_of(config),
         budget=budget,
         on_finished=lambda _: None,
         clock=lambda: next(ticks) * seconds_each,

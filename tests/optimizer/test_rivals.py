@@ -1,0 +1,50 @@
+"""A candidate is ruled out by one that costs no more, holds, and diverges less by a fifth; by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectives.measurement import Measurement, Source
+from optimizer.rivals import Rivals
+from search_spaces.config import Config
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+
+COSTS = ("flops", "own.carbon")
+
+
+def measured(flops: float, carbon: float, divergence: float) -> tuple[Measurement, ...]:
+    values = {"flops": flops, "own.carbon": carbon, "divergence": divergence}
+    return tuple(Measurement(quantity=q, value=v, unit="1", source=Source.MEASURED) for q, v in values.items())
+
+
+def candidate(
+    number: int, *figures: float, lost: int = 1, state: CandidateState = CandidateState.COMPLETE
+) -> Candidate:
+    outcome = Outcome(state=state, drop=lost / 100, seen=100, lost=lost, gained=0, measurements=measured(*figures))
+    return Candidate(
+        id=number,
+        study_id=1,
+        number=number,
+        proposal=Proposal(config=Config.of({"layer": number}), origin=Origin.LADDER),
+        state=state,
+        outcome=outcome,
+        measurements=outcome.measurements,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rival", "rules_out"),
+    [
+        (candidate(3, 50, 50, 0.8), True),  # a tie in cost, less divergence by exactly a fifth
+        (candidate(3, 50, 50, 0.81), False),
+        (candidate(3, 51, 50, 0.1), False),  # costs more
+        (candidate(3, 50, 51, 0.1), False),  # costs more in what the caller brought
+        (candidate(3, 50, 50, 0.1, lost=3), False),  # breaks ε itself
+        (candidate(3, 50, 50, 0.1, state=CandidateState.STOPPED), False),
+    ],
+)
+def test_a_rival_costs_no_more_holds_and_diverges_less(rival: Candidate, *, rules_out: bool) -> None:
+    ours = measured(50, 50, 1.0)
+    far = candidate(1, 90, 90, 0.1)
+    assert Rivals(COSTS, 0.02).first(ours, [far, rival]) == (3 if rules_out else None)
+    assert Rivals((), 0.02).first(ours, [far, rival]) is None  # nothing to compare: each is measured to the end
