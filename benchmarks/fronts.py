@@ -50,6 +50,8 @@ def main() -> None:
         cache_dir = options.cache_dir or Path(scratch)
         workload = load_workload(spec, cache_dir=cache_dir, progress=lambda *_: None)
         field = Field(spec, workload, cache_dir)
+        for ratio in options.masks_at:
+            console.print(masks_at(field, ratio))
         for name, seed in missing(lines, spec, options.rows, options.seeds):
             line = identity(spec, name, seed) | run(field, name, seed, options.epsilon)
             with out.open("a") as file:
@@ -59,6 +61,13 @@ def main() -> None:
     these = [line for line in lines if identity(spec, line["row"], line["seed"]).items() <= line.items()]
     for epsilon in options.epsilon:
         console.print(table_of([line for line in these if str(epsilon) in line["scores"]], epsilon))
+
+
+def masks_at(field: Field, ratio: float) -> str:
+    """Return what the Fisher masks lose at a share of the FLOPs, to compare with what their authors' code loses."""
+    arena, config = field.arena("fisher"), field.masks.config(ratio)
+    drop, exact = arena.verified_of(config).drop, arena.prepared.space.costs["flops"].ratio(config)
+    return f"Fisher masks at {exact:.3f} of the FLOPs: a drop of {drop:+.4f} on the verification examples"
 
 
 def identity(spec: StudySpec, row: str, seed: int) -> Line:
@@ -149,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epsilon", type=float, nargs="+", default=EPSILONS, help="all judged from one search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", nargs="*", default=list(METHODS), choices=METHODS, metavar="ROW", help="some methods")
+    parser.add_argument("--masks-at", type=float, nargs="*", default=[], metavar="SHARE", help="try Fisher masks first")
     parser.add_argument("--out", type=Path, default=Path("fronts.jsonl"), help="finished rows, one JSON object a line")
     parser.add_argument("--cache-dir", type=Path, help="where banks are kept; by default they are made afresh")
     return parser

@@ -111,7 +111,7 @@ class Arena:
         chosen = choose_shortlist(
             candidates, is_feasible=lambda c: is_feasible(c, epsilon), cost_of=self.flops, epsilon=epsilon
         )
-        points = np.array([(self._verified_of(c).drop / epsilon, self.flops(c)) for c in chosen])
+        points = np.array([(self.verified_of(c.config).drop / epsilon, self.flops(c)) for c in chosen])
         held = points[points[:, 0] <= 1]
         return {
             "hypervolume": hypervolume(points, np.ones(2)),
@@ -119,6 +119,15 @@ class Arena:
             "certified": self._leanest_certified(chosen, epsilon),
             "held_share": len(held) / len(points),
         }
+
+    def verified_of(self, config: Config) -> Verified:
+        """Return what a config is on the verification examples; it runs there once."""
+        if config not in self._verified:
+            workload, found = self.prepared.workload, self._predictions(self.prepared.build(config))
+            labels = workload.verification.labels
+            self._verified[config] = verified(workload.metric, labels, self._dense_predictions, found)
+            trim_memory()
+        return self._verified[config]
 
     def is_feasible(self, candidate: Candidate) -> bool:
         """Whether the candidate's drop on the search examples is within the study's ε."""
@@ -146,18 +155,8 @@ class Arena:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
         alpha = verification_alpha(self.spec, self.prepared.workload.metric)
         sequence = in_sequence(chosen, self.flops)
-        passed = takewhile(lambda c: self._verified_of(c).p_value(epsilon) <= alpha, sequence)
+        passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= alpha, sequence)
         return min(map(self.flops, passed), default=1.0)
-
-    def _verified_of(self, candidate: Candidate) -> Verified:
-        if candidate.config not in self._verified:
-            workload = self.prepared.workload
-            found = self._predictions(self.prepared.build(candidate.config))
-            self._verified[candidate.config] = verified(
-                workload.metric, workload.verification.labels, self._dense_predictions, found
-            )
-            trim_memory()
-        return self._verified[candidate.config]
 
     @cached_property
     def _dense_predictions(self) -> NDArray[Any]:
