@@ -145,11 +145,15 @@ def fisher_masks(pipeline: Pipeline) -> FisherMasks:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the comparison: whose weights it takes, and what it proposes of a field at a seed."""
+    """A row of the comparison: whose weights it takes, and what it proposes of a field at a seed.
+
+    With `rivals` a candidate is stopped beside a better one, as a study does; others measure every candidate.
+    """
 
     weights: Weights
     proposer: Callable[[Field, int], Proposer]
     has_seed: bool = True
+    rivals: bool = False
 
 
 def _ours(field: Field, seed: int, *, climb: bool = True, refine: bool = True) -> Proposer:
@@ -192,9 +196,9 @@ def _iterative(field: Field, _seed: int) -> Proposer:
 
 
 METHODS: Mapping[str, Method] = {
-    "ours": Method("bank", _ours),
-    "ours without seeds": Method("bank", partial(_ours, climb=False)),
-    "ours without refinement": Method("bank", partial(_ours, refine=False)),
+    "ours": Method("bank", _ours, rivals=True),
+    "ours without seeds": Method("bank", partial(_ours, climb=False), rivals=True),
+    "ours without refinement": Method("bank", partial(_ours, refine=False), rivals=True),
     "random layers, our bank": Method("bank", partial(_raw_search, "bank", "random")),
     "uniform, our bank": Method("bank", partial(_uniform, "bank"), has_seed=False),
     "NSGA-II over magnitude": Method("magnitude", partial(_raw_search, "magnitude", "nsga2")),

@@ -5,8 +5,9 @@
 
 Every row searches once, at the largest ε; its candidates are then judged at every ε: a shortlist, the verification
 examples, the fixed sequence of certificates. A finished row is a line of the file and is not run again. Seconds are
-those of proposing and evaluating, an evaluation that another row made before included; `setup_s` is what the row's kind
-of weights took first. The curves are the hypervolume of (drop / ε, FLOPs ratio) on the search examples.
+those of proposing and evaluating, an evaluation that another row made before included (neighbours that one row screened
+cost the next ones nothing); `setup_s` is what the row's kind of weights took first. The curves are the hypervolume of
+(drop / ε, FLOPs ratio) on the search examples.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def run(field: Field, name: str, seed: int, epsilons: Sequence[float]) -> Line:
     method = METHODS[name]
     arena = field.arena(method.weights)
     proposer = Timed(method.proposer(field, seed))
-    candidates = arena.candidates(proposer)
+    candidates = arena.candidates(proposer, rivals=method.rivals)
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome]  # all of them: they are finished
     proposing = proposer.seconds[: len(candidates)]
     return {
