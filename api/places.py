@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from optimizer.errors import InputError
-from optimizer.families.names import MODELS
+from optimizer.families.names import names_of_places
 from optimizer.progress import Event, Listener
 from optimizer.spec import StudySpec
 
@@ -45,18 +45,8 @@ def is_below(place: Path, roots: Sequence[Path]) -> bool:
 
 def local_places(spec: StudySpec) -> dict[str, str]:
     """Return what a study names on this machine, by field."""
-    named = {
-        "model": spec.model,
-        "data": spec.data,
-        "verification_data": spec.verification_data,
-        "weights": spec.weights,
-    }
-    return {
-        field: name
-        for field, name in named.items()
-        if name is not None and (field, name) not in {("model", known) for known in MODELS}
-        and (field in FILES or looks_like_a_path(name))
-    }  # fmt: skip
+    named = names_of_places(spec)
+    return {field: name for field, name in named.items() if field in FILES or looks_like_a_path(name)}
 
 
 class Places:

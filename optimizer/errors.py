@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 MOST_LISTED = 10
 
@@ -20,6 +21,17 @@ class InputError(OptimizerError, ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+@contextmanager
+def about(field: str, *, instead_of: str) -> Iterator[None]:
+    """Have every `InputError` inside name `field`; an error about something else than `instead_of` names both."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error).removeprefix(f"{field}: ").removeprefix(f"{instead_of}: ")
+        error.field, error.args = field, (f"{field}: {text}",)
+        raise
 
 
 class UnknownNameError(InputError):

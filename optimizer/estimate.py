@@ -72,7 +72,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     passes = _preparing(pipeline, tokens) + _searching(spec, pipeline, tokens)
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
     if spec.recover != "none":
-        passes += _recovering(spec) * float(workload.train().lengths.sum())
+        passes += _recovering(spec, workload) * float(workload.train().lengths.sum())
     seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
     search_s = _searching(spec, pipeline, tokens) * token_s
     if spec.timeout is not None:
@@ -108,12 +108,13 @@ def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float])
     return spec.trials * MEAN_COST * (tokens["search"] + screened)
 
 
-def _recovering(spec: StudySpec) -> float:
+def _recovering(spec: StudySpec, workload: Workload) -> float:
     """Return the passes of a dense model over the training examples that take as long as the recovery."""
+    teacher = 1.0 if workload.teacher is None else workload.teacher.flops / workload.family.flops(workload.model)
     if spec.recover == "distill":
         epochs = spec.recover_epochs + len(RATES) * BRIEF
-        return sum(1 + budget * BACKWARD for budget in BUDGETS) * epochs
-    return SIZE * spec.recover_epochs * (1 + MEAN_COST * BACKWARD)
+        return sum(teacher + budget * BACKWARD for budget in BUDGETS) * epochs
+    return SIZE * spec.recover_epochs * (teacher + MEAN_COST * BACKWARD)
 
 
 def _screening(workload: Workload, tokens: Mapping[str, float]) -> float:

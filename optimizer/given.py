@@ -59,6 +59,11 @@ class Given:
         return frozenset(field.name for field in fields(self) if getattr(self, field.name) not in (None, ()))
 
     @property
+    def without_model(self) -> Given:
+        """The same for another model, which is loaded by its name."""
+        return replace(self, model=None, processor=None, checkpoint=None)
+
+    @property
     def loaded(self) -> tuple[str, ...]:
         """Which of `data` and `model` are in memory alone."""
         return tuple(sorted({LOADED[name] for name in self.names & LOADED.keys()}))

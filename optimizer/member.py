@@ -210,6 +210,7 @@ class RunResult(View):
     state: str
     error: str | None = None  # why it failed or stopped
     model: str
+    teacher: str | None = None  # whose answers trained members learned; None: the dense model's
     task: str
     epsilon: float
     seed: int

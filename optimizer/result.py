@@ -24,6 +24,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         state=study.state.value,
         error=study.error,
         model=spec.model,
+        teacher=spec.teacher,
         task=spec.task,
         epsilon=spec.epsilon,
         seed=spec.seed,

@@ -204,6 +204,11 @@ class StudySpec(Frozen):
         title="Epochs of that training",
         description="Epochs of each training with `recover`; for distill also a fraction of one, such as 0.25.",
     )
+    teacher: Annotated[Place | None, Shown(SEARCH)] = Field(
+        None,
+        description="Another checkpoint of the same task, whose answers are learned with `recover`: short name, hub id "
+        "or local directory; default: the dense model.",
+    )
     limits: Annotated[Limits, Shown(LIMITS, option="max-{}")] = Limits()
 
     batch_sizes: Annotated[

@@ -13,8 +13,10 @@ from studies.records import Study
 
 
 def fingerprints(workload: Workload) -> dict[str, str]:
-    """Return the hashes of the weights and of each role's examples."""
-    return {"weights": workload.subject.weights_hash, **{r: e["hash"] for r, e in workload.examples_record.items()}}
+    """Return the hashes of the weights, of the teacher's where there is one, and of each role's examples."""
+    teacher = {} if workload.teacher is None else {"teacher": workload.teacher.weights_hash}
+    examples = {role: each["hash"] for role, each in workload.examples_record.items()}
+    return {"weights": workload.subject.weights_hash, **teacher, **examples}
 
 
 def refuse_changes(study: Study, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:

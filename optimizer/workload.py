@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from objectives.metrics import Metric
 from optimizer.families.family import Family
@@ -24,11 +25,26 @@ ROLES = ("calibration", "search", "verification")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A model in evaluation mode whose answers the students learn, on their device; `flops` of one inference.
+
+    With `has_layers` the layers that read what is pruned are those of the dense model, and as wide.
+    """
+
+    model: nn.Module
+    weights_hash: str
+    flops: float
+    has_layers: bool
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """What a study works on. `search_answers` are the dense model's on the search examples.
 
     `train` prepares what is left for training. `fresh` reads unlabelled examples that neither the study has seen nor a
-    collection of fingerprints names. `criterion` and `objectives` are those given in Python.
+    collection of fingerprints names. `brings_head`: the model came with a head for the task. `criterion` and
+    `objectives` are those given in Python. Without a `teacher` students learn from the dense model.
     """
 
     subject: Subject
@@ -38,6 +54,8 @@ class Workload:
     search_answers: np.ndarray[Any, np.dtype[np.float32]]
     notes: tuple[str, ...]
     fresh: Callable[[Path, Collection[bytes]], Fresh]
+    brings_head: bool = True
+    teacher: Teacher | None = None
     criterion: Criterion | None = None
     objectives: tuple[OwnObjective, ...] = ()
 

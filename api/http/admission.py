@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api.http.problems import ProblemError
 from api.http.settings import Settings
-from api.places import OUTSIDE, is_below, local_places, looks_like_a_path, resolved
+from api.places import FILES, OUTSIDE, is_below, local_places, looks_like_a_path, resolved
 from optimizer.families.names import MODELS, check_names
 from optimizer.spec import StudySpec
 
@@ -19,12 +19,12 @@ def admit(spec: StudySpec, settings: Settings) -> StudySpec:
     Raises `ProblemError` 403 for a path outside the roots or a hub id that is not allowed, `UnknownNameError` and
     `InputError` for names and directories that cannot work.
     """
-    if spec.model not in MODELS:
-        _admit_place("model", spec.model, settings)
-    elif repository := MODELS[spec.model]:
-        _admit_hub_id("model", repository, settings)
-    if spec.weights is not None:
-        _admit_path("weights", spec.weights, settings)
+    _admit_checkpoint("model", spec.model, settings)
+    if spec.teacher is not None:
+        _admit_checkpoint("teacher", spec.teacher, settings)
+    for field in FILES:
+        if name := getattr(spec, field):
+            _admit_path(field, name, settings)
     if spec.data is not None:
         _admit_place("data", spec.data, settings)
     spec = spec.model_copy(update={field: str(resolved(name)) for field, name in local_places(spec).items()})
@@ -38,6 +38,13 @@ def admit_file(field: str, name: str, settings: Settings) -> Path:
     if not place.exists():
         raise ProblemError(422, f"{field}: there is no {name}", field=field)
     return place
+
+
+def _admit_checkpoint(field: str, name: str, settings: Settings) -> None:
+    if name not in MODELS:
+        _admit_place(field, name, settings)
+    elif repository := MODELS[name]:
+        _admit_hub_id(field, repository, settings)
 
 
 def _admit_place(field: str, name: str, settings: Settings) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, about
 from optimizer.families.encoders.checkpoint import check_lengths
 from optimizer.families.encoders.models import BUILT_IN, SHORT_NAMES, check_model_name
-from optimizer.families.networks.names import IMAGE_MODEL_NAMES, check_image_names, is_of_images, refuse
+from optimizer.families.networks.names import (
+    IMAGE_MODEL_NAMES,
+    check_image_model,
+    check_image_names,
+    is_of_images,
+    refuse,
+)
 from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
 from optimizer.tasks.images.known import IMAGE_TASKS
@@ -17,6 +23,7 @@ from optimizer.tasks.texts.split_files import check_data, check_more
 
 MODELS: Mapping[str, str | None] = {BUILT_IN: None, **SHORT_NAMES, **dict.fromkeys(IMAGE_MODEL_NAMES)}
 """Short names with their hub ids, None where the network is defined or trained here."""
+CHECKPOINTS = ("model", "teacher")  # fields that take a short name, a hub id or a directory
 TASK_NAMES = (*TASKS, *IMAGE_TASKS)
 
 
@@ -32,6 +39,8 @@ def check_names(spec: StudySpec, given: Collection[str] = ()) -> None:
     """
     is_of_images = is_image_study(spec, given)
     check_structure(spec, is_of_images=is_of_images)
+    if spec.teacher is not None:
+        _check_teacher(spec, spec.teacher, is_of_images=is_of_images)
     if "metric" in given:
         refuse(spec.metric, "metric", "the metric was given in Python")
     if is_of_images:
@@ -55,8 +64,29 @@ def with_absolute_paths(spec: StudySpec, given: Collection[str] = ()) -> StudySp
 
     A study that stores them can be resumed from any directory. The name of a model `given` in Python is only a label.
     """
-    is_label = spec.model in MODELS or bool({"model", "checkpoint"} & {*given})
-    model = None if is_label else spec.model
-    named = {"model": model, "weights": spec.weights, "data": spec.data, "verification_data": spec.verification_data}
-    here = {field: name for field, name in named.items() if name and Path(name).exists()}
+    labels = {"model"} if {"model", "checkpoint"} & {*given} else set()
+    named = {field: name for field, name in names_of_places(spec).items() if field not in labels}
+    here = {field: name for field, name in named.items() if Path(name).exists()}
     return spec.model_copy(update={field: str(Path(name).absolute()) for field, name in here.items()})
+
+
+def names_of_places(spec: StudySpec) -> dict[str, str]:
+    """Return what a spec names that may be on this machine, by field: all but short names."""
+    named = {field: getattr(spec, field) for field in (*CHECKPOINTS, "weights", "data", "verification_data")}
+    return {
+        field: name
+        for field, name in named.items()
+        if name is not None and not (field in CHECKPOINTS and name in MODELS)
+    }
+
+
+def _check_teacher(spec: StudySpec, name: str, *, is_of_images: bool) -> None:
+    if spec.recover == "none":
+        raise InputError("teacher", "teaches with `recover` alone; give `recover=distill`, or leave it out")
+    if is_of_images and name in IMAGE_MODEL_NAMES:
+        raise InputError("teacher", f"{name} is an architecture without training; give a directory or hub id")
+    with about("teacher", instead_of="model"):
+        if is_of_images:
+            check_image_model(spec.model_copy(update={"model": name, "weights": None}))
+        else:
+            check_model_name(name)

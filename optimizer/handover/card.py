@@ -9,7 +9,7 @@ from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.headline import in_doubt
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
-from studies.records import Verdict
+from studies.records import Origin, Verdict
 
 VERDICTS = {
     Verdict.CERTIFIED: "certified: the drop is within ε with 95 % confidence, for all certified members together",
@@ -54,6 +54,7 @@ def model_card(
         f"**{VERDICTS[member.verdict]}.**",
         "",
         *_about_masks(member),
+        *_about_training(member, result),
         "| | dense | this model |",
         "|---|---|---|",
         *_rows(member, result),
@@ -93,6 +94,13 @@ def _about_masks(member: Member) -> list[str]:
         "Parameters exclude the zeros; the size is that of the smallest storage, so the file is larger.",
         "",
     ]
+
+
+def _about_training(member: Member, result: RunResult) -> list[str]:
+    if member.origin != Origin.RECOVER:
+        return []
+    teacher = "the dense model" if result.teacher is None else _public(result.teacher)
+    return [f"Pruned, then trained for {_figure(member.training_seconds, '.0f', ' s')}: it learned from {teacher}.", ""]
 
 
 def _rows(member: Member, result: RunResult) -> list[str]:

@@ -1,1 +1,1 @@
-"""Recovery: pruned models are trained with the dense one as teacher. Each result is a candidate of its own."""
+"""Recovery: pruned models learn from the dense one or another teacher. Each result is a candidate of its own."""

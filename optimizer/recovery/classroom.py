@@ -1,4 +1,4 @@
-"""A classroom: the dense model teaches pruned ones, each at the learning rate that is best for it."""
+"""A classroom: one teacher has pruned models as students, each at the learning rate that is best for it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class Classroom:
     def __init__(self, recovery: Recovery) -> None:
         self._workload, self._held_out, self._folder = recovery.prepared.workload, recovery.held_out, recovery.folder
         self._train_examples = recovery.train
-        written = [path for group in recovery.prepared.groups for path in group.consumers]
-        self._lesson = Lesson(self._workload.task, self._workload.model, tuple(dict.fromkeys(written)))
-        self._wanted = predict(self._workload.model, self._held_out, self._workload.task)
+        teacher = recovery.teacher
+        written = [path for group in recovery.prepared.groups for path in group.consumers if teacher.has_layers]
+        self._lesson = Lesson(self._workload.task, teacher.model, tuple(dict.fromkeys(written)))
+        self._wanted, self._teacher = predict(teacher.model, self._held_out, self._workload.task), teacher.weights_hash
         settings = partial(DistillSettings, seed=recovery.spec.seed)
         self._brief = {rate: settings(learning_rate=rate, epochs=BRIEF) for rate in RATES}
         self._full = {rate: settings(learning_rate=rate, epochs=recovery.spec.recover_epochs) for rate in RATES}
@@ -61,7 +62,8 @@ class Classroom:
         self, model: nn.Module, parent: Candidate, settings: DistillSettings, report: Callable[[int], None]
     ) -> float:
         """Train a model and return its seconds."""
-        made_of = [self._workload.subject.weights_hash, parent.config.digest, self._train_examples.hash, settings]
+        of_models = [self._workload.subject.weights_hash, self._teacher, parent.config.digest]
+        made_of = [*of_models, self._train_examples.hash, settings]
         key = sha256(repr(made_of).encode()).hexdigest()[:24]
         checkpoint = Checkpoint(self._folder / STATES.replace("*", key), key)
         distill(model, self._train_examples, self._lesson, settings, checkpoint=checkpoint, progress=report)

@@ -1,4 +1,4 @@
-"""Fine-tuning of the shortlist: each member learns labels and the dense model's answers, in equal parts."""
+"""Fine-tuning of the shortlist: each member learns labels and the teacher's answers, in equal parts."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def _train(recovery: Recovery, model: nn.Module) -> Taken:
         task=workload.task,
         settings=settings,
         progress=lambda _done, _total: None,
-        teacher=workload.model,
+        teacher=recovery.teacher.model,
     )
     return Taken(examples=result.steps * settings.batch_size, seconds=result.seconds)

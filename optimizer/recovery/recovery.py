@@ -21,6 +21,7 @@ from optimizer.prepare import Prepared
 from optimizer.recovery.weights import WEIGHTS, build_candidate, folder_of, keep_weights
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.workload import Teacher
 from search_spaces.config import Form
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
@@ -76,6 +77,18 @@ class Recovery:
         """Where the study's trained weights are."""
         return folder_of(self.cache_dir, self.study)
 
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The model that the students learn from: the dense one, unless the study names another."""
+        workload = self.prepared.workload
+        return workload.teacher or Teacher(
+            model=workload.model,
+            weights_hash=workload.subject.weights_hash,
+            flops=self.prepared.space.costs["flops"].dense,
+            has_layers=True,
+            note="",
+        )
+
     def build(self, candidate: Candidate) -> nn.Module:
         """Return the candidate's model; a recovered candidate gets its trained weights."""
         return build_candidate(candidate, self.pipeline, cache_dir=self.cache_dir, study=self.study)
@@ -125,7 +138,7 @@ class Recovery:
     def _with_training(self, outcome: Outcome, model: nn.Module, taken: Taken, weights: str) -> Outcome:
         """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
         workload = self.prepared.workload
-        per_example = BACKWARD * workload.family.flops(model) + self.prepared.space.costs["flops"].dense
+        per_example = BACKWARD * workload.family.flops(model) + self.teacher.flops
         joules = modelled_energy(
             flops=taken.examples * per_example,
             bytes_moved=0.0,

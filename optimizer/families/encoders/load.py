@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from optimizer.families.encoders.texts import TextRequests
 from optimizer.families.encoders.tokenizer import check_tokens, load_tokenizer
 from optimizer.families.names import check_names, is_image_study
 from optimizer.families.subject import Subject
+from optimizer.families.teachers import teacher_of
 from optimizer.given import NOTHING, Given
 from optimizer.spec import StudySpec
 from optimizer.tasks.baseline import check_labels
@@ -46,8 +49,7 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
     if is_image_study(spec, given.names):
         from optimizer.families.networks.load import load_image_workload  # a study of texts needs none of it
 
-        found = load_image_workload(spec, cache_dir=cache_dir, progress=progress, given=given)
-        return replace(found, criterion=given.criterion, objectives=given.objectives)
+        return _with_teacher(spec, partial(load_image_workload, cache_dir=cache_dir, progress=progress), given)
     data = read_splits(spec, source_of(spec, given), given.texts)
     trains_a_head = not (checkpoint_of(spec, cache_dir, progress, given).has_head or spec.allow_untrained)
     splits = cut(
@@ -58,8 +60,18 @@ def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given
         verification=spec.verification_examples,
         hold_out=held_out if trains_a_head else None,
     )
-    found = workload_of(spec, data.source, splits, cache_dir=cache_dir, progress=progress, given=given)
-    return replace(found, criterion=given.criterion, objectives=given.objectives)
+    load = partial(workload_of, source=data.source, splits=splits, cache_dir=cache_dir, progress=progress)
+    return _with_teacher(spec, load, given)
+
+
+def _with_teacher(spec: StudySpec, load: Callable[..., Workload], given: Given) -> Workload:
+    """Load the dense model, and the teacher where the spec names one."""
+    found = load(spec, given=given)
+    found = replace(found, criterion=given.criterion, objectives=given.objectives)
+    if spec.teacher is None:
+        return found
+    teacher = teacher_of(found, spec, partial(load, given=given.without_model))
+    return replace(found, teacher=teacher, notes=(*found.notes, teacher.note))
 
 
 def source_of(spec: StudySpec, given: Given = NOTHING) -> Source:
@@ -120,6 +132,7 @@ def workload_of(
         model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
     name_labels(model, names)
     model.config.update(roles["search"].told)
+    called = tuple(names[i] for i in sorted(names))
     own_names = names if checkpoint.has_head else None
     search_answers = dense_answers(model, task, roles["search"], own_names, allow_untrained=spec.allow_untrained)
     length = spec.sequence_length or int(np.median(roles["search"].lengths))
@@ -141,9 +154,8 @@ def workload_of(
         verification=roles["verification"],
         train=lambda: tokenised("train"),
         search_answers=search_answers,
-        fresh=lambda path, known: fresh_texts(
-            path, source, encoder, splits, tuple(names[i] for i in sorted(names)), known
-        ),
+        fresh=lambda path, known: fresh_texts(path, source, encoder, splits, called, known),
+        brings_head=checkpoint.has_head,
         notes=(
             *splits.notes,
             *order_note(splits.search.names, names, splits.search.present),

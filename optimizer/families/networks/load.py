@@ -87,6 +87,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         train=lambda: rest,
         search_answers=search_answers,
         fresh=lambda path, known: fresh_images(path, data, known, processor),
+        brings_head=dense.learning_rate is None,
         notes=(
             *((CUT,) if dense.learning_rate else ()),
             *data.notes,

@@ -62,7 +62,7 @@ def check_image_names(spec: StudySpec, *, has_model: bool = False, has_images: b
     if has_model:
         refuse(spec.weights, "weights", "a network given in Python brings its own")
     else:
-        _check_model(spec)
+        check_image_model(spec)
     if has_images:
         refuse(spec.data, "data", "the images were given in Python")
     elif spec.task not in IMAGE_TASKS and spec.data is None:
@@ -107,7 +107,8 @@ def refuse(value: object, option: str, reason: str) -> None:
         raise InputError(option, f"{reason}; leave it out")
 
 
-def _check_model(spec: StudySpec) -> None:
+def check_image_model(spec: StudySpec) -> None:
+    """Check the name of a network, and of its file of weights. Raises `InputError`."""
     if spec.weights is not None:
         _check_weights(spec.model, Path(spec.weights))
     if spec.model in FROM_TORCHVISION:

@@ -1,8 +1,9 @@
-"""Distillation as part of a study, on a tiny random model whose own answers are the labels."""
+"""Distillation as part of a study, on a tiny random model whose own answers are the labels; a deeper one teaches."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,16 +11,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny_checkpoints import save_data, save_tiny
+from tiny_teachers import deeper, saved
 
 from optimizer.certification import stored_list
+from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import load_pruned
 from optimizer.member import RunResult
 from optimizer.progress import CancelledError, Event
+from optimizer.recovery import classroom
 from optimizer.recovery.classroom import STATES
 from optimizer.recovery.distilled import BUDGETS
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
+from optimizer.training.teacher import Lesson
 from search_spaces.config import Form
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState
@@ -73,6 +78,9 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("optimizer.recovery.distilled.BUDGETS", BUDGETS[:3])
+    lessons = listened(monkeypatch)
+    place = saved(Path(spec.model), tmp_path / "deep", deeper)
+    spec = spec.model_copy(update={"teacher": str(place)})
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     whole = optimize(spec, store=store, cache_dir=tmp_path / "one", study="whole")
     stages: list[Event] = []
@@ -80,6 +88,7 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
         optimize(spec, store=store, cache_dir=tmp_path / "two", study="halted", listener=cancel_at("recover", 3))
     states = (tmp_path / "two" / "recovered" / "halted").glob(STATES)
     assert [torch.load(state, weights_only=True)["learner"]["steps"] for state in states] == [1, 1, 1]
+    refuse_another_teacher(Path(spec.model), place, lambda: resume("halted", store=store, cache_dir=tmp_path / "two"))
     with pytest.raises(CancelledError):
         resume("halted", store=store, cache_dir=tmp_path / "two", listener=until_recovered(stages))
     continued = resume("halted", store=store, cache_dir=tmp_path / "two")
@@ -99,7 +108,33 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     number = next(m.candidate for m in whole.front if m.origin == "recover")
     export_candidate(store, store.study("whole"), number, tmp_path / "export", cache_dir=tmp_path / "one")
     assert load_pruned(tmp_path / "export") is not None
+    assert "it learned from deep." in (tmp_path / "export" / "README.md").read_text()
+    assert {(lesson.teacher.config.num_hidden_layers, tuple(lesson.paths)) for lesson in lessons} == {(3, ())}
+    assert whole.teacher == str(place)
+    assert any("learn from deep (accuracy 0." in note and "its outputs alone" in note for note in whole.notes)
     store.close()
+
+
+def listened(monkeypatch: pytest.MonkeyPatch) -> list[Lesson]:
+    """Return the lessons of all trainings from now on."""
+    lessons: list[Lesson] = []
+    learn = classroom.distill
+
+    def listen(model: torch.nn.Module, examples: object, lesson: Lesson, *rest: object, **more: object) -> None:
+        lessons.append(lesson)
+        learn(model, examples, lesson, *rest, **more)
+
+    monkeypatch.setattr(classroom, "distill", listen)
+    return lessons
+
+
+def refuse_another_teacher(model: Path, place: Path, ask: Callable[[], object]) -> None:
+    kept = place.rename(place.with_name("kept"))
+    shutil.copytree(model, place)
+    with pytest.raises(InputError, match="teacher changed since 'halted' began"):
+        ask()
+    shutil.rmtree(place)
+    kept.rename(place)
 
 
 def check_candidates(made: list[Candidate], known: Sequence[Candidate]) -> None:
