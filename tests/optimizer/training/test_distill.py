@@ -82,6 +82,7 @@ class School:
         settings: DistillSettings = SETTINGS,
         key: str = "a training",
         stop_at: int | None = None,
+        lesson: Lesson | None = None,
     ) -> list[int]:
         """Train a student, and return the numbers of the steps taken."""
         steps: list[int] = []
@@ -95,7 +96,7 @@ class School:
             distill(
                 student,
                 self.examples,
-                Lesson(TASK, self.teacher, PATHS),
+                lesson or Lesson(TASK, self.teacher, PATHS),
                 settings,
                 checkpoint=Checkpoint(self.folder / key, key),
                 progress=progress,
@@ -153,6 +154,22 @@ def test_an_interrupted_training_continues_with_the_step_that_is_next(school: Sc
     assert are_equal(continued, whole)
     assert school.taught(finished) == []
     assert are_equal(finished, whole)
+
+
+@pytest.mark.parametrize(("room", "asked"), [(2**30, range(13, 14)), (200_000, range(14, 26)), (0, range(26, 27))])
+def test_what_the_teacher_said_once_is_kept_while_there_is_room(
+    room: int, asked: range, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.training.teacher.MOST_KEPT", room)
+    calls: list[None] = []
+    lesson, (first, another, alone) = Lesson(TASK, school.teacher, PATHS), (damaged(school.teacher) for _ in range(3))
+    counting = school.teacher.register_forward_hook(lambda *_: calls.append(None))
+    school.taught(first, lesson=lesson, key="first")
+    school.taught(another, lesson=lesson, key="another")
+    counting.remove()
+    assert len(calls) in asked
+    school.taught(alone)
+    assert are_equal(another, alone)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no state"])
