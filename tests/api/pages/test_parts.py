@@ -46,7 +46,7 @@ def test_importance_says_n_and_method_or_that_there_are_too_few(finished: Place,
     assert {one["quantity"]: one["groups"] for one in few} == {"drop": [], "flops": []}
     assert "too few" in part(finished, "/studies/first/importance")
     with place.client() as client:
-        client.submit(place.spec(trials=24, epsilon=0.9), name="many")
+        client.submit(place.spec(trials=30, epsilon=0.9), name="many")
     assert httpx.get(f"{place.url}/v1/studies/many/importance").status_code == 409
     assert "There are no measurements yet" in part(place, "/studies/many/importance")
     place.work()
