@@ -21,9 +21,8 @@ from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
-from optimizer.training.learner import Learner, linear_schedule
+from optimizer.training.learner import Learner, Loss, linear_schedule
 from optimizer.training.loop import Loop
-from optimizer.training.teacher import Lesson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class DistillSettings:
 def distill(
     model: nn.Module,
     examples: AnyExamples,
-    lesson: Lesson,
+    lesson: Loss,
     settings: DistillSettings,
     *,
     checkpoint: Checkpoint,
@@ -86,7 +85,7 @@ def _batches(examples: AnyExamples, settings: DistillSettings, total: int) -> li
     return batches[:total]
 
 
-def _learner(model: nn.Module, lesson: Lesson, settings: DistillSettings, total: int) -> Learner:
+def _learner(model: nn.Module, lesson: Loss, settings: DistillSettings, total: int) -> Learner:
     frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) not in frozen)
