@@ -8,7 +8,7 @@ from optimizer.fronts import front_of
 from optimizer.member import RunResult, StoppedEarly
 from optimizer.spec import StudySpec
 from optimizer.views import baseline_view
-from studies.records import Candidate, CandidateState, Study
+from studies.records import Candidate, CandidateState, Origin, Study
 from studies.store import StudyStore
 
 
@@ -54,7 +54,8 @@ def _notes(study: Study) -> tuple[str, ...]:
 
 
 def _stopped_early(candidates: Sequence[Candidate], n: int) -> StoppedEarly:
-    finished = [candidate.outcome for candidate in candidates if candidate.outcome is not None]
+    own = (candidate for candidate in candidates if candidate.proposal.origin is not Origin.TRANSFER)
+    finished = [candidate.outcome for candidate in own if candidate.outcome is not None]
     seen, whole = sum(outcome.seen for outcome in finished), n * len(finished)
     return StoppedEarly(
         candidates=sum(outcome.state is CandidateState.STOPPED for outcome in finished),

@@ -16,6 +16,13 @@ from optimizer.views import Measured
 from studies.records import Candidate
 
 SMALLER = 0.8  # share of the other's divergence
+REASON = "costs no more and diverges less by a fifth at least"  # stored with the outcome, after the rival's number
+
+
+def was_ruled_out(candidate: Candidate) -> bool:
+    """Whether a rival of its own study stopped a candidate, so that its own drop decides nothing."""
+    outcome = candidate.outcome
+    return outcome is not None and outcome.reason is not None and outcome.reason.endswith(REASON)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
-from optimizer.transfer import check_source, decided, transferred
+from optimizer.transfer import check_source, transfer
 from optimizer.unchanged import fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
 from optimizer.views import Measured
@@ -115,6 +115,8 @@ def resume(
         workload = _load(spec, cache_dir, listener, given)
         refuse_changes(found, spec, workload, cache_dir)
         refuse_other_metric(found, workload)
+        if not store.candidates(found.id):  # what a worker begins was not checked when it was queued
+            check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
         if epsilon is not None:
@@ -200,6 +202,8 @@ class StudyRun:
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
         self._record_strain(prepared)
+        if self._spec.start_from is not None:
+            self._note(transfer(self._spec.start_from, self._study, self._store, prepared, self._spec))
         self._search(prepared)
         self._verify(prepared)
 
@@ -270,7 +274,6 @@ class StudyRun:
     def _search(self, prepared: Prepared) -> None:
         if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):
             return  # the shortlist is fixed: verification examples may have been seen, so the search is over
-        self._transfer(prepared)
         budget = Budget(
             trials=self._spec.trials,
             timeout_s=self._spec.timeout,
@@ -288,18 +291,6 @@ class StudyRun:
         self._store.update_study(self._study.id, context={"search_ended": found.ended})
         if found.ended:
             self._stages.tell(Event(stage="ended", text=found.ended))
-
-    def _transfer(self, prepared: Prepared) -> None:
-        """Take the candidates of the study to start from, once."""
-        source = self._spec.start_from
-        if source is None:
-            return
-        if not self._store.candidates(self._study.id):
-            known = decided(self._store.study(source), self._store, self._spec.epsilon)
-            for proposal, outcome in transferred(prepared, known, self._spec.trials):
-                self._store.finish_candidate(self._store.start_candidate(self._study.id, proposal).id, outcome)
-        taken = [c for c in self._store.candidates(self._study.id) if c.proposal.origin is Origin.TRANSFER]
-        self._note(f"{len(taken)} candidates with their drops on the search examples were taken from {source!r}")
 
     def _announce(self, candidate: Candidate) -> None:
         done, total = candidate.number + 1, self._spec.trials

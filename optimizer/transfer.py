@@ -16,10 +16,11 @@ from optimizer.errors import InputError
 from optimizer.feasible import is_undecided
 from optimizer.given import Given
 from optimizer.prepare import Prepared
+from optimizer.rivals import was_ruled_out
 from optimizer.search.space import SearchSpace
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-from studies.records import Candidate, Origin, Outcome, Proposal, Study
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyNotFoundError, StudyStore
 
 OWN_SHARE = 1 / 6  # of the candidates: what the new study evaluates itself at least
@@ -44,6 +45,32 @@ def check_source(
         raise InputError("start_from", f"{source.slug!r} has no evaluated candidate yet")
 
 
+def transfer(name: str, study: Study, store: StudyStore, prepared: Prepared, spec: StudySpec) -> str:
+    """Store the candidates that a study takes from the one called `name` and return the note that says so.
+
+    A run that was killed meanwhile takes the rest; once the study has a candidate of its own, nothing is taken.
+    """
+    made = store.candidates(study.id)
+    source = _older(name, study, store)
+    if source and all(c.proposal.origin is Origin.TRANSFER and not c.shortlisted for c in made):
+        known = {candidate.config: candidate for candidate in made}
+        for proposal, outcome in transferred(prepared, decided(source, store, spec.epsilon), spec.trials):
+            candidate = known.get(proposal.config) or store.start_candidate(study.id, proposal)
+            if candidate.state is CandidateState.RUNNING:
+                store.finish_candidate(candidate.id, outcome)
+    taken = sum(c.proposal.origin is Origin.TRANSFER for c in store.candidates(study.id))
+    return f"candidates taken from {name!r} with their drops on the search examples: {taken}"
+
+
+def _older(name: str, study: Study, store: StudyStore) -> Study | None:
+    """Return the study called `name`; None where it was deleted, even if one younger than `study` has its name."""
+    try:
+        found = store.study(name)
+    except StudyNotFoundError:
+        return None
+    return found if found.id < study.id else None
+
+
 def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprints: Mapping[str, str]) -> None:
     known, theirs = source.context.get("fingerprints", {}), StudySpec.stored(source.spec)
     others = [role for role in SAME_ROLES if known.get(role) != fingerprints.get(role)]
@@ -56,7 +83,7 @@ def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprin
 
 
 def decided(source: Study, store: StudyStore, epsilon: float) -> list[Candidate]:
-    """Return the candidates of a study's search whose outcome is the same at another ε."""
+    """Return the candidates of a study's search whose outcome is the same at another ε and beside other candidates."""
     own = StudySpec.stored(source.spec).epsilon
     return [
         c
@@ -65,6 +92,7 @@ def decided(source: Study, store: StudyStore, epsilon: float) -> list[Candidate]
         and c.outcome.drop is not None
         and c.proposal.origin is not Origin.RECOVER
         and not is_undecided(c, epsilon, own)
+        and not was_ruled_out(c)
     ]
 
 

@@ -32,7 +32,7 @@ from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetu
 from search_spaces.config import Form
 from search_spaces.transforms.units.damping import mark_strained
 from studies.opening import open_store
-from studies.records import CandidateState, Origin, StudyState, Verdict
+from studies.records import Candidate, CandidateState, Origin, Outcome, StudyState, Verdict
 from studies.store import StudyExistsError, StudyLostError
 
 SIZES = {"train": 300, "validation": 260, "test": 240}
@@ -225,7 +225,7 @@ def test_little_time_to_measure_still_takes_six_rounds(assets: Path, tmp_path: P
 
 
 def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
-    assets: Path, finished: tuple[Path, RunResult, list[Event]]
+    assets: Path, finished: tuple[Path, RunResult, list[Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, _, _ = finished
     store = open_store(f"sqlite:///{root}/s.sqlite")
@@ -242,7 +242,21 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
     ):
         with pytest.raises(InputError, match=f"start_from: .*{said}"):
             start(**wrong)
-    result = start()
+    queued = spec(assets, start_from="first", criterion="taylor").model_dump(mode="json")
+    store.create_study("queued", queued, state=StudyState.QUEUED)
+    with pytest.raises(InputError, match="'first' differs in criterion"):  # as a worker begins it
+        resume("queued", store=store, cache_dir=root / "cache")
+    writes, finish = iter(range(3)), store.finish_candidate
+
+    def killed(candidate_id: int, outcome: Outcome) -> Candidate:
+        if next(writes) == 2:
+            raise KeyboardInterrupt
+        return finish(candidate_id, outcome)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(store), "finish_candidate", lambda _store, *given: killed(*given))
+        start()
+    result = resume("second", store=store, cache_dir=root / "cache")
     theirs = {c.config: c for c in store.candidates(store.study("first").id)}
     made = store.candidates(store.study("second").id)
     taken = [c for c in made if c.proposal.origin is Origin.TRANSFER]
@@ -255,7 +269,9 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
         assert (candidate.outcome.drop, candidate.outcome.seconds) == (source.drop, 0)
         assert {m.quantity for m in candidate.measurements} >= {"parameters", "divergence", "drop"}
     assert all(c.verification is not None for c in made if c.shortlisted)
-    assert any("were taken from 'first'" in note for note in result.notes)
+    assert f"candidates taken from 'first' with their drops on the search examples: {len(taken)}" in result.notes
+    own = [c.outcome.seen for c in made if c.outcome is not None and c.proposal.origin is not Origin.TRANSFER]
+    assert result.stopped_early.examples_saved == pytest.approx(1 - sum(own) / len(own) / SIZES["validation"], abs=0.01)
     store.close()
 
 
