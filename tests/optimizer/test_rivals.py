@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from objectives.measurement import Measurement, Source
-from optimizer.rivals import Rivals
+from optimizer.rivals import REASON, Rivals, was_ruled_out
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 
@@ -48,3 +50,11 @@ def test_a_rival_costs_no_more_holds_and_diverges_less(rival: Candidate, *, rule
     far = candidate(1, 90, 90, 0.1)
     assert Rivals(COSTS, 0.02).first(ours, [far, rival]) == (3 if rules_out else None)
     assert Rivals((), 0.02).first(ours, [far, rival]) is None  # nothing to compare: each is measured to the end
+
+
+def test_a_study_that_starts_from_this_one_tells_a_rival_s_stop_from_the_candidate_s_own() -> None:
+    stopped = candidate(3, 50, 50, 0.8, state=CandidateState.STOPPED)
+    assert stopped.outcome is not None
+    by_rival = replace(stopped, outcome=replace(stopped.outcome, reason=f"#1 {REASON}"))
+    by_drop = replace(stopped, outcome=replace(stopped.outcome, reason="drop above 0.02 after 99 examples"))
+    assert [was_ruled_out(each) for each in (by_rival, by_drop, stopped)] == [True, False, False]
