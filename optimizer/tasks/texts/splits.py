@@ -117,6 +117,9 @@ def _with_more(tables: dict[str, Table], notes: list[str]) -> dict[str, Table]:
     """Return the tables with the verification data in the test split, without texts that the others have."""
     if MORE not in tables:
         return tables
+    if not len(tables[MORE]):
+        why = "; ".join(note for note in notes if note.startswith(MORE))
+        raise InputError("verification_data", f"has no usable example: {why}; give others")
     others = {split: table for split, table in tables.items() if split != MORE}
     more, gone = _without(tables[MORE], *others.values())
     if gone:

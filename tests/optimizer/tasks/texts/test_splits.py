@@ -194,6 +194,12 @@ def test_verification_data_verify_alone_and_without_a_text_of_the_other_splits(n
         cut({**SPLITS[name], "verification": more.take(np.arange(20))}, calibration=50)
 
 
+def test_verification_data_whose_copies_contradict_each_other_say_so() -> None:
+    torn = Table((("new text",), ("new text",)), np.arange(2), ("0", "1"))
+    with pytest.raises(InputError, match=r"verification_data: has no usable example: .* have another label"):
+        cut({**SPLITS["three"], "verification": torn}, calibration=50)
+
+
 def test_a_lone_test_split_beside_verification_data_is_searched_on() -> None:
     splits = cut({"test": table(100), "verification": table(40, 500)}, calibration=10)
     assert texts(splits.verification) == texts(table(40, 500))
