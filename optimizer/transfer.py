@@ -37,7 +37,8 @@ def check_source(
     try:
         source = store.study(spec.start_from)
     except StudyNotFoundError as error:
-        raise InputError("start_from", str(error).removeprefix("study: ")) from error
+        # without the store's "did you mean": a worker stores this, and other owners' names are not the reader's
+        raise InputError("start_from", f"none is called {spec.start_from!r}") from error
     _refuse_other(source, spec, workload, fingerprints)
     if given.metric is not None or given.criterion is not None:
         raise InputError("start_from", "cannot tell whether your own metric or criterion was the same; leave it out")

@@ -235,7 +235,7 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
         return optimize(given, store=store, cache_dir=root / "cache", study="second")
 
     for wrong, said in (
-        ({"start_from": "none"}, "none is called 'none'"),
+        ({"start_from": "firs"}, "none is called 'firs'$"),
         ({"criterion": "taylor", "max_length": 64}, "'first' differs in criterion and max_length"),
         ({"search_examples": 40}, "'first' differs in calibration and search"),
         ({"sampler": "iterative"}, "Algorithm 1 follows a path of its own"),
