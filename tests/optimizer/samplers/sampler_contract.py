@@ -54,7 +54,7 @@ class SamplerContract:
     """Set `name` to a key of `SAMPLERS`. One whose asks take long lowers the counts."""
 
     name: str
-    examples, length = 25, BUDGET
+    examples, length, told = 25, BUDGET, 25
 
     def make(
         self,
@@ -80,14 +80,14 @@ class SamplerContract:
 
     @pytest.mark.parametrize(("objectives", "constraints"), SHAPES)
     def test_any_number_of_losses_and_constraints(self, objectives: int, constraints: int) -> None:
-        history = told_at_random(25, objectives=objectives, constraints=constraints)
+        history = told_at_random(self.told, objectives=objectives, constraints=constraints)
         sampler = self.make(history, objectives=objectives, constraints=constraints)
-        assert_in_cube(sampler.ask(25), world.DIMENSIONS)
+        assert_in_cube(sampler.ask(self.told), world.DIMENSIONS)
 
     @pytest.mark.parametrize("dimensions", [1, 2, 12])
     def test_any_number_of_dimensions(self, dimensions: int) -> None:
-        history = told_at_random(25, objectives=2, constraints=1, dimensions=dimensions)
-        assert_in_cube(self.make(history, dimensions=dimensions).ask(25), dimensions)
+        history = told_at_random(self.told, objectives=2, constraints=1, dimensions=dimensions)
+        assert_in_cube(self.make(history, dimensions=dimensions).ask(self.told), dimensions)
 
     def test_nothing_told_is_no_hindrance(self) -> None:
         sampler = self.make()
@@ -120,14 +120,15 @@ class SamplerContract:
             assert reborn.ask(killed_after) == undisturbed[killed_after].point
 
     def test_the_world_s_own_generators_play_no_part(self) -> None:
-        history = told_at_random(25, objectives=2, constraints=1)
+        history = told_at_random(self.told, objectives=2, constraints=1)
         np.random.seed(1)  # the generator that third parties would share
-        first = self.make(history).ask(25)
+        first = self.make(history).ask(self.told)
         np.random.seed(2)
-        assert self.make(history).ask(25) == first
+        assert self.make(history).ask(self.told) == first
 
-    @pytest.mark.parametrize("told", [0, 25])
-    def test_other_seeds_numbers_and_attempts_give_other_points(self, told: int) -> None:
+    @pytest.mark.parametrize("is_told", [False, True])
+    def test_other_seeds_numbers_and_attempts_give_other_points(self, *, is_told: bool) -> None:
+        told = self.told if is_told else 0
         history = told_at_random(told, objectives=2, constraints=1)
         by_seed = {self.make(history, seed=seed).ask(told) for seed in range(5)}
         sampler = self.make(history)
@@ -138,17 +139,17 @@ class SamplerContract:
     def test_a_study_without_one_feasible_candidate(self) -> None:
         history = [
             Told(number=t.number, point=t.point, losses=t.losses, violations=(1.0 + t.point[0],))
-            for t in told_at_random(25, objectives=2, constraints=1)
+            for t in told_at_random(self.told, objectives=2, constraints=1)
         ]
-        assert_in_cube(self.make(history).ask(25), world.DIMENSIONS)
+        assert_in_cube(self.make(history).ask(self.told), world.DIMENSIONS)
 
     @pytest.mark.parametrize("objectives", [1, 2, 4])
     def test_candidates_all_worth_the_same(self, objectives: int) -> None:
         history = [
             Told(number=t.number, point=t.point, losses=(0.0,) * objectives, violations=(0.0,))
-            for t in told_at_random(25, objectives=objectives, constraints=1)
+            for t in told_at_random(self.told, objectives=objectives, constraints=1)
         ]
-        assert_in_cube(self.make(history, objectives=objectives).ask(25), world.DIMENSIONS)
+        assert_in_cube(self.make(history, objectives=objectives).ask(self.told), world.DIMENSIONS)
 
     def test_one_point_told_again_and_again(self) -> None:
         corner = (0.0, 1.0, 0.0, 1.0)
