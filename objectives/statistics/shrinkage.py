@@ -56,9 +56,12 @@ class ShrunkenDrop:
         return Interval(lower=self.value - reach, upper=self.value + reach)
 
     def chance_above(self, epsilon: float) -> float:
-        """Return an upper bound of the probability that the true drop is above `epsilon`, rounded up to a percent."""
+        """Return an upper bound of the probability that the true drop is above `epsilon`, rounded up to a percent.
+
+        It is at least 0.01: far from ε the distribution function underflows, and no model is as certain as that.
+        """
         distance = (self.value - epsilon) / self.deviation
-        return math.ceil(100 * NormalDist().cdf(max(distance, distance / _DOUBT))) / 100
+        return max(1, math.ceil(100 * NormalDist().cdf(max(distance, distance / _DOUBT)))) / 100
 
 
 def shrunken_drops(

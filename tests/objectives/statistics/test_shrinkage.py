@@ -47,5 +47,5 @@ def test_the_chance_is_a_bound_that_knows_half_as_much_below_one_half_and_no_les
     drop = ShrunkenDrop(0.004, 0.004)
     assert drop.chance_above(0.01) == 0.15  # 0.144; the model alone says 0.067
     assert drop.chance_above(0.0) == 0.85  # 0.841
-    assert drop.chance_above(0.05) == 0.01
+    assert drop.chance_above(0.05) == drop.chance_above(0.9) == 0.01  # never none at all
     assert drop.interval.lower == pytest.approx(0.004 - 1.96 * 0.004, abs=1e-5)
