@@ -22,7 +22,7 @@ from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.predict import predict
-from optimizer.rivals import REASON, Rivals
+from optimizer.rivals import Rivals, ruled_out_by
 from optimizer.search.space import SearchSpace
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
@@ -202,7 +202,7 @@ class Evaluator:
             lost=race.lost,
             gained=race.gained,
             measurements=(*accuracy, drop, *measured),
-            reason=None if whole else race.reason or f"#{rival} {REASON}",
+            reason=race.reason if whole or rival is None else race.reason or ruled_out_by(rival),
         )
 
     def _whole(self, model: nn.Module, measured: tuple[Measurement, ...]) -> Outcome:

@@ -19,6 +19,11 @@ SMALLER = 0.8  # share of the other's divergence
 REASON = "costs no more and diverges less by a fifth at least"  # stored with the outcome, after the rival's number
 
 
+def ruled_out_by(number: int) -> str:
+    """Return the reason why a candidate was stopped beside the one of this number."""
+    return f"#{number} {REASON}"
+
+
 def was_ruled_out(candidate: Candidate) -> bool:
     """Whether a rival of its own study stopped a candidate, so that its own drop decides nothing."""
     outcome = candidate.outcome

@@ -16,7 +16,7 @@ from optimizer.errors import InputError
 from optimizer.feasible import is_undecided
 from optimizer.given import Given
 from optimizer.prepare import Prepared
-from optimizer.rivals import was_ruled_out
+from optimizer.rivals import ruled_out_by, was_ruled_out
 from optimizer.search.space import SearchSpace
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
@@ -54,13 +54,19 @@ def transfer(name: str, study: Study, store: StudyStore, prepared: Prepared, spe
     made = store.candidates(study.id)
     source = _older(name, study, store)
     if source and all(c.proposal.origin is Origin.TRANSFER and not c.shortlisted for c in made):
-        known = {candidate.config: candidate for candidate in made}
-        for proposal, outcome in transferred(prepared, decided(source, store, spec.epsilon), spec.trials):
-            candidate = known.get(proposal.config) or store.start_candidate(study.id, proposal)
-            if candidate.state is CandidateState.RUNNING:
-                store.finish_candidate(candidate.id, outcome)
+        most = int(spec.trials * (1 - OWN_SHARE))
+        _keep(transferred(prepared, decided(source, store, spec.epsilon), most), study, store)
+        _keep(still_ruled_out(prepared, store.candidates(source.id), store.candidates(study.id), most), study, store)
     taken = sum(c.proposal.origin is Origin.TRANSFER for c in store.candidates(study.id))
     return f"candidates taken from {name!r} with their drops on the search examples: {taken}"
+
+
+def _keep(found: Sequence[tuple[Proposal, Outcome]], study: Study, store: StudyStore) -> None:
+    known = {candidate.config: candidate for candidate in store.candidates(study.id)}
+    for proposal, outcome in found:
+        candidate = known.get(proposal.config) or store.start_candidate(study.id, proposal)
+        if candidate.state is CandidateState.RUNNING:
+            store.finish_candidate(candidate.id, outcome)
 
 
 def _older(name: str, study: Study, store: StudyStore) -> Study | None:
@@ -97,8 +103,8 @@ def decided(source: Study, store: StudyStore, epsilon: float) -> list[Candidate]
     ]
 
 
-def transferred(prepared: Prepared, candidates: Sequence[Candidate], trials: int) -> list[tuple[Proposal, Outcome]]:
-    """Return proposals and outcomes of another study's candidates, best first, for a study of `trials` candidates.
+def transferred(prepared: Prepared, candidates: Sequence[Candidate], most: int) -> list[tuple[Proposal, Outcome]]:
+    """Return proposals and outcomes of `most` of another study's candidates, best first.
 
     Best are those of the first front of drop and cost, then those of the second, and so on. Costs are counted anew.
     """
@@ -107,7 +113,20 @@ def transferred(prepared: Prepared, candidates: Sequence[Candidate], trials: int
         return []
     ranks = moocore.pareto_rank(np.array([_losses(c, prepared.space) for c in fitting]))
     order = np.lexsort(([c.number for c in fitting], ranks))
-    return [_taken(fitting[index], prepared) for index in order[: int(trials * (1 - OWN_SHARE))]]
+    return [_taken(fitting[index], prepared) for index in order[:most]]
+
+
+def still_ruled_out(
+    prepared: Prepared, theirs: Sequence[Candidate], ours: Sequence[Candidate], most: int
+) -> list[tuple[Proposal, Outcome]]:
+    """Return those that a rival stopped in another study and that one of `ours` rules out, up to `most` in all."""
+    found: list[tuple[Proposal, Outcome]] = []
+    for candidate in filter(was_ruled_out, theirs):
+        if len(ours) + len(found) < most and prepared.space.within_limits(candidate.config):
+            proposal, outcome = _taken(candidate, prepared)
+            rival = prepared.evaluator.rival(outcome.measurements, ours)
+            found += [] if rival is None else [(proposal, replace(outcome, reason=ruled_out_by(rival)))]
+    return found
 
 
 def _losses(candidate: Candidate, space: SearchSpace) -> tuple[float, float]:

@@ -26,6 +26,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Event
 from optimizer.recovery.weights import WEIGHTS, build_candidate, weights_paths
+from optimizer.rivals import was_ruled_out
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
@@ -268,6 +269,9 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
         assert candidate.outcome is not None
         assert (candidate.outcome.drop, candidate.outcome.seconds) == (source.drop, 0)
         assert {m.quantity for m in candidate.measurements} >= {"parameters", "divergence", "drop"}
+        if was_ruled_out(candidate):  # beside one of this study
+            rival = made[int((candidate.outcome.reason or "").split()[0].removeprefix("#"))]
+            assert (rival.state, rival.number < candidate.number) == (CandidateState.COMPLETE, True)
     assert all(c.verification is not None for c in made if c.shortlisted)
     assert f"candidates taken from 'first' with their drops on the search examples: {len(taken)}" in result.notes
     own = [c.outcome.seen for c in made if c.outcome is not None and c.proposal.origin is not Origin.TRANSFER]
