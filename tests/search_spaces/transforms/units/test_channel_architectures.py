@@ -17,11 +17,14 @@ from search_spaces.layouts.surgery import sliced
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
 
-ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image size, groups, settings; one of each block
+ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image size, groups, settings
     "alexnet": (64, 7, {}),
+    "vgg11": (32, 10, {}),
     "vgg16": (32, 15, {}),
     "resnet18": (32, 12, {}),
+    "resnet34": (32, 20, {}),
     "resnet50": (32, 37, {}),
+    "resnet101": (32, 71, {}),
     "inception_v3": (75, 94, {"init_weights": False, "aux_logits": False}),
     "densenet121": (32, 120, {}),
     "convnext_base": (32, 40, {}),
