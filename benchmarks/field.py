@@ -7,7 +7,7 @@ masks of Kwon et al. Each has an arena of its own; examples, racing, shortlist a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,9 @@ import numpy as np
 from torch import nn
 
 from benchmarks.fisher import FisherMasks
-from benchmarks.strategies import Arena, Listed, staged
+from benchmarks.judge import Judge
+from benchmarks.knowledge import KnowledgePruning
+from benchmarks.strategies import Arena, staged
 from optimizer.costs import Cost
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.pipeline import Pipeline
@@ -32,10 +34,12 @@ from optimizer.worth import Worth
 from search_spaces.config import Config, Form
 from search_spaces.distributions import Classic, classic
 from search_spaces.groups import Group, config_of, dense_config
-from studies.records import Origin, Proposal
+from search_spaces.transforms.passes import Batch
+from studies.records import Candidate, Origin, Proposal
 
-Weights = Literal["bank", "magnitude", "fisher"]
-TUNED = 256  # examples on which masks are rescaled; they pass through the model as one batch
+Weights = Literal["bank", "magnitude", "fisher", "knowledge"]
+TUNED = 256  # examples on which masks or weights are solved; they pass through the model as one batch
+MEASURED = 64  # examples on which knowledge is measured, before every sub-layer
 LEAST, MOST = 0.1, 0.95  # ratios that methods without a search of their own go through, evenly
 
 
@@ -77,6 +81,21 @@ class RawSpace:
         return True
 
 
+class Descent:
+    """Proposes configs in their order, each once; they are made when they are asked for."""
+
+    exhausted = "there is no further ratio"
+
+    def __init__(self, configs: Iterator[Config]) -> None:
+        self._configs = configs
+
+    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+        """Return the next that was not proposed."""
+        known = {candidate.config for candidate in history}
+        config = next((each for each in self._configs if each not in known), None)
+        return None if config is None else Proposal(config=config, origin=Origin.USER)
+
+
 class Field:
     """What the methods need of one workload, each part made when it is first asked for; `seconds` says what it took.
 
@@ -85,14 +104,15 @@ class Field:
 
     def __init__(self, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
         self.spec, self._workload, self._cache_dir = spec, workload, cache_dir
-        self._arenas: dict[Weights, Arena] = {}
+        self._judge, self._arenas = Judge(workload), dict[Weights, Arena]()
+        self._pipelines: dict[CriterionName, Pipeline] = {}
         self.seconds: dict[Weights, float] = {}
 
     def arena(self, weights: Weights) -> Arena:
         """Return where methods with these weights meet."""
         if weights not in self._arenas:
             started = time.monotonic()
-            self._arenas[weights] = Arena(self.spec, self._prepared(weights))
+            self._arenas[weights] = Arena(self.spec, self._prepared(weights), self._judge)
             self.seconds[weights] = time.monotonic() - started
         return self._arenas[weights]
 
@@ -102,22 +122,41 @@ class Field:
         return RawSpace(prepared.groups, prepared.space.dense.form, prepared.pipeline.costs)
 
     @cached_property
+    def rows(self) -> list[str]:
+        """The names of the methods that know the model's kind."""
+        of_encoders = self._pipeline("obs").dense.layout.gives_bias
+        return [name for name, method in METHODS.items() if of_encoders or not method.encoders_only]
+
+    @cached_property
     def masks(self) -> FisherMasks:
         """The method whose weights are called "fisher"."""
-        return fisher_masks(self._pipeline("fisher"))
+        pipeline = self._pipeline("fisher")
+        return FisherMasks(pipeline.dense, pipeline.costs["flops"], *calibration(pipeline, TUNED, size=TUNED))
+
+    @cached_property
+    def knowledge(self) -> KnowledgePruning:
+        """The method whose weights are called "knowledge"."""
+        pipeline = self._pipeline("fisher")
+        measured, [tuned] = calibration(pipeline, MEASURED, size=16), calibration(pipeline, TUNED, size=TUNED)
+        return KnowledgePruning(pipeline.dense, pipeline.costs["flops"], measured=measured, tuned=tuned)
 
     def _prepared(self, weights: Weights) -> Prepared:
         if weights == "bank":
             stages = Stages(ignore, lambda _seconds: None)
             return prepare(self.spec, self._workload, cache_dir=self._cache_dir, stages=stages)
-        pipeline = self._pipeline("fisher" if weights == "fisher" else "magnitude-l1")
         if weights == "fisher":
-            return self._unsearched(pipeline, self.masks.build)
+            return self._unsearched(self._pipeline("fisher"), self.masks.build)
+        if weights == "knowledge":
+            return self._unsearched(self._pipeline("fisher"), self.knowledge.build)
+        pipeline = self._pipeline("magnitude-l1")
         pipeline.fill()
         return self._unsearched(pipeline, pipeline.build)
 
     def _pipeline(self, criterion: CriterionName) -> Pipeline:
-        return Pipeline.of(self.spec.model_copy(update={"criterion": criterion}), self._workload, self._cache_dir)
+        if criterion not in self._pipelines:
+            spec = self.spec.model_copy(update={"criterion": criterion})
+            self._pipelines[criterion] = Pipeline.of(spec, self._workload, self._cache_dir)
+        return self._pipelines[criterion]
 
     def _unsearched(self, pipeline: Pipeline, build: Callable[[Config], nn.Module]) -> Prepared:
         """Return what evaluates configs of kept weights; there are no sensitivities, so no ladder and no refiner."""
@@ -130,30 +169,32 @@ class Field:
         return Prepared(workload, pipeline, space, evaluator, build, lambda _: [], None)
 
 
-def fisher_masks(pipeline: Pipeline) -> FisherMasks:
-    """Return the masks of a workload, tuned on as many of its calibration examples as one batch can hold.
+def calibration(pipeline: Pipeline, count: int, *, size: int) -> list[Batch]:
+    """Return `count` of a workload's calibration examples, drawn at random, in batches of `size`.
 
     Raises `SystemExit` for a network that is no encoder.
     """
     if not pipeline.dense.layout.gives_bias:
-        raise SystemExit("Fisher masks are for encoders; choose the other rows with --rows")
+        raise SystemExit("Fisher masks and K-prune are for encoders; choose the other rows with --rows")
     examples, device = pipeline.workload.calibration, pipeline.workload.device
-    tuned = examples.subset(np.random.default_rng(0).permutation(len(examples.labels))[:TUNED])
-    batch = next(iter(tuned.batches(batch_size=TUNED, device=device)))
-    return FisherMasks(pipeline.dense, pipeline.costs["flops"], batch)
+    drawn = examples.subset(np.random.default_rng(0).permutation(len(examples.labels))[:count])
+    return list(drawn.batches(batch_size=size, device=device))
 
 
 @dataclass(frozen=True)
 class Method:
     """A row of the comparison: whose weights it takes, and what it proposes of a field at a seed.
 
-    With `rivals` a candidate is stopped beside a better one, as a study does; others measure every candidate.
+    With `rivals` a candidate is stopped beside a better one, as a study does; others measure every candidate. What
+    `recover` trains after the search is judged along with its candidates.
     """
 
     weights: Weights
     proposer: Callable[[Field, int], Proposer]
     has_seed: bool = True
     rivals: bool = False
+    recover: str = "none"
+    encoders_only: bool = False
 
 
 def _ours(field: Field, seed: int, *, climb: bool = True, refine: bool = True) -> Proposer:
@@ -184,10 +225,13 @@ def _masks(field: Field, _seed: int) -> Proposer:
     return _listed(field, field.masks.config)
 
 
+def _knowledge(field: Field, _seed: int) -> Proposer:
+    return _listed(field, field.knowledge.config)
+
+
 def _listed(field: Field, config_at: Callable[[float], Config]) -> Proposer:
-    """Return a proposer of the configs at ratios from the largest to the least, each once."""
-    configs = dict.fromkeys(config_at(float(ratio)) for ratio in np.linspace(MOST, LEAST, field.spec.trials))
-    return Listed([Proposal(config=config, origin=Origin.USER) for config in configs])
+    """Return a proposer of the configs at ratios from the largest to the least."""
+    return Descent(config_at(float(ratio)) for ratio in np.linspace(MOST, LEAST, field.spec.trials))
 
 
 def _iterative(field: Field, _seed: int) -> Proposer:
@@ -199,11 +243,13 @@ METHODS: Mapping[str, Method] = {
     "ours": Method("bank", _ours, rivals=True),
     "ours without seeds": Method("bank", partial(_ours, climb=False), rivals=True),
     "ours without refinement": Method("bank", partial(_ours, refine=False), rivals=True),
+    "ours, distilled": Method("bank", _ours, rivals=True, recover="distill"),
     "random layers, our bank": Method("bank", partial(_raw_search, "bank", "random")),
     "uniform, our bank": Method("bank", partial(_uniform, "bank"), has_seed=False),
     "NSGA-II over magnitude": Method("magnitude", partial(_raw_search, "magnitude", "nsga2")),
     "TPE over magnitude": Method("magnitude", partial(_raw_search, "magnitude", "tpe")),
     "uniform magnitude": Method("magnitude", partial(_uniform, "magnitude"), has_seed=False),
     "Algorithm 1": Method("magnitude", _iterative, has_seed=False),
-    "Fisher masks": Method("fisher", _masks, has_seed=False),
+    "Fisher masks": Method("fisher", _masks, has_seed=False, encoders_only=True),
+    "K-prune": Method("knowledge", _knowledge, has_seed=False, encoders_only=True),
 }

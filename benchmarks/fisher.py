@@ -12,20 +12,17 @@ sums, as BERT's do. Counts are rounded to the levels of the groups, which all me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.sublayers import applied, outputs_of, unit_costs, watched
 from optimizer.costs import Cost
-from optimizer.tasks.task import ask
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind, config_of
-from search_spaces.layouts.layout import Layout
-from search_spaces.layouts.requests import real_tokens
 from search_spaces.layouts.surgery import share_structure, sliced
 from search_spaces.transforms.passes import Batch, frozen_weights
 from search_spaces.transforms.transform import Dense
@@ -48,11 +45,10 @@ class FisherMasks:
 
     def config(self, ratio: float) -> Config:
         """Return the levels that keep most diagonal Fisher information at `ratio` of the dense FLOPs."""
-        groups, dense = self._dense.layout.groups, self._flops.dense
-        costs = {group.name: np.ptp(self._flops.of_levels(group)) / np.ptp(group.levels) for group in groups}
-        fixed = dense - sum(costs[group.name] * group.units for group in groups)
+        groups = self._dense.layout.groups
+        costs, budget = unit_costs(groups, self._flops, ratio)
         information = {name: found.square().mean(dim=0).numpy() for name, found in self._gradients.items()}
-        return config_of(groups, counts_within(groups, information, costs, ratio * dense - fixed), Form.SLICED)
+        return config_of(groups, counts_within(groups, information, costs, budget), Form.SLICED)
 
     def build(self, config: Config) -> nn.Module:
         """Return the smaller model, its readers rescaled."""
@@ -151,17 +147,6 @@ def rearranged(gradients: Tensor, count: int) -> Tensor:
     return (~is_removed).nonzero().flatten()
 
 
-def outputs_of(model: nn.Module, layout: Layout, batch: Batch) -> dict[str, Tensor]:
-    """Return the readers' outputs plus the residuals, at the real tokens: `(tokens, width)` by group."""
-    found: dict[str, Tensor] = {}
-
-    def at(group: Group, residual: Tensor, inputs: Tensor, reader: nn.Linear) -> None:
-        found[group.name] = _applied(reader, inputs) + residual
-
-    _watched(model, layout.groups, batch, at)
-    return found
-
-
 def rescale(model: nn.Module, groups: Sequence[Group], batch: Batch, wanted: Mapping[str, Tensor]) -> nn.Module:
     """Rescale in place the units of `groups` so that the outputs come near those `wanted`; return the model.
 
@@ -177,7 +162,7 @@ def rescale(model: nn.Module, groups: Sequence[Group], batch: Batch, wanted: Map
         else:
             reader.weight = nn.Parameter(reader.weight * scales, reader.weight.requires_grad)
 
-    _watched(model, groups, batch, at)
+    watched(model, groups, batch, at)
     return model
 
 
@@ -188,7 +173,7 @@ def _scales(group: Group, inputs: Tensor, reader: nn.Linear, wanted: Tensor) -> 
     moments of inputs and of inputs with outputs alone: c·c' = (WᵀW) ∘ (HᵀH), summed over the entries of both units.
     """
     weight = reader.weight
-    rest = wanted - _applied(reader, inputs)  # what a deviation of the masks from 1 has to bring
+    rest = wanted - applied(reader, inputs)  # what a deviation of the masks from 1 has to bring
     pairs = ((weight.T @ weight) * (inputs.T @ inputs)).double()
     towards = (weight * (rest.T @ inputs)).sum(dim=0).double()
     units, size = len(towards) // group.unit_size, group.unit_size
@@ -199,39 +184,3 @@ def _scales(group: Group, inputs: Tensor, reader: nn.Linear, wanted: Tensor) -> 
     if failed or not bool((scales.abs() <= LARGEST).all()):
         return None
     return scales.repeat_interleave(size).to(weight.dtype)
-
-
-def _applied(layer: nn.Linear, inputs: Tensor) -> Tensor:
-    """Return a layer's outputs, without calling the hooks on it."""
-    return nn.functional.linear(inputs, layer.weight, layer.bias)
-
-
-At = Callable[[Group, Tensor, Tensor, nn.Linear], None]
-
-
-def _watched(model: nn.Module, groups: Sequence[Group], batch: Batch, at: At) -> None:
-    """Run the model on the batch; call `at` with the residual and the inputs at real tokens before each reader runs."""
-    residuals: dict[str, Tensor] = {}
-
-    def entering(group: Group) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            residuals[group.name] = inputs[0][real_tokens(batch, inputs[0])]
-
-        return hook
-
-    def reading(group: Group) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(reader: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            real = inputs[0][real_tokens(batch, inputs[0])]
-            at(group, residuals.pop(group.name), real, cast("nn.Linear", reader))
-
-        return hook
-
-    handles = []
-    for group in groups:
-        handles.append(model.get_submodule(group.producers[0]).register_forward_pre_hook(entering(group)))
-        handles.append(model.get_submodule(group.consumers[0]).register_forward_pre_hook(reading(group)))
-    try:
-        ask(model, batch)
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,13 +1,14 @@
 """This project's search beside the field: one workload, the same examples, FLOPs, racing, shortlist and verification.
 
-    python -m benchmarks.fronts --model DIR --task sst2 --data DIR --trials 60 --seeds 3 --out fronts.jsonl
-    python -m benchmarks.fronts … --trials 20 --search-examples 400 --seeds 1          # the reduced form
+    python -m benchmarks.fronts --model DIR --task sst2 --data DIR --trials 60 --seeds 3 --out fronts.jsonl --plots DIR
+    python -m benchmarks.fronts … --reduced      # fewer candidates and examples, one seed, nothing trained
 
-Every row searches once, at the largest ε; its candidates are then judged at every ε: a shortlist, the verification
-examples, the fixed sequence of certificates. A finished row is a line of the file and is not run again. Seconds are
-those of proposing and evaluating, an evaluation that another row made before included (neighbours that one row screened
-cost the next ones nothing); `setup_s` is what the row's kind of weights took first. The curves are the hypervolume of
-(drop / ε, FLOPs ratio) on the search examples.
+Every row searches once, at the largest ε; its candidates are then judged at every ε, as a study judges them: the same
+shortlist, verification examples and certification list. A finished row is a line of the file and is not run again;
+`--cache-dir` keeps a model that is trained first. Seconds are those of proposing, evaluating and training, an
+evaluation that another row made before included (neighbours that one row screened cost the next ones nothing);
+`setup_s` is what the row's kind of weights took first. The curves are the hypervolume of (drop / ε, FLOPs ratio) on the
+search examples.
 """
 
 from __future__ import annotations
@@ -17,33 +18,37 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.field import METHODS, Field
+from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
+from optimizer.reproduce.pictures import write_pictures
 from optimizer.search.proposer import Proposer
 from optimizer.spec import StudySpec
 from studies.records import Candidate, Proposal
 
 EPSILONS = (0.005, 0.01, 0.02)
-SCORES = {"certified": "leanest certified", "cheapest": "leanest verified", "hypervolume": "verified hypervolume"}
-Line = dict[str, Any]
+REDUCED = {
+    "trials": 12,
+    "seeds": 1,
+    "calibration_examples": 256,
+    "search_examples": 300,
+    "verification_examples": 800,
+}
 
 
 def main() -> None:
     """Run what is missing, row by row, and print one table per ε."""
     options = _parser().parse_args()
-    spec = spec_of(options, epsilon=max(options.epsilon))
+    spec = spec_of(options, epsilon=max(options.epsilon), recover_epochs=options.recover_epochs)
     out: Path = options.out
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     console = Console(width=160)
@@ -51,9 +56,11 @@ def main() -> None:
         cache_dir = options.cache_dir or Path(scratch)
         workload = load_workload(spec, cache_dir=cache_dir, progress=lambda *_: None)
         field = Field(spec, workload, cache_dir)
-        for ratio in options.masks_at:
-            console.print(masks_at(field, ratio))
-        for name, seed in missing(lines, spec, options.rows, options.seeds):
+        for ratio in options.rivals_at:
+            console.print(rivals_at(field, ratio))
+        if options.rivals_at:
+            return
+        for name, seed in missing(lines, spec, rows_of(field, options), options.seeds):
             line = identity(spec, name, seed) | run(field, name, seed, options.epsilon)
             with out.open("a") as file:
                 file.write(f"{json.dumps(line)}\n")
@@ -62,20 +69,34 @@ def main() -> None:
     these = [line for line in lines if identity(spec, line["row"], line["seed"]).items() <= line.items()]
     for epsilon in options.epsilon:
         console.print(table_of([line for line in these if str(epsilon) in line["scores"]], epsilon))
+    if options.plots:
+        options.plots.mkdir(parents=True, exist_ok=True)
+        for epsilon in options.epsilon:
+            write_pictures(chart_of(these, epsilon), options.plots, spec.task or "fronts")
 
 
-def masks_at(field: Field, ratio: float) -> str:
-    """Return what the Fisher masks lose at a share of the FLOPs, to compare with what their authors' code loses."""
-    arena, config = field.arena("fisher"), field.masks.config(ratio)
-    drop, exact = arena.verified_of(config).drop, arena.prepared.space.costs["flops"].ratio(config)
-    return f"Fisher masks at {exact:.3f} of the FLOPs: a drop of {drop:+.4f} on the verification examples"
+def rows_of(field: Field, options: argparse.Namespace) -> list[str]:
+    """Return the rows to run: those named, or all that the model allows, without training in the reduced form."""
+    known = [name for name in field.rows if not (options.reduced and METHODS[name].recover != "none")]
+    return known if options.rows is None else options.rows
+
+
+def rivals_at(field: Field, ratio: float) -> str:
+    """Return what the published methods lose at a share of the FLOPs, to compare with what their authors found."""
+    said = []
+    for name, config_at in {"Fisher masks": field.masks.config, "K-prune": field.knowledge.config}.items():
+        arena, config = field.arena(METHODS[name].weights), config_at(ratio)
+        drop, exact = arena.verified_of(config).drop, arena.prepared.space.costs["flops"].ratio(config)
+        said.append(f"{name} at {exact:.3f} of the FLOPs: a drop of {drop:+.4f} on the verification examples")
+    return "\n".join(said)
 
 
 def identity(spec: StudySpec, row: str, seed: int) -> Line:
     """Return what a line is recognised by: its workload and sizes, the ε of the search, the row and the seed."""
     sizes = {role: getattr(spec, f"{role}_examples") for role in ("calibration", "search", "verification")}
     searched = {"model": spec.model, "task": spec.task, "data": spec.data, "epsilon": spec.epsilon}
-    return {**searched, "trials": spec.trials, **sizes, "row": row, "seed": seed}
+    trained = {"recover_epochs": spec.recover_epochs} if METHODS[row].recover != "none" else {}
+    return {**searched, "trials": spec.trials, **sizes, **trained, "row": row, "seed": seed}
 
 
 def missing(lines: Sequence[Line], spec: StudySpec, rows: Sequence[str], seeds: int) -> list[tuple[str, int]]:
@@ -89,12 +110,13 @@ def run(field: Field, name: str, seed: int, epsilons: Sequence[float]) -> Line:
     method = METHODS[name]
     arena = field.arena(method.weights)
     proposer = Timed(method.proposer(field, seed))
-    candidates = arena.candidates(proposer, rivals=method.rivals)
+    candidates = arena.candidates(proposer, rivals=method.rivals, recover=method.recover)
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome]  # all of them: they are finished
-    proposing = proposer.seconds[: len(candidates)]
+    proposing = [*proposer.seconds, *[0.0] * len(candidates)][: len(candidates)]  # what is trained is not proposed
     return {
         "setup_s": field.seconds[method.weights],
         "seconds": np.cumsum(np.add(proposing, [outcome.seconds or 0 for outcome in outcomes])).tolist(),
+        "configs": [candidate.config.as_dict() for candidate in candidates],
         "flops": [arena.flops(candidate) for candidate in candidates],
         "drop": [outcome.drop for outcome in outcomes],
         "state": [candidate.state.value for candidate in candidates],
@@ -132,24 +154,6 @@ def curve(arena: Arena, candidates: Sequence[Candidate], epsilon: float) -> list
     return volumes
 
 
-def table_of(lines: Sequence[Line], epsilon: float) -> Table:
-    """Return the scores at an ε: the median over seeds, and the range where there are several."""
-    table = Table("method", *SCORES.values(), "candidates", "seconds", title=f"ε = {epsilon}")
-    for name in METHODS:
-        runs = [line for line in lines if line["row"] == name]
-        if runs:
-            scores = [run["scores"][str(epsilon)] for run in runs]
-            said = [_spread([score[key] for score in scores]) for key in SCORES]
-            seconds = median(run["setup_s"] + (run["seconds"] or [0.0])[-1] for run in runs)
-            table.add_row(name, *said, f"{median(len(run['flops']) for run in runs):g}", f"{seconds:.0f}")
-    return table
-
-
-def _spread(values: Sequence[float]) -> str:
-    middle = f"{median(values):.3f}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.3f}–{max(values):.3f}, {len(values)} seeds)"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, conflict_handler="resolve"
@@ -158,10 +162,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(trials=60)
     parser.add_argument("--epsilon", type=float, nargs="+", default=EPSILONS, help="all judged from one search")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", nargs="*", default=list(METHODS), choices=METHODS, metavar="ROW", help="some methods")
-    parser.add_argument("--masks-at", type=float, nargs="*", default=[], metavar="SHARE", help="try Fisher masks first")
+    parser.add_argument("--reduced", action="store_true", help=f"{REDUCED}, unless given; nothing is trained")
+    parser.add_argument("--rows", nargs="*", choices=METHODS, metavar="ROW", help="some methods")
+    parser.add_argument("--recover-epochs", type=float, default=0.5, help="of the distilled row")
+    parser.add_argument(
+        "--rivals-at", type=float, nargs="*", default=[], metavar="SHARE", help="try the published rivals instead"
+    )
     parser.add_argument("--out", type=Path, default=Path("fronts.jsonl"), help="finished rows, one JSON object a line")
+    parser.add_argument("--plots", type=Path, help="a directory for pictures of hypervolume")
     parser.add_argument("--cache-dir", type=Path, help="where banks are kept; by default they are made afresh")
+    if parser.parse_args().reduced:
+        parser.set_defaults(**REDUCED)
     return parser
 
 

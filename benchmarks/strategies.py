@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from statistics import mean, stdev
@@ -23,23 +23,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
-from torch import nn
 
+from benchmarks.judge import Judge, Verified
 from benchmarks.workload import add_workload_options, spec_of
-from objectives.metrics import Metric
-from objectives.statistics import paired_drop_p_value, score_drop
 from optimizer.certification import in_sequence, verification_alpha
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
 from optimizer.loop import Budget, search
-from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
+from optimizer.recovery.recoveries import RECOVERIES
+from optimizer.recovery.recovery import Recovery
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
@@ -47,28 +45,9 @@ from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
 from optimizer.worth import Worth
-from search_spaces.config import Config
+from search_spaces.config import Config, Form
 from studies.opening import open_store
-from studies.records import Candidate, Outcome, Proposal
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A config on the verification examples: its drop, and the p-value of "the true drop is at least ε"."""
-
-    drop: float
-    p_value: Callable[[float], float]
-
-
-def verified(metric: Metric, labels: NDArray[Any], dense: NDArray[Any], found: NDArray[Any]) -> Verified:
-    """Return what a model's predictions `(n, …)` are beside the dense model's. Without a valid bound p is 1."""
-    drop = metric.value(dense, labels) - metric.value(found, labels)
-    before, after = metric.per_example(dense, labels), metric.per_example(found, labels)
-    if before is not None and after is not None:
-        lost, gained = int((before > after).sum()), int((after > before).sum())
-        return Verified((lost - gained) / len(labels), partial(paired_drop_p_value, lost, gained, len(labels)))
-    score = score_drop(metric, labels, dense, found)
-    return Verified(drop, score.p_value if score else lambda _: 1.0)
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 
 
 @dataclass
@@ -77,6 +56,7 @@ class Arena:
 
     spec: StudySpec
     prepared: Prepared
+    judge: Judge
     _outcomes: dict[Config, Outcome] = field(default_factory=dict)
     _verified: dict[Config, Verified] = field(default_factory=dict)
 
@@ -89,11 +69,15 @@ class Arena:
         bill = sum(self.flops(c) * c.outcome.seen for c in candidates if c.outcome) / self._examples
         return {**self.scores(candidates, self.spec.epsilon), "candidates": len(candidates), "bill": bill}
 
-    def candidates(self, proposer: Proposer, *, rivals: bool = False) -> Sequence[Candidate]:
-        """Return the candidates of a strategy in order; without `rivals` each is measured until its drop is certain."""
+    def candidates(self, proposer: Proposer, *, rivals: bool = False, recover: str = "none") -> Sequence[Candidate]:
+        """Return the candidates of a strategy in order; without `rivals` each is measured until its drop is certain.
+
+        Those that `recover` trains come last, and are verified at once: their weights are not kept.
+        """
         with TemporaryDirectory() as place, closing(open_store(f"sqlite:///{place}/s.sqlite")) as store:
-            study = store.create_study("strategy", self.spec.model_dump(mode="json"))
-            return search(
+            spec = self.spec.model_copy(update={"recover": recover})
+            study = store.create_study("strategy", spec.model_dump(mode="json"))
+            found = search(
                 study_id=study.id,
                 store=store,
                 proposer=proposer,
@@ -101,6 +85,13 @@ class Arena:
                 budget=Budget(trials=self.spec.trials),
                 on_finished=lambda _candidate: None,
             ).candidates
+            if recover == "none":
+                return found
+            recovery = Recovery(study, store, spec, self.prepared, Path(place))
+            RECOVERIES[recover](recovery, self._shortlist(found, spec.epsilon), lambda _done, _total: None)
+            for trained in filter(_is_trained, candidates := store.candidates(study.id)):
+                self._verified[trained.config] = self.judge.verified(recovery.build(trained))
+            return candidates
 
     def scores(self, candidates: Sequence[Candidate], epsilon: float) -> dict[str, float]:
         """Return what candidates are worth at an ε up to the study's own, by the shortlist that it takes from them.
@@ -108,9 +99,7 @@ class Arena:
         The verified hypervolume, the cheapest FLOPs ratios that held ε and that are certified (1 where none is), and
         the share of the shortlist that held it.
         """
-        chosen = choose_shortlist(
-            candidates, is_feasible=lambda c: is_feasible(c, epsilon), cost_of=self.flops, epsilon=epsilon
-        )
+        chosen = self._shortlist(candidates, epsilon)
         points = np.array([(self.verified_of(c.config).drop / epsilon, self.flops(c)) for c in chosen])
         held = points[points[:, 0] <= 1]
         return {
@@ -123,9 +112,7 @@ class Arena:
     def verified_of(self, config: Config) -> Verified:
         """Return what a config is on the verification examples; it runs there once."""
         if config not in self._verified:
-            workload, found = self.prepared.workload, self._predictions(self.prepared.build(config))
-            labels = workload.verification.labels
-            self._verified[config] = verified(workload.metric, labels, self._dense_predictions, found)
+            self._verified[config] = self.judge.verified(self.prepared.build(config))
             trim_memory()
         return self._verified[config]
 
@@ -151,6 +138,14 @@ class Arena:
     def _examples(self) -> int:
         return len(self.prepared.workload.search.labels)
 
+    def _shortlist(self, candidates: Sequence[Candidate], epsilon: float) -> list[Candidate]:
+        """Return what a study verifies: its choice among what the search found, and the trained candidates within ε."""
+        within = partial(is_feasible, epsilon=epsilon)
+        searched = [c for c in candidates if c.proposal.origin is not Origin.RECOVER]
+        trained = [c for c in candidates if _is_trained(c) and within(c)]
+        chosen = choose_shortlist(searched, is_feasible=within, cost_of=self.flops, epsilon=epsilon)
+        return sorted([*chosen, *trained], key=self.flops)
+
     def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
         alpha = verification_alpha(self.spec, self.prepared.workload.metric)
@@ -158,13 +153,9 @@ class Arena:
         passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= alpha, sequence)
         return min(map(self.flops, passed), default=1.0)
 
-    @cached_property
-    def _dense_predictions(self) -> NDArray[Any]:
-        return self._predictions(self.prepared.workload.model)
 
-    def _predictions(self, model: nn.Module) -> NDArray[Any]:
-        task, examples = self.prepared.workload.task, self.prepared.workload.verification
-        return task.predictions(predict(model, examples, task), examples)
+def _is_trained(candidate: Candidate) -> bool:
+    return candidate.config.form is Form.FINETUNED and candidate.state is not CandidateState.FAILED
 
 
 class Listed:
@@ -235,7 +226,8 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         workload = load_workload(spec, cache_dir=Path(scratch), progress=lambda *_: None)
         stages = Stages(ignore, lambda _seconds: None)
-        arena = Arena(spec, prepare(spec, workload, cache_dir=Path(scratch), stages=stages))
+        prepared = prepare(spec, workload, cache_dir=Path(scratch), stages=stages)
+        arena = Arena(spec, prepared, Judge(workload))
         rows: dict[str, list[dict[str, float]]] = {name: [] for name in strategies}
         for seed in range(options.seeds):
             for name, make in strategies.items():

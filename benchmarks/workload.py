@@ -12,6 +12,8 @@ def add_workload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="phrases-mini", help="as for optimize: a name, a hub id or a directory")
     parser.add_argument("--task", default="phrases", help="as for optimize; needed with --data")
     parser.add_argument("--data", help="as for optimize: a directory of splits or a hub id")
+    parser.add_argument("--text-columns", nargs="+", help="columns that hold texts, where the data do not show them")
+    parser.add_argument("--label-column", help="the column that holds labels, likewise")
     parser.add_argument("--epsilon", type=float, default=0.01)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--allow-untrained", action="store_true")
@@ -26,6 +28,8 @@ def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
             "model": options.model,
             "task": options.task,
             "data": options.data,
+            "text_columns": options.text_columns,
+            "label_column": options.label_column,
             "epsilon": options.epsilon,
             "trials": options.trials,
             "allow_untrained": options.allow_untrained,
@@ -41,6 +45,10 @@ def arguments_of(options: argparse.Namespace) -> list[str]:
     arguments += ["--trials", str(options.trials)]
     if options.data:
         arguments += ["--data", options.data]
+    for column in options.text_columns or ():
+        arguments += ["--text-columns", column]
+    if options.label_column:
+        arguments += ["--label-column", options.label_column]
     if options.allow_untrained:
         arguments += ["--allow-untrained"]
     for name, size in _sizes(options).items():

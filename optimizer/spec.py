@@ -28,7 +28,7 @@ SamplerName = Literal[
     "pymoo-ctaea",
     "iterative",
 ]
-CriterionName = Literal["obs", "fisher", "taylor", "activation", "magnitude-l1", "magnitude-l2", "random"]
+CriterionName = Literal["obs", "fisher", "taylor", "knowledge", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"

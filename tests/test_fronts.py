@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -9,12 +10,17 @@ import numpy as np
 import torch
 from prunable_models import bank_of, batches
 
-from benchmarks.field import METHODS, RawSpace
-from benchmarks.fisher import FisherMasks, counts_within, example_gradients, outputs_of, rearranged
+from benchmarks.field import METHODS, Descent, RawSpace
+from benchmarks.fisher import FisherMasks, counts_within, example_gradients, rearranged
 from benchmarks.fronts import identity, missing
+from benchmarks.knowledge import KnowledgePruning, kept_units, projected, squared_outputs
+from benchmarks.scoreboard import chart_of
+from benchmarks.sublayers import outputs_of
 from optimizer.costs import linear_cost
 from optimizer.spec import StudySpec
-from search_spaces.config import Form
+from search_spaces.config import Config, Form
+from search_spaces.distributions import Classic, classic
+from studies.records import Candidate, CandidateState
 
 COSTS = {"layer.0.heads": 7.0, "layer.0.neurons": 1.0, "layer.1.heads": 7.0, "layer.1.neurons": 1.0}
 
@@ -64,6 +70,51 @@ def test_the_masks_left_are_solved_by_least_squares_against_the_dense_outputs(tm
     torch.testing.assert_close(parts.T @ error, scales - 1, atol=1e-3, rtol=1e-2)  # the gradient of damped squares is 0
 
 
+def test_the_weights_left_are_solved_against_the_dense_outputs_on_what_the_pruned_layers_below_give(
+    tmp_path: Path,
+) -> None:
+    model, groups, bank = bank_of(tmp_path)
+    batch, flops = batches()[1], linear_cost(groups, COSTS, dense=200.0)
+    pruning = KnowledgePruning(bank.evidence.dense, flops, measured=batches()[:1], tuned=batch)
+    config = pruning.config(0.6)
+    assert flops.ratio(config) < 0.65
+    small, readers = pruning.build(config), [group.consumers[0] for group in groups]
+    seen: dict[str, torch.Tensor] = {}
+    with torch.inference_mode():
+        for path in readers:
+            hook = partial(lambda path, _, inputs: seen.update({path: inputs[0][batch["attention_mask"].bool()]}), path)
+            small.get_submodule(path).register_forward_pre_hook(hook)
+        given, wanted = (outputs_of(each, bank.layout, batch) for each in (small, model))
+    for group, path in zip(groups, readers, strict=True):
+        missing_output, inputs = wanted[group.name] - given[group.name], seen[path]
+        torch.testing.assert_close(missing_output.mean(dim=0), torch.zeros(32), atol=1e-4, rtol=0)
+        left = (inputs - inputs.mean(dim=0)).T @ missing_output  # what damping alone leaves
+        assert left.norm() < 0.05 * inputs.norm() * wanted[group.name].norm()
+
+
+def test_knowledge_is_what_predictions_and_outputs_lose_with_a_unit(tmp_path: Path) -> None:
+    _, groups, _ = bank_of(tmp_path)
+    inputs, weight = torch.randn(7, 32), torch.randn(5, 32)
+    alone = [inputs[:, 8 * unit : 8 * unit + 8] @ weight[:, 8 * unit : 8 * unit + 8].T for unit in range(4)]
+    torch.testing.assert_close(
+        squared_outputs(groups[0], inputs, weight), torch.stack([o.square().sum() for o in alone])
+    )
+    logits = torch.tensor([[2.0, -1.0, 0.5]]).repeat(20_000, 1).requires_grad_()
+    p = (logits[0] / 2).softmax(0).detach()
+    [gradients] = torch.autograd.grad(projected(logits, torch.Generator().manual_seed(0)), logits)
+    curvature = gradients.T @ gradients / len(gradients)
+    torch.testing.assert_close(curvature, (p.diag() - torch.outer(p, p)) / 4, atol=5e-3, rtol=0)
+
+
+def test_units_compete_by_knowledge_per_flop(tmp_path: Path) -> None:
+    _, groups, _ = bank_of(tmp_path)
+    knowledge = {group.name: torch.full((group.units,), 0.01) for group in groups}
+    knowledge["layer.0.heads"] = torch.tensor([0.5, 8.0, 0.0, 9.0])
+    assert kept_units(groups[0], knowledge, COSTS, budget=14.0).tolist() == [1, 3]
+    assert kept_units(groups[0], knowledge, COSTS, budget=21.0).tolist() == [0, 1, 3]
+    assert kept_units(groups[0], knowledge, {**COSTS, "layer.0.heads": 10_000.0}, budget=14.0).tolist() == []
+
+
 def test_the_raw_layer_space_has_every_level_of_every_group(tmp_path: Path) -> None:
     _, groups, _ = bank_of(tmp_path)
     space = RawSpace(groups, Form.SLICED, {})
@@ -71,6 +122,32 @@ def test_the_raw_layer_space_has_every_level_of_every_group(tmp_path: Path) -> N
     assert set(space.at_point([0.0] * 4).levels.values()) == {0}
     heads = [space.at_point([place, 0.5, 0.5, 0.5]).levels["layer.0.heads"] for place in np.linspace(0, 0.999, 50)]
     assert np.bincount(heads).tolist() == [10] * 5
+
+
+def test_a_descent_makes_each_config_when_it_is_asked_for_and_once(tmp_path: Path) -> None:
+    _, groups, _ = bank_of(tmp_path)
+    made: list[float] = []
+
+    def config(ratio: float) -> Config:
+        made.append(ratio)
+        return classic(groups, ratio, Classic.UNIFORM, Form.SLICED)
+
+    descent, history = Descent(map(config, (0.5, 0.5, 0.25))), list[Candidate]()
+    for number in range(2):
+        proposal = descent.propose(history)
+        assert proposal is not None
+        history.append(Candidate(id=number, study_id=0, number=number, proposal=proposal, state=CandidateState.RUNNING))
+        assert len(made) == (1, 3)[number]
+    assert descent.propose(history) is None
+
+
+def test_seconds_begin_with_the_making_of_the_weights_which_a_resumed_run_finds_made() -> None:
+    first = {"row": "ours", "setup_s": 40.0, "seconds": [1.0, 3.0], "search_hypervolume": {"0.02": [0.0, 0.5]}}
+    later = {**first, "row": "uniform, our bank", "setup_s": 0.1, "seconds": [2.0, 4.0]}
+    counted, timed = chart_of([first, later], 0.02).panels
+    assert [series.name for series in timed.series] == ["ours", "uniform, our bank"]
+    assert [series.x for series in timed.series] == [(41.0, 43.0), (42.0, 44.0)]
+    assert [series.x for series in counted.series] == [(1, 2), (1, 2)]
 
 
 def test_finished_rows_are_not_run_again() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from search_spaces.transforms.units.criteria.activation import Activation
 from search_spaces.transforms.units.criteria.gradient import Fisher, Taylor
+from search_spaces.transforms.units.criteria.knowledge import Knowledge
 from search_spaces.transforms.units.criteria.magnitude import Magnitude
 from search_spaces.transforms.units.criteria.obs import OptimalBrainSurgeon
 from search_spaces.transforms.units.criteria.shuffled import Shuffled
@@ -15,6 +16,7 @@ CRITERIA: Mapping[str, Criterion] = {
     "obs": OptimalBrainSurgeon(),
     "fisher": Fisher(),
     "taylor": Taylor(),
+    "knowledge": Knowledge(),
     "activation": Activation(),
     "magnitude-l1": Magnitude(order=1),
     "magnitude-l2": Magnitude(order=2),

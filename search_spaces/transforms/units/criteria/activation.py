@@ -19,8 +19,13 @@ class Activation:
 
     def rank(self, group: Group, evidence: Evidence) -> Tensor:
         """Return units by descending weighted activation, summed over their readers."""
-        scores = torch.zeros(group.units)
-        for reader in evidence.readers(group):
-            power = reader.covariance.diagonal() + reader.mean.square()
-            scores.index_add_(0, reader.owner.cpu(), (power * reader.norms).float().cpu())
-        return by_score(scores)
+        return by_score(weighted_activations(group, evidence))
+
+
+def weighted_activations(group: Group, evidence: Evidence) -> Tensor:
+    """Return how much of its readers' outputs each unit carries: float32 `(units,)`."""
+    scores = torch.zeros(group.units)
+    for reader in evidence.readers(group):
+        power = reader.covariance.diagonal() + reader.mean.square()
+        scores.index_add_(0, reader.owner.cpu(), (power * reader.norms).float().cpu())
+    return scores
