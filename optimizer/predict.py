@@ -1,14 +1,28 @@
-"""Predict: a model's answers on examples, batched by length, returned in the examples' order."""
+"""Predict: a model's answers on examples, batched by length, returned in the examples' order.
+
+On a CPU several batches run at once, on a share of the threads each: the layers of a small model are so small that
+threads which work on one layer together mostly wait for each other.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from optimizer.tasks.task import Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
+
+Places = NDArray[np.intp]
+
+TOKENS = 512  # of a batch on a CPU: enough for full speed, and few enough to pad little
+EXAMPLES = 32  # of a batch on a CPU, on average
+ON_GPU = 256  # examples of a batch
+SHARED = 8  # machines have 1, 2, 4 or 8 threads: so many batches, or a multiple, keep them equally busy
 
 
 def predict(
@@ -16,23 +30,54 @@ def predict(
 ) -> NDArray[np.float32]:
     """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode."""
     device = next(model.parameters()).device
-    batch_size = batch_size or max(1, _batch_size(len(examples), device) // examples.inputs_each)
     order = np.argsort(examples.lengths, kind="stable")
-    batches = examples.batches(batch_size=batch_size, device=device, order=order)
-    with torch.inference_mode():
-        parts = [task.answers(ask(model, batch), batch) for batch in batches]
-    by_length = torch.cat(parts).float().cpu().numpy()
-    answers = np.empty_like(by_length)
-    answers[order] = by_length
-    return answers
+
+    def answers(places: Places) -> Tensor:
+        with torch.inference_mode():
+            (batch,) = examples.batches(batch_size=len(places), device=device, order=places)
+            return task.answers(ask(model, batch), batch)
+
+    batches = _cut(order, examples, device) if batch_size is None else _split(order, batch_size)
+    by_length = torch.cat(_mapped(answers, batches, _workers(model, len(batches)))).float().cpu().numpy()
+    found = np.empty_like(by_length)
+    found[order] = by_length
+    return found
 
 
-def _batch_size(examples: int, device: torch.device) -> int:
-    """Return how many examples go through the model at once.
-
-    A CPU computes 16 to 64 sentences equally fast, so small batches, which pad least, win: in chunks of 125 sentences
-    of SST-2 those of 16 have 11 % of padding and those of 32 have 23 %; of all 872 sorted by length 2 % and 4 %.
-    """
+def _cut(order: Places, examples: AnyExamples, device: torch.device) -> list[Places]:
+    """Return the order in batches of equally many tokens; their number is the same on any number of threads."""
+    tokens = examples.lengths[order] * examples.inputs_each
     if device.type != "cpu":
-        return 256
-    return 16 if examples <= 256 else 32
+        return _split(order, max(1, ON_GPU // examples.inputs_each))
+    number = max(-(-int(tokens.sum()) // TOKENS), -(-len(order) * examples.inputs_each // EXAMPLES))
+    if number > SHARED // 2:
+        number += -number % SHARED
+    ends = np.cumsum(tokens)
+    return [b for b in np.split(order, np.searchsorted(ends, ends[-1] * np.arange(1, number) / number)) if len(b)]
+
+
+def _split(order: Places, batch_size: int) -> list[Places]:
+    return np.array_split(order, -(-len(order) // batch_size))
+
+
+def _workers(model: nn.Module, batches: int) -> int:
+    """Return how many batches run at once: one where the model may keep a state while it runs."""
+    is_stateless = hasattr(model, "base_model_prefix")  # a class of transformers
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return min(torch.get_num_threads(), batches) if is_stateless and on_cpu else 1
+
+
+def _mapped(answers: Callable[[Places], Tensor], batches: list[Places], workers: int) -> list[Tensor]:
+    if workers == 1:
+        return [answers(batch) for batch in batches]
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(workers, initializer=_on_threads, initargs=(threads // workers,)) as pool:
+        try:
+            return list(pool.map(answers, batches))
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _on_threads(threads: int) -> None:
+    torch.get_num_threads()  # the first call in a thread takes over the process's number
+    torch.set_num_threads(threads)
