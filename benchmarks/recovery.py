@@ -28,12 +28,12 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
-from optimizer.recovery.classroom import RATES
+from optimizer.recovery.halving import RATES
 from optimizer.recovery.recovery import HELD_OUT_MOST, HELD_OUT_SHARE
 from optimizer.search.space import Space
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.training.checkpoint import Checkpoint
-from optimizer.training.distill import DistillSettings, distill
+from optimizer.training.cutting import batch_count
+from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.learner import Loss, labels_loss
 from optimizer.training.teacher import Lesson
 from optimizer.workload import Workload
@@ -98,29 +98,32 @@ def ways_of(prepared: Prepared, dense: float, budget: float, epochs: float, seed
     paths = tuple(dict.fromkeys(path for group in prepared.groups for path in group.consumers))
     known = workload.train()
     train = known.take(range(min(HELD_OUT_MOST, int(len(known) * HELD_OUT_SHARE)), len(known)))
-    settings = DistillSettings(learning_rate=RATES[0], epochs=epochs, seed=seed)
+    settings = DistillSettings(rungs=(epochs,), seed=seed)
     yield Way("none", 0, 0.0, dense - value_of(workload, start))
-    student, steps = copy.deepcopy(start), settings.steps(len(train))
-    seconds = trained(student, train, Lesson(workload.task, workload.model, paths), settings)
-    yield Way("distillation", steps, seconds, dense - value_of(workload, student))
+    lesson, (steps,) = Lesson(workload.task, workload.model, paths), settings.ends(len(train))
+    for rate in RATES:
+        model = copy.deepcopy(start)
+        seconds = trained(model, train, lesson, rate, settings)
+        yield Way(f"distillation, learning rate {rate:g}", steps, seconds, dense - value_of(workload, model))
     loss = labels_loss(workload.task)
-    each = trained(copy.deepcopy(start), train, loss, for_steps(settings, TIMED, train)) / TIMED
+    each = trained(copy.deepcopy(start), train, loss, RATES[0], for_steps(settings, TIMED, train)) / TIMED
     for rate in LABEL_RATES:
-        student, fitting = copy.deepcopy(start), round(seconds / each)
-        took = trained(student, train, loss, replace(for_steps(settings, fitting, train), learning_rate=rate))
-        yield Way(f"labels alone, learning rate {rate:g}", fitting, took, dense - value_of(workload, student))
+        model, fitting = copy.deepcopy(start), round(seconds / each)
+        took = trained(model, train, loss, rate, for_steps(settings, fitting, train))
+        yield Way(f"labels alone, learning rate {rate:g}", fitting, took, dense - value_of(workload, model))
 
 
 def for_steps(settings: DistillSettings, steps: int, train: AnyExamples) -> DistillSettings:
     """Return the settings of a training of so many steps."""
-    return replace(settings, epochs=steps / replace(settings, epochs=1.0).steps(len(train)))
+    return replace(settings, rungs=(steps / batch_count(len(train), settings.batch_size),))
 
 
-def trained(model: nn.Module, train: AnyExamples, loss: Loss, settings: DistillSettings) -> float:
+def trained(model: nn.Module, train: AnyExamples, loss: Loss, rate: float, settings: DistillSettings) -> float:
     """Train in place and return the CPU seconds."""
-    started = time.process_time()
+    started, (steps,) = time.process_time(), settings.ends(len(train))
+    students = {"one": student(model, loss, rate, settings, len(train))}
     with TemporaryDirectory() as scratch:
-        distill(model, train, loss, settings, checkpoint=Checkpoint(Path(scratch) / "state", "one"))
+        distill(students, train, settings, until=steps, folder=Path(scratch))
     return time.process_time() - started
 
 

@@ -99,4 +99,5 @@ def _predicted(candidate: Candidate) -> float:
 def _error(candidate: Candidate) -> float:
     """Return the standard error of the predicted drop: counted, or read from the width of its interval."""
     interval = next((m.interval for m in candidate.measurements if m.quantity == "drop"), None)
-    return standard_error(candidate) or (0.0 if interval is None else (interval.upper - interval.lower) / (2 * 1.96))
+    read = 0.0 if interval is None else (interval.upper - interval.lower) / (2 * 1.96)
+    return standard_error(candidate.outcome) or read

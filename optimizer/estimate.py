@@ -17,9 +17,9 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.prepare import check_loaded
-from optimizer.recovery.classroom import BRIEF, RATES
-from optimizer.recovery.distilled import BUDGETS
+from optimizer.recovery.halving import STUDENTS, learning, lengths
 from optimizer.recovery.recovery import BACKWARD
+from optimizer.recovery.students import MEAN_BUDGET
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
 from optimizer.sensitivity import PASSES_PER_GROUP
@@ -30,6 +30,7 @@ from optimizer.workload import Workload
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
 BANK_PASSES = 6  # passes over the calibration examples for moments, ranking and solves, measured on small encoders
+STEP = 0.2  # what a step of a lean student takes besides its arithmetic, in passes of the dense model
 SPREAD = 2.0  # the true time is within this factor of the estimate
 
 
@@ -112,8 +113,8 @@ def _recovering(spec: StudySpec, workload: Workload) -> float:
     """Return the passes of a dense model over the training examples that take as long as the recovery."""
     teacher = 1.0 if workload.teacher is None else workload.teacher.flops / workload.family.flops(workload.model)
     if spec.recover == "distill":
-        epochs = spec.recover_epochs + len(RATES) * BRIEF
-        return sum(teacher + budget * BACKWARD for budget in BUDGETS) * epochs
+        rungs = zip(learning(STUDENTS), lengths(spec.recover_epochs), strict=True)
+        return sum(epochs * (teacher + students * (MEAN_BUDGET * BACKWARD + STEP)) for students, epochs in rungs)
     return SIZE * spec.recover_epochs * (teacher + MEAN_COST * BACKWARD)
 
 

@@ -121,30 +121,33 @@ class Evaluator:
         if not self._space.within_limits(config):
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
         try:
-            outcome = self.evaluate_model(self._build(config), config, costs=costs, known=known)
+            model = self._build(config)
+            if config not in self._screened:
+                self._screened[config] = self._dense.answers_of(model, self._dense.screening)
+            outcome = self._outcome(model, config, self._screened[config], costs=costs, known=known)
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
         return replace(outcome, seconds=time.monotonic() - started)
 
-    def evaluate_model(
+    def evaluate_model(self, model: nn.Module, config: Config) -> Outcome:
+        """Return the outcome of `config` evaluated on its model. Raises `ValueError` for NaN or infinite answers.
+
+        Models of one config may differ: in training they change from one call to the next.
+        """
+        screened = self._dense.answers_of(model, self._dense.screening)
+        return self._outcome(model, config, screened, costs=self._costs(config))
+
+    def _outcome(
         self,
         model: nn.Module,
         config: Config,
+        screened: NDArray[np.float32],
         *,
-        costs: tuple[Measurement, ...] | None = None,
+        costs: tuple[Measurement, ...],
         known: Sequence[Candidate] = (),
     ) -> Outcome:
-        """Return the outcome of `config` evaluated on its model. Raises `ValueError` for NaN or infinite answers."""
-        costs = self._costs(config) if costs is None else costs
-        if config not in self._screened:
-            self._screened[config] = self._dense.answers_of(model, self._dense.screening)
-        screened = self._screened[config]
-        measured = (
-            *costs,
-            *self.counted(config, model),
-            self._divergence(screened),
-        )
+        measured = (*costs, *self.counted(config, model), self._divergence(screened))
         if self._dense_scores is None:
             return self._whole(model, measured)
         rival = self.rival(measured, known)

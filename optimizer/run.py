@@ -33,6 +33,7 @@ from optimizer.names import check_larger, free_slug, fresh_slug
 from optimizer.power import what_can_be_concluded
 from optimizer.prepare import Prepared, check_loaded, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
+from optimizer.recovery.halving import planned
 from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
 from optimizer.result import result_of
@@ -42,6 +43,7 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
+from optimizer.training.precision import name_of, training_dtype
 from optimizer.transfer import check_source, transfer
 from optimizer.unchanged import fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
@@ -202,6 +204,8 @@ class StudyRun:
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
         self._record_strain(prepared)
+        if self._spec.recover == "distill":
+            self._note(planned(self._spec.recover_epochs))
         if self._spec.start_from is not None:
             self._note(transfer(self._spec.start_from, self._study, self._store, prepared, self._spec))
         self._search(prepared)
@@ -232,11 +236,16 @@ class StudyRun:
             "structure": self._spec.structure,
             "transforms": list(self._spec.applied),
             "wait_policy": os.environ.get("OMP_WAIT_POLICY", "the library's own").lower(),
-            "dtype": str(next(workload.model.parameters()).dtype).removeprefix("torch."),
+            "dtype": name_of(next(workload.model.parameters()).dtype),
+            **self._of_training(workload),
             "torch": torch.__version__,
             "python": platform.python_version(),
             "examples": workload.examples_record,
         }
+
+    def _of_training(self, workload: Workload) -> dict[str, object]:
+        is_recovered = self._spec.recover != "none"
+        return {"training_precision": name_of(training_dtype(workload.device))} if is_recovered else {}
 
     def _record_baseline(self, prepared: Prepared) -> None:
         metric, space = prepared.workload.metric, prepared.space

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from studies.records import Candidate
+from studies.records import Candidate, Outcome
 
 SIZE = 10
 WHERE_NONE_IS_FEASIBLE = 3  # verified nevertheless, so that the result has figures
@@ -37,12 +37,11 @@ def choose_shortlist(
     return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=cost_of)
 
 
-def standard_error(candidate: Candidate) -> float:
+def standard_error(outcome: Outcome | None) -> float:
     """Return the standard error of the drop on the search examples; 0 where it is unknown.
 
     It is that of a paired difference of proportions: sqrt(lost + gained − (lost − gained)²/n) / n.
     """
-    outcome = candidate.outcome
     if outcome is None or outcome.lost is None or outcome.gained is None or not outcome.seen:
         return 0.0
     lost, gained, n = outcome.lost, outcome.gained, outcome.seen
@@ -61,7 +60,7 @@ def _stretches(feasible: Sequence[Candidate], cost_of: Callable[[Candidate], flo
 
 
 def _is_safe(candidate: Candidate, epsilon: float) -> bool:
-    return _drop(candidate) + standard_error(candidate) <= epsilon
+    return _drop(candidate) + standard_error(candidate.outcome) <= epsilon
 
 
 def _divergence(candidate: Candidate) -> float:

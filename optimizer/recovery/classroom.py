@@ -1,81 +1,112 @@
-"""A classroom: one teacher has pruned models as students, each at the learning rate that is best for it."""
+"""A classroom: one teacher has pruned models as students, who learn in step from the same batches."""
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
+import torch
 from torch import nn
 
 from optimizer.errors import MachineError
+from optimizer.families.encoders.loading import hash_weights
 from optimizer.predict import predict
-from optimizer.recovery.recovery import Recovery, Taken
-from optimizer.training.checkpoint import Checkpoint
-from optimizer.training.distill import DistillSettings, distill
+from optimizer.recovery.recovery import Recovery
+from optimizer.training.checkpoint import state_path
+from optimizer.training.distill import DistillSettings, distill, student
+from optimizer.training.student import NOTHING, Spent, Student
 from optimizer.training.teacher import Lesson
-from studies.records import Candidate
+from studies.records import Candidate, Outcome
 
-RATES = (3e-4, 6e-4)
-BRIEF = 1 / 16  # of an epoch: enough to tell which learning rate learns faster
-STATES = "*.state"
+Report = Callable[[int], None]  # of the steps that every student has taken
+
+
+@dataclass
+class Pupil:
+    """The student that a parent's model becomes at one learning rate. `extra` is what was tried in vain for it."""
+
+    parent: Candidate
+    key: str
+    student: Student
+    extra: Spent = NOTHING
+
+    def hand_over(self, model: nn.Module) -> Spent:
+        """Give the weights to a model of the same shapes, and return what the training took.
+
+        Raises `MachineError` where the training became unstable.
+        """
+        if self.student.failure:
+            raise MachineError(self.student.failure)
+        model.load_state_dict(self.student.model.state_dict())
+        return self.student.spent + self.extra
+
+
+def share_tables(model: nn.Module, dense: nn.Module) -> None:
+    """Let a model have the embedding tables of the dense one, where they are equal: no student changes them.
+
+    They are most of a small model's weights, and of a multilingual one's.
+    """
+    tables = {path: module for path, module in dense.named_modules() if isinstance(module, nn.Embedding)}
+    for path, module in model.named_modules():
+        if path in tables and isinstance(module, nn.Embedding) and torch.equal(module.weight, tables[path].weight):
+            module.weight = nn.Parameter(tables[path].weight.detach(), requires_grad=False)
 
 
 class Classroom:
-    """Teaches the models of one study's candidates. `steps` are those of one student, brief trainings included."""
+    """Teaches models of one study's candidates. `ends` are the steps after which the rungs end."""
 
-    def __init__(self, recovery: Recovery) -> None:
-        self._workload, self._held_out, self._folder = recovery.prepared.workload, recovery.held_out, recovery.folder
-        self._train_examples = recovery.train
+    def __init__(self, recovery: Recovery, rungs: Sequence[float]) -> None:
+        self._recovery, self._workload = recovery, recovery.prepared.workload
         teacher = recovery.teacher
         written = [path for group in recovery.prepared.groups for path in group.consumers if teacher.has_layers]
         self._lesson = Lesson(self._workload.task, teacher.model, tuple(dict.fromkeys(written)))
-        self._wanted, self._teacher = predict(teacher.model, self._held_out, self._workload.task), teacher.weights_hash
-        settings = partial(DistillSettings, seed=recovery.spec.seed)
-        self._brief = {rate: settings(learning_rate=rate, epochs=BRIEF) for rate in RATES}
-        self._full = {rate: settings(learning_rate=rate, epochs=recovery.spec.recover_epochs) for rate in RATES}
-        self.steps = sum(self._steps(each) for each in (*self._brief.values(), self._full[RATES[0]]))
+        self._wanted = predict(teacher.model, recovery.held_out, self._workload.task)
+        self._settings = DistillSettings(rungs=tuple(rungs), seed=recovery.spec.seed, dtype=recovery.dtype)
+        self.ends = self._settings.ends(len(recovery.train))
 
-    def teach(self, model: nn.Module, parent: Candidate, report: Callable[[int], None]) -> Taken:
-        """Train a parent's model at the learning rate that is best for it; `report` receives the steps done."""
-        done, seconds, divergences = 0, 0.0, dict[float, float]()
-        for rate, brief in self._brief.items():
-            student = copy.deepcopy(model)
-            try:
-                seconds += self._train(student, parent, brief, partial(_beyond, report, done))
-                divergences[rate] = self._divergence(student)
-            except (MachineError, ValueError):  # too high a rate: the loss, or the answers after the last step
-                divergences[rate] = math.inf
-            done += self._steps(brief)
-        full = self._full[min(RATES, key=divergences.__getitem__)]
-        seconds += self._train(model, parent, full, partial(_beyond, report, done))
-        return Taken(examples=self.steps * full.batch_size, seconds=seconds)
-
-    def close(self) -> None:
-        """Remove the states of finished trainings."""
-        for state in self._folder.glob(STATES):
-            state.unlink(missing_ok=True)
-
-    def _train(
-        self, model: nn.Module, parent: Candidate, settings: DistillSettings, report: Callable[[int], None]
-    ) -> float:
-        """Train a model and return its seconds."""
-        of_models = [self._workload.subject.weights_hash, self._teacher, parent.config.digest]
-        made_of = [*of_models, self._train_examples.hash, settings]
+    def pupil(self, parent: Candidate, rate: float) -> Pupil:
+        """Return the student that a parent becomes at a learning rate."""
+        model = self._recovery.pipeline.build(parent.config, share_weights=False)
+        train = self._recovery.train
+        made_of = [hash_weights(model), self._recovery.teacher.weights_hash, train.hash, self._settings, rate]
+        share_tables(model, self._workload.model)
         key = sha256(repr(made_of).encode()).hexdigest()[:24]
-        checkpoint = Checkpoint(self._folder / STATES.replace("*", key), key)
-        distill(model, self._train_examples, self._lesson, settings, checkpoint=checkpoint, progress=report)
-        return checkpoint.seconds
+        return Pupil(parent, key, student(model, self._lesson, rate, self._settings, len(train)))
 
-    def _steps(self, settings: DistillSettings) -> int:
-        return settings.steps(len(self._train_examples))
+    def teach(self, pupils: Sequence[Pupil], *, until: int, report: Report) -> None:
+        """Train pupils up to a step; what an interrupted run has done of it is not done again."""
+        distill(
+            {pupil.key: pupil.student for pupil in pupils},
+            self._recovery.train,
+            self._settings,
+            until=until,
+            folder=self._recovery.folder,
+            hear=self._lesson.hear,
+            progress=report,
+        )
 
-    def _divergence(self, model: nn.Module) -> float:
+    def divergence(self, pupil: Pupil) -> float:
+        """Return the divergence from the teacher on examples held out of training; infinite for an unstable pupil."""
+        if pupil.student.failure:
+            return math.inf
         task = self._workload.task
-        return task.divergence(self._wanted, predict(model, self._held_out, task))
+        try:
+            return task.divergence(self._wanted, predict(pupil.student.model, self._recovery.held_out, task))
+        except ValueError:  # the answers are NaN or infinite
+            return math.inf
 
+    def outcome(self, pupil: Pupil) -> Outcome | None:
+        """Return how a pupil does on the search examples; None for an unstable one."""
+        if pupil.student.failure:
+            return None
+        try:
+            return self._recovery.prepared.evaluator.evaluate_model(pupil.student.model, pupil.parent.config)
+        except ValueError:  # the answers are NaN or infinite
+            return None
 
-def _beyond(report: Callable[[int], None], done: int, steps: int) -> None:
-    report(done + steps)
+    def forget(self, pupils: Sequence[Pupil]) -> None:
+        """Remove the states of finished trainings."""
+        for pupil in pupils:
+            state_path(self._recovery.folder, pupil.key).unlink(missing_ok=True)

@@ -8,8 +8,9 @@ from functools import partial
 from torch import nn
 
 from optimizer.progress import Report
-from optimizer.recovery.recovery import Recovery, Taken
+from optimizer.recovery.recovery import Recovery
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.student import Spent
 from studies.records import Candidate, CandidateState
 
 
@@ -23,7 +24,7 @@ def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], repor
     return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
 
 
-def _train(recovery: Recovery, model: nn.Module) -> Taken:
+def _train(recovery: Recovery, model: nn.Module) -> Spent:
     workload, spec = recovery.prepared.workload, recovery.spec
     settings = FinetuneSettings(epochs=int(spec.recover_epochs), seed=spec.seed)
     result = finetune(
@@ -34,5 +35,7 @@ def _train(recovery: Recovery, model: nn.Module) -> Taken:
         settings=settings,
         progress=lambda _done, _total: None,
         teacher=recovery.teacher.model,
+        dtype=recovery.dtype,
     )
-    return Taken(examples=result.steps * settings.batch_size, seconds=result.seconds)
+    examples = result.steps * settings.batch_size
+    return Spent(examples=examples, taught=examples, seconds=result.seconds)

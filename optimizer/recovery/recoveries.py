@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from optimizer.progress import Report
-from optimizer.recovery.distilled import distill_budgets
 from optimizer.recovery.finetuned import finetune_shortlist
+from optimizer.recovery.halving import distill_by_halving
 from optimizer.recovery.recovery import Recovery
 from studies.records import Candidate
 
 Recover = Callable[[Recovery, Sequence[Candidate], Report], list[Candidate]]  # returns the candidates to verify
 
-RECOVERIES: Mapping[str, Recover] = {"finetune": finetune_shortlist, "distill": distill_budgets}
+RECOVERIES: Mapping[str, Recover] = {"finetune": finetune_shortlist, "distill": distill_by_halving}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from objectives.energy.modelled import modelled_energy
@@ -21,6 +22,8 @@ from optimizer.prepare import Prepared
 from optimizer.recovery.weights import WEIGHTS, build_candidate, folder_of, keep_weights
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.precision import name_of, training_dtype
+from optimizer.training.student import Spent
 from optimizer.workload import Teacher
 from search_spaces.config import Form
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
@@ -36,15 +39,7 @@ OTHERWISE: Mapping[str, str] = {
 BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What a training took: the examples that the student learned from and the teacher answered, and its seconds."""
-
-    examples: int
-    seconds: float
-
-
-Train = Callable[[nn.Module], Taken]  # trains in place and leaves the model in evaluation mode
+Train = Callable[[nn.Module], Spent]  # trains in place and leaves the model in evaluation mode
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,11 @@ class Recovery:
     def folder(self) -> Path:
         """Where the study's trained weights are."""
         return folder_of(self.cache_dir, self.study)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What training steps are computed in."""
+        return training_dtype(self.prepared.workload.device)
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -114,7 +114,7 @@ class Recovery:
         candidate = self.store.start_candidate(self.study.id, proposal)
         model = self.pipeline.build(parent.config, share_weights=False)
         try:
-            taken = train(model)
+            spent = train(model)
             model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
             outcome = self.prepared.evaluator.evaluate_model(model, config)
         except InputError:
@@ -123,7 +123,7 @@ class Recovery:
             reason = f"{error}; {OTHERWISE[self.spec.recover]}"
             return self.store.finish_candidate(candidate.id, Outcome(state=CandidateState.FAILED, reason=reason))
         weights = keep_weights(model, self.cache_dir, self.study)
-        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, taken, weights))
+        return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, spent, weights))
 
     def _known(self, is_wanted: Callable[[Candidate], bool]) -> Candidate | None:
         finished = (c for c in self.store.candidates(self.study.id) if c.state is not CandidateState.RUNNING)
@@ -135,24 +135,27 @@ class Recovery:
         held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
         return train.take(range(held)), train.take(range(held, len(train.labels)))
 
-    def _with_training(self, outcome: Outcome, model: nn.Module, taken: Taken, weights: str) -> Outcome:
+    def _with_training(self, outcome: Outcome, model: nn.Module, spent: Spent, weights: str) -> Outcome:
         """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
         workload = self.prepared.workload
-        per_example = BACKWARD * workload.family.flops(model) + self.teacher.flops
         joules = modelled_energy(
-            flops=taken.examples * per_example,
+            flops=spent.examples * BACKWARD * workload.family.flops(model) + spent.taught * self.teacher.flops,
             bytes_moved=0.0,
-            seconds=taken.seconds,
+            seconds=spent.seconds,
             device_kind=workload.device.type,
         )
         measured = (
             Measurement(
                 quantity="training_time",
-                value=taken.seconds,
+                value=spent.seconds,
                 unit="s",
                 source=Source.MEASURED,
-                conditions={WEIGHTS: weights},
+                conditions={
+                    WEIGHTS: weights,
+                    "epochs": round(spent.examples / len(self.train), 4),
+                    "precision": name_of(self.dtype),
+                },
             ),
             Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
         )
-        return replace(outcome, measurements=(*outcome.measurements, *measured), seconds=taken.seconds)
+        return replace(outcome, measurements=(*outcome.measurements, *measured), seconds=spent.seconds)

@@ -90,20 +90,20 @@ class Space:
             self.groups, {kind: Allocation(groups, self.tables) for kind, groups in members.items()}, self.form
         )
 
-    def optimal(self, ratio: float) -> Config:
-        """Return the least harmful config of at most `ratio` of the dense FLOPs, by the tables.
+    def optimal(self, ratio: float, by: str = "flops") -> Config:
+        """Return the least harmful config of at most `ratio` of the dense model's FLOPs, by the tables.
 
         Where FLOPs add up over groups that is exact. Where they do not, as of a convolution whose inputs and outputs
-        both shrink, the tables order the choices and the whole config is priced.
+        both shrink, and for the cost named in `by`, the tables order the choices and the whole config is priced.
         """
         low, high = float(self.allocation.costs.min()), float(self.allocation.costs.max())
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self._flops_ratio(middle) <= ratio else (low, middle)
+            low, high = (middle, high) if self._ratio(middle, by) <= ratio else (low, middle)
         return config_of(self.groups, self.allocation.within(low), self.form)
 
-    def _flops_ratio(self, budget: float) -> float:
-        return self.costs["flops"].ratio(config_of(self.groups, self.allocation.within(budget), self.form))
+    def _ratio(self, budget: float, by: str) -> float:
+        return self.costs[by].ratio(config_of(self.groups, self.allocation.within(budget), self.form))
 
     def at_point(self, point: Sequence[float]) -> Config:
         """Return the config at a point of the distribution space, drawn towards zero until the limits hold."""

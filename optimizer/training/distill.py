@@ -1,14 +1,19 @@
-"""Distillation: a pruned model learns from its teacher, without labels and without the noise of dropout.
+"""Distillation: pruned models learn from a teacher, without labels and without the noise of dropout.
 
-It starts from the weights that the bank has solved for, so one epoch at a high learning rate is enough. The word
+They start from the weights that the bank has solved for, so one epoch at a high learning rate is enough. The word
 embeddings stay as they are: they are most of a small model's parameters, and pruning has not touched them.
+
+All students learn from a batch before the next one is drawn, so the teacher answers it once for all of them. A training
+has rungs, at whose ends it may stop for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,79 +26,99 @@ from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
-from optimizer.training.learner import Learner, Loss, linear_schedule
+from optimizer.training.learner import Learner, Loss, rung_schedule
 from optimizer.training.loop import Loop
+from optimizer.training.precision import computing_in
+from optimizer.training.student import Class, Student
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillSettings:
-    """The settings of a distillation. `epochs` may be a fraction: the schedule always falls to 0 at its end."""
+    """The settings of a distillation. `rungs` end after so many epochs, or shares of one, from its beginning."""
 
-    learning_rate: float
-    epochs: float = 1.0
+    rungs: tuple[float, ...] = (1.0,)
     batch_size: int = 32
-    warmup: float = 0.06  # share of all steps
+    warmup: float = 0.06  # share of the steps of a rung
     weight_decay: float = 0.01
     seed: int = 0
+    dtype: torch.dtype = torch.float32  # of the steps
 
-    def steps(self, examples: int) -> int:
-        """Return the steps of a training on this many examples, at least one."""
-        return max(1, round(self.epochs * batch_count(examples, self.batch_size)))
+    def ends(self, examples: int) -> tuple[int, ...]:
+        """Return the steps after which each rung ends in a training on this many examples, at least one a rung."""
+        ends, batches = [0], batch_count(examples, self.batch_size)
+        for epochs in self.rungs:
+            ends.append(max(ends[-1] + 1, round(epochs * batches)))
+        return tuple(ends[1:])
+
+
+def student(model: nn.Module, lesson: Loss, rate: float, settings: DistillSettings, examples: int) -> Student:
+    """Return a model that is to learn a lesson at a learning rate, from this many examples."""
+    frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) not in frozen)
+    learner = Learner(
+        model,
+        loss=lesson,
+        optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=rate, fused=True),
+        rate=partial(rung_schedule, ends=settings.ends(examples), warmup=settings.warmup),
+        clip=CLIP,
+        dropout=False,
+        dtype=settings.dtype,
+    )
+    return Student(learner)
 
 
 def distill(
-    model: nn.Module,
+    students: Mapping[str, Student],
     examples: AnyExamples,
-    lesson: Loss,
     settings: DistillSettings,
     *,
-    checkpoint: Checkpoint,
+    until: int,
+    folder: Path,
+    hear: Callable[[Batch], object] = lambda _batch: None,
     progress: Callable[[int], None] = lambda _steps: None,
 ) -> None:
-    """Train a model in place, and leave it in evaluation mode.
+    """Train students, by the keys of their trainings, up to a step; leave their models in evaluation mode.
 
-    `checkpoint` keeps the state, at the end as well: after an interrupt the next call takes the steps that are left.
-    `progress` receives the steps done. Raises `MachineError` when the loss is NaN or infinite.
+    Their states are kept in `folder`, at the end as well: after an interrupt the next call takes the steps that are
+    left. `hear` is called with every batch before the students learn from it: what it takes is shared by them.
+    `progress` receives the steps done. A student whose training becomes unstable is left with a `failure`.
     """
-    total, device = settings.steps(len(examples)), device_of(model)
-    learner = _learner(model, lesson, settings, total)
-    checkpoint.restore(learner)
-    batches = _batches(examples, settings, total)[learner.steps :]
+    checkpoint = Checkpoint(folder, students)
+    checkpoint.restore()
+    learning = Class([*students.values()])
+    batches = _batches(examples, settings, until)[learning.steps :]
+    device = device_of(learning.model)
 
     def load(places: Places) -> Batch:
-        return next(examples.batches(batch_size=len(places), device=device, order=places))
+        batch = next(examples.batches(batch_size=len(places), device=device, order=places))
+        with computing_in(settings.dtype, device):
+            hear(batch)
+        return batch
 
     def after_step(done: int) -> None:
         try:
             progress(done)
         except BaseException:  # a cancel: nothing is lost but the next step
-            checkpoint.keep(learner, now=True)
+            checkpoint.keep(now=True)
             raise
-        checkpoint.keep(learner, now=done == total)
+        checkpoint.keep(now=done == until)
 
-    loop = Loop(learner=learner, draw=lambda: batches, load=load, epochs=1, seed=settings.seed, after_step=after_step)
     if batches:
-        loop.run()
-    model.eval()
+        Loop(
+            learner=learning,
+            draw=lambda: takewhile(lambda _: learning.is_learning, batches),
+            load=load,
+            epochs=1,
+            seed=settings.seed,
+            after_step=after_step,
+        ).run()
+    learning.model.eval()
 
 
 def _batches(examples: AnyExamples, settings: DistillSettings, total: int) -> list[Places]:
-    """Return the batches of all steps."""
+    """Return the batches of the first steps of every training of these settings."""
     rng, batches = np.random.default_rng(settings.seed), list[Places]()
     while len(batches) < total:
         batches += shuffled(examples.lengths, size=settings.batch_size, rng=rng)
     return batches[:total]
-
-
-def _learner(model: nn.Module, lesson: Loss, settings: DistillSettings, total: int) -> Learner:
-    frozen = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters()}
-    for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) not in frozen)
-    return Learner(
-        model,
-        loss=lesson,
-        optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
-        rate=partial(linear_schedule, total=total, warmup=settings.warmup),
-        clip=CLIP,
-        dropout=False,
-    )

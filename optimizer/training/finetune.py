@@ -61,18 +61,20 @@ def finetune(
     progress: Callable[[int, int], None],
     teacher: nn.Module | None = None,
     order: Order = shuffled,
+    dtype: torch.dtype = torch.float32,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
-    answers. `progress` receives (steps done, all steps). The global random state is unchanged.
-    Raises `InputError` without training examples, `MachineError` when the loss is NaN or infinite.
+    answers. Steps are computed in `dtype`. `progress` receives (steps done, all steps).
+    The global random state is unchanged. Raises `InputError` without training examples, `MachineError` when the loss
+    is NaN or infinite.
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
     started, device = time.monotonic(), device_of(model)
     total = settings.epochs * batch_count(len(train), settings.batch_size)
-    learner = learner_of(model, task, teacher, settings, total=total)
+    learner = learner_of(model, task, teacher, settings, total=total, dtype=dtype)
     guessed = task.trivial(held_out.labels) if held_out else -math.inf
     best = _BestEpoch(model, settings.patience, guessed)
 
@@ -98,7 +100,13 @@ def finetune(
 
 
 def learner_of(
-    model: nn.Module, task: Task, teacher: nn.Module | None, settings: FinetuneSettings, *, total: int
+    model: nn.Module,
+    task: Task,
+    teacher: nn.Module | None,
+    settings: FinetuneSettings,
+    *,
+    total: int,
+    dtype: torch.dtype = torch.float32,
 ) -> Learner:
     """Return what trains a model in `total` steps."""
     return Learner(
@@ -107,6 +115,7 @@ def learner_of(
         optimizer=torch.optim.AdamW(decayed(model, settings.weight_decay), lr=settings.learning_rate, fused=True),
         rate=partial(linear_schedule, total=total, warmup=settings.warmup),
         clip=CLIP,
+        dtype=dtype,
     )
 
 

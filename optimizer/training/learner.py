@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from objectives.device import device_of
 from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch, Task, ask
+from optimizer.training.precision import computing_in
 
 Loss = Callable[[nn.Module, Batch], Tensor]  # the scalar that a model minimises on a batch of inputs with `labels`
 UNSTABLE = "the training loss is NaN or infinite; check inputs, labels and weights for extreme values"
@@ -21,7 +24,7 @@ class Learner:
 
     `rate` returns the share of the learning rate at a step from 0 (None: always 1); `clip` is the largest norm of the
     gradient (None: any). Without `dropout` a model in training computes what it computes in use, and its batch norms
-    learn.
+    learn. `dtype` is what the loss is computed in; weights and their gradients keep their own.
     """
 
     def __init__(
@@ -33,8 +36,9 @@ class Learner:
         rate: Callable[[int], float] | None = None,
         clip: float | None = None,
         dropout: bool = True,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.model, self.steps = model, 0
+        self.model, self.steps, self._dtype = model, 0, dtype
         self._dropout = dropout
         self._frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         self._loss, self._optimizer, self._clip = loss, optimizer, clip
@@ -71,7 +75,8 @@ class Learner:
 
         Raises `MachineError`, with the weights unchanged, where the gradient to be clipped is NaN or infinite.
         """
-        loss = self._loss(self.model, batch)
+        with computing_in(self._dtype, device_of(self.model)):
+            loss = self._loss(self.model, batch)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._clip is not None:
@@ -87,17 +92,17 @@ class Learner:
 
 def labels_loss(task: Task) -> Loss:
     """Return the loss of a task against the labels."""
-    return lambda model, batch: task.loss(ask(model, batch), batch, reduction="mean")
+    return lambda model, batch: task.loss(ask(model, batch).float(), batch, reduction="mean")
 
 
 def taught_loss(task: Task, teacher: nn.Module) -> Loss:
     """Return the mean of the loss against the labels and the distance from the answers of a teacher."""
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
-        outputs = ask(model, batch)
+        outputs = ask(model, batch).float()
         own = task.loss(outputs, batch, reduction="mean")
         with torch.no_grad():
-            wanted = ask(teacher, batch)
+            wanted = ask(teacher, batch).float()
         return (own + task.distance(outputs, wanted, batch)) / 2
 
     return loss
@@ -107,3 +112,16 @@ def linear_schedule(step: int, *, total: int, warmup: float) -> float:
     """Return the share of the learning rate at a step from 0: rising over the warm-up, then falling to 0."""
     rising = max(1, round(total * warmup))
     return (step + 1) / rising if step < rising else max(0.0, (total - step) / max(1, total - rising))
+
+
+def rung_schedule(step: int, *, ends: Sequence[int], warmup: float) -> float:
+    """Return the share of the learning rate at a step from 0: linear in every rung, 0 after the last.
+
+    `ends` are the steps after which the rungs end. So a training that stops at the end of a rung has settled, and its
+    result compares with that of any other.
+    """
+    rung = bisect_right(ends, step)
+    if rung == len(ends):
+        return 0.0
+    begun = ends[rung - 1] if rung else 0
+    return linear_schedule(step - begun, total=ends[rung] - begun, warmup=warmup)

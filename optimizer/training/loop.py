@@ -7,18 +7,38 @@ between steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
+from torch import Tensor, nn
 
 from objectives.device import device_of
 from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch
 from optimizer.training.batches import Places
-from optimizer.training.learner import UNSTABLE, Learner
+from optimizer.training.learner import UNSTABLE
 from optimizer.training.randomness import own_randomness
+
+
+class Learns(Protocol):
+    """What is trained: a `Learner`, or a class of them."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, or all of them."""
+
+    @property
+    def steps(self) -> int:
+        """The steps taken."""
+
+    def train(self) -> None:
+        """Enter training mode."""
+
+    def step(self, batch: Batch) -> Tensor:
+        """Learn from a batch and return the loss before it, a scalar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +58,8 @@ class Loop:
     `after_epoch` receives the scored epoch and returns whether it is the last one.
     """
 
-    learner: Learner
-    draw: Callable[[], Sequence[Places]]
+    learner: Learns
+    draw: Callable[[], Iterable[Places]]
     load: Callable[[Places], Batch]
     epochs: int
     seed: int
@@ -73,11 +93,11 @@ class Loop:
     def _learn(self, number: int) -> float:
         """Take the steps of one epoch and return their mean loss."""
         self.learner.train()
-        batches, total = self.draw(), torch.zeros((), device=device_of(self.learner.model))
-        for places in batches:
+        before, total = self.learner.steps, torch.zeros((), device=device_of(self.learner.model))
+        for places in self.draw():
             total += self.learner.step(self.load(places))
             self.after_step(self.learner.steps)
         self.end_epoch(number)
         if not math.isfinite(float(total)):
             raise MachineError(UNSTABLE)
-        return float(total) / len(batches)
+        return float(total) / max(1, self.learner.steps - before)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_distilled import FIELDS
+from test_halving import FIELDS
 from tiny_checkpoints import LABELS, SPECIAL, WORDS, save_data, save_tiny
 from tiny_teachers import saved, wider
 from transformers import AutoModelForSequenceClassification

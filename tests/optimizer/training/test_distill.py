@@ -15,16 +15,18 @@ from optimizer.predict import predict
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.task import ask
 from optimizer.tasks.texts.examples import Examples
-from optimizer.training.checkpoint import Checkpoint
-from optimizer.training.distill import DistillSettings, distill
+from optimizer.training.checkpoint import state_path
+from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.learner import Learner
+from optimizer.training.student import Student
 from optimizer.training.teacher import INNER, Lesson
 from search_spaces.layouts.tapped import tapped
 
 TASK = Classification()
 PATHS = tuple(f"bert.encoder.layer.{i}.{block}output.dense" for i in range(2) for block in ("attention.", ""))
-SETTINGS = DistillSettings(learning_rate=3e-3, batch_size=16)  # 13 steps of 200 examples
+RATE = 3e-3
+SETTINGS = DistillSettings(batch_size=16)  # 13 steps of 200 examples
 
 
 class StoppedError(Exception):
@@ -75,16 +77,22 @@ class School:
     examples: Examples
     folder: Path
 
+    def student(
+        self, model: nn.Module, *, settings: DistillSettings = SETTINGS, lesson: Lesson | None = None
+    ) -> Student:
+        lesson = lesson or Lesson(TASK, self.teacher, PATHS)
+        return student(model, lesson, RATE, settings, len(self.examples))
+
     def taught(
         self,
-        student: nn.Module,
-        *,
+        *models: nn.Module,
         settings: DistillSettings = SETTINGS,
-        key: str = "a training",
+        keys: str = "one",
+        until: int = 13,
         stop_at: int | None = None,
         lesson: Lesson | None = None,
     ) -> list[int]:
-        """Train a student, and return the numbers of the steps taken."""
+        """Train models together, each by the key of its training, and return the numbers of the steps taken."""
         steps: list[int] = []
 
         def progress(done: int) -> None:
@@ -92,15 +100,10 @@ class School:
             if done == stop_at:
                 raise StoppedError
 
+        students = [self.student(model, settings=settings, lesson=lesson) for model in models]
+        named = dict(zip(keys.split(), students, strict=True))
         with pytest.raises(StoppedError) if stop_at else nullcontext():
-            distill(
-                student,
-                self.examples,
-                lesson or Lesson(TASK, self.teacher, PATHS),
-                settings,
-                checkpoint=Checkpoint(self.folder / key, key),
-                progress=progress,
-            )
+            distill(named, self.examples, settings, until=until, folder=self.folder, progress=progress)
         return steps
 
 
@@ -148,7 +151,7 @@ def lengths(batch: dict[str, Tensor]) -> Tensor:
 
 def test_an_interrupted_training_continues_with_the_step_that_is_next(school: School) -> None:
     whole, continued, finished = (damaged(school.teacher) for _ in range(3))
-    school.taught(whole, key="whole")
+    school.taught(whole, keys="whole")
     assert school.taught(damaged(school.teacher), stop_at=5) == [1, 2, 3, 4, 5]
     assert school.taught(continued) == [*range(6, 14)]
     assert are_equal(continued, whole)
@@ -156,35 +159,71 @@ def test_an_interrupted_training_continues_with_the_step_that_is_next(school: Sc
     assert are_equal(finished, whole)
 
 
-@pytest.mark.parametrize(("room", "asked"), [(2**30, range(13, 14)), (200_000, range(14, 26)), (0, range(26, 27))])
-def test_what_the_teacher_said_once_is_kept_while_there_is_room(
-    room: int, asked: range, school: School, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("optimizer.training.teacher.MOST_KEPT", room)
+def test_students_learn_together_what_each_learns_alone_and_the_teacher_answers_once(school: School) -> None:
+    alone, first, second = (damaged(school.teacher) for _ in range(3))
     calls: list[None] = []
-    lesson, (first, another, alone) = Lesson(TASK, school.teacher, PATHS), (damaged(school.teacher) for _ in range(3))
+    school.taught(alone, keys="alone")
     counting = school.teacher.register_forward_hook(lambda *_: calls.append(None))
-    school.taught(first, lesson=lesson, key="first")
-    school.taught(another, lesson=lesson, key="another")
+    school.taught(first, second, keys="first second", lesson=Lesson(TASK, school.teacher, PATHS))
     counting.remove()
-    assert len(calls) in asked
-    school.taught(alone)
-    assert are_equal(another, alone)
+    assert are_equal(first, alone)
+    assert are_equal(second, alone)
+    assert len(calls) == 13
+
+
+def test_a_student_whose_state_was_saved_later_waits_for_the_others(school: School) -> None:
+    whole, ahead, behind = (damaged(school.teacher) for _ in range(3))
+    school.taught(whole, keys="whole")
+    school.taught(damaged(school.teacher), keys="ahead", stop_at=9)
+    school.taught(damaged(school.teacher), keys="behind", stop_at=4)
+    assert school.taught(ahead, behind, keys="ahead behind") == [*range(5, 14)]
+    assert are_equal(ahead, whole)
+    assert are_equal(behind, whole)
+
+
+def test_an_unstable_student_ends_and_the_others_learn_on(school: School) -> None:
+    whole, stable, broken = (damaged(school.teacher) for _ in range(3))
+    school.taught(whole, keys="whole")
+    next(broken.parameters()).data.fill_(float("nan"))
+    students = {"stable": school.student(stable), "broken": school.student(broken)}
+    distill(students, school.examples, SETTINGS, until=13, folder=school.folder)
+    assert are_equal(stable, whole)
+    assert (students["broken"].steps, students["stable"].steps) == (0, 13)
+    assert "NaN or infinite" in students["broken"].failure
+    again = school.student(damaged(school.teacher))
+    distill({"broken": again}, school.examples, SETTINGS, until=13, folder=school.folder)
+    assert again.failure == students["broken"].failure  # it is known, and not tried again
+
+
+def test_what_students_share_counts_in_equal_parts(school: School) -> None:
+    students = {key: school.student(damaged(school.teacher)) for key in ("first", "second")}
+    distill(students, school.examples, SETTINGS, until=13, folder=school.folder)
+    assert {(each.spent.examples, each.spent.taught) for each in students.values()} == {(200, 100.0)}
+    assert all(each.spent.seconds > 0 for each in students.values())
+
+
+def test_a_training_that_stops_after_a_rung_continues_as_if_it_had_not(school: School) -> None:
+    rungs = DistillSettings(rungs=(0.25, 1.0), batch_size=16)
+    whole, continued = damaged(school.teacher), damaged(school.teacher)
+    school.taught(whole, settings=rungs, keys="whole")
+    school.taught(continued, settings=rungs, until=3)
+    before = divergence(school.teacher, damaged(school.teacher))
+    assert divergence(school.teacher, continued) < before
+    assert school.taught(continued, settings=rungs) == [*range(4, 14)]
+    assert are_equal(continued, whole)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no state"])
 def test_a_damaged_state_and_one_of_another_training_count_as_absent(school: School, damage: bytes) -> None:
-    brief = DistillSettings(learning_rate=3e-3, epochs=0.2)
-    (school.folder / "one").write_bytes(damage)
-    assert school.taught(damaged(school.teacher), settings=brief, key="one") == [1]
-    (school.folder / "one").rename(school.folder / "another")
-    assert school.taught(damaged(school.teacher), settings=brief, key="another") == [1]
-    assert school.taught(damaged(school.teacher), settings=brief, key="another") == []
+    state_path(school.folder, "one").write_bytes(damage)
+    assert school.taught(damaged(school.teacher), until=1) == [1]
+    state_path(school.folder, "one").rename(state_path(school.folder, "another"))
+    assert school.taught(damaged(school.teacher), keys="another", until=1) == [1]
+    assert school.taught(damaged(school.teacher), keys="another", until=1) == []
 
 
-@pytest.mark.parametrize(("epochs", "steps"), [(0.001, 1), (0.5, 6), (1.0, 13), (2.0, 26)])
-def test_a_share_of_an_epoch_is_a_share_of_its_steps(epochs: float, steps: int) -> None:
-    assert DistillSettings(learning_rate=1e-3, epochs=epochs, batch_size=16).steps(200) == steps
+def test_rungs_are_shares_of_an_epoch_and_take_a_step_at_least() -> None:
+    assert DistillSettings(rungs=(0.001, 0.002, 0.5, 1.0, 2.0), batch_size=16).ends(200) == (1, 2, 6, 13, 26)
 
 
 def test_dropout_is_off_and_batch_norms_learn() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from optimizer.errors import MachineError
 from optimizer.tasks.classification import Classification
 from optimizer.training.finetune import FinetuneSettings, learner_of
-from optimizer.training.learner import Learner, linear_schedule
+from optimizer.training.learner import Learner, linear_schedule, rung_schedule
 
 
 @given(total=st.integers(1, 400), warmup=st.floats(0.0, 1.0))
@@ -68,3 +68,9 @@ def test_a_gradient_that_is_no_number_changes_nothing() -> None:
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor.nan_to_num(7.0), before[name].nan_to_num(7.0)), name
     assert learner.steps == 0
+
+
+def test_every_rung_has_the_schedule_of_a_training_of_its_own() -> None:
+    shares = [rung_schedule(step, ends=(5, 25), warmup=0.1) for step in range(26)]
+    first, second = ([linear_schedule(step, total=n, warmup=0.1) for step in range(n)] for n in (5, 20))
+    assert shares == [*first, *second, 0.0]

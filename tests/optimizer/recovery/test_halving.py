@@ -20,10 +20,9 @@ from optimizer.handover.loading import load_pruned
 from optimizer.member import RunResult
 from optimizer.progress import CancelledError, Event
 from optimizer.recovery import classroom
-from optimizer.recovery.classroom import STATES
-from optimizer.recovery.distilled import BUDGETS
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
+from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
 from search_spaces.config import Form
 from studies.opening import open_store
@@ -32,14 +31,14 @@ from studies.store import StudyStore
 
 FIELDS = {
     "task": "colours",
-    "epsilon": 0.3,
+    "epsilon": 0.6,
     "trials": 3,
     "batch_sizes": (1,),
     "measure_seconds": 0.02,
     "calibration_examples": 64,
     "threads": 1,
     "recover": "distill",
-    "recover_epochs": 0.5,
+    "recover_epochs": 6,
 }
 
 
@@ -77,7 +76,7 @@ def until_recovered(seen: list[Event]) -> Callable[[Event], None]:
 def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.recovery.distilled.BUDGETS", BUDGETS[:3])
+    monkeypatch.setattr("optimizer.recovery.halving.STUDENTS", 3)
     lessons = listened(monkeypatch)
     place = saved(Path(spec.model), tmp_path / "deep", deeper)
     spec = spec.model_copy(update={"teacher": str(place)})
@@ -85,9 +84,9 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     whole = optimize(spec, store=store, cache_dir=tmp_path / "one", study="whole")
     stages: list[Event] = []
     with pytest.raises(CancelledError):
-        optimize(spec, store=store, cache_dir=tmp_path / "two", study="halted", listener=cancel_at("recover", 3))
-    states = (tmp_path / "two" / "recovered" / "halted").glob(STATES)
-    assert [torch.load(state, weights_only=True)["learner"]["steps"] for state in states] == [1, 1, 1]
+        optimize(spec, store=store, cache_dir=tmp_path / "two", study="halted", listener=cancel_at("recover", 24))
+    states = [torch.load(s, weights_only=True)["state"] for s in (tmp_path / "two" / "recovered" / "halted").iterdir()]
+    assert sorted(state["learner"]["steps"] for state in states) == [3, 3, 3, 5, 5, 5]  # the second rung has begun
     refuse_another_teacher(Path(spec.model), place, lambda: resume("halted", store=store, cache_dir=tmp_path / "two"))
     with pytest.raises(CancelledError):
         resume("halted", store=store, cache_dir=tmp_path / "two", listener=until_recovered(stages))
@@ -97,8 +96,9 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     check_candidates(made, store.candidates(store.study("whole").id))
     assert [c.config for c in again] == [c.config for c in made]
     assert [hashes(c) for c in again] == [hashes(c) for c in made]  # not a weight differs
-    assert next(e.done for e in stages if e.stage == "recover" and e.done) == 4  # the step that is next
-    assert not list((tmp_path / "two").rglob(STATES))
+    assert [spent(c, "training_energy") for c in again] == [spent(c, "training_energy") for c in made]
+    assert next(e.done for e in stages if e.stage == "recover" and e.done) == 27  # the step that is next
+    assert not list((tmp_path / "two").rglob("*.state"))
     check_front(whole)
     assert {m.candidate for m in whole.front} == {m.candidate for m in continued.front}
     listed = stored_list(store.study("whole"))
@@ -112,19 +112,20 @@ def test_lean_configs_learn_and_a_cancel_costs_nothing_but_the_step(
     assert {(lesson.teacher.config.num_hidden_layers, tuple(lesson.paths)) for lesson in lessons} == {(3, ())}
     assert whole.teacher == str(place)
     assert any("learn from deep (accuracy 0." in note and "its outputs alone" in note for note in whole.notes)
+    assert any("3 lean configs for 13.9 epochs in all" in note for note in whole.notes)
     store.close()
 
 
 def listened(monkeypatch: pytest.MonkeyPatch) -> list[Lesson]:
-    """Return the lessons of all trainings from now on."""
+    """Return the lessons of all students from now on."""
     lessons: list[Lesson] = []
-    learn = classroom.distill
+    enrol = classroom.student
 
-    def listen(model: torch.nn.Module, examples: object, lesson: Lesson, *rest: object, **more: object) -> None:
+    def listen(model: torch.nn.Module, lesson: Lesson, *rest: object) -> Student:
         lessons.append(lesson)
-        learn(model, examples, lesson, *rest, **more)
+        return enrol(model, lesson, *rest)
 
-    monkeypatch.setattr(classroom, "distill", listen)
+    monkeypatch.setattr(classroom, "student", listen)
     return lessons
 
 
@@ -138,15 +139,21 @@ def refuse_another_teacher(model: Path, place: Path, ask: Callable[[], object]) 
 
 
 def check_candidates(made: list[Candidate], known: Sequence[Candidate]) -> None:
-    assert 2 <= len(made) <= 4  # a budget each, and one between two
+    """Each of three students is a candidate; two have learned to the end, and the third for two rungs."""
     assert all(c.config.form is Form.FINETUNED and c.state is CandidateState.COMPLETE for c in made)
     parents = {c.number: c for c in known}
     for candidate in made:
         parent = parents[candidate.proposal.parent or 0]
         assert parent.config.in_form(Form.FINETUNED) == candidate.config
-        taken = {m.quantity: m.value for m in candidate.measurements}
-        assert taken["training_time"] > 0
-        assert taken["training_energy"] > 0
+        assert spent(candidate, "training_time") > 0
+        assert spent(candidate, "training_energy") > 0
+    epochs = sorted(m.conditions["epochs"] for c in made for m in c.measurements if "epochs" in m.conditions)
+    assert epochs[0] < 2 < epochs[1] == epochs[2] <= 6.1
+    assert sum(c.shortlisted for c in made) <= 2
+
+
+def spent(candidate: Candidate, quantity: str) -> float:
+    return next(m.value for m in candidate.measurements if m.quantity == quantity)
 
 
 def check_front(result: RunResult) -> None:
@@ -162,12 +169,13 @@ def hashes(candidate: Candidate) -> list[object]:
 def test_an_unstable_training_fails_its_candidate_and_not_the_study(
     spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.recovery.classroom.RATES", (1e30,))
+    monkeypatch.setattr("optimizer.recovery.halving.STUDENTS", 2)
+    monkeypatch.setattr("optimizer.recovery.halving.RATES", (1e30, 1e30))
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     result = optimize(spec, store=store, cache_dir=tmp_path / "cache", study="unstable")
     made = distilled(store, "unstable")
     assert result.state == "complete"
-    assert [c.state for c in made] == [CandidateState.FAILED] * 2  # the first budget, and one above it
+    assert [c.state for c in made] == [CandidateState.FAILED] * 2
     assert all(c.outcome and re.search("(not finite|NaN).*`recover=finetune`", c.outcome.reason or "") for c in made)
     store.close()
 
