@@ -202,7 +202,7 @@ class StudySpec(Frozen):
     recover_epochs: Annotated[float, Field(gt=0), AtMost(1000), AsWritten(), Shown(SEARCH)] = Field(
         1.0,
         title="Epochs of that training",
-        description="Epochs of each training with `recover`; for distill also a fraction of one, such as 0.25.",
+        description="Epochs of training of a member with `recover`; for distill also a fraction of one, such as 0.25.",
     )
     teacher: Annotated[Place | None, Shown(SEARCH)] = Field(
         None,

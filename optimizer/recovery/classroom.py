@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,9 +29,15 @@ class Pupil:
     """The student that a parent's model becomes at one learning rate. `extra` is what was tried in vain for it."""
 
     parent: Candidate
+    rate: float
     key: str
     student: Student
     extra: Spent = NOTHING
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `Classroom.recorded` makes it from again, as JSON data."""
+        return {"parent": self.parent.number, "rate": self.rate, "extra": asdict(self.extra)}
 
     def hand_over(self, model: nn.Module) -> Spent:
         """Give the weights to a model of the same shapes, and return what the training took.
@@ -73,7 +80,11 @@ class Classroom:
         made_of = [hash_weights(model), self._recovery.teacher.weights_hash, train.hash, self._settings, rate]
         share_tables(model, self._workload.model)
         key = sha256(repr(made_of).encode()).hexdigest()[:24]
-        return Pupil(parent, key, student(model, self._lesson, rate, self._settings, len(train)))
+        return Pupil(parent, rate, key, student(model, self._lesson, rate, self._settings, len(train)))
+
+    def recorded(self, parent: Candidate, record: Mapping[str, Any]) -> Pupil:
+        """Return a parent's pupil as its `record` describes it."""
+        return replace(self.pupil(parent, record["rate"]), extra=Spent(**record["extra"]))
 
     def teach(self, pupils: Sequence[Pupil], *, until: int, report: Report) -> None:
         """Train pupils up to a step; what an interrupted run has done of it is not done again."""

@@ -25,7 +25,7 @@ from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.precision import name_of, training_dtype
 from optimizer.training.student import Spent
 from optimizer.workload import Teacher
-from search_spaces.config import Form
+from search_spaces.config import Config, Form
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyStore
 
@@ -95,7 +95,7 @@ class Recovery:
 
     def evaluated(self, proposal: Proposal) -> Candidate:
         """Return the candidate of a proposal, evaluated now unless the study knows it."""
-        known = self._known(lambda candidate: candidate.config == proposal.config)
+        known = self.known(proposal.config)
         if known is not None:
             return known
         candidate = self.store.start_candidate(self.study.id, proposal)
@@ -107,7 +107,7 @@ class Recovery:
         A candidate whose training becomes unstable is stored as failed, and the study goes on without it.
         """
         config = parent.config.in_form(Form.FINETUNED)
-        known = self._known(lambda candidate: candidate.config == config)
+        known = self.known(config)
         if known is not None:
             return known
         proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
@@ -125,9 +125,10 @@ class Recovery:
         weights = keep_weights(model, self.cache_dir, self.study)
         return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, spent, weights))
 
-    def _known(self, is_wanted: Callable[[Candidate], bool]) -> Candidate | None:
+    def known(self, config: Config) -> Candidate | None:
+        """Return the candidate of a config that is already finished."""
         finished = (c for c in self.store.candidates(self.study.id) if c.state is not CandidateState.RUNNING)
-        return next(filter(is_wanted, finished), None)
+        return next((candidate for candidate in finished if candidate.config == config), None)
 
     @cached_property
     def _cut(self) -> tuple[AnyExamples, AnyExamples]:

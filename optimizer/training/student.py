@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -68,8 +68,7 @@ class Student:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a training continues from."""
-        spent = {"examples": self.spent.examples, "taught": self.spent.taught, "seconds": self.spent.seconds}
-        return {"learner": self._learner.state_dict(), "failure": self.failure, "spent": spent}
+        return {"learner": self._learner.state_dict(), "failure": self.failure, "spent": asdict(self.spent)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict` of a student that was made alike."""
