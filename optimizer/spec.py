@@ -31,6 +31,7 @@ SamplerName = Literal[
 CriterionName = Literal["obs", "fisher", "taylor", "knowledge", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
+AugmentName = Literal["none", "crop", "crop-flip"]
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
 EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
 MetricName = Literal[
@@ -208,6 +209,12 @@ class StudySpec(Frozen):
         None,
         description="Another checkpoint of the same task, whose answers are learned with `recover`: short name, hub id "
         "or local directory; default: the dense model.",
+    )
+    augment: Annotated[AugmentName, Shown(SEARCH)] = Field(
+        "none",
+        title="Augmentation",
+        description="What training does to images. crop: shifts them by up to an eighth of a side; crop-flip: also "
+        "mirrors half of them, which suits neither digits nor letters.",
     )
     limits: Annotated[Limits, Shown(LIMITS, option="max-{}")] = Limits()
 

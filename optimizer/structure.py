@@ -6,6 +6,7 @@ from typing import get_args
 
 from optimizer.errors import InputError
 from optimizer.spec import AS_MASKED, CostName, StudySpec
+from optimizer.tasks.images.known import IMAGE_TASKS
 from search_spaces.transforms.table import known_costs, trains
 
 
@@ -14,6 +15,12 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     if spec.start_from is not None:
         _refuse(spec.sampler == "iterative", "start_from", "Algorithm 1 follows a path of its own; use another sampler")
         _refuse(trains(spec.applied), "start_from", "masked candidates are trained in their own study; leave it out")
+    _refuse(spec.augment != "none" and not is_of_images, "augment", "is for images; leave it out")
+    _refuse(
+        spec.augment == "crop-flip" and spec.task in IMAGE_TASKS and IMAGE_TASKS[spec.task].has_sides,
+        "augment",
+        f"mirror images of {spec.task} show other characters; use crop",
+    )
     if not trains(spec.applied):
         _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return
@@ -28,6 +35,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
         "'iterative' removes whole units; with `structure=weights` use tpe, nsga2, nsga3, pymoo-nsga2 or random",
     )
     _refuse(spec.recover != "none", "recover", "every masked candidate is already trained; use none")
+    _refuse(spec.augment != "none", "augment", "masked networks are trained without; leave it out")
     for field, value in {"criterion": spec.criterion, "reconstruct": spec.reconstruct}.items():
         _refuse(
             value != AS_MASKED[field], field, "is not supported with masks: every schedule ranks by magnitude. Omit it"

@@ -15,6 +15,7 @@ from optimizer.errors import MachineError
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.predict import predict
 from optimizer.recovery.recovery import Recovery
+from optimizer.training.augment import augmentation_of
 from optimizer.training.checkpoint import state_path
 from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.student import NOTHING, Spent, Student
@@ -70,7 +71,11 @@ class Classroom:
         written = [path for group in recovery.prepared.groups for path in group.consumers if teacher.has_layers]
         self._lesson = Lesson(self._workload.task, teacher.model, tuple(dict.fromkeys(written)))
         self._wanted = predict(teacher.model, recovery.held_out, self._workload.task)
-        self._settings = DistillSettings(rungs=tuple(rungs), seed=recovery.spec.seed, dtype=recovery.dtype)
+        spec = recovery.spec
+        augmentation = augmentation_of(spec.augment, spec.seed)
+        self._settings = DistillSettings(
+            rungs=tuple(rungs), seed=spec.seed, dtype=recovery.dtype, augmentation=augmentation
+        )
         self.ends = self._settings.ends(len(recovery.train))
 
     def pupil(self, parent: Candidate, rate: float) -> Pupil:

@@ -9,6 +9,7 @@ from torch import nn
 
 from optimizer.progress import Report
 from optimizer.recovery.recovery import Recovery
+from optimizer.training.augment import augmentation_of
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.student import Spent
 from studies.records import Candidate, CandidateState
@@ -36,6 +37,7 @@ def _train(recovery: Recovery, model: nn.Module) -> Spent:
         progress=lambda _done, _total: None,
         teacher=recovery.teacher.model,
         dtype=recovery.dtype,
+        augmentation=augmentation_of(spec.augment, spec.seed),
     )
     examples = result.steps * settings.batch_size
     return Spent(examples=examples, taught=examples, seconds=result.seconds)

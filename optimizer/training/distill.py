@@ -22,6 +22,7 @@ from torch import nn
 from objectives.device import device_of
 from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
@@ -42,6 +43,7 @@ class DistillSettings:
     weight_decay: float = 0.01
     seed: int = 0
     dtype: torch.dtype = torch.float32  # of the steps
+    augmentation: Augmentation | None = None  # of images
 
     def ends(self, examples: int) -> tuple[int, ...]:
         """Return the steps after which each rung ends in a training on this many examples, at least one a rung."""
@@ -92,6 +94,7 @@ def distill(
 
     def load(places: Places) -> Batch:
         batch = next(examples.batches(batch_size=len(places), device=device, order=places))
+        batch = augmented(batch, settings.augmentation, learning.steps)
         with computing_in(settings.dtype, device):
             hear(batch)
         return batch

@@ -20,6 +20,7 @@ from optimizer.errors import InputError
 from optimizer.predict import predict
 from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Order, Places, shuffled
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
@@ -62,13 +63,14 @@ def finetune(
     teacher: nn.Module | None = None,
     order: Order = shuffled,
     dtype: torch.dtype = torch.float32,
+    augmentation: Augmentation | None = None,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
-    answers. Steps are computed in `dtype`. `progress` receives (steps done, all steps).
-    The global random state is unchanged. Raises `InputError` without training examples, `MachineError` when the loss
-    is NaN or infinite.
+    answers. Steps are computed in `dtype`, and see images under an `augmentation`. `progress` receives (steps done,
+    all steps). The global random state is unchanged. Raises `InputError` without training examples, `MachineError`
+    when the loss is NaN or infinite.
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
@@ -79,7 +81,8 @@ def finetune(
     best = _BestEpoch(model, settings.patience, guessed)
 
     def load(places: Places) -> Batch:
-        return next(train.batches(batch_size=len(places), device=device, order=places))
+        batch = next(train.batches(batch_size=len(places), device=device, order=places))
+        return augmented(batch, augmentation, learner.steps)
 
     def score(held: AnyExamples) -> float:
         return task.metric.value(task.predictions(predict(model, held, task), held), held.labels)

@@ -29,6 +29,7 @@ from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, as_named, load_images
 from optimizer.tasks.images.fresh import fresh_images
 from optimizer.tasks.images.roles import roles_of
+from optimizer.training.augment import augmentation_of
 from optimizer.workload import Progress, Workload
 from search_spaces.layouts.named import has_row
 from search_spaces.transforms.table import trains
@@ -60,6 +61,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
             name=network.name,
             learning_rate=dense.learning_rate,
             seed=spec.seed,
+            augmentation=augmentation_of(spec.augment, spec.seed),
             folder=cache_dir / "trained",
             progress=_told(progress, f"training {network.name} on {spec.task}, once"),
         )
@@ -90,11 +92,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         brings_head=dense.learning_rate is None,
         notes=(
             *((CUT,) if dense.learning_rate else ()),
-            *data.notes,
-            *roles.notes,
-            *dense.notes,
-            *storage.notes,
-            *family.notes,
+            *(note for part in (data, roles, dense, storage, family) for note in part.notes),
         ),
     )
 

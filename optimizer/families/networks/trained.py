@@ -13,6 +13,7 @@ from torch import nn
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
+from optimizer.training.augment import Augmentation
 from optimizer.training.finetune import FinetuneSettings, finetune
 from search_spaces.transforms.entries import read_entry, write_entry
 
@@ -28,12 +29,15 @@ def train_once(
     name: str,
     learning_rate: float,
     seed: int,
+    augmentation: Augmentation | None,
     folder: Path,
     progress: Callable[[int, int], None],
 ) -> None:
     """Train in place, or take the weights that an earlier study of the same network and images left in `folder`."""
     settings = _settings(min(TRAINED_ON, len(pool)), learning_rate, seed)
     recipe = [name, hash_weights(model), pool.hash, repr(settings), TRAINED_ON]
+    if augmentation is not None:
+        recipe.append(repr(augmentation))
     digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
     path = folder / f"{name}-{digest}.safetensors"
     weights = read_entry(path)
@@ -46,6 +50,7 @@ def train_once(
             task=Classification(),
             settings=settings,
             progress=progress,
+            augmentation=augmentation,
         )
         write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
     else:

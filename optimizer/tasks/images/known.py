@@ -26,6 +26,7 @@ class ImageTask:
     hub: str | None = None
     fetch: str = "the hub"
     is_medical: bool = False
+    has_sides: bool = False  # a mirror image shows something else, as of digits and letters
 
 
 def _medical(name: str, classes: int, channels: int) -> ImageTask:
@@ -41,10 +42,10 @@ _MVTEC = (
 _IMAGENET = "the hub, with your own access"
 
 IMAGE_TASKS: Mapping[str, ImageTask] = {
-    "digits": ImageTask(channels=1, size=8, classes=10, fetch="scikit-learn, which brings it along"),
-    "mnist": ImageTask(channels=1, size=28, classes=10, hub="ylecun/mnist"),
+    "digits": ImageTask(channels=1, size=8, classes=10, fetch="scikit-learn, which brings it along", has_sides=True),
+    "mnist": ImageTask(channels=1, size=28, classes=10, hub="ylecun/mnist", has_sides=True),
     "fashion_mnist": ImageTask(channels=1, size=28, classes=10, hub="zalando-datasets/fashion_mnist"),
-    "emnist": ImageTask(channels=1, size=28, classes=62, hub="tanganke/emnist_byclass"),
+    "emnist": ImageTask(channels=1, size=28, classes=62, hub="tanganke/emnist_byclass", has_sides=True),
     "cifar10": ImageTask(channels=3, size=32, classes=10, hub="uoft-cs/cifar10"),
     "imagenet-1k": ImageTask(classes=1000, largest=224, hub="ILSVRC/imagenet-1k", fetch=_IMAGENET),
     "bloodmnist": _medical("bloodmnist", 8, 3),

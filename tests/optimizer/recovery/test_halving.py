@@ -187,4 +187,4 @@ def test_an_unstable_training_fails_its_candidate_and_not_the_study(
 def test_a_share_of_an_epoch_is_for_distillation_alone(spec: StudySpec) -> None:
     given = spec.model_dump()
     with pytest.raises(ValidationError, match="recover_epochs must be a whole number"):
-        StudySpec.model_validate({**given, "recover": "finetune"})
+        StudySpec.model_validate({**given, "recover": "finetune", "recover_epochs": 0.5})

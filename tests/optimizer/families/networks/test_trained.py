@@ -11,17 +11,25 @@ from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.networks.models import new_model
 from optimizer.families.networks.trained import train_once
 from optimizer.tasks.images.examples import ImageExamples
+from optimizer.training.augment import Augmentation
 
 
 def test_a_network_is_trained_once_and_again_where_its_file_is_damaged(tmp_path: Path) -> None:
-    pixels = torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     pool = ImageExamples("train", pixels, np.arange(40) % 2, "hash")
     epochs: list[int] = []
 
-    def trained() -> dict[str, torch.Tensor]:
-        model = ImageClassifier(new_model("mlp-small", (1, 4, 4), 2, seed=0))
+    def trained(augmentation: Augmentation | None = None) -> dict[str, torch.Tensor]:
+        model = ImageClassifier(new_model("mlp-small", (1, 8, 8), 2, seed=0))
         train_once(
-            model, pool, name="n", learning_rate=0.01, seed=0, folder=tmp_path, progress=lambda n, _: epochs.append(n)
+            model,
+            pool,
+            name="n",
+            learning_rate=0.01,
+            seed=0,
+            augmentation=augmentation,
+            folder=tmp_path,
+            progress=lambda n, _: epochs.append(n),
         )
         return model.state_dict()
 
@@ -37,3 +45,6 @@ def test_a_network_is_trained_once_and_again_where_its_file_is_damaged(tmp_path:
     anew = trained()
     assert len(epochs) > calls
     torch.testing.assert_close(anew, first)
+    calls, augmented = len(epochs), trained(Augmentation(flips=False, seed=0))
+    assert len(epochs) > calls, "a network trained in another way is not taken"
+    assert any(not torch.equal(augmented[name], tensor) for name, tensor in first.items())
