@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (4.8, 4.2)
 SUFFIXES = (".svg", ".png")
-CROWDED = 6  # more groups have their labels upright, more series no legend
+CROWDED = 6  # more groups have their labels upright, more bars or points no legend
 
 
 def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
@@ -24,7 +24,7 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
     for panel, axes in zip(chart.panels, figure.subplots(1, len(chart.panels), squeeze=False)[0], strict=True):
         _draw(panel, axes)
     figure.suptitle(chart.title)
-    if len(chart.panels[0].series) <= CROWDED:
+    if chart.panels[0].kind == "lines" or len(chart.panels[0].series) <= CROWDED:
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=CROWDED)
     paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
