@@ -162,7 +162,7 @@ class Field:
         """Return what evaluates configs of kept weights; there are no sensitivities, so no ladder and no refiner."""
         workload, spec = self._workload, self.spec
         space = RawSpace(pipeline.groups, Form.SLICED, pipeline.costs)
-        dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
+        dense = DenseAnswers.on(workload, pipeline.groups)
         evaluator = Evaluator(
             space=space, build=build, dense=dense, epsilon=spec.epsilon, seed=spec.seed, counted=pipeline.counted
         )

@@ -22,12 +22,15 @@ from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.predict import predict
+from optimizer.prefixes import Prefixes
 from optimizer.rivals import Rivals, ruled_out_by
 from optimizer.search.space import SearchSpace
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.trim import trim_memory
+from optimizer.workload import Workload
 from search_spaces.config import Config
+from search_spaces.groups import Group
 from studies.records import Candidate, CandidateState, Outcome
 
 UNITS = {"flops": "FLOP", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
@@ -49,12 +52,16 @@ class DenseAnswers:
     answers: NDArray[np.float32]  # `(n, …)`
     order: Sequence[NDArray[np.intp]]
     task: Task
+    model: nn.Module
+    groups: Sequence[Group]
 
     @classmethod
-    def on(cls, examples: AnyExamples, answers: NDArray[np.float32], task: Task) -> DenseAnswers:
+    def on(cls, workload: Workload, groups: Sequence[Group]) -> DenseAnswers:
         """Return the answers with their order, which is the same for every study of these examples."""
+        examples = workload.search
         strata = examples.labels if examples.labels.shape == (len(examples),) else None
-        return cls(examples, answers, race_order(len(examples), examples.lengths, seed=0, labels=strata), task)
+        order = race_order(len(examples), examples.lengths, seed=0, labels=strata)
+        return cls(examples, workload.search_answers, order, workload.task, workload.model, groups)
 
     @cached_property
     def predictions(self) -> NDArray[Any]:
@@ -69,6 +76,14 @@ class DenseAnswers:
     def divergence_of(self, answers: NDArray[np.float32]) -> float:
         """Return the divergence of answers on the screening examples. Raises `ValueError` for NaN or infinity."""
         return self.task.divergence(self.answers[self.order[0]], answers)
+
+    def screened(self, model: nn.Module, config: Config) -> NDArray[np.float32]:
+        """Return the answers on the screening examples of the model that `config` describes."""
+        return self._prefixes.answers(model, config)
+
+    @cached_property
+    def _prefixes(self) -> Prefixes:
+        return Prefixes(self.model, self.groups, self.screening, self.task)
 
     def answers_of(self, model: nn.Module, examples: AnyExamples) -> NDArray[np.float32]:
         """Return a model's answers on some of the examples."""
@@ -111,7 +126,7 @@ class Evaluator:
     def divergence_of(self, config: Config) -> float:
         """Return the divergence of the config's answers on the screening examples; each config is run once."""
         if config not in self._screened:
-            self._screened[config] = self._dense.answers_of(self._build(config), self._dense.screening)
+            self._screened[config] = self._dense.screened(self._build(config), config)
         return self._dense.divergence_of(self._screened[config])
 
     def evaluate(self, config: Config, known: Sequence[Candidate] = ()) -> Outcome:
@@ -123,7 +138,7 @@ class Evaluator:
         try:
             model = self._build(config)
             if config not in self._screened:
-                self._screened[config] = self._dense.answers_of(model, self._dense.screening)
+                self._screened[config] = self._dense.screened(model, config)
             outcome = self._outcome(model, config, self._screened[config], costs=costs, known=known)
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))

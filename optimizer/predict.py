@@ -26,13 +26,22 @@ SHARED = 8  # machines have 1, 2, 4 or 8 threads: so many batches, or a multiple
 
 
 def predict(
-    model: nn.Module, examples: AnyExamples, task: Task, *, batch_size: int | None = None
+    model: nn.Module,
+    examples: AnyExamples,
+    task: Task,
+    *,
+    batch_size: int | None = None,
+    before: Callable[[Places], None] = lambda _: None,
 ) -> NDArray[np.float32]:
-    """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode."""
+    """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode.
+
+    `before` is called with the places of every batch, in the thread that answers it.
+    """
     device = next(model.parameters()).device
     order = np.argsort(examples.lengths, kind="stable")
 
     def answers(places: Places) -> Tensor:
+        before(places)
         with torch.inference_mode():
             (batch,) = examples.batches(batch_size=len(places), device=device, order=places)
             return task.answers(ask(model, batch), batch)

@@ -63,7 +63,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     pipeline = Pipeline.of(spec, workload, cache_dir)
     groups = pipeline.groups
     with stages.stage("baseline"):
-        dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
+        dense = DenseAnswers.on(workload, groups)
     evaluator = partial(
         Evaluator,
         dense=dense,
@@ -153,7 +153,8 @@ def _harms(
     name = f"sensitivity-{form.value}-{len(dense.screening)}-{dense.screening.hash[:12]}.json"
 
     def divergence_of(group: str, level: int) -> float:
-        return dense.divergence_of(dense.answers_of(build(whole.replaced({group: level})), dense.screening))
+        config = whole.replaced({group: level})
+        return dense.divergence_of(dense.screened(build(config), config))
 
     harms: dict[str, FloatArray] = {}
     for step in pipeline.steps:

@@ -122,9 +122,9 @@ class PassOn(nn.Module):
         return hidden, None
 
 
-def tiny(family: str, outputs: int = 3) -> PreTrainedModel:
+def tiny(family: str, outputs: int = 3, layers: int = 2) -> PreTrainedModel:
     torch.manual_seed(0)
-    shape = {**BERT_LIKE, "num_labels": outputs}
+    shape = {**BERT_LIKE, "num_labels": outputs, "num_hidden_layers": layers}
     if family == "bert":
         return BertForSequenceClassification(BertConfig(**shape)).eval()
     if family == "roberta":
@@ -134,7 +134,7 @@ def tiny(family: str, outputs: int = 3) -> PreTrainedModel:
     if family in OTHERS:
         config, model, more = OTHERS[family]
         return model(config(**{**shape, **more})).eval()
-    names = {"dim": WIDTH, "n_layers": 2, "n_heads": WIDTH // HEAD_SIZE, "hidden_dim": 48}
+    names = {"dim": WIDTH, "n_layers": layers, "n_heads": WIDTH // HEAD_SIZE, "hidden_dim": 48}
     shared = {"vocab_size": 50, "max_position_embeddings": 70, "num_labels": outputs, "attn_implementation": "eager"}
     return DistilBertForSequenceClassification(DistilBertConfig(**names, **shared)).eval()
 
