@@ -17,7 +17,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.prepare import check_loaded
-from optimizer.recovery.halving import STUDENTS, learning, lengths
+from optimizer.recovery.halving import STUDENTS, learning, lengths, planned
 from optimizer.recovery.recovery import BACKWARD
 from optimizer.recovery.students import MEAN_BUDGET
 from optimizer.search.proposer import REFINE_SHARE
@@ -84,7 +84,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
         power=what_can_be_concluded(len(workload.verification.labels), spec, workload.metric),
-        notes=workload.notes,
+        notes=(*workload.notes, *([planned(spec.recover_epochs)] if spec.recover == "distill" else [])),
     )
 
 

@@ -124,6 +124,10 @@ class Pipeline:
             model = step.transform.apply(model, config.part(step.under), step.source, share_weights=share_weights)
         if config.form is not Form.RECONSTRUCTED:
             return model
+        return self.settled(model)
+
+    def settled(self, model: nn.Module) -> nn.Module:
+        """Return a model whose batch norms are measured on calibration examples."""
         return recalibrate(model, self._few_batches(), self.dense.rounded)
 
     def outline(self, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:

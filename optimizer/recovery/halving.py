@@ -45,9 +45,9 @@ def planned(epochs: float) -> str:
     first, second, last = lengths(epochs)
     total = sum(n * each for n, each in zip(learning(STUDENTS), (first, second, last), strict=True))
     return (
-        f"distillation trains {STUDENTS} lean configs for {total:.3g} epochs in all: {first:.3g} of an epoch each at "
-        f"{len(RATES)} learning rates, then {second:.3g} each, then {last:.3g} each for the {learning(STUDENTS)[-1]} "
-        f"that lead at their cost. That is {epochs:g} epochs for each member"
+        f"distillation trains up to {STUDENTS} lean configs for {total:.3g} epochs in all: {first:.3g} of an epoch "
+        f"each at {len(RATES)} learning rates, then {second:.3g} each, then {last:.3g} each for the "
+        f"{learning(STUDENTS)[-1]} that lead at their cost. That is {epochs:g} epochs for each member"
     )
 
 

@@ -115,6 +115,8 @@ class Recovery:
         model = self.pipeline.build(parent.config, share_weights=False)
         try:
             spent = train(model)
+            if self.spec.augment != "none":  # its batch norms have seen augmented images alone
+                model = self.pipeline.settled(model)
             model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
             outcome = self.prepared.evaluator.evaluate_model(model, config)
         except InputError:
