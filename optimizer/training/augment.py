@@ -39,10 +39,11 @@ class Augmentation:
         if self.flips:
             mirrored = torch.from_numpy(rng.random(len(pixels)) < 0.5).to(pixels.device)
             columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-        images = torch.arange(len(pixels), device=pixels.device)
-        return padded.permute(0, 2, 3, 1)[images[:, None, None], rows[:, :, None], columns[:, None, :]].permute(
-            0, 3, 1, 2
-        )
+        images, channels = (torch.arange(n, device=pixels.device) for n in pixels.shape[:2])
+        # every axis is indexed: a permuted result of one channel has strides on which torch's convolutions crash
+        return padded[
+            images[:, None, None, None], channels[:, None, None], rows[:, None, :, None], columns[:, None, None, :]
+        ]
 
 
 def augmentation_of(name: AugmentName, seed: int) -> Augmentation | None:

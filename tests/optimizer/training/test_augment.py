@@ -57,6 +57,12 @@ def test_a_step_sees_the_same_again_and_another_step_or_seed_sees_others() -> No
     assert not torch.equal(one(IMAGES, 5), Augmentation(flips=True, seed=1)(IMAGES, 5))
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_images_lie_in_memory_as_they_did(channels: int) -> None:
+    images = IMAGES[:, :channels].contiguous()
+    assert Augmentation(flips=True, seed=0)(images, 0).stride() == torch.empty(images.shape).stride()
+
+
 def test_labels_stay_and_nothing_changes_where_nothing_is_asked_for() -> None:
     batch = {PIXELS: IMAGES, "labels": torch.arange(64)}
     assert augmented(batch, augmentation_of("none", seed=0), 0) is batch
