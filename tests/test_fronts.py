@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
-from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-from prunable_models import bank_of, batches
+from prunable_models import TinyBank, bank_of, batches
+from transformers import PreTrainedModel
 
 from benchmarks.field import METHODS, Descent, RawSpace
 from benchmarks.fisher import FisherMasks, counts_within, example_gradients, rearranged
@@ -20,13 +20,23 @@ from optimizer.costs import linear_cost
 from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
 from search_spaces.distributions import Classic, classic
+from search_spaces.groups import Group
 from studies.records import Candidate, CandidateState
 
 COSTS = {"layer.0.heads": 7.0, "layer.0.neurons": 1.0, "layer.1.heads": 7.0, "layer.1.neurons": 1.0}
 
 
-def test_the_mask_keeps_most_fisher_information_that_the_flops_allow(tmp_path: Path) -> None:
-    _, groups, bank = bank_of(tmp_path)
+Made = tuple[PreTrainedModel, tuple[Group, ...], TinyBank]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A tiny model with its groups and its bank, which nothing here writes to."""
+    return bank_of(tmp_path_factory.mktemp("bank"))
+
+
+def test_the_mask_keeps_most_fisher_information_that_the_flops_allow(made: Made) -> None:
+    _, groups, bank = made
     gradients = example_gradients(bank.evidence.dense)
     for group in groups:
         torch.testing.assert_close(gradients[group.name].square().mean(0), bank.evidence.gradients(group).squared)
@@ -34,11 +44,11 @@ def test_the_mask_keeps_most_fisher_information_that_the_flops_allow(tmp_path: P
     counts = counts_within(groups, information, COSTS, budget=75.0)
     assert sum(COSTS[name] * count for name, count in counts.items()) <= 75
     kept = {name: np.concatenate(([0.0], np.sort(found)[::-1].cumsum())) for name, found in information.items()}
-    spent = product(
-        range(5), range(49), range(5)
-    )  # heads, neurons, heads; the last neurons take the rest of the budget
-    others = [(*one, 75 - 7 * one[0] - one[1] - 7 * one[2]) for one in spent]
-    best = max(sum(kept[n][c] for n, c in zip(COSTS, o, strict=True)) for o in others if 0 <= o[3] <= 48)
+    first, neurons, second = np.meshgrid(range(5), range(49), range(5), indexing="ij")
+    rest = 75 - 7 * first - neurons - 7 * second  # the last neurons take what is left of the budget
+    fits = (rest >= 0) & (rest <= 48)
+    spent = zip(COSTS, (first[fits], neurons[fits], second[fits], rest[fits]), strict=True)
+    best = sum(kept[name][counts] for name, counts in spent).max()
     assert sum(kept[name][count] for name, count in counts.items()) >= best - 1e-9
 
 
@@ -50,8 +60,8 @@ def test_units_of_a_layer_whose_gradients_cancel_are_removed_together() -> None:
     assert rearranged(gradients, 0).tolist() == []
 
 
-def test_the_masks_left_are_solved_by_least_squares_against_the_dense_outputs(tmp_path: Path) -> None:
-    model, groups, bank = bank_of(tmp_path)
+def test_the_masks_left_are_solved_by_least_squares_against_the_dense_outputs(made: Made) -> None:
+    model, groups, bank = made
     batch, flops = batches()[1], linear_cost(groups, COSTS, dense=200.0)
     masks = FisherMasks(bank.evidence.dense, flops, batch)
     config = masks.config(0.6)
@@ -70,10 +80,8 @@ def test_the_masks_left_are_solved_by_least_squares_against_the_dense_outputs(tm
     torch.testing.assert_close(parts.T @ error, scales - 1, atol=1e-3, rtol=1e-2)  # the gradient of damped squares is 0
 
 
-def test_the_weights_left_are_solved_against_the_dense_outputs_on_what_the_pruned_layers_below_give(
-    tmp_path: Path,
-) -> None:
-    model, groups, bank = bank_of(tmp_path)
+def test_weights_are_solved_against_the_dense_outputs_on_what_the_pruned_layers_below_give(made: Made) -> None:
+    model, groups, bank = made
     batch, flops = batches()[1], linear_cost(groups, COSTS, dense=200.0)
     pruning = KnowledgePruning(bank.evidence.dense, flops, measured=batches()[:1], tuned=batch)
     config = pruning.config(0.6)
@@ -92,8 +100,8 @@ def test_the_weights_left_are_solved_against_the_dense_outputs_on_what_the_prune
         assert left.norm() < 0.05 * inputs.norm() * wanted[group.name].norm()
 
 
-def test_knowledge_is_what_predictions_and_outputs_lose_with_a_unit(tmp_path: Path) -> None:
-    _, groups, _ = bank_of(tmp_path)
+def test_knowledge_is_what_predictions_and_outputs_lose_with_a_unit(made: Made) -> None:
+    _, groups, _ = made
     inputs, weight = torch.randn(7, 32), torch.randn(5, 32)
     alone = [inputs[:, 8 * unit : 8 * unit + 8] @ weight[:, 8 * unit : 8 * unit + 8].T for unit in range(4)]
     torch.testing.assert_close(
@@ -106,8 +114,8 @@ def test_knowledge_is_what_predictions_and_outputs_lose_with_a_unit(tmp_path: Pa
     torch.testing.assert_close(curvature, (p.diag() - torch.outer(p, p)) / 4, atol=5e-3, rtol=0)
 
 
-def test_units_compete_by_knowledge_per_flop(tmp_path: Path) -> None:
-    _, groups, _ = bank_of(tmp_path)
+def test_units_compete_by_knowledge_per_flop(made: Made) -> None:
+    _, groups, _ = made
     knowledge = {group.name: torch.full((group.units,), 0.01) for group in groups}
     knowledge["layer.0.heads"] = torch.tensor([0.5, 8.0, 0.0, 9.0])
     assert kept_units(groups[0], knowledge, COSTS, budget=14.0).tolist() == [1, 3]
@@ -115,8 +123,8 @@ def test_units_compete_by_knowledge_per_flop(tmp_path: Path) -> None:
     assert kept_units(groups[0], knowledge, {**COSTS, "layer.0.heads": 10_000.0}, budget=14.0).tolist() == []
 
 
-def test_the_raw_layer_space_has_every_level_of_every_group(tmp_path: Path) -> None:
-    _, groups, _ = bank_of(tmp_path)
+def test_the_raw_layer_space_has_every_level_of_every_group(made: Made) -> None:
+    _, groups, _ = made
     space = RawSpace(groups, Form.SLICED, {})
     assert space.at_point([1.0] * 4) == space.dense
     assert set(space.at_point([0.0] * 4).levels.values()) == {0}
@@ -124,8 +132,8 @@ def test_the_raw_layer_space_has_every_level_of_every_group(tmp_path: Path) -> N
     assert np.bincount(heads).tolist() == [10] * 5
 
 
-def test_a_descent_makes_each_config_when_it_is_asked_for_and_once(tmp_path: Path) -> None:
-    _, groups, _ = bank_of(tmp_path)
+def test_a_descent_makes_each_config_when_it_is_asked_for_and_once(made: Made) -> None:
+    _, groups, _ = made
     made: list[float] = []
 
     def config(ratio: float) -> Config:
