@@ -4,8 +4,9 @@
     python -m benchmarks.fronts … --reduced      # fewer candidates and examples, one seed, nothing trained
 
 Every row searches once, at the largest ε; its candidates are then judged at every ε, as a study judges them: the same
-shortlist, verification examples and certification list. A finished row is a line of the file and is not run again;
-`--cache-dir` keeps a model that is trained first. Seconds are those of proposing, evaluating and training, an
+shortlist, verification examples and certification list. A finished row is a line of the file and is not run again,
+unless the rules by which members are chosen and certified have changed since; `--cache-dir` keeps a model that is
+trained first. Seconds are those of proposing, evaluating and training, an
 evaluation that another row made before included (neighbours that one row screened cost the next ones nothing);
 `setup_s` is what the row's kind of weights took first. The curves are the hypervolume of (drop / ε, FLOPs ratio) on the
 search examples.
@@ -14,19 +15,24 @@ search examples.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import time
 from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from rich.console import Console
 
+from benchmarks import judge, strategies
 from benchmarks.field import METHODS, Field
 from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
+from optimizer import certification, feasible, shortlist
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
@@ -67,6 +73,7 @@ def main() -> None:
             lines.append(line)
             console.print(f"{name}, seed {seed}: {line['scores']}")
     these = [line for line in lines if identity(spec, line["row"], line["seed"]).items() <= line.items()]
+    console.print(f"{len(these)} of the {len(lines)} rows in {out} are of this workload, these sizes and rules")
     for epsilon in options.epsilon:
         console.print(table_of([line for line in these if str(epsilon) in line["scores"]], epsilon))
     if options.plots:
@@ -92,11 +99,18 @@ def rivals_at(field: Field, ratio: float) -> str:
 
 
 def identity(spec: StudySpec, row: str, seed: int) -> Line:
-    """Return what a line is recognised by: its workload and sizes, the ε of the search, the row and the seed."""
+    """Return what a line is recognised by: rules, workload and sizes, the ε of the search, the row and the seed."""
     sizes = {role: getattr(spec, f"{role}_examples") for role in ("calibration", "search", "verification")}
-    searched = {"model": spec.model, "task": spec.task, "data": spec.data, "epsilon": spec.epsilon}
+    searched = {"rules": rules(), "model": spec.model, "task": spec.task, "data": spec.data, "epsilon": spec.epsilon}
     trained = {"recover_epochs": spec.recover_epochs} if METHODS[row].recover != "none" else {}
     return {**searched, "trials": spec.trials, **sizes, **trained, "row": row, "seed": seed}
+
+
+@cache
+def rules() -> str:
+    """Return a digest of the code that judges, so that rows judged by other rules are never in one table."""
+    judging = (certification, feasible, shortlist, judge, strategies)
+    return sha256("".join(map(inspect.getsource, judging)).encode()).hexdigest()[:12]
 
 
 def missing(lines: Sequence[Line], spec: StudySpec, rows: Sequence[str], seeds: int) -> list[tuple[str, int]]:

@@ -165,3 +165,4 @@ def test_finished_rows_are_not_run_again() -> None:
     lines = [identity(spec, "ours", 1) | {"scores": {}}]
     assert ("ours", 1) not in missing(lines, spec, rows, 3)
     assert ("ours", 1) in missing(lines, spec.model_copy(update={"trials": 60}), rows, 3)
+    assert ("ours", 1) in missing([{**lines[0], "rules": "others"}], spec, rows, 3)
