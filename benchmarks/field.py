@@ -164,7 +164,7 @@ class Field:
         space = RawSpace(pipeline.groups, Form.SLICED, pipeline.costs)
         dense = DenseAnswers.on(workload, pipeline.groups)
         evaluator = Evaluator(
-            space=space, build=build, dense=dense, epsilon=spec.epsilon, seed=spec.seed, counted=pipeline.counted
+            space=space, build=build, dense=dense, epsilon=spec.tolerance, seed=spec.seed, counted=pipeline.counted
         )
         return Prepared(workload, pipeline, space, evaluator, build, lambda _: [], None)
 

@@ -67,7 +67,7 @@ class Arena:
         """
         candidates = self.candidates(proposer, rivals=rivals)
         bill = sum(self.flops(c) * c.outcome.seen for c in candidates if c.outcome) / self._examples
-        return {**self.scores(candidates, self.spec.epsilon), "candidates": len(candidates), "bill": bill}
+        return {**self.scores(candidates, self.spec.tolerance), "candidates": len(candidates), "bill": bill}
 
     def candidates(self, proposer: Proposer, *, rivals: bool = False, recover: str = "none") -> Sequence[Candidate]:
         """Return the candidates of a strategy in order; without `rivals` each is measured until its drop is certain.
@@ -88,7 +88,7 @@ class Arena:
             if recover == "none":
                 return found
             recovery = Recovery(study, store, spec, self.prepared, Path(place))
-            RECOVERIES[recover](recovery, self._shortlist(found, spec.epsilon), lambda _done, _total: None)
+            RECOVERIES[recover](recovery, self._shortlist(found, spec.tolerance), lambda _done, _total: None)
             for trained in filter(_is_trained, candidates := store.candidates(study.id)):
                 self._verified[trained.config] = self.judge.verified(recovery.build(trained))
             return candidates
@@ -118,7 +118,7 @@ class Arena:
 
     def is_feasible(self, candidate: Candidate) -> bool:
         """Whether the candidate's drop on the search examples is within the study's ε."""
-        return is_feasible(candidate, self.spec.epsilon)
+        return is_feasible(candidate, self.spec.tolerance)
 
     def flops(self, candidate: Candidate) -> float:
         """Return a candidate's FLOPs as a ratio to the dense model's."""

@@ -4,6 +4,9 @@ It is fixed from search figures alone, before any verification example is used, 
 are tested in order without a correction; the first that fails ends the sequence. So one false certificate in a whole
 study has a chance of at most 5 %, and the most costly member comes first because it fails least.
 
+A study without ε has a list of its whole shortlist. Its members are not tested: their drops get intervals, and at an ε
+that is asked later bounds, which hold for all of them together.
+
 The 5 % are a study's whole budget of error. Where labels can be bought later, its spec keeps a part for them, and the
 list is tested at the rest.
 
@@ -24,6 +27,7 @@ from optimizer.spec import StudySpec
 from studies.records import Candidate, Origin, Study
 
 RULE = "fixed-sequence"
+TOGETHER = "simultaneous"  # of a study without ε
 BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
 MARGIN = 2  # standard errors
 _STORED = "certification"  # in a study's context
@@ -31,12 +35,20 @@ _STORED = "certification"  # in a study's context
 
 @dataclass(frozen=True, slots=True)
 class CertificationList:
-    """Candidate numbers in the order of testing, the ε for which the order was fixed, and the error of the sequence."""
+    """Candidate numbers in the order of testing, the ε for which the order was fixed, and the error of the sequence.
 
-    epsilon: float
+    Without an ε the order means nothing.
+    """
+
+    epsilon: float | None
     members: tuple[int, ...]
     rule: str = RULE
     alpha: float = ALPHA
+
+    @property
+    def interval_level(self) -> float:
+        """The level of each member's interval: 95 % for itself; without an ε, 95 % for all members together."""
+        return 1 - ALPHA / (len(self.members) if self.epsilon is None else 1)
 
     def in_context(self) -> Mapping[str, Any]:
         """Return the entry of a study's context."""
@@ -59,14 +71,14 @@ def with_shortlist(
     shortlist: Sequence[Candidate],
     *,
     cost_of: Callable[[Candidate], float],
-    epsilon: float,
+    epsilon: float | None,
     alpha: float = ALPHA,
 ) -> CertificationList:
     """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it."""
+    rule, listed = (TOGETHER, shortlist) if epsilon is None else (RULE, in_sequence(shortlist, cost_of))
     before = known.members if known else ()
-    added = [c.number for c in in_sequence(shortlist, cost_of) if c.number not in before]
-    known = known or CertificationList(epsilon, (), alpha=alpha)
-    return replace(known, members=(*before, *added))
+    known = known or CertificationList(epsilon, (), rule=rule, alpha=alpha)
+    return replace(known, members=(*before, *(c.number for c in listed if c.number not in before)))
 
 
 def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:

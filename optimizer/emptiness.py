@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from studies.records import Candidate, CandidateState
@@ -14,7 +15,8 @@ def why_empty(
 ) -> str:
     """Return why no candidate is on a front.
 
-    `within` contains, for every candidate whose drop is within `epsilon`, the ratios of objectives and limited costs.
+    `epsilon` is infinite for a study without ε. `within` contains, for every candidate whose drop is within it, the
+    ratios of objectives and limited costs.
     """
     drops = [c.outcome.drop for c in candidates if c.outcome is not None and c.outcome.drop is not None]
     if not drops:
@@ -24,13 +26,14 @@ def why_empty(
             f"no candidate has a drop within {epsilon:g}; the smallest drop was {min(drops):.4f}; "
             "allow a larger `epsilon` or more `trials`"
         )
+    whose = "candidate" if math.isinf(epsilon) else "candidate within ε"
     measured = [ratios for ratios in within if None not in ratios.values()]
     if not measured:
         unmeasured = sorted({cost for ratios in within for cost, ratio in ratios.items() if ratio is None})
         was = "was" if len(unmeasured) == 1 else "were"
-        return f"{' and '.join(unmeasured)} {was} not measured on any candidate within ε; choose measured costs"
+        return f"{' and '.join(unmeasured)} {was} not measured on any {whose}; choose measured costs"
     told = [f"`limits.{c}_ratio` is {limit:g}, the lowest is {_least(measured, c):.4g}" for c, limit in limits.items()]
-    return f"no candidate within ε is within every limit: {'; '.join(told)}"
+    return f"no {whose} is within every limit: {'; '.join(told)}"
 
 
 def _nothing_evaluated(candidates: Sequence[Candidate]) -> str:

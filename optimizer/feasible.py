@@ -9,7 +9,7 @@ CERTAIN = 0.98  # two-sided: a stopped candidate is ruled out where its 99 % int
 
 
 def is_feasible(candidate: Candidate, epsilon: float) -> bool:
-    """Whether a candidate was evaluated on all search examples and kept its drop within `epsilon`.
+    """Whether a candidate was evaluated on all search examples and kept its drop within `epsilon`, infinity included.
 
     Where the metric is a count, integers are compared: 0.9 − 0.89 > 0.01 in floats.
     """

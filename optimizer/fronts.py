@@ -5,6 +5,7 @@ A stored study gives fronts for any ε, other objectives and other limits withou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from optimizer.emptiness import why_empty
 from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee, non_dominated
-from optimizer.member import FrontResult, Member, corrected_drops
+from optimizer.member import FrontResult, Member, corrected_drops, most_accurate
 from optimizer.spec import StudySpec
 from optimizer.verdicts import judge
 from optimizer.views import Measured, member_view
@@ -38,6 +39,7 @@ def front_of(
 ) -> FrontResult:
     """Return the front of the stored candidates at `epsilon` and under `limits`, by default the study's own.
 
+    A study without ε is not cut by a drop: every verified member within the limits may be on its front.
     Up to the study's own ε the front of a verified study is taken from its shortlist: dominance compares measured costs
     and drops on the verification examples, which took no part in choosing the shortlist, though they choose its front.
     Above that ε, or before verification, all evaluated candidates are compared by their drops on the search examples.
@@ -46,9 +48,9 @@ def front_of(
     """
     spec = StudySpec.stored(study.spec)
     _check_costs(spec, objectives=objectives or (), limits=limits or ())
-    epsilon = spec.epsilon if epsilon is None else epsilon
+    epsilon = spec.tolerance if epsilon is None else epsilon
     objectives = tuple(objectives or spec.objectives)
-    is_final = _is_verified(candidates) and epsilon <= spec.epsilon
+    is_final = _is_verified(candidates) and epsilon <= spec.tolerance
     allowed = study_limits(spec) if limits is None else limits
 
     view = _viewer(study, candidates, epsilon)
@@ -66,12 +68,14 @@ def front_of(
     ratios = [{cost: member.ratio(cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
         study=study.slug,
-        epsilon=epsilon,
+        epsilon=None if math.isinf(epsilon) else epsilon,
         objectives=objectives,
+        limits=dict(allowed),
         items=tuple(front),
         knee=_knee(front, axes),
+        best=_best(front, epsilon),
         hypervolume=_hypervolume(front, axes, epsilon),
-        undecided=sum(is_undecided(c, epsilon, spec.epsilon) for c in candidates),
+        undecided=sum(is_undecided(c, epsilon, spec.tolerance) for c in candidates),
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
         least_violating=() if feasible else _least_violating(kept(map(view, pool))),
         why_empty=None if front else why_empty(pool or candidates, ratios, epsilon=epsilon, limits=allowed),
@@ -135,9 +139,18 @@ def _knee(front: Sequence[Member], axes: Axes) -> int | None:
     return standing[knee(axes.corrected_losses(standing))].candidate if standing else None
 
 
+def _best(front: Sequence[Member], epsilon: float) -> int | None:
+    """Return, without an ε, the candidate number of the member with the smallest drop on the search examples."""
+    best = most_accurate(front) if math.isinf(epsilon) else None
+    return None if best is None else best.candidate
+
+
 def _hypervolume(front: Sequence[Member], axes: Axes, epsilon: float) -> float | None:
-    """Return the exact hypervolume of (drop / ε, cost ratios) up to the reference point of all ones; None for ε = 0."""
-    if epsilon == 0:
+    """Return the exact hypervolume of (drop / ε, cost ratios) up to the reference point of all ones.
+
+    None for ε = 0 and without an ε, where drops have no scale.
+    """
+    if epsilon == 0 or math.isinf(epsilon):
         return None
     losses = axes.losses(front)
     losses[:, 0] /= epsilon
@@ -166,7 +179,7 @@ def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Ca
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
     spec = StudySpec.stored(study.spec)
-    return [*map(_viewer(study, candidates, spec.epsilon), filter(_has_drop, candidates))]
+    return [*map(_viewer(study, candidates, spec.tolerance), filter(_has_drop, candidates))]
 
 
 def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:

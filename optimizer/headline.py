@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.member import FrontResult, Member, RunResult, most_accurate
 from studies.records import Verdict
 
 
 def headline(found: RunResult | FrontResult) -> str:
     """Return a front's leanest certified member and, if another is leaner, the leanest verified one with its doubt."""
     members = found.front if isinstance(found, RunResult) else found.items
+    if found.epsilon is None:
+        return _without_epsilon(members, found.limits)
     if not members:
         return f"Nothing is feasible: no candidate has a drop within {found.epsilon:g}."
     certified = leanest(members, Verdict.CERTIFIED)
@@ -23,31 +25,57 @@ def headline(found: RunResult | FrontResult) -> str:
     return f"{first} Leanest verified: {_in_words(held)}{in_doubt(held, found.epsilon)}."
 
 
+def bounds_in_words(found: RunResult | FrontResult) -> str:
+    """Return what bounds a front: its ε, or its limits where it has none."""
+    if found.epsilon is not None:
+        return f"ε = {found.epsilon:g}"
+    return f"within {_limits_in_words(found.limits)}, no ε"
+
+
 def leanest(members: Sequence[Member], *verdicts: Verdict) -> Member | None:
     """Return the member of these verdicts with the fewest FLOPs, or of masked weights with the fewest parameters."""
     some = [member for member in members if member.verdict in verdicts]
     return min(some, key=lambda m: (m.parameters if m.recipe else m.flops_ratio, m.candidate), default=None)
 
 
-def in_doubt(member: Member, epsilon: float) -> str:
+def in_doubt(member: Member, epsilon: float | None) -> str:
     """Return a verified member's drop corrected for luck and its chance to be above ε; nothing in older studies."""
     checked = member.verification
-    if checked is None or checked.shrunken_drop is None or checked.chance_above is None:
+    if checked is None or checked.shrunken_drop is None:
         return ""
+    corrected = f"; corrected for luck the drop is {checked.shrunken_drop:.4f}"
+    if epsilon is None or checked.chance_above is None:
+        return corrected
+    return f"{corrected}, and the chance that it is above ε = {epsilon:g} is at most {checked.chance_above:.0%}"
+
+
+def drop_in_words(member: Member) -> str:
+    """Return a member's drop on the verification examples with its interval, before that on the search examples."""
+    checked = member.verification
+    if checked is None:
+        return f"drop {member.drop:.4f} on {member.seen:,} search examples, not verified"
+    together = f", 95 % for all {checked.interval_members} verified members together"
     return (
-        f"; corrected for luck the drop is {checked.shrunken_drop:.4f}, and the chance that it is above ε = "
-        f"{epsilon:g} is at most {checked.chance_above:.0%}"
+        f"drop {checked.drop:.4f} [{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] on {checked.n:,} "
+        f"verification examples{together if checked.interval_members > 1 else ''}"
     )
+
+
+def _without_epsilon(members: Sequence[Member], limits: Mapping[str, float]) -> str:
+    best = most_accurate(members)
+    if best is None:
+        return f"Nothing is feasible: no candidate is within {_limits_in_words(limits)}."
+    found = f"{_saving(best)}, {drop_in_words(best)}{in_doubt(best, None)}"
+    return f"Smallest predicted drop within {_limits_in_words(limits)}: {found}."
+
+
+def _limits_in_words(limits: Mapping[str, float]) -> str:
+    costs = [f"{limit:g} of the {'FLOPs' if cost == 'flops' else cost}" for cost, limit in limits.items()]
+    return " and ".join(costs) or "no limits"
 
 
 def _in_words(member: Member) -> str:
-    checked = member.verification
-    if checked is None:
-        raise ValueError("a member with a verdict was verified")
-    return (
-        f"{_saving(member)}, drop {checked.drop:.4f} [{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] "
-        f"on {checked.n:,} verification examples"
-    )
+    return f"{_saving(member)}, {drop_in_words(member)}"
 
 
 def _saving(member: Member) -> str:

@@ -73,6 +73,7 @@ class VerificationView(View):
     accuracy: float
     drop: float
     interval: tuple[float, float]  # paired, two-sided 95 %
+    interval_members: int = 1  # that the interval holds for together; those of the shortlist in a study without ε
     upper_95: float | None  # paired, one-sided 95 %, for this member alone; None where the metric has no valid bound
     verdict: Verdict
     blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
@@ -81,7 +82,7 @@ class VerificationView(View):
     bought: Bought | None = None  # what labels say that were bought for it
     shrunken_drop: float | None = None  # corrected for luck by a model of all candidates; None in older studies
     shrunken_interval: tuple[float, float] | None = None  # of the same model, 95 %
-    chance_above: float | None = None  # that the true drop is above ε: at most this, by the same model
+    chance_above: float | None = None  # that the true drop is above ε: at most this, by the same model; None without ε
 
 
 class LatencyView(View):
@@ -195,6 +196,15 @@ def corrected_drops(members: Sequence[Member]) -> list[float] | None:
     return known if len(known) == len(found) else None
 
 
+def most_accurate(members: Sequence[Member]) -> Member | None:
+    """Return the member of smallest predicted drop: that on the search examples, which verification did not choose.
+
+    Of equal ones it is the one that answers most like the dense model.
+    """
+    known = [(m.drop, m.divergence or 0.0, m.candidate, m) for m in members if m.drop is not None]
+    return min(known, key=lambda each: each[:3])[-1] if known else None
+
+
 class StoppedEarly(View):
     """How many candidates were stopped, and the share of all search examples that this saved."""
 
@@ -212,7 +222,8 @@ class RunResult(View):
     model: str
     teacher: str | None = None  # whose answers trained members learned; None: the dense model's
     task: str
-    epsilon: float
+    epsilon: float | None  # None where limits alone bound the study
+    limits: dict[str, float] = {}  # cost -> upper ratio to the dense model's
     seed: int
     metric: str
     kind: str | None = None  # of task; None for older studies, which did not store it
@@ -224,6 +235,7 @@ class RunResult(View):
     shortlist_size: int
     verification_uses: int
     knee: int | None  # candidate number
+    best: int | None = None  # without ε: the member with the smallest drop on the search examples
     hypervolume: float | None
     least_violating: tuple[Member, ...]
     why_empty: str | None = None  # what keeps the front from having members, and what would help
@@ -237,10 +249,12 @@ class FrontResult(View):
 
     schema_version: int = SCHEMA_VERSION
     study: str
-    epsilon: float
+    epsilon: float | None
     objectives: tuple[str, ...]
+    limits: dict[str, float] = {}  # cost -> upper ratio to the dense model's
     items: tuple[Member, ...]
     knee: int | None
+    best: int | None = None  # as in a whole run
     hypervolume: float | None
     undecided: int  # stopped candidates that might be feasible at this ε; resuming with this ε finishes them
     unverified: int  # unverified members of this front

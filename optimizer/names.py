@@ -10,9 +10,15 @@ from optimizer.spec import StudySpec
 from studies.rules import checked_slug
 from studies.store import StudyExistsError, StudyStore
 
+WITHOUT_EPSILON = (
+    "cannot widen a study without ε, which stops no candidate for its drop; ask its front at any ε instead"
+)
+
 
 def check_larger(epsilon: float, spec: StudySpec) -> None:
     """Raise `InputError` for an ε that a study cannot be resumed with: its own, a smaller one, or none below 1."""
+    if spec.epsilon is None:
+        raise InputError("epsilon", WITHOUT_EPSILON)
     if not spec.epsilon < epsilon < 1:
         raise InputError("epsilon", f"must be above the study's own {spec.epsilon:g} and below 1, got {epsilon:g}")
 

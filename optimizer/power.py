@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from objectives.metrics import Metric
-from objectives.statistics import SCORED, describe_power, largest_certifiable_drop, largest_certifiable_mean_drop
-from objectives.statistics.power import DISCORDANT_SHARE
+from objectives.statistics import (
+    SCORED,
+    describe_power,
+    largest_certifiable_drop,
+    largest_certifiable_mean_drop,
+    paired_drop_interval,
+)
+from objectives.statistics.power import ALPHA, DISCORDANT_SHARE
 from optimizer.certification import verification_alpha
+from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 
 
 def what_can_be_concluded(n: int, spec: StudySpec, metric: Metric) -> str:
-    """Return one sentence on what `n` verification examples can show at the spec's ε, a drop in the metric's unit."""
+    """Return one sentence on what `n` verification examples can show at the spec's ε, a drop in the metric's unit.
+
+    Without an ε it is how precisely they measure a drop.
+    """
     epsilon = spec.epsilon
+    if epsilon is None:
+        return _what_can_be_measured(n, metric)
     if metric.is_count:
         alpha = verification_alpha(spec, metric)
-        return describe_power(n, epsilon, alpha=alpha) + _remedy(n, spec, alpha)
+        return describe_power(n, epsilon, alpha=alpha) + _remedy(n, epsilon, spec, alpha)
     if metric.name in SCORED:
         return (
             f"with n={n:,} a drop of {metric.name} can be certified at ε = {epsilon:g} only where the rarest class has "
@@ -33,9 +45,20 @@ def what_can_be_concluded(n: int, spec: StudySpec, metric: Metric) -> str:
     )
 
 
-def _remedy(n: int, spec: StudySpec, alpha: float) -> str:
+def _what_can_be_measured(n: int, metric: Metric) -> str:
+    if not metric.is_count:
+        return f"with n={n:,} drops of {metric.name} get intervals for all verified members together; no ε is tested"
+    changed = round(n * DISCORDANT_SHARE / 2)
+    reach = paired_drop_interval(changed, changed, n, 1 - ALPHA / SIZE).upper
+    return (
+        f"with n={n:,} and {100 * DISCORDANT_SHARE:.3g} % discordant examples a drop is measured to ±{reach:.4f}, for "
+        f"all {SIZE} members of a shortlist together; no ε is tested"
+    )
+
+
+def _remedy(n: int, epsilon: float, spec: StudySpec, alpha: float) -> str:
     """Return what to do where only a gain would be certified."""
-    drop = largest_certifiable_drop(n, DISCORDANT_SHARE, spec.epsilon, alpha=alpha)
+    drop = largest_certifiable_drop(n, DISCORDANT_SHARE, epsilon, alpha=alpha)
     if drop is not None and drop >= 0:
         return ""
     later = ", or label a few fresh texts afterwards with `optimize certify`" if spec.label_error else ""

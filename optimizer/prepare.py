@@ -67,7 +67,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     evaluator = partial(
         Evaluator,
         dense=dense,
-        epsilon=spec.epsilon,
+        epsilon=spec.tolerance,
         seed=spec.seed,
         counted=pipeline.counted,
     )
@@ -86,13 +86,15 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         costs = pipeline.proposed_costs(spec, cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, harms, study_limits(spec))
+    top = space.reach() if spec.epsilon is None else 1.0
     evaluates = evaluator(space=space, build=build, costs=_compared(spec, space))
     refiner = Refiner(
         space,
         divergence_of=stages.timed("screen", evaluates.divergence_of),
-        is_feasible=lambda candidate: is_feasible(candidate, spec.epsilon),
+        is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
+        seeks_accuracy=spec.epsilon is None,
     )
-    return Prepared(workload, pipeline, space, evaluates, build, partial(ladder, space), refiner)
+    return Prepared(workload, pipeline, space, evaluates, build, partial(ladder, space, top=top), refiner)
 
 
 def _compared(spec: StudySpec, space: Space) -> set[str]:

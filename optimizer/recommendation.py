@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.front import knee as knee_of
-from optimizer.headline import in_doubt, leanest
-from optimizer.member import FrontResult, Member, RunResult, corrected_drops
+from optimizer.headline import drop_in_words, in_doubt, leanest
+from optimizer.member import FrontResult, Member, RunResult, corrected_drops, most_accurate
 from optimizer.spec import CostName
 from studies.records import Verdict
 
@@ -30,6 +30,7 @@ class Rule(StrEnum):
     """The rule that chooses a member."""
 
     KNEE = "knee"
+    DROP = "drop"
     WEIGHTS = "weights"
     LEXICOGRAPHIC = "lexicographic"
     BUDGET = "budget"
@@ -53,7 +54,7 @@ class ContradictionError(InputError):
 
 def recommend(
     front: FrontResult | RunResult,
-    rule: Rule | str = Rule.KNEE,
+    rule: Rule | str | None = None,
     *,
     weights: Mapping[str, float] | None = None,
     order: Sequence[str] | None = None,
@@ -63,17 +64,19 @@ def recommend(
 
     Args:
         front: a study's result, or its front under a filter.
-        rule: `knee`; `weights`, the smallest weighted sum; `lexicographic`, the least of the first cost, then of the
-            next; `budget`, the fewest FLOPs within a drop.
+        rule: `knee`; `drop`, the smallest on the search examples; `weights`, the smallest weighted sum;
+            `lexicographic`, the least of the first cost, then of the next; `budget`, the fewest FLOPs within a drop. By
+            default the knee, and `drop` on a front without ε.
         weights: for `weights`: of the drop in units of ε and of costs as ratios to the dense model's; both 1 for drop
             and FLOPs by default.
         order: for `lexicographic`: costs, most important first; FLOPs by default.
-        max_drop: for `budget`: in the metric's unit, ε by default.
+        max_drop: for `budget`: in the metric's unit, ε by default; required without ε.
 
     Raises `NothingFeasibleError` where no member is left, `InputError` for a rule, weight or cost that does not exist,
     `ContradictionError` for what another rule would use, `UnmeasuredError` for a cost that was not measured on every
     member.
     """
+    rule = default_rule(front) if rule is None else rule
     if rule not in list(Rule):
         raise UnknownNameError("rule", str(rule), [one.value for one in Rule])
     _refuse_unused(Rule(rule), {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop})
@@ -86,18 +89,37 @@ def recommend(
     match Rule(rule):
         case Rule.KNEE:
             member, reason = choice.knee()
+        case Rule.DROP:
+            member, reason = choice.most_accurate()
         case Rule.WEIGHTS:
             member, reason = choice.weighted(_checked(weights or EQUAL_WEIGHTS, choice.costs))
         case Rule.LEXICOGRAPHIC:
             member, reason = choice.lexicographic(order or ["flops"])
         case Rule.BUDGET:
-            member, reason = choice.within_budget(front.epsilon if max_drop is None else max_drop)
+            member, reason = choice.within_budget(_budget(front, max_drop))
     said = f"candidate {member.candidate} {reason}{_standing(member, front, choice.members)}"
     return Recommendation(rule=Rule(rule), member=member, reason=said)
 
 
+def default_rule(front: FrontResult | RunResult) -> Rule:
+    """Return the rule for a front where none is named."""
+    return Rule.DROP if front.epsilon is None else Rule.KNEE
+
+
+def _budget(front: FrontResult | RunResult, max_drop: float | None) -> float:
+    found = front.epsilon if max_drop is None else max_drop
+    if found is None:
+        raise InputError("max_drop", f"is required by the rule budget: {front.study!r} has no ε")
+    return found
+
+
 def _standing(member: Member, front: FrontResult | RunResult, members: Sequence[Member]) -> str:
-    """Return what is unproved of a member that is verified only, and the member to take for a proof."""
+    """Return what is unproved of a member that is verified only, and the member to take for a proof.
+
+    Of one that was measured without an ε, it is the drop.
+    """
+    if member.verdict is Verdict.MEASURED:
+        return f"; {drop_in_words(member)}{in_doubt(member, None)}"
     if member.verdict is not Verdict.VERIFIED:
         return ""
     proved = leanest(members, Verdict.CERTIFIED)
@@ -155,6 +177,10 @@ class Choice:
         losses = np.column_stack([drops, costs])
         member = own[0] if own else self.members[knee_of(losses)]
         return member, "is the knee of the front: it is furthest from the plane through the front's extremes"
+
+    def most_accurate(self) -> tuple[Member, str]:
+        """Return the member with the smallest drop on the search examples."""
+        return most_accurate(self.members) or self.members[0], "has the smallest drop on the search examples"
 
     def weighted(self, weights: Mapping[str, float]) -> tuple[Member, str]:
         """Return the member with the smallest weighted sum."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.fronts import front_of
+from optimizer.fronts import front_of, study_limits
 from optimizer.member import RunResult, StoppedEarly
 from optimizer.spec import StudySpec
 from optimizer.views import baseline_view
@@ -27,6 +27,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         teacher=spec.teacher,
         task=spec.task,
         epsilon=spec.epsilon,
+        limits=dict(study_limits(spec)),
         seed=spec.seed,
         metric=study.context.get("metric", spec.metric or ""),
         kind=study.context.get("kind"),
@@ -38,6 +39,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         shortlist_size=len(shortlist),
         verification_uses=store.verification_uses(hashes["verification"]["hash"]) if hashes else 0,
         knee=front.knee if front else None,
+        best=front.best if front else None,
         hypervolume=front.hypervolume if front else None,
         least_violating=front.least_violating if front else (),
         why_empty=front.why_empty if front else "the dense model has not been measured yet",

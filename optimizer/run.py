@@ -150,7 +150,7 @@ def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) ->
 
 def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
     wider = spec.model_copy(update={"epsilon": epsilon})
-    again = [c.id for c in store.candidates(study.id) if is_undecided(c, epsilon, spec.epsilon)]
+    again = [c.id for c in store.candidates(study.id) if is_undecided(c, epsilon, spec.tolerance)]
     widened = store.widen_study(study.id, wider.model_dump(mode="json"), again)
     store.shortlist(study.id, [])
     return wider, widened
@@ -327,7 +327,7 @@ class StudyRun:
         )
 
     def _is_feasible(self, candidate: Candidate) -> bool:
-        return is_feasible(candidate, self._spec.epsilon)
+        return is_feasible(candidate, self._spec.tolerance)
 
     def _verify(self, prepared: Prepared) -> None:
         recovery = Recovery(self._study, self._store, self._spec, prepared, self._cache_dir)
@@ -372,5 +372,5 @@ class StudyRun:
             [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
             is_feasible=self._is_feasible,
             cost_of=prepared.price,
-            epsilon=self._spec.epsilon,
+            epsilon=self._spec.tolerance,
         )

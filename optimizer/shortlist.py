@@ -7,6 +7,7 @@ is measured without labels. Allocation and refinement minimise that divergence, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,16 +25,23 @@ def choose_shortlist(
     cost_of: Callable[[Candidate], float],
     epsilon: float,
 ) -> list[Candidate]:
-    """Return at most `SIZE` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible."""
+    """Return at most `SIZE` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible.
+
+    `epsilon` is infinite for a study without ε. Half of its places go to the smallest drops, wherever they are.
+    """
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
         return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
+    is_cut = math.isfinite(epsilon)
     chosen = [
         min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
-        for stretch in _stretches(feasible, cost_of)
+        for stretch in _stretches(feasible, cost_of, top=1.0 if is_cut else 0.0, places=SIZE if is_cut else SIZE // 2)
     ]
-    rest = sorted((c for c in feasible if c not in chosen), key=lambda c: (not _is_safe(c, epsilon), cost_of(c)))
+    rest = sorted(
+        (c for c in feasible if c not in chosen),
+        key=lambda c: (not _is_safe(c, epsilon), cost_of(c)) if is_cut else (_drop(c), _divergence(c)),
+    )
     return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=cost_of)
 
 
@@ -48,15 +56,17 @@ def standard_error(outcome: Outcome | None) -> float:
     return float(np.sqrt(max(0.0, lost + gained - (lost - gained) ** 2 / n))) / n
 
 
-def _stretches(feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[list[Candidate]]:
-    """Cut the span from the cheapest feasible candidate to the dense model into stretches of equal ratio.
+def _stretches(
+    feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float], *, top: float, places: int
+) -> list[list[Candidate]]:
+    """Cut the span from the cheapest feasible candidate to `top` or the most costly one into stretches of equal ratio.
 
     The cheap end gets most of the places: its candidates save most and are most likely to be refuted.
     """
     prices = np.array([cost_of(candidate) for candidate in feasible])
-    edges = np.geomspace(prices.min(), max(1.0, prices.max()), SIZE + 1)[1:-1]
-    places = np.searchsorted(edges, prices, side="right")
-    return [[c for c, at in zip(feasible, places, strict=True) if at == place] for place in sorted(set(places))]
+    edges = np.geomspace(prices.min(), max(top, prices.max()), places + 1)[1:-1]
+    found = np.searchsorted(edges, prices, side="right")
+    return [[c for c, at in zip(feasible, found, strict=True) if at == place] for place in sorted(set(found))]
 
 
 def _is_safe(candidate: Candidate, epsilon: float) -> bool:

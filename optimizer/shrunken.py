@@ -95,8 +95,8 @@ def _with_width(drop: float, interval: Interval, n: int) -> _Drop:
 
 
 def _error(interval: Interval) -> float:
-    """Return the standard error that a 95 % interval of a normal estimate tells."""
-    return (interval.upper - interval.lower) / (2 * NormalDist().inv_cdf(0.975))
+    """Return the standard error that the interval of a normal estimate tells."""
+    return (interval.upper - interval.lower) / (2 * NormalDist().inv_cdf((1 + interval.level) / 2))
 
 
 def _observed(drops: Sequence[_Drop]) -> Observed:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
 from optimizer.errors import BrokenSpecError
@@ -60,6 +61,7 @@ MetricName = Literal[
 
 CERTIFICATE_ERROR = 0.05  # `objectives.statistics.power.ALPHA`, whose module would load SciPy
 MAX_LENGTH = 128  # tokens per text, by default
+EPSILON_OR_LIMIT = "is required, unless a limit such as `limits.flops_ratio` bounds the study"
 AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
 """Defaults of Algorithm 1."""
 AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
@@ -101,8 +103,11 @@ class StudySpec(Frozen):
     task: Annotated[Name, Shown(MODEL)] = Field(
         description="phrases, a GLUE task, an image set, or any name with `data`."
     )
-    epsilon: Annotated[float, Field(ge=0, lt=1), AsWritten(), Shown(MODEL)] = Field(
-        title="ε, tolerated drop", description="Tolerated drop in the metric's unit: 0.01 is one point."
+    epsilon: Annotated[Annotated[float, Field(ge=0, lt=1), AsWritten()] | None, Shown(MODEL)] = Field(
+        None,
+        title="ε, tolerated drop",
+        description="Tolerated drop in the metric's unit: 0.01 is one point. Without it give a limit: the study finds "
+        "the best accuracy within it.",
     )
 
     data: Annotated[Place | None, Shown(DATA)] = Field(
@@ -250,10 +255,24 @@ class StudySpec(Frozen):
             first = error.errors()[0]
             raise BrokenSpecError(".".join(map(str, first["loc"])), first["msg"]) from error
 
+    @property
+    def tolerance(self) -> float:
+        """ε as a number: infinite without one, where the limits alone bound the study and every drop is tolerated."""
+        return math.inf if self.epsilon is None else self.epsilon
+
+    @model_validator(mode="after")
+    def _has_epsilon_or_a_limit(self) -> Self:
+        if self.epsilon is None and self.limits == Limits():
+            wrong = PydanticCustomError("missing", EPSILON_OR_LIMIT)
+            raise ValidationError.from_exception_data(
+                "study", [InitErrorDetails(type=wrong, loc=("epsilon",), input=None)]
+            )
+        return self
+
     @field_validator("epsilon")
     @classmethod
-    def _epsilon_is_a_number(cls, value: float) -> float:
-        if not math.isfinite(value):
+    def _epsilon_is_a_number(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
             raise ValueError("must be a number in [0, 1)")
         return value
 

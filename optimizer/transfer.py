@@ -42,7 +42,7 @@ def check_source(
     _refuse_other(source, spec, workload, fingerprints)
     if given.metric is not None or given.criterion is not None:
         raise InputError("start_from", "cannot tell whether your own metric or criterion was the same; leave it out")
-    if not decided(source, store, spec.epsilon):
+    if not decided(source, store, spec.tolerance):
         raise InputError("start_from", f"{source.slug!r} has no evaluated candidate yet")
 
 
@@ -55,7 +55,7 @@ def transfer(name: str, study: Study, store: StudyStore, prepared: Prepared, spe
     source = _older(name, study, store)
     if source and all(c.proposal.origin is Origin.TRANSFER and not c.shortlisted for c in made):
         most = int(spec.trials * (1 - OWN_SHARE))
-        _keep(transferred(prepared, decided(source, store, spec.epsilon), most), study, store)
+        _keep(transferred(prepared, decided(source, store, spec.tolerance), most), study, store)
         _keep(still_ruled_out(prepared, store.candidates(source.id), store.candidates(study.id), most), study, store)
     taken = sum(c.proposal.origin is Origin.TRANSFER for c in store.candidates(study.id))
     return f"candidates taken from {name!r} with their drops on the search examples: {taken}"
@@ -91,7 +91,7 @@ def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprin
 
 def decided(source: Study, store: StudyStore, epsilon: float) -> list[Candidate]:
     """Return the candidates of a study's search whose outcome is the same at another ε and beside other candidates."""
-    own = StudySpec.stored(source.spec).epsilon
+    own = StudySpec.stored(source.spec).tolerance
     return [
         c
         for c in store.candidates(source.id)

@@ -4,6 +4,9 @@ A verdict is computed on demand: at another ε the same figures are judged again
 certification list, members are tested in the list's order until the first that fails. At any other ε p-values are
 corrected over the whole list (Holm 1979), and where a study has no list, over the whole shortlist. A member that bought
 labels certify at an ε is certified at it and at every larger one.
+A study without ε measures: each drop has an interval that holds for all members together. Any ε asked of it is chosen
+in sight of the drops, so a member is certified where its upper bound, which holds for all members together, is within
+that ε (Bonferroni; Holm's correction holds for an ε that was chosen before).
 A metric that counts correct answers has a bound. F1, Matthews' correlation of up to ten classes and means of shares
 have those that were stored at verification. With any other metric, and in studies verified before these bounds, a
 member is `verified` at most: a bootstrap ignores errors outside its sample.
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -64,6 +68,8 @@ def judge(
 ) -> dict[int, Judgement]:
     """Return candidate number -> judgement for every verified one of the candidates: a shortlist or a whole list.
 
+    `epsilon` is infinite for a study without ε: its members are measured.
+
     Members that are not verified yet also count: in a sequence as failures, in Holm's correction by their number.
     """
     tried = {c.number: c.verification for c in candidates if c.verification is not None}
@@ -73,11 +79,8 @@ def judge(
     if listed is None:
         size = max([len(tried), *(verification.shortlist_size for verification in tried.values())])
         certified, end = _corrected(p_values, size, alpha), None
-    elif epsilon == listed.epsilon:
-        certified, end = _in_sequence(p_values, listed.members, alpha)
     else:
-        on_list = {number: p for number, p in p_values.items() if number in listed.members}
-        certified, end = _corrected(on_list, len(listed.members), alpha), None
+        certified, end = _on_list(p_values, epsilon, listed)
     shrunken = {c.number: found for c in candidates if (found := shrunken_of(c)) is not None}
     by_labels = {number for number, found in bought.items() if found.is_certified_at(epsilon)}
     waiting = {n for n, p in p_values.items() if p <= alpha and n not in by_labels and _is_behind(n, end, listed)}
@@ -88,10 +91,24 @@ def judge(
             blocked_by=end if number in waiting else None,
             bought=bought.get(number),
             shrunken=shrunken.get(number),
-            chance_above=shrunken[number].chance_above(epsilon) if number in shrunken else None,
+            chance_above=_chance_above(epsilon, shrunken.get(number)),
         )
         for number, verification in tried.items()
     }
+
+
+def _on_list(p_values: Mapping[int, float], epsilon: float, listed: CertificationList) -> tuple[set[int], int | None]:
+    """Return the members certified by a list, and the one at which its sequence ends."""
+    on_list = {number: p for number, p in p_values.items() if number in listed.members}
+    if listed.epsilon is None:
+        return {number for number, p in on_list.items() if p <= listed.alpha / len(listed.members)}, None
+    if epsilon == listed.epsilon:
+        return _in_sequence(p_values, listed.members, listed.alpha)
+    return _corrected(on_list, len(listed.members), listed.alpha), None
+
+
+def _chance_above(epsilon: float, shrunken: ShrunkenDrop | None) -> float | None:
+    return None if shrunken is None or math.isinf(epsilon) else shrunken.chance_above(epsilon)
 
 
 def _corrected(p_values: Mapping[int, float], size: int, alpha: float) -> set[int]:
@@ -126,6 +143,8 @@ def pack_predictions(labels: NDArray[np.generic], dense: NDArray[np.generic], ca
 
 
 def _verdict(verification: Verification, epsilon: float, *, is_certified: bool) -> Verdict:
+    if math.isinf(epsilon):
+        return Verdict.MEASURED
     if not _holds(verification, epsilon):
         return Verdict.REFUTED
     return Verdict.CERTIFIED if is_certified else Verdict.VERIFIED
@@ -168,7 +187,7 @@ def _bounds(candidate: Candidate, verification: Verification, epsilon: float) ->
         holding = [alpha / members for (members, alpha), upper in stored.items() if upper <= epsilon]
         return stored.get((1, ALPHA)), min(holding) * (1 - 1e-9) if holding else 1.0
     counts = verification.lost, verification.gained, verification.n
-    return paired_drop_upper(*counts), paired_drop_p_value(*counts, epsilon)
+    return paired_drop_upper(*counts), 1.0 if math.isinf(epsilon) else paired_drop_p_value(*counts, epsilon)
 
 
 def _error_of(conditions: Conditions) -> tuple[int, float]:

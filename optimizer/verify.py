@@ -28,6 +28,7 @@ from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
 
 Build = Callable[[Candidate], nn.Module]
+LEVEL = 0.95  # of a member's own interval
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ class Verifier:
             return
         dense = self._predictions(self.workload.model)
         listed = stored_list(self.store.study(str(self.study.id)))
+        level = listed.interval_level if listed else LEVEL
         for done, candidate in enumerate(waiting, start=1):
             predictions = self._predictions(self.build(candidate))
             score = self._score(dense, predictions)
-            verification = self._compare(dense, predictions, score, shortlist_size=len(shortlist))
+            verification = self._compare(dense, predictions, score, level=level, shortlist_size=len(shortlist))
             if score is not None and listed is not None:
                 self.store.add_measurements(candidate.id, drop_uppers(score, listed, verification.n))
             self.store.add_measurements(candidate.id, self._further(dense, predictions))
@@ -103,6 +105,7 @@ class Verifier:
         predictions: NDArray[np.generic],
         score: DropScore | MeanDrop | None,
         *,
+        level: float,
         shortlist_size: int,
     ) -> Verification:
         metric, labels = self.workload.metric, self.workload.verification.labels
@@ -113,7 +116,7 @@ class Verifier:
             n=len(labels),
             metric=quality,
             drop=_drop(metric, dense, predictions, labels, lost=lost, gained=gained),
-            interval=score.interval() if score else self._interval(dense, predictions, lost=lost, gained=gained),
+            interval=self._interval(dense, predictions, score, level=level, lost=lost, gained=gained),
             lost=lost,
             gained=gained,
             predictions=pack_predictions(labels, dense, predictions),
@@ -127,14 +130,18 @@ class Verifier:
         self,
         dense: NDArray[np.generic],
         predictions: NDArray[np.generic],
+        score: DropScore | MeanDrop | None,
         *,
+        level: float,
         lost: int | None,
         gained: int | None,
     ) -> Interval:
         labels = self.workload.verification.labels
+        if score is not None:
+            return score.interval(level)
         if lost is not None and gained is not None:
-            return paired_drop_interval(lost, gained, len(labels))
-        return bootstrap_drop(self.workload.metric, dense, predictions, labels, seed=self.spec.seed).interval
+            return paired_drop_interval(lost, gained, len(labels), level)
+        return bootstrap_drop(self.workload.metric, dense, predictions, labels, seed=self.spec.seed).interval_at(level)
 
     def _further(self, dense: NDArray[np.generic], predictions: NDArray[np.generic]) -> Sequence[Measurement]:
         kind, labels = KINDS[self.workload.metric.kind], self.workload.verification.labels

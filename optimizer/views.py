@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
+from objectives.statistics.power import ALPHA
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
@@ -167,6 +168,7 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         accuracy=verification.metric,
         drop=verification.drop,
         interval=(verification.interval.lower, verification.interval.upper),
+        interval_members=round(ALPHA / (1 - verification.interval.level)),
         upper_95=judgement.upper_95,
         verdict=judgement.verdict,
         blocked_by=judgement.blocked_by,

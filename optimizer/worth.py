@@ -33,26 +33,26 @@ class Ratios:
 class Worth:
     """What a sampler is told of a candidate: drop and cost ratios, and the violations of ε and the limits.
 
-    Violations are scaled by ε or by the limit, so that they are comparable.
+    Violations are scaled by ε or by the limit, so that they are comparable. Without an ε only limits are violated.
     """
 
     def __init__(self, spec: StudySpec, prepared: Prepared, baseline: Sequence[Measurement] = ()) -> None:
         self._spec, self._space = spec, prepared.space
         self._ratios = Ratios(prepared.space.costs, Measured(baseline))
-        self._scale = max(spec.epsilon, 1 / len(prepared.workload.search.labels))
+        self._least = 1 / len(prepared.workload.search.labels)
 
     @property
     def constraints(self) -> int:
         """The number of violations per candidate."""
-        return 1 + len(self._space.limits)
+        return (self._spec.epsilon is not None) + len(self._space.limits)
 
     def __call__(self, candidate: Candidate) -> Told | None:
         """Return the sampler's feedback; None for candidates outside its space or without a drop."""
         outcome, point = candidate.outcome, candidate.proposal.coordinates
         if outcome is None or outcome.drop is None or point is None:
             return None
-        violations = [(outcome.drop - self._spec.epsilon) / self._scale]
-        limits = self._space.limits.items()
+        epsilon, limits = self._spec.epsilon, self._space.limits.items()
+        violations = [] if epsilon is None else [(outcome.drop - epsilon) / max(epsilon, self._least)]
         violations += [(self._ratios.of(candidate, name) - limit) / limit for name, limit in limits]
         return Told(
             number=candidate.number,

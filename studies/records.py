@@ -53,6 +53,7 @@ class Verdict(StrEnum):
     CERTIFIED = "certified"  # the data reject "drop > ε" at 5 %, for all certified members of the study together
     VERIFIED = "verified"  # observed drop <= ε
     REFUTED = "refuted"  # observed drop > ε
+    MEASURED = "measured"  # run on them in a study without ε: the drop and its interval are the answer
     UNVERIFIED = "unverified"  # never tried on the verification examples
 
 

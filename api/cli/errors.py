@@ -82,4 +82,5 @@ def input_error(error: ValidationError, *above: str) -> InputError:
     field = next((field for field in FLAGS if path == field or path.startswith(f"{field}.")), path)
     given = repr(first.get("input"))
     text = first["msg"].removeprefix("Value error, ")
-    return InputError(field, f"{text}, got {given}" if len(given) <= LONGEST_SHOWN else text)
+    is_shown = first["type"] != "missing" and len(given) <= LONGEST_SHOWN
+    return InputError(field, f"{text}, got {given}" if is_shown else text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -23,11 +24,16 @@ class LiveProgress:
     """A listener that draws one line per stage.
 
     `interrupted` makes the message after Ctrl-C from the study's name, which is None before the study is stored.
-    A candidate is called smallest if its drop is within `epsilon`.
+    The best figure so far is the fewest FLOPs of a drop within `epsilon`, or without one the smallest drop.
     """
 
     def __init__(
-        self, console: Console, *, epsilon: float, interrupted: Callable[[str | None], str], study: str | None = None
+        self,
+        console: Console,
+        *,
+        epsilon: float | None,
+        interrupted: Callable[[str | None], str],
+        study: str | None = None,
     ) -> None:
         self._console, self._epsilon, self._interrupted, self._study = console, epsilon, interrupted, study
         self._progress = Progress(*_columns(console.width), console=console)
@@ -56,17 +62,18 @@ class LiveProgress:
             self._say(event.text)
 
     def note_candidate(self, candidate: Candidate) -> None:
-        """Remember an evaluated candidate's FLOPs if its drop is within ε and they are the fewest so far."""
+        """Remember an evaluated candidate's figure if it is the best so far."""
         from optimizer.feasible import is_feasible  # brings scipy, which listing studies should not wait for
         from optimizer.views import Measured
 
-        if is_feasible(candidate, self._epsilon):
-            self.note(Measured(candidate.measurements).value("flops"))
+        if is_feasible(candidate, math.inf if self._epsilon is None else self._epsilon):
+            quantity = "drop" if self._epsilon is None else "flops"
+            self.note(Measured(candidate.measurements).value(quantity))
 
-    def note(self, flops: float | None) -> None:
-        """Remember the FLOPs of a candidate within ε if they are the fewest so far."""
-        if flops is not None:
-            self._best = flops if self._best is None else min(self._best, flops)
+    def note(self, figure: float | None) -> None:
+        """Remember a candidate's FLOPs, or without an ε its drop, if it is the best so far."""
+        if figure is not None:
+            self._best = figure if self._best is None else min(self._best, figure)
 
     def _draw(self, event: Event) -> None:
         if event.candidate is not None:
@@ -79,11 +86,15 @@ class LiveProgress:
             total=event.total or None,
             completed=event.done,
             count=f"{event.done}/{event.total}" if event.total else "",
-            best=self._least() if event.stage == "search" else "",
+            best=self._best_so_far() if event.stage == "search" else "",
         )
 
-    def _least(self) -> str:
-        return "" if self._best is None else f"least within ε: {scaled(self._best)} FLOPs"
+    def _best_so_far(self) -> str:
+        if self._best is None:
+            return ""
+        if self._epsilon is None:
+            return f"smallest drop: {self._best:.4f}"
+        return f"least within ε: {scaled(self._best)} FLOPs"
 
     def _say(self, text: str) -> None:
         say(self._console, in_flags(text))

@@ -55,6 +55,9 @@ def _opened(storage: str, *, read_only: bool) -> StudyStore:
         return open_store(storage, read_only=read_only)
 
 
+LARGER = "; only a larger --epsilon can add to it"
+
+
 @dataclass(frozen=True)
 class LocalStudies:
     """`api.cli.sources.Studies` over a database. What brings torch is imported by the method that needs it.
@@ -85,7 +88,7 @@ class LocalStudies:
             if epsilon is not None:
                 check_larger(epsilon, spec)
             elif found.state is StudyState.COMPLETE:
-                say(console, f"{found.slug} is complete; only a larger --epsilon can add to it")
+                say(console, f"{found.slug} is complete{LARGER if spec.epsilon is not None else ''}")
             from optimizer.run import resume
 
             within = spec.epsilon if epsilon is None else epsilon

@@ -135,9 +135,9 @@ class RemoteStudies:
         name = study.study
         interrupted = f"Study {name} continues at {self._url}; `optimize cancel {name} --server {self._url}` stops it."
         say(console, f"study {name} is {study.state} at {self._url}")
-        epsilon = float(study.spec["epsilon"])
+        epsilon = StudySpec.stored(study.spec).epsilon
         with LiveProgress(console, epsilon=epsilon, interrupted=lambda _: interrupted) as live:
-            listener = RemoteListener(live, lambda: self._smallest_within(name))
+            listener = RemoteListener(live, lambda: self._best_of(name))
             try:
                 return self._client.wait(name, listener=listener)
             except StudyFailedError as error:
@@ -145,17 +145,18 @@ class RemoteStudies:
                     raise
                 raise InputError("study", str(error)) from error  # no second of it ran: model or data were refused
 
-    def _smallest_within(self, name: str) -> float | None:
-        """Return the fewest FLOPs of a feasible candidate; None without one, or without an answer."""
+    def _best_of(self, name: str) -> float | None:
+        """Return the fewest FLOPs within ε, or the smallest drop without one; None without a candidate or answer."""
         try:
             front = self._client.front(name, objectives=["flops"])
         except (UnreachableError, UnavailableError):  # the events outlast a server's restart, and bring the next chance
             return None
-        return front.items[0].flops if front.items else None
+        figures = (member.drop if front.epsilon is None else member.flops for member in front.items)
+        return min((figure for figure in figures if figure is not None), default=None)
 
 
 class RemoteListener:
-    """Draw a server's events as live progress. `best` asks for the fewest FLOPs within ε from time to time."""
+    """Draw a server's events as live progress. `best` is asked for the best figure from time to time."""
 
     def __init__(self, live: LiveProgress, best: Callable[[], float | None]) -> None:
         self._live, self._best = live, best

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.text import Text
 from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
-from optimizer.headline import headline
+from optimizer.headline import bounds_in_words, headline
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -23,10 +23,12 @@ COLOURS = {
     Verdict.CERTIFIED: "green",
     Verdict.VERIFIED: "cyan",
     Verdict.REFUTED: "red",
+    Verdict.MEASURED: "cyan",
     Verdict.UNVERIFIED: "yellow",
 }
 NO_GAIN = "no gain"
-CORRECTED = "corrected, chance > ε"
+NO_NAMES: Mapping[int | None, str] = {}
+CORRECTED, CHANCE = "corrected", ", chance > ε"
 ABSENT = "–"
 MOST_LABELS = 20  # of those with several, the most dropped
 NARROWEST_TABLE = 72  # columns
@@ -37,13 +39,13 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
 
     `resume` is the command that resumes the study.
     """
-    _print_head(result.study, f"{result.model} on {result.task}, ε = {result.epsilon:g} {result.metric}", console)
+    _print_head(result.study, f"{result.model} on {result.task}, {bounds_in_words(result)}, {result.metric}", console)
     if result.state != StudyState.COMPLETE:
         say(console, f"{_standing(result, resume)}\n", style="yellow")
     if result.front:
         say(console, f"{headline(result)}\n")
-        _print_members(result.front, result.baseline, result.metric, console, knee=result.knee)
-        _print_knee(result, console)
+        _print_members(result.front, result.baseline, result.metric, console, names=_names(result))
+        _print_chosen(result, console)
     else:
         _print_least(result.least_violating, result.baseline, result.metric, console)
     _print_terms(result, console)
@@ -51,10 +53,11 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
 
 def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
     """Print a filtered front and what is unknown at its ε. `resume` is the command that resumes the study."""
-    _print_head(result.study, f"front at ε = {result.epsilon:g} over {', '.join(result.objectives)}", console)
+    bounds = "within its limits" if result.epsilon is None else f"at ε = {result.epsilon:g}"
+    _print_head(result.study, f"front {bounds} over {', '.join(result.objectives)}", console)
     if result.items:
         say(console, f"{headline(result)}\n")
-        _print_members(result.items, None, "metric", console, knee=result.knee)
+        _print_members(result.items, None, "metric", console, names=_names(result))
     else:
         _print_least(result.least_violating, None, "metric", console)
     if result.undecided:
@@ -96,12 +99,21 @@ def member_in_words(member: Member) -> str:
     return f"{drop}, {member.verdict_in_words}; {', '.join(costs)}"
 
 
+def _names(result: RunResult | FrontResult) -> Mapping[int | None, str]:
+    return {result.knee: " knee", result.best: " best"}
+
+
 def _print_members(
-    members: Sequence[Member], baseline: Baseline | None, metric: str, console: Console, *, knee: int | None = None
+    members: Sequence[Member],
+    baseline: Baseline | None,
+    metric: str,
+    console: Console,
+    *,
+    names: Mapping[int | None, str] = NO_NAMES,
 ) -> None:
     """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
-    corrected = [CORRECTED] if any(m.verification and m.verification.shrunken_drop is not None for m in members) else []
+    corrected = _corrected_title(members)
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", *corrected, "verdict", *recipe]]
     costs = [
         ["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size", *_own(members, baseline)]
@@ -110,7 +122,7 @@ def _print_members(
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
         costs.append(["dense", scaled(baseline.flops), *_costs(baseline)])
     for member in members:
-        name = f"#{member.candidate}{' knee' if member.candidate == knee else ''}"
+        name = f"#{member.candidate}{names.get(member.candidate, '')}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
         *figures, verdict = _quality(member)
         quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])
@@ -158,12 +170,20 @@ def _quality(member: Member) -> list[str]:
     ]
 
 
+def _corrected_title(members: Sequence[Member]) -> list[str]:
+    """Return the title of the column of corrected drops, none where there are none."""
+    verified = [m.verification for m in members if m.verification and m.verification.shrunken_drop is not None]
+    has_chance = any(each.chance_above is not None for each in verified)
+    return [f"{CORRECTED}{CHANCE if has_chance else ''}"] if verified else []
+
+
 def _corrected(member: Member) -> str:
-    """Return the drop corrected for luck and its chance to be above ε."""
+    """Return the drop corrected for luck and its chance to be above ε, if there is one."""
     verified = member.verification
     if verified is None or verified.shrunken_drop is None:
         return ABSENT
-    return f"{verified.shrunken_drop:.4f}, ≤ {verified.chance_above:.0%}"
+    chance = "" if verified.chance_above is None else f", ≤ {verified.chance_above:.0%}"
+    return f"{verified.shrunken_drop:.4f}{chance}"
 
 
 def _costs(view: Costs) -> list[str]:
@@ -197,14 +217,15 @@ def _energy(view: Costs, *, is_dense: bool) -> str:
     return f"{before}{scaled(view.energy_j or 0.0, 'J')}{after}"
 
 
-def _print_knee(result: RunResult, console: Console) -> None:
-    """Print the knee as Table 4 of Smarts et al. 2025 does: original, pruned, relative change."""
-    member = next((m for m in result.front if m.candidate == result.knee), None)
+def _print_chosen(result: RunResult, console: Console) -> None:
+    """Print the knee, or the best without ε, as Table 4 of Smarts et al. 2025: original, pruned, relative change."""
+    title, chosen = ("Knee", result.knee) if result.best is None else ("Best", result.best)
+    member = next((m for m in result.front if m.candidate == chosen), None)
     dense = result.baseline
     if member is None or dense is None:
         return
     device = str(result.conditions.get("device", "CPU"))
-    say(console, f"\nKnee: candidate #{member.candidate}")
+    say(console, f"\n{title}: candidate #{member.candidate}")
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "original", "pruned", "change"):
         table.add_column(title, justify="left" if not title else "right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the template draws."""
+    """What the template draws. `epsilon` is the path of its line, empty without an ε."""
 
     axes: str
     epsilon: str
@@ -46,11 +47,13 @@ class Picture:
 def picture_of(members: Sequence[Member], front: FrontResult) -> Picture:
     """Return all members by FLOPs ratio and drop on the search examples, at the front's ε.
 
-    Drops above three times ε stand at the upper edge, so that hopeless candidates do not press the front flat.
+    Drops above three times ε stand at the upper edge, so that hopeless candidates do not press the front flat. Without
+    an ε those above the front's do.
     """
+    epsilon = front.epsilon
     on_front = {member.candidate: member for member in front.items}
     drops = [member.drop or 0.0 for member in members]
-    top = max([3 * front.epsilon, 1e-6, *(member.drop or 0.0 for member in front.items)])
+    top = max([3 * (epsilon or 0.0), 1e-6, *(member.drop or 0.0 for member in front.items)])
     low = min([0.0, *drops])
 
     def across(ratio: float) -> float:
@@ -64,15 +67,14 @@ def picture_of(members: Sequence[Member], front: FrontResult) -> Picture:
             m.candidate,
             across(m.flops_ratio),
             upwards(drop),
-            _tone(m, on_front, front.epsilon),
+            _tone(m, on_front, math.inf if epsilon is None else epsilon),
             m.candidate in on_front,
         )
         for m, drop in zip(members, drops, strict=True)
     ]
-    y = upwards(front.epsilon)
     labels = [
         Label(LEFT - 8, upwards(top) + 4, f"{top:.3g}", "end"),
-        Label(LEFT - 8, y + 4, f"ε {front.epsilon:.3g}", "end"),
+        *([] if epsilon is None else [Label(LEFT - 8, upwards(epsilon) + 4, f"ε {epsilon:.3g}", "end")]),
         Label(LEFT - 8, upwards(0) + 4, "0", "end"),
         Label(across(1), HEIGHT - BOTTOM + 18, "dense", "end"),
         Label(LEFT, HEIGHT - BOTTOM + 18, "0", "middle"),
@@ -80,7 +82,7 @@ def picture_of(members: Sequence[Member], front: FrontResult) -> Picture:
     ]
     return Picture(
         axes=f"M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}",
-        epsilon=f"M{LEFT} {y}H{WIDTH - RIGHT}",
+        epsilon="" if epsilon is None else f"M{LEFT} {upwards(epsilon)}H{WIDTH - RIGHT}",
         points=sorted(points, key=lambda point: point.is_member),
         labels=labels,
     )

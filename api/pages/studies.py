@@ -20,7 +20,7 @@ from api.pages.standing import standing_of
 from api.pages.summaries import line_of
 from optimizer.certify.choice import why_unbuyable
 from optimizer.fronts import front_of, study_limits
-from optimizer.headline import headline
+from optimizer.headline import bounds_in_words, headline
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from optimizer.views import baseline_view
@@ -119,6 +119,7 @@ def one_study(
         front=front,
         standing=standing_of(study, spec, state),
         picture=picture_of(state.records.members(study), front) if front else None,
+        bounds=bounds_in_words(result),
         headline=headline(result) if study.baseline else None,
         data={
             "result": result.model_dump(mode="json"),

@@ -13,7 +13,8 @@ from api.http.state import State
 from api.pages.sparkline import best_so_far, step_path
 from optimizer.feasible import is_feasible
 from optimizer.fronts import front_of
-from optimizer.member import Member
+from optimizer.member import FrontResult, Member, most_accurate
+from optimizer.spec import StudySpec
 from optimizer.views import Measured
 from studies.records import Candidate, CandidateState, Study, Verdict
 from studies.store import StoreError
@@ -22,12 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class Summary(BaseModel):
-    """What the candidates of a study say in one line. Ratios to the dense model."""
+    """What the candidates of a study say in one line. Ratios to the dense model; drops in the metric's unit."""
 
     evaluated: int = 0
     best_certified: float | None = None
     best_verified: float | None = None
     best_found: float | None = None
+    best: tuple[float, float] | None = None  # without ε: drop and FLOPs of the best within the limits
     path: str = ""
 
 
@@ -61,7 +63,10 @@ def _summary(study: Study, state: State) -> Summary:
         return Summary()
     candidates = [c for c in state.records.candidates(study) if c.state is not CandidateState.RUNNING]
     front = front_of(study, candidates)
-    dense, epsilon = Measured(study.baseline).required("flops"), float(study.spec["epsilon"])
+    epsilon = StudySpec.stored(study.spec).epsilon
+    if epsilon is None:
+        return Summary(evaluated=len(candidates), best=_best(front))
+    dense = Measured(study.baseline).required("flops")
     found = best_so_far([_ratio(c, dense) if is_feasible(c, epsilon) else None for c in candidates])
     return Summary(
         evaluated=len(candidates),
@@ -70,6 +75,15 @@ def _summary(study: Study, state: State) -> Summary:
         best_found=found[-1] if found and found[-1] < 1 else None,
         path=step_path(found),
     )
+
+
+def _best(front: FrontResult) -> tuple[float, float] | None:
+    """Return the drop, verified where it was, and the FLOPs of the member that is best without an ε."""
+    member = most_accurate(front.items)
+    if member is None:
+        return None
+    drop = member.verification.drop if member.verification else member.drop
+    return None if drop is None else (drop, member.flops_ratio)
 
 
 def _least(members: Sequence[Member], *verdicts: Verdict) -> float | None:

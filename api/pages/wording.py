@@ -21,6 +21,7 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.CERTIFIED: "the drop is within ε with 95 % confidence, for all certified members together",
     Verdict.VERIFIED: "the drop observed on the verification examples is at most ε",
     Verdict.REFUTED: "the drop observed on the verification examples is above ε",
+    Verdict.MEASURED: "the study has limits and no ε; the interval of the drop holds for all verified members together",
     Verdict.UNVERIFIED: "not on the shortlist, so not evaluated on the verification examples",
 }
 

@@ -48,7 +48,7 @@ def run_study(
                 study.slug,
                 store=store,
                 cache_dir=cache_dir,
-                epsilon=None if epsilon is None or epsilon <= study.spec["epsilon"] else epsilon,
+                epsilon=None if epsilon is None or epsilon <= StudySpec.stored(study.spec).tolerance else epsilon,
                 listener=listener,
             )
     except ValueError as error:  # refused before it was begun

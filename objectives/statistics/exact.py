@@ -7,8 +7,11 @@ from fractions import Fraction
 
 
 def allowed_losses(n: int, epsilon: float) -> int:
-    """Return the greatest net number of lost examples, of `n`, that is still within `epsilon` as it is written."""
-    return math.floor(Fraction(str(float(epsilon))) * n)
+    """Return the greatest net number of lost examples, of `n`, that is still within `epsilon` as it is written.
+
+    Any `epsilon` from 1 on, infinity included, allows all of them.
+    """
+    return math.floor(Fraction(str(min(float(epsilon), 1.0))) * n)
 
 
 def within_epsilon(lost: int, gained: int, n: int, epsilon: float) -> bool:

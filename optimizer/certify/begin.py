@@ -64,7 +64,7 @@ def begin(
             answers.append(_answers(_model(candidate, study, spec, workload, cache_dir), workload, fresh))
             trim_memory()
     plan = Plan(
-        epsilon=spec.epsilon,
+        epsilon=spec.tolerance,
         alpha=spec.label_error,
         members=members,
         texts=len(order),

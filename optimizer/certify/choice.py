@@ -28,6 +28,11 @@ def why_unbuyable(study: Study, spec: StudySpec) -> str | None:
             f"{study.slug!r} is judged by {metric}; labels where two models disagree, one class each, certify "
             f"{BUYABLE} alone; label a random sample of all texts and start a study with it as its test split"
         )
+    if spec.epsilon is None:
+        return (
+            f"{study.slug!r} has limits and no ε that a certificate could be for; start a study with "
+            f"`start_from={study.slug}` and `epsilon`, which takes its candidates"
+        )
     if not spec.label_error:
         return (
             f"{study.slug!r} has spent its 5 % error on verification and keeps none for bought labels; start a new "

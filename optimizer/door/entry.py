@@ -105,7 +105,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         on_event: called with every `Event` of the run, in the calling thread.
         cancel: once it is set, the run raises `CancelledError`; what is stored is kept.
         progress: whether to show a bar on a terminal and in notebooks.
-        fields: of `StudySpec`: `epsilon` (0.01 by default), `task`, `trials`, `limits`, …
+        fields: of `StudySpec`: `epsilon` (0.01 by default, none where `limits` are given), `task`, `trials`, …
 
     Raises `InputError` naming the argument and the remedy, before anything is stored.
     """

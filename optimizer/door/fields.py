@@ -24,8 +24,8 @@ def in_words(error: ValidationError) -> InputError:
     *above, last = map(str, first["loc"]) if first["loc"] else ["study"]
     if first["type"] == "extra_forbidden":
         return UnknownNameError("limits", last, Limits.model_fields) if above else _unknown(last)
-    said = first["msg"].removeprefix("Value error, ")
-    return InputError(".".join((*above, last)), f"{said}, got {first.get('input')!r:.200}")
+    said, given = first["msg"].removeprefix("Value error, "), f", got {first.get('input')!r:.200}"
+    return InputError(".".join((*above, last)), said + ("" if first["type"] == "missing" else given))
 
 
 def _unknown(argument: str) -> UnknownNameError:

@@ -13,8 +13,8 @@ from optimizer.door.member import FrontMember
 from optimizer.door.show import figure_of, html_of, table_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
 from optimizer.fronts import front_of, members_of
-from optimizer.headline import headline, in_doubt
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.headline import bounds_in_words, headline, in_doubt
+from optimizer.member import FrontResult, Member, RunResult, most_accurate
 from optimizer.recommendation import COSTS, Rule, recommend
 from studies.records import Verdict
 
@@ -34,8 +34,8 @@ class Front:
         self.view = view or front_of(kept.study, kept.candidates)
 
     @property
-    def epsilon(self) -> float:
-        """The tolerated drop."""
+    def epsilon(self) -> float | None:
+        """The tolerated drop; None where limits alone bound the study."""
         return self.view.epsilon
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class Front:
         return optuna_study(self.result, self.candidates, storage)
 
     def to_mlflow(self, uri: str, *, member: int | None = None) -> str:
-        """Log the study to MLflow, with a member as a model, the knee by default; return the id of the run.
+        """Log the study to MLflow, with a member as a model, the recommended one by default; return the id of the run.
 
         Raises `InputError` where mlflow is not installed.
         """
@@ -79,7 +79,7 @@ class Front:
 
         if not self.view.items:
             return log_to_mlflow(self.result, self.candidates, uri)
-        chosen = self.knee() if member is None else self[member]
+        chosen = self.recommend() if member is None else self[member]
         folder = Folder()
         chosen.export(folder.path)
         return log_to_mlflow(self.result, self.candidates, uri, export=folder.path)
@@ -92,16 +92,23 @@ class Front:
         return html_of(self.view)
 
     def __repr__(self) -> str:
-        return f"<front of {self.view.study!r}: {len(self)} members at ε = {self.epsilon:g}. {headline(self.view)}>"
+        return (
+            f"<front of {self.view.study!r}: {len(self)} members, {bounds_in_words(self.view)}. {headline(self.view)}>"
+        )
 
     def best(self, **limits: float) -> FrontMember:
         """Return the certified member with the smallest drop within limits such as `max_latency_ratio=0.5`.
 
-        Where none is certified, it is a verified one, with a warning. Raises `NothingFeasibleError` naming the member
+        Where none is certified, it is a verified one, with a warning. On a front without ε, which certifies nothing, it
+        is the one with the smallest drop on the search examples. Raises `NothingFeasibleError` naming the member
         nearest to the limits where there is none, `InputError` for an unknown limit.
         """
         wanted = self._checked(limits)
         self._refuse_empty()
+        if self.epsilon is None:
+            within = [m for m in self.view.items if _excess(m, wanted) <= 0]
+            if best := most_accurate(within):
+                return FrontMember(best, self._kept)
         for verdict in (Verdict.CERTIFIED, Verdict.VERIFIED):
             within = [m for m in self.view.items if m.verdict is verdict and _excess(m, wanted) <= 0]
             if within:
@@ -129,7 +136,7 @@ class Front:
         """
         self._refuse_empty()
         given = {Rule.WEIGHTS: weights, Rule.LEXICOGRAPHIC: order, Rule.BUDGET: max_drop}
-        named = rule or next((name for name, value in given.items() if value is not None), Rule.KNEE)
+        named = rule or next((name for name, value in given.items() if value is not None), None)
         found = recommend(self.view, named, weights=weights, order=order, max_drop=max_drop)
         return FrontMember(found.member, self._kept, found.reason)
 
@@ -185,7 +192,7 @@ def _drop(member: Member) -> float:
     return member.verification.drop
 
 
-def _not_certified(member: Member, epsilon: float) -> str:
+def _not_certified(member: Member, epsilon: float | None) -> str:
     return (
         f"no certified member is within the limits; candidate {member.candidate} is verified only: its drop was "
         f"observed within ε, without proof that it stays there{in_doubt(member, epsilon)}"
@@ -194,7 +201,7 @@ def _not_certified(member: Member, epsilon: float) -> str:
 
 def _nearest(members: Sequence[Member], limits: Mapping[str, float]) -> str:
     """Return why no member is within the limits, and which is nearest."""
-    held = [m for m in members if m.verdict in (Verdict.CERTIFIED, Verdict.VERIFIED)]
+    held = [m for m in members if m.verdict in (Verdict.CERTIFIED, Verdict.VERIFIED, Verdict.MEASURED)]
     if not held:
         return "no member of the front held its drop on the verification examples; raise epsilon"
     nearest = min(held, key=lambda member: _excess(member, limits))

@@ -23,6 +23,7 @@ COLOURS = {
     Verdict.CERTIFIED: "#2a7",
     Verdict.VERIFIED: "#27a",
     Verdict.REFUTED: "#c33",
+    Verdict.MEASURED: "#27a",
     Verdict.UNVERIFIED: "#c90",
 }
 
@@ -40,7 +41,7 @@ def _own(members: Sequence[Member]) -> list[str]:
 
 
 def figure_of(view: FrontResult, result: RunResult) -> Figure:
-    """Return a plotly figure: the drop against the ratio of the first objective, ε as a line."""
+    """Return a plotly figure: the drop against the ratio of the first objective, ε as a line where there is one."""
     from plotly.graph_objects import Figure, Scatter
 
     cost = view.objectives[0]
@@ -58,7 +59,8 @@ def figure_of(view: FrontResult, result: RunResult) -> Figure:
                     name=verdict.value,
                 )
             )
-    figure.add_hline(y=view.epsilon, line_dash="dot", annotation_text=f"ε = {view.epsilon:g}")
+    if view.epsilon is not None:
+        figure.add_hline(y=view.epsilon, line_dash="dot", annotation_text=f"ε = {view.epsilon:g}")
     figure.update_layout(
         title=f"{result.study}: {result.model} on {result.task}",
         xaxis_title=f"{cost}, as a ratio to the dense model's",

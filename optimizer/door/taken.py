@@ -22,7 +22,7 @@ from optimizer.given import Given
 from optimizer.objective import Objective, OwnObjective
 from optimizer.own import own_name
 from optimizer.samplers.own import MakeSampler
-from optimizer.spec import StudySpec
+from optimizer.spec import Limits, StudySpec
 from optimizer.tasks.images.data import ImageData
 from search_spaces.transforms.units.evidence import Criterion
 from studies.records import Study
@@ -87,7 +87,8 @@ class Taken:
         """Return the spec of the study. Raises `InputError` for a field that is missing, unknown or wrong."""
         if not self.model.name:
             raise InputError("model", "is required: a name, a directory, (model, tokenizer), or a network")
-        found = {"epsilon": EPSILON, "task": self.data.task, "model": self.model.name, **self.data.fields}
+        epsilon = EPSILON if fields.get("limits") in (None, {}, Limits()) else None
+        found = {"epsilon": epsilon, "task": self.data.task, "model": self.model.name, **self.data.fields}
         found |= {**self._named, **self._own, **as_several(fields)}
         if found["task"] is None:
             raise InputError("data", "is required, or a task that brings its own: task='sst2'")

@@ -23,8 +23,8 @@ def optuna_study(
     """Return a new Optuna study with the evaluated candidates of a study as trials.
 
     Its objectives are the drop and the costs that were minimised, as ratios to the dense model's; its parameters are
-    the levels of all groups; its constraint is drop - ε, at most 0 where the candidate is feasible. Without a
-    `storage` it is in memory. Raises `InputError` where the storage has a study of that name.
+    the levels of all groups; its constraint, if the study has an ε, is drop - ε, at most 0 where the candidate is
+    feasible. Without a `storage` it is in memory. Raises `InputError` where the storage has a study of that name.
     """
     dense = result.baseline.levels if result.baseline else {}
     directions = [optuna.study.StudyDirection.MINIMIZE] * (1 + len(result.objectives))
@@ -44,11 +44,12 @@ def optuna_study(
     return study
 
 
-def _trial(member: Member, dense: Mapping[str, int], objectives: Sequence[str], epsilon: float) -> FrozenTrial:
+def _trial(member: Member, dense: Mapping[str, int], objectives: Sequence[str], epsilon: float | None) -> FrozenTrial:
     values = [member.drop, *(member.ratio(name.removesuffix("_ratio")) for name in objectives[1:])]
     widest = {group: max(units, dense.get(group, units), 1) for group, units in member.levels.items()}
     known = [value for value in values if value is not None]
-    is_known, excess = len(known) == len(values), None if member.drop is None else member.drop - epsilon
+    is_known = len(known) == len(values)
+    excess = None if member.drop is None or epsilon is None else member.drop - epsilon
     return create_trial(
         state=TrialState.COMPLETE if is_known else TrialState.FAIL,
         values=known if is_known else None,

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from objectives.figures import scaled
 from optimizer.handover.usage import usage_of_images, usage_of_texts
-from optimizer.headline import in_doubt
+from optimizer.headline import bounds_in_words, in_doubt
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Origin, Verdict
@@ -15,6 +15,7 @@ VERDICTS = {
     Verdict.CERTIFIED: "certified: the drop is within ε with 95 % confidence, for all certified members together",
     Verdict.VERIFIED: "verified: the drop observed on the verification examples is within ε",
     Verdict.REFUTED: "refuted: the drop observed on the verification examples is above ε",
+    Verdict.MEASURED: "measured: the study had limits and no ε; the drop was measured on the verification examples",
     Verdict.UNVERIFIED: "unverified: this candidate was never run on the verification examples",
 }
 
@@ -49,7 +50,7 @@ def model_card(
         "---",
         f"# {_public(result.model)} pruned for {result.task}",
         "",
-        f"Candidate {member.candidate} of study `{result.study}`, ε = {result.epsilon:g} ({result.metric}).",
+        f"Candidate {member.candidate} of study `{result.study}`, {bounds_in_words(result)} ({result.metric}).",
         "",
         f"**{VERDICTS[member.verdict]}.**",
         "",
@@ -63,7 +64,7 @@ def model_card(
     if verified is not None:
         lines += [
             f"Drop on {verified.n} verification examples: {verified.drop:.4f} "
-            f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] (95 %, paired), "
+            f"[{verified.interval[0]:.4f}, {verified.interval[1]:.4f}] ({_level(verified)}, paired), "
             f"upper bound {_figure(verified.upper_95, '.4f')}; "
             f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}"
             f"{in_doubt(member, result.epsilon)}.",
@@ -80,6 +81,11 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _level(verified: VerificationView) -> str:
+    others = verified.interval_members
+    return "95 %" if others == 1 else f"95 % for all {others} verified members together"
 
 
 def _about_texts(kind: Kind) -> list[str]:

@@ -44,7 +44,7 @@ class Manifest(BaseModel):
     study: str
     task: str
     metric: str
-    epsilon: float
+    epsilon: float | None  # None where limits alone bounded the study
     member: Member
 
     @property

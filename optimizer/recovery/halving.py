@@ -54,7 +54,7 @@ def planned(epochs: float) -> str:
 def distill_by_halving(recovery: Recovery, shortlist: Sequence[Candidate], report: Report) -> list[Candidate]:
     """Return the candidates to verify: those of `shortlist`, and the students of all rungs within ε, leanest first."""
     recovered = _finished(recovery) or Halving(recovery, _parents(recovery), report).run()
-    holding = {c.number: c for c in recovered if is_feasible(c, recovery.spec.epsilon)}
+    holding = {c.number: c for c in recovered if is_feasible(c, recovery.spec.tolerance)}
     return sorted([*shortlist, *holding.values()], key=recovery.prepared.price)
 
 
@@ -109,7 +109,7 @@ class Halving:
         """Train pupils, and return those that lead and the others, which are stored as candidates."""
         self._teach(pupils, 2)
         standings, places = [self._standing(each) for each in pupils], learning(len(pupils))[-1]
-        stay = leaders(standings, places, self._recovery.spec.epsilon)
+        stay = leaders(standings, places, self._recovery.spec.tolerance)
         ended = [pupil for i, pupil in enumerate(pupils) if i not in stay]
         for pupil in ended:
             self._finish(pupil)

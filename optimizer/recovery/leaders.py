@@ -26,9 +26,12 @@ class Standing:
 def leaders(standings: Sequence[Standing], places: int, epsilon: float) -> list[int]:
     """Return the indices of at most `places` students to train further, in ascending order.
 
-    Those whose drop is at most a standard error above ε come first, then those that are nearest to it.
+    Those whose drop is at most a standard error above ε come first, then those that are nearest to it. Where every drop
+    is tolerated, `epsilon` is infinite, and they are those with the smallest drops.
     """
     everyone = range(len(standings))
+    if math.isinf(epsilon):
+        return sorted(sorted(everyone, key=lambda i: standings[i].drop)[:places])
     holding = [i for i in everyone if standings[i].drop <= epsilon + standings[i].error]
     front = [i for i in holding if not any(_beats(standings[j], standings[i]) for j in holding)]
     chosen = _far_apart(front, [each.cost for each in standings], places)

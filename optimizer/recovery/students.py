@@ -15,22 +15,22 @@ from studies.records import Candidate, Origin
 LOWEST, HIGHEST = 0.05, 0.3  # of the dense model's cost
 MEAN_BUDGET = 0.14
 ROOM = 1.02  # above the least cost there is
+BELOW_LIMIT = 0.5  # of the largest budget within the limits: where accuracy is sought and no ε bounds it
 NEAR = 0.9  # of a budget: what the search found from here on may take the place of the allocation
 
 
 def students_of(recovery: Recovery, most: int) -> list[Config]:
     """Return at most so many configs, the most costly first, within the study's limits.
 
-    At each budget it is the allocation or a candidate of the search, whichever diverges least before training.
+    In a study without ε the first budget is the largest within the limits. At each budget it is the allocation or a candidate of the search, whichever diverges least before training.
     """
     space, evaluator = recovery.prepared.space, recovery.prepared.evaluator
     if not isinstance(space, Space):
         raise TypeError("masked candidates are trained as they are evaluated")
-    cost = first_cost(recovery)
+    cost, is_cut = first_cost(recovery), recovery.spec.epsilon is not None
+    budgets = _lean_budgets(space, cost, most) if is_cut else _budgets_below_limits(space, cost, most)
     found = [c for c in recovery.store.candidates(recovery.study.id) if c.proposal.origin is not Origin.RECOVER]
-    chosen = [
-        min(_at(space, cost, budget, found), key=evaluator.divergence_of) for budget in _budgets(space, cost, most)
-    ]
+    chosen = [min(_at(space, cost, budget, found), key=evaluator.divergence_of) for budget in budgets]
     return [config for config in dict.fromkeys(chosen) if space.within_limits(config)]
 
 
@@ -40,11 +40,20 @@ def first_cost(recovery: Recovery) -> str:
     return next(name for name in (*recovery.spec.objectives, space.yardstick) if name in space.costs)
 
 
-def _budgets(space: Space, cost: str, count: int) -> list[float]:
+def _lean_budgets(space: Space, cost: str, count: int) -> list[float]:
     """Return budgets at equal ratios, the highest first; none is below what the smallest model takes."""
-    low = max(LOWEST, ROOM * space.costs[cost].ratio(space.optimal(0.0, cost)))
+    low = max(LOWEST, _least(space, cost))
     high = min(max(HIGHEST, math.sqrt(low)), space.limits.get(cost, 1.0))
-    return [float(budget) for budget in np.geomspace(max(low, high), low, count)]
+    return np.geomspace(max(low, high), low, count).tolist()
+
+
+def _budgets_below_limits(space: Space, cost: str, count: int) -> list[float]:
+    high = space.reach(cost)
+    return np.geomspace(high, min(high, max(BELOW_LIMIT * high, _least(space, cost))), count).tolist()
+
+
+def _least(space: Space, cost: str) -> float:
+    return ROOM * space.costs[cost].ratio(space.optimal(0.0, cost))
 
 
 def _at(space: Space, cost: str, budget: float, found: Iterable[Candidate]) -> list[Config]:

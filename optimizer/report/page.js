@@ -1,7 +1,8 @@
 "use strict";
 const { result, members } = JSON.parse(document.getElementById("data").textContent);
-const colours = { certified: "#1f8a70", verified: "#2474b5", refuted: "#c0392b", unverified: "#9aa4af" };
+const colours = { certified: "#1f8a70", verified: "#2474b5", measured: "#2474b5", refuted: "#c0392b", unverified: "#9aa4af" };
 const dense = result.baseline;
+const chosen = result.best ?? result.knee, title = result.best === null ? "knee" : "best";
 const verdict = (m) => (m.verification ? m.verification.verdict : "unverified");
 const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.verification.bought ? ` by ${m.verification.bought.labels} bought labels of ${m.verification.bought.texts} texts` : "") + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "");
 const isShown = (v) => v !== null && v !== undefined;
@@ -58,7 +59,7 @@ function drawFront() {
     ...batches.map((l) => milliseconds(l.seconds)), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
-    row(table, [`#${m.candidate}${m.candidate === result.knee ? " knee" : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
+    row(table, [`#${m.candidate}${m.candidate === chosen ? ` ${title}` : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", number(v?.shrunken_drop), isShown(v?.chance_above) ? `≤ ${(v.chance_above * 100).toFixed(0)} %` : "–", { text: verdictInWords(m), className: verdict(m) },
       `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
   }
@@ -73,16 +74,16 @@ function drawScatter() {
   const traces = Object.keys(colours).map((kind) => {
     const some = members.filter((m) => verdict(m) === kind && isShown(AXES[x](m)) && isShown(AXES[y](m)));
     return { name: kind, mode: "markers", type: "scatter", x: some.map(AXES[x]), y: some.map(AXES[y]), customdata: some.map((m) => m.candidate),
-      text: some.map((m) => `#${m.candidate} ${m.origin}${m.candidate === result.knee ? " (knee)" : ""}<br>drop ${interval(m.drop, m.drop_interval)}`),
+      text: some.map((m) => `#${m.candidate} ${m.origin}${m.candidate === chosen ? ` (${title})` : ""}<br>drop ${interval(m.drop, m.drop_interval)}`),
       hovertemplate: "%{text}<br>%{x:.4g} / %{y:.4g}<extra></extra>",
-      marker: { color: colours[kind], size: some.map((m) => (onFront.has(m.candidate) ? 12 : 7)), symbol: some.map((m) => (m.candidate === result.knee ? "star" : "circle")) } };
+      marker: { color: colours[kind], size: some.map((m) => (onFront.has(m.candidate) ? 12 : 7)), symbol: some.map((m) => (m.candidate === chosen ? "star" : "circle")) } };
   });
   if (AT_DENSE[x] !== undefined && AT_DENSE[y] !== undefined)
     traces.push({ name: "dense", mode: "markers", type: "scatter", x: [AT_DENSE[x]], y: [AT_DENSE[y]], marker: { color: "#888", size: 12, symbol: "diamond" } });
   const line = { color: "#c0392b", dash: "dot", width: 1.5 };
   const shapes = [];
-  if (x.startsWith("drop")) shapes.push({ type: "line", x0: result.epsilon, x1: result.epsilon, yref: "paper", y0: 0, y1: 1, line });
-  if (y.startsWith("drop")) shapes.push({ type: "line", y0: result.epsilon, y1: result.epsilon, xref: "paper", x0: 0, x1: 1, line });
+  if (isShown(result.epsilon) && x.startsWith("drop")) shapes.push({ type: "line", x0: result.epsilon, x1: result.epsilon, yref: "paper", y0: 0, y1: 1, line });
+  if (isShown(result.epsilon) && y.startsWith("drop")) shapes.push({ type: "line", y0: result.epsilon, y1: result.epsilon, xref: "paper", x0: 0, x1: 1, line });
   const plot = document.getElementById("scatter");
   Plotly.react(plot, traces, layout({ shapes, xaxis: { title: { text: x } }, yaxis: { title: { text: y } } }), { responsive: true, displaylogo: false });
   plot.removeAllListeners("plotly_click");
@@ -108,10 +109,11 @@ function drawLayers() {
   Plotly.react("layers", traces, layout({ xaxis: { title: { text: "layer" } }, yaxis: { title: { text: dense?.config ? "share of the dense model's units" : "share of the most that any candidate keeps" }, range: [0, 1.05], tickformat: ".0%" } }), { responsive: true, displaylogo: false });
   document.getElementById("export").textContent = `optimize export ${result.study} ${m.candidate} DIR`;
 }
-function drawKnee() {
-  const m = result.front.find((each) => each.candidate === result.knee);
+function drawChosen() {
+  const m = result.front.find((each) => each.candidate === chosen);
   if (!m || !dense) return;
-  const table = document.getElementById("knee");
+  const table = document.getElementById("chosen");
+  document.getElementById("chosen-title").textContent = `The ${title}, in the published form`;
   const line = (name, a, b, form, gain = true, ratio = b / a) =>
     row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
@@ -124,7 +126,7 @@ function drawKnee() {
 }
 function drawConditions() {
   const table = document.getElementById("conditions");
-  const facts = { ε: result.epsilon, seed: result.seed, objectives: result.objectives.join(", "), "candidates evaluated": result.candidates_evaluated,
+  const facts = { ε: result.epsilon ?? "none", ...Object.fromEntries(Object.entries(result.limits).map(([cost, limit]) => [`limit of ${cost}`, `×${limit}`])), seed: result.seed, objectives: result.objectives.join(", "), "candidates evaluated": result.candidates_evaluated,
     "stopped early": `${result.stopped_early.candidates} (${(result.stopped_early.examples_saved * 100).toFixed(0)} % of the examples saved)`,
     "studies verified on these examples": result.verification_uses, hypervolume: number(result.hypervolume) };
   for (const [name, value] of Object.entries(result.conditions))
@@ -140,5 +142,5 @@ function options(id, values, chosen, draw) {
 }
 options("x", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.recipe) ? "parameters" : "FLOPs ratio", drawScatter);
 options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verification) ? "drop (verification)" : "drop (search)", drawScatter);
-options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), result.knee, drawLayers);
-drawFront(); drawScatter(); drawLayers(); drawKnee(); drawConditions();
+options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), chosen, drawLayers);
+drawFront(); drawScatter(); drawLayers(); drawChosen(); drawConditions();

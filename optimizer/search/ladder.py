@@ -17,15 +17,18 @@ TILTED_RATIO = 0.5
 SHARE = 3  # at most a third of the candidates
 
 
-def ladder(space: Space, trials: int) -> list[Proposal]:
-    """Return the seeds of a study, each config once, at most `trials / SHARE` of them but always one."""
-    optimal = [_seed(space, space.optimal(ratio), temperature=1.0) for ratio in OPTIMAL_RATIOS]
-    uniform = [_seed(space, _classic(space, ratio, Classic.UNIFORM), temperature=0.0) for ratio in UNIFORM_RATIOS]
+def ladder(space: Space, trials: int, *, top: float = 1.0) -> list[Proposal]:
+    """Return the seeds of a study, each config once, at most `trials / SHARE` of them but always one.
+
+    Ratios are shares of `top`: the dense model, or the limit below which the best config is sought, which comes first.
+    """
+    first, *optimal = [_seed(space, space.optimal(ratio * top), temperature=1.0) for ratio in (1.0, *OPTIMAL_RATIOS)]
+    uniform = [_seed(space, _classic(space, ratio * top, Classic.UNIFORM), temperature=0.0) for ratio in UNIFORM_RATIOS]
     tilted = [
-        Proposal(config=_classic(space, TILTED_RATIO, distribution), origin=Origin.LADDER)
+        Proposal(config=_classic(space, TILTED_RATIO * top, distribution), origin=Origin.LADDER)
         for distribution in list(Classic)[1:]
     ]
-    seeds = {p.config: p for p in reversed([*_alternating(optimal, uniform), *tilted])}
+    seeds = {p.config: p for p in reversed([first, *_alternating(optimal, uniform), *tilted])}
     allowed = [p for p in reversed(seeds.values()) if p.config != space.dense and space.within_limits(p.config)]
     return allowed[: max(1, trials // SHARE)]
 

@@ -21,7 +21,10 @@ ALLOWANCES = (0.0, -0.02, -0.04)  # change of FLOPs, of the dense model's, that 
 
 
 class Refiner:
-    """Proposes neighbours of front members. A pure function of its arguments, given a deterministic divergence."""
+    """Proposes neighbours of front members. A pure function of its arguments, given a deterministic divergence.
+
+    The cheapest members come first, or with `seeks_accuracy` those with the smallest drops.
+    """
 
     def __init__(
         self,
@@ -29,8 +32,10 @@ class Refiner:
         *,
         divergence_of: Callable[[Config], float],
         is_feasible: Callable[[Candidate], bool],
+        seeks_accuracy: bool = False,
     ) -> None:
         self._space, self._divergence_of, self._is_feasible = space, divergence_of, is_feasible
+        self._first = self._drop if seeks_accuracy else self._flops
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal, or None when no parent has an untried neighbour."""
@@ -51,9 +56,9 @@ class Refiner:
         return min(screened, key=self._divergence_of, default=None)
 
     def _parents(self, history: Sequence[Candidate]) -> list[Candidate]:
-        """Return the promising candidates, those that were a parent least often first, then the cheapest."""
+        """Return the promising candidates, those that were a parent least often first."""
         uses = [c.proposal.parent for c in history if c.proposal.origin is Origin.REFINE]
-        return sorted(self._promising(history), key=lambda c: (uses.count(c.number), self._flops(c), c.number))
+        return sorted(self._promising(history), key=lambda c: (uses.count(c.number), self._first(c), c.number))
 
     def _promising(self, history: Sequence[Candidate]) -> list[Candidate]:
         """Return the front of the feasible candidates, or the least violating half where none is feasible."""

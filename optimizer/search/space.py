@@ -13,6 +13,7 @@ from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind
 from search_spaces.groups import Group, config_of, dense_config
 
+REACH_STEP = 1e-4  # of the dense model's cost
 BISECTIONS = 40  # of a budget: down to one part in a million million
 
 
@@ -101,6 +102,14 @@ class Space:
             middle = (low + high) / 2
             low, high = (middle, high) if self._ratio(middle, by) <= ratio else (low, middle)
         return config_of(self.groups, self.allocation.within(low), self.form)
+
+    def reach(self, by: str = "flops") -> float:
+        """Return the largest share of a cost whose least harmful config is within the limits; 1 without limits."""
+        low, high = (0.0, 1.0) if self.limits else (1.0, 1.0)
+        while high - low > REACH_STEP:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.within_limits(self.optimal(middle, by)) else (low, middle)
+        return low
 
     def _ratio(self, budget: float, by: str) -> float:
         return self.costs[by].ratio(config_of(self.groups, self.allocation.within(budget), self.form))

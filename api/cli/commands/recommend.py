@@ -25,9 +25,12 @@ def recommend(
     chosen: Filter,
     study: StudyName,
     rule: Annotated[
-        str,
-        typer.Option(help="knee, weights (least weighted sum), lexicographic (cost by cost) or budget (of drop)."),
-    ] = "knee",
+        str | None,
+        typer.Option(
+            help="knee (the default), drop (smallest predicted; the default without ε), weights (least weighted sum), "
+            "lexicographic (cost by cost) or budget (of drop)."
+        ),
+    ] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option(help="For weights: NAME:NUMBER; drop counts in units of ε, a cost as a ratio; may repeat."),

@@ -25,6 +25,7 @@ from optimizer.recommendation import (
     UnmeasuredError,
     parsed_weights,
 )
+from optimizer.spec import StudySpec
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 WEIGHT = rf"^({'|'.join((DROP, *COSTS))}):[0-9]{{1,9}}(\.[0-9]{{1,9}})?$"  # other spellings of numbers work
@@ -52,7 +53,7 @@ class Comparison(BaseModel):
 class RecommendationQuery(FrontQuery):
     """A front's filter, and the rule."""
 
-    rule: Rule = Rule.KNEE
+    rule: Rule | None = Field(None, description="`knee` by default, `drop` on a front without ε")
     weight: list[Annotated[str, Field(json_schema_extra={"pattern": WEIGHT})]] | None = Field(
         None,
         description="for `weights`: NAME:NUMBER of drop or any cost, as drop:2; each name once",
@@ -60,7 +61,7 @@ class RecommendationQuery(FrontQuery):
     order: list[Cost] | None = Field(
         None, description="for `lexicographic`: costs, a study's own as well; weightiest first"
     )
-    max_drop: float | None = Field(None, description="for `budget`")
+    max_drop: float | None = Field(None, description="for `budget`; ε by default")
 
 
 @router.get("/studies/{name}/recommendation", responses=responses(401, 403, 404, 409, 422, 429))
@@ -93,9 +94,9 @@ def recommend(
 def progress(name: str, state: Shared, caller: Reader) -> Progress:
     """Return how the search's hypervolume grew with its candidates."""
     study = study_for(state, caller, name)
-    epsilon = float(study.spec["epsilon"])
-    if not study.baseline or epsilon == 0:
-        raise ProblemError(409, f"study {study.slug!r} has no baseline yet, or ε = 0 and so no hypervolume")
+    epsilon = StudySpec.stored(study.spec).epsilon
+    if not study.baseline or not epsilon:
+        raise ProblemError(409, f"study {study.slug!r} has no baseline yet, or no ε above 0 and so no hypervolume")
     members = state.records.members(study)
     points = np.array([((m.drop or 0.0) / epsilon, m.flops_ratio) for m in members]).reshape(-1, 2)
     steps = []

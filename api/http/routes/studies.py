@@ -18,7 +18,7 @@ from api.http.models import JobView, LabelsRequest, Page, ResumeRequest, StudyRe
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from optimizer.member import RunResult
-from optimizer.names import fresh_slug
+from optimizer.names import check_larger, fresh_slug
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from studies.records import LONGEST_TAG, Study, StudyState
@@ -123,8 +123,8 @@ def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | No
     epsilon = request.epsilon if request else None
     if study.state not in GOES_ON or (study.state is StudyState.COMPLETE and epsilon is None):
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; only a larger epsilon could add to it")
-    if epsilon is not None and epsilon <= float(study.spec["epsilon"]):
-        raise ProblemError(422, f"epsilon must be above the study's own {study.spec['epsilon']:g}", field="epsilon")
+    if epsilon is not None:
+        check_larger(epsilon, StudySpec.stored(study.spec))
     return JobView.of(state.service.requeue(study.id, {"epsilon": epsilon}, owner=caller.key))
 
 

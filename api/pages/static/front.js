@@ -2,16 +2,18 @@
 
 const ROUNDING = 1e-12;
 
+export const toleranceOf = (study) => study.epsilon ?? Infinity;
 export const isComplete = (member, study) => member.seen >= study.baseline.n;
 export const isFeasible = (member, study, epsilon) => isComplete(member, study) && member.drop <= epsilon + ROUNDING;
 
 // Certified needs a bound that only the server computes: its judgements at this ε are taken where they have come. What
-// was certified at a smaller ε stays so at a larger one.
+// was certified at a smaller ε stays so at a larger one. Without an ε, which is infinite here, nothing is judged.
 export function verdictAt(member, study, epsilon, judged = new Map()) {
   if (!member.verification) return "unverified";
+  if (epsilon === Infinity) return "measured";
   if (judged.has(member.candidate)) return judged.get(member.candidate);
   if (member.verification.drop > epsilon + ROUNDING) return "refuted";
-  return member.verification.verdict === "certified" && epsilon >= study.epsilon ? "certified" : "verified";
+  return member.verification.verdict === "certified" && epsilon >= toleranceOf(study) ? "certified" : "verified";
 }
 
 export function ratioTo(baseline, member, cost) {
@@ -29,7 +31,7 @@ export function ratioTo(baseline, member, cost) {
 // examples; above it, or before verification, all are compared by their drops on the search examples.
 export function frontAt(members, study, limits, epsilon) {
   const tried = members.filter((m) => m.verification);
-  const isFinal = study.shortlist_size > 0 && tried.length === study.shortlist_size && epsilon <= study.epsilon;
+  const isFinal = study.shortlist_size > 0 && tried.length === study.shortlist_size && epsilon <= toleranceOf(study);
   const rows = [];
   for (const member of isFinal ? tried : members) {
     if (!isFeasible(member, study, epsilon) || !isWithin(member, study.baseline, limits)) continue;
@@ -38,7 +40,8 @@ export function frontAt(members, study, limits, epsilon) {
     if (losses.every((loss) => loss !== null)) rows.push({ member, losses });
   }
   const front = nonDominated(rows).sort((a, b) => a.member.flops_ratio - b.member.flops_ratio || a.member.candidate - b.member.candidate);
-  return { items: front.map((row) => row.member), knee: kneeOf(front, study, epsilon, isFinal), isFinal };
+  const items = front.map((row) => row.member);
+  return { items, knee: kneeOf(front, study, epsilon, isFinal), best: epsilon === Infinity ? mostAccurate(items) : null, isFinal };
 }
 
 function isWithin(member, baseline, limits) {
@@ -62,6 +65,11 @@ function compare(a, b) {
 }
 
 const dominates = (a, b) => a.every((loss, i) => loss <= b[i]) && a.some((loss, i) => loss < b[i]);
+
+function mostAccurate(items) {
+  const sorted = [...items].sort((a, b) => a.drop - b.drop || (a.divergence ?? 0) - (b.divergence ?? 0) || a.candidate - b.candidate);
+  return sorted[0]?.candidate ?? null;
+}
 
 // By observed drops the knee would be the luckiest member: where all are known, drops corrected for luck choose it.
 function corrected(rows, isFinal) {

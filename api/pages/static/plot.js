@@ -1,7 +1,7 @@
 // plotly in the colours of the page. Its script is loaded before any module runs.
 
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-export const SYMBOLS = { certified: "circle", verified: "square", refuted: "x", unverified: "circle-open" };
+export const SYMBOLS = { certified: "circle", verified: "square", measured: "square", refuted: "x", unverified: "circle-open" };
 
 export function draw(target, traces, { xaxis, yaxis, ...layout }) {
   const axis = { gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("line"), tickcolor: colour("line"), automargin: true };

@@ -1,10 +1,10 @@
-// Every candidate by two figures, with the front on top, the dense model, ε and the knee.
+// Every candidate by two figures, with the front on top, the dense model, ε and the knee, or without ε the best.
 import { AXES } from "./axes.js";
 import { isFeasible, verdictAt } from "./front.js";
 import { fixed } from "./format.js";
 import { colour, draw, SYMBOLS } from "./plot.js";
 
-const VERDICTS = ["certified", "verified", "refuted", "unverified"];
+const VERDICTS = ["certified", "verified", "measured", "refuted", "unverified"];
 
 export function drawScatter(target, view, handlers) {
   const [x, y] = view.axes.map((name) => AXES[name]);
@@ -15,8 +15,9 @@ export function drawScatter(target, view, handlers) {
   const within = (m) => isFeasible(m, view.study, view.epsilon);
   const traces = [
     faint("above ε", rest.filter((m) => !isTried(m) && !within(m)), x, y, "above", 5),
-    faint("within ε, dominated", rest.filter((m) => !isTried(m) && within(m)), x, y, "within", 6),
+    faint(Number.isFinite(view.epsilon) ? "within ε, dominated" : "dominated", rest.filter((m) => !isTried(m) && within(m)), x, y, "within", 6),
     ...VERDICTS.flatMap((verdict) => ofVerdict(verdict, shown, onFront, view, x, y)),
+    marks("best", shown.filter((m) => m.candidate === view.front.best), x, y, { size: 22, symbol: "circle-open", color: colour("certified"), line: { width: 2 } }),
     marks("knee", shown.filter((m) => m.candidate === view.front.knee && onFront.has(m)), x, y, { size: 22, symbol: "circle-open", color: colour("ink"), line: { width: 2 } }),
     marks("chosen", shown.filter((m) => m.candidate === view.chosen), x, y, { size: 28, symbol: "circle-open", color: colour("accent"), line: { width: 2 } }),
     dense(view.study.baseline, x, y),
@@ -68,12 +69,13 @@ function range(axis, view, shown) {
   if (!axis.isDrop || view.isWhole || !shown.length) return { autorange: true };
   const values = shown.map(axis.of);
   const ofFront = view.front.items.map(axis.of).filter((v) => v !== null);
-  const top = Math.max(3 * view.study.epsilon, 1.5 * view.epsilon, 1.1 * Math.max(0, ...ofFront));
+  const top = Math.max(3 * view.study.epsilon, Number.isFinite(view.epsilon) ? 1.5 * view.epsilon : 0, 1.1 * Math.max(0, ...ofFront));
   const bottom = Math.min(0, values.reduce((a, b) => Math.min(a, b), 0));
   return { autorange: false, range: [bottom - 0.06 * (top - bottom), top] };
 }
 
 function epsilonLines(x, y, epsilon) {
+  if (!Number.isFinite(epsilon)) return [];
   const line = { color: colour("refuted"), dash: "dot", width: 1.5 };
   const label = { text: "ε", font: { color: colour("refuted") } };
   const shapes = [];

@@ -2,7 +2,7 @@
 import { ask, pages, read, Refusal, rendered } from "./api.js";
 import { chosen as chosenAxes, offer } from "./axes.js";
 import { enliven } from "./candidate.js";
-import { frontAt } from "./front.js";
+import { frontAt, toleranceOf } from "./front.js";
 import { redrawOnScheme } from "./plot.js";
 import { drawParallel, highlight } from "./parallel.js";
 import { drawScatter } from "./scatter.js";
@@ -15,7 +15,7 @@ const SETTLE_MS = 250, FRESH_MS = 1500;
 const at = (id) => document.getElementById(id);
 const { result, limits, epsilon: asked, after } = read("data");
 const path = `/studies/${encodeURIComponent(result.study)}`;
-const view = { study: result, members: [], epsilon: asked ?? result.epsilon, front: { items: [], knee: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
+const view = { study: result, members: [], epsilon: asked ?? toleranceOf(result), front: { items: [], knee: null, best: null }, judged: new Map(), chosen: null, isWhole: false, axes: [], path };
 
 function refilter() {
   view.front = frontAt(view.members, view.study, limits, view.epsilon);
@@ -52,7 +52,7 @@ function judgeSoon() {
 
 async function judge() {
   const epsilon = view.epsilon;
-  const judged = await ask(`/v1${path}/front?${new URLSearchParams({ epsilon })}`);
+  const judged = await ask(`/v1${path}/front?${new URLSearchParams(Number.isFinite(epsilon) ? { epsilon } : {})}`);
   if (epsilon !== view.epsilon) return;
   view.judged = new Map(judged.items.filter((m) => m.verification).map((m) => [m.candidate, m.verification.verdict]));
   drawTable(at("front").tBodies[0], view);
@@ -61,7 +61,8 @@ async function judge() {
 }
 
 function describe(judged) {
-  const parts = [`${view.front.items.length} on the front at ε = ${Number(view.epsilon.toPrecision(4))}, of ${view.members.length} candidates`];
+  const bounds = Number.isFinite(view.epsilon) ? `at ε = ${Number(view.epsilon.toPrecision(4))}` : "within the limits";
+  const parts = [`${view.front.items.length} on the front ${bounds}, of ${view.members.length} candidates`];
   if (judged?.undecided) parts.push(`${judged.undecided} stopped too early to decide`);
   if (judged?.unverified) parts.push(`${judged.unverified} of the front unverified`);
   at("counts").textContent = parts.join(" · ");
@@ -70,8 +71,8 @@ function describe(judged) {
 
 // Above its own ε a study that has ended can be resumed: what was stopped is finished, and a new shortlist verified.
 function offerToWiden() {
-  const { state, study, epsilon } = view.study, offer = at("widen");
-  offer.hidden = ["queued", "running"].includes(state) || view.epsilon <= epsilon;
+  const { state, study } = view.study, offer = at("widen");
+  offer.hidden = ["queued", "running"].includes(state) || view.epsilon <= toleranceOf(view.study);
   offer.querySelector("button").dataset.epsilon = view.epsilon;
   offer.querySelector("button").textContent = `Resume with ε = ${view.epsilon}`;
   offer.querySelector("code").textContent = `optimize resume ${study} --epsilon ${view.epsilon}`;
@@ -80,19 +81,20 @@ function offerToWiden() {
 
 // A slider's values are sums of steps in binary; ε is what a person would write.
 function setEpsilon(given) {
-  if (!Number.isFinite(given) || given < 0 || given >= 1) return;
+  if (given !== toleranceOf(result) && !(given >= 0 && given < 1)) return;
   const value = Number(given.toPrecision(6));
   view.epsilon = value;
   view.judged = new Map();
   showEpsilon();
-  history.replaceState(null, "", value === view.study.epsilon ? path : `${path}?${new URLSearchParams({ epsilon: value })}`);
+  history.replaceState(null, "", value === toleranceOf(view.study) ? path : `${path}?${new URLSearchParams({ epsilon: value })}`);
   refilter();
 }
 
 function showEpsilon() {
-  at("epsilon").value = view.epsilon;
-  at("epsilon").setAttribute("aria-valuetext", view.epsilon);
-  if (document.activeElement !== at("epsilon-number")) at("epsilon-number").value = view.epsilon;
+  const isCut = Number.isFinite(view.epsilon);
+  at("epsilon").value = isCut ? view.epsilon : at("epsilon").max;
+  at("epsilon").setAttribute("aria-valuetext", isCut ? view.epsilon : "none");
+  if (document.activeElement !== at("epsilon-number")) at("epsilon-number").value = isCut ? view.epsilon : "";
 }
 
 function hover(candidate) {
@@ -143,7 +145,7 @@ async function refresh() {
   const parts = ["summary", "progress", "conditions"];
   for (const [i, part] of (await rendered(path, parts)).entries()) at(parts[i]).replaceWith(part);
   await load({ isFresh: true });
-  if (view.study.baseline && view.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);
+  if (view.study.baseline && view.study.epsilon > 0) await drawVolume(at("volume"), `/v1${path}`);
 }
 
 // While candidates come fast they are fetched together.
@@ -169,12 +171,13 @@ function refreshSoon() {
 
 function enlivenControls() {
   const slider = at("epsilon");
-  const top = Math.min(0.999, Math.max(3 * result.epsilon, 0.01));
+  const drops = result.epsilon === null ? result.front.map((m) => m.drop) : [3 * result.epsilon];
+  const top = Math.min(0.999, Math.max(...drops, 0.01));
   Object.assign(slider, { min: 0, max: top, step: 10 ** Math.floor(Math.log10(top / 100)) });
   showEpsilon();
   slider.addEventListener("input", () => setEpsilon(slider.valueAsNumber));
   at("epsilon-number").addEventListener("input", () => setEpsilon(at("epsilon-number").valueAsNumber));
-  at("epsilon-reset").addEventListener("click", () => setEpsilon(result.epsilon));
+  at("epsilon-reset").addEventListener("click", () => setEpsilon(toleranceOf(result)));
   at("whole").addEventListener("click", () => {
     view.isWhole = !view.isWhole;
     at("whole").setAttribute("aria-pressed", view.isWhole);

@@ -14,6 +14,7 @@ function rowOf(member, view, ticked) {
   const link = element("a", { href: `${view.path}/candidates/${member.candidate}`, text: `#${member.candidate}` });
   const name = element("td", { class: "first" }, link);
   if (member.candidate === view.front.knee) name.append(" ", element("span", { class: "tag", text: "knee" }));
+  if (member.candidate === view.front.best) name.append(" ", element("span", { class: "tag", text: "best" }));
   const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
   const numbers = {
     "FLOPs": percent(member.flops_ratio), "Drop, search": fixed(member.drop), "Drop, verified": fixed(member.verification?.drop), "95 %": between(member.verification?.interval),

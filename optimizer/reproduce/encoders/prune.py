@@ -40,7 +40,7 @@ def prune(
         case "magnitude":
             return by_magnitude(workload, configuration.ratio, cache_dir), configuration.ratio
         case "iterative":
-            ratio = largest_ratio(workload, spec.epsilon, cache_dir)
+            ratio = largest_ratio(workload, spec.tolerance, cache_dir)
             return by_magnitude(workload, ratio, cache_dir), ratio
         case "obs":
             return by_reconstruction(workload, configuration.ratio, spec, cache_dir), configuration.ratio

@@ -29,6 +29,10 @@ def test_those_that_lead_at_their_cost_stay(drops: tuple[float, ...], stay: list
     assert leaders(of(*drops), 4, 0.01) == sorted(stay)
 
 
+def test_where_every_drop_is_tolerated_the_smallest_stay() -> None:
+    assert leaders(of(0.01, 0.05, 0.02, 0.3, math.inf), 3, math.inf) == [0, 1, 2]
+
+
 def test_a_drop_within_a_standard_error_does_not_beat() -> None:
     assert 0 in leaders(of(0.004, 0.0, 0.0, error=0.005), 2, 0.01)
     assert 0 not in leaders(of(0.004, 0.0, 0.0, error=0.003), 2, 0.01)
