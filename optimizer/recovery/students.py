@@ -22,7 +22,8 @@ NEAR = 0.9  # of a budget: what the search found from here on may take the place
 def students_of(recovery: Recovery, most: int) -> list[Config]:
     """Return at most so many configs, the most costly first, within the study's limits.
 
-    In a study without ε the first budget is the largest within the limits. At each budget it is the allocation or a candidate of the search, whichever diverges least before training.
+    In a study without ε the first budget is the largest within the limits. At each budget it is the allocation or a
+    candidate of the search, whichever diverges least before training.
     """
     space, evaluator = recovery.prepared.space, recovery.prepared.evaluator
     if not isinstance(space, Space):
