@@ -45,12 +45,13 @@ def _lean_budgets(space: Space, cost: str, count: int) -> list[float]:
     """Return budgets at equal ratios, the highest first; none is below what the smallest model takes."""
     low = max(LOWEST, _least(space, cost))
     high = min(max(HIGHEST, math.sqrt(low)), space.limits.get(cost, 1.0))
-    return np.geomspace(max(low, high), low, count).tolist()
+    return [float(budget) for budget in np.geomspace(max(low, high), low, count)]
 
 
 def _budgets_below_limits(space: Space, cost: str, count: int) -> list[float]:
     high = space.reach(cost)
-    return np.geomspace(high, min(high, max(BELOW_LIMIT * high, _least(space, cost))), count).tolist()
+    low = min(high, max(BELOW_LIMIT * high, _least(space, cost)))
+    return [float(budget) for budget in np.geomspace(high, low, count)]
 
 
 def _least(space: Space, cost: str) -> float:

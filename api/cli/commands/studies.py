@@ -46,6 +46,7 @@ def studies(
     table = Table("id", "study", "state", "model", "task", "ε", "created", "seconds", "tags", box=None)
     for row, study in zip(rows, found, strict=True):
         shown = {**row, "created_at": f"{study.created_at:%Y-%m-%d %H:%M}", "tags": ", ".join(study.tags)}
+        shown["epsilon"] = "–" if row["epsilon"] is None else row["epsilon"]
         table.add_row(*(escape(str(value)) for value in shown.values()))
     if not rows:
         return say(shared.console, "No study is stored yet." if tag is None else f"No study has the tag {tag!r}.")
