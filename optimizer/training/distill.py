@@ -93,7 +93,7 @@ def distill(
     device = device_of(learning.model)
 
     def load(places: Places) -> Batch:
-        batch = next(examples.batches(batch_size=len(places), device=device, order=places))
+        batch: Batch = next(examples.batches(batch_size=len(places), device=device, order=places))
         batch = augmented(batch, settings.augmentation, learning.steps)
         with computing_in(settings.dtype, device):
             hear(batch)
