@@ -14,8 +14,8 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.statistics.main_effects import main_effects
 from optimizer.member import Member, View
-from optimizer.quiet import quiet_optuna
 
 LEAST, MOST = 20, 300  # candidates: with fewer a forest learns nothing, and more only take time
 METHOD = "share of variance by functional ANOVA of a random forest; rank correlation by Spearman"
@@ -58,41 +58,30 @@ def _importance(members: Sequence[Member], quantity: str) -> Importance:
     value = attrgetter(MEASURED_BY[quantity]) if quantity in MEASURED_BY else partial(_own, quantity)
     known = [member for member in members if value(member) is not None]
     values = np.array([value(member) for member in known], dtype=np.float64)
-    levels = {name: np.array([m.levels[name] for m in known]) for name in (known[0].levels if known else ())}
+    levels, method = _levels([member.levels for member in known])
     varied = {name: level for name, level in levels.items() if np.ptp(level) > 0}
     has_enough = len(known) >= LEAST and bool(varied) and np.ptp(values) > 0
-    shares = _shares(varied, values) if has_enough else {}
+    table = np.column_stack(list(varied.values())) if has_enough else None
+    shares = {} if table is None else dict(zip(varied, main_effects(table, values, seed=0).tolist(), strict=True))
     groups = [
         GroupImportance(group=name, share=shares.get(name, 0.0), rank_correlation=_correlation(level, values))
         for name, level in levels.items()
     ]
     ranked = sorted(groups, key=lambda one: -one.share) if has_enough else []
-    return Importance(quantity=quantity, n=len(known), method=METHOD, groups=tuple(ranked))
+    return Importance(quantity=quantity, n=len(known), method=method, groups=tuple(ranked))
+
+
+def _levels(configs: Sequence[Mapping[str, int]]) -> tuple[dict[str, NDArray[np.int_]], str]:
+    """Return the levels `(n,)` of the groups that every config names, and the method, with the groups left out."""
+    named = list(dict.fromkeys(name for config in configs for name in config))
+    shared = [name for name in named if all(name in config for config in configs)]
+    missing = [name for name in named if name not in shared]
+    note = f"; left out, since some candidates have no level of it: {', '.join(missing)}" if missing else ""
+    return {name: np.array([config[name] for config in configs]) for name in shared}, METHOD + note
 
 
 def _own(quantity: str, member: Member) -> float | None:
     return member.own.get(quantity)
-
-
-def _shares(levels: Mapping[str, NDArray[np.int_]], values: NDArray[np.float64]) -> Mapping[str, float]:
-    import optuna  # this forest brings scikit-learn, which a server that starts should not wait for
-    from optuna.distributions import BaseDistribution, IntDistribution
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    ranges: dict[str, BaseDistribution] = {
-        name: IntDistribution(int(level.min()), int(level.max())) for name, level in levels.items()
-    }
-    with quiet_optuna():
-        study = optuna.create_study()
-    study.add_trials(
-        [
-            optuna.trial.create_trial(
-                params={name: int(level[i]) for name, level in levels.items()}, distributions=ranges, value=float(value)
-            )
-            for i, value in enumerate(values)
-        ]
-    )
-    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
 def _correlation(level: NDArray[np.int_], values: NDArray[np.float64]) -> float | None:

@@ -51,3 +51,14 @@ def test_nothing_is_said_of_too_few_of_unmeasured_or_of_what_never_varies() -> N
 def test_candidates_that_were_stopped_early_are_left_out() -> None:
     stopped = members(LEAST, lambda c: c["a"], lambda c: c["b"], seen=50)
     assert importances(stopped, [], whole=100)[0].n == 0
+
+
+def test_a_group_that_some_candidates_lack_is_left_out_by_name() -> None:
+    known = members(LEAST, lambda c: 1 / c["a"], lambda c: c["b"])
+    known[3] = known[3].model_copy(update={"config": {**known[3].config, "rank.only": 2}})
+    known[-1] = known[-1].model_copy(
+        update={"config": {name: n for name, n in known[-1].config.items() if name != "b"}}
+    )
+    drop = importances(known, [], whole=100)[0]
+    assert [one.group for one in drop.groups] == ["a", "frozen"]
+    assert drop.method.endswith("left out, since some candidates have no level of it: b, rank.only")
