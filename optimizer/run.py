@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from objectives.device import describe_device
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
-from optimizer.errors import listed
+from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.names import with_absolute_paths
@@ -117,13 +118,24 @@ def resume(
         workload = _load(spec, cache_dir, listener, given)
         refuse_changes(found, spec, workload, cache_dir)
         refuse_other_metric(found, workload)
-        if not store.candidates(found.id):  # what a worker begins was not checked when it was queued
-            check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
+        if not store.candidates(found.id):  # a queued study's source was not checked when it was queued
+            with _failed_if_refused(claimed, store):
+                check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         if epsilon is not None:
             spec, claimed = _widen(claimed, spec, epsilon, store)
         return _run(claimed, spec, workload, store, cache_dir, listener, given)
+
+
+@contextmanager
+def _failed_if_refused(study: Study, store: StudyStore) -> Iterator[None]:
+    """Store a refusal as the reason why the study failed: tried again, it would be refused again."""
+    try:
+        yield
+    except InputError as error:
+        store.update_study(study.id, state=StudyState.FAILED, error=str(error))
+        raise
 
 
 def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:

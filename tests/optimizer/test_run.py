@@ -247,6 +247,9 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
     store.create_study("queued", queued, state=StudyState.QUEUED)
     with pytest.raises(InputError, match="'first' differs in criterion"):  # as a worker begins it
         resume("queued", store=store, cache_dir=root / "cache")
+    refused = store.study("queued")
+    assert refused.state is StudyState.FAILED
+    assert refused.error is not None and "'first' differs in criterion" in refused.error
     writes, finish = iter(range(3)), store.finish_candidate
 
     def killed(candidate_id: int, outcome: Outcome) -> Candidate:
