@@ -54,7 +54,7 @@ class SamplerContract:
     """Set `name` to a key of `SAMPLERS`. One whose asks take long lowers the counts."""
 
     name: str
-    examples, length, told = 25, BUDGET, 25
+    examples, length, told, attempts = 25, BUDGET, 25, 20
 
     def make(
         self,
@@ -133,8 +133,8 @@ class SamplerContract:
         by_seed = {self.make(history, seed=seed).ask(told) for seed in range(5)}
         sampler = self.make(history)
         by_number = {sampler.ask(told + ahead) for ahead in range(5)}
-        by_attempt = {sampler.ask(told, attempt) for attempt in range(20)}
-        assert (len(by_seed), len(by_number), len(by_attempt)) == (5, 5, 20)
+        by_attempt = {sampler.ask(told, attempt) for attempt in range(self.attempts)}
+        assert (len(by_seed), len(by_number), len(by_attempt)) == (5, 5, self.attempts)
 
     def test_a_study_without_one_feasible_candidate(self) -> None:
         history = [
@@ -154,7 +154,7 @@ class SamplerContract:
     def test_one_point_told_again_and_again(self) -> None:
         corner = (0.0, 1.0, 0.0, 1.0)
         sampler = self.make([Told(number=n, point=corner, losses=(0.1, 0.5), violations=(0.2,)) for n in range(25)])
-        points = {sampler.ask(25, attempt) for attempt in range(20)}
+        points = {sampler.ask(25, attempt) for attempt in range(self.attempts)}
         assert len(points) > 1
         for point in points:
             assert_in_cube(point, world.DIMENSIONS)

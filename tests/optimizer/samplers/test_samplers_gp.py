@@ -7,4 +7,4 @@ from sampler_contract import SamplerContract
 
 class TestGp(SamplerContract):
     name = "gp"
-    examples, length, told = 2, 12, 11
+    examples, length, told, attempts = 2, 12, 11, 5

@@ -31,9 +31,14 @@ ARCHITECTURES: dict[str, tuple[int, int, dict[str, Any]]] = {  # name -> image s
 }
 
 
+HIDDEN = 256  # of a classifier that has 4,096 in its original, a hundred million weights before the convolutions
+
+
 def network(name: str) -> nn.Module:
-    with torch.device("meta"):  # spares drawing a hundred million weights
+    with torch.device("meta"):  # spares drawing so many weights
         model = getattr(models, name)(weights=None, **ARCHITECTURES[name][2])
+        if isinstance(model, models.AlexNet | models.VGG):
+            _narrow(model.classifier)
     model = model.to_empty(device="cpu").eval()
     drawn = torch.empty(4099).uniform_(0.5, 1.5, generator=torch.Generator().manual_seed(0))  # a prime: none line up
     for tensor in model.state_dict().values():
@@ -41,6 +46,16 @@ def network(name: str) -> nn.Module:
             scaled = drawn / max(1, tensor[0].numel())
             tensor.view(-1).copy_(scaled.repeat(tensor.numel() // len(drawn) + 1)[: tensor.numel()])
     return model
+
+
+def _narrow(classifier: nn.Sequential) -> None:
+    """Give the hidden layers of a classifier fewer units."""
+    *hidden, last = (index for index, layer in enumerate(classifier) if isinstance(layer, nn.Linear))
+    inputs = classifier[hidden[0]].in_features
+    for index in hidden:
+        classifier[index] = nn.Linear(inputs, HIDDEN)
+        inputs = HIDDEN
+    classifier[last] = nn.Linear(inputs, classifier[last].out_features)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
