@@ -55,7 +55,7 @@ class Prefixes:
         asked = [layer for layer in range(known, len(keys)) if keys[layer] in self._asked][: self._room]
         small, batch, fresh = share_structure(model), threading.local(), {keys[layer]: Given() for layer in asked}
         for path in self._layers[:known]:
-            small.get_submodule(path).forward = _give(self._kept[keys[known - 1]], batch)  # type: ignore[method-assign]
+            small.get_submodule(path).forward = _give(self._kept[keys[known - 1]], batch)
         for layer in asked:
             small.get_submodule(self._layers[layer]).register_forward_hook(_kept_in(fresh[keys[layer]], batch))
         answers = predict(small, self._examples, self._task, before=lambda places: setattr(batch, "first", places[0]))
