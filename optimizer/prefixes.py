@@ -23,7 +23,7 @@ from search_spaces.groups import Group
 from search_spaces.layouts.named import has_row, layer_paths, width_of
 from search_spaces.layouts.surgery import share_structure
 
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 32 << 20
 FLOAT_BYTES = 4
 UNTRAINED = {Form.SLICED, Form.RECONSTRUCTED}
 

@@ -23,11 +23,12 @@ def damped(matrix: Tensor, share: float = DAMPING) -> Tensor:
 
     More than `DAMPING` is a share of the matrix's norm, which rounding cannot make vanish.
     """
-    exact = matrix.double()
+    exact = matrix.to(torch.float64, copy=True)
     scale = exact.diagonal().mean().clamp_min(torch.finfo(torch.float32).tiny)
     if share > DAMPING:
         scale = torch.maximum(scale, exact.norm() / len(exact) ** 0.5)
-    return exact + share * scale * torch.eye(len(exact), dtype=exact.dtype, device=exact.device)
+    exact.diagonal().add_(share * scale)
+    return exact
 
 
 def factorised(matrix: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor, float]:

@@ -25,6 +25,7 @@ from search_spaces.transforms.units.damping import factorised, mark_strained
 from search_spaces.transforms.units.evidence import MaskGradients, Reader, Reading, by_unit
 from search_spaces.transforms.units.gathered import Gathered
 from search_spaces.transforms.units.gradients import collect_gradients
+from search_spaces.transforms.units.products import add_products, mirrored
 
 LEAST_WEIGHT = 1e-12  # of a token that no answer depends on, so that a layer without any such token has moments too
 Use = tuple[str, Tensor, Tensor]  # a group, inputs and outputs of its consumer in one call, each (batch, tokens, width)
@@ -121,13 +122,13 @@ class _Accumulator:
         self.count += len(rows)
         self.weight += float(weights.sum())
         self.total += (centred * weights).sum(dim=0)
-        self.products.addmm_(scaled.T, scaled)
-        self.curvature.addmm_(gradients.T, gradients)
+        add_products(self.products, scaled)
+        add_products(self.curvature, gradients)
 
     def reading(self) -> Reading:
         offset = self.total / self.weight
-        covariance = self.products.div_(self.weight).addr_(offset, offset, alpha=-1)
-        return Reading(mean=self.origin + offset, covariance=covariance, felt=self.curvature.div_(self.count))
+        covariance = mirrored(self.products).div_(self.weight).addr_(offset, offset, alpha=-1)
+        return Reading(mean=self.origin + offset, covariance=covariance, felt=mirrored(self.curvature).div_(self.count))
 
 
 def collect_moments(
