@@ -6,7 +6,7 @@ threads which work on one layer together mostly wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from optimizer.tasks.task import Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.trim import trim_memory
 
 Places = NDArray[np.intp]
 
@@ -23,6 +24,8 @@ TOKENS = 512  # of a batch on a CPU: enough for full speed, and few enough to pa
 EXAMPLES = 32  # of a batch on a CPU, on average
 ON_GPU = 256  # examples of a batch
 SHARED = 8  # machines have 1, 2, 4 or 8 threads: so many batches, or a multiple, keep them equally busy
+
+BETWEEN_TRIMS = 32  # batches
 
 
 def predict(
@@ -82,9 +85,17 @@ def _mapped(answers: Callable[[Places], Tensor], batches: list[Places], workers:
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(workers, initializer=_on_threads, initargs=(threads // workers,)) as pool:
         try:
-            return list(pool.map(answers, batches))
+            return list(_trimmed(pool.map(answers, batches)))
         finally:
             torch.set_num_threads(threads)
+
+
+def _trimmed(found: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Pass answers on, and return freed memory now and then: a thread's heap keeps a hole for every size of batch."""
+    for done, answer in enumerate(found, start=1):
+        if done % BETWEEN_TRIMS == 0:
+            trim_memory()
+        yield answer
 
 
 def _on_threads(threads: int) -> None:
