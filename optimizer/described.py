@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
+from objectives.size import WrittenAs
 from objectives.sparse_size import stored_bytes
 from optimizer.costs import Cost
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
 from search_spaces.transforms.transform import LayerShape
+
+Saved = Callable[[str, LayerShape], float]  # of the layer at a path, in the unit of the cost
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,17 @@ class Constant:
 
 @dataclass(frozen=True)
 class Described:
-    """A cost after all transforms: that of the family's own units, less what `shapes` of a config save in layers.
+    """A cost after all transforms: that of the family's own units, less what other changes of layers save.
 
-    `own` names the groups that the family prices, `groups` are those of all transforms; `model` is the dense one.
+    `own` names the groups that the family prices, `groups` are those of all transforms; `changes` are those of a
+    config, in their order, by path, and `saved` is what one of them saves.
     """
 
-    name: str
     family: Cost
     own: frozenset[str]
     groups: tuple[Group, ...]
-    model: nn.Module
-    shapes: Callable[[Config], Mapping[str, LayerShape]]
+    changes: Callable[[Config], Sequence[tuple[str, LayerShape]]]
+    saved: Saved
 
     @property
     def dense(self) -> float:
@@ -57,36 +60,57 @@ class Described:
 
     def total(self, config: Config) -> float:
         """Return the cost of the model that `config` describes."""
-        if self.name not in SAVED:
-            return self.family.total(config)
-        saved, shapes = SAVED[self.name], self.shapes(config)
-        return self.family.total(config) - sum(saved(self._weight(path), shape) for path, shape in shapes.items())
+        return self.family.total(config) - sum(self.saved(path, shape) for path, shape in self.changes(config))
 
     def ratio(self, config: Config) -> float:
         """Return the cost as a ratio to the dense model's."""
         return self.total(config) / self.dense
 
     def of_levels(self, group: Group) -> FloatArray:
-        """Return what each of the group's levels adds to the cost, all other groups dense: `(levels,)`."""
+        """Return what each of the group's levels adds to the cost, all other groups dense: `(levels,)`.
+
+        A level that costs more than a higher one counts as that: an embedding that is split multiplies, which a whole
+        one does not.
+        """
         if group.name in self.own:
             return self.family.of_levels(group)
         dense = dense_config(self.groups)
         costs = np.array([self.total(dense.replaced({group.name: level})) for level in group.levels])
-        return np.asarray(costs - costs[0])
-
-    def _weight(self, path: str) -> Tensor:
-        return self.model.get_parameter(f"{path}.weight")
+        rising = np.minimum.accumulate(costs[::-1])[::-1]
+        return np.asarray(rising - rising[0])
 
 
-def _saved_parameters(_: Tensor, shape: LayerShape) -> int:
-    return math.prod(shape.weight) - shape.kept * shape.weights_per_unit
+@dataclass(frozen=True)
+class Savings:
+    """What a change of one layer of `model` saves, by the names of costs.
 
+    `positions` says at how many positions of an example each layer that may be split is applied.
+    """
 
-def _saved_bytes(dense: Tensor, shape: LayerShape) -> int:
-    each = dense.element_size()
-    stored = stored_bytes(shape.weight, shape.kept, weights_per_unit=shape.weights_per_unit, bytes_each=each)
-    return math.prod(shape.weight) * each - stored
+    model: nn.Module
+    written_as: WrittenAs
+    positions: Mapping[str, float]
 
+    def of(self, name: str) -> Saved:
+        """Return what a change saves of a cost; of one without a law here it saves nothing."""
+        laws: dict[str, Saved] = {"parameters": self._parameters, "size": self._bytes, "flops": self._flops}
+        return laws.get(name, lambda _path, _shape: 0.0)
 
-SAVED: Mapping[str, Callable[[Tensor, LayerShape], int]] = {"parameters": _saved_parameters, "size": _saved_bytes}
-"""What zeros in a layer save; multiplications by zero take the time of any other."""
+    def _parameters(self, _path: str, shape: LayerShape) -> float:
+        return math.prod(shape.weight) - shape.kept * shape.weights_per_unit
+
+    def _bytes(self, path: str, shape: LayerShape) -> float:
+        name = f"{path}.weight"
+        each = self.written_as(name, self.model.get_parameter(name)).itemsize
+        if shape.is_split:
+            return each * self._parameters(path, shape)
+        stored = stored_bytes(shape.weight, shape.kept, weights_per_unit=shape.weights_per_unit, bytes_each=each)
+        return math.prod(shape.weight) * each - stored
+
+    def _flops(self, path: str, shape: LayerShape) -> float:
+        """Multiplications by zero take the time of any other; those of weights that are gone take none."""
+        if not shape.is_split:
+            return 0.0
+        if isinstance(self.model.get_submodule(path), nn.Embedding):  # a look-up multiplies nothing
+            return -2 * self.positions[path] * shape.kept * shape.weight[1]
+        return 2 * self.positions[path] * self._parameters(path, shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -15,18 +15,19 @@ from objectives.measurement import Measurement, Source
 from objectives.size import count_parameters, measure_size, size_bytes
 from objectives.sparse_size import measure_sparse_size
 from optimizer.costs import Cost
-from optimizer.described import Constant, Described
+from optimizer.described import Constant, Described, Saved, Savings
 from optimizer.errors import InputError
 from optimizer.evaluate import flops_measurement
 from optimizer.execution import Execution, fastest
 from optimizer.latency.proposed import add_proposed_costs
+from optimizer.latency.splits import split_table
 from optimizer.spec import StudySpec
 from optimizer.tasks.task import TARGETS
 from optimizer.workload import Workload
 from search_spaces import groups as grouped
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Layout, Side
 from search_spaces.transforms.table import TRANSFORMS, Row, known_costs, trains
 from search_spaces.transforms.transform import LayerShape, Training, Transform
 from search_spaces.transforms.transform import Source as Kept
@@ -119,9 +120,11 @@ class Pipeline:
     def build(self, config: Config, *, share_weights: bool = True) -> nn.Module:
         """Return the compressed model; `share_weights`: it shares untouched layers with the dense model."""
         grouped.check_config(config, self.groups)
-        model = self.dense.model
+        model, stays = self.dense.model, dict[Side, Tensor]()
         for step in self.steps:
-            model = step.transform.apply(model, config.part(step.under), step.source, share_weights=share_weights)
+            part, made = config.part(step.under), step.transform.apply
+            model = made(model, part, step.source, share_weights=share_weights, stays=stays)
+            stays |= step.source.stays(part)
         if config.form is not Form.RECONSTRUCTED:
             return model
         return self.settled(model)
@@ -139,13 +142,18 @@ class Pipeline:
     def costs(self) -> Mapping[str, Cost]:
         """The costs of a config that are known exactly before its model is built."""
         priced = self.workload.family.costs() if self._of_layout else self._constants()
-        return {name: self._after_all(name, cost) for name, cost in priced.items()}
+        return {name: self._after_all(cost, self._savings.of(name)) for name, cost in priced.items()}
 
     def proposed_costs(self, spec: StudySpec, cache_dir: Path) -> Mapping[str, Cost]:
         """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them."""
 
         def latency() -> Cost:
-            return self._after_all("latency", self.workload.family.latency(spec, cache_dir))
+            cost, paths = self.workload.family.latency(spec, cache_dir), [*self._savings.positions]
+            if not paths:
+                return self._after_all(cost, self._savings.of("latency"))
+            request = self.workload.family.request()
+            table = split_table(spec, self.dense.model, paths, request=request, cache_dir=cache_dir)
+            return self._after_all(cost, table.saved)
 
         return add_proposed_costs(self.costs, spec, self.workload.device, latency)
 
@@ -193,13 +201,22 @@ class Pipeline:
         """The names of the groups that the family prices."""
         return frozenset(group.name for step in self.steps if step.row.of_layout for group in step.groups)
 
-    def _after_all(self, name: str, cost: Cost) -> Cost:
+    def _after_all(self, cost: Cost, saved: Saved) -> Cost:
         """Return a cost that the family knows as one of configs of all transforms."""
-        further = [step for step in self.steps if not step.row.of_layout]
-        if not further:
+        if all(step.row.of_layout for step in self.steps):
             return cost
-        own, shapes = self._of_layout, partial(described, self.dense.model, further)
-        return Described(name, cost if own else Constant(cost.dense), own, self.groups, self.dense.model, shapes)
+        own, changes = self._of_layout, partial(described, self.dense.model, self.steps)
+        return Described(cost if own else Constant(cost.dense), own, self.groups, changes, saved)
+
+    @cached_property
+    def _savings(self) -> Savings:
+        family, model = self.workload.family, self.dense.model
+        dense, lengths = grouped.dense_config(self.groups), self.workload.search.lengths
+        least = (dense.replaced({g.name: g.levels[0]}) for g in self.groups if g.name not in self._of_layout)
+        changes = (change for config in least for change in described(model, self.steps, config))
+        split = [path for path, shape in changes if shape.is_split]
+        positions = family.requests.positions(model, split, lengths) if split else {}
+        return Savings(model, family.written_as, positions)
 
     def _constants(self) -> dict[str, Cost]:
         """Return the dense model's costs, those that do not depend on a training."""
@@ -216,12 +233,14 @@ class Pipeline:
             yield {name: tensor for name, tensor in batch.items() if name not in TARGETS}
 
 
-def described(model: nn.Module, steps: list[Step], config: Config) -> Mapping[str, LayerShape]:
-    """Return what the steps make of the layers that they change."""
-    shapes: dict[str, LayerShape] = {}
+def described(model: nn.Module, steps: Sequence[Step], config: Config) -> list[tuple[str, LayerShape]]:
+    """Return by path what each step makes of the layers that it changes."""
+    changes, left = list[tuple[str, LayerShape]](), dict[Side, int]()
     for step in steps:
-        shapes |= step.transform.describe(model, config.part(step.under))
-    return shapes
+        part = config.part(step.under)
+        changes += step.transform.describe(model, part, left).items()
+        left |= step.source.left(part)
+    return changes
 
 
 def outlined(

@@ -25,6 +25,8 @@ class GroupKind(StrEnum):
     CHANNELS = "channels"
     WEIGHTS = "weights"  # single connections of a linear layer, masked
     FILTERS = "filters"  # whole filters of a convolution, masked
+    RANK = "rank"  # numbers between the two layers that a linear layer or convolution is split into
+    TABLE_RANK = "embedding rank"  # the same of an embedding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,10 @@ class Group:
     """Units that are kept or removed together.
 
     `producers` are the linear layers whose output rows belong to the units, `consumers` those whose input columns do;
-    both are module paths in the model. A unit owns `unit_size` consecutive rows and columns. `levels` are the counts
-    that may be kept, ascending, from 0 (the block is gone) to `units` (dense). `under` is the transform that offers
-    the group, empty for the first one of a study, whose levels are a config's `kept`.
+    both are module paths in the model. Of a layer that may be split, the layout's group that it belongs to is named as
+    a producer as well, so that freezing that one freezes the split. A unit owns `unit_size` consecutive rows and
+    columns. `levels` are the counts that may be kept, ascending, from 0 (the block is gone) to `units` (dense). `under`
+    is the transform that offers the group, empty for the first one of a study, whose levels are a config's `kept`.
     """
 
     name: str

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Layout, Side
 from search_spaces.transforms.table import Row
 from search_spaces.transforms.transform import Dense, LayerShape, Source
 
@@ -37,7 +37,7 @@ class Identity:
     def source(self, dense: Dense, root: Path) -> Source:
         return Source(root / dense.key("identity").digest)
 
-    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:
+    def describe(self, model: nn.Module, config: Config, left: Mapping[Side, int]) -> Mapping[str, LayerShape]:
         return {}
 
     def outline(
@@ -45,7 +45,9 @@ class Identity:
     ) -> nn.Module:
         return model
 
-    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
+    def apply(
+        self, model: nn.Module, config: Config, source: Source, *, share_weights: bool, stays: Mapping[Side, Tensor]
+    ) -> nn.Module:
         return model
 
     def forms(self, dense: nn.Module, model: nn.Module) -> Mapping[str, nn.Module]:

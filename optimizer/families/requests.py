@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +49,9 @@ class Requests(Protocol):
 
     def flops(self, model: nn.Module, lengths: ArrayLike) -> float:
         """Return the mean FLOPs of a model over `lengths` `(n,)`. Raises `UncountableModelError`."""
+
+    def positions(self, model: nn.Module, paths: Sequence[str], lengths: ArrayLike) -> Mapping[str, float]:
+        """Return at how many positions of an example the layers at `paths` are applied, mean over `lengths` `(n,)`."""
 
     def vocabulary(self, model: nn.Module, calibration: AnyExamples) -> Vocabulary | None:
         """Return the tokens of texts, None where a vocabulary cannot shrink."""

@@ -145,7 +145,7 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
             sides.setdefault(path, {})[axis] = sorted({kept[path, axis] for kept in widths})
     timed: dict[str, LayerTimes] = {}
     found = {}
-    for path, (shape, calls) in _inputs(model, sides, request).items():
+    for path, (shape, calls) in calls_of(model, sides, request).items():
         layer, counts = model.get_submodule(path), sides[path]
         alike = f"{layer} at {counts} of {shape}, {calls} times"
         if _channel_dim(layer, shape) is None:
@@ -156,7 +156,7 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
     return found
 
 
-def _inputs(
+def calls_of(
     model: nn.Module, paths: Iterable[str], request: Mapping[str, Tensor]
 ) -> dict[str, tuple[tuple[int, ...], int]]:
     """Return the input shape of every layer at its first call in a pass, and the number of its calls.

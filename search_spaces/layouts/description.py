@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from search_spaces.layouts.modeling_pruned import KEPT, TOKEN_ROWS, Constant, NoAttention
+from search_spaces.layouts.modeling_pruned import FROM_RANK, KEPT, TOKEN_ROWS, Constant, NoAttention
 
 Shapes = dict[str, dict[str, Any]]  # Any: numbers, names and shapes
 
@@ -33,8 +33,16 @@ def _difference(stock: nn.Module, module: nn.Module) -> dict[str, Any]:
         return {"replaced_by": "identity"}
     mapped = {"token_ids": len(module.get_buffer(TOKEN_ROWS))} if hasattr(module, TOKEN_ROWS) else {}
     taken = {"takes": module.takes, "units": len(module.get_buffer(KEPT))} if hasattr(module, KEPT) else {}
-    found = {"counts": _counts(stock, module), "tensors": _tensors(stock, module)} | mapped | taken
+    found = {"counts": _counts(stock, module), "tensors": _tensors(stock, module)} | mapped | taken | _low_rank(module)
     return {name: value for name, value in found.items() if value}
+
+
+def _low_rank(module: nn.Module) -> dict[str, Any]:
+    if not hasattr(module, FROM_RANK):
+        return {}
+    second = module.get_submodule(FROM_RANK)
+    outputs, rank = second.get_parameter("weight").shape[:2]
+    return {"low_rank": {"rank": rank, "outputs": outputs, "bias": second.bias is not None}}
 
 
 def _counts(stock: nn.Module, module: nn.Module) -> dict[str, int | tuple[int, ...]]:

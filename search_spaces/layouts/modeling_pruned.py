@@ -8,6 +8,8 @@ transformers, and nothing else. `config.pruned` maps paths inside the base model
 - `replaced_by`: "constant", "identity", "no_attention" or "nothing" in the place of the module
 - `token_ids`: an embedding that reads a row for so many token ids, one row for several of them
 - `takes`: a module that takes only so many `units` of this keyword argument
+- `low_rank`: a layer that writes so many numbers, its `rank`, of which a second one makes the `outputs`, with a `bias`
+  or without
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from torch import Tensor, nn
 
 TOKEN_ROWS = "token_rows"  # the buffer of an embedding without some rows, saved with the weights
 KEPT = "kept_units"  # the buffer `(units,)` of indices, saved with the weights
+FROM_RANK = "from_rank"  # the layer that makes the outputs of one of low rank
+OUTPUTS = {nn.Linear: "out_features", nn.Conv2d: "out_channels", nn.Embedding: "embedding_dim"}
 
 
 class Constant(nn.Module):
@@ -92,6 +96,32 @@ def _rows_of(embedding: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return embedding.get_buffer(TOKEN_ROWS)[args[0]], *args[1:]
 
 
+def give_rank(layer: Any, inner: Tensor, outer: Tensor, bias: Tensor | None) -> None:
+    """Give a linear layer, a convolution or an embedding a low rank, in place.
+
+    Its weight becomes `inner`, which writes `rank` numbers, of which a second layer of the weights `outer`
+    `(outputs, rank)` and the `bias` `(outputs,)` makes the outputs.
+    """
+    outputs, rank = outer.shape
+    if isinstance(layer, nn.Conv2d):
+        second: Any = nn.Conv2d(rank, outputs, 1, bias=False, device="meta")
+    else:
+        second = nn.Linear(rank, outputs, bias=False, device="meta")
+    trains = layer.weight.requires_grad
+    second.weight = nn.Parameter(outer.reshape(second.weight.shape), trains)
+    second.bias = None if bias is None else nn.Parameter(bias, trains)
+    layer.weight = nn.Parameter(inner, trains)
+    if not isinstance(layer, nn.Embedding):
+        layer.bias = None
+    setattr(layer, next(name for kind, name in OUTPUTS.items() if isinstance(layer, kind)), rank)
+    layer.add_module(FROM_RANK, second)
+    layer.register_forward_hook(_from_rank)
+
+
+def _from_rank(layer: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Any:
+    return layer.get_submodule(FROM_RANK)(output)
+
+
 def reshape(model: nn.Module, shapes: Mapping[str, Mapping[str, Any]]) -> None:
     """Give, in place, modules of a stock model the shapes of a pruned one; they keep their first entries."""
     for path, shape in shapes.items():
@@ -120,6 +150,10 @@ def _resize(module: Any, shape: Mapping[str, Any]) -> None:
         setattr(module, name, new if name in module._buffers else nn.Parameter(new))
     if "token_ids" in shape:
         map_tokens(module, torch.zeros(shape["token_ids"], dtype=torch.int32, device=module.weight.device))
+    if "low_rank" in shape:
+        low, zeros = shape["low_rank"], module.weight.new_zeros
+        bias = zeros(low["outputs"]) if low["bias"] else None
+        give_rank(module, module.weight.detach(), zeros(low["outputs"], low["rank"]), bias)
     if "takes" in shape:
         take_units(module, shape["takes"], torch.arange(shape["units"]))
 

@@ -39,6 +39,11 @@ def logits_of(answer: Any) -> Tensor:  # Any: an output of transformers
 
 
 def real_tokens(inputs: Inputs, hidden: Tensor) -> Tensor:
-    """Return which tokens of hidden states `(batch, tokens, width)` are no padding: bool `(batch, tokens)`."""
+    """Return which tokens of hidden states `(batch, tokens, width)` are no padding: bool `(batch, tokens)`.
+
+    States of another shape are no tokens, such as relative positions: all of them count.
+    """
     mask = inputs.get("attention_mask")
-    return torch.ones(hidden.shape[:-1], dtype=torch.bool, device=hidden.device) if mask is None else mask.bool()
+    if mask is None or mask.shape != hidden.shape[:-1]:
+        return torch.ones(hidden.shape[:-1], dtype=torch.bool, device=hidden.device)
+    return mask.bool()

@@ -39,7 +39,7 @@ class Row:
         return cast("Transform", getattr(import_module(module), name)())
 
 
-UNITS, VOCABULARY, MASKS = "units", "vocabulary", "masks"
+UNITS, VOCABULARY, MASKS, RANK = "units", "vocabulary", "masks", "rank"
 
 TRANSFORMS: dict[str, Row] = {
     UNITS: Row(
@@ -58,6 +58,11 @@ TRANSFORMS: dict[str, Row] = {
         trains=True,
         leaves_zeros=True,
         known=frozenset({"parameters", "size"}),
+    ),
+    RANK: Row(
+        place="search_spaces.transforms.rank.transform:LowRank",
+        words="layers are split into two thin ones",
+        follows=frozenset({UNITS, VOCABULARY}),
     ),
 }
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Layout, Side
 from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.passes import Answers, Batch, Loss
@@ -120,17 +120,27 @@ class Source:
     def spent(self, config: Config) -> Spent | None:
         """Return the cost of the config's training, None where it has none."""
 
+    def left(self, config: Config) -> Mapping[Side, int]:  # noqa: ARG002
+        """Return how many entries of sides of layers a config leaves; sides that it does not name stay dense."""
+        return {}
+
+    def stays(self, config: Config) -> Mapping[Side, Tensor]:  # noqa: ARG002
+        """Return which entries they are, int64 `(entries,)`, ascending."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerShape:
     """What a transform makes of one layer, as far as its costs follow.
 
-    `weight` is the shape of its weight; `kept` units of so many weights each are not zero, the others are.
+    `weight` is the shape of its weight after the transforms before; `kept` units of so many weights each are not zero,
+    the others are. Of a layer that `is_split` in two, the units are the ranks: the others are gone.
     """
 
     weight: tuple[int, ...]
     kept: int
     weights_per_unit: int
+    is_split: bool = False
 
 
 class Transform(Protocol):
@@ -146,16 +156,24 @@ class Transform(Protocol):
     def source(self, dense: Dense, root: Path) -> Source:
         """Return what is computed once for the model, on disk below `root`."""
 
-    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:
-        """Return the layers whose costs the config changes in a way that the family's own costs do not know."""
+    def describe(self, model: nn.Module, config: Config, left: Mapping[Side, int]) -> Mapping[str, LayerShape]:
+        """Return the layers whose costs the config changes in a way that the family's own costs do not know.
+
+        `left` are the entries of sides of layers that the transforms before leave.
+        """
 
     def outline(
         self, model: nn.Module, config: Config, *, find_layout: Callable[[], Layout], tensors: Mapping[str, Tensor]
     ) -> nn.Module:
         """Return a model with the shapes of a config; `tensors` are those that will be loaded into it."""
 
-    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
-        """Return the compressed model; `share_weights`: it shares untouched layers with `model`."""
+    def apply(
+        self, model: nn.Module, config: Config, source: Source, *, share_weights: bool, stays: Mapping[Side, Tensor]
+    ) -> nn.Module:
+        """Return the compressed model; `share_weights`: it shares untouched layers with `model`.
+
+        `stays` are the entries of sides of layers that the transforms before have kept in `model`.
+        """
 
     def forms(self, dense: nn.Module, model: nn.Module) -> Mapping[str, nn.Module]:
         """Return, by the names of their kernels, forms of a compressed model that may run faster and answer alike."""

@@ -52,7 +52,7 @@ def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
     assert thrice.ratio(config) == pytest.approx(latency.ratio(config))
 
 
-@pytest.mark.parametrize("transforms", [("units", "vocabulary"), ("vocabulary",)])
+@pytest.mark.parametrize("transforms", [("units", "vocabulary", "rank"), ("units", "vocabulary"), ("vocabulary",)])
 def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, ...], tmp_path: Path) -> None:
     save_tiny(tmp_path / "model")
     save_data(tmp_path / "data", tmp_path / "model", {"validation": 120, "test": 100})
@@ -69,10 +69,23 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
     pipeline = Pipeline.of(spec, workload, tmp_path)
     costs = pipeline.proposed_costs(spec, tmp_path)
+    dense = dense_config(pipeline.groups)
     rows = next(group for group in pipeline.groups if group.kind == "tokens")
-    smaller = dense_config(pipeline.groups).replaced({rows.name: rows.levels[0]})
+    smaller = dense.replaced({rows.name: rows.levels[0]})
     assert costs["latency"].ratio(smaller) == 1, "a smaller table is as fast"
     assert costs["energy"].ratio(smaller) < 1, "its fewer bytes are still read"
     ratios = {name: least_ratio(cost, pipeline.groups) for name, cost in costs.items()}
     assert ratios["size"] <= costs["size"].ratio(smaller) < 1
     assert (ratios["latency"] < 1) == ("units" in transforms)
+    generator = np.random.default_rng(0)
+    for _ in range(6):  # by whatever is done together, the tables say what is counted
+        config = dense.replaced({group.name: int(generator.choice(group.levels)) for group in pipeline.groups})
+        pipeline.fill_for(config)
+        built = pipeline.build(config)
+        assert costs["flops"].total(config) == pytest.approx(workload.family.flops(built), rel=1e-9)
+        assert costs["parameters"].total(config) == count_parameters(built)
+        sizes = {measured.quantity: measured.value for measured in pipeline.sizes(built)}
+        assert costs["size"].total(config) == pytest.approx(sizes["size"], abs=4096), "but for the names in the file"
+    for group in pipeline.groups:
+        for counted in ("flops", "parameters", "size"):
+            assert (np.diff(costs[counted].of_levels(group)) >= 0).all(), "a higher level never costs less"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.families.encoders.weights import Stored
+from search_spaces.layouts.modeling_pruned import FROM_RANK
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -61,8 +62,9 @@ class Storage:
         return str(self.usual).removeprefix("torch.")
 
     def dtype(self, name: str, tensor: Tensor) -> torch.dtype:
-        """Return the type in which a tensor of a model is written."""
-        return self.others.get(name, self.usual) if tensor.is_floating_point() else tensor.dtype
+        """Return the type in which a tensor of a model is written; of a split layer that of the whole one."""
+        whole = name.replace(f".{FROM_RANK}.", ".")
+        return self.others.get(whole, self.usual) if tensor.is_floating_point() else tensor.dtype
 
     def rounded(self, name: str, tensor: Tensor) -> Tensor:
         """Return a tensor rounded to the values that its file can hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from objectives.flops import FlopCount, count_flops, flop_count
 from objectives.measurement import JsonScalar
+from objectives.positions import positions_of_texts
 from optimizer.families.encoders.stock import save_stock
 from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
@@ -76,6 +77,10 @@ class TextRequests:
     def flops(self, model: nn.Module, lengths: ArrayLike) -> float:
         """Return the mean FLOPs over lengths in tokens."""
         return count_flops(model, lengths)
+
+    def positions(self, model: nn.Module, paths: Sequence[str], lengths: ArrayLike) -> dict[str, float]:
+        """Return at how many positions layers are applied, mean over lengths in tokens."""
+        return positions_of_texts(model, paths, lengths)
 
     def vocabulary(self, model: nn.Module, calibration: AnyExamples) -> Vocabulary | None:
         """Return where tokens are embedded and how often each occurs; None for a tokenizer without an unknown token."""

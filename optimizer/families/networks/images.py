@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
+from objectives.positions import positions_in
 from optimizer.families.encoders.stock import is_stock, save_stock
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.processor import Processor
@@ -75,6 +77,10 @@ class ImageRequests:
     def flops(self, model: nn.Module, lengths: ArrayLike) -> float:
         """Return the FLOPs of an image."""
         return self.count(model).mean(lengths)
+
+    def positions(self, model: nn.Module, paths: Sequence[str], lengths: ArrayLike) -> dict[str, float]:
+        """Return at how many positions of an image layers are applied."""
+        return positions_in(model, paths, self.network.example(model))
 
     def vocabulary(self, model: nn.Module, calibration: AnyExamples) -> None:
         """Return None: images have no tokens."""

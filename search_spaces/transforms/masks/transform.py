@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Layout, Side
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.kernels import COMPRESSED_ROWS, REMOVED
 from search_spaces.transforms.masks.csr import SPARSE_ENOUGH, with_sparse_kernels
@@ -33,7 +33,12 @@ class Masking:
         """Return the networks trained so far."""
         return TrainedNetworks(dense, root)
 
-    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:
+    def describe(
+        self,
+        model: nn.Module,
+        config: Config,
+        left: Mapping[Side, int],  # noqa: ARG002 - nothing comes before masks
+    ) -> Mapping[str, LayerShape]:
         """Return how many weights of every layer are kept."""
         layers = maskable_layers(model)
         return {name: _shape(layers[name], kept) for name, kept in config.kept}
@@ -49,7 +54,15 @@ class Masking:
         """Return the network with its linear layers as wide as their weights in `tensors`."""
         return narrowed(share_structure(model), tensors)
 
-    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:  # noqa: ARG002
+    def apply(
+        self,
+        model: nn.Module,  # noqa: ARG002 - networks are trained from their initial weights
+        config: Config,
+        source: Source,
+        *,
+        share_weights: bool,  # noqa: ARG002
+        stays: Mapping[Side, Tensor],  # noqa: ARG002
+    ) -> nn.Module:
         """Return the network trained under the config's masks, without the neurons that died."""
         return without_dead_neurons(cast("TrainedNetworks", source).network_of(config))
 

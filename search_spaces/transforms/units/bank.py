@@ -6,6 +6,7 @@ twice, not even by a later study of the same model at any ε.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Axis
+from search_spaces.layouts.layout import Axis, Side
 from search_spaces.transforms.entries import read_entry, write_entry
 from search_spaces.transforms.transform import Dense, Progress, Source
 from search_spaces.transforms.units.criteria import CRITERIA, OF_CHANNELS
@@ -57,11 +58,19 @@ class UnitBank(Source):
         """Solve the readers at the levels of a config, unless it is to be sliced."""
         if config.form is Form.SLICED:
             return
-        kept = {group.name: self.kept_units(group, level) for group, level in reduced(self.layout, config)}
-        for (path, axis), columns in self.layout.kept_entries(kept).items():
+        for (path, axis), columns in self.stays(config).items():
             name = self.evidence.solved_name(path, columns) if axis is Axis.COLUMNS else None
             if name is not None and not self._place(name).exists():
                 self.refit(path, columns)
+
+    def left(self, config: Config) -> Mapping[Side, int]:
+        """Return how many entries of every side of the layout stay; no ranking needed."""
+        return self.layout.kept_counts(config)
+
+    def stays(self, config: Config) -> Mapping[Side, Tensor]:
+        """Return which entries of the sides that shrink stay."""
+        kept = {group.name: self.kept_units(group, level) for group, level in reduced(self.layout, config)}
+        return self.layout.kept_entries(kept)
 
     def order(self, group: Group) -> Tensor:
         """Return all units, most important first: int64 `(units,)`.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Layout, Side
 from search_spaces.transforms.transform import Dense, LayerShape, Source
 from search_spaces.transforms.units.bank import UnitBank
 from search_spaces.transforms.units.materialize import materialize, outline
@@ -27,7 +27,12 @@ class Units:
         """Return the bank of the model, the criterion and the calibration examples."""
         return UnitBank(dense, root)
 
-    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:  # noqa: ARG002 - part of the Protocol
+    def describe(
+        self,
+        model: nn.Module,  # noqa: ARG002 - part of the Protocol, as what follows
+        config: Config,  # noqa: ARG002
+        left: Mapping[Side, int],  # noqa: ARG002
+    ) -> Mapping[str, LayerShape]:
         """Return nothing: a family prices the units of its layout itself."""
         return {}
 
@@ -42,7 +47,15 @@ class Units:
         """Return the model without the units that the config removes."""
         return outline(model, find_layout(), config)
 
-    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
+    def apply(
+        self,
+        model: nn.Module,
+        config: Config,
+        source: Source,
+        *,
+        share_weights: bool,
+        stays: Mapping[Side, Tensor],  # noqa: ARG002 - units come first
+    ) -> nn.Module:
         """Return the smaller model."""
         bank = cast("UnitBank", source)
         return materialize(model, bank.layout, config, bank, share_weights=share_weights)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config
 from search_spaces.groups import Group
-from search_spaces.layouts.layout import Layout
+from search_spaces.layouts.layout import Axis, Layout, Side
 from search_spaces.layouts.modeling_pruned import map_tokens, token_rows
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.transform import Dense, LayerShape, Source, Vocabulary
@@ -26,6 +26,16 @@ class Ranked(Source):
     def __init__(self, folder: Path, order: Tensor, unknown: int) -> None:
         super().__init__(folder)
         self.order, self.unknown = order, unknown
+
+    def left(self, config: Config) -> Mapping[Side, int]:
+        """Return the number of rows that stay."""
+        ((path, rows),) = config.kept
+        return {(path, Axis.ROWS): rows}
+
+    def stays(self, config: Config) -> Mapping[Side, Tensor]:
+        """Return the rows that stay."""
+        ((path, rows),) = config.kept
+        return {(path, Axis.ROWS): self.order[:rows].sort().values}
 
 
 class Tokens:
@@ -56,7 +66,12 @@ class Tokens:
         unknown = int(token_rows(dense.model.get_submodule(known.path))[known.unknown])
         return Ranked(root / dense.key("tokens").digest, order, unknown)
 
-    def describe(self, model: nn.Module, config: Config) -> Mapping[str, LayerShape]:
+    def describe(
+        self,
+        model: nn.Module,
+        config: Config,
+        left: Mapping[Side, int],  # noqa: ARG002 - units leave the embedding whole
+    ) -> Mapping[str, LayerShape]:
         """Return the embedding with the rows that it keeps."""
         ((path, rows),) = config.kept
         shape = tuple(model.get_parameter(f"{path}.weight").shape)
@@ -75,11 +90,18 @@ class Tokens:
         _keep(made.get_submodule(path), torch.arange(rows), 0)
         return made
 
-    def apply(self, model: nn.Module, config: Config, source: Source, *, share_weights: bool) -> nn.Module:
+    def apply(
+        self,
+        model: nn.Module,
+        config: Config,
+        source: Source,
+        *,
+        share_weights: bool,
+        stays: Mapping[Side, Tensor],  # noqa: ARG002 - as above
+    ) -> nn.Module:
         """Return the model without the rows of the rarest tokens."""
-        made, ((path, rows),) = share_structure(model) if share_weights else copy.deepcopy(model), config.kept
-        ranked = cast("Ranked", source)
-        kept = ranked.order[:rows].sort().values
+        made, ranked = share_structure(model) if share_weights else copy.deepcopy(model), cast("Ranked", source)
+        (((path, _), kept),) = ranked.stays(config).items()
         _keep(made.get_submodule(path), kept, int((kept == ranked.unknown).nonzero()))
         return made
 

@@ -200,23 +200,26 @@ def test_an_export_is_pruned_again_and_described_against_its_own_shapes(
     assert sum(p.numel() for p in load_pruned(second).parameters()) == after.member.parameters
 
 
-def test_a_study_of_units_and_vocabulary_exports_what_it_verified(
+def test_a_study_of_units_vocabulary_and_rank_exports_what_it_verified(
     study: tuple[StudyStore, Path, int], tmp_path: Path
 ) -> None:
     store, root, _ = study
-    spec = StudySpec.stored(store.study("s").spec).model_copy(update={"transforms": ("units", "vocabulary")})
+    spec = StudySpec.stored(store.study("s").spec).model_copy(update={"transforms": ("units", "vocabulary", "rank")})
     both = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     optimize(spec, store=both, cache_dir=root / "cache", study="both")
     words, found = "bert.embeddings.word_embeddings", both.candidates(both.study("both").id)
     assert {c.config.levels[words] for c in found} == {44, 50}, "the tokenizer's 44 tokens all occur in the texts"
-    number = next(c.number for c in found if c.config.levels[words] == 44)
+    smaller = [c for c in found if c.config.levels[words] == 44 and 8 in c.config.transforms["rank"].values()]
+    number = max(smaller, key=lambda c: sum(c.config.as_dict().values())).number  # whose layers a rank of 8 suits
     export_candidate(both, both.study("both"), number, tmp_path / "out", cache_dir=root / "cache")
     model, manifest = load_pruned(tmp_path / "out"), read_manifest(tmp_path / "out")
     assert model.get_submodule(words).num_embeddings == 44
+    assert any("from_rank" in name for name, _ in model.named_parameters())
     assert sum(p.numel() for p in model.parameters()) == manifest.member.parameters
-    assert inspect_checkpoint("mine", tmp_path / "out").words == 50
     unseen = {"input_ids": torch.tensor([[2, 49, 3]])}
     torch.testing.assert_close(model(**unseen).logits, model(input_ids=torch.tensor([[2, 1, 3]])).logits)
+    with pytest.raises(ValueError, match="its layers are split in two"):
+        inspect_checkpoint("mine", tmp_path / "out")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

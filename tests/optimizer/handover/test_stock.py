@@ -34,9 +34,11 @@ from optimizer.handover.loading import WEIGHTS
 from optimizer.handover.manifest import FILE, Manifest, file_hash
 from optimizer.tasks.images.data import Normalisation
 from search_spaces.config import Config
+from search_spaces.layouts.modeling_pruned import give_rank
 from search_spaces.layouts.named import named_layout, row_of
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import noise_requests, token_requests
+from search_spaces.transforms.rank.split import plain_split
 from search_spaces.transforms.units.materialize import materialize, outline
 from search_spaces.transforms.vocabulary.transform import Ranked, Tokens
 
@@ -50,7 +52,20 @@ def small_encoder(family: str, kept: dict[str, int], root: Path) -> nn.Module:
     words = next(name for name, _ in small.named_parameters() if name.endswith(row_of(small).words))
     order = torch.tensor([1, 0, 2, 3, *range(49, 3, -1)])
     rows = Config.of({words.removesuffix(".weight"): 30})
-    return Tokens().apply(small, rows, Ranked(root, order, unknown=1), share_weights=False).eval()
+    return Tokens().apply(small, rows, Ranked(root, order, unknown=1), share_weights=False, stays={}).eval()
+
+
+def split(small: nn.Module) -> nn.Module:
+    """Give the linear layers of an encoder, and the embedding of its tokens, a rank of 4, in place."""
+    words = next(name for name, _ in small.named_parameters() if name.endswith(row_of(small).words))
+    for path, layer in [*small.named_modules()]:
+        if isinstance(layer, nn.Embedding) and path == words.removesuffix(".weight"):
+            outer, inner = plain_split(layer.weight.detach().T).at(4)
+            give_rank(layer, inner.T.contiguous(), outer, None)
+        elif isinstance(layer, nn.Linear) and "layer" in path and min(layer.weight.shape) > 4:
+            outer, inner = plain_split(layer.weight.detach()).at(4)
+            give_rank(layer, inner, outer, layer.bias)
+    return small
 
 
 def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> Path:
@@ -98,6 +113,7 @@ def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tm
     types = cycle([torch.float32, torch.float16, torch.bfloat16])
     for index, (family, kept, dtype) in enumerate(zip(OF_EVERY_PART, cycle(KEPT), types, strict=False)):
         small = small_encoder(family, kept, tmp_path / "bank" / str(index))
+        small = split(small) if index % 3 else small
         places.append(write(small, tmp_path / str(index), dtype))
         given = texts()
         save_file({**given, "logits": logits(load_pruned(places[-1]))}, places[-1].with_suffix(".asked"))
@@ -120,7 +136,7 @@ def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tm
 
 
 def test_what_is_loaded_here_saves_compiles_and_exports_as_other_models_do(tmp_path: Path) -> None:
-    model = load_pruned(write(small_encoder("mpnet", KEPT[0], tmp_path / "bank"), tmp_path / "out"))
+    model = load_pruned(write(split(small_encoder("mpnet", KEPT[0], tmp_path / "bank")), tmp_path / "out"))
     model.save_pretrained(tmp_path / "again")
     assert {"modeling_pruned.py", "config.json"} <= {path.name for path in (tmp_path / "again").iterdir()}
     wanted = logits(model)

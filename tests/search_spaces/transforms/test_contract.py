@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from search_spaces.config import Config, Form, Recipe
 from search_spaces.groups import Group, check_config, config_of, dense_config
+from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.masks.space import ONE_SHOT
@@ -103,7 +104,7 @@ class World:
     def apply(self, config: Config, *, share_weights: bool = True) -> nn.Module:
         self.source.fill()
         self.source.fill_for(config)
-        return self.transform.apply(self.dense.model, config, self.source, share_weights=share_weights)
+        return self.transform.apply(self.dense.model, config, self.source, share_weights=share_weights, stays={})
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case))
@@ -135,8 +136,9 @@ def test_the_outline_has_the_shapes_of_what_is_applied(world: World, share: floa
 def test_what_is_described_is_true(world: World) -> None:
     config = world.config(0.5)
     made = world.apply(config)
-    for path, shape in world.transform.describe(world.dense.model, config).items():
-        kept = int((made.get_parameter(f"{path}.weight") != 0).sum())
+    for path, shape in world.transform.describe(world.dense.model, config, {}).items():
+        names = {f"{path}.weight", f"{path}.{FROM_RANK}.weight"}
+        kept = sum(int((weight != 0).sum()) for name, weight in made.named_parameters() if name in names)
         assert kept == shape.kept * shape.weights_per_unit
         assert shape.weight == tuple(world.dense.model.get_parameter(f"{path}.weight").shape)
 

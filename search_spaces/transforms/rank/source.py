@@ -1,0 +1,91 @@
+"""Splits: the moments of a dense model on disk, and the decompositions that its candidates need."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from search_spaces.layouts.layout import Axis, Side
+from search_spaces.layouts.modeling_pruned import FROM_RANK, give_rank
+from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.rank.layers import path_of, rank_groups
+from search_spaces.transforms.rank.moments import READ, WRITTEN, gather
+from search_spaces.transforms.rank.split import Split, split_by_inputs, split_by_outputs
+from search_spaces.transforms.transform import Dense, Progress, Source
+
+VERSION = 1  # raise when moments or splits change what they compute
+IN_MEMORY = 256 << 20  # bytes of splits: a candidate is built for every question asked of it
+Stays = Mapping[Side, Tensor]  # the entries that the transforms before left, of the sides that they shrank
+
+
+class Splits(Source):
+    """The splits of one dense model's layers, whatever the transforms before have left of them."""
+
+    def __init__(self, dense: Dense, root: Path) -> None:
+        super().__init__(root / dense.key(f"rank {VERSION}").digest)
+        self._dense = dense
+        self._splits: OrderedDict[tuple[str, str], Split] = OrderedDict()
+
+    def fill(self, progress: Progress = lambda _done, _total: None) -> None:
+        """Gather the moments of all layers."""
+        paths = [path_of(group.name) for group in rank_groups(self._dense)]
+        if any(read_entry(self._place(path)) is None for path in paths):
+            for path, entry in gather(self._dense, paths).items():
+                write_entry(self._place(path), entry)
+        progress(len(paths), len(paths))
+
+    def lower(self, layer: nn.Module, path: str, rank: int, stays: Stays) -> None:
+        """Give a layer of a model that is made a rank, in place."""
+        outer, inner = self._split(layer, path, stays).at(rank)
+        weight, bias = layer.get_parameter("weight"), getattr(layer, "bias", None)
+        inner = inner.T.contiguous() if isinstance(layer, nn.Embedding) else inner.reshape(rank, *weight.shape[1:])
+        second, rounded = f"{path}.{FROM_RANK}", self._dense.rounded
+        give_rank(
+            layer,
+            rounded(f"{path}.weight", inner),
+            rounded(f"{second}.weight", outer),
+            None if bias is None else rounded(f"{second}.bias", bias.detach()),
+        )
+
+    def _split(self, layer: nn.Module, path: str, stays: Stays) -> Split:
+        """Return a layer's split, made anew where its weight is none of those seen last."""
+        weight = layer.get_parameter("weight").detach()
+        key = path, sha256(weight.cpu().contiguous().numpy().tobytes()).hexdigest()
+        if key not in self._splits:
+            self._splits[key] = self._made(layer, path, stays)
+        self._splits.move_to_end(key)
+        while len(self._splits) > 1 and sum(split.nbytes for split in self._splits.values()) > IN_MEMORY:
+            self._splits.popitem(last=False)
+        return self._splits[key]
+
+    def _made(self, layer: nn.Module, path: str, stays: Stays) -> Split:
+        weight = layer.get_parameter("weight").detach()
+        entry = {name: tensor.to(weight.device) for name, tensor in self._entry(path).items()}
+        if isinstance(layer, nn.Embedding):
+            return split_by_outputs(weight.T, entry[WRITTEN])
+        if READ in entry:
+            return split_by_inputs(weight, _part(entry[READ], stays.get((path, Axis.COLUMNS))))
+        return split_by_outputs(weight.flatten(1), _part(entry[WRITTEN], stays.get((path, Axis.ROWS))))
+
+    def _entry(self, path: str) -> dict[str, Tensor]:
+        entry = read_entry(self._place(path))
+        if entry is None:
+            self.fill()
+            entry = read_entry(self._place(path))
+        if entry is None:
+            raise OSError(f"{self._place(path)} vanished while it was being read; run again")
+        return entry
+
+    def _place(self, path: str) -> Path:
+        return self.folder / f"{path}.moments.safetensors"
+
+
+def _part(moments: Tensor, entries: Tensor | None) -> Tensor:
+    if entries is None:
+        return moments
+    chosen = entries.to(moments.device)
+    return moments[chosen][:, chosen]
