@@ -1,0 +1,77 @@
+"""Splits by what layers write on the calibration examples, beside plain truncated decompositions of the same rank.
+
+    python -m benchmarks.ranks --model DIR --task sst2 --data DIR [--shares 0.125 0.25 0.5] [--every 1]
+
+One layer at a time is given a rank, a share of its full one, both ways. What counts is the divergence of the model's
+answers from the dense model's on search examples, which neither way has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from torch import nn
+
+from benchmarks.workload import add_workload_options, spec_of
+from optimizer.evaluate import DenseAnswers
+from optimizer.families.encoders.load import load_workload
+from optimizer.pipeline import Pipeline
+from optimizer.workload import Workload
+from search_spaces.layouts.modeling_pruned import give_rank
+from search_spaces.layouts.surgery import share_structure
+from search_spaces.transforms.rank.layers import path_of
+from search_spaces.transforms.rank.source import Splits
+from search_spaces.transforms.rank.split import plain_split
+
+HEADER = "| layer | rank | plain | by outputs | ratio |\n|---|--:|--:|--:|--:|"
+
+
+def main() -> None:
+    """Print a row for each layer and rank, and how often and by how much either way wins."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_workload_options(parser)
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.125, 0.25, 0.5], help="of a layer's full rank")
+    parser.add_argument("--every", type=int, default=1, help="of the layers only every so many")
+    options = parser.parse_args()
+    with TemporaryDirectory() as cache:
+        spec = spec_of(options, transforms=("rank",))
+        workload = load_workload(spec, cache_dir=Path(cache), progress=lambda *_: None)
+        pipeline = Pipeline.of(spec, workload, Path(cache))
+        pipeline.fill()
+        print(HEADER)
+        ratios = [*_ratios(pipeline, workload, options.shares, options.every)]
+    smaller = np.mean(np.array(ratios) < 1)
+    print(
+        f"\n{len(ratios)} pairs: by outputs smaller in {smaller:.1%}, ratio at most {max(ratios):.3f}, "
+        f"geometric mean {np.exp(np.mean(np.log(ratios))):.3f}"
+    )
+
+
+def _ratios(pipeline: Pipeline, workload: Workload, shares: Sequence[float], every: int) -> Iterator[float]:
+    dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
+    (step,) = pipeline.steps
+    splits, layers = step.source, [group for group in step.groups if group.kind == "rank"]
+    assert isinstance(splits, Splits)
+
+    def divergence(model: nn.Module) -> float:
+        return dense.divergence_of(dense.answers_of(model, dense.screening))
+
+    for group in layers[::every]:
+        path = path_of(group.name)
+        for share in shares:
+            rank, plain, low = round(share * group.units), *(share_structure(workload.model) for _ in range(2))
+            layer = plain.get_submodule(path)
+            outer, inner = plain_split(layer.get_parameter("weight").detach()).at(rank)
+            give_rank(layer, inner, outer, layer.bias)
+            splits.lower(low.get_submodule(path), path, rank, {})
+            before, after = divergence(plain), divergence(low)
+            print(f"| {path} | {rank} | {before:.3e} | {after:.3e} | {after / before:.3f} |", flush=True)
+            yield after / before
+
+
+if __name__ == "__main__":
+    main()
