@@ -29,6 +29,7 @@ from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
 from search_spaces.config import Config, Form
+from search_spaces.groups import dense_config
 from studies.opening import open_store
 from studies.records import CandidateState, Verdict
 from studies.sql.store import SqlStore
@@ -74,6 +75,27 @@ def test_a_finished_study_is_not_run_again_and_the_network_not_trained_again(fin
     assert resume("digits", store=store, cache_dir=root / "cache").front == result.front
     load_workload(spec_of(), cache_dir=root / "cache", progress=lambda *_: None)
     assert trained[0].stat().st_mtime_ns == before
+
+
+def test_layers_of_low_rank_cost_what_is_counted_and_answer_alike_when_loaded(finished: tuple, tmp_path: Path) -> None:
+    store, root, _ = finished
+    spec = spec_of(transforms=("rank",), trials=3)
+    optimize(spec, store=store, cache_dir=root / "cache", study="rank")
+    workload = load_workload(spec, cache_dir=root / "cache", progress=lambda *_: None)
+    pipeline, study = Pipeline.of(spec, workload, root / "cache"), store.study("rank")
+    candidate = store.candidates(study.id)[0]
+    built = pipeline.build(candidate.config)
+    export_candidate(store, study, candidate.number, tmp_path / "small", cache_dir=root / "cache")
+    loaded, pixels = load_pruned(tmp_path / "small"), workload.search.pixels[:8]
+    assert any("from_rank" in name for name, _ in loaded.named_parameters())
+    torch.testing.assert_close(loaded(pixel_values=pixels).logits, built(pixel_values=pixels).logits)
+    both = Pipeline.of(spec_of(transforms=("units", "rank")), workload, root / "cache")
+    generator = np.random.default_rng(0)
+    for _ in range(4):
+        levels = {group.name: int(generator.choice(group.levels)) for group in both.groups}
+        built = both.build(config := dense_config(both.groups).replaced(levels))
+        assert both.costs["flops"].total(config) == workload.family.flops(built)
+        assert both.costs["parameters"].total(config) == sum(p.numel() for p in built.parameters())
 
 
 def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> None:

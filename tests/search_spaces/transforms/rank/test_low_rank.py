@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from prunable_models import bank_of, batches, logits, possible
 from torch import Tensor, nn
 
+from objectives.networks import count_network_flops
+from objectives.positions import positions_in
 from search_spaces.config import Config
 from search_spaces.groups import config_of, dense_config, freeze, frozen_groups
 from search_spaces.layouts.layout import Axis
 from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.layouts.traced.discover import discover_channels
-from search_spaces.transforms.rank.layers import path_of, pays, ranks
+from search_spaces.transforms.rank.layers import path_of, pays, ranks, weights_per_rank
 from search_spaces.transforms.rank.source import Splits
 from search_spaces.transforms.rank.split import plain_split, split_by_inputs, split_by_outputs
 from search_spaces.transforms.rank.transform import LowRank
@@ -164,5 +166,12 @@ def test_convolutions_become_ones_of_few_filters_and_pointwise_ones(tmp_path: Pa
     for group in groups:  # at the full rank, which is never applied, nothing but rounding is lost
         splits.lower(low.get_submodule(path_of(group.name)), path_of(group.name), group.units, {})
     strided = low.get_submodule("widen")
+    saved = count_network_flops(model, images[:1]) - count_network_flops(low, images[:1])
+    positions = positions_in(model, [path_of(group.name) for group in groups], {"x": images[:1]})
+    changes = {
+        path_of(g.name): (tuple(model.get_parameter(f"{path_of(g.name)}.weight").shape), g.units) for g in groups
+    }
+    lost = {p: math.prod(shape) - units * weights_per_rank(shape) for p, (shape, units) in changes.items()}
+    assert saved == sum(2 * positions[path] * weights for path, weights in lost.items())
     assert (strided.kernel_size, strided.stride, strided.from_rank.kernel_size) == ((3, 3), (2, 2), (1, 1))
     torch.testing.assert_close(low(images), model(images), atol=1e-4, rtol=1e-3)
