@@ -14,11 +14,17 @@ REACH = 3  # levels that one group may move at once
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A neighbouring config with the change of cost and the change of harm that the tables predict for it."""
+    """A neighbour of `base`: the levels that differ, and the changes of cost and harm that the tables predict."""
 
-    config: Config
+    base: Config
+    levels: Mapping[str, int]
     cost: float
     harm: float
+
+    @property
+    def config(self) -> Config:
+        """The neighbouring config, made when it is asked for: of tens of thousands few are."""
+        return self.base.replaced(self.levels)
 
 
 def moves(config: Config, groups: Sequence[Group], tables: Mapping[str, Table], *, allowance: float) -> list[Move]:
@@ -29,9 +35,9 @@ def moves(config: Config, groups: Sequence[Group], tables: Mapping[str, Table], 
     """
     levels = config.levels
     steps = [step for group in groups for step in _steps(levels[group.name], group, tables[group.name])]
-    singles = [Move(config.replaced({name: level}), cost, harm) for name, level, cost, harm in steps]
+    singles = [Move(config, {name: level}, cost, harm) for name, level, cost, harm in steps]
     pairs = [
-        Move(config.replaced({down[0]: down[1], up[0]: up[1]}), down[2] + up[2], down[3] + up[3])
+        Move(config, {down[0]: down[1], up[0]: up[1]}, down[2] + up[2], down[3] + up[3])
         for down in steps
         if down[2] < 0
         for up in steps

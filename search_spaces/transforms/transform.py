@@ -120,6 +120,10 @@ class Source:
     def spent(self, config: Config) -> Spent | None:
         """Return the cost of the config's training, None where it has none."""
 
+    def settled(self, config: Config, left: Mapping[Side, int]) -> Config:  # noqa: ARG002
+        """Return the config with those groups dense that change nothing in what the transforms before leave."""
+        return config
+
     def left(self, config: Config) -> Mapping[Side, int]:  # noqa: ARG002
         """Return how many entries of sides of layers a config leaves; sides that it does not name stay dense."""
         return {}

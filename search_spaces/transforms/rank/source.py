@@ -9,10 +9,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from search_spaces.config import Config
 from search_spaces.layouts.layout import Axis, Side
 from search_spaces.layouts.modeling_pruned import FROM_RANK, give_rank
 from search_spaces.transforms.entries import read_entry, write_entry
-from search_spaces.transforms.rank.layers import path_of, rank_groups
+from search_spaces.transforms.rank.layers import path_of, pays, rank_groups, shape_of
 from search_spaces.transforms.rank.moments import READ, WRITTEN, gather
 from search_spaces.transforms.rank.split import Split, split_by_inputs, split_by_outputs
 from search_spaces.transforms.transform import Dense, Progress, Source
@@ -27,16 +28,21 @@ class Splits(Source):
 
     def __init__(self, dense: Dense, root: Path) -> None:
         super().__init__(root / dense.key(f"rank {VERSION}").digest)
-        self._dense = dense
+        self._dense, self._groups = dense, rank_groups(dense)
         self._splits: OrderedDict[tuple[str, str], Split] = OrderedDict()
 
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Gather the moments of all layers."""
-        paths = [path_of(group.name) for group in rank_groups(self._dense)]
+        paths = [path_of(group.name) for group in self._groups]
         if any(read_entry(self._place(path)) is None for path in paths):
             for path, entry in gather(self._dense, paths).items():
                 write_entry(self._place(path), entry)
         progress(len(paths), len(paths))
+
+    def settled(self, config: Config, left: Mapping[Side, int]) -> Config:
+        """Return the config with the full rank where its rank saves nothing."""
+        idle = {name for name, rank in config.kept if not pays(rank, self._shape(path_of(name), left))}
+        return config.replaced({group.name: group.units for group in self._groups if group.name in idle})
 
     def lower(self, layer: nn.Module, path: str, rank: int, stays: Stays) -> None:
         """Give a layer of a model that is made a rank, in place."""
@@ -70,6 +76,9 @@ class Splits(Source):
         if READ in entry:
             return split_by_inputs(weight, _part(entry[READ], stays.get((path, Axis.COLUMNS))))
         return split_by_outputs(weight.flatten(1), _part(entry[WRITTEN], stays.get((path, Axis.ROWS))))
+
+    def _shape(self, path: str, left: Mapping[Side, int]) -> tuple[int, ...]:
+        return shape_of(self._dense.model.get_submodule(path), path, left)
 
     def _entry(self, path: str) -> dict[str, Tensor]:
         entry = read_entry(self._place(path))

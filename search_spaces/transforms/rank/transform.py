@@ -43,9 +43,8 @@ class LowRank:
             path = path_of(name)
             shape = shape_of(model.get_submodule(path), path, left)
             if pays(rank, shape):
-                found[path] = LayerShape(
-                    weight=shape, kept=rank, weights_per_unit=weights_per_rank(shape), is_split=True
-                )
+                each = weights_per_rank(shape)
+                found[path] = LayerShape(weight=shape, kept=rank, weights_per_unit=each, is_split=True)
         return found
 
     def outline(
