@@ -57,4 +57,5 @@ def _along(directions: Tensor, weight: Tensor) -> Split:
 
 def _leading(moments: Tensor) -> Tensor:
     """Return the directions of a symmetric matrix as columns, the most important first."""
-    return torch.linalg.eigh(moments).eigenvectors.flip(1)
+    directions: Tensor = torch.linalg.eigh(moments).eigenvectors
+    return directions.flip(1)
