@@ -14,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from torch import nn
 
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.evaluate import DenseAnswers
 from optimizer.families.encoders.load import load_workload
 from optimizer.pipeline import Pipeline
 from optimizer.workload import Workload
+from search_spaces.groups import dense_config
 from search_spaces.layouts.modeling_pruned import give_rank
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.rank.layers import path_of
@@ -52,13 +52,12 @@ def main() -> None:
 
 
 def _ratios(pipeline: Pipeline, workload: Workload, shares: Sequence[float], every: int) -> Iterator[float]:
-    dense = DenseAnswers.on(workload.search, workload.search_answers, workload.task)
     (step,) = pipeline.steps
     splits, layers = step.source, [group for group in step.groups if group.kind == "rank"]
     assert isinstance(splits, Splits)
 
-    def divergence(model: nn.Module) -> float:
-        return dense.divergence_of(dense.answers_of(model, dense.screening))
+    ways = [DenseAnswers.on(workload, step.groups) for _ in range(2)]  # each keeps what its models' first layers give
+    whole = dense_config(step.groups)
 
     for group in layers[::every]:
         path = path_of(group.name)
@@ -66,9 +65,13 @@ def _ratios(pipeline: Pipeline, workload: Workload, shares: Sequence[float], eve
             rank, plain, low = round(share * group.units), *(share_structure(workload.model) for _ in range(2))
             layer = plain.get_submodule(path)
             outer, inner = plain_split(layer.get_parameter("weight").detach()).at(rank)
-            give_rank(layer, inner, outer, layer.bias)
+            give_rank(layer, inner, outer, layer.bias if layer.bias is None else layer.get_parameter("bias"))
             splits.lower(low.get_submodule(path), path, rank, {})
-            before, after = divergence(plain), divergence(low)
+            config = whole.replaced({group.name: rank})
+            before, after = (
+                dense.divergence_of(dense.screened(model, config))
+                for dense, model in zip(ways, (plain, low), strict=True)
+            )
             print(f"| {path} | {rank} | {before:.3e} | {after:.3e} | {after / before:.3f} |", flush=True)
             yield after / before
 
