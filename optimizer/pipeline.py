@@ -133,12 +133,12 @@ class Pipeline:
         """Return a model whose batch norms are measured on calibration examples."""
         return recalibrate(model, self._few_batches(), self.dense.rounded)
 
-    def settled(self, config: Config) -> Config:
+    def merged(self, config: Config) -> Config:
         """Return the config with those groups dense that change nothing in what the transforms before them leave."""
         levels, left = dict[str, int](), dict[Side, int]()
         for step in self.steps:
             part = config.part(step.under)
-            levels |= step.source.settled(part, left).kept
+            levels |= step.source.merged(part, left).kept
             left |= step.source.left(part)
         return config.replaced(levels)
 

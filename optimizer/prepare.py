@@ -85,7 +85,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     with stages.stage("tables"):
         costs = pipeline.proposed_costs(spec, cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
-    space = Space(groups, form, costs, harms, study_limits(spec), pipeline.settled)
+    space = Space(groups, form, costs, harms, study_limits(spec), pipeline.merged)
     top = space.reach() if spec.epsilon is None else 1.0
     evaluates = evaluator(space=space, build=build, costs=_compared(spec, space))
     refiner = Refiner(

@@ -45,7 +45,7 @@ def _alternating(optimal: list[Proposal], uniform: list[Proposal]) -> list[Propo
 
 
 def _classic(space: Space, ratio: float, distribution: Classic) -> Config:
-    return space.settled(classic(space.groups, ratio, distribution, space.form))
+    return space.merged(classic(space.groups, ratio, distribution, space.form))
 
 
 def _seed(space: Space, config: Config, *, temperature: float) -> Proposal:

@@ -51,7 +51,7 @@ class Refiner:
 
     def _best_neighbour(self, config: Config, tried: set[Config], allowance: float) -> Config | None:
         near = moves(config, self._space.groups, self._space.tables, allowance=allowance)
-        found = (self._space.settled(move.config) for move in near)
+        found = (self._space.merged(move.config) for move in near)
         fresh = (each for each in found if each not in tried and self._space.within_limits(each))
         screened = [neighbour for neighbour, _ in zip(fresh, range(SCREENED), strict=False)]
         return min(screened, key=self._divergence_of, default=None)

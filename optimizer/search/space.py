@@ -51,7 +51,7 @@ class SearchSpace(Protocol):
 class Space:
     """The space of units that are kept or removed. `costs` hold at least "flops"; `harms` come from the sensitivities.
 
-    `limits` are upper cost ratios that no proposal may exceed. `settled` returns the one config of those that build the
+    `limits` are upper cost ratios that no proposal may exceed. `merged` returns the one config of those that build the
     same model.
     """
 
@@ -60,7 +60,7 @@ class Space:
     costs: Mapping[str, Cost]
     harms: Mapping[str, FloatArray]
     limits: Mapping[str, float]
-    settled: Callable[[Config], Config] = lambda config: config
+    merged: Callable[[Config], Config] = lambda config: config
 
     yardstick = "flops"
 
@@ -103,7 +103,7 @@ class Space:
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             low, high = (middle, high) if self._ratio(middle, by) <= ratio else (low, middle)
-        return self.settled(config_of(self.groups, self.allocation.within(low), self.form))
+        return self.merged(config_of(self.groups, self.allocation.within(low), self.form))
 
     def reach(self, by: str = "flops") -> float:
         """Return the largest share of a cost whose least harmful config is within the limits; 1 without limits."""
@@ -122,7 +122,7 @@ class Space:
         while not self.within_limits(config) and scale > 0:
             scale = max(0.0, scale - 0.05)
             config = self.tempered.config(self.tempered.drawn(point, scale))
-        return self.settled(config)
+        return self.merged(config)
 
     def within_limits(self, config: Config) -> bool:
         """Whether every limit that can be known in advance holds."""

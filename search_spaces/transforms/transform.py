@@ -120,7 +120,7 @@ class Source:
     def spent(self, config: Config) -> Spent | None:
         """Return the cost of the config's training, None where it has none."""
 
-    def settled(self, config: Config, left: Mapping[Side, int]) -> Config:  # noqa: ARG002
+    def merged(self, config: Config, left: Mapping[Side, int]) -> Config:  # noqa: ARG002
         """Return the config with those groups dense that change nothing in what the transforms before leave."""
         return config
 

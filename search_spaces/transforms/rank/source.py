@@ -39,7 +39,7 @@ class Splits(Source):
                 write_entry(self._place(path), entry)
         progress(len(paths), len(paths))
 
-    def settled(self, config: Config, left: Mapping[Side, int]) -> Config:
+    def merged(self, config: Config, left: Mapping[Side, int]) -> Config:
         """Return the config with the full rank where its rank saves nothing."""
         idle = {name for name, rank in config.kept if not pays(rank, self._shape(path_of(name), left))}
         return config.replaced({group.name: group.units for group in self._groups if group.name in idle})

@@ -124,9 +124,9 @@ def test_a_layer_that_units_leave_too_thin_or_remove_stays_as_they_leave_it(tmp_
     assert [name for name, _ in low.named_parameters()] == [name for name, _ in small.named_parameters()]
     torch.testing.assert_close(logits(low, batches()[0]), logits(small, batches()[0]))
     assert not both.rank.describe(both.model, both.lowest(), both.bank.left(units))
-    assert both.splits.settled(both.lowest(), both.bank.left(units)) == dense_config(both.groups)
+    assert both.splits.merged(both.lowest(), both.bank.left(units)) == dense_config(both.groups)
     whole = both.units({group.name: group.units for group in both.unit_groups})
-    assert both.splits.settled(both.lowest(), both.bank.left(whole)) == both.lowest()
+    assert both.splits.merged(both.lowest(), both.bank.left(whole)) == both.lowest()
 
 
 @pytest.mark.parametrize("family", ["deberta-v2", "albert", "modernbert"])
