@@ -29,7 +29,7 @@ def students_of(recovery: Recovery, most: int) -> list[Config]:
     if not isinstance(space, Space):
         raise TypeError("masked candidates are trained as they are evaluated")
     cost, is_cut = first_cost(recovery), recovery.spec.epsilon is not None
-    budgets = _lean_budgets(space, cost, most) if is_cut else _budgets_below_limits(space, cost, most)
+    budgets = lean_budgets(space, cost, most) if is_cut else _budgets_below_limits(space, cost, most)
     found = [c for c in recovery.store.candidates(recovery.study.id) if c.proposal.origin is not Origin.RECOVER]
     chosen = [min(_at(space, cost, budget, found), key=evaluator.divergence_of) for budget in budgets]
     return [config for config in dict.fromkeys(chosen) if space.within_limits(config)]
@@ -41,7 +41,7 @@ def first_cost(recovery: Recovery) -> str:
     return next(name for name in (*recovery.spec.objectives, space.yardstick) if name in space.costs)
 
 
-def _lean_budgets(space: Space, cost: str, count: int) -> list[float]:
+def lean_budgets(space: Space, cost: str, count: int) -> list[float]:
     """Return budgets at equal ratios, the highest first; none is below what the smallest model takes."""
     low = max(LOWEST, _least(space, cost))
     high = min(max(HIGHEST, math.sqrt(low)), space.limits.get(cost, 1.0))
