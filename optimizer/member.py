@@ -260,3 +260,8 @@ class FrontResult(View):
     unverified: int  # unverified members of this front
     least_violating: tuple[Member, ...]
     why_empty: str | None = None  # what keeps the front from having members, and what would help
+
+
+def chosen_of(found: RunResult | FrontResult) -> tuple[str, int | None]:
+    """Return the name of the member that stands for a front, `knee` or without ε `best`, and its number."""
+    return ("knee", found.knee) if found.best is None else ("best", found.best)

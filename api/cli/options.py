@@ -29,7 +29,8 @@ Output = Annotated[Path | None, typer.Option(help="Also write the report to this
 Mlflow = Annotated[
     str | None,
     typer.Option(
-        help="Also log the study and its knee as a model to this MLflow server or store.", rich_help_panel=OUTPUT
+        help="Also log the study to this MLflow server or store, with its knee, or without ε its best, as a model.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Version = Annotated[

@@ -15,7 +15,7 @@ from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
 from optimizer.headline import bounds_in_words, headline
-from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult
+from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult, chosen_of
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
 
@@ -219,13 +219,13 @@ def _energy(view: Costs, *, is_dense: bool) -> str:
 
 def _print_chosen(result: RunResult, console: Console) -> None:
     """Print the knee, or the best without ε, as Table 4 of Smarts et al. 2025: original, pruned, relative change."""
-    title, chosen = ("Knee", result.knee) if result.best is None else ("Best", result.best)
+    title, chosen = chosen_of(result)
     member = next((m for m in result.front if m.candidate == chosen), None)
     dense = result.baseline
     if member is None or dense is None:
         return
     device = str(result.conditions.get("device", "CPU"))
-    say(console, f"\n{title}: candidate #{member.candidate}")
+    say(console, f"\n{title.capitalize()}: candidate #{member.candidate}")
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "original", "pruned", "change"):
         table.add_column(title, justify="left" if not title else "right")

@@ -14,7 +14,7 @@ from typing import Any
 from optimizer.door.packages import check_mlflow
 from optimizer.door.show import table_of
 from optimizer.errors import MachineError
-from optimizer.member import Member, RunResult
+from optimizer.member import Member, RunResult, chosen_of
 from optimizer.report import report_html
 
 EXPERIMENT = "pruning-optimizer"
@@ -67,14 +67,15 @@ def _parameters(result: RunResult) -> dict[str, str]:
 
 
 def _metrics(result: RunResult) -> dict[str, float]:
-    """Return the figures of the dense model, of the front, and of its knee."""
-    knee = next((member for member in result.front if member.candidate == result.knee), None)
+    """Return the figures of the dense model, of the front, and of its knee, or without ε of its best member."""
+    name, number = chosen_of(result)
+    member = next((member for member in result.front if member.candidate == number), None)
     found: dict[str, Any] = {
         "members": len(result.front),
         "hypervolume": result.hypervolume,
         **_figures("dense", result.baseline, ("accuracy", "verification_accuracy", "flops", "parameters")),
-        **_figures("knee", knee, ("drop", "flops_ratio", "latency_ratio", "parameters_ratio", "size_ratio")),
-        **_figures("knee_verification", knee and knee.verification, CHECKED),
+        **_figures(name, member, ("drop", "flops_ratio", "latency_ratio", "parameters_ratio", "size_ratio")),
+        **_figures(f"{name}_verification", member and member.verification, CHECKED),
     }
     return {name: float(value) for name, value in found.items() if value is not None}
 

@@ -14,7 +14,7 @@ from api.cli.wording import in_flags
 from optimizer.door.packages import check_mlflow
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.families.names import check_names
-from optimizer.member import RunResult
+from optimizer.member import RunResult, chosen_of
 from optimizer.spec import StudySpec
 
 
@@ -39,14 +39,14 @@ def run_study(
 
 
 def _log(result: RunResult, known: Studies, shared: Shared, uri: str) -> None:
-    """Log a result to MLflow, with the front's knee as a model."""
+    """Log a result to MLflow, with the front's knee, or without ε its best member, as a model."""
     from optimizer.door.tracking import log_to_mlflow
 
     with TemporaryDirectory() as place:
-        export = Path(place) / "model"
-        if result.knee is not None:
-            known.export(result.study, result.knee, export, format="safetensors")
-        run = log_to_mlflow(result, known.members(result.study), uri, export=None if result.knee is None else export)
+        export, (_, chosen) = Path(place) / "model", chosen_of(result)
+        if chosen is not None:
+            known.export(result.study, chosen, export, format="safetensors")
+        run = log_to_mlflow(result, known.members(result.study), uri, export=None if chosen is None else export)
     say(shared.messages, f"mlflow: run {run} at {uri}")
 
 

@@ -56,7 +56,7 @@ function ofVerdict(verdict, shown, onFront, view, x, y) {
 }
 
 function marks(name, members, x, y, marker) {
-  return { ...points(name, members, x, y), marker, hoverinfo: "skip", showlegend: name === "knee" };
+  return { ...points(name, members, x, y), marker, hoverinfo: "skip", showlegend: name !== "chosen" };
 }
 
 function dense(baseline, x, y) {
