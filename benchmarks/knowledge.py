@@ -15,6 +15,7 @@ rounded to the levels of the groups, which all methods of a comparison share.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,8 @@ class KnowledgePruning:
         def at(group: Group, residual: Tensor, inputs: Tensor, reader: nn.Linear) -> None:
             nonlocal budget
             left = [each for each in groups if each.name not in kept]
-            units = kept[group.name] = kept_units(group, self._knowledge(probe, left), costs, budget)
+            knowledge = self._knowledge(probe, left) if kept else self._at_first
+            units = kept[group.name] = kept_units(group, knowledge, costs, budget)
             budget -= costs[group.name] * len(units)
             solve(group, units, inputs, reader, self._outputs[group.name] - residual)
             pruned = probe.get_submodule(group.consumers[0])
@@ -77,6 +79,11 @@ class KnowledgePruning:
         with torch.no_grad():
             watched(small, [group for group in layout.groups if len(kept[group.name])], self._tuned, at)
         return small
+
+    @cached_property
+    def _at_first(self) -> Mapping[str, Tensor]:
+        """What the units of the dense model know, with which every ratio begins."""
+        return self._knowledge(self._dense.model, self._dense.layout.groups)
 
     def _knowledge(self, model: nn.Module, groups: Sequence[Group]) -> dict[str, Tensor]:
         """Return what the units of `groups` know, `(units,)` by group: the sum of their shares of both kinds."""
