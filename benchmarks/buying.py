@@ -34,7 +34,8 @@ class World(NamedTuple):
     `disagreeing` is the share of texts on which it differs from the dense model; on `neither` of these both are wrong.
     `wrong` labels are mistaken at random; on `doubtful` texts every label is a coin; `flatters` says that both happen
     on lost texts alone. `skipped` labels are missing; `hides` says that they are those of lost texts. Of `members` all
-    disagree on similar texts. After the first `stocks - 1` stocks without a certificate another one is bought.
+    disagree on similar texts. After the first `stocks - 1` stocks without a certificate another one is bought. `twice`:
+    all texts are labelled twice.
     """
 
     name: str
@@ -48,6 +49,7 @@ class World(NamedTuple):
     hides: bool = False
     members: int = 1
     stocks: int = 1
+    twice: bool = False
 
 
 WORLDS = (
@@ -67,6 +69,18 @@ UNPROTECTED = (
     World("one lost text in five doubtful", doubtful=0.2, flatters=True),
     World("one lost text in five doubtful, 20,000 texts", n=20_000, doubtful=0.2, flatters=True),
 )
+LABELLED_TWICE = (
+    *(world._replace(name=f"{world.name}, all labelled twice", twice=True) for world in UNPROTECTED),
+    World("every label right, all labelled twice", twice=True),
+)
+POWERS = (  # the true drop of a good member, and its world
+    (0.0, World("", 15_000, 0.037)),
+    (0.0, World("all labelled twice", 15_000, 0.037, twice=True)),
+    (0.0, World("all labelled twice, one label in fifty wrong", 15_000, 0.037, wrong=0.02, twice=True)),
+    (0.003, World("", 15_000, 0.02)),
+    (0.003, World("", 40_000, 0.05)),
+    (0.006, World("", 120_000, 0.05)),
+)
 
 
 def false_purchases(world: World, *, repeats: int, seed: int = 0) -> float:
@@ -76,11 +90,11 @@ def false_purchases(world: World, *, repeats: int, seed: int = 0) -> float:
     return float(np.mean(found))
 
 
-def labels_needed(drop: float, disagreeing: float, n: int, *, repeats: int, seed: int = 0) -> tuple[float, float]:
+def labels_needed(drop: float, world: World, *, repeats: int, seed: int = 0) -> tuple[float, float]:
     """Return the share of studies that certify a member of a true `drop`, and the median of the labels it takes."""
     rng, needed = np.random.default_rng(seed), []
     for _ in range(repeats):
-        seen = _answered(rng, _disagreements(rng, World("", n, disagreeing), drop), World("", n, disagreeing), n)
+        seen = _answered(rng, _disagreements(rng, world, drop), world, world.n)
         reached = np.flatnonzero(log_wealth(seen, EPSILON) >= -math.log(ALPHA))
         needed.append(reached[0] + (seen.checks[: reached[0]] != UNCHECKED).sum() if len(reached) else math.inf)
     return float(np.isfinite(needed).mean()), float(np.median(needed))
@@ -149,31 +163,28 @@ def _answered(rng: np.random.Generator, truth: tuple[Ints, Ints], world: World, 
     if world.hides:
         missing = (change == 1) & (rng.random(len(places)) < 2 * world.skipped)
     share = np.where(np.arange(len(places)) < CHECKED_CLOSELY, CHECK_FIRST, CHECK_SHARE)
-    is_checked = rng.random(len(places)) < share
+    is_checked = world.twice | (rng.random(len(places)) < share)
     return Disagreements(
         n,
         places,
         np.where(missing, LOST, np.where(outcome == 0, EQUAL, outcome)),
         np.where(is_checked, np.where(missing, DIFFERENT, checks), UNCHECKED),
+        all_twice=world.twice,
     )
 
 
 def tables(repeats: int) -> Iterator[str]:
     """Yield the lines of the tables."""
     yield "\n| bought labels, true drop = ε | a false certificate |\n|---|--:|"
-    for world in (*WORLDS, *UNPROTECTED):
+    for world in (*WORLDS, *UNPROTECTED, *LABELLED_TWICE):
         yield f"| {world.name} | {100 * false_purchases(world, repeats=repeats):.1f} % |"
     plain = plain_tests(repeats=repeats)
     yield f"| for comparison: a plain test at 5 % after each of {BATCHES} batches | {100 * plain:.1f} % |"
     yield "\n| true drop | disagreements | texts | certified | labels, median |\n|--:|--:|--:|--:|--:|"
-    for drop, disagreeing, n in (
-        (0.0, 0.037, 15_000),
-        (0.003, 0.02, 15_000),
-        (0.003, 0.05, 40_000),
-        (0.006, 0.05, 120_000),
-    ):
-        power, labels = labels_needed(drop, disagreeing, n, repeats=max(20, repeats // 20))
-        yield f"| {drop:g} | {100 * disagreeing:g} % | {n:,} | {100 * power:.0f} % | {labels:,.0f} |"
+    for drop, world in POWERS:
+        power, labels = labels_needed(drop, world, repeats=max(20, repeats // 20))
+        what = f"{100 * world.disagreeing:g} %{', ' if world.name else ''}{world.name}"
+        yield f"| {drop:g} | {what} | {world.n:,} | {100 * power:.0f} % | {labels:,.0f} |"
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Bought(View):
     differing: int
     upper: float
     certified: bool
+    what: str = "texts"  # or images
     blocked_by: int | None = None  # the member of the sequence that is not certified, where this one would be
 
     def is_certified_at(self, epsilon: float) -> bool:
@@ -63,7 +64,7 @@ class Bought(View):
     @property
     def in_words(self) -> str:
         """The source of the certificate."""
-        return f"{self.labels:,} bought labels of {self.texts:,} texts"
+        return f"{self.labels:,} bought labels of {self.texts:,} {self.what}"
 
 
 class VerificationView(View):

@@ -67,7 +67,7 @@ def test_bought_labels_certify_a_true_drop_of_epsilon_once_in_a_hundred_at_most(
 
 
 def test_bought_labels_certify_a_good_member_where_a_plain_test_at_every_batch_certifies_bad_ones() -> None:
-    certified, labels = buying.labels_needed(0.0, 0.037, 15_000, repeats=10)
+    certified, labels = buying.labels_needed(*buying.POWERS[0], repeats=10)
     assert certified >= 0.8
     assert labels < 400
     assert buying.plain_tests(n=2000, repeats=150) > 0.1

@@ -13,10 +13,9 @@ from rich.console import Console
 
 from api.cli.live import LiveProgress
 from api.cli.saying import say
-from api.cli.sources import Format
+from api.cli.sources import Certified, Format, Labelling
 from api.http.kept import delete_study
 from api.http.models import StudyView
-from optimizer.certify.bought import Standing
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
@@ -152,18 +151,8 @@ class LocalStudies:
 
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
 
-    def certify(
-        self,
-        name: str,
-        candidates: Sequence[int],
-        *,
-        texts: Path | None,
-        labels: Path | None,
-        to: Path | None,
-        batch: int,
-        progress: Callable[[str], None],
-    ) -> tuple[Standing, Sequence[str], Path | None]:
-        """Begin a purchase of labels or take labels back; return its standing, notes, and the file to fill in next."""
+    def certify(self, name: str, asked: Labelling, *, progress: Callable[[str], None]) -> Certified:
+        """Begin a purchase of labels or take labels back, and write the file to fill in next."""
         with self._store() as store:
             study = store.study(name)
             if why := why_busy(study):
@@ -171,18 +160,26 @@ class LocalStudies:
             from optimizer.certify.files import refuse_taken, take_back, write_next
             from optimizer.certify.standing import settle
 
-            refuse_taken(to)
-            notes: Sequence[str] = ()
-            if texts is not None:
-                from optimizer.certify.begin import begin
+            refuse_taken(asked.to)
+            notes = self._begun(study, asked, store, progress)
+            standing = settle(store, study) if asked.labels is None else take_back(store, study, asked.labels)
+            written = None if standing.is_over else write_next(store, study, asked.to, batch=asked.batch)
+            return Certified(standing, notes, written)
 
-                def tell(event: Event) -> None:
-                    progress(event.text)
+    def _begun(
+        self, study: Study, asked: Labelling, store: StudyStore, progress: Callable[[str], None]
+    ) -> Sequence[str]:
+        """Have the models answer the fresh texts, if there are any; return the notes on them."""
+        if asked.texts is None:
+            return ()
+        from optimizer.certify.begin import begin
 
-                notes = begin(store, study, candidates, texts, cache_dir=self.cache_dir, listener=tell)
-            standing = settle(store, study) if labels is None else take_back(store, study, labels)
-            written = None if standing.is_over else write_next(store, study, to, batch=batch)
-            return standing, notes, written
+        def tell(event: Event) -> None:
+            progress(event.text)
+
+        return begin(
+            store, study, asked.candidates, asked.texts, double=asked.double, cache_dir=self.cache_dir, listener=tell
+        )
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace a study's tags or note; None keeps them."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from api.cli.live import LiveProgress
 from api.cli.saying import say
-from api.cli.sources import Format
+from api.cli.sources import Certified, Format, Labelling
 from api.client.blocking import Client
 from api.client.errors import PurchaseFailedError, StudyFailedError, UnavailableError, UnreachableError
 from api.client.events import LiveEvent
@@ -73,31 +73,23 @@ class RemoteStudies:
         """Have a candidate written there and fetch it."""
         return self._client.export(name, candidate, directory, format=format)
 
-    def certify(
-        self,
-        name: str,
-        candidates: Sequence[int],
-        *,
-        texts: Path | None,
-        labels: Path | None,
-        to: Path | None,
-        batch: int,
-        progress: Callable[[str], None],
-    ) -> tuple[Standing, Sequence[str], Path | None]:
-        """Have the server begin a purchase or give it labels; return standing, notes, and the file to fill in next."""
+    def certify(self, name: str, asked: Labelling, *, progress: Callable[[str], None]) -> Certified:
+        """Have the server begin a purchase or give it labels, and write the file to fill in next."""
         from optimizer.certify.files import refuse_taken, write_rows
 
-        refuse_taken(to)
+        refuse_taken(asked.to)
         notes: Sequence[str] = ()
-        if texts is not None:
-            standing, notes = self._begun(name, texts, candidates, progress)
+        if asked.texts is not None:
+            standing, notes = self._begun(name, asked.texts, asked, progress)
+        elif asked.labels is not None:
+            standing = self._client.give_labels(name, asked.labels)
         else:
-            standing = self._client.labels(name) if labels is None else self._client.give_labels(name, labels)
+            standing = self._client.labels(name)
         if standing.is_over:
-            return standing, notes, None
-        wanted = self._client.wanted_labels(name, batch=batch)
+            return Certified(standing, notes, None)
+        wanted = self._client.wanted_labels(name, batch=asked.batch)
         rows = [(row.id, row.content) for row in wanted.items]
-        return wanted.standing, notes, write_rows(rows, standing.columns, to, standing.study)
+        return Certified(wanted.standing, notes, write_rows(rows, standing.columns, asked.to, standing.study))
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace what is given of a study's tags and note."""
@@ -116,12 +108,16 @@ class RemoteStudies:
         return shlex.join(["optimize", "resume", slug, "--server", self._url])
 
     def _begun(
-        self, name: str, texts: Path, candidates: Sequence[int], progress: Callable[[str], None]
+        self, name: str, texts: Path, asked: Labelling, progress: Callable[[str], None]
     ) -> tuple[Standing, Sequence[str]]:
         """Begin a purchase. Raises `InputError` for what the server's worker refused of the texts."""
         try:
             return self._client.certify(
-                name, texts, candidates=candidates, listener=lambda event: progress(event.data["text"])
+                name,
+                texts,
+                candidates=asked.candidates,
+                double=asked.double,
+                listener=lambda event: progress(event.data["text"]),
             )
         except PurchaseFailedError as error:
             kind, _, said = str(error).partition(": ")

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rich.console import Console
 
 from api.http.models import StudyView
-from optimizer.certify.bought import Standing
+from optimizer.certify.bought import BATCH, Double, Standing
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.spec import StudySpec
 
 Format = Literal["safetensors", "onnx"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """What a call of `certify` is given: fresh texts or the labels of a filled-in file, and the next file to write.
+
+    `candidates` and `double` belong to the texts.
+    """
+
+    candidates: Sequence[int] = ()
+    texts: Path | None = None
+    double: Double | None = None
+    labels: Path | None = None
+    to: Path | None = None
+    batch: int = BATCH
+
+
+class Certified(NamedTuple):
+    """What a call of `certify` found: where the purchase stands, notes on the texts, and the file to fill in next."""
+
+    standing: Standing
+    notes: Sequence[str]
+    written: Path | None
 
 
 class Studies(Protocol):
@@ -50,18 +74,8 @@ class Studies(Protocol):
     def export(self, name: str, candidate: int, directory: Path, *, format: Format) -> Sequence[Path]:
         """Write a candidate to a new or empty directory; return its files."""
 
-    def certify(
-        self,
-        name: str,
-        candidates: Sequence[int],
-        *,
-        texts: Path | None,
-        labels: Path | None,
-        to: Path | None,
-        batch: int,
-        progress: Callable[[str], None],
-    ) -> tuple[Standing, Sequence[str], Path | None]:
-        """Begin a purchase of labels or take labels back; return its standing, notes, and the file to fill in next."""
+    def certify(self, name: str, asked: Labelling, *, progress: Callable[[str], None]) -> Certified:
+        """Begin a purchase of labels or take labels back, and write the file to fill in next."""
 
     def label(self, name: str, *, tags: Sequence[str] | None, note: str | None) -> StudyView:
         """Replace a study's tags or note; None keeps them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
 
-from api.client.buying import Begun
+from api.client.buying import Begun, FreshTexts
 from api.client.connection import AsyncConnection
 from api.client.events import LiveEvent
 from api.client.filters import FrontFilter
@@ -18,7 +18,7 @@ from api.http.models import JobView, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
 from api.http.routes.labels import WantedRows
-from optimizer.certify.bought import BATCH, Standing
+from optimizer.certify.bought import BATCH, Double, Standing
 from optimizer.member import FrontResult, Member, RunResult
 from optimizer.recommendation import Recommendation, Rule
 from optimizer.spec import StudySpec
@@ -147,14 +147,15 @@ class AsyncClient:
         texts: Path | str,
         *,
         candidates: Sequence[int] = (),
+        double: Double | None = None,
         listener: Callable[[LiveEvent], None] | None = None,
     ) -> Begun:
         """Buy labels for fresh texts: a file of this machine, or a path of the server's; wait until they can be asked.
 
-        `candidates` are verified members; by default those leaner than every certified one. Raises
-        `PurchaseFailedError`.
+        `candidates` are verified members; by default those leaner than every certified one. `double` says which
+        labels are asked twice, by default a tenth or as before. Raises `PurchaseFailedError`.
         """
-        return await self._run(self._service.certify(name, texts, candidates, listener))
+        return await self._run(self._service.certify(name, FreshTexts(texts, candidates, double), listener))
 
     async def labels(self, name: str) -> Standing:
         """Return where the labels bought for a study stand, and what they say of its members."""

@@ -15,7 +15,7 @@ from api.client.events import LiveEvent, followed
 from api.client.patience import Patience
 from api.client.plans import Pause, Plan, heard
 from api.http.models import JobView
-from optimizer.certify.bought import STAGE, Standing
+from optimizer.certify.bought import STAGE, Double, Standing
 from optimizer.errors import MachineError
 from studies.jobs import JobState
 
@@ -45,16 +45,29 @@ class Ear:
             self.listener(event)
 
 
-def bought(
-    name: str, texts: Path | str, candidates: Sequence[int], listener: Listener | None, patience: Patience
-) -> Plan[Begun]:
+class FreshTexts(NamedTuple):
+    """What labels are bought for: fresh texts, of this machine or at the server's path, and members, none: the leaner.
+
+    `double` says which labels are asked twice, None: as before, a tenth at first.
+    """
+
+    texts: Path | str
+    candidates: Sequence[int]
+    double: Double | None
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What is sent."""
+        return {"texts": _given(self.texts), "candidates": list(self.candidates), "double": self.double}
+
+
+def bought(name: str, fresh: FreshTexts, listener: Listener | None, patience: Patience) -> Plan[Begun]:
     """Begin a purchase, and wait until all models have answered. Raises `PurchaseFailedError`, `ApiError`."""
     ear = Ear()
     yield from heard(followed(name, patience, follow=False), ear)
     ear.listener = listener
-    body = {"texts": _given(texts), "candidates": list(candidates)}
     path = path_to("studies", name, "purchases")
-    job = parsed((yield from answered(Call(method="POST", path=path, body=body), patience)), JobView)
+    job = parsed((yield from answered(Call(method="POST", path=path, body=fresh.body), patience)), JobView)
     while job.state in (JobState.QUEUED, JobState.RUNNING):
         yield Pause(POLL_S)
         yield from heard(followed(name, patience, after=ear.after, follow=False), ear)

@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from api.client.answers import answered, parsed
-from api.client.buying import Begun, bought, given
+from api.client.buying import Begun, FreshTexts, bought, given
 from api.client.calls import IDEMPOTENCY_KEY, Call, path_to
 from api.client.errors import StudyCancelledError, StudyFailedError
 from api.client.events import LiveEvent, followed
@@ -146,11 +146,9 @@ class Service:
         """Export a candidate and fetch its files."""
         return exported(name, candidate, directory, format=format, patience=self._patience)
 
-    def certify(
-        self, name: str, texts: Path | str, candidates: Sequence[int], listener: Callable[[LiveEvent], None] | None
-    ) -> Plan[Begun]:
+    def certify(self, name: str, fresh: FreshTexts, listener: Callable[[LiveEvent], None] | None) -> Plan[Begun]:
         """Begin to buy labels."""
-        return bought(name, texts, candidates, listener, self._patience)
+        return bought(name, fresh, listener, self._patience)
 
     def labels(self, name: str) -> Plan[Standing]:
         """Read where the labels bought stand."""

@@ -32,11 +32,11 @@ def admit(spec: StudySpec, settings: Settings) -> StudySpec:
     return spec
 
 
-def admit_file(field: str, name: str, settings: Settings) -> Path:
+def admit_file(field: str, name: str, settings: Settings, *, remedy: str) -> Path:
     """Return the real path of a file or folder. Raises `ProblemError` 403 outside the roots, 422 where nothing is."""
-    place = _admit_path(field, name, settings)
+    place = _admit_path(field, name, settings, remedy=f"; {remedy}")
     if not place.exists():
-        raise ProblemError(422, f"{field}: there is no {name}", field=field)
+        raise ProblemError(422, f"{field}: the server has no {name}; {remedy}", field=field)
     return place
 
 
@@ -54,10 +54,10 @@ def _admit_place(field: str, name: str, settings: Settings) -> None:
         _admit_hub_id(field, name, settings)
 
 
-def _admit_path(field: str, name: str, settings: Settings) -> Path:
+def _admit_path(field: str, name: str, settings: Settings, *, remedy: str = "") -> Path:
     place = resolved(name)
     if place is None or not is_below(place, settings.roots):
-        raise ProblemError(403, f"{field}: {OUTSIDE}", field=field)
+        raise ProblemError(403, f"{field}: {OUTSIDE}{remedy}", field=field)
     return place
 
 

@@ -113,7 +113,15 @@ def certify(
         try:
             with in_plain_names(texts) if sent else nullcontext(), _threads_of_its_own():
                 watched = places.watched(listener) if places else listener
-                notes = begin(store, study, job.payload["candidates"], texts, cache_dir=cache_dir, listener=watched)
+                notes = begin(
+                    store,
+                    study,
+                    job.payload["candidates"],
+                    texts,
+                    double=job.payload.get("double"),  # absent in jobs that an earlier version has queued
+                    cache_dir=cache_dir,
+                    listener=watched,
+                )
         except (InputError, PurchaseError):
             remove_sent(job, artifacts)
             raise

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from objectives.guard import on_threads
-from optimizer.certify.bought import STAGE
-from optimizer.certify.choice import refuse_unbuyable, sequence_of
+from optimizer.certify.bought import STAGE, Double
+from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.certify.sequence import Plan
 from optimizer.given import NOTHING, Given
 from optimizer.handover.export import reload
@@ -39,24 +39,26 @@ def begin(
     chosen: Sequence[int],
     place: Path,
     *,
+    double: Double | None = None,
     cache_dir: Path,
     listener: Listener = ignore,
     given: Given = NOTHING,
 ) -> tuple[str, ...]:
     """Run the dense model and the members on the fresh texts of a file, and store the purchase; return the notes.
 
+    `double` says which labels are asked twice; a study's first purchase fixes it, a tenth unless it says otherwise.
     Nothing is stored before all models have answered. Raises `InputError` for members, a study or a file that labels
     cannot be bought for, `PurchaseError` where another process has begun one meanwhile.
     """
     spec = StudySpec.stored(study.spec)
     refuse_unbuyable(study, spec)
     purchases, candidates = store.purchases(study.id), store.candidates(study.id)
-    members = sequence_of(study, candidates, purchases, chosen)
+    members, rule = sequence_of(study, candidates, purchases, chosen), rule_of(purchases, double)
     with on_threads(spec.threads):
         workload = reload(study, cache_dir=cache_dir, given=given)
         fresh = workload.fresh(place, _known(purchases))
         order = _order(fresh)
-        tell = _told(listener, len(order), len(members) + 1)
+        tell = _told(listener, f"{len(order):,} {fresh.what}", len(members) + 1)
         tell(0, "the dense model")
         answers = [_answers(workload.model, workload, fresh)]
         for done, candidate in enumerate((candidates[number] for number in members), start=1):
@@ -71,6 +73,8 @@ def begin(
         classes=fresh.classes,
         columns=fresh.columns,
         file=str(place),
+        what=fresh.what,
+        rule=rule,
         seed=_seed(fresh),
     )
     texts = disputed(np.stack(answers)[:, order], [fresh.contents[place] for place in order], plan)
@@ -84,16 +88,16 @@ def begin(
     return fresh.notes
 
 
-def _told(listener: Listener, texts: int, total: int) -> Callable[[int, str], None]:
-    """Return a function that says which model answers the texts now, after `done` others."""
-    return lambda done, who: listener(Event(stage=STAGE, done=done, total=total, text=f"{who} answers {texts:,} texts"))
+def _told(listener: Listener, what: str, total: int) -> Callable[[int, str], None]:
+    """Return a function that says which model answers so many texts or images now, after `done` others."""
+    return lambda done, who: listener(Event(stage=STAGE, done=done, total=total, text=f"{who} answers {what}"))
 
 
 def disputed(answers: Answers, contents: Sequence[tuple[str, ...]], plan: Plan) -> list[Disputed]:
     """Return the texts on which a member disagrees, of `answers` `(1 + members, n)`, the dense model's first."""
     places = np.flatnonzero((answers[1:] != answers[0]).any(axis=0))
     closely = np.arange(len(places)) < plan.checked_closely
-    share = np.where(closely, plan.check_first, plan.check_share)
+    share = np.where(closely, *plan.shares)
     is_checked = np.random.default_rng(plan.seed).random(len(places)) < share
     return [
         Disputed(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.errors import alternatives
 from optimizer.member import Bought, View
 from studies.records import Study
 
+Double = Literal["tenth", "all"]  # which labels are asked twice
 BATCH = 100  # texts asked at once
 STAGE = "certify"  # of the events while models answer fresh texts
 UNKNOWN = "?"  # the label of a text that whoever labels cannot tell
@@ -32,6 +33,8 @@ class Standing(View):
     more: int | None
     open_rows: int
     unasked: int
+    what: str = "texts"  # or images
+    double: Double = "tenth"  # which labels are asked twice
 
     @property
     def is_over(self) -> bool:

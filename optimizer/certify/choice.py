@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimizer.certification import BUYABLE
-from optimizer.certify.sequence import members_of, waiting_members
+from optimizer.certify.bought import Double
+from optimizer.certify.sequence import AGREEMENT, BETTING, Plan, members_of, waiting_members
 from optimizer.errors import InputError, listed
 from optimizer.fronts import members_of as views_of
 from optimizer.member import Member
@@ -66,6 +67,19 @@ def sequence_of(
             "candidate", f"{study.slug!r} has no verified member that is leaner than its certified ones; name one"
         )
     return members
+
+
+def rule_of(purchases: Sequence[Purchase], double: Double | None) -> str:
+    """Return the rule of a new purchase: that of the first one. Raises `InputError` for a wish for another."""
+    if not purchases:
+        return AGREEMENT if double == "all" else BETTING
+    first = Plan.of(purchases[0])
+    if double not in (None, first.double):
+        whose = "all" if first.double == "all" else "a tenth"
+        raise InputError(
+            "double", f"of this study's labels {whose} are asked twice, which its first texts fixed; leave it out"
+        )
+    return first.rule
 
 
 def _ratio(member: Member, cost: str) -> float:

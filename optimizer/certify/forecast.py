@@ -8,9 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.statistics.bought import AGREED, EQUAL, GAINED, LOST, SAME, UNCHECKED, kind_of, log_wealth_after
+from objectives.statistics.bought import (
+    AGREED,
+    AGREED_TWICE,
+    DOUBLE_LOSS,
+    EQUAL,
+    GAINED,
+    KINDS,
+    LOST,
+    SAME,
+    UNCHECKED,
+    kind_of,
+    kind_twice,
+    log_wealth_after,
+)
 from optimizer.certify.sequence import disagreements_of, disputed_by, first_plan
-from studies.purchases import SKIPPED, Purchase
+from studies.purchases import SKIPPED, Answer, Purchase
 from studies.records import Verification
 
 FURTHEST = 50  # times the texts there are: no forecast reaches beyond
@@ -25,24 +38,38 @@ def labels_needed(purchases: Sequence[Purchase], member: int, verification: Veri
     seen = disagreements_of(member, purchases)
     plan = first_plan(member, purchases)
     share = len(seen.places) / seen.n
-    given = [text.answer.label not in (None, SKIPPED) for text in disputed_by(member, purchases)]
+    given = [_is_labelled(text.answer, twice=seen.all_twice) for text in disputed_by(member, purchases)]
     done = given.index(False) if False in given else len(given)  # up to the first text without a label
-    falls = {kind: float((seen.outcomes[given] == kind).sum()) for kind in (LOST, GAINED, EQUAL)}
+    falls = {kind: float((seen.counted[given] == kind).sum()) for kind in (LOST, GAINED, EQUAL, DOUBLE_LOSS)}
     if verification is not None:
         falls[LOST] += verification.lost or 0
         falls[GAINED] += verification.gained or 0
     more = np.geomspace(1, FURTHEST * seen.n, STEPS)
-    counts = seen.counts[done] + more[:, None] * _expected(share, falls, plan.check_share)
+    expected = _expected_twice(share, falls) if seen.all_twice else _expected(share, falls, plan.check_share)
+    counts = seen.counts[done] + more[:, None] * expected
     reached = np.flatnonzero(log_wealth_after(counts, plan.epsilon) >= -math.log(plan.alpha))
-    return math.ceil(more[reached[0]] * share) if len(reached) else None
+    return math.ceil(more[reached[0]] * share) * (1 + seen.all_twice) if len(reached) else None
+
+
+def _is_labelled(answer: Answer, *, twice: bool) -> bool:
+    return not {answer.label, answer.again if twice else answer.label} & {None, SKIPPED}
 
 
 def _expected(share: float, falls: dict[int, float], checked: float) -> NDArray[np.float64]:
-    """Return how many texts of each kind one more text is expected to be: `(10,)`."""
-    kinds = np.zeros(10)
+    """Return how many texts of each kind one more text is expected to be: `(KINDS,)`."""
+    kinds = np.zeros(KINDS)
     kinds[AGREED] = 1 - share
     for kind, count in falls.items():
         part = share * count / max(sum(falls.values()), 1)
         kinds[kind_of(kind, UNCHECKED)] += part * (1 - checked)
         kinds[kind_of(kind, SAME)] += part * checked
+    return kinds
+
+
+def _expected_twice(share: float, falls: dict[int, float]) -> NDArray[np.float64]:
+    """Return the same where all texts are labelled twice."""
+    kinds = np.zeros(KINDS)
+    kinds[AGREED_TWICE] = 1 - share
+    for kind, count in falls.items():
+        kinds[kind_twice(kind)] = share * count / max(sum(falls.values()), 1)
     return kinds

@@ -14,11 +14,13 @@ import numpy as np
 
 from objectives.statistics import Disagreements, bought_upper, certifies
 from objectives.statistics.bought import DIFFERENT, EQUAL, GAINED, LOST, SAME, UNCHECKED
+from optimizer.certify.bought import Double
 from optimizer.member import Bought
 from studies.purchases import SKIPPED, Answer, Disputed, Purchase
 
 CHECKED_CLOSELY, CHECK_FIRST = 150, 0.3  # few checks leave the labels' errors open: a third of them at first
 CHECK_SHARE = 0.1
+BETTING, AGREEMENT = "betting", "agreement"  # rules; by the second all labels are asked twice, and what both say counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ class Plan:
     """What is fixed and stored before the first label is asked.
 
     `members` are candidate numbers in the order of trying; `texts` counts all, with and without a disagreement.
-    `check_first` of the first `checked_closely` disagreements and `check_share` of the others are asked twice.
+    `check_first` of the first `checked_closely` disagreements and `check_share` of the others are asked twice; all by
+    the rule of agreement.
     """
 
     epsilon: float
@@ -36,7 +39,8 @@ class Plan:
     classes: tuple[str, ...]
     columns: tuple[str, ...]
     file: str
-    rule: str = "betting"
+    what: str = "texts"  # or images
+    rule: str = BETTING
     seed: int = 0
     checked_closely: int = CHECKED_CLOSELY
     check_first: float = CHECK_FIRST
@@ -47,6 +51,16 @@ class Plan:
         """Return the plan of a stored purchase."""
         plan: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in purchase.plan.items()}
         return cls(**plan)
+
+    @property
+    def double(self) -> Double:
+        """Which labels are asked twice."""
+        return "all" if self.rule == AGREEMENT else "tenth"
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The shares of the first disagreements and of the others that are asked twice."""
+        return (1.0, 1.0) if self.rule == AGREEMENT else (self.check_first, self.check_share)
 
     def disagreement(self, text: Disputed, member: int) -> bool:
         """Whether a member answers a text otherwise than the dense model."""
@@ -81,6 +95,7 @@ def follow(purchases: Sequence[Purchase]) -> list[Bought]:
                 epsilon=plan.epsilon,
                 alpha=plan.alpha,
                 texts=seen.n,
+                what=plan.what,
                 disagreements=len(answers),
                 labels=sum(_is_given(answer.label) for answer in answers),
                 checks=int((checked != UNCHECKED).sum()),
@@ -112,7 +127,7 @@ def disagreements_of(member: int, purchases: Sequence[Purchase]) -> Disagreement
     places: list[int] = []
     outcomes: list[int] = []
     checks: list[int] = []
-    n = 0
+    n, all_twice = 0, first_plan(member, purchases).rule == AGREEMENT  # one rule for all purchases of a study
     for purchase in purchases:
         plan = Plan.of(purchase)
         if member not in plan.members:
@@ -120,9 +135,10 @@ def disagreements_of(member: int, purchases: Sequence[Purchase]) -> Disagreement
         for text in disputed_by(member, [purchase]):
             places.append(n + text.place)
             outcomes.append(_outcome(text, text.answers[plan.members.index(member)]))
-            checks.append(_check(text.answer) if text.is_checked else UNCHECKED)
+            checks.append(_check(text.answer, all_twice=all_twice) if text.is_checked else UNCHECKED)
         n += plan.texts
-    return Disagreements(n, *(np.array(each, dtype=np.int64) for each in (places, outcomes, checks)))
+    at, found, twice = (np.array(each, dtype=np.int64) for each in (places, outcomes, checks))
+    return Disagreements(n, at, found, twice, all_twice)
 
 
 def _holds(member: int, purchases: Sequence[Purchase]) -> bool:
@@ -137,8 +153,10 @@ def _outcome(text: Disputed, answer: int) -> int:
     return GAINED if label == answer else EQUAL
 
 
-def _check(answer: Answer) -> int:
-    return SAME if _is_given(answer.label) and answer.label == answer.again else DIFFERENT
+def _check(answer: Answer, *, all_twice: bool) -> int:
+    """Return whether two labels agree; that neither can tell is agreed where all texts have two, and then is a loss."""
+    is_known = answer.label is not None if all_twice else _is_given(answer.label)
+    return SAME if is_known and answer.label == answer.again else DIFFERENT
 
 
 def _is_given(label: int | None) -> bool:

@@ -32,6 +32,8 @@ def _standing(purchases: Sequence[Purchase], study: Study, candidates: Sequence[
         waiting=waiting,
         more=None if waiting is None else labels_needed(purchases, waiting, verifications[waiting]),
         open_rows=len(open_rows(purchases)),
+        what=plan.what,
+        double=plan.double,
         unasked=0 if waiting is None else sum(text.batch is None for text in disputed_by(waiting, purchases)),
     )
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """Examples `(n,)` without labels. `contents` are what a person is shown; `columns` name its parts.
+    """Examples `(n,)` without labels, in words `what`. `contents` are what a person is shown; `columns` name its parts.
 
     `classes` are names by the model's own numbers; notes count what was set aside.
     """
@@ -27,6 +27,7 @@ class Fresh:
     examples: AnyExamples
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    what: str = "texts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,6 +294,7 @@ def test_labels_are_bought_where_members_disagree_and_certify_them(
         (["7"], "members are chosen when texts are given"),
         (["--texts", "a.xlsx", "7"], "7 "),
         (["--texts", "a.csv", "--labels", "b.csv"], "belong to texts that were given before"),
+        (["--double", "all"], "is chosen when texts are given"),
     ):
         wrong = cli("certify", "first", *refused)
         assert (wrong.returncode, said in wrong.stderr) == (2, True), wrong.stderr

@@ -161,7 +161,7 @@ def test_labels_are_bought_at_a_server_with_a_file_of_this_machine(
     truth[["sentence"]].to_json(tmp_path / "fresh.jsonl", orient="records", lines=True)
     first = tmp_path / "first.csv"
     assert "no labels are bought for 'first' yet" in served.remote("certify", "first").stderr
-    begin = ["certify", "first", "--texts", f"{tmp_path}/fresh.jsonl"]
+    begin = ["certify", "first", "--texts", f"{tmp_path}/fresh.jsonl", "--double", "all"]
     begun = served.remote(*begin, "--batch", "10", "--to", str(first))
     assert begun.returncode == 0, begun.stderr
     assert "the dense model answers" in begun.stderr
@@ -171,6 +171,7 @@ def test_labels_are_bought_at_a_server_with_a_file_of_this_machine(
     assert "--texts: no fresh texts are left" in again.stderr
     assert "exists and may hold labels" in served.remote("certify", "first", "--to", str(first)).stderr
     rows = pd.read_csv(first)
+    assert rows.sentence.value_counts().eq(2).all()
     rows["label"] = rows.sentence.map(dict(zip(truth.sentence, truth.label, strict=True)))
     rows.assign(sentence="another").to_csv(tmp_path / "changed.csv", index=False)
     changed = served.remote("certify", "first", "--labels", f"{tmp_path}/changed.csv")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,8 @@ from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from api.sent import SentFile, in_plain_names
 from optimizer.bounds import AsWritten, AtMost, Place
-from optimizer.certify.choice import refuse_unbuyable, sequence_of
+from optimizer.certify.bought import Double
+from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.files import read_file
@@ -29,6 +30,7 @@ from studies.records import Study, StudyState
 
 router = APIRouter(prefix="/v1/studies/{name}/purchases", tags=["labels"])
 MOST = 100  # members
+REMEDY = "a folder of images must be on the server and is named by its path there; a table can be sent"
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -41,6 +43,10 @@ class PurchaseRequest(BaseModel):
     candidates: Annotated[tuple[Annotated[int, Field(ge=0, le=2**31), AsWritten()], ...], AtMost(MOST)] = Field(
         (), description="verified members to certify; none: those that are leaner than every certified one"
     )
+    double: Double | None = Field(
+        None,
+        description="which labels are asked twice; a study's first texts fix it. null: as before, at first a tenth",
+    )
 
 
 @router.post("", status_code=202, responses=responses(400, 401, 403, 404, 409, 413, 415, 422, 429))
@@ -48,9 +54,9 @@ def begin(name: str, request: PurchaseRequest, state: Shared, caller: Writer, re
     """Buy labels: a worker has the dense model and the members answer the texts; what is wanted then is at `labels`."""
     study = study_for(state, caller, name, changes=True)
     _refuse_busy(state, study)
-    _refuse_unbuyable(state, study, request.candidates)
+    _refuse_unbuyable(state, study, request)
     with _placed(request.texts, state) as place:
-        payload = {**place, "candidates": request.candidates}
+        payload = {**place, "candidates": request.candidates, "double": request.double}
         job = state.service.jobs.enqueue(study.id, JobKind.CERTIFY, payload, owner=caller.key)
     response.headers["Location"] = f"/v1/studies/{study.slug}/purchases/{job.id}"
     return JobView.of(job)
@@ -77,14 +83,15 @@ def _refuse_busy(state: State, study: Study) -> None:
             raise ProblemError(409, f"purchase {job.id} of {study.slug!r} is {job.state}; wait for it")
 
 
-def _refuse_unbuyable(state: State, study: Study, chosen: Sequence[int]) -> None:
+def _refuse_unbuyable(state: State, study: Study, request: PurchaseRequest) -> None:
     candidates, purchases = state.records.candidates(study), state.service.store.purchases(study.id)
-    for number in chosen:
+    for number in request.candidates:
         if number >= len(candidates):
             raise ProblemError(404, f"study {study.slug!r} has no candidate {number}", field="candidates")
     try:
         refuse_unbuyable(study, StudySpec.stored(study.spec))
-        sequence_of(study, candidates, purchases, chosen)
+        sequence_of(study, candidates, purchases, request.candidates)
+        rule_of(purchases, request.double)
     except InputError as error:
         raise ProblemError(409, str(error), field=error.field) from error
 
@@ -93,7 +100,7 @@ def _refuse_unbuyable(state: State, study: Study, chosen: Sequence[int]) -> None
 def _placed(texts: str | SentFile, state: State) -> Iterator[dict[str, str]]:
     """Yield where a worker finds the texts. Those that were sent are removed again if anything fails."""
     if isinstance(texts, str):
-        yield {"texts": str(admit_file("texts", texts, state.settings))}
+        yield {"texts": str(admit_file("texts", texts, state.settings, remedy=REMEDY))}
         return
     folder = state.settings.artifacts / f"{SENT}{uuid4().hex}"
     folder.mkdir(parents=True)

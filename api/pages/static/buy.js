@@ -35,7 +35,7 @@ form.addEventListener("submit", (event) => {
   guarded(async () => {
     const [file] = document.getElementById("file").files;
     const texts = file ? await sent(file) : document.getElementById("path").value.trim();
-    await ask(`/v1/studies/${form.dataset.study}/purchases`, { method: "POST", body: { texts } });
+    await ask(`/v1/studies/${form.dataset.study}/purchases`, { method: "POST", body: { texts, double: document.getElementById("twice")?.checked ? "all" : null } });
     await refresh();
     await follow();
   });

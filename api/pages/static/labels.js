@@ -19,7 +19,7 @@ function show() {
 
 function progress() {
   if (standing.waiting === null) return "All members are certified. No more labels are needed.";
-  if (!rows.length) return `#${standing.waiting} has no text left to label; more texts continue the sequence.`;
+  if (!rows.length) return `#${standing.waiting} has no ${standing.what.slice(0, -1)} left to label; more ${standing.what} continue the sequence.`;
   const more = standing.more === null ? "more labels than can be foreseen" : `about ${standing.more} more labels`;
   return `${given.length} of ${rows.length} in this batch; #${standing.waiting} needs ${more}.`;
 }

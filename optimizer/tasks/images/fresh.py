@@ -41,6 +41,7 @@ def fresh_images(place: Path, data: ImageData, known: Collection[bytes], prepare
         examples=image_examples("fresh", images.pixels[picked], images.labels.numpy()[picked]),
         classes=data.names or tuple(map(str, range(data.classes))),
         notes=(*remarks, *chosen.notes),
+        what="images",
     )
 
 

@@ -44,7 +44,8 @@ def test_what_no_purchase_can_begin_with_is_refused_and_leaves_nothing(done: tup
     good = truth[["sentence"]].to_csv(index=False).encode()
     for texts, status, said in (
         ("/etc/passwd", 403, "texts: local paths must lie below a directory that the operator allows"),
-        (f"{place.assets}/none.csv", 422, "texts: there is no "),
+        ("/home/me/images", 403, "(--allow-path); a folder of images must be on the server"),
+        (f"{place.assets}/none", 422, "none; a folder of images must be on the server and is named by its path there"),
         (sent("fresh.xlsx", good), 422, "name"),
         (sent("../fresh.csv", good), 422, "name"),
         (sent("fresh.csv", NOT_UTF8), 422, "texts: fresh.csv, line 2: byte 0xff is not UTF-8"),

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from objectives.statistics.bought import (
     DIFFERENT,
@@ -23,9 +24,11 @@ EPSILON = 0.2
 KINDS = [(outcome, check) for outcome in (LOST, EQUAL, GAINED) for check in (UNCHECKED, SAME, DIFFERENT)]
 
 
-def disagreements(n: int, kinds: list[tuple[int, int]], places: list[int] | None = None) -> Disagreements:
+def disagreements(
+    n: int, kinds: list[tuple[int, int]], places: list[int] | None = None, *, all_twice: bool = False
+) -> Disagreements:
     outcomes, checks = (np.array([kind[i] for kind in kinds], dtype=np.int64) for i in (0, 1))
-    return Disagreements(n, np.array(places or range(len(kinds)), dtype=np.int64), outcomes, checks)
+    return Disagreements(n, np.array(places or range(len(kinds)), dtype=np.int64), outcomes, checks, all_twice)
 
 
 def world(lost: float, gained: float, *, checked: float, differ: float) -> dict[tuple[int, int], float]:
@@ -50,12 +53,37 @@ def test_the_wealth_is_fair_at_a_drop_of_epsilon_in_every_small_world() -> None:
             assert chances @ (wealth.max(axis=1) >= level) <= 1 / level
 
 
-def test_a_missing_label_never_raises_the_wealth_of_any_text() -> None:
+MISTAKES = ((0.25, 0.05, 0.5, 0.0), (0.2, 0.0, 0.2, 0.0), (0.6, 0.4, 0.05, 0.3), (0.5, 0.3, 0.5, 0.5))
+
+
+@pytest.mark.parametrize(("lost", "gained", "wrong_lost", "wrong_gained"), MISTAKES)
+def test_two_labels_of_every_text_are_fair_whatever_texts_the_mistakes_are_on(
+    lost: float, gained: float, wrong_lost: float, wrong_gained: float
+) -> None:
+    assert lost - gained == pytest.approx(EPSILON)
+    each = {(EQUAL, SAME): 1 - lost - gained, (LOST, SAME): 0.0, (GAINED, SAME): 0.0, (LOST, DIFFERENT): 0.0}
+    for chance, wrong, kinds in ((lost, wrong_lost, (LOST, GAINED)), (gained, wrong_gained, (GAINED, LOST))):
+        each[kinds[0], SAME] += chance * (1 - wrong) ** 2
+        each[kinds[1], SAME] += chance * wrong**2
+        each[LOST, DIFFERENT] += chance * 2 * wrong * (1 - wrong)
+    sequences = list(product(each, repeat=4))
+    wealth = np.exp([log_wealth(disagreements(4, list(kinds), all_twice=True), EPSILON) for kinds in sequences])
+    chances = np.array([math.prod(each[kind] for kind in kinds) for kinds in sequences])
+    assert chances @ wealth[:, -1] <= 1 + 1e-12
+    assert chances @ (wealth.max(axis=1) >= 1.2) <= 1 / 1.2
+
+
+@pytest.mark.parametrize("all_twice", [False, True])
+def test_a_missing_label_never_raises_the_wealth_of_any_text(*, all_twice: bool) -> None:
     rng = np.random.default_rng(0)
+
+    def wealth(kinds: list[tuple[int, int]]) -> NDArray[np.float64]:
+        return log_wealth(disagreements(30, kinds, all_twice=all_twice), EPSILON)
+
     for _ in range(20):
         kinds = [KINDS[i] for i in rng.integers(len(KINDS), size=30)]
         missing = [(LOST, check and DIFFERENT) if rng.random() < 0.3 else (outcome, check) for outcome, check in kinds]
-        assert np.all(log_wealth(disagreements(30, missing), EPSILON) <= log_wealth(disagreements(30, kinds), EPSILON))
+        assert np.all(wealth(missing) <= wealth(kinds))
 
 
 def test_texts_on_which_models_agree_count_without_a_label() -> None:
@@ -73,6 +101,7 @@ def test_the_bound_is_where_the_certificate_begins_and_tells_nothing_without_tex
     assert bought_upper(disagreements(0, []), 0.01) == 1.0
     gains = disagreements(400, [(GAINED, SAME), (GAINED, UNCHECKED)] * 200)  # no stake loses more than there is
     assert -1 < bought_upper(gains, 0.01) < -0.8
+    assert -1 < bought_upper(disagreements(400, [(GAINED, SAME)] * 400, all_twice=True), 0.01) < -0.8
 
 
 def test_labels_that_are_never_checked_or_differ_as_coins_do_certify_no_loss() -> None:

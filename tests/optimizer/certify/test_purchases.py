@@ -15,8 +15,8 @@ from stored_studies import put_study
 
 from optimizer.certify.ask import rows_of
 from optimizer.certify.begin import disputed
-from optimizer.certify.bought import Standing, bought_of
-from optimizer.certify.choice import refuse_unbuyable, sequence_of
+from optimizer.certify.bought import Double, Standing, bought_of
+from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.certify.files import read_labels, take_back, write_next
 from optimizer.certify.sequence import Plan, follow
 from optimizer.certify.standing import give_labels, settle, standing_of, wanted_rows
@@ -56,9 +56,23 @@ def study(store: StudyStore) -> Study:
     return put_study(store, "first", candidates=[(0.0, 0.5), (0.0, 0.4), (0.0, 0.3)], epsilon=0.02)
 
 
-def buy(store: StudyStore, study: Study, answers: dict[int, np.ndarray], *, dense: np.ndarray = DENSE) -> None:
+def buy(
+    store: StudyStore,
+    study: Study,
+    answers: dict[int, np.ndarray],
+    *,
+    dense: np.ndarray = DENSE,
+    double: Double | None = None,
+) -> None:
     plan = Plan(
-        epsilon=0.02, alpha=0.01, members=tuple(answers), texts=TEXTS, classes=CLASSES, columns=("sentence",), file="f"
+        epsilon=0.02,
+        alpha=0.01,
+        members=tuple(answers),
+        texts=TEXTS,
+        classes=CLASSES,
+        columns=("sentence",),
+        file="f",
+        rule=rule_of(store.purchases(study.id), double),
     )
     texts = disputed(np.stack([dense, *answers.values()]), [(f"text, {i}",) for i in range(TEXTS)], plan)
     number = len(store.purchases(study.id)) + 1
@@ -212,6 +226,30 @@ def test_labels_that_another_process_gives_meanwhile_or_left_behind_when_killed_
     give_labels(store, study, mine)  # sent twice
     assert settle(store, study) == standing_of(store, study)
     assert bought_of(store.study("first"))[0].labels == 15
+
+
+def test_where_all_texts_are_asked_twice_what_both_labels_say_counts_and_a_difference_is_two_losses(
+    store: StudyStore, study: Study
+) -> None:
+    buy(store, study, {0: ALIKE}, double="all")
+    before = standing_of(store, study)
+    rows = wanted_rows(store, study, batch=10_000)
+    firsts, seconds = ([row for row in rows if row.is_second is second] for second in (False, True))
+    assert len(firsts) == len(seconds) == 150
+    right = {row.text.place: int(TRUTH[row.text.place]) for row in firsts}
+    doubtful = [place for place in right if DENSE[place] == right[place]][:30]  # of lost texts alone
+    first = right | {place: int(ALIKE[place]) for place in doubtful}
+    one = give_labels(store, study, {1: {place: Answer(label) for place, label in first.items()}}).members[0]
+    assert one.upper == before.members[0].upper  # one label alone says nothing
+    both = give_labels(store, study, {1: {place: Answer(again=label) for place, label in right.items()}})
+    assert (both.members[0].checks, both.members[0].differing) == (150, 30)
+    assert both.members[0].upper > (75 - 75 + 30) / TEXTS
+    assert not both.members[0].certified
+    with pytest.raises(InputError, match="double: of this study's labels all are asked twice"):
+        rule_of(store.purchases(study.id), "tenth")
+    sound = put_study(store, "sound", candidates=[(0.0, 0.5)], epsilon=0.02)
+    buy(store, sound, {0: ALIKE}, double="all")
+    assert label_all(store, sound).members[0].certified
 
 
 def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: StudyStore, study: Study) -> None:

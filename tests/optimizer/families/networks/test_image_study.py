@@ -17,6 +17,7 @@ from torch import nn
 from optimizer import load_pruned
 from optimizer.certify.begin import begin
 from optimizer.certify.files import read_labels, write_next
+from optimizer.certify.standing import settle
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.given import Given
@@ -184,6 +185,7 @@ def test_labels_are_bought_for_fresh_images_on_which_networks_disagree(finished:
     path = write_next(store, study, tmp_path / "labels.csv", batch=200)
     rows = pd.read_csv(path)
     (purchase,) = store.purchases(study.id)
+    assert settle(store, study).members[0].in_words == "0 bought labels of 200 images"
     assert (purchase.plan["texts"], purchase.plan["classes"]) == (200, [str(digit) for digit in range(10)])
     truth = labels[[int(Path(name).stem) for name in rows.image]]
     dense = {text.content[0]: text.dense for text in purchase.texts}
