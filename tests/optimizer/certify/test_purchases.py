@@ -81,15 +81,13 @@ def buy(
 
 def label_all(store: StudyStore, study: Study, *, batch: int = 10_000, most: int = 99) -> Standing:
     for _ in range(most):
-        rows = wanted_rows(store, study, batch=batch)
-        for row in rows:
+        answers: dict[int, dict[int, Answer]] = {}
+        for row in wanted_rows(store, study, batch=batch):
+            given = answers.setdefault(int(row.id.partition("-")[0]), {})
+            which = "again" if row.is_second else "label"
             label = int(TRUTH[row.text.place])
-            number = int(row.id.partition("-")[0])
-            answer = Answer(again=label) if row.is_second else Answer(label)
-            found = give_labels(store, study, {number: {row.text.place: answer}}) if row is rows[-1] else None
-            if found is None:
-                store.give_labels(study.id, number, {row.text.place: answer})
-        if not rows or standing_of(store, study).is_over:
+            given[row.text.place] = given.get(row.text.place, Answer())._replace(**{which: label})
+        if not answers or give_labels(store, study, answers).is_over:
             break
     return standing_of(store, study)
 
