@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from digit_networks import ResidualCnn
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prunable_models import bank_of, batches, logits, possible
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ from search_spaces.transforms.units.transform import Units
 SIDES = st.integers(2, 12)
 
 
+@settings(max_examples=15)
 @given(rows=SIDES, columns=SIDES, seed=st.integers(0, 999))
 def test_a_split_loses_what_the_singular_values_say_which_is_no_more_than_a_plain_one(
     rows: int, columns: int, seed: int
@@ -48,6 +49,7 @@ def test_a_split_loses_what_the_singular_values_say_which_is_no_more_than_a_plai
             assert lost <= lost_plainly + 1e-2
 
 
+@settings(max_examples=15)
 @given(rows=SIDES, columns=SIDES, seed=st.integers(0, 999))
 def test_a_plain_split_is_the_truncated_decomposition_of_the_weights(rows: int, columns: int, seed: int) -> None:
     weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
