@@ -47,7 +47,7 @@ def planned(epochs: float) -> str:
     return (
         f"distillation trains up to {STUDENTS} lean configs for {total:.3g} epochs in all: {first:.3g} of an epoch "
         f"each at {len(RATES)} learning rates, then {second:.3g} each, then {last:.3g} each for the "
-        f"{learning(STUDENTS)[-1]} that lead at their cost. That is {epochs:g} epochs for each member"
+        f"{learning(STUDENTS)[-1]} that lead at their cost. Epochs of each member: at most {epochs:g}"
     )
 
 
