@@ -84,14 +84,27 @@ def with_shortlist(
 def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:
     """Return the members of a shortlist that no other clearly beats, most costly first.
 
-    Where members were recovered by training, they alone are listed: a lean unrecovered one would end their sequence.
     A member is beaten by one of at most its cost whose predicted drop is smaller by more than two standard errors.
     Without that margin a lucky lean member would push out the safe ones that a sequence has to begin with.
+
+    Where members were recovered by training, they alone are listed, behind the safest of the more costly ones that were
+    not. A lean unrecovered one would end their sequence; without a safe first step a study often certifies nothing.
     """
-    tried = [c for c in shortlist if c.proposal.origin is Origin.RECOVER] or shortlist
+    recovered = [c for c in shortlist if c.proposal.origin is Origin.RECOVER]
+    tried = recovered or shortlist
     points = [(cost_of(candidate), _predicted(candidate), _error(candidate)) for candidate in tried]
     listed = [c for c, point in zip(tried, points, strict=True) if not any(_beats(p, point) for p in points)]
-    return sorted(listed, key=lambda c: (-cost_of(c), c.number))
+    first = _first_step(shortlist, recovered, cost_of) if recovered else []
+    return [*first, *sorted(listed, key=lambda c: (-cost_of(c), c.number))]
+
+
+def _first_step(
+    shortlist: Sequence[Candidate], recovered: Sequence[Candidate], cost_of: Callable[[Candidate], float]
+) -> list[Candidate]:
+    """Return the one, of those that cost more than all recovered, whose drop is smallest with two standard errors."""
+    above = max(map(cost_of, recovered))
+    costly = [c for c in shortlist if c.proposal.origin is not Origin.RECOVER and cost_of(c) > above]
+    return sorted(costly, key=lambda c: (_predicted(c) + MARGIN * _error(c), c.number))[:1]
 
 
 _Point = tuple[float, float, float]  # cost, predicted drop, its standard error

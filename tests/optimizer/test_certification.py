@@ -48,6 +48,16 @@ def test_a_member_is_beaten_beyond_two_standard_errors_alone() -> None:
     assert [c.number for c in in_sequence([lucky, safe, worse], cost_of)] == [2, 0]
 
 
+def test_trained_members_are_listed_behind_the_safest_costlier_one_alone() -> None:
+    def trained(number: int, drop: float) -> Candidate:
+        candidate = found(number, drop)
+        return replace(candidate, proposal=replace(candidate.proposal, origin=Origin.RECOVER))
+
+    students = [trained(0, 0.004), trained(1, 0.003)]
+    assert [c.number for c in in_sequence([*students, found(2, 0.002), found(3, 0.001)], cost_of)] == [3, 1, 0]
+    assert [c.number for c in in_sequence([*students, found(4, 0.001)], cost_of)] == [1, 0]
+
+
 def test_a_study_keeps_a_part_of_its_error_for_bought_labels_unless_it_is_older(tmp_path: Path) -> None:
     spec = {"model": "phrases-mini", "task": "phrases", "epsilon": 0.01}
     new, old = StudySpec.model_validate(spec), StudySpec.stored(spec)
