@@ -54,12 +54,6 @@ SLOWEST = (  # files start in this order, so that no worker is left alone with a
 )
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than there are cores: a test that waits for a process leaves its core idle."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the files that take longest run first."""
     root = Path(__file__).parent
