@@ -38,7 +38,7 @@ def test_a_study_ends_with_models_that_are_loaded_as_they_were(architecture: str
         task="colours",
         data=str(tmp_path / "data"),
         epsilon=0.3,
-        trials=6,
+        trials=3,
         objectives=("flops", "latency") if architecture in CALLED_OTHERWISE else ("flops",),
         batch_sizes=(1,),
         measure_seconds=0.02,

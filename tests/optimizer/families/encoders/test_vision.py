@@ -55,7 +55,7 @@ def spec_of(model: Path | str, **changes: object) -> StudySpec:
         "model": str(model),
         "task": "digits",
         "epsilon": 0.3,
-        "trials": 4,
+        "trials": 3,
         "allow_untrained": True,
         "calibration_examples": 32,
         "search_examples": 60,
