@@ -57,7 +57,7 @@ def train(
 def study(root: Path, name: str = "small", **spec: Any) -> tuple[StudyStore, RunResult]:
     """Run a short study of `root`/model on `root`/data."""
     places = {"model": str(root / "model"), "data": str(root / "data"), "task": "mine"}
-    short = {"trials": 6, "batch_sizes": (1,), "measure_seconds": 0.05, "calibration_examples": 64}
+    short = {"trials": 4, "batch_sizes": (1,), "measure_seconds": 0.05, "calibration_examples": 64}
     store = open_store(f"sqlite:///{root}/s.sqlite")
     asked = StudySpec.model_validate({**places, **short, **spec})
     return store, optimize(asked, store=store, cache_dir=root / "cache", study=name)
