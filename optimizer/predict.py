@@ -24,7 +24,6 @@ TOKENS = 512  # of a batch on a CPU: enough for full speed, and few enough to pa
 EXAMPLES = 32  # of a batch on a CPU, on average
 ON_GPU = 256  # examples of a batch
 SHARED = 8  # machines have 1, 2, 4 or 8 threads: so many batches, or a multiple, keep them equally busy
-
 BETWEEN_TRIMS = 32  # batches
 
 

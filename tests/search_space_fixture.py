@@ -11,7 +11,7 @@ from search_spaces.groups import Group, GroupKind
 from studies.records import Candidate, CandidateState, Outcome, Proposal
 
 
-def groups(layers: int = 3) -> tuple[Group, ...]:
+def groups(layers: int = 3, *, neurons: int = 96, step: int = 8) -> tuple[Group, ...]:
     return tuple(
         Group(
             name=f"layer.{layer}.{kind}",
@@ -19,12 +19,12 @@ def groups(layers: int = 3) -> tuple[Group, ...]:
             layer=layer,
             units=units,
             unit_size=1,
-            levels=tuple(range(0, units + 1, step)),
+            levels=tuple(range(0, units + 1, each)),
             producers=(),
             consumers=(),
         )
         for layer in range(layers)
-        for kind, units, step in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, 96, 8))
+        for kind, units, each in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, neurons, step))
     )
 
 

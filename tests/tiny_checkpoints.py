@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,14 @@ from transformers import PreTrainedTokenizerFast
 WORDS = [f"w{i}" for i in range(40)]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 LABELS = ("red", "green", "blue")
+DISTILLED: Mapping[str, Any] = {  # fields of a short study of such data whose lean configs are trained
+    "task": "colours",
+    "batch_sizes": (1,),
+    "measure_seconds": 0.02,
+    "calibration_examples": 64,
+    "threads": 1,
+    "recover": "distill",
+}
 
 
 def tokenizer(*, gives_types: bool = False) -> PreTrainedTokenizerFast:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from search_space_fixture import candidate, harm, space
 from stored_studies import put_study
-from tiny_checkpoints import save_data, save_tiny
+from tiny_checkpoints import DISTILLED, save_data, save_tiny
 
 from objectives.metrics import METRICS
 from objectives.racing import Race
@@ -41,17 +41,7 @@ from studies.store import StudyStore
 
 LIMIT = 0.6
 LEAST = {"model": "phrases-mini", "task": "phrases"}
-FIELDS: Mapping[str, Any] = {
-    "task": "colours",
-    "limits": {"flops_ratio": LIMIT},
-    "trials": 6,
-    "batch_sizes": (1,),
-    "measure_seconds": 0.02,
-    "calibration_examples": 64,
-    "threads": 1,
-    "recover": "distill",
-    "recover_epochs": 1,
-}
+FIELDS = {**DISTILLED, "limits": {"flops_ratio": LIMIT}, "trials": 6, "recover_epochs": 1}
 
 
 @pytest.fixture(scope="module")

@@ -7,38 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from search_space_fixture import groups
 from tiny_encoders import tiny
 
 from search_spaces.allocation import Allocation, Table
 from search_spaces.config import Form
 from search_spaces.distributions import Classic, TemperedSpace, by_kind, classic, with_mean
-from search_spaces.groups import Group, GroupKind, check_config
+from search_spaces.groups import GroupKind, check_config
 from search_spaces.layouts.named import named_layout
 from search_spaces.moves import REACH, moves
 
 POINTS = st.tuples(*[st.floats(0, 1)] * 4)
 
 
-def encoder(layers: int) -> tuple[Group, ...]:
-    found = []
-    for layer in range(layers):
-        for kind, units, step in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, 1536, 64)):
-            found.append(
-                Group(
-                    name=f"layer.{layer}.{kind}",
-                    kind=kind,
-                    layer=layer,
-                    units=units,
-                    unit_size=1,
-                    levels=tuple(range(0, units + 1, step)),
-                    producers=(),
-                    consumers=(),
-                )
-            )
-    return tuple(found)
-
-
-GROUPS = encoder(6)
+GROUPS = groups(6, neurons=1536, step=64)
 TABLES = {
     g.name: Table(
         cost=np.array(g.levels, dtype=float) * (32 if g.kind is GroupKind.HEADS else 1),
