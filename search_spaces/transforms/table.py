@@ -22,7 +22,7 @@ class Row:
     `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come
     before it. `of_layout`: its groups are those of the layout, which a family prices itself. `trains`: every candidate
     is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers keep their
-    shape, so sizes are those of the smallest storage.
+    shape, so sizes are those of the smallest storage. `lasting` says why another study cannot prune its models again.
     """
 
     place: str
@@ -31,6 +31,7 @@ class Row:
     of_layout: bool = False
     trains: bool = False
     leaves_zeros: bool = False
+    lasting: str = ""
     known: frozenset[str] = field(default=frozenset({"flops", "latency", "energy", "parameters", "size"}))
 
     def load(self) -> Transform:
@@ -57,11 +58,13 @@ TRANSFORMS: dict[str, Row] = {
         words="single weights and filters are masked, under a training",
         trains=True,
         leaves_zeros=True,
+        lasting="its layers hold zeros, which another study would fill",
         known=frozenset({"parameters", "size"}),
     ),
     RANK: Row(
         place="search_spaces.transforms.rank.transform:LowRank",
         words="layers are split into two thin ones",
+        lasting="its layers are split in two, which another study does not take apart",
         follows=frozenset({UNITS, VOCABULARY}),
     ),
 }

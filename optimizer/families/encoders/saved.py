@@ -12,7 +12,7 @@ from optimizer.families.encoders.weights import INDEX, WHOLE
 from optimizer.handover.manifest import FILE as MANIFEST
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from search_spaces import layouts
-from search_spaces.transforms.table import RANK, TRANSFORMS
+from search_spaces.transforms.table import TRANSFORMS
 
 CODE = Path(layouts.__file__).with_name("modeling_pruned.py")  # written into exports; transformers runs it, we do not
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -89,17 +89,11 @@ def check_export(directory: Path) -> Manifest:
         raise InputError(
             "model", f"{directory} was made by {strange[0]!r}, which this version does not know; update it"
         )
-    if masked := [name for name in manifest.applied if TRANSFORMS[name].leaves_zeros]:
+    if final := [name for name in manifest.applied if TRANSFORMS[name].lasting]:
         raise InputError(
             "model",
-            f"{directory} was made by {masked[0]!r}: its layers hold zeros, which another study would fill; give the "
-            "model that it was made from, or an export of units",
-        )
-    if RANK in manifest.applied:
-        raise InputError(
-            "model",
-            f"{directory} was made by {RANK!r}: its layers are split in two, which another study does not take apart; "
-            "give the model that it was made from, or an export of units",
+            f"{directory} was made by {final[0]!r}: {TRANSFORMS[final[0]].lasting}; give the model that it was made "
+            "from, or an export of units",
         )
     return manifest
 
