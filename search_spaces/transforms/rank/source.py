@@ -1,4 +1,4 @@
-"""Splits: the moments of a dense model on disk, and the decompositions that its candidates need."""
+"""Splits: the decompositions that the candidates of one dense model need, by the moments of its layers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from search_spaces.config import Config
 from search_spaces.layouts.layout import Axis, Side
 from search_spaces.layouts.modeling_pruned import FROM_RANK, give_rank
-from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.moments import READ, WRITTEN, Moments, part
 from search_spaces.transforms.rank.layers import path_of, pays, rank_groups, shape_of
-from search_spaces.transforms.rank.moments import READ, WRITTEN, gather
 from search_spaces.transforms.rank.split import Split, split_by_inputs, split_by_outputs
 from search_spaces.transforms.transform import Dense, Progress, Source
 
-VERSION = 1  # raise when moments or splits change what they compute
+VERSION = 1  # raise when splits change what they compute
 IN_MEMORY = 256 << 20  # bytes of splits: a candidate is built for every question asked of it
 Stays = Mapping[Side, Tensor]  # the entries that the transforms before left, of the sides that they shrank
 
@@ -28,15 +27,13 @@ class Splits(Source):
 
     def __init__(self, dense: Dense, root: Path) -> None:
         super().__init__(root / dense.key(f"rank {VERSION}").digest)
-        self._dense, self._groups = dense, rank_groups(dense)
+        self._dense, self._groups, self._moments = dense, rank_groups(dense), Moments(dense, root)
         self._splits: OrderedDict[tuple[str, str], Split] = OrderedDict()
 
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Gather the moments of all layers."""
         paths = [path_of(group.name) for group in self._groups]
-        if any(read_entry(self._place(path)) is None for path in paths):
-            for path, entry in gather(self._dense, paths).items():
-                write_entry(self._place(path), entry)
+        self._moments.fill(paths)
         progress(len(paths), len(paths))
 
     def merged(self, config: Config, left: Mapping[Side, int]) -> Config:
@@ -70,31 +67,12 @@ class Splits(Source):
 
     def _made(self, layer: nn.Module, path: str, stays: Stays) -> Split:
         weight = layer.get_parameter("weight").detach()
-        entry = {name: tensor.to(weight.device) for name, tensor in self._entry(path).items()}
+        entry = {name: tensor.to(weight.device) for name, tensor in self._moments.of(path).items()}
         if isinstance(layer, nn.Embedding):
             return split_by_outputs(weight.T, entry[WRITTEN])
         if READ in entry:
-            return split_by_inputs(weight, _part(entry[READ], stays.get((path, Axis.COLUMNS))))
-        return split_by_outputs(weight.flatten(1), _part(entry[WRITTEN], stays.get((path, Axis.ROWS))))
+            return split_by_inputs(weight, part(entry[READ], stays.get((path, Axis.COLUMNS))))
+        return split_by_outputs(weight.flatten(1), part(entry[WRITTEN], stays.get((path, Axis.ROWS))))
 
     def _shape(self, path: str, left: Mapping[Side, int]) -> tuple[int, ...]:
         return shape_of(self._dense.model.get_submodule(path), path, left)
-
-    def _entry(self, path: str) -> dict[str, Tensor]:
-        entry = read_entry(self._place(path))
-        if entry is None:
-            self.fill()
-            entry = read_entry(self._place(path))
-        if entry is None:
-            raise OSError(f"{self._place(path)} vanished while it was being read; run again")
-        return entry
-
-    def _place(self, path: str) -> Path:
-        return self.folder / f"{path}.moments.safetensors"
-
-
-def _part(moments: Tensor, entries: Tensor | None) -> Tensor:
-    if entries is None:
-        return moments
-    chosen = entries.to(moments.device)
-    return moments[chosen][:, chosen]

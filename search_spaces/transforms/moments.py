@@ -1,20 +1,61 @@
-"""Moments: the second moments of what layers read or write over the calibration examples, gathered in one pass."""
+"""Moments: the second moments of what layers read or write over the calibration examples, gathered in one pass.
+
+They are kept once per dense model, for every transform that goes by them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.layouts.requests import real_tokens
+from search_spaces.transforms.entries import read_entry, write_entry
 from search_spaces.transforms.passes import Batch
 from search_spaces.transforms.transform import Dense
 
+VERSION = 1  # raise when what is gathered changes
 READ, WRITTEN = "inputs", "outputs"
 WIDEST = 8192  # inputs of a linear layer that is known by what it reads: those behind a flatten are more
 UNSEEN = 0.5  # of the moments of an embedding: all of its rows alike, as other texts have other tokens
+
+
+class Moments:
+    """The moments of the layers of one dense model, on disk below `root`."""
+
+    def __init__(self, dense: Dense, root: Path) -> None:
+        self._dense, self.folder = dense, root / dense.key(f"moments {VERSION}").digest
+
+    def fill(self, paths: Sequence[str]) -> None:
+        """Gather, in one pass, those of the layers at `paths` that are not there yet. Raises as `gather` does."""
+        missing = [path for path in paths if read_entry(self._place(path)) is None]
+        if missing:
+            for path, entry in gather(self._dense, missing).items():
+                write_entry(self._place(path), entry)
+
+    def of(self, path: str) -> dict[str, Tensor]:
+        """Return those of the layer at `path`, as `gather` does."""
+        entry = read_entry(self._place(path))
+        if entry is None:
+            self.fill([path])
+            entry = read_entry(self._place(path))
+        if entry is None:
+            raise OSError(f"{self._place(path)} vanished while it was being read; run again")
+        return entry
+
+    def _place(self, path: str) -> Path:
+        return self.folder / f"{path}.safetensors"
+
+
+def part(moments: Tensor, entries: Tensor | None) -> Tensor:
+    """Return the moments of some inputs or outputs, int64 `(entries,)`, all of them by default."""
+    if entries is None:
+        return moments
+    chosen = entries.to(moments.device)
+    return moments[chosen][:, chosen]
 
 
 @torch.no_grad()
