@@ -33,6 +33,8 @@ CriterionName = Literal["obs", "fisher", "taylor", "knowledge", "activation", "m
 CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
 AugmentName = Literal["none", "crop", "crop-flip"]
+BackendName = Literal["torch", "onnxruntime"]
+TORCH: BackendName = "torch"
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
 EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
 MetricName = Literal[
@@ -236,6 +238,11 @@ class StudySpec(Frozen):
         title="Seconds of timing",
         description="Seconds of timing per batch size, over all models of the shortlist.",
     )
+    backends: Annotated[tuple[BackendName, ...], Shown(MEASURE, option="backend")] = Field(
+        (TORCH,),
+        description="What runs the models: latency is measured in each, and steers by the fastest.",
+        json_schema_extra=EACH_ONCE,
+    )
     threads: Annotated[Annotated[int, Field(ge=1), AtMost(1024), AsWritten()] | None, Shown(MEASURE)] = Field(
         None, title="CPU threads", description="CPU threads; default: torch's own choice."
     )
@@ -292,7 +299,7 @@ class StudySpec(Frozen):
             return {**AS_PUBLISHED, **data}
         return data
 
-    @field_validator("objectives", "batch_sizes")
+    @field_validator("objectives", "batch_sizes", "backends")
     @classmethod
     def _not_empty_no_repeats(cls, value: tuple[object, ...]) -> tuple[object, ...]:
         if not value or len(set(value)) != len(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from optimizer.backends.names import check_backends
 from optimizer.errors import InputError, about
 from optimizer.families.encoders.checkpoint import check_lengths
 from optimizer.families.encoders.models import BUILT_IN, SHORT_NAMES, check_model_name
@@ -33,12 +34,13 @@ def is_image_study(spec: StudySpec, given: Collection[str]) -> bool:
 
 
 def check_names(spec: StudySpec, given: Collection[str] = ()) -> None:
-    """Check names, paths and columns; `given` names the fields of `Given` that Python code provides instead.
+    """Check names, paths, columns and backends; `given` names the fields of `Given` that Python code provides instead.
 
     Raises `InputError`, for an unknown name with the nearest ones.
     """
     is_of_images = is_image_study(spec, given)
     check_structure(spec, is_of_images=is_of_images)
+    check_backends(spec)
     if spec.teacher is not None:
         _check_teacher(spec, spec.teacher, is_of_images=is_of_images)
     if "metric" in given:
