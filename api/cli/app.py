@@ -92,7 +92,9 @@ def optimize(
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(*GARBAGE)
-    raise SystemExit(run())
+    code = run()
+    gc.freeze()  # the interpreter would look for garbage once more while it leaves, which takes a second with torch
+    raise SystemExit(code)
 
 
 def run() -> int:
