@@ -135,9 +135,13 @@ def waited_for(work: Run, device: torch.device) -> Callable[[], None]:
 
 
 def run_conditions(model: nn.Module) -> dict[str, JsonScalar]:
-    """Return what a figure of a model's run holds for: dtype, and the device with its threads."""
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    return {"dtype": dtype, **describe_device(device_of(model))}
+    """Return what a figure of a model's run holds for: dtype, the device with its threads, and its own `conditions`.
+
+    A module has those where something else than torch runs it.
+    """
+    own: Mapping[str, JsonScalar] | None = getattr(model, "conditions", None)
+    dtype = {} if own else {"dtype": str(next(model.parameters()).dtype).removeprefix("torch.")}
+    return {**dtype, **describe_device(device_of(model)), **(own or {})}
 
 
 def latency_of(samples: NDArray[np.float64], conditions: Conditions) -> Measurement:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objectives.device import device_of
 from optimizer.tasks.task import Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.trim import trim_memory
@@ -39,7 +40,7 @@ def predict(
 
     `before` is called with the places of every batch, in the thread that answers it.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     order = np.argsort(examples.lengths, kind="stable")
 
     def answers(places: Places) -> Tensor:
@@ -74,7 +75,7 @@ def _split(order: Places, batch_size: int) -> list[Places]:
 def _workers(model: nn.Module, batches: int) -> int:
     """Return how many batches run at once: one where the model may keep a state while it runs."""
     is_stateless = hasattr(model, "base_model_prefix")  # a class of transformers
-    on_cpu = next(model.parameters()).device.type == "cpu"
+    on_cpu = device_of(model).type == "cpu"
     return min(torch.get_num_threads(), batches) if is_stateless and on_cpu else 1
 
 

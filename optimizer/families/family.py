@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs
+from optimizer.backends.backend import OnnxInputs
 from optimizer.costs import Cost
 from optimizer.families.requests import Requests
 from optimizer.handover.manifest import LayerShape
-from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.transforms.transform import Dense

@@ -11,7 +11,7 @@ from torch import nn
 
 from objectives.flops import FlopCount
 from objectives.measurement import JsonScalar
-from optimizer.handover.onnx import OnnxInputs
+from optimizer.backends.backend import OnnxInputs
 from optimizer.request import Request
 from optimizer.tasks.texts.examples import AnyExamples
 from search_spaces.layouts.requests import Inputs

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs, count_parameters, size_bytes
+from optimizer.backends.backend import OnnxInputs
 from optimizer.costs import AdditiveCost, Cost, flops_cost, parameters_cost
 from optimizer.errors import InputError
 from optimizer.families.encoders.storage import Storage
@@ -17,7 +18,6 @@ from optimizer.families.family import Saved
 from optimizer.families.requests import Requests
 from optimizer.families.subject import Subject
 from optimizer.handover.manifest import LayerShape
-from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.blocks import block_latency
 from optimizer.request import Request
 from search_spaces.groups import Group

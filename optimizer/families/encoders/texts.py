@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from objectives.flops import FlopCount, count_flops, flop_count
 from objectives.measurement import JsonScalar
 from objectives.positions import positions_of_texts
+from optimizer.backends.backend import OnnxInputs
 from optimizer.families.encoders.stock import save_stock
-from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
 from optimizer.tasks.task import TARGETS
 from optimizer.tasks.texts.examples import AnyExamples, Examples

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from objectives.measurement import JsonScalar
 from objectives.networks import UncountableModelError, count_network_flops, flops_by_layer
 from objectives.size import WrittenAs, size_bytes
+from optimizer.backends.backend import OnnxInputs
 from optimizer.costs import Bytes, Cost
 from optimizer.errors import InputError
 from optimizer.families.encoders.storage import Storage
@@ -19,7 +20,6 @@ from optimizer.families.family import Saved
 from optimizer.families.networks.images import CALIBRATION_BATCH, ImageRequests
 from optimizer.families.networks.network import Network
 from optimizer.families.subject import Subject
-from optimizer.handover.onnx import OnnxInputs
 from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.request import Request
 from search_spaces.layouts.layout import Layout, UnprunableModelError

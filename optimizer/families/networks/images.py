@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
 from objectives.positions import positions_in
+from optimizer.backends.backend import OnnxInputs
 from optimizer.families.encoders.stock import is_stock, save_stock
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.processor import Processor
-from optimizer.handover.onnx import OnnxInputs
 from optimizer.request import Request
 from optimizer.tasks.images.examples import PIXELS, ImageExamples
 from optimizer.tasks.texts.examples import AnyExamples

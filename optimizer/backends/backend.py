@@ -1,0 +1,36 @@
+"""Backend: what runs a model. Part of the conditions of every latency, energy and memory figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnnxInputs:
+    """Requests of different sizes: a graph is traced with the first and checked on the others.
+
+    `free` names the first dimensions of every input, which are dynamic in the graph.
+    """
+
+    requests: Sequence[dict[str, Tensor]]
+    free: tuple[str, ...]
+
+
+class Backend(Protocol):
+    """One way of running the models of one study: the dense one, and those that compression makes of it.
+
+    `name` is what `--backend` calls it, and what `run_conditions` of a model that it runs has under "backend".
+    """
+
+    name: str
+
+    def runs(self, model: nn.Module) -> nn.Module:
+        """Return the model as this backend runs it, called as the model is and answering with `logits`.
+
+        `model` is a torch module in evaluation mode; it is not changed. `objectives.latency.run_conditions` says of
+        the result what a figure holds for. Raises `InputError`, field "backend", for a model that it cannot run.
+        """
