@@ -1,0 +1,1 @@
+"""Bits: weights of layers are stored in fewer bits."""
