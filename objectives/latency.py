@@ -7,7 +7,7 @@ rounds, each round in a fresh random order, and a candidate is compared with the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import numpy as np
@@ -91,10 +91,38 @@ def measure_latency(
 ) -> dict[Key, Compared]:
     """Measure the latency of one forward pass of every model, and its ratio to that of `models[dense]`.
 
+    The arguments are those of `timed_sessions`.
+
+    Returns:
+        Per key the median seconds of one pass ("latency") and the median per-round ratio ("latency_ratio"), each with
+        its interval, all samples, and the conditions that were in force.
+    """
+    sessions = timed_sessions(
+        models, make_input, dense=[dense], batch=batch, rng=rng, seconds=seconds, threads=threads, shape=shape
+    )
+    found: dict[Key, Compared] = {}
+    for costs in sessions:
+        found = {**compared(costs, dense=dense), **found}  # the dense model's figure is that of the first session
+    return {key: found[key] for key in models}
+
+
+def timed_sessions(
+    models: Mapping[Key, nn.Module],
+    make_input: MakeInput,
+    *,
+    dense: Collection[Key],
+    batch: int,
+    rng: np.random.Generator,
+    seconds: float = 20.0,
+    threads: int | None = None,
+    shape: Conditions | None = None,
+) -> list[dict[Key, Measurement]]:
+    """Measure the latency of one forward pass of every model in sessions of common rounds.
+
     Args:
         models: extracted models, all on one device; left in the mode in which they are found.
         make_input: batch → keyword arguments of the forward pass, tensors `(batch, length, …)`; moved to the device.
-        dense: the key of the dense model.
+        dense: the keys of the models with which others are compared: they run in every session.
         batch: sequences per forward pass.
         rng: draws the order of every round.
         seconds: budget of all sessions together, as in `interleaved_latency`.
@@ -102,21 +130,19 @@ def measure_latency(
         shape: what the inputs look like, beside the batch; kept with every figure.
 
     Returns:
-        Per key the median seconds of one pass ("latency") and the median per-round ratio ("latency_ratio"), each with
-        its interval, all samples, and the conditions that were in force.
+        Per session and key the median seconds of one pass; samples of round i have index i in all of a session.
     """
     with measuring(*models.values(), threads=threads):
-        device = device_of(models[dense])
+        device = device_of(models[next(iter(dense))])
         inputs = {name: tensor.to(device) for name, tensor in make_input(batch).items()}
-        conditions = {"batch": batch, **(shape or {}), **run_conditions(models[dense])}
+        conditions = {key: {"batch": batch, **(shape or {}), **run_conditions(model)} for key, model in models.items()}
         sessions = sessions_of(models, dense=dense)
-        found: dict[Key, Compared] = {}
+        found = []
         for session in sessions:
             runs = {key: forward_pass(model, inputs) for key, model in session.items()}
             samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions))
-            costs = {key: latency_of(values, conditions) for key, values in samples.items()}
-            found = {**compared(costs, dense=dense), **found}  # the dense model's figure is that of the first session
-    return {key: found[key] for key in models}
+            found.append({key: latency_of(values, conditions[key]) for key, values in samples.items()})
+    return found
 
 
 def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callable[[], None]:

@@ -6,7 +6,7 @@ compiles all of its own again: twenty pruned ResNet-50 in turn take twice the ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
@@ -17,17 +17,18 @@ MOST_CONVOLUTIONS = 320  # of one session; a convolution takes two kernels or mo
 
 
 def sessions_of(
-    models: Mapping[Key, nn.Module], *, dense: Key, most: int = MOST_CONVOLUTIONS
+    models: Mapping[Key, nn.Module], *, dense: Collection[Key], most: int = MOST_CONVOLUTIONS
 ) -> list[dict[Key, nn.Module]]:
-    """Return the models in sessions, each with `dense` and at least one other, where there is one."""
-    sessions: list[dict[Key, nn.Module]] = [{dense: models[dense]}]
-    of_dense = room = most - _convolutions(models[dense])
+    """Return the models in sessions, each with all of `dense` and at least one other, where there is one."""
+    always = {key: models[key] for key in dense}
+    sessions = [dict(always)]
+    of_dense = room = most - sum(map(_convolutions, always.values()))
     for key, model in models.items():
-        if key == dense:
+        if key in always:
             continue
         needed = _convolutions(model)
-        if needed > room and len(sessions[-1]) > 1:
-            sessions.append({dense: models[dense]})
+        if needed > room and len(sessions[-1]) > len(always):
+            sessions.append(dict(always))
             room = of_dense
         sessions[-1][key] = model
         room -= needed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optimizer.member import FrontResult, Member, RunResult, most_accurate
+from optimizer.latencies import change_of, places_of, times, title_of
+from optimizer.member import FrontResult, LatencyView, Member, RunResult, most_accurate
 from studies.records import Verdict
 
 
@@ -82,9 +83,15 @@ def _saving(member: Member) -> str:
     """Return what a member needs; for masked weights, which kernels may ignore, also whether it is faster."""
     if member.recipe is None or member.parameters_ratio is None:
         return f"candidate #{member.candidate} with {member.flops_ratio:.0%} of the dense model's FLOPs"
-    gains = [f"×{each.ratio:.2f} ({each.kernels})" if each.gain else "no gain" for each in member.latency]
-    timed = ", ".join(f"{gain} at batch {each.batch}" for gain, each in zip(gains, member.latency, strict=True))
+    places = places_of([member])
+    timed = ", ".join(
+        f"{_timed(each)} at {title_of(place, places)}" for place, each in zip(places, member.latency, strict=True)
+    )
     return (
         f"candidate #{member.candidate} with {member.parameters_ratio:.0%} of the dense model's parameters "
         f"({member.recipe.words}) and {member.flops_ratio:.0%} of its FLOPs, latency {timed}"
     )
+
+
+def _timed(view: LatencyView) -> str:
+    return f"{change_of(view, times)} ({view.kernels})" if view.gain and view.kernels else change_of(view, times)

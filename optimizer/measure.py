@@ -1,12 +1,14 @@
 """Measure the real costs of the shortlist: every extracted model and the dense model, timed in the same rounds.
 
-Latency at every batch size, energy per inference at the first batch size, peak memory of one pass, size on disk.
+Latency at every batch size in every backend, energy per inference at the first batch size, peak memory of one pass,
+size on disk. Energy and memory are those of a model in its fastest backend; energy compares with the dense model in
+torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import nn
@@ -16,30 +18,33 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
-from objectives.latency import forward_pass, measure_latency
+from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import measure_memory
 from objectives.size import measure_size
+from optimizer.backends.names import FASTEST, TORCH
 from optimizer.request import Request
-
-DENSE = "dense"  # the key of the dense model
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The requests on which models are measured: one shape, and what follows from it."""
-
-    request: Request
-    flops: Callable[[nn.Module], float]  # of one inference
-    conditions: Mapping[str, JsonScalar]  # beside the batch
-    sizes: Callable[[Hashable, nn.Module], tuple[Measurement, ...]] = lambda _key, model: measure_size(model)
-
+from optimizer.timing import DENSE, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
 
 Measurements = dict[Hashable, tuple[Measurement, ...]]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The requests on which models are measured: one shape, and what follows from it.
+
+    `built` are the models as torch modules where something else runs them.
+    """
+
+    request: Request
+    flops: Callable[[nn.Module], float]  # of one inference
+    conditions: Mapping[str, JsonScalar]  # beside the batch
+    sizes: Callable[[nn.Module], tuple[Measurement, ...]] = measure_size
+    built: Mapping[Hashable, nn.Module] = field(default_factory=dict)
+
+
 def measure_models(
-    models: Mapping[Hashable, nn.Module],
+    runs: Runs,
     asked: Asked,
     *,
     batch_sizes: Sequence[int],
@@ -48,38 +53,41 @@ def measure_models(
     latency_s: float,
     progress: Callable[[int, int], None],
 ) -> Measurements:
-    """Return the measured costs of every model; `models[DENSE]` is the reference for the ratios.
+    """Return the measured costs of every model; the runs of `DENSE`, one of them in torch, are what ratios are to.
 
-    `latency_s` is the number of seconds of timing per batch size, over all models.
+    `latency_s` is the number of seconds of timing per batch size, over all runs. Where a model has several backends,
+    the condition `FASTEST` of its latencies says which of them is the fastest at the first batch size.
     """
     rng = np.random.default_rng(seed)
-    taken: dict[Hashable, list[Measurement]] = {key: [] for key in models}
+    rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s)
+    taken: dict[Hashable, list[Measurement]] = {run.model: [] for run in runs}
     steps = len(batch_sizes) + 2
+    progress(0, steps)
+    fastest = fastest_backends(runs, batch_sizes[0], rounds)
     for done, batch in enumerate(batch_sizes):
         progress(done, steps)
-        timed = measure_latency(
-            models,
-            asked.request,
-            dense=DENSE,
-            batch=batch,
-            rng=rng,
-            seconds=latency_s,
-            threads=threads,
-            shape=asked.conditions,
-        )
-        for key, compared in timed.items():
-            taken[key].extend(compared)
+        for run, measured in time_runs(runs, batch, rounds).items():
+            taken[run.model].extend(_marked(measured, run, fastest))
+    chosen = {run.model: run for run in runs if fastest.get(run.model, run.backend) == run.backend} | {DENSE: REFERENCE}
     progress(steps - 2, steps)
-    _add_energy(taken, models, asked, batch_sizes[0], threads=threads, rng=rng)
+    _add_energy(taken, chosen, runs, asked, batch_sizes[0], threads=threads, rng=rng)
     progress(steps - 1, steps)
-    _add_sizes(taken, models, asked, batch_sizes[0], threads=threads)
+    _add_sizes(taken, chosen, runs, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
-    return {key: tuple(measurements) for key, measurements in taken.items()}
+    return {model: tuple(measurements) for model, measurements in taken.items()}
+
+
+def _marked(measured: Sequence[Measurement], run: Run, fastest: Mapping[Hashable, str]) -> Sequence[Measurement]:
+    if run.model not in fastest:
+        return measured
+    mark = {FASTEST: run.backend == fastest[run.model]}
+    return [replace(each, conditions={**each.conditions, **mark}) for each in measured]
 
 
 def _add_energy(
     taken: Mapping[Hashable, list[Measurement]],
-    models: Mapping[Hashable, nn.Module],
+    chosen: Mapping[Hashable, Run],
+    runs: Runs,
     asked: Asked,
     batch: int,
     *,
@@ -87,26 +95,36 @@ def _add_energy(
     rng: np.random.Generator,
 ) -> None:
     inputs = asked.request(batch)
-    with measuring(*models.values(), threads=threads):
+    with measuring(*runs.values(), *asked.built.values(), threads=threads):
         works = {}
-        for key, model in models.items():
-            run = forward_pass(model, inputs)
-            latency = next(m for m in taken[key] if m.quantity == "latency" and m.conditions["batch"] == batch)
+        for key, run in chosen.items():
+            built = runs[run] if run.backend == TORCH else asked.built[key]
             works[key] = Work(
-                run=run,
+                run=forward_pass(runs[run], inputs),
                 inferences=batch,
-                latency=latency,
-                flops=batch * asked.flops(model),
-                bytes_moved=count_traffic(run),
+                latency=_latency_of(run, taken[key], batch),
+                flops=batch * asked.flops(built),
+                bytes_moved=count_traffic(forward_pass(built, inputs)),
             )
-        choice = choose_meter(device_of(models[DENSE]))
+        choice = choose_meter(device_of(runs[REFERENCE]))
         for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
             taken[key].extend(compared)
 
 
+def _latency_of(run: Run, measurements: Sequence[Measurement], batch: int) -> Measurement:
+    return next(
+        m
+        for m in measurements
+        if m.quantity == "latency"
+        and m.conditions["batch"] == batch
+        and m.conditions.get("backend", TORCH) == run.backend
+    )
+
+
 def _add_sizes(
     taken: Mapping[Hashable, list[Measurement]],
-    models: Mapping[Hashable, nn.Module],
+    chosen: Mapping[Hashable, Run],
+    runs: Runs,
     asked: Asked,
     batch: int,
     *,
@@ -114,7 +132,8 @@ def _add_sizes(
 ) -> None:
     inputs = asked.request(batch)
     conditions = {"batch": batch, **asked.conditions}
-    with measuring(*models.values(), threads=threads):
-        for key, model in models.items():
-            taken[key].extend(asked.sizes(key, model))
+    with measuring(*runs.values(), threads=threads):
+        for key, run in chosen.items():
+            model = runs[run]
+            taken[key].extend(asked.sizes(asked.built.get(key, model)))
             taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from optimizer.backends.names import TORCH
 from studies.records import Verdict
 
-SCHEMA_VERSION = 3  # 2 had neither `kind` nor own costs, 1 no `transforms`
+SCHEMA_VERSION = 4  # 3 had no backends, 2 neither `kind` nor own costs, 1 no `transforms`
 
 
 Levels = Mapping[str, Mapping[str, int]]  # transform -> group -> level
@@ -87,14 +88,22 @@ class VerificationView(View):
 
 
 class LatencyView(View):
-    """Latency of the extracted model at one batch size, and its ratio to the dense model in the same rounds."""
+    """Latency of the extracted model at one batch size in one backend.
+
+    `ratio` is to the dense float32 model in the same backend, `ratio_torch` to that in torch, in the same rounds.
+    """
 
     batch: int
+    backend: str = TORCH
     seconds: float
-    dense_seconds: float | None = None  # of the dense model in the same rounds
+    dense_seconds: float | None = None  # of the dense model in the same backend and rounds
     ratio: float
     ratio_interval: tuple[float, float] | None
     gain: bool  # False where the interval of the ratio contains 1 or the kernels do as much work as the dense model's
+    ratio_torch: float | None = None
+    ratio_torch_interval: tuple[float, float] | None = None
+    gain_torch: bool = True
+    fastest: bool = True  # of the backends at the first batch size, as chosen in other rounds
     source: str
     kernels: str | None = None  # for a masked member: dense, dead neurons removed, compressed rows
 
@@ -155,7 +164,8 @@ class Member(Costs):
     seen: int
     verification: VerificationView | None
     flops_ratio: float
-    latency_ratio: float | None = None  # of the first batch
+    latency_ratio: float | None = None  # of the first batch in the fastest backend, to the dense model in torch
+    latency_gain: bool = True  # False where the interval of that ratio contains 1
     energy_ratio: float | None = None
     energy_gain: bool = True  # False as for latency
     parameters_ratio: float | None = None

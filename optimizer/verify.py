@@ -14,12 +14,13 @@ from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import DropScore, MeanDrop, bootstrap_drop, paired_drop_interval, score_drop
 from optimizer.certification import stored_list
-from optimizer.measure import DENSE, Asked, measure_models
+from optimizer.measure import Asked, measure_models
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
 from optimizer.spec import StudySpec
 from optimizer.tasks.table import KINDS
+from optimizer.timing import DENSE, REFERENCE, Run
 from optimizer.trim import trim_memory
 from optimizer.verdicts import drop_uppers, pack_predictions
 from optimizer.workload import Workload
@@ -74,14 +75,14 @@ class Verifier:
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
         executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
         asked = Asked(
-            family.request(),
-            family.request_flops,
-            family.conditions(),
-            sizes=lambda key, model: self.pipeline.sizes(extracted.get(key, model)),
+            family.request(), family.request_flops, family.conditions(), sizes=self.pipeline.sizes, built=extracted
         )
         # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster
         taken = measure_models(
-            {DENSE: share_structure(workload.model), **{key: execution.model for key, execution in executed.items()}},
+            {
+                REFERENCE: share_structure(workload.model),
+                **{Run(k): execution.model for k, execution in executed.items()},
+            },
             asked,
             batch_sizes=self.spec.batch_sizes,
             threads=self.spec.threads,
@@ -164,8 +165,8 @@ class Verifier:
         self.store.update_study(self.study.id, baseline=[*kept, *measurements])
 
 
-def _what(measurement: Measurement) -> tuple[str, object]:
-    return measurement.quantity, measurement.conditions.get("batch")
+def _what(measurement: Measurement) -> tuple[str, object, object]:
+    return measurement.quantity, measurement.conditions.get("batch"), measurement.conditions.get("backend")
 
 
 def _under(measurement: Measurement, conditions: Conditions) -> Measurement:

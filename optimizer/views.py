@@ -9,6 +9,7 @@ from typing import TypedDict
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from objectives.statistics.power import ALPHA
+from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
@@ -46,10 +47,20 @@ class Measured:
         return {name: self._by_quantity[quantity].value for quantity, name in names.items() if name != quantity}
 
     def latencies(self) -> tuple[LatencyView, ...]:
-        """Return one view per batch size, in the order of measuring."""
-        ratios = {m.conditions.get("batch"): m for m in self._all if m.quantity == "latency_ratio"}
-        timed = {m.conditions.get("batch"): m for m in self._all if m.quantity == "latency" and "batch" in m.conditions}
-        return tuple(_latency(m, ratios.get(batch)) for batch, m in timed.items() if m.source == "measured")
+        """Return one view per batch size and backend, in the order of measuring."""
+        timed = {place: m for place, m in self._placed("latency").items() if m.source == "measured"}
+        ratios, to_torch = self._placed("latency_ratio"), self._placed(TO_TORCH)
+        return tuple(_latency(m, ratios.get(at), to_torch.get(at, ratios.get(at))) for at, m in timed.items())
+
+    @property
+    def steering(self) -> LatencyView | None:
+        """The latency that steers: the first one of the fastest backend."""
+        return next((view for view in self.latencies() if view.fastest), None)
+
+    def _placed(self, quantity: str) -> dict[tuple[object, object], Measurement]:
+        """Return the measurements of a quantity by batch size and backend; those without a batch are left out."""
+        found = [m for m in self._all if m.quantity == quantity and "batch" in m.conditions]
+        return {(m.conditions["batch"], m.conditions.get("backend", TORCH)): m for m in found}
 
 
 def baseline_view(study: Study, metric: str) -> Baseline | None:
@@ -74,7 +85,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
     """Return a candidate's view; `judgement` is its verdict at the ε in question."""
     measured = Measured(candidate.measurements)
     outcome = candidate.outcome
-    drop = measured.get("drop")
+    drop, steering = measured.get("drop"), measured.steering
     return Member(
         candidate=candidate.number,
         config=candidate.config.as_dict(),
@@ -89,7 +100,8 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         seen=outcome.seen if outcome else 0,
         verification=_verification(candidate, judgement),
         flops_ratio=measured.required("flops") / baseline.required("flops"),
-        latency_ratio=next((view.ratio for view in measured.latencies()), None),
+        latency_ratio=steering.ratio_torch if steering else None,
+        latency_gain=steering.gain_torch if steering else True,
         energy_ratio=measured.value("energy_ratio"),
         energy_gain=_is_gain(measured.get("energy_ratio")),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
@@ -133,16 +145,20 @@ def _costs(measured: Measured) -> _CostFields:
     }
 
 
-def _latency(latency: Measurement, ratio: Measurement | None) -> LatencyView:
-    bounds = _bounds(ratio.interval) if ratio else None
+def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurement | None) -> LatencyView:
     kernels = latency.conditions.get("kernels")
     return LatencyView(
         batch=int(latency.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
+        backend=str(latency.conditions.get("backend", TORCH)),
         seconds=latency.value,
         dense_seconds=dense_in_same_rounds(latency, ratio) if ratio else None,
         ratio=ratio.value if ratio else 1.0,
-        ratio_interval=bounds,
+        ratio_interval=_bounds(ratio.interval) if ratio else None,
         gain=_is_gain(ratio),
+        ratio_torch=to_torch.value if to_torch else 1.0,
+        ratio_torch_interval=_bounds(to_torch.interval) if to_torch else None,
+        gain_torch=_is_gain(to_torch),
+        fastest=bool(latency.conditions.get(FASTEST, True)),
         source=latency.source.value,
         kernels=None if kernels is None else str(kernels),
     )

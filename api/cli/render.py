@@ -14,7 +14,9 @@ from rich.text import Text
 from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
+from optimizer.backends.names import TORCH
 from optimizer.headline import bounds_in_words, headline
+from optimizer.latencies import NO_GAIN, Place, change_of, latency_at, places_of, title_of, to_torch
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult, chosen_of
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -26,7 +28,6 @@ COLOURS = {
     Verdict.MEASURED: "cyan",
     Verdict.UNVERIFIED: "yellow",
 }
-NO_GAIN = "no gain"
 NO_NAMES: Mapping[int | None, str] = {}
 CORRECTED, CHANCE = "corrected", ", chance > ε"
 ABSENT = "–"
@@ -88,7 +89,7 @@ def _print_least(members: Sequence[Member], baseline: Baseline | None, metric: s
 def member_in_words(member: Member) -> str:
     """Return a member's drop, verdict and costs as ratios to the dense model's, in one line."""
     costs = [
-        f"{cost} ×{ratio:.3f}"
+        f"{cost} ×{ratio:.3f}{_of_torch(member) if cost == 'latency' else ''}"
         for cost in (*get_args(CostName), *member.own_ratios)
         if (ratio := member.ratio(cost)) is not None
     ]
@@ -97,6 +98,11 @@ def member_in_words(member: Member) -> str:
     if verified:
         drop = f"drop {verified.drop:.4f} on {verified.n} verification examples"
     return f"{drop}, {member.verdict_in_words}; {', '.join(costs)}"
+
+
+def _of_torch(member: Member) -> str:
+    """Return to what the latency ratio is, nothing where torch alone runs the models."""
+    return "" if {each.backend for each in member.latency} <= {TORCH} else " of torch float32"
 
 
 def _names(result: RunResult | FrontResult) -> Mapping[int | None, str]:
@@ -114,19 +120,18 @@ def _print_members(
     """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
     corrected = _corrected_title(members)
+    places = places_of([baseline, *members])
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", *corrected, "verdict", *recipe]]
-    costs = [
-        ["", "FLOPs", *_latency_titles(members, baseline), "energy", "parameters", "size", *_own(members, baseline)]
-    ]
+    costs = [["", "FLOPs", *_latency_titles(places), "energy", "parameters", "size", *_own(members, baseline)]]
     if baseline is not None:
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
-        costs.append(["dense", scaled(baseline.flops), *_costs(baseline)])
+        costs.append(["dense", scaled(baseline.flops), *_costs(baseline, places)])
     for member in members:
         name = f"#{member.candidate}{names.get(member.candidate, '')}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
         *figures, verdict = _quality(member)
         quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])
-        costs.append([name, f"{scaled(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member)])
+        costs.append([name, f"{scaled(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member, places)])
     _print_rows(quality, console)
     console.print()
     _print_rows(costs, console)
@@ -150,9 +155,8 @@ def _print_rows(rows: Sequence[Sequence[str]], console: Console) -> None:
     return None
 
 
-def _latency_titles(members: Sequence[Member], baseline: Baseline | None) -> list[str]:
-    shown = baseline or (members[0] if members else None)
-    return [f"latency, batch {view.batch}" for view in shown.latency] if shown else []
+def _latency_titles(places: Sequence[Place]) -> list[str]:
+    return [f"latency, {title_of(place, places)}" for place in places]
 
 
 def _own(members: Sequence[Member], baseline: Baseline | None) -> list[str]:
@@ -186,11 +190,11 @@ def _corrected(member: Member) -> str:
     return f"{verified.shrunken_drop:.4f}{chance}"
 
 
-def _costs(view: Costs) -> list[str]:
+def _costs(view: Costs, places: Sequence[Place]) -> list[str]:
     is_dense = isinstance(view, Baseline)
     energy = ABSENT if view.energy_j is None else f"{_energy(view, is_dense=is_dense)} ({view.energy_source})"
     return [
-        *(_latency(latency, is_dense=is_dense) for latency in view.latency),
+        *(_latency(latency_at(view, place), is_dense=is_dense) for place in places),
         energy,
         scaled(view.parameters),
         decimal(view.size_bytes),
@@ -203,12 +207,22 @@ def _ratio(view: Costs, name: str) -> str:
     return f" ×{view.own_ratios[name]:.3f}" if isinstance(view, Member) else ""
 
 
-def _latency(view: LatencyView, *, is_dense: bool) -> str:
+def _latency(view: LatencyView | None, *, is_dense: bool) -> str:
+    if view is None:
+        return ABSENT
     if is_dense:
-        return _milliseconds(view.seconds)
+        return _milliseconds(view.seconds) + ("" if view.backend == TORCH else f" {to_torch(view, _times)}")
     before = "" if view.dense_seconds is None else f"{_milliseconds(view.dense_seconds)} → "
-    change = f"×{_with_bounds(view.ratio, view.ratio_interval, digits=2)}" if view.gain else NO_GAIN
-    return f"{before}{_milliseconds(view.seconds)} {change}" + (f" ({view.kernels})" if view.kernels else "")
+    kernels = f" ({view.kernels})" if view.kernels else ""
+    return f"{before}{_milliseconds(view.seconds)} {change_of(view, _times)}{kernels}"
+
+
+def _times(ratio: float, interval: tuple[float, float] | None) -> str:
+    return f"×{_with_bounds(ratio, interval, digits=2)}"
+
+
+def _by(ratio: float, _interval: tuple[float, float] | None) -> str:
+    return f"{ratio - 1:+.1%}"
 
 
 def _energy(view: Costs, *, is_dense: bool) -> str:
@@ -239,10 +253,11 @@ def _print_chosen(result: RunResult, console: Console) -> None:
                 f"F1 of {escape(label.label)} (n = {label.n})", f"{label.dense_f1:.4f}", f"{label.f1:.4f}", change
             )
     table.add_row("FLOPs (per inference)", *_compared(dense.flops, member.flops, scaled))
-    for view in member.latency:
+    places = places_of([member])
+    for place, view in zip(places, member.latency, strict=True):
         before = ABSENT if view.dense_seconds is None else _milliseconds(view.dense_seconds)
-        change = f"{view.ratio - 1:+.1%}" if view.gain else NO_GAIN
-        table.add_row(f"{device} latency (batch {view.batch})", before, _milliseconds(view.seconds), change)
+        change = change_of(view, _by, of="against")
+        table.add_row(f"{device} latency ({title_of(place, places)})", before, _milliseconds(view.seconds), change)
     if member.energy_dense_j and member.energy_j and member.energy_ratio:
         change = f"{member.energy_ratio - 1:+.1%}" if member.energy_gain else NO_GAIN
         name = f"energy per inference ({member.energy_source})"

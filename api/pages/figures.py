@@ -7,6 +7,9 @@ from datetime import datetime
 
 from objectives import figures
 from objectives.measurement import Interval, Measurement
+from optimizer.backends.names import TORCH
+from optimizer.latencies import change_of, latency_at, places_of, times, title_of
+from optimizer.member import Costs, LatencyView
 
 NONE = "–"
 SCALED_UNITS = {"FLOP": "FLOPs", "B": "B", "s": "s", "J": "J"}
@@ -38,6 +41,21 @@ def ratio(value: float | None, gain: bool = True) -> str:  # noqa: FBT001, FBT00
     if value is None:
         return NONE
     return f"×{value:.2f}" if gain else f"×{value:.2f} no gain"
+
+
+def placed(latency: LatencyView, of: Costs) -> str:
+    """Return where one of a model's latencies was measured."""
+    return title_of((latency.batch, latency.backend), places_of([of]))
+
+
+def beside(latency: LatencyView, other: Costs) -> LatencyView | None:
+    """Return another model's latency at the same batch size in the same backend."""
+    return latency_at(other, (latency.batch, latency.backend))
+
+
+def changed(latency: LatencyView) -> str:
+    """Return a latency as ratios to the dense model; one that is no gain says so."""
+    return ratio(latency.ratio, latency.gain) if latency.backend == TORCH else change_of(latency, times)
 
 
 def when(moment: datetime) -> str:

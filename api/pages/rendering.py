@@ -26,6 +26,7 @@ def templates() -> Environment:
     for function in (
         figures.fixed, figures.percent, figures.scaled, figures.between, figures.ratio, figures.when,
         figures.duration, figures.measured, figures.measured_interval, figures.conditions, worded,
+        figures.placed, figures.beside, figures.changed,
     ):  # fmt: skip
         made.filters[function.__name__] = function
     made.globals.update(states=STATES, verdicts=VERDICTS)

@@ -1,4 +1,4 @@
-"""Names of backends, and whether they can run here. Nothing of theirs is imported."""
+"""Names of backends and of their figures, and whether they can run here. Nothing of theirs is imported."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from optimizer.errors import InputError
 from optimizer.spec import TORCH, BackendName, StudySpec
 
 PACKAGES: Mapping[BackendName, tuple[str, ...]] = {TORCH: (), "onnxruntime": ("onnxruntime", "onnx", "onnxscript")}
+
+TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs
+FASTEST = "fastest"  # the condition of a figure: whether its backend is the fastest of several
 
 
 def check_backends(spec: StudySpec) -> None:

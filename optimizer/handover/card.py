@@ -7,6 +7,7 @@ from pathlib import PurePath
 from objectives.figures import scaled
 from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.headline import bounds_in_words, in_doubt
+from optimizer.latencies import change_of, places_of, times, title_of
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Origin, Verdict
@@ -120,11 +121,11 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]
     rows += [f"| {name} | {dense.own[name]:.4g} | {value:.4g} |" for name, value in member.own.items()]
-    for view in member.latency:
-        gain = f"×{view.ratio:.2f}" if view.gain else "no gain"
-        gain += f", {view.kernels} kernels" if view.kernels else ""
+    places = places_of([member])
+    for place, view in zip(places, member.latency, strict=True):
+        gain = change_of(view, times) + (f", {view.kernels} kernels" if view.kernels else "")
         before = _figure(view.dense_seconds, ".4g", " s")
-        rows.append(f"| latency, batch {view.batch} | {before} | {view.seconds:.4g} s ({gain}) |")
+        rows.append(f"| latency, {title_of(place, places)} | {before} | {view.seconds:.4g} s ({gain}) |")
     if member.energy_j is not None:
         gain = _figure(member.energy_ratio, ".2f", before="×") if member.energy_gain else "no gain"
         name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")

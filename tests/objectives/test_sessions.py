@@ -19,7 +19,7 @@ def network(convolutions: int) -> nn.Module:
 def test_sessions_hold_every_model_beside_the_dense_one_and_stay_small(dense: int, others: list[int]) -> None:
     models = {"dense": network(dense), **{str(index): network(size) for index, size in enumerate(others)}}
     sizes = {"dense": dense, **{str(index): size for index, size in enumerate(others)}}
-    sessions = sessions_of(models, dense="dense", most=MOST)
+    sessions = sessions_of(models, dense=["dense"], most=MOST)
     assert all("dense" in session for session in sessions)
     assert [key for session in sessions for key in session if key != "dense"] == list(models)[1:]
     for session in sessions:
@@ -30,4 +30,4 @@ def test_sessions_hold_every_model_beside_the_dense_one_and_stay_small(dense: in
 
 def test_models_without_convolutions_share_one_session() -> None:
     models = {index: nn.Linear(2, 2) for index in range(100)}
-    assert sessions_of(models, dense=0) == [models]
+    assert sessions_of(models, dense=[0]) == [models]

@@ -5,7 +5,6 @@ Costs are latency on every kind of device that is here, and energy on the GPU wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from objectives.measurement import Measurement
 from objectives.metrics import METRICS
 from objectives.size import count_parameters
 from optimizer.families.encoders.texts import request_of
-from optimizer.measure import DENSE, Asked, measure_models
+from optimizer.measure import Asked, measure_models
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.reproduce.encoders.prune import TRAINED, prune
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord, packed
+from optimizer.timing import REFERENCE, Run, Runs
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.workload import Workload
 
@@ -129,14 +129,14 @@ def _costs_on(
 ) -> dict[str, Measurement]:
     length = int(str(workload.family.conditions()["sequence_length"]))
     dense: Any = workload.model  # Any: one transformers class per family
-    models: dict[Hashable, nn.Module] = {DENSE: dense.to(device), PRUNED: model.to(device)}
+    runs: Runs = {REFERENCE: dense.to(device), Run(PRUNED): model.to(device)}
     asked = Asked(
         request=request_of(length, int(dense.config.vocab_size), device),
         flops=lambda network: count_flops(network, [length]),
         conditions={"sequence_length": length},
     )
     taken = measure_models(
-        models,
+        runs,
         asked,
         batch_sizes=(BATCH,),
         threads=None,
