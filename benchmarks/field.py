@@ -20,6 +20,7 @@ from benchmarks.fisher import FisherMasks
 from benchmarks.judge import Judge
 from benchmarks.knowledge import KnowledgePruning
 from benchmarks.strategies import Arena, staged
+from optimizer.backends.running import Backends
 from optimizer.costs import Cost
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.pipeline import Pipeline
@@ -166,7 +167,8 @@ class Field:
         evaluator = Evaluator(
             space=space, build=build, dense=dense, epsilon=spec.tolerance, seed=spec.seed, counted=pipeline.counted
         )
-        return Prepared(workload, pipeline, space, evaluator, build, lambda _: [], None)
+        backends = Backends(spec, workload, self._cache_dir)
+        return Prepared(workload, pipeline, backends, space, evaluator, build, lambda _: [], None)
 
 
 def calibration(pipeline: Pipeline, count: int, *, size: int) -> list[Batch]:

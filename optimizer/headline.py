@@ -84,9 +84,8 @@ def _saving(member: Member) -> str:
     if member.recipe is None or member.parameters_ratio is None:
         return f"candidate #{member.candidate} with {member.flops_ratio:.0%} of the dense model's FLOPs"
     places = places_of([member])
-    timed = ", ".join(
-        f"{_timed(each)} at {title_of(place, places)}" for place, each in zip(places, member.latency, strict=True)
-    )
+    titles = [title_of(place, places) for place in places]
+    timed = ", ".join(f"{_timed(view)} at {title}" for view, title in zip(member.latency, titles, strict=True))
     return (
         f"candidate #{member.candidate} with {member.parameters_ratio:.0%} of the dense model's parameters "
         f"({member.recipe.words}) and {member.flops_ratio:.0%} of its FLOPs, latency {timed}"

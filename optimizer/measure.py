@@ -136,4 +136,5 @@ def _add_sizes(
         for key, run in chosen.items():
             model = runs[run]
             taken[key].extend(asked.sizes(asked.built.get(key, model)))
-            taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))
+            if run.backend == TORCH:  # others hold their tensors where torch counts none
+                taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
+from optimizer.backends.running import Backends
 from optimizer.errors import InputError
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.feasible import is_feasible
@@ -38,6 +39,7 @@ class Prepared:
 
     workload: Workload
     pipeline: Pipeline
+    backends: Backends
     space: SearchSpace
     evaluator: Evaluator
 
@@ -60,7 +62,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
 
     Raises `InputError` for a `keep` entry that matches no layer.
     """
-    pipeline = Pipeline.of(spec, workload, cache_dir)
+    pipeline, backends = Pipeline.of(spec, workload, cache_dir), Backends(spec, workload, cache_dir)
     groups = pipeline.groups
     with stages.stage("baseline"):
         dense = DenseAnswers.on(workload, groups)
@@ -75,7 +77,16 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         build = stages.timed("train", pipeline.build)
         masks = MaskSpace(groups, initial=pipeline.training.initial, trained=workload.model)
         masked = WeightSpace(masks, pipeline.costs, study_limits(spec))
-        return Prepared(workload, pipeline, masked, evaluator(space=masked, build=build), build, masked.ladder, None)
+        return Prepared(
+            workload=workload,
+            pipeline=pipeline,
+            backends=backends,
+            space=masked,
+            evaluator=evaluator(space=masked, build=build),
+            build=build,
+            ladder=masked.ladder,
+            refiner=None,
+        )
     with stages.stage("bank") as report:
         pipeline.fill(report)
     build = partial(_stitched, pipeline, stages)
@@ -94,7 +105,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
         seeks_accuracy=spec.epsilon is None,
     )
-    return Prepared(workload, pipeline, space, evaluates, build, partial(ladder, space, top=top), refiner)
+    return Prepared(workload, pipeline, backends, space, evaluates, build, partial(ladder, space, top=top), refiner)
 
 
 def _compared(spec: StudySpec, space: Space) -> set[str]:

@@ -351,7 +351,7 @@ class StudyRun:
                     shortlist = RECOVERIES[self._spec.recover](recovery, shortlist, report)
             self._fix_list(prepared, shortlist)
             self._store.shortlist(self._study.id, [candidate.id for candidate in shortlist])
-        verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build)
+        verifier = Verifier(self._study, self._store, self._spec, prepared.pipeline, recovery.build, prepared.backends)
         with self._stages.stage("verify") as report:
             verifier.verify(shortlist, report)
             store_shrunken(self._store, self._study.id, shortlist, cost_of=prepared.price)

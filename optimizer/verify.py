@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,10 @@ from torch import nn
 from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import DropScore, MeanDrop, bootstrap_drop, paired_drop_interval, score_drop
+from optimizer.backends.names import TORCH
+from optimizer.backends.running import Backends
 from optimizer.certification import stored_list
+from optimizer.execution import Execution
 from optimizer.measure import Asked, measure_models
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
@@ -41,6 +44,7 @@ class Verifier:
     spec: StudySpec
     pipeline: Pipeline
     build: Build
+    backends: Backends
 
     @property
     def workload(self) -> Workload:
@@ -71,18 +75,14 @@ class Verifier:
         """Measure latency, energy, memory and size of all members and the dense model in the same rounds."""
         if all(any(m.quantity == "latency_ratio" for m in candidate.measurements) for candidate in shortlist):
             return
-        family, workload = self.workload.family, self.workload
+        family = self.workload.family
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
         executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
         asked = Asked(
             family.request(), family.request_flops, family.conditions(), sizes=self.pipeline.sizes, built=extracted
         )
-        # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster
         taken = measure_models(
-            {
-                REFERENCE: share_structure(workload.model),
-                **{Run(k): execution.model for k, execution in executed.items()},
-            },
+            self._runs(extracted, executed),
             asked,
             batch_sizes=self.spec.batch_sizes,
             threads=self.spec.threads,
@@ -95,6 +95,18 @@ class Verifier:
             measured = tuple(_under(each, conditions) for each in taken[candidate.id])
             self.store.add_measurements(candidate.id, measured)
         self._add_to_baseline(taken[DENSE])
+
+    def _runs(
+        self, extracted: Mapping[Hashable, nn.Module], executed: Mapping[Hashable, Execution]
+    ) -> dict[Run, nn.Module]:
+        """Return every member and the dense model in every backend; torch runs a member in its fastest form."""
+        # a copy, as every candidate is: Python accesses the attributes of a fresh copy slightly faster
+        runs = {REFERENCE: share_structure(self.workload.model)}
+        runs |= {Run(DENSE, name): model for name, model in self.backends.dense_runs().items()}
+        for key, model in extracted.items():
+            in_each = self.backends.runs(model).items()
+            runs |= {Run(key, name): executed[key].model if name == TORCH else run for name, run in in_each}
+        return runs
 
     def _predictions(self, model: nn.Module) -> NDArray[Any]:
         task, examples = self.workload.task, self.workload.verification

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import get_args
 
-from optimizer.errors import InputError
+from optimizer.errors import InputError, UnknownNameError, about
 from optimizer.spec import TORCH, BackendName, StudySpec
 
-PACKAGES: Mapping[BackendName, tuple[str, ...]] = {TORCH: (), "onnxruntime": ("onnxruntime", "onnx", "onnxscript")}
+ONNXRUNTIME: BackendName = "onnxruntime"
+BACKENDS = get_args(BackendName)
+NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them
 
 TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs
 FASTEST = "fastest"  # the condition of a figure: whether its backend is the fastest of several
 
 
 def check_backends(spec: StudySpec) -> None:
-    """Raise `InputError` for a backend whose packages are not installed, or that cannot run on the device."""
-    for name in spec.backends:
-        if any(find_spec(package) is None for package in PACKAGES[name]):
-            raise InputError("backends", f"{name} needs more packages: pip install 'pruning-optimizer[onnx]'")
-        if name != TORCH and spec.device != "cpu":
-            raise InputError("backends", f"{name} runs models on the CPU; leave it out, or give `device=cpu`")
+    """Raise `InputError` for a backend of a study that cannot run here, before anything is loaded."""
+    with about("backends", instead_of="backend"):
+        for name in spec.backends:
+            check_backend(name, spec.device)
+
+
+def check_backend(name: str, device: object = "cpu") -> None:
+    """Raise `InputError`, field "backend", for a name that is none, a missing package or a device it does not run on.
+
+    It loads no model, so it is asked before one is.
+    """
+    if name not in BACKENDS:
+        raise UnknownNameError("backend", name, BACKENDS)
+    if name == TORCH:
+        return
+    if str(device) != "cpu":
+        raise InputError("backend", f"{name} runs on the CPU here, and `device` is {device}; use cpu, or torch alone")
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise InputError("backend", f"{name} needs {package}: pip install 'pruning-optimizer[onnx]'")

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from optimizer.backends.backend import OnnxInputs
-from optimizer.backends.table import ONNXRUNTIME, check_backend
+from optimizer.backends.names import ONNXRUNTIME, check_backend
 from optimizer.errors import about
 
 FILE = "model.onnx"

@@ -38,12 +38,25 @@ function row(table, cells, kind, className) {
   }
 }
 const milliseconds = (s) => `${(s * 1e3).toFixed(s < 1e-3 ? 3 : 1)} ms`;
+const RUNTIMES = { torch: "torch", onnxruntime: "ONNX Runtime" };
+const nameOf = (l) => RUNTIMES[l.backend] ?? l.backend;
+const placesOf = (views) => [...new Map(views.flatMap((m) => m?.latency ?? []).map((l) => [`${l.batch} ${l.backend}`, l])).values()];
+const titleOf = (l, places) => `batch ${l.batch}${places.some((each) => each.backend !== "torch") ? `, ${nameOf(l)}` : ""}`;
+const latencyAt = (m, place) => m.latency.find((l) => l.batch === place.batch && l.backend === place.backend);
+const times = (ratio, bounds) => `×${interval(ratio, bounds, 2)}`;
+const changed = (ratio) => `${((ratio - 1) * 100).toFixed(1)} %`;
+const toTorch = (l, figure, of = "of") => (l.gain_torch ? `${figure(l.ratio_torch, l.ratio_torch_interval)} ${of} torch float32` : "no gain over torch float32");
+function changeOf(l, figure, of = "of") {
+  if (l.backend === "torch") return l.gain ? figure(l.ratio, l.ratio_interval) : "no gain";
+  const there = l.gain ? `${figure(l.ratio, l.ratio_interval)} ${of} ${nameOf(l)} float32` : `no gain over ${nameOf(l)} float32`;
+  return `${there}, ${toTorch(l, figure, of)}`;
+}
 function latency(l) {
-  const ms = milliseconds(l.seconds);
   const kernels = l.kernels ? ` (${l.kernels})` : "";
   const before = isShown(l.dense_seconds) ? `${milliseconds(l.dense_seconds)} → ` : "";
-  return before + (l.gain ? `${ms} ×${interval(l.ratio, l.ratio_interval, 2)}` : `${ms} no gain`) + kernels;
+  return `${before}${milliseconds(l.seconds)} ${changeOf(l, times)}${kernels}`;
 }
+const ofDense = (l) => milliseconds(l.seconds) + (l.backend === "torch" ? "" : ` ${toTorch(l, times)}`);
 function costs(m) {
   const before = m !== dense && isShown(m.energy_dense_j) ? `${scaled(m.energy_dense_j, "J")} → ` : "";
   return [isShown(m.energy_j) ? `${before}${scaled(m.energy_j, "J")}${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
@@ -52,16 +65,16 @@ function costs(m) {
 function drawFront() {
   const table = document.getElementById("front");
   const shown = result.front.length ? result.front : result.least_violating;
-  const batches = dense ? dense.latency : [];
+  const places = placesOf([dense, ...shown]);
   row(table, ["", result.metric, "drop, 95 %", "verified drop, 95 %", "upper bound", "corrected for luck", "chance above ε", "verdict", "FLOPs",
-    ...batches.map((l) => `latency, batch ${l.batch}`), "energy", "parameters", "size", "peak memory"], "th");
+    ...places.map((l) => `latency, ${titleOf(l, places)}`), "energy", "parameters", "size", "peak memory"], "th");
   if (dense) row(table, ["dense", number(dense.accuracy), "–", "–", "–", "–", "–", "–", scaled(dense.flops),
-    ...batches.map((l) => milliseconds(l.seconds)), ...costs(dense)], "td", "dense");
+    ...places.map((l) => (latencyAt(dense, l) ? ofDense(latencyAt(dense, l)) : "–")), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
     row(table, [`#${m.candidate}${m.candidate === chosen ? ` ${title}` : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", number(v?.shrunken_drop), isShown(v?.chance_above) ? `≤ ${(v.chance_above * 100).toFixed(0)} %` : "–", { text: verdictInWords(m), className: verdict(m) },
-      `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...batches.map((_, i) => (m.latency[i] ? latency(m.latency[i]) : "–")), ...costs(m)], "td");
+      `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...places.map((l) => (latencyAt(m, l) ? latency(latencyAt(m, l)) : "–")), ...costs(m)], "td");
   }
 }
 function layout(extra) {
@@ -115,13 +128,14 @@ function drawChosen() {
   const table = document.getElementById("chosen");
   document.getElementById("chosen-title").textContent = `The ${title}, in the published form`;
   const line = (name, a, b, form, gain = true, ratio = b / a) =>
-    row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? `${((ratio - 1) * 100).toFixed(1)} %` : "no gain"], "td");
+    row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? changed(ratio) : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, number);
   for (const l of m.verification?.labels ?? [])
     row(table, [`F1 of ${l.label} (n = ${l.n})`, number(l.dense_f1), number(l.f1), `drop ${interval(l.drop, l.interval)}`], "td");
   line("FLOPs per inference", dense.flops, m.flops, scaled);
-  for (const l of m.latency) line(`latency, batch ${l.batch}`, l.dense_seconds, l.seconds, milliseconds, l.gain, l.ratio);
+  for (const l of m.latency)
+    row(table, [`latency, ${titleOf(l, m.latency)}`, isShown(l.dense_seconds) ? milliseconds(l.dense_seconds) : "–", milliseconds(l.seconds), changeOf(l, changed, "against")], "td");
   if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio);
 }
 function drawConditions() {

@@ -10,7 +10,10 @@ from stored_studies import put_study
 
 from api.cli.render import print_front
 from objectives.measurement import Interval, Measurement, Source
+from optimizer.backends.names import TO_TORCH
 from optimizer.fronts import front_of
+from optimizer.latencies import change_of, times
+from optimizer.member import LatencyView
 from studies.opening import open_store
 
 
@@ -32,3 +35,53 @@ def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: s
     with printed.capture() as said:
         print_front(front, printed, resume="optimize resume")
     assert ("no gain" in said.get()) is not gain
+
+
+def timed(value: float, ratio: float, to_torch: float | None = None, **conditions: object) -> list[Measurement]:
+    """Return a latency with its ratios; without `to_torch` as torch has them."""
+    common = {"source": Source.MEASURED, "n": 6, "conditions": {"batch": 1, **conditions}}
+    ratios = {"latency_ratio": ratio} | ({} if to_torch is None else {TO_TORCH: to_torch})
+    around = {name: Interval(lower=value - 0.01, upper=value + 0.01) for name, value in ratios.items()}
+    return [
+        Measurement(quantity="latency", value=value, unit="s", **common),
+        *(Measurement(quantity=q, value=r, unit="ratio", interval=around[q], **common) for q, r in ratios.items()),
+    ]
+
+
+def test_latency_steers_by_the_fastest_backend_and_each_ratio_says_to_what_it_is(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    study = put_study(store, "s", candidates=[(0.0, 0.5), (0.01, 0.4)])
+    first, second = store.candidates(study.id)
+    there = {"backend": "onnxruntime"}
+    store.add_measurements(first.id, timed(0.008, 0.8, fastest=False) + timed(0.002, 0.4, 0.2, **there, fastest=True))
+    store.add_measurements(second.id, timed(0.009, 0.9))
+    dense = timed(0.01, 1.0) + timed(0.005, 1.0, 0.5, **there)
+    store.update_study(study.id, baseline=[*study.baseline, *dense])
+    members = {m.candidate: m for m in front_of(store.study("s"), store.candidates(study.id)).items}
+    front = front_of(store.study("s"), store.candidates(study.id), limits={"latency": 0.25})
+    store.close()
+    assert [m.candidate for m in front.items] == [0]
+    in_torch, elsewhere = members[0].latency
+    assert (in_torch.backend, in_torch.ratio, in_torch.ratio_torch, in_torch.fastest) == ("torch", 0.8, 0.8, False)
+    assert (elsewhere.backend, elsewhere.ratio, elsewhere.ratio_torch, elsewhere.fastest) == (
+        "onnxruntime", 0.4, 0.2, True,
+    )  # fmt: skip
+    assert members[0].latency_ratio == 0.2
+    assert members[0].latency_gain
+    (alone,) = members[1].latency
+    assert (alone.backend, alone.ratio_torch, alone.fastest) == ("torch", 0.9, True), "as before there were others"
+    printed = Console(width=250)
+    with printed.capture() as said:
+        print_front(front, printed, resume="optimize resume")
+    words = " ".join(said.get().split())
+    assert "latency, batch 1, torch" in words
+    assert "→ 2.0 ms ×0.40 [0.39, 0.41] of ONNX Runtime float32, ×0.20 [0.19, 0.21] of torch float32" in words
+
+
+def test_what_is_no_gain_says_over_what() -> None:
+    view = LatencyView(
+        batch=1, backend="onnxruntime", seconds=1, ratio=1.1, ratio_interval=(1.0, 1.2), gain=False, source="measured",
+        ratio_torch=0.6, ratio_torch_interval=(0.5, 0.7),
+    )  # fmt: skip
+    assert change_of(view, times) == "no gain over ONNX Runtime float32, ×0.60 of torch float32"
+    assert change_of(view.model_copy(update={"backend": "torch"}), times) == "no gain"

@@ -39,8 +39,8 @@ def test_an_unknown_backend_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("fields", "installed", "said"),
     [
-        ({}, False, "backends: onnxruntime needs more packages: pip install 'pruning-optimizer[onnx]'"),
-        ({"device": "cuda"}, True, "backends: onnxruntime runs models on the CPU; leave it out, or give `device=cpu`"),
+        ({}, False, "backends: onnxruntime needs onnx: pip install 'pruning-optimizer[onnx]'"),
+        ({"device": "cuda"}, True, "backends: onnxruntime runs on the CPU here, and `device` is cuda; use cpu"),
     ],
 )
 def test_a_backend_that_cannot_run_is_refused_with_the_remedy(

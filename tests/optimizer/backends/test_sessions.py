@@ -12,7 +12,8 @@ from torch import nn
 
 from objectives.latency import run_conditions
 from optimizer.backends.backend import Backend, OnnxInputs
-from optimizer.backends.table import backend_of, check_backend
+from optimizer.backends.names import check_backend
+from optimizer.backends.table import backend_of
 from optimizer.errors import InputError
 
 pytest.importorskip("onnxruntime")
