@@ -34,7 +34,6 @@ CostName = Literal["flops", "latency", "energy", "parameters", "size"]
 StructureName = Literal["units", "weights"]
 AugmentName = Literal["none", "crop", "crop-flip"]
 BackendName = Literal["torch", "onnxruntime"]
-TORCH: BackendName = "torch"
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
 EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
 MetricName = Literal[
@@ -239,7 +238,7 @@ class StudySpec(Frozen):
         description="Seconds of timing per batch size, over all models of the shortlist.",
     )
     backends: Annotated[tuple[BackendName, ...], Shown(MEASURE, option="backend")] = Field(
-        (TORCH,),
+        ("torch",),
         description="What runs the models: latency is measured in each, and steers by the fastest.",
         json_schema_extra=EACH_ONCE,
     )

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 from typing import get_args
 
 from optimizer.errors import InputError, UnknownNameError, about
-from optimizer.spec import TORCH, BackendName, StudySpec
+from optimizer.spec import BackendName, StudySpec
 
+TORCH: BackendName = "torch"
 ONNXRUNTIME: BackendName = "onnxruntime"
 BACKENDS = get_args(BackendName)
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from optimizer.backends.names import TORCH
 from optimizer.errors import MachineError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.encoders.saved import CODE
@@ -28,7 +29,7 @@ from optimizer.member import Member
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.result import result_of
-from optimizer.spec import TORCH, StudySpec
+from optimizer.spec import StudySpec
 from optimizer.unchanged import refuse_changes
 from optimizer.workload import Workload
 from search_spaces.files import written_whole
