@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from search_spaces.config import Config
 from search_spaces.layouts.layout import Axis, Side
 from search_spaces.layouts.modeling_pruned import FROM_RANK, give_rank
-from search_spaces.transforms.moments import READ, WRITTEN, Moments, part
+from search_spaces.transforms.moments import FELT, READ, WRITTEN, Moments, part
 from search_spaces.transforms.rank.layers import path_of, pays, rank_groups, shape_of
 from search_spaces.transforms.rank.split import Split, split_by_inputs, split_by_outputs
 from search_spaces.transforms.transform import Dense, Progress, Source
 
-VERSION = 1  # raise when splits change what they compute
+VERSION = 2  # raise when splits change what they compute
 IN_MEMORY = 256 << 20  # bytes of splits: a candidate is built for every question asked of it
 Stays = Mapping[Side, Tensor]  # the entries that the transforms before left, of the sides that they shrank
 
@@ -68,11 +68,13 @@ class Splits(Source):
     def _made(self, layer: nn.Module, path: str, stays: Stays) -> Split:
         weight = layer.get_parameter("weight").detach()
         entry = {name: tensor.to(weight.device) for name, tensor in self._moments.of(path).items()}
+        rows = stays.get((path, Axis.ROWS))
+        felt = part(entry[FELT], rows)
         if isinstance(layer, nn.Embedding):
-            return split_by_outputs(weight.T, entry[WRITTEN])
+            return split_by_outputs(weight.T, entry[WRITTEN], felt)
         if READ in entry:
-            return split_by_inputs(weight, part(entry[READ], stays.get((path, Axis.COLUMNS))))
-        return split_by_outputs(weight.flatten(1), part(entry[WRITTEN], stays.get((path, Axis.ROWS))))
+            return split_by_inputs(weight, part(entry[READ], stays.get((path, Axis.COLUMNS))), felt)
+        return split_by_outputs(weight.flatten(1), part(entry[WRITTEN], rows), felt)
 
     def _shape(self, path: str, left: Mapping[Side, int]) -> tuple[int, ...]:
         return shape_of(self._dense.model.get_submodule(path), path, left)

@@ -1,9 +1,9 @@
-"""The split: two thin layers in the place of one, whose outputs differ least from what it writes.
+"""The split: two thin layers in the place of one, whose outputs differ least where the answers depend on them.
 
-With W the weight and S the second moments of its inputs, the product of rank r that minimises E‖(W − AB) x‖² is
-U Uᵀ W, where U are the r leading directions of the outputs' second moments W S Wᵀ: the truncated singular value
-decomposition of W L with S = L Lᵀ, which needs no inverse of L (Eckart & Young 1936). The products of all ranks are
-nested, so one decomposition serves every level. Plain decomposition takes S = 1.
+With W the weight, S the second moments of its inputs and G = F Fᵀ those of the gradients by its outputs, the product of
+rank r that minimises E‖Fᵀ (W − AB) x‖² is F⁻ᵀ U Uᵀ Fᵀ W, where U are the r leading directions of Fᵀ W S Wᵀ F: the
+truncated singular value decomposition of Fᵀ W L with S = L Lᵀ, which needs no inverse of L (Eckart & Young 1936). The
+products of all ranks are nested, so one decomposition serves every level. Plain decomposition takes S = G = 1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from search_spaces.transforms.units.damping import factorised
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +34,23 @@ class Split:
         return self.outer[:, :rank].clone(memory_format=whole), self.inner[:rank].clone(memory_format=whole)
 
 
-def split_by_inputs(weight: Tensor, inputs: Tensor) -> Split:
-    """Return the split of least error on inputs of these second moments `(columns, columns)`."""
-    exact, seen = weight.double(), inputs.double()
+def split_by_inputs(weight: Tensor, inputs: Tensor, felt: Tensor | None = None) -> Split:
+    """Return the split of least error on inputs of these second moments `(columns, columns)`.
+
+    `felt` `(rows, rows)` are those of the gradients by what it writes; without them every error counts alike.
+    """
+    factor, seen = _factor(weight, felt), inputs.double()
+    exact = factor.T @ weight.double()
     if len(exact) <= exact.shape[1]:
-        return split_by_outputs(weight, exact @ seen @ exact.T)
+        return _along(_leading(exact @ seen @ exact.T), factor, weight)
     across, upright = torch.linalg.qr(exact)  # no more directions than there are inputs
-    return _along(across @ _leading(upright @ seen @ upright.T), weight)
+    return _along(across @ _leading(upright @ seen @ upright.T), factor, weight)
 
 
-def split_by_outputs(weight: Tensor, outputs: Tensor) -> Split:
+def split_by_outputs(weight: Tensor, outputs: Tensor, felt: Tensor | None = None) -> Split:
     """Return the split of least error where the weight writes outputs of these second moments `(rows, rows)`."""
-    return _along(_leading(outputs.double()), weight)
+    factor = _factor(weight, felt)
+    return _along(_leading(factor.T @ outputs.double() @ factor), factor, weight)
 
 
 def plain_split(weight: Tensor) -> Split:
@@ -51,8 +58,16 @@ def plain_split(weight: Tensor) -> Split:
     return split_by_inputs(weight, torch.eye(weight.shape[1]).to(weight))
 
 
-def _along(directions: Tensor, weight: Tensor) -> Split:
-    return Split(directions.to(weight), (directions.T @ weight.double()).to(weight))
+def _factor(weight: Tensor, felt: Tensor | None) -> Tensor:
+    """Return the lower factor F of the moments of the gradients: `(rows, rows)`."""
+    if felt is None:
+        return torch.eye(len(weight), dtype=torch.float64, device=weight.device)
+    return factorised(felt)[1]
+
+
+def _along(directions: Tensor, factor: Tensor, weight: Tensor) -> Split:
+    outer = torch.linalg.solve_triangular(factor.T, directions, upper=True)
+    return Split(outer.to(weight), (directions.T @ (factor.T @ weight.double())).to(weight))
 
 
 def _leading(moments: Tensor) -> Tensor:

@@ -20,11 +20,13 @@ from search_spaces.groups import config_of, dense_config, freeze, frozen_groups
 from search_spaces.layouts.layout import Axis
 from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.layouts.traced.discover import discover_channels
+from search_spaces.transforms.moments import FELT, READ, Moments
 from search_spaces.transforms.rank.layers import path_of, pays, ranks, weights_per_rank
 from search_spaces.transforms.rank.source import Splits
 from search_spaces.transforms.rank.split import plain_split, split_by_inputs, split_by_outputs
 from search_spaces.transforms.rank.transform import LowRank
 from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.units.damping import factorised
 from search_spaces.transforms.units.transform import Units
 
 SIDES = st.integers(2, 12)
@@ -38,12 +40,15 @@ def test_a_split_loses_what_the_singular_values_say_which_is_no_more_than_a_plai
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(rows, columns, generator=generator)
     seen = torch.randn(40, columns, generator=generator) * torch.logspace(0, -1, columns) + 1
-    written = seen @ weight.T
-    values, plain = torch.linalg.svdvals(written), plain_split(weight)
-    for made in (split_by_inputs(weight, seen.T @ seen), split_by_outputs(weight, written.T @ written)):
+    written, gradients = seen @ weight.T, torch.randn(40, rows, generator=generator) * torch.logspace(0, -1, rows)
+    felt = gradients.T @ gradients
+    factor = factorised(felt)[1].float()
+    values, plain = torch.linalg.svdvals(written @ factor), plain_split(weight)
+    for made in (split_by_inputs(weight, seen.T @ seen, felt), split_by_outputs(weight, written.T @ written, felt)):
         for rank in range(1, min(rows, columns) + 1):
             lost, lost_plainly = (
-                (written - seen @ inner.T @ outer.T).square().sum() for outer, inner in (made.at(rank), plain.at(rank))
+                ((written - seen @ inner.T @ outer.T) @ factor).square().sum()
+                for outer, inner in (made.at(rank), plain.at(rank))
             )
             torch.testing.assert_close(lost, values[rank:].square().sum(), atol=1e-2, rtol=1e-2)
             assert lost <= lost_plainly + 1e-2
@@ -66,16 +71,6 @@ def test_levels_rise_and_every_one_but_the_last_pays(shape: tuple[int, int], tap
     assert found[-1] == min(shape[0], shape[1] * math.prod(taps))
     assert all(pays(rank, (*shape, *taps)) for rank in found[:-1])
     assert not pays(found[-1], (*shape, *taps))
-
-
-def inputs_of(model: nn.Module, path: str, batch: dict[str, Tensor]) -> Tensor:
-    """What a layer reads for the tokens that are no padding: `(tokens, columns)`."""
-    kept: list[Tensor] = []
-    handle = model.get_submodule(path).register_forward_hook(lambda _m, inputs, _o: kept.append(inputs[0]))
-    with torch.no_grad():
-        logits(model, batch)
-    handle.remove()
-    return kept[0][batch["attention_mask"].bool()]
 
 
 class Both:
@@ -110,9 +105,11 @@ def test_after_units_the_weights_that_are_left_are_split_by_the_moments_that_are
         if not pays(level, tuple(whole.weight.shape)):
             assert not hasattr(thin, FROM_RANK)
             continue
-        columns = stays.get((path, Axis.COLUMNS), ...)
-        read = torch.cat([inputs_of(both.model, path, batch)[..., columns] for batch in batches()])
-        outer, inner = split_by_inputs(whole.weight.detach(), read.T @ read).at(level)
+        moments = Moments(both.dense, tmp_path).of(path)
+        sizes = zip((Axis.ROWS, Axis.COLUMNS), both.model.get_parameter(f"{path}.weight").shape, strict=True)
+        rows, columns = (stays.get((path, axis), torch.arange(size)) for axis, size in sizes)
+        read, felt = moments[READ][columns][:, columns], moments[FELT][rows][:, rows]
+        outer, inner = split_by_inputs(whole.weight.detach(), read, felt).at(level)
         torch.testing.assert_close(thin.from_rank.weight @ thin.weight, outer @ inner, atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(thin.from_rank.bias, whole.bias)
         split.append(path)
