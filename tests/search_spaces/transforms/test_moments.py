@@ -28,7 +28,8 @@ class Reading(nn.Module):
         self.unread(seen)
         written = self.conv(seen.movedim(-1, 1)[..., None])
         read = self.rest(written)[..., 0].movedim(1, -1)  # overwrites what the convolution wrote
-        return self.last(read).squeeze(-1) @ COUNTS[:, None]
+        answer: Tensor = self.last(read).squeeze(-1) @ COUNTS[:, None]
+        return answer
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_position_counts_as_much_as_the_answers_depend_on_it(dense: Dense) -> 
     seen = torch.cat([batch["seen"] for batch in dense.batches()])
     with torch.no_grad():
         written = seen @ model.conv.weight[..., 0, 0].T  # without its bias
-        read = (written + model.conv.bias).relu()
+        read = (written + model.conv.get_parameter("bias")).relu()
         felt = COUNTS[:, None] * model.last.weight[0] * (read > 0)
     for path, moment, rows, weights in (
         ("last", READ, read, COUNTS[:, None].expand(12, 3, 1)),

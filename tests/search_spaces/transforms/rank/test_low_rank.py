@@ -11,7 +11,7 @@ from digit_networks import ResidualCnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prunable_models import bank_of, batches, logits, possible
-from torch import Tensor, nn
+from torch import nn
 
 from objectives.networks import count_network_flops
 from objectives.positions import positions_in
