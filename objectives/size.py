@@ -30,6 +30,8 @@ _TYPES: Mapping[torch.dtype, str] = {
     torch.bool: "BOOL",
 }
 WrittenAs = Callable[[str, torch.Tensor], torch.dtype]  # the type in which a tensor of that name is written
+Instead = Mapping[str, Mapping[str, torch.Tensor]]  # by the name of a tensor, those that a file holds in its place
+NOTHING: Instead = {}
 _ORDER = {dtype: rank for rank, dtype in enumerate(_TYPES)}
 
 
@@ -43,22 +45,29 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def size_bytes(model: nn.Module, written_as: WrittenAs = type_of) -> int:
-    """Return the length of the model's safetensors file. Raises `ValueError` for a type that such a file lacks."""
-    tensors = {name: tensor.to("meta", written_as(name, tensor)) for name, tensor in _unique_tensors(model).items()}
+def size_bytes(model: nn.Module, written_as: WrittenAs = type_of, instead: Instead = NOTHING) -> int:
+    """Return the length of the model's safetensors file. Raises `ValueError` for a type that such a file lacks.
+
+    `instead` are the tensors that it holds in the place of others.
+    """
+    tensors = dict[str, torch.Tensor]()
+    for name, tensor in _unique_tensors(model).items():
+        tensors |= instead.get(name) or {name: tensor.to("meta", written_as(name, tensor))}
     unknown = sorted({str(tensor.dtype) for tensor in tensors.values()} - {str(dtype) for dtype in _TYPES})
     if unknown:
         raise ValueError(f"size: tensors of type {', '.join(unknown)} cannot be counted; known are {[*_TYPES]}")
     return 8 + _header_bytes(tensors) + sum(tensor.nbytes for tensor in tensors.values())
 
 
-def measure_size(model: nn.Module, written_as: WrittenAs = type_of) -> tuple[Measurement, Measurement]:
+def measure_size(
+    model: nn.Module, written_as: WrittenAs = type_of, instead: Instead = NOTHING
+) -> tuple[Measurement, Measurement]:
     """Return the measurements "parameters" and "size" (bytes on disk, each tensor in the type it is written as)."""
     return (
         Measurement(quantity="parameters", value=count_parameters(model), unit="parameters", source=Source.COUNTED),
         Measurement(
             quantity="size",
-            value=size_bytes(model, written_as),
+            value=size_bytes(model, written_as, instead),
             unit="bytes",
             source=Source.COUNTED,
             conditions={"format": "safetensors"},

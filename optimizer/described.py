@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from objectives.bit_operations import FULL, per_multiplication
 from objectives.size import WrittenAs
 from objectives.sparse_size import stored_bytes
 from optimizer.costs import Cost
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
 from search_spaces.groups import Group, dense_config
+from search_spaces.layouts.stored import bytes_in
 from search_spaces.transforms.transform import LayerShape
 
 Saved = Callable[[str, LayerShape], float]  # of the layer at a path, in the unit of the cost
@@ -84,7 +86,7 @@ class Described:
 class Savings:
     """What a change of one layer of `model` saves, by the names of costs.
 
-    `positions` says at how many positions of an example each layer that may be split is applied.
+    `positions` says at how many positions of an example each layer that may be split or stored in few bits is applied.
     """
 
     model: nn.Module
@@ -93,15 +95,24 @@ class Savings:
 
     def of(self, name: str) -> Saved:
         """Return what a change saves of a cost; of one without a law here it saves nothing."""
-        laws: dict[str, Saved] = {"parameters": self._parameters, "size": self._bytes, "flops": self._flops}
+        laws: dict[str, Saved] = {
+            "parameters": self._parameters,
+            "size": self._bytes,
+            "flops": self._flops,
+            "bit_operations": self._bit_operations,
+        }
         return laws.get(name, lambda _path, _shape: 0.0)
 
     def _parameters(self, _path: str, shape: LayerShape) -> float:
+        if shape.bits:
+            return 0.0
         return math.prod(shape.weight) - shape.kept * shape.weights_per_unit
 
     def _bytes(self, path: str, shape: LayerShape) -> float:
-        name = f"{path}.weight"
-        each = self.written_as(name, self.model.get_parameter(name)).itemsize
+        each = self._dense_bytes(path)
+        if shape.bits:
+            saved = (each * math.prod(part) - bytes_in(part, shape.bits) for part in self._parts(path, shape))
+            return sum(saved) if shape.bits < 8 * each else 0.0
         if shape.is_split:
             return each * self._parameters(path, shape)
         stored = stored_bytes(shape.weight, shape.kept, weights_per_unit=shape.weights_per_unit, bytes_each=each)
@@ -109,8 +120,31 @@ class Savings:
 
     def _flops(self, path: str, shape: LayerShape) -> float:
         """Multiplications by zero take the time of any other; those of weights that are gone take none."""
-        if not shape.is_split:
+        if not shape.is_split or shape.bits:
             return 0.0
         if isinstance(self.model.get_submodule(path), nn.Embedding):  # a look-up multiplies nothing
             return -2 * self.positions[path] * shape.kept * shape.weight[1]
         return 2 * self.positions[path] * self._parameters(path, shape)
+
+    def _bit_operations(self, path: str, shape: LayerShape) -> float:
+        """A look-up multiplies nothing, the second layer of a split embedding does."""
+        if not shape.bits:
+            return FULL / 2 * self._flops(path, shape)
+        if shape.bits >= 8 * self._dense_bytes(path):
+            return 0.0
+        is_table = isinstance(self.model.get_submodule(path), nn.Embedding)
+        multiplied = sum(map(math.prod, self._parts(path, shape)[is_table:]))
+        return self.positions[path] * multiplied * (FULL - per_multiplication(shape.bits))
+
+    def _parts(self, path: str, shape: LayerShape) -> list[tuple[int, ...]]:
+        """Return the shapes of the weights that are stored: two where the layer is split."""
+        rows, *columns = shape.weight
+        if not shape.is_split:
+            return [shape.weight]
+        if isinstance(self.model.get_submodule(path), nn.Embedding):
+            return [(rows, shape.kept), (columns[0], shape.kept)]
+        return [(shape.kept, *columns), (rows, shape.kept)]
+
+    def _dense_bytes(self, path: str) -> int:
+        name = f"{path}.weight"
+        return self.written_as(name, self.model.get_parameter(name)).itemsize

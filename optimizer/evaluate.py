@@ -33,7 +33,7 @@ from search_spaces.config import Config
 from search_spaces.groups import Group
 from studies.records import Candidate, CandidateState, Outcome
 
-UNITS = {"flops": "FLOP", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
+UNITS = {"flops": "FLOP", "bit_operations": "bitop", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
 AHEAD = 3  # parts of the order that are answered at once: sorted by length together they have half of the padding
 SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
 

@@ -11,10 +11,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from objectives.bit_operations import FULL
 from objectives.measurement import Measurement, Source
 from objectives.size import count_parameters, measure_size, size_bytes
 from objectives.sparse_size import measure_sparse_size
-from optimizer.costs import Cost
+from optimizer.costs import Cost, WeightedSum
 from optimizer.described import Constant, Described, Saved, Savings
 from optimizer.errors import InputError
 from optimizer.evaluate import flops_measurement
@@ -28,7 +29,8 @@ from search_spaces import groups as grouped
 from search_spaces.config import Config, ConfigError, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, Side
-from search_spaces.transforms.table import TRANSFORMS, Row, known_costs, trains
+from search_spaces.layouts.stored import written_instead
+from search_spaces.transforms.table import BITS, TRANSFORMS, Row, known_costs, trains
 from search_spaces.transforms.transform import LayerShape, Training, Transform
 from search_spaces.transforms.transform import Source as Kept
 from search_spaces.transforms.units.evidence import Criterion
@@ -151,13 +153,15 @@ class Pipeline:
     def costs(self) -> Mapping[str, Cost]:
         """The costs of a config that are known exactly before its model is built."""
         priced = self.workload.family.costs() if self._of_layout else self._constants()
+        if BITS in self.names:
+            priced["bit_operations"] = WeightedSum((FULL / 2, priced["flops"]))
         return {name: self._after_all(cost, self._savings.of(name)) for name, cost in priced.items()}
 
     def proposed_costs(self, spec: StudySpec, cache_dir: Path) -> Mapping[str, Cost]:
         """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them."""
 
         def latency() -> Cost:
-            cost, paths = self.workload.family.latency(spec, cache_dir), [*self._savings.positions]
+            cost, paths = self.workload.family.latency(spec, cache_dir), self._split
             if not paths:
                 return self._after_all(cost, self._savings.of("latency"))
             request = self.workload.family.request()
@@ -184,7 +188,9 @@ class Pipeline:
 
     def sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
         """Return the "parameters" and the "size" of a model."""
-        return measure_sparse_size(model) if self.leaves_zeros else measure_size(model, self.workload.family.written_as)
+        if self.leaves_zeros:
+            return measure_sparse_size(model)
+        return measure_size(model, self.workload.family.written_as, written_instead(model))
 
     def execution(self, model: nn.Module, spec: StudySpec) -> Execution:
         """Return a model in the form in which it runs fastest on this device."""
@@ -219,13 +225,22 @@ class Pipeline:
 
     @cached_property
     def _savings(self) -> Savings:
-        family, model = self.workload.family, self.dense.model
-        dense, lengths = grouped.dense_config(self.groups), self.workload.search.lengths
-        least = (dense.replaced({g.name: g.levels[0]}) for g in self.groups if g.name not in self._of_layout)
-        changes = (change for config in least for change in described(model, self.steps, config))
-        split = [path for path, shape in changes if shape.is_split]
-        positions = family.requests.positions(model, split, lengths) if split else {}
+        family, model, lengths = self.workload.family, self.dense.model, self.workload.search.lengths
+        paths = [path for path, shape in self._changes if shape.is_split or shape.bits]
+        positions = family.requests.positions(model, paths, lengths) if paths else {}
         return Savings(model, family.written_as, positions)
+
+    @property
+    def _split(self) -> list[str]:
+        """The paths of the layers that may be split."""
+        return [*dict.fromkeys(path for path, shape in self._changes if shape.is_split)]
+
+    @cached_property
+    def _changes(self) -> list[tuple[str, LayerShape]]:
+        """What the least level of each group that the family does not price makes of its layers, all others dense."""
+        dense = grouped.dense_config(self.groups)
+        least = (dense.replaced({g.name: g.levels[0]}) for g in self.groups if g.name not in self._of_layout)
+        return [change for config in least for change in described(self.dense.model, self.steps, config)]
 
     def _constants(self) -> dict[str, Cost]:
         """Return the dense model's costs, those that do not depend on a training."""
@@ -243,11 +258,14 @@ class Pipeline:
 
 
 def described(model: nn.Module, steps: Sequence[Step], config: Config) -> list[tuple[str, LayerShape]]:
-    """Return by path what each step makes of the layers that it changes."""
-    changes, left = list[tuple[str, LayerShape]](), dict[Side, int]()
+    """Return by path what each step makes of the layers that it changes: fewer bits of what a split has left."""
+    changes, left, split = list[tuple[str, LayerShape]](), dict[Side, int](), dict[str, LayerShape]()
     for step in steps:
         part = config.part(step.under)
-        changes += step.transform.describe(model, part, left).items()
+        for path, shape in step.transform.describe(model, part, left).items():
+            changes.append((path, replace(split[path], bits=shape.bits) if shape.bits and path in split else shape))
+            if shape.is_split:
+                split[path] = shape
         left |= step.source.left(part)
     return changes
 

@@ -27,6 +27,8 @@ class GroupKind(StrEnum):
     FILTERS = "filters"  # whole filters of a convolution, masked
     RANK = "rank"  # numbers between the two layers that a linear layer or convolution is split into
     TABLE_RANK = "embedding rank"  # the same of an embedding
+    BITS = "bits"  # of the weights of layers that read one tensor
+    TABLE_BITS = "embedding bits"  # of an embedding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from optimizer.spec import StudySpec
 from optimizer.unchanged import refuse_changes
 from optimizer.workload import Workload
 from search_spaces.files import written_whole
+from search_spaces.layouts.stored import is_code
 from search_spaces.transforms.masks.layers import zeros_by_layer
 from search_spaces.transforms.table import MASKS, UNITS
 from studies.records import Candidate, Study
@@ -145,10 +146,11 @@ def _describe(
 
 
 def _dtype(tensors: Mapping[str, Tensor]) -> str:
-    """Return the type that most bytes have, such as `float16`."""
+    """Return the type that most bytes have, such as `float16`; codes and their scales do not count."""
     sizes: Counter[torch.dtype] = Counter()
-    for tensor in tensors.values():
-        sizes[tensor.dtype] += tensor.nbytes
+    for name, tensor in tensors.items():
+        if not is_code(name):
+            sizes[tensor.dtype] += tensor.nbytes
     return str(max(sizes, key=sizes.__getitem__)).removeprefix("torch.")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import auto_class
@@ -24,7 +24,8 @@ from search_spaces.config import Config, ConfigError, Form
 from search_spaces.layouts import modeling_pruned
 from search_spaces.layouts.layout import Layout
 from search_spaces.layouts.named import named_layout
-from search_spaces.transforms.table import TRANSFORMS, UNITS
+from search_spaces.layouts.stored import Stored, say_stored, weights_of
+from search_spaces.transforms.table import BITS, TRANSFORMS, UNITS
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -50,8 +51,7 @@ def load_pruned(
     if network is None and into is not None:
         raise InputError("into", "is only for networks that were given as modules; omit it")
     try:
-        tensors = load_file(place / WEIGHTS, device=str(device))
-        tensors = {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}
+        tensors, stored = _read(place, manifest, torch.device(device))
         if network and (into or not (place / CONFIG).exists()):
             model: Any = network.build(into)
             find = partial(_layout_then, network.layout_of, model, manifest)
@@ -62,9 +62,18 @@ def load_pruned(
             model = _shrunk(model, manifest, partial(_layout_then, named_layout, model, manifest), tensors, done=done)
             _restore_buffers(model, torch.device(device))
         model.load_state_dict(tensors, strict=True, assign=True)
+        say_stored(model, stored)
     except (RuntimeError, AttributeError, KeyError, TypeError, SafetensorError) as error:
         raise InputError("directory", f"the weights in {place} do not fit its manifest: {error}") from error
     return model.eval()
+
+
+def _read(place: Path, manifest: Manifest, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Stored]]:
+    """Return the weights in float32 by name, and how the file stores those that it holds as codes."""
+    tensors, stored = load_file(place / WEIGHTS, device=str(device)), dict[str, Stored]()
+    if BITS in manifest.applied:
+        tensors, stored = weights_of(tensors)
+    return {n: tensor.float() if tensor.is_floating_point() else tensor for n, tensor in tensors.items()}, stored
 
 
 def _encoder(place: Path) -> Any:
@@ -73,6 +82,8 @@ def _encoder(place: Path) -> Any:
 
     config = transformers.AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     config.dtype = torch.float32
+    if hasattr(config, "stored_weights"):
+        config.stored_weights = {}  # weights are loaded, not their codes
     head = head_of(config.architectures, is_folder=(place / MODULES).exists())
     with torch.device("meta"):  # the dense weights are never allocated
         if hasattr(config, "pruned"):
@@ -91,7 +102,7 @@ def _shrunk(
     dense: nn.Module,
     manifest: Manifest,
     find_layout: Callable[[], Layout],
-    tensors: Mapping[str, torch.Tensor],
+    tensors: Mapping[str, Tensor],
     *,
     done: Collection[str] = (),
     is_own: bool = False,

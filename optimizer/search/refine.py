@@ -17,7 +17,7 @@ from search_spaces.moves import moves
 from studies.records import Candidate, Origin, Proposal
 
 SCREENED = 3  # neighbours asked for their divergence per proposal
-ALLOWANCES = (0.0, -0.02, -0.04)  # change of FLOPs, of the dense model's, that the proposals take in turn
+ALLOWANCES = (0.0, -0.02, -0.04)  # change of the cost, of the dense model's, that the proposals take in turn
 
 
 class Refiner:
@@ -35,7 +35,7 @@ class Refiner:
         seeks_accuracy: bool = False,
     ) -> None:
         self._space, self._divergence_of, self._is_feasible = space, divergence_of, is_feasible
-        self._first = self._drop if seeks_accuracy else self._flops
+        self._first = self._drop if seeks_accuracy else self._cost
 
     def propose(self, history: Sequence[Candidate]) -> Proposal | None:
         """Return the next proposal, or None when no parent has an untried neighbour."""
@@ -43,7 +43,7 @@ class Refiner:
         parents = self._parents(history)
         for turn in range(len(ALLOWANCES)):  # few parents: each may have neighbours under another allowance alone
             for step, parent in enumerate(parents, start=len(history) + turn):
-                allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs["flops"].dense
+                allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs[self._space.yardstick].dense
                 config = self._best_neighbour(parent.config, tried, allowance)
                 if config is not None:
                     return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
@@ -67,11 +67,11 @@ class Refiner:
         if not feasible:
             seen = [c for c in history if c.outcome is not None and c.outcome.drop is not None]
             return sorted(seen, key=self._drop)[: max(1, len(seen) // 2)]
-        losses = np.array([(self._drop(c), self._flops(c)) for c in feasible])
+        losses = np.array([(self._drop(c), self._cost(c)) for c in feasible])
         return [c for c, is_on_front in zip(feasible, non_dominated(losses), strict=True) if is_on_front]
 
-    def _flops(self, candidate: Candidate) -> float:
-        return self._space.costs["flops"].ratio(candidate.config)
+    def _cost(self, candidate: Candidate) -> float:
+        return self._space.costs[self._space.yardstick].ratio(candidate.config)
 
     @staticmethod
     def _drop(candidate: Candidate) -> float:

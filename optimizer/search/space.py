@@ -49,7 +49,7 @@ class SearchSpace(Protocol):
 
 @dataclass(frozen=True)
 class Space:
-    """The space of units that are kept or removed. `costs` hold at least "flops"; `harms` come from the sensitivities.
+    """The space of levels of groups. `costs` hold at least "flops"; `harms` come from the sensitivities.
 
     `limits` are upper cost ratios that no proposal may exceed. `merged` returns the one config of those that build the
     same model.
@@ -62,7 +62,10 @@ class Space:
     limits: Mapping[str, float]
     merged: Callable[[Config], Config] = lambda config: config
 
-    yardstick = "flops"
+    @property
+    def yardstick(self) -> str:
+        """The cost by which levels are compared: bit operations where there are fewer bits, which save no FLOPs."""
+        return "bit_operations" if "bit_operations" in self.costs else "flops"
 
     @property
     def dimensions(self) -> int:
@@ -76,13 +79,13 @@ class Space:
 
     @cached_property
     def tables(self) -> Mapping[str, Table]:
-        """FLOPs and harm of every level of every group."""
-        flops = self.costs["flops"]
-        return {g.name: Table(cost=flops.of_levels(g), harm=self.harms[g.name]) for g in self.groups}
+        """Cost, on the yardstick, and harm of every level of every group."""
+        cost = self.costs[self.yardstick]
+        return {g.name: Table(cost=cost.of_levels(g), harm=self.harms[g.name]) for g in self.groups}
 
     @cached_property
     def allocation(self) -> Allocation:
-        """The exact allocation of FLOPs over all groups."""
+        """The exact allocation of the yardstick over all groups."""
         return Allocation(self.groups, self.tables)
 
     @cached_property
@@ -93,10 +96,10 @@ class Space:
             self.groups, {kind: Allocation(groups, self.tables) for kind, groups in members.items()}, self.form
         )
 
-    def optimal(self, ratio: float, by: str = "flops") -> Config:
-        """Return the least harmful config of at most `ratio` of the dense model's FLOPs, by the tables.
+    def optimal(self, ratio: float, by: str = "") -> Config:
+        """Return the least harmful config of at most `ratio` of the dense model's cost on the yardstick, by the tables.
 
-        Where FLOPs add up over groups that is exact. Where they do not, as of a convolution whose inputs and outputs
+        Where that adds up over groups it is exact. Where it does not, as of a convolution whose inputs and outputs
         both shrink, and for the cost named in `by`, the tables order the choices and the whole config is priced.
         """
         low, high = float(self.allocation.costs.min()), float(self.allocation.costs.max())
@@ -105,8 +108,11 @@ class Space:
             low, high = (middle, high) if self._ratio(middle, by) <= ratio else (low, middle)
         return self.merged(config_of(self.groups, self.allocation.within(low), self.form))
 
-    def reach(self, by: str = "flops") -> float:
-        """Return the largest share of a cost whose least harmful config is within the limits; 1 without limits."""
+    def reach(self, by: str = "") -> float:
+        """Return the largest share of a cost whose least harmful config is within the limits; 1 without limits.
+
+        The cost is that of the yardstick by default.
+        """
         low, high = (0.0, 1.0) if self.limits else (1.0, 1.0)
         while high - low > REACH_STEP:
             middle = (low + high) / 2
@@ -114,7 +120,7 @@ class Space:
         return low
 
     def _ratio(self, budget: float, by: str) -> float:
-        return self.costs[by].ratio(config_of(self.groups, self.allocation.within(budget), self.form))
+        return self.costs[by or self.yardstick].ratio(config_of(self.groups, self.allocation.within(budget), self.form))
 
     def at_point(self, point: Sequence[float]) -> Config:
         """Return the config at a point of the distribution space, drawn towards zero until the limits hold."""

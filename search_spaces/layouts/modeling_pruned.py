@@ -10,11 +10,14 @@ transformers, and nothing else. `config.pruned` maps paths inside the base model
 - `takes`: a module that takes only so many `units` of this keyword argument
 - `low_rank`: a layer that writes so many numbers, its `rank`, of which a second one makes the `outputs`, with a `bias`
   or without
+
+`config.stored_weights` maps paths of layers in the whole model to the bits of a weight that the file holds as codes.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +30,9 @@ from torch import Tensor, nn
 TOKEN_ROWS = "token_rows"  # the buffer of an embedding without some rows, saved with the weights
 KEPT = "kept_units"  # the buffer `(units,)` of indices, saved with the weights
 FROM_RANK = "from_rank"  # the layer that makes the outputs of one of low rank
+CODES, SCALES = "codes", "scales"  # what a file holds in the place of a weight
+CODE_TYPES = {16: torch.float16, 8: torch.int8, 4: torch.uint8}  # by bits; two codes of 4 bits share a byte
+BLOCK = 32  # columns that share a scale where codes have 4 bits; of 8 bits a whole row does
 OUTPUTS = {nn.Linear: "out_features", nn.Conv2d: "out_channels", nn.Embedding: "embedding_dim"}
 
 
@@ -122,6 +128,63 @@ def _from_rank(layer: nn.Module, _args: tuple[Any, ...], output: Tensor) -> Any:
     return layer.get_submodule(FROM_RANK)(output)
 
 
+def unpacked(codes: Tensor) -> Tensor:
+    """Return the codes that a tensor of a file holds, in the weight's shape: those of 4 bits as int8 within ±7.
+
+    The upper half of a row's last byte is 0, which is no code, where the number of columns is odd.
+    """
+    if codes.dtype is not torch.uint8:
+        return codes
+    pairs = torch.stack([codes & 15, codes >> 4], dim=-1).flatten(1)
+    is_odd = pairs.shape[1] > 0 and not bool(pairs[:, -1].any())
+    return (pairs[:, :-1] if is_odd else pairs).to(torch.int8) - 8
+
+
+def values_of(codes: Tensor, scales: Tensor | None, block: int) -> Tensor:
+    """Return the float32 weight of codes in its shape, of which `block` columns share one of `scales`."""
+    if scales is None:
+        return codes.float()
+    columns = codes.flatten(1)
+    spread = scales.float().repeat_interleave(block, dim=1)[:, : columns.shape[1]]
+    return (columns.float() * spread).reshape(codes.shape)
+
+
+def block_of(bits: int, columns: int) -> int:
+    """Return how many consecutive columns share a scale."""
+    return BLOCK if bits == 4 else max(columns, 1)
+
+
+def hold(model: Any, stored: Mapping[str, int]) -> None:
+    """Have layers, in place, hold their weights as codes of so many bits, from which `fill` makes the weights."""
+    own = f"{model.base_model_prefix}." if model.base_model is model else ""
+    layers = dict(model.named_modules())
+    for path, bits in stored.items():
+        inner = path.removeprefix(own)
+        if own and inner not in layers:  # of a head, which the model does not have
+            continue
+        layer = layers[inner]
+        weight = layer.get_parameter("weight").detach()
+        rows, columns = len(weight), math.prod(weight.shape[1:])
+        shape = (rows, -(-columns // 2)) if bits == 4 else tuple(weight.shape)
+        layer.register_buffer(CODES, weight.new_zeros(shape, dtype=CODE_TYPES[bits]))
+        if bits < 16:
+            dtype = torch.bfloat16 if bits == 4 else torch.float32
+            layer.register_buffer(SCALES, weight.new_zeros((rows, -(-columns // block_of(bits, columns))), dtype=dtype))
+        del layer.weight
+        layer.register_buffer("weight", weight, persistent=False)
+
+
+def fill(model: nn.Module) -> None:
+    """Make, in place, the weights of layers that hold codes."""
+    for layer in model.modules():
+        if CODES in layer._buffers:
+            codes = unpacked(layer.get_buffer(CODES))
+            bits = 4 if layer.get_buffer(CODES).dtype is torch.uint8 else 8
+            scales = layer.get_buffer(SCALES) if SCALES in layer._buffers else None
+            values = values_of(codes, scales, block_of(bits, math.prod(codes.shape[1:])))
+            layer.weight = values.to(layer.get_buffer("weight").dtype)
+
+
 def reshape(model: nn.Module, shapes: Mapping[str, Mapping[str, Any]]) -> None:
     """Give, in place, modules of a stock model the shapes of a pruned one; they keep their first entries."""
     for path, shape in shapes.items():
@@ -192,6 +255,13 @@ def __getattr__(name: str) -> Any:
             with _equal_layers(config):
                 super().__init__(config, *inputs, **named)
             reshape(self.base_model, getattr(config, "pruned", {}))
+            hold(self, getattr(config, "stored_weights", {}))
+
+        @classmethod
+        def from_pretrained(cls, *inputs: Any, **named: Any) -> Any:
+            loaded = super().from_pretrained(*inputs, **named)
+            fill(loaded[0] if isinstance(loaded, tuple) else loaded)
+            return loaded
 
         @classmethod
         def _can_set_attn_implementation(cls) -> bool:

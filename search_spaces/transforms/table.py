@@ -40,7 +40,7 @@ class Row:
         return cast("Transform", getattr(import_module(module), name)())
 
 
-UNITS, VOCABULARY, MASKS, RANK = "units", "vocabulary", "masks", "rank"
+UNITS, VOCABULARY, MASKS, RANK, BITS = "units", "vocabulary", "masks", "rank", "bits"
 
 TRANSFORMS: dict[str, Row] = {
     UNITS: Row(
@@ -66,6 +66,12 @@ TRANSFORMS: dict[str, Row] = {
         words="layers are split into two thin ones",
         lasting="its layers are split in two, which another study does not take apart",
         follows=frozenset({UNITS, VOCABULARY}),
+    ),
+    BITS: Row(
+        place="search_spaces.transforms.bits.transform:Bits",
+        words="weights are stored in 16, 8 or 4 bits",
+        lasting="its weights are rounded to few bits, which another study cannot undo",
+        follows=frozenset({UNITS, VOCABULARY, RANK}),
     ),
 }
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from search_spaces.config import Config
@@ -70,8 +71,8 @@ class Dense:
     """A dense model as its family hands it to the transforms.
 
     `batches()` yields the calibration batches again at every call; `loss` and `answers` are differentiated to rank and
-    to solve. `rounded` returns the tensor of a name with the values that the file of a model will hold. `find_layout`
-    raises `UnprunableModelError`.
+    to solve. `rounded` returns the tensor of a name with the values that the file of a model will hold, `written_as`
+    the type that it has there. `find_layout` raises `UnprunableModelError`.
     """
 
     model: nn.Module
@@ -82,6 +83,7 @@ class Dense:
     loss: Loss
     answers: Answers
     rounded: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor
+    written_as: Callable[[str, Tensor], torch.dtype] = lambda _name, tensor: tensor.dtype
     criterion: str | Criterion = "obs"
     training: Training | None = None
     vocabulary: Vocabulary | None = None
@@ -138,13 +140,15 @@ class LayerShape:
     """What a transform makes of one layer, as far as its costs follow.
 
     `weight` is the shape of its weight after the transforms before; `kept` units of so many weights each are not zero,
-    the others are. Of a layer that `is_split` in two, the units are the ranks: the others are gone.
+    the others are. Of a layer that `is_split` in two, the units are the ranks: the others are gone. Where there are
+    `bits`, the weights that are left are stored in so many.
     """
 
     weight: tuple[int, ...]
     kept: int
     weights_per_unit: int
     is_split: bool = False
+    bits: int | None = None
 
 
 class Transform(Protocol):

@@ -52,7 +52,7 @@ def test_table_and_weighted_costs_add_up(tmp_path: Path) -> None:
     assert thrice.ratio(config) == pytest.approx(latency.ratio(config))
 
 
-@pytest.mark.parametrize("transforms", [("units", "vocabulary", "rank"), ("vocabulary",)])
+@pytest.mark.parametrize("transforms", [("units", "vocabulary", "rank", "bits"), ("vocabulary",)])
 def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, ...], tmp_path: Path) -> None:
     save_tiny(tmp_path / "model")
     save_data(tmp_path / "data", tmp_path / "model", {"validation": 120, "test": 100})
@@ -87,5 +87,5 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
         sizes = {measured.quantity: measured.value for measured in pipeline.sizes(built)}
         assert costs["size"].total(config) == pytest.approx(sizes["size"], abs=4096), "but for the names in the file"
     for group in pipeline.groups:
-        for counted in ("flops", "parameters", "size"):
+        for counted in {"flops", "parameters", "size", "bit_operations"} & {*costs}:
             assert (np.diff(costs[counted].of_levels(group)) >= 0).all(), "a higher level never costs less"

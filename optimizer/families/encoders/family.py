@@ -57,6 +57,7 @@ class EncoderFamily:
         return replace(
             subject.dense(criterion, lambda: self.layout, batch_size=self.requests.batch_size(examples)),
             rounded=self.storage.rounded,
+            written_as=self.storage.dtype,
             vocabulary=self.requests.vocabulary(subject.model, examples),
         )
 

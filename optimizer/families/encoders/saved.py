@@ -12,7 +12,7 @@ from optimizer.families.encoders.weights import INDEX, WHOLE
 from optimizer.handover.manifest import FILE as MANIFEST
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from search_spaces import layouts
-from search_spaces.transforms.table import TRANSFORMS
+from search_spaces.transforms.table import BITS, RANK, TRANSFORMS
 
 CODE = Path(layouts.__file__).with_name("modeling_pruned.py")  # written into exports; transformers runs it, we do not
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -78,6 +78,8 @@ def _check_own(directory: Path, config: dict[str, Any]) -> None:
     code = directory / CODE.name
     if not manifest and not ("pruned" in config and code.exists() and code.read_bytes() == CODE.read_bytes()):
         raise InputError("model", f"{directory} requires custom model code, which is never run; choose another")
+    if not manifest and (made := _made_by(config)):
+        raise InputError("model", _final(directory, made))
 
 
 def check_export(directory: Path) -> Manifest:
@@ -90,12 +92,22 @@ def check_export(directory: Path) -> Manifest:
             "model", f"{directory} was made by {strange[0]!r}, which this version does not know; update it"
         )
     if final := [name for name in manifest.applied if TRANSFORMS[name].lasting]:
-        raise InputError(
-            "model",
-            f"{directory} was made by {final[0]!r}: {TRANSFORMS[final[0]].lasting}; give the model that it was made "
-            "from, or an export of units",
-        )
+        raise InputError("model", _final(directory, final[0]))
     return manifest
+
+
+def _made_by(config: dict[str, Any]) -> str | None:
+    """Return the transform whose model was saved again, of those that another study cannot undo."""
+    if config.get("stored_weights"):
+        return BITS
+    return RANK if any("low_rank" in shape for shape in config["pruned"].values()) else None
+
+
+def _final(directory: Path, name: str) -> str:
+    return (
+        f"{directory} was made by {name!r}: {TRANSFORMS[name].lasting}; give the model that it was made from, or an "
+        "export of units"
+    )
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

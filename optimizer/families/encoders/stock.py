@@ -14,6 +14,7 @@ from optimizer.families.encoders.saved import CODE
 from search_spaces.layouts import modeling_pruned
 from search_spaces.layouts.description import Shapes, described
 from search_spaces.layouts.named import encoder_part, layer_widths, row_of
+from search_spaces.layouts.stored import bits_by_layer
 
 
 def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one transformers class per architecture
@@ -23,6 +24,8 @@ def save_stock(model: Any, place: Path, *, dtype: str) -> None:  # Any: one tran
     part = encoder_part(config)
     config.dtype = dtype
     config.pruned = pruned_shapes(whole)
+    if stored := bits_by_layer(whole):
+        config.stored_weights = stored
     part.head_dim = part.hidden_size // part.num_attention_heads  # of the dense model, whatever a layer keeps
     part.per_layer_config = _per_layer(model, part) or None
     names = dict.fromkeys((stock, stock_class(whole.base_model)))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from optimizer.families.encoders.checkpoint import Checkpoint
 from optimizer.families.encoders.weights import Stored
 from search_spaces.layouts.modeling_pruned import FROM_RANK
+from search_spaces.layouts.stored import written_instead
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -71,8 +72,11 @@ class Storage:
         return tensor.to(self.dtype(name, tensor)).to(tensor.dtype)
 
     def tensors(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the tensors as they are written."""
-        return {name: tensor.detach().to(self.dtype(name, tensor)) for name, tensor in model.state_dict().items()}
+        """Return the tensors as they are written, codes in the place of weights that are stored in few bits."""
+        instead, found = written_instead(model), dict[str, Tensor]()
+        for name, tensor in model.state_dict().items():
+            found |= instead.get(name) or {name: tensor.detach().to(self.dtype(name, tensor))}
+        return found
 
     @property
     def notes(self) -> list[str]:

@@ -65,7 +65,7 @@ class NetworkFamily:
     def dense(self, criterion: str | Criterion) -> Dense:
         """Return the network with its calibration images."""
         dense = self._subject.dense(criterion, lambda: self.layout, batch_size=CALIBRATION_BATCH)
-        return replace(dense, training=self.training, rounded=self.storage.rounded)
+        return replace(dense, training=self.training, rounded=self.storage.rounded, written_as=self.storage.dtype)
 
     def bare(self, model: nn.Module) -> nn.Module:
         """Return the network itself."""

@@ -200,11 +200,12 @@ def test_an_export_is_pruned_again_and_described_against_its_own_shapes(
     assert sum(p.numel() for p in load_pruned(second).parameters()) == after.member.parameters
 
 
-def test_a_study_of_units_vocabulary_and_rank_exports_what_it_verified(
+def test_a_study_of_all_transforms_exports_what_it_verified(
     study: tuple[StudyStore, Path, int], tmp_path: Path
 ) -> None:
     store, root, _ = study
-    spec = StudySpec.stored(store.study("s").spec).model_copy(update={"transforms": ("units", "vocabulary", "rank")})
+    transforms = ("units", "vocabulary", "rank", "bits")
+    spec = StudySpec.stored(store.study("s").spec).model_copy(update={"transforms": transforms})
     both = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     optimize(spec, store=both, cache_dir=root / "cache", study="both")
     words, found = "bert.embeddings.word_embeddings", both.candidates(both.study("both").id)

@@ -38,6 +38,9 @@ from search_spaces.layouts.modeling_pruned import give_rank
 from search_spaces.layouts.named import named_layout, row_of
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import noise_requests, token_requests
+from search_spaces.layouts.stored import bits_by_layer, store
+from search_spaces.transforms.bits.layers import can_store
+from search_spaces.transforms.bits.rounding import rounded
 from search_spaces.transforms.rank.split import plain_split
 from search_spaces.transforms.units.materialize import materialize, outline
 from search_spaces.transforms.vocabulary.transform import Ranked, Tokens
@@ -68,6 +71,15 @@ def split(small: nn.Module) -> nn.Module:
     return small
 
 
+def rounded_to_few_bits(small: nn.Module) -> nn.Module:
+    """Store the weights of an encoder in 4, 8, 16 bits and as they are in turn, in place."""
+    layers = [layer for layer in small.modules() if can_store(layer)]
+    for layer, bits in zip(layers, cycle([4, 8, 16, None]), strict=False):
+        if bits:
+            store(layer, rounded(layer.weight.detach(), bits))
+    return small
+
+
 def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> Path:
     """Write what an export of the encoder holds."""
     place.mkdir()
@@ -78,6 +90,7 @@ def write(small: nn.Module, place: Path, dtype: torch.dtype = torch.float32) -> 
     manifest = Manifest(
         model_type=small.config.model_type,
         config={},
+        transforms={"units": {}, "bits": {}} if bits_by_layer(small) else None,
         form="reconstructed",
         layers=(),
         weights_sha256=file_hash(place / WEIGHTS),
@@ -114,6 +127,7 @@ def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tm
     for index, (family, kept, dtype) in enumerate(zip(OF_EVERY_PART, cycle(KEPT), types, strict=False)):
         small = small_encoder(family, kept, tmp_path / "bank" / str(index))
         small = split(small) if index % 3 else small
+        small = rounded_to_few_bits(small) if index % 3 == 1 else small
         places.append(write(small, tmp_path / str(index), dtype))
         given = texts()
         save_file({**given, "logits": logits(load_pruned(places[-1]))}, places[-1].with_suffix(".asked"))
@@ -136,8 +150,13 @@ def test_every_kind_of_part_loads_without_this_package_and_answers_as_with_it(tm
 
 
 def test_what_is_loaded_here_saves_compiles_and_exports_as_other_models_do(tmp_path: Path) -> None:
-    model = load_pruned(write(split(small_encoder("mpnet", KEPT[0], tmp_path / "bank")), tmp_path / "out"))
+    small = rounded_to_few_bits(split(small_encoder("mpnet", KEPT[0], tmp_path / "bank")))
+    model = load_pruned(write(small, tmp_path / "out"))
+    assert bits_by_layer(model) == bits_by_layer(small)
+    assert torch.equal(logits(model), logits(small))
     model.save_pretrained(tmp_path / "again")
+    with pytest.raises(InputError, match="made by 'rank': its layers are split"):
+        inspect_checkpoint("mine", tmp_path / "again")
     assert {"modeling_pruned.py", "config.json"} <= {path.name for path in (tmp_path / "again").iterdir()}
     wanted = logits(model)
     torch.testing.assert_close(logits(torch.compile(model, backend="eager", fullgraph=True)), wanted)

@@ -19,6 +19,7 @@ from search_spaces.config import Config, Form, Recipe
 from search_spaces.groups import Group, check_config, config_of, dense_config
 from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.stored import stored_of
 from search_spaces.layouts.traced.discover import discover_channels
 from search_spaces.transforms.masks.space import ONE_SHOT
 from search_spaces.transforms.table import TRANSFORMS, TransformError, check_transforms
@@ -137,6 +138,11 @@ def test_what_is_described_is_true(world: World) -> None:
     config = world.config(0.5)
     made = world.apply(config)
     for path, shape in world.transform.describe(world.dense.model, config, {}).items():
+        if shape.bits:
+            stored = stored_of(made.get_submodule(path))
+            assert stored
+            assert (stored.bits, stored.codes.shape) == (shape.bits, shape.weight)
+            continue
         names = {f"{path}.weight", f"{path}.{FROM_RANK}.weight"}
         kept = sum(int((weight != 0).sum()) for name, weight in made.named_parameters() if name in names)
         assert kept == shape.kept * shape.weights_per_unit

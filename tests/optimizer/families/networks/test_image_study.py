@@ -31,6 +31,7 @@ from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
 from search_spaces.config import Config, Form
 from search_spaces.groups import dense_config
+from search_spaces.layouts.stored import bits_by_layer
 from studies.opening import open_store
 from studies.records import CandidateState, Verdict
 from studies.sql.store import SqlStore
@@ -78,25 +79,31 @@ def test_a_finished_study_is_not_run_again_and_the_network_not_trained_again(fin
     assert trained[0].stat().st_mtime_ns == before
 
 
-def test_layers_of_low_rank_cost_what_is_counted_and_answer_alike_when_loaded(finished: tuple, tmp_path: Path) -> None:
+def test_layers_of_low_rank_and_few_bits_cost_what_is_counted_and_answer_alike_when_loaded(
+    finished: tuple, tmp_path: Path
+) -> None:
     store, root, _ = finished
-    spec = spec_of(transforms=("rank",), trials=3)
+    spec = spec_of(transforms=("rank", "bits"), trials=3)
     optimize(spec, store=store, cache_dir=root / "cache", study="rank")
     workload = load_workload(spec, cache_dir=root / "cache", progress=lambda *_: None)
     pipeline, study = Pipeline.of(spec, workload, root / "cache"), store.study("rank")
-    candidate = store.candidates(study.id)[0]
+    candidate = min(store.candidates(study.id), key=lambda c: sum(c.config.levels.values()))
     built = pipeline.build(candidate.config)
     export_candidate(store, study, candidate.number, tmp_path / "small", cache_dir=root / "cache")
     loaded, pixels = load_pruned(tmp_path / "small"), workload.search.pixels[:8]
     assert any("from_rank" in name for name, _ in loaded.named_parameters())
-    torch.testing.assert_close(loaded(pixel_values=pixels).logits, built(pixel_values=pixels).logits)
-    both = Pipeline.of(spec_of(transforms=("units", "rank")), workload, root / "cache")
+    assert min(bits_by_layer(built).values()) <= 8
+    assert bits_by_layer(loaded) == bits_by_layer(built)
+    assert torch.equal(loaded(pixel_values=pixels).logits, built(pixel_values=pixels).logits)
+    both = Pipeline.of(spec_of(transforms=("units", "rank", "bits")), workload, root / "cache")
     generator = np.random.default_rng(0)
     for _ in range(4):
         levels = {group.name: int(generator.choice(group.levels)) for group in both.groups}
         built = both.build(config := dense_config(both.groups).replaced(levels))
         assert both.costs["flops"].total(config) == workload.family.flops(built)
         assert both.costs["parameters"].total(config) == sum(p.numel() for p in built.parameters())
+        (_, size) = both.sizes(built)
+        assert both.costs["size"].total(config) == pytest.approx(size.value, abs=4096), "but for the names in the file"
 
 
 def test_an_exported_network_answers_as_the_candidate_did(finished: tuple) -> None:
