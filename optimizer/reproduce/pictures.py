@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (4.8, 4.2)
 SUFFIXES = (".svg", ".png")
-CROWDED = 6  # more groups have their labels upright, more bars or points no legend
+CROWDED = 6  # more groups have their labels upright
+LEGEND_COLUMNS = 2  # per panel, so that no name is cut off
 
 
 def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
@@ -24,12 +25,21 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
     for panel, axes in zip(chart.panels, figure.subplots(1, len(chart.panels), squeeze=False)[0], strict=True):
         _draw(panel, axes)
     figure.suptitle(chart.title)
-    if chart.panels[0].kind == "lines" or len(chart.panels[0].series) <= CROWDED:
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=CROWDED)
+    if any(map(_needs_legend, chart.panels)):
+        found = [axes.get_legend_handles_labels() for axes in figure.axes]
+        named = {name: handle for handles, names in found for name, handle in zip(names, handles, strict=True)}
+        columns = LEGEND_COLUMNS * len(chart.panels)
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize="small")
     paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
         figure.savefig(path)
+        figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
     return paths
+
+
+def _needs_legend(panel: Panel) -> bool:
+    """Whether neither labels at the points nor those at the axis name the series."""
+    return panel.kind == "lines" or (panel.kind == "bars" and any(each.x != (each.name,) for each in panel.series))
 
 
 def _draw(panel: Panel, axes: Axes) -> None:
@@ -40,9 +50,18 @@ def _draw(panel: Panel, axes: Axes) -> None:
             axes.plot(series.x, series.y, marker=".", color=series.colour, label=series.name)
         elif panel.kind == "points":
             axes.scatter(series.x, series.y, color=series.colour)
-            for x, y in zip(series.x, series.y, strict=True):
-                axes.annotate(series.name, (float(x), y), fontsize="x-small")
+    if panel.kind == "points":
+        _label_points(panel, axes)
     axes.set(title=panel.title, xlabel=panel.x_title, ylabel=panel.y_title)
+
+
+def _label_points(panel: Panel, axes: Axes) -> None:
+    """Write the names beside the points, towards the middle, so that none runs out of the axes."""
+    middle = sum(axes.get_xlim()) / 2
+    for series in panel.series:
+        for x, y in zip(series.x, series.y, strict=True):
+            side = "left" if float(x) < middle else "right"
+            axes.annotate(f" {series.name} ", (float(x), y), fontsize="x-small", ha=side)
 
 
 def _draw_bars(panel: Panel, axes: Axes) -> None:

@@ -135,19 +135,38 @@ class Experiment(ABC, Generic[Kind, Record]):
         """Write what there is beside the tables, and return the paths."""
         return []
 
+    def write_together(self, _rows: Sequence[Any], _directory: Path) -> list[Path]:
+        """Write what there is over all models and data sets, and return the paths."""
+        return []
+
     def details(self, _parts: Sequence[Sequence[Record]]) -> dict[str, object]:
         """Return what the result holds beside rows, sentences and files."""
         return {}
 
 
 def reproduce(experiment: Experiment[Any, Any], output: Path) -> Reproduction:
-    """Run a preset into `output`, which keeps finished runs so that a second call resumes where the first stopped."""
+    """Run a preset into `output`, which keeps finished runs so that a second call resumes where the first stopped.
+
+    Where it is interrupted, tables and figures of the finished runs are written before `KeyboardInterrupt` is raised.
+    """
     output.mkdir(parents=True, exist_ok=True)
+    finished: list[Recorded] = []
+    try:
+        _finish(experiment, output, finished)
+    except KeyboardInterrupt:
+        _written(experiment, finished, output)
+        experiment.progress(f"{output} has the tables of {len(finished)} finished runs; the same command resumes")
+        raise
+    return _written(experiment, finished, output)
+
+
+def _written(experiment: Experiment[Any, Any], finished: Sequence[Recorded], output: Path) -> Reproduction:
+    """Write tables and figures of finished runs and return what they say."""
     rows: list[Row] = []
     sentences: list[str] = []
     files: list[Path] = []
     parts = []
-    for _, some in groupby(_finished(experiment, output), key=lambda record: record.key.shared()):
+    for _, some in groupby(finished, key=lambda record: record.key.shared()):
         records = list(some)
         found = experiment.rows(records)
         holds = experiment.sentences(found, records)
@@ -155,14 +174,15 @@ def reproduce(experiment: Experiment[Any, Any], output: Path) -> Reproduction:
         sentences += holds
         files += _write(experiment, found, holds, output, records[0].key)
         parts.append(records)
+    files += experiment.write_together(rows, output) if rows else []
     preset = experiment.preset
     said = {"preset": preset.name, "source": preset.source, "scale": experiment.asked.scale, "rows": rows}
     written = {"sentences": sentences, "files": [str(file) for file in files]}
     return experiment.result.model_validate({**said, **written, **experiment.details(parts)})
 
 
-def _finished(experiment: Experiment[Any, Any], output: Path) -> Iterator[Recorded]:
-    """Yield the record of every run, after running those that are missing."""
+def _finish(experiment: Experiment[Any, Any], output: Path, finished: list[Recorded]) -> None:
+    """Append the record of every run, after running those that are missing."""
     ledger, keys = Ledger(output / "runs.jsonl", experiment.record), list(experiment.plan())
     for number, key in enumerate(keys, start=1):
         record = ledger.get(key)
@@ -171,7 +191,7 @@ def _finished(experiment: Experiment[Any, Any], output: Path) -> Iterator[Record
             ledger.add(record)
             label = f"{short_name(key.model)} {key.dataset} {key.configuration}"
             experiment.progress(f"{number}/{len(keys)} {label}: accuracy {record.accuracy:.4f}")
-        yield record
+        finished.append(record)
 
 
 def _write(

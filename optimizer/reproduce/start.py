@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.reproduce.encoders.experiment import EncoderExperiment
-from optimizer.reproduce.encoders.preset import KIND, EncoderPreset
+from optimizer.reproduce.encoders.preset import KIND as ENCODERS
+from optimizer.reproduce.encoders.preset import EncoderPreset
 from optimizer.reproduce.images.experiment import ImageExperiment
 from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.presets import read_preset
+from optimizer.reproduce.pretrained.experiment import PretrainedExperiment
+from optimizer.reproduce.pretrained.preset import KIND as PRETRAINED
+from optimizer.reproduce.pretrained.preset import PretrainedPreset
 from optimizer.reproduce.reproduce import Asked, Experiment, Reproduction, reproduce
 
 
@@ -22,7 +26,10 @@ def start(name: str, asked: Asked, output: Path, *, cache_dir: Path, progress: C
 def experiment_of(name: str, asked: Asked, *, cache_dir: Path, progress: Callable[[str], None]) -> Experiment[Any, Any]:
     """Return the experiment of a preset. Raises `InputError`."""
     content = read_preset(name)
-    if content.get("kind") == KIND:
+    if content.get("kind") == PRETRAINED:
+        pretrained = PretrainedPreset.model_validate(content)
+        return PretrainedExperiment(preset=pretrained, asked=asked, cache_dir=cache_dir, progress=progress)
+    if content.get("kind") == ENCODERS:
         encoders = EncoderPreset.model_validate(content)
         return EncoderExperiment(preset=encoders, asked=asked, cache_dir=cache_dir, progress=progress)
     images = ImagePreset.model_validate(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import torch
@@ -32,6 +33,15 @@ def torchvision_model(name: str, shape: Shape, classes: int) -> nn.Module:
     if channels != 3:
         _resize_stem(model, channels)
     return model
+
+
+def published_weights(name: str) -> tuple[str, Path]:
+    """Return the address of torchvision's first ImageNet weights of a network, and the file where torch keeps them.
+
+    Raises `InputError` where torchvision is missing or cannot be imported.
+    """
+    url = str(_models(name).get_model_weights(name).IMAGENET1K_V1.url)
+    return url, Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
 
 
 def stem_of(model: nn.Module) -> str:

@@ -20,10 +20,11 @@ from objectives.size import count_parameters
 from optimizer.families.encoders.texts import request_of
 from optimizer.measure import Asked, measure_models
 from optimizer.predict import predict
+from optimizer.reproduce.answered import packed
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.reproduce.encoders.prune import TRAINED, prune
-from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord, packed
+from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord
 from optimizer.timing import REFERENCE, Run, Runs
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.workload import Workload

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from optimizer.reproduce.ledger import Recorded, RunKey
+from optimizer.reproduce.answered import Answered
+from optimizer.reproduce.ledger import RunKey
 
 
 class EncoderKey(RunKey):
@@ -23,13 +19,13 @@ class EncoderKey(RunKey):
     validation_examples: int | None
 
 
-class EncoderRecord(Recorded):
+class EncoderRecord(Answered):
     """What a run measured on the validation examples and on one request of `sequence_length` tokens.
 
     `ratio` is the share of units asked to go, `untrained_accuracy` the accuracy between pruning and training, None
-    where one of the two did not happen. `right` holds one bit per validation example, packed and in hexadecimal.
-    Ratios are to the dense model, timed in the same rounds; `cpu_latency_interval` is the 95 % one of its ratio. GPU
-    figures are None where there is no CUDA device; energy is of the GPU where there is one.
+    where one of the two did not happen. Ratios are to the dense model, timed in the same rounds;
+    `cpu_latency_interval` is the 95 % one of its ratio. GPU figures are None where there is no CUDA device; energy is
+    of the GPU where there is one.
     """
 
     key: EncoderKey
@@ -37,8 +33,6 @@ class EncoderRecord(Recorded):
     f1: float
     mcc: float
     majority: float
-    right: str
-    examples: int
     untrained_accuracy: float | None
     parameters: int
     flops: float
@@ -59,14 +53,3 @@ class EncoderRecord(Recorded):
     dense_was_trained: bool
     device: str
     notes: tuple[str, ...]
-
-    @property
-    def correct(self) -> NDArray[np.float64]:
-        """1.0 for every validation example that was answered right: `(examples,)`."""
-        bits = np.frombuffer(bytes.fromhex(self.right), dtype=np.uint8)
-        return np.unpackbits(bits, count=self.examples).astype(np.float64)
-
-
-def packed(correct: NDArray[Any]) -> str:
-    """Return the bits of `(n,)` truth values, eight to a byte, in hexadecimal."""
-    return np.packbits(correct.astype(bool)).tobytes().hex()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from optimizer.families.encoders.models import SHORT_NAMES
+from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.preset import EncoderConfiguration, EncoderPreset
 from optimizer.reproduce.encoders.records import EncoderRecord
@@ -75,15 +74,6 @@ def rows_of(preset: EncoderPreset, records: Sequence[EncoderRecord]) -> tuple[En
         for configuration in preset.configurations
         if (found := by_seed(records, configuration.label))
     )
-
-
-def difference(ours: BySeed, others: BySeed) -> Difference:
-    """Return the accuracy of `ours` minus that of `others`, runs of the same seeds, over the same examples.
-
-    Per example the difference is averaged over the runs, then over the examples with Student's interval: it says what
-    other sentences would have changed, not what other seeds would.
-    """
-    return Difference.of(np.mean([ours[seed].correct - others[seed].correct for seed in sorted(ours)], axis=0))
 
 
 def is_of(value: Published, dataset: str, model: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderPreset
 from optimizer.reproduce.encoders.records import EncoderRecord
-from optimizer.reproduce.encoders.rows import EncoderRow, difference, is_of
+from optimizer.reproduce.encoders.rows import EncoderRow, is_of
 from optimizer.reproduce.reproduce import short_name
 from optimizer.reproduce.rows import Figure, by_seed
 from optimizer.reproduce.tables import listed

@@ -131,13 +131,13 @@ def differences(preset: ImagePreset, records: Sequence[ImageRecord]) -> tuple[Or
         if left and right:
             above, below = preset.configuration(order.above), preset.configuration(order.below)
             difference = OrderDifference.of(
-                [left[seed].accuracy - right[seed].accuracy for seed in sorted(left)],
+                [left[seed].accuracy - right[seed].accuracy for seed in sorted(left.keys() & right.keys())],
                 above=order.above,
                 below=order.below,
                 approach=above.approach,
                 against=below.approach,
                 technique=str(above.technique),
-                runs=len(left),
+                runs=len(left.keys() & right.keys()),
             )
             found.append(difference)
     return tuple(found)

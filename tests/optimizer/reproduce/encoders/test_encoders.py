@@ -17,14 +17,14 @@ from transformers import BertConfig, BertForSequenceClassification
 from objectives.flops import count_flops
 from objectives.size import count_parameters
 from optimizer.errors import InputError
+from optimizer.reproduce.answered import difference, packed
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.execute import settings_of
 from optimizer.reproduce.encoders.experiment import EncoderExperiment, EncoderReproduction
 from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderPreset, EncoderScale
 from optimizer.reproduce.encoders.prune import largest_ratio
-from optimizer.reproduce.encoders.records import EncoderRecord, packed
-from optimizer.reproduce.encoders.rows import difference
+from optimizer.reproduce.encoders.records import EncoderRecord
 from optimizer.reproduce.ledger import Ledger
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked, reproduce

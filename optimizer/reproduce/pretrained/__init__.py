@@ -1,0 +1,1 @@
+"""Experiments on pretrained image networks: compressed by bits, pruning and low rank, then trained again."""

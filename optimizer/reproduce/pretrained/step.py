@@ -1,0 +1,58 @@
+"""The time and the energy of one training step, in the same rounds as a step of the dense network."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import numpy as np
+from torch import nn
+
+from objectives.device import describe_device, device_of
+from objectives.energy.choose import choose_meter
+from objectives.energy.measure import Work, measure_energy
+from objectives.latency import interleaved_latency, latency_of, waited_for
+from objectives.measurement import Measurement
+from objectives.repeats import compared
+from optimizer.reproduce.pretrained.form import Form
+from optimizer.reproduce.pretrained.records import PretrainedKey, Ratio, StepRecord
+from optimizer.reproduce.pretrained.retrain import Training, step_cost
+from optimizer.tasks.task import Batch
+
+DENSE, OURS = "dense", "ours"
+FEW = 2  # images of a step whose kernels are missing: it takes a second or more
+
+
+def measure_step(
+    dense: nn.Module, model: nn.Module, form: Form, key: PretrainedKey, batch: Batch, *, seconds: float
+) -> StepRecord:
+    """Measure steps on copies, whose weights stay as they are, for about so many `seconds`, twelve steps at least."""
+    device, rng = device_of(model), np.random.default_rng(key.seed)
+    pairs = {DENSE: (dense, Form()), OURS: (model, form)}
+    trainings = {name: Training(copy.deepcopy(net).train(), held, key, rate=0.0) for name, (net, held) in pairs.items()}
+    runs = {name: waited_for(partial(training.step, batch), device) for name, training in trainings.items()}
+    samples = interleaved_latency(runs, rng=rng, seconds=seconds)
+    size = len(batch["labels"])
+    conditions = {"batch": size, **describe_device(device)}
+    latencies = {name: latency_of(values, conditions) for name, values in samples.items()}
+    works = {}
+    for name, (net, held) in pairs.items():
+        cost = step_cost(net, held, key, batch)
+        works[name] = Work(
+            run=runs[name], inferences=1, latency=latencies[name], flops=cost.flops, bytes_moved=cost.bytes_moved
+        )
+    energies = measure_energy(works, choose_meter(device), dense=DENSE, rng=rng, window_s=seconds / 6)
+    times = compared(latencies, dense=DENSE)
+    return StepRecord(
+        seconds=latencies[OURS].value,
+        batch=size,
+        time=_ratio(times[OURS].ratio),
+        energy=_ratio(energies[OURS].ratio),
+        energy_source=energies[OURS].absolute.source,
+    )
+
+
+def _ratio(measured: Measurement) -> Ratio:
+    interval = measured.interval
+    lower, upper = (interval.lower, interval.upper) if interval else (measured.value, measured.value)
+    return Ratio(value=measured.value, lower=lower, upper=upper)
