@@ -68,10 +68,10 @@ class Splits(Source):
     def _made(self, layer: nn.Module, path: str, stays: Stays) -> Split:
         weight = layer.get_parameter("weight").detach()
         entry = {name: tensor.to(weight.device) for name, tensor in self._moments.of(path).items()}
+        if isinstance(layer, nn.Embedding):  # whose rows are tokens
+            return split_by_outputs(weight.T, entry[WRITTEN], entry[FELT])
         rows = stays.get((path, Axis.ROWS))
         felt = part(entry[FELT], rows)
-        if isinstance(layer, nn.Embedding):
-            return split_by_outputs(weight.T, entry[WRITTEN], felt)
         if READ in entry:
             return split_by_inputs(weight, part(entry[READ], stays.get((path, Axis.COLUMNS))), felt)
         return split_by_outputs(weight.flatten(1), part(entry[WRITTEN], rows), felt)
