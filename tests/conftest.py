@@ -18,6 +18,9 @@ from postgresql import start_server, url_of
 
 from optimizer.torchvision_ops import admit_torchvision
 
+IN_MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30  # bytes that must be free there; a run fills less than a quarter of them
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.dont_write_bytecode = False  # a process would compile all sources anew, and dozens are started
@@ -28,6 +31,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share t
 else:  # the hub's cache is empty at first, whatever the user has in theirs; workers inherit it
     os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:  # the tests wait for a disk ten thousand times
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 gc.disable()  # until all is imported: it would look at a million objects again and again, and find nothing to free
 admit_torchvision()  # tests import transformers themselves
