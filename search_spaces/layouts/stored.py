@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,10 @@ class Stored:
     def weight(self) -> Tensor:
         """The float32 values that it stands for, in the weight's shape."""
         return values_of(self.codes, self.scales, self.block)
+
+    def rows(self, rows: Tensor) -> Stored:
+        """Return the part of it that is these rows, int64 `(rows,)`."""
+        return replace(self, codes=self.codes[rows], scales=None if self.scales is None else self.scales[rows])
 
     @property
     def nbytes(self) -> int:
@@ -92,7 +96,7 @@ def is_code(name: str) -> bool:
 def weights_of(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Stored]]:
     """Return the tensors of a file with weights in the place of codes, and how those are stored, by their names."""
     paths = [name.removesuffix(CODES) for name in tensors if name.endswith(f".{CODES}")]
-    stored = {f"{path}weight": _read(tensors[path + CODES], tensors.get(path + SCALES)) for path in paths}
+    stored = {f"{path}weight": read_stored(tensors[path + CODES], tensors.get(path + SCALES)) for path in paths}
     codes = {path + part for path in paths for part in (CODES, SCALES)}
     rest = {name: tensor for name, tensor in tensors.items() if name not in codes}
     return rest | {name: each.weight for name, each in stored.items()}, stored
@@ -116,7 +120,8 @@ def bytes_in(shape: tuple[int, ...], bits: int) -> int:
     return codes + SCALE_BYTES[bits] * rows * -(-columns // block_of(bits, columns))
 
 
-def _read(codes: Tensor, scales: Tensor | None) -> Stored:
+def read_stored(codes: Tensor, scales: Tensor | None) -> Stored:
+    """Return the weight that tensors of a file hold."""
     if scales is None:
         return Stored(bits=16, codes=codes)
     bits, whole = 4 if codes.dtype is torch.uint8 else 8, unpacked(codes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.groups import Group, GroupKind
-from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.transforms.transform import Dense
 
 ENDING = ".bits"  # of the groups' names: the rest are the paths of the layers
@@ -57,13 +56,6 @@ def name_of(paths: Sequence[str]) -> str:
 def can_store(layer: nn.Module) -> bool:
     """Whether a layer is one whose weight can be stored in fewer bits."""
     return type(layer) in (nn.Linear, nn.Conv2d, nn.Embedding)
-
-
-def weights_in(layer: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the path and layer of every weight that stands for a layer: one, or two where it has a low rank."""
-    yield path, layer
-    if hasattr(layer, FROM_RANK):
-        yield f"{path}.{FROM_RANK}", layer.get_submodule(FROM_RANK)
 
 
 def levels_of(layer: nn.Module, dense_bits: int) -> tuple[int, ...]:

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, Side
-from search_spaces.layouts.stored import store
 from search_spaces.layouts.surgery import share_structure
-from search_spaces.transforms.bits.layers import bit_groups, can_store, paths_of, weights_in
+from search_spaces.transforms.bits.layers import bit_groups, can_store, paths_of
 from search_spaces.transforms.bits.source import Rounded
 from search_spaces.transforms.rank.layers import shape_of
 from search_spaces.transforms.transform import Dense, LayerShape, Source
@@ -67,10 +66,8 @@ class Bits:
         for name, bits in config.kept:
             for path in paths_of(name):
                 layer = layers.get(path)  # a block that was removed has none
-                if layer is None or not can_store(layer) or bits >= rounded.dense_bits(path):
-                    continue
-                for each, part in weights_in(layer, path):
-                    store(part, rounded.stored(part, each, bits, stays))
+                if layer is not None and can_store(layer):
+                    rounded.lower(layer, path, bits, stays)
         return made
 
     def forms(self, dense: nn.Module, model: nn.Module) -> Mapping[str, nn.Module]:  # noqa: ARG002
