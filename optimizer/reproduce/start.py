@@ -1,4 +1,4 @@
-"""Start: the one call that runs any preset, by the kind of experiment that it is."""
+"""Start: the experiment of any preset, by the kind that it is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.pretrained.experiment import PretrainedExperiment
 from optimizer.reproduce.pretrained.preset import KIND as PRETRAINED
 from optimizer.reproduce.pretrained.preset import PretrainedPreset
-from optimizer.reproduce.reproduce import Asked, Experiment, Reproduction, reproduce
-
-
-def start(name: str, asked: Asked, output: Path, *, cache_dir: Path, progress: Callable[[str], None]) -> Reproduction:
-    """Run a preset into `output`. Raises `InputError` for what cannot be run."""
-    return reproduce(experiment_of(name, asked, cache_dir=cache_dir, progress=progress), output)
+from optimizer.reproduce.reproduce import Asked, Experiment
 
 
 def experiment_of(name: str, asked: Asked, *, cache_dir: Path, progress: Callable[[str], None]) -> Experiment[Any, Any]:

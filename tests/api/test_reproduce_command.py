@@ -23,3 +23,14 @@ def test_bad_input_is_said_in_words(arguments: tuple[str, ...], message: str, tm
     assert ended.returncode == 2
     assert message in ended.stderr
     assert not ended.stdout
+
+
+def test_a_dry_run_shows_the_plan_of_the_paper_and_loads_nothing(tmp_path: Path) -> None:
+    command = ["reproduce", "pretrained-energy", "--scale", "paper", "--dry-run"]
+    ended = run_here(command, environment=os.environ, directory=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    said = " ".join(ended.stdout.split())
+    assert "convnext_base on imagenet-1k: baseline, pretrained, bits-once" in said
+    assert "learning_rate 0.01" in said and "reading absolute" in said
+    assert said.endswith("81 runs, of which 0 are finished.")
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from api.cli.saying import say
 from optimizer.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from optimizer.reproduce.plan import Plan
     from optimizer.reproduce.reproduce import Reproduction
 
 
@@ -40,18 +41,31 @@ def reproduce(
     ] = None,
     runs: Annotated[int | None, typer.Option(help="Runs per configuration, each with its own seed.")] = None,
     output: Annotated[Path | None, typer.Option(help="Directory for runs, tables and figures.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; load and run nothing.")] = False,
 ) -> None:
     """Run a published experiment and write its tables and figures; finished runs are kept and not repeated."""
+    from optimizer.reproduce.plan import plan_of
     from optimizer.reproduce.presets import ScaleName
-    from optimizer.reproduce.reproduce import Asked
-    from optimizer.reproduce.start import start
+    from optimizer.reproduce.reproduce import Asked, reproduce
+    from optimizer.reproduce.start import experiment_of
 
     if scale not in get_args(ScaleName):
         raise UnknownNameError("--scale", scale, get_args(ScaleName))
     asked = Asked(scale=cast("ScaleName", scale), dataset=dataset, directory=data, model=model, runs=runs)
     place = output or Path(f"reproduce-{name}")
-    found = start(name, asked, place, cache_dir=shared.cache_dir, progress=partial(say, shared.messages))
-    _answer(shared, found)
+    experiment = experiment_of(name, asked, cache_dir=shared.cache_dir, progress=partial(say, shared.messages))
+    if dry_run:
+        return _show(shared, plan_of(experiment, place))
+    return _answer(shared, reproduce(experiment, place))
+
+
+def _show(shared: Shared, plan: Plan) -> None:
+    if shared.as_json:
+        return shared.answer(plan)
+    for part in plan.parts:
+        say(shared.console, f"{part.model} on {part.dataset}: {', '.join(part.configurations)}; seeds {part.seeds}")
+        say(shared.console, "  " + ", ".join(f"{name} {value}" for name, value in part.settings.items()))
+    return say(shared.console, f"{plan.runs} runs, of which {plan.finished} are finished.")
 
 
 def _answer(shared: Shared, found: Reproduction) -> None:

@@ -15,7 +15,7 @@ from optimizer.reproduce.pretrained.preset import PretrainedPreset, PretrainedSc
 from optimizer.reproduce.pretrained.records import PretrainedKey, PretrainedRecord
 from optimizer.reproduce.pretrained.rows import PretrainedRow, rows_of
 from optimizer.reproduce.pretrained.sentences import sentences
-from optimizer.reproduce.pretrained.tables import COLUMNS, SUMMARY, overview, published
+from optimizer.reproduce.pretrained.tables import SUMMARY, columns, overview, published
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column, listed
 from optimizer.tasks.images.data import ImageData, load_images
@@ -37,7 +37,6 @@ class PretrainedExperiment(Experiment[PretrainedPreset, PretrainedRecord]):
     stand_ins: ClassVar[tuple[str, ...]] = ("digits", "fashion_mnist", "cifar10")
     record: ClassVar[type[PretrainedRecord]] = PretrainedRecord
     result: ClassVar[type[PretrainedReproduction]] = PretrainedReproduction
-    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +45,11 @@ class PretrainedExperiment(Experiment[PretrainedPreset, PretrainedRecord]):
         if self.asked.model is not None and self.asked.model not in known:
             raise UnknownNameError("model", self.asked.model, known)
         self._bench: Bench | None = None
+
+    @property
+    def columns(self) -> Sequence[Column[Any]]:
+        """The columns of a page's table."""
+        return columns(self.preset.pue)
 
     @property
     def scale(self) -> PretrainedScale:

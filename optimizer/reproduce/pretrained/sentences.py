@@ -45,6 +45,7 @@ def sentences(
     return (
         *_on_conditions(preset, records),
         *_on_bits(by_label, records),
+        *_on_ranks(by_label, records),
         *_on_readings(preset, records),
         *(sentence for row in rows for sentence in _on_printed(preset, row)),
         *(sentence for bound in preset.bounds for sentence in _on_bound(bound, rows)),
@@ -61,6 +62,10 @@ def _on_conditions(preset: PretrainedPreset, records: Sequence[PretrainedRecord]
         f"{key.batch_size}, for {key.epochs} epochs at most; settings are chosen on {first.search_examples:,} search "
         f"images, which also stop the training, and accuracies are of {first.examples:,} verification images that "
         "neither training nor choice has seen."
+    )
+    yield (
+        "Trainings ran one after the other: changes of an epoch are those of a training step in the same rounds as the "
+        "baseline's, and those of a training these times the ratio of the epochs. What choosing took is in no column."
     )
     if key.dataset not in preset.datasets:
         yield (
@@ -79,7 +84,7 @@ def _on_conditions(preset: PretrainedPreset, records: Sequence[PretrainedRecord]
 def _on_bits(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedRecord]) -> Iterator[str]:
     """Say what the curve of zeroed bits shows, and that their kernels are those of float32."""
     once = next((record for record in records if record.key.configuration == "bits-once"), None)
-    if once is not None and len(once.search_curve) > MOST:
+    if once is not None:
         curve = once.search_curve
         yield (
             f"Zeroed bits: {once.bits} is the largest number within {once.key.tolerance:.0%} on the search images; "
@@ -95,6 +100,11 @@ def _on_bits(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedReco
                 f"{change.in_percent} time against the baseline's. Its trained weights take {stored:.2f} of the dense "
                 "bytes, packed."
             )
+    if "bits-held" in rows:
+        yield (
+            "Zeroing after each step rounds every weight towards zero: a step that shrinks a weight by anything costs "
+            "it the whole last bit that is left, and a step that grows it by less than that bit is lost."
+        )
     noise = rows[BASELINE].epoch_time_change if BASELINE in rows else None
     if noise is not None:
         yield (
@@ -107,6 +117,19 @@ def _on_bits(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedReco
             f"bits-executed: bfloat16, 16 bits, is the only such type with kernels of its own; a step took "
             f"{executed.epoch_time_change.in_percent} time against float32 on this machine."
         )
+
+
+def _on_ranks(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedRecord]) -> Iterator[str]:
+    """Say what layers got a low rank, and how often ranks were raised because all of them together lost too much."""
+    for record in records:
+        if record.ranks and record.key.configuration in rows:
+            trainings = record.rank_rounds
+            yield (
+                f"{record.key.configuration}, seed {record.key.seed}: {len(record.ranks)} of {record.split_layers} "
+                f"layers have a low rank; together they lost {100 * record.search_drop:.2f} points on the search "
+                f"images before the last training; trained {trainings} time{'s' * (trainings > 1)}, the lower half of "
+                "the ranks doubled in between. Time and energy are those of the last training."
+            )
 
 
 def _on_readings(preset: PretrainedPreset, records: Sequence[PretrainedRecord]) -> Iterator[str]:

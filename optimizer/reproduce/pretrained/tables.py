@@ -30,7 +30,12 @@ def published(row: PretrainedRow) -> str:
     return "; ".join(f"{p.metric} {p.value:g} ({p.where})" for p in row.published)
 
 
-COLUMNS: tuple[Column[Any], ...] = (
+def columns(pue: float) -> tuple[Column[Any], ...]:
+    """Return the columns of a network's table; the energy of a data centre is the energy times its `pue`."""
+    return (*_WHAT, *_TIMES, *_ENERGIES, figure(f"× {pue:g}, J", "datacenter_j", 1, 1), *_OF_AN_EPOCH)
+
+
+_WHAT: tuple[Column[Any], ...] = (
     Column("configuration", lambda row: row.configuration),
     Column("compression", lambda row: f"{row.compression:.2%}"),
     Column("stored, of dense", lambda row: f"{row.stored_ratio:.2f}"),
@@ -38,14 +43,19 @@ COLUMNS: tuple[Column[Any], ...] = (
     figure("accuracy, %", "accuracy", 100, 2),
     Column("against baseline, points [95 %]", lambda row: row.accuracy_difference.in_points),
     figure("epochs", "epochs", 1, 0),
+)
+_TIMES: tuple[Column[Any], ...] = (
     figure("training, s", "training_s", 1, 1),
     _changed("time of an epoch against baseline [95 %]", "epoch_time_change"),
     _changed("time of the training [95 %]", "training_time_change"),
+)
+_ENERGIES: tuple[Column[Any], ...] = (
     figure("GPU, J", "gpu_j", 1, 1),
     figure("CPU, J", "cpu_j", 1, 1),
     figure("memory, J", "ram_j", 1, 1),
     figure("together, J", "training_j", 1, 1),
-    figure("× 1.58, J", "datacenter_j", 1, 1),
+)
+_OF_AN_EPOCH: tuple[Column[Any], ...] = (
     figure("an epoch, J", "epoch_j", 1, 1),
     _changed("energy of an epoch against baseline [95 %]", "epoch_energy_change"),
     _changed("energy of the training [95 %]", "training_energy_change"),
@@ -77,7 +87,7 @@ def _table(
     preset: PretrainedPreset, rows: Sequence[PretrainedRow], title: str, labels: Sequence[str], metrics: Sequence[str]
 ) -> str:
     heads = ["network", "configuration", *(f"{QUANTITIES[metric].words}: ours" for metric in metrics)]
-    heads += ["baseline: ours", "untrained: ours", "accuracy: ours", "points [95 %]"]
+    heads += ["stored, of dense: ours", "baseline: ours", "untrained: ours", "accuracy: ours", "points [95 %]"]
     heads += [f"{QUANTITIES[metric].words}: published" for metric in metrics]
     heads += ["baseline: published", "accuracy: published"]
     lines = [heads, ["---"] * len(heads)]
@@ -90,7 +100,7 @@ def _table(
     run = {row.model for row in rows}
     for network in preset.networks:
         if network.name not in run:
-            nothing = [NONE] * (len(metrics) + 4)
+            nothing = [NONE] * (len(metrics) + 5)
             lines.append([network.name, labels[0], *nothing, *_theirs(preset, network.name, labels[0], metrics)])
     return f"## {title}\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -99,7 +109,7 @@ def _ours(row: PretrainedRow, base: PretrainedRow, metrics: Sequence[str]) -> li
     values = [getattr(row, metric) for metric in metrics]
     shown = [NONE if value is None else QUANTITIES[m].show(value) for m, value in zip(metrics, values, strict=True)]
     accuracies = [f"{100 * each.mean:.2f} %" for each in (base.accuracy, row.untrained_accuracy, row.accuracy)]
-    return [*shown, *accuracies, row.accuracy_difference.in_points]
+    return [*shown, f"{row.stored_ratio:.2f}", *accuracies, row.accuracy_difference.in_points]
 
 
 def _theirs(preset: PretrainedPreset, model: str, label: str, metrics: Sequence[str]) -> list[str]:
