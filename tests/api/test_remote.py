@@ -18,7 +18,7 @@ import pytest
 from command_line import Cli
 from tiny_checkpoints import LABELS, save_data, save_tiny
 
-from api.client import AsyncClient, Client
+from api.client import AsyncClient, Client, Patience
 from api.http.state import LOOKED_EVERY_S
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
@@ -259,10 +259,15 @@ def test_a_study_that_is_refused_by_the_worker_exits_with_2(served: Served) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_a_server_that_is_not_there_exits_with_1(tmp_path: Path, served: Served) -> None:
-    nowhere = Remote(tmp_path, served.local.assets, 9)
+def test_a_server_that_is_not_there_exits_with_1(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere, pauses = Remote(tmp_path, served.local.assets, 9), list[float]()
+    monkeypatch.setattr(time, "sleep", pauses.append)
     done = nowhere("studies")
     assert done.returncode == 1
+    assert len(pauses) == Patience().tries - 1
+    assert pauses == sorted(pauses)
     assert "http://127.0.0.1:9 does not answer" in done.stderr
     assert "Traceback" not in done.stderr
 
