@@ -102,12 +102,15 @@ def _retrained(
     setting = _setting(configuration, bench)
     for rounds in range(1, key.rank_rounds + 1):
         model = bench.splits.lowered(setting.ranks) if setting.ranks else copy.deepcopy(bench.dense)
-        Form(bits=setting.bits, kept=setting.kept).impose(model)
+        at_start = 0 if configuration.bits == "after" else setting.bits
+        Form(bits=at_start, kept=setting.kept).impose(model)
         held = Form(bits=setting.bits if configuration.bits == "held" else 0, kept=setting.kept, dtype=dtype)
         untrained, drop = _answers(model, bench.verification, dtype), _search_drop(model, bench)
         epochs, is_stopped = tuple[EpochRecord, ...](), False
         if configuration.trains and trains:
             epochs, is_stopped = retrain(model, held, key, bench.train, bench.search)
+        if configuration.bits == "after":
+            Form(bits=setting.bits).impose(model)
         higher = raised(bench.splits, setting.ranks) if setting.ranks else {}
         if higher == setting.ranks or rounds == key.rank_rounds or bench.judge.right(model) >= bench.judge.needed:
             break

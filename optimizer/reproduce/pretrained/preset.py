@@ -13,7 +13,7 @@ from optimizer.reproduce.presets import Configuration, Preset, Scale, ScaleName
 KIND = "pretrained"
 BASELINE, DENSE = "baseline", "pretrained"  # the dense network trained again, and as it came
 Reading = Literal["absolute", "relative"]
-BitsName = Literal["once", "held", "executed"]
+BitsName = Literal["once", "held", "after", "executed"]
 
 QUANTITIES: Mapping[str, Quantity] = {
     "accuracy": Quantity.scaled("accuracy", 100, "{:.2f} %", near=0.01),
@@ -35,8 +35,8 @@ QUANTITIES: Mapping[str, Quantity] = {
 class PretrainedConfiguration(Configuration):
     """One row of the experiment; without any technique it is the dense network.
 
-    `bits`: "once" zeroes the lowest bits before the training, "held" after each of its steps as well, "executed"
-    computes in bfloat16, whose 16 bits are the only ones below 32 that a float kernel runs.
+    `bits`: "once" zeroes the lowest bits before the training, "held" after each of its steps as well, "after" at its
+    end alone, "executed" computes in bfloat16, whose 16 bits are the only ones below 32 that a float kernel runs.
     """
 
     bits: BitsName | None = None

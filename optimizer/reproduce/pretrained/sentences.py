@@ -123,12 +123,13 @@ def _on_ranks(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedRec
     """Say what layers got a low rank, and how often ranks were raised because all of them together lost too much."""
     for record in records:
         if record.ranks and record.key.configuration in rows:
-            trainings = record.rank_rounds
+            again = record.rank_rounds - 1
+            most = record.key.rank_rounds - 1
+            raised = f"Ranks were raised {again} of at most {most} times" if again else "No rank was raised"
             yield (
                 f"{record.key.configuration}, seed {record.key.seed}: {len(record.ranks)} of {record.split_layers} "
                 f"layers have a low rank; together they lost {100 * record.search_drop:.2f} points on the search "
-                f"images before the last training; trained {trainings} time{'s' * (trainings > 1)}, the lower half of "
-                "the ranks doubled in between. Time and energy are those of the last training."
+                f"images before the last training. {raised}. Time and energy are of the last training."
             )
 
 
