@@ -90,7 +90,7 @@ def test_every_table_and_figure_is_written(done: tuple[PretrainedReproduction, P
     assert all(Path(file).stat().st_size for file in result.files)
     tables = (output / "pretrained-energy-tables.md").read_text(encoding="utf-8")
     assert [line for line in tables.splitlines() if line.startswith("## ")] == [
-        "## Table 6: bits zeroed", "## Table 7: pruning", "## Table 8: low rank",
+        "## Table 2: networks", "## Table 6: bits zeroed", "## Table 7: pruning", "## Table 8: low rank",
     ]  # fmt: skip
     assert "| mlp-small on digits | pruned |" in tables
     assert "| vgg16 | pruned | – | – | – | – | – | – | – | – | 1.74 % | 70.12 % | 61.00 % |" in tables
