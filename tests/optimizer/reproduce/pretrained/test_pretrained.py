@@ -121,6 +121,18 @@ def test_what_is_reported_is_of_images_that_chose_nothing(done: tuple[Pretrained
     assert not search & verification
 
 
+def test_a_training_that_diverges_is_a_row_without_epochs(done: tuple[PretrainedReproduction, Path]) -> None:
+    experiment = miniature(done[1])
+    key = next(each for each in experiment.plan() if each.configuration == "bits-once")
+    assert isinstance(key, PretrainedKey)
+    record = experiment.execute(key.model_copy(update={"learning_rate": 1e30}))
+    assert not record.epochs
+    assert record.accuracy == record.untrained_accuracy == records(done[1])["bits-once"].untrained_accuracy
+    assert "bits-once: the training loss is NaN or infinite" in record.notes[-1]
+    both = [records(done[1])["baseline"], record]
+    assert experiment.rows(both)[1].training_time_change is None
+
+
 def test_an_interrupted_command_writes_what_is_finished_and_resumes(
     done: tuple[PretrainedReproduction, Path], tmp_path: Path
 ) -> None:
