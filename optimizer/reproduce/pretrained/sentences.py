@@ -66,7 +66,8 @@ def _on_conditions(preset: PretrainedPreset, records: Sequence[PretrainedRecord]
     )
     yield (
         "Trainings ran one after the other: changes of an epoch are those of a training step in the same rounds as the "
-        "baseline's, and those of a training these times the ratio of the epochs. What choosing took is in no column."
+        "baseline's, in processor time on a CPU, and those of a training these times the ratio of the epochs. What "
+        "choosing took is in no column."
     )
     if key.dataset not in preset.datasets:
         yield (
