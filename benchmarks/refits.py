@@ -38,7 +38,7 @@ from optimizer.workload import Workload
 from search_spaces.config import Config
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout
-from search_spaces.moves import moves
+from search_spaces.moves import moves, steps_from
 from search_spaces.transforms.passes import Batch
 from search_spaces.transforms.units.damping import damped
 
@@ -163,7 +163,7 @@ def climbed(config: Config, prepared: Prepared) -> Config:
     space, divergence_of = cast("Space", prepared.space), prepared.evaluator.divergence_of
     asked, least = {config}, divergence_of(config)
     while len(asked) < NEIGHBOURS:
-        near = (move.config for move in moves(config, space.groups, space.tables, allowance=0.0))
+        near = (move.config for move in moves(config, steps_from(config, space.groups, space.tables), allowance=0.0))
         for neighbour in (each for each in near if each not in asked):
             asked.add(neighbour)
             if (found := divergence_of(neighbour)) < least:

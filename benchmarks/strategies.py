@@ -143,7 +143,7 @@ class Arena:
         within = partial(is_feasible, epsilon=epsilon)
         searched = [c for c in candidates if c.proposal.origin is not Origin.RECOVER]
         trained = [c for c in candidates if _is_trained(c) and within(c)]
-        chosen = choose_shortlist(searched, is_feasible=within, cost_of=self.flops, epsilon=epsilon)
+        chosen = choose_shortlist(searched, is_feasible=within, costs_of=[self.flops], epsilon=epsilon)
         return sorted([*chosen, *trained], key=self.flops)
 
     def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:

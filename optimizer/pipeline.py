@@ -152,7 +152,7 @@ class Pipeline:
     @cached_property
     def costs(self) -> Mapping[str, Cost]:
         """The costs of a config that are known exactly before its model is built."""
-        priced = self.workload.family.costs() if self._of_layout else self._constants()
+        priced = self.workload.family.costs() if self.of_layout else self._constants()
         if BITS in self.names:
             priced["bit_operations"] = WeightedSum((FULL / 2, priced["flops"]))
         return {name: self._after_all(cost, self._savings.of(name)) for name, cost in priced.items()}
@@ -212,7 +212,7 @@ class Pipeline:
             raise InputError("transforms", f"{name}: {error}") from error
 
     @property
-    def _of_layout(self) -> frozenset[str]:
+    def of_layout(self) -> frozenset[str]:
         """The names of the groups that the family prices."""
         return frozenset(group.name for step in self.steps if step.row.of_layout for group in step.groups)
 
@@ -220,7 +220,7 @@ class Pipeline:
         """Return a cost that the family knows as one of configs of all transforms."""
         if all(step.row.of_layout for step in self.steps):
             return cost
-        own, changes = self._of_layout, partial(described, self.dense.model, self.steps)
+        own, changes = self.of_layout, partial(described, self.dense.model, self.steps)
         return Described(cost if own else Constant(cost.dense), own, self.groups, changes, saved)
 
     @cached_property
@@ -239,7 +239,7 @@ class Pipeline:
     def _changes(self) -> list[tuple[str, LayerShape]]:
         """What the least level of each group that the family does not price makes of its layers, all others dense."""
         dense = grouped.dense_config(self.groups)
-        least = (dense.replaced({g.name: g.levels[0]}) for g in self.groups if g.name not in self._of_layout)
+        least = (dense.replaced({g.name: g.levels[0]}) for g in self.groups if g.name not in self.of_layout)
         return [change for config in least for change in described(self.dense.model, self.steps, config)]
 
     def _constants(self) -> dict[str, Cost]:

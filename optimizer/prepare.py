@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from torch import nn
 
 from optimizer.backends.running import Backends
+from optimizer.combined import block_prices
 from optimizer.errors import InputError
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
+from optimizer.harms import Harms
 from optimizer.limits import refuse_unreachable
 from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
-from optimizer.progress import Stages
+from optimizer.progress import Report, Stages
+from optimizer.search.joint import JointSpace
+from optimizer.search.joint_ladder import joint_ladder
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
 from optimizer.search.space import SearchSpace, Space
 from optimizer.search.weight_space import WeightSpace
-from optimizer.sensitivity import harm_table, measure_sensitivity, remembered
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
-from search_spaces.allocation import FloatArray
+from search_spaces.blocks import blocks_of
+from search_spaces.combinations import NONE
 from search_spaces.config import Config, Form
-from search_spaces.groups import Group, dense_config
+from search_spaces.groups import Group
 from search_spaces.transforms.masks.space import MaskSpace
 from search_spaces.transforms.units.evidence import RankingError
 from studies.records import Candidate, Proposal
@@ -91,12 +95,16 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         pipeline.fill(report)
     build = partial(_stitched, pipeline, stages)
     form = Form.RECONSTRUCTED if spec.reconstruct else Form.SLICED
+    harms = Harms(pipeline, build, dense, form)
     with stages.stage("sensitivity") as report:
-        harms = _harms(pipeline, build, dense, form, report)
+        each = harms.of_groups(report)
     with stages.stage("tables"):
         costs = pipeline.proposed_costs(spec, cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
-    space = Space(groups, form, costs, harms, study_limits(spec), pipeline.merged)
+    space = Space(groups, form, costs, each, study_limits(spec), pipeline.merged)
+    if len(pipeline.names) > 1:
+        with stages.stage("combinations") as report:
+            space = _joint(spec, pipeline, space, harms, report)
     top = space.reach() if spec.epsilon is None else 1.0
     evaluates = evaluator(space=space, build=build, costs=_compared(spec, space))
     refiner = Refiner(
@@ -105,7 +113,11 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
         seeks_accuracy=spec.epsilon is None,
     )
-    return Prepared(workload, pipeline, backends, space, evaluates, build, partial(ladder, space, top=top), refiner)
+    return Prepared(workload, pipeline, backends, space, evaluates, build, partial(_seeds, space, top=top), refiner)
+
+
+def _seeds(space: Space, trials: int, *, top: float) -> list[Proposal]:
+    return joint_ladder(space, trials, top=top) if isinstance(space, JointSpace) else ladder(space, trials, top=top)
 
 
 def _compared(spec: StudySpec, space: Space) -> set[str]:
@@ -154,25 +166,19 @@ def _stitched(pipeline: Pipeline, stages: Stages, config: Config) -> nn.Module:
         return pipeline.build(config)
 
 
-def _harms(
-    pipeline: Pipeline,
-    build: Callable[[Config], nn.Module],
-    dense: DenseAnswers,
-    form: Form,
-    report: Callable[[int, int], None],
-) -> Mapping[str, FloatArray]:
-    """Return the harm of every level by group; each transform's are kept beside what it computed."""
-    whole = dense_config(pipeline.groups).in_form(form)
-    name = f"sensitivity-{form.value}-{len(dense.screening)}-{dense.screening.hash[:12]}.json"
-
-    def divergence_of(group: str, level: int) -> float:
-        config = whole.replaced({group: level})
-        return dense.divergence_of(dense.screened(build(config), config))
-
-    harms: dict[str, FloatArray] = {}
-    for step in pipeline.steps:
-        groups = [group for group in pipeline.groups if group.under == step.under]
-        passes = remembered(step.source.folder / name, divergence_of)
-        measured = measure_sensitivity(groups, passes, progress=report)
-        harms |= {group.name: harm_table(group, measured[group.name]) for group in groups}
-    return harms
+def _joint(spec: StudySpec, pipeline: Pipeline, space: Space, harms: Harms, report: Report) -> Space:
+    """Return the space with its groups in blocks, where groups of several transforms belong together."""
+    blocks = blocks_of(space.groups)
+    if len(blocks) == len(space.groups):
+        return space
+    steering = {name: space.yardstick if name == "flops" else name for name in (*spec.objectives, *space.limits)}
+    named = [name for name in dict.fromkeys(steering.values()) if name in space.costs] or [space.yardstick]
+    own = pipeline.of_layout
+    alone = JointSpace(
+        **vars(space),
+        blocks=blocks,
+        prices={name: block_prices(blocks, space.groups, space.costs[name], own) for name in named},
+        corrections=[NONE] * len(blocks),
+        steering=tuple(named),
+    )
+    return replace(alone, corrections=harms.of_combinations(alone.seen(alone.even).blocks, report))

@@ -17,6 +17,7 @@ TITLES: Mapping[str, str] = {  # titles of the stages, in their order; an event 
     "bank": "ranking units",
     "sensitivity": "sensitivity of every group",
     "tables": "latency of isolated blocks",
+    "combinations": "harm of combinations",
     "search": "searching",
     "recover": "recovering the shortlist",
     "verify": "verifying the shortlist",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -378,11 +379,18 @@ class StudyRun:
         return self._store.study(str(self._study.id)).baseline
 
     def _choose(self, prepared: Prepared) -> list[Candidate]:
-        """Choose among the candidates of the search: what an interrupted recovery made of it is not seen."""
+        """Choose among the candidates of the search: what an interrupted recovery made of it is not seen.
+
+        They are spread over the costs that the study names, of which FLOPs count on the space's yardstick.
+        """
         candidates = self._store.candidates(self._study.id)
+        ratios = Ratios(prepared.space.costs, Measured(self._baseline))
         return choose_shortlist(
             [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
             is_feasible=self._is_feasible,
-            cost_of=prepared.price,
+            costs_of=[
+                prepared.price if name in ("flops", prepared.space.yardstick) else partial(ratios.of, name=name)
+                for name in self._spec.objectives
+            ],
             epsilon=self._spec.tolerance,
         )

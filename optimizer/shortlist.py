@@ -1,8 +1,9 @@
 """The shortlist: the few candidates to verify, fixed before any verification example is used.
 
-Feasible candidates on or near the front, spread over a cost. Within each stretch of the cost the candidate most likely
-to be verified comes first: one whose drop is a standard error inside ε, then the one with the smaller divergence, which
-is measured without labels. Allocation and refinement minimise that divergence, so it is not free of selection either.
+Feasible candidates on or near the front, spread over every cost that counts. Within each stretch of a cost the
+candidate most likely to be verified comes first: one whose drop is a standard error inside ε, then the one with the
+smaller divergence, which is measured without labels. Allocation and refinement minimise that divergence, so it is not
+free of selection either.
 """
 
 from __future__ import annotations
@@ -16,33 +17,50 @@ from studies.records import Candidate, Outcome
 
 SIZE = 10
 WHERE_NONE_IS_FEASIBLE = 3  # verified nevertheless, so that the result has figures
+CostOf = Callable[[Candidate], float]  # as a ratio to the dense model's
 
 
 def choose_shortlist(
     candidates: Sequence[Candidate],
     *,
     is_feasible: Callable[[Candidate], bool],
-    cost_of: Callable[[Candidate], float],
+    costs_of: Sequence[CostOf],
     epsilon: float,
 ) -> list[Candidate]:
-    """Return at most `SIZE` candidates, cheapest first by `cost_of`; if none is feasible, those nearest to feasible.
+    """Return at most `SIZE` candidates, cheapest first by the first cost; if none is feasible, the nearest to feasible.
 
-    `epsilon` is infinite for a study without ε. Half of its places go to the smallest drops, wherever they are.
+    `epsilon` is infinite for a study without ε. Half of its places go to the smallest drops, wherever they are. The
+    costs share the places.
     """
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
         return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
     is_cut = math.isfinite(epsilon)
-    chosen = [
-        min(stretch, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number))
-        for stretch in _stretches(feasible, cost_of, top=1.0 if is_cut else 0.0, places=SIZE if is_cut else SIZE // 2)
-    ]
+    chosen = _spread(feasible, costs_of, epsilon, places=SIZE if is_cut else SIZE // 2)
     rest = sorted(
         (c for c in feasible if c not in chosen),
-        key=lambda c: (not _is_safe(c, epsilon), cost_of(c)) if is_cut else (_drop(c), _divergence(c)),
+        key=lambda c: (
+            (not _is_safe(c, epsilon), math.prod(cost_of(c) for cost_of in costs_of))
+            if is_cut
+            else (_drop(c), _divergence(c))
+        ),
     )
-    return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=cost_of)
+    return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=costs_of[0])
+
+
+def _spread(
+    feasible: Sequence[Candidate], costs_of: Sequence[CostOf], epsilon: float, *, places: int
+) -> list[Candidate]:
+    """Return the candidates of so many places, of which every cost gets its share, the first ones one more."""
+    chosen: list[Candidate] = []
+    top = 1.0 if math.isfinite(epsilon) else 0.0
+    for turn, cost_of in enumerate(costs_of):
+        share = places // len(costs_of) + (turn < places % len(costs_of))
+        left = [c for c in feasible if c not in chosen]
+        stretches = _stretches(left, cost_of, top=top, places=share) if left and share else []
+        chosen += [min(each, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number)) for each in stretches]
+    return chosen
 
 
 def standard_error(outcome: Outcome | None) -> float:
@@ -56,9 +74,7 @@ def standard_error(outcome: Outcome | None) -> float:
     return float(np.sqrt(max(0.0, lost + gained - (lost - gained) ** 2 / n))) / n
 
 
-def _stretches(
-    feasible: Sequence[Candidate], cost_of: Callable[[Candidate], float], *, top: float, places: int
-) -> list[list[Candidate]]:
+def _stretches(feasible: Sequence[Candidate], cost_of: CostOf, *, top: float, places: int) -> list[list[Candidate]]:
     """Cut the span from the cheapest feasible candidate to `top` or the most costly one into stretches of equal ratio.
 
     The cheap end gets most of the places: its candidates save most and are most likely to be refuted.

@@ -49,8 +49,8 @@ class Worth:
     def __call__(self, candidate: Candidate) -> Told | None:
         """Return the sampler's feedback; None for candidates outside its space or without a drop."""
         outcome, point = candidate.outcome, candidate.proposal.coordinates
-        if outcome is None or outcome.drop is None or point is None:
-            return None
+        if outcome is None or outcome.drop is None or point is None or len(point) != self._space.dimensions:
+            return None  # a study that was begun by an earlier version may have points of another space
         epsilon, limits = self._spec.epsilon, self._space.limits.items()
         violations = [] if epsilon is None else [(outcome.drop - epsilon) / max(epsilon, self._least)]
         violations += [(self._ratios.of(candidate, name) - limit) / limit for name, limit in limits]

@@ -1,6 +1,7 @@
-"""Allocation: which level each group gets, when every level has a price and a harm and both add up over groups.
+"""Allocation: what each block of a model becomes, when every choice has a price and a harm and both add up over blocks.
 
-The problem is a multiple-choice knapsack (Kellerer et al. 2004, ch. 11). Groups are merged one by one, keeping only
+A block is a group with its levels, or several groups with combinations of their levels. The problem is a
+multiple-choice knapsack (Kellerer et al. 2004, ch. 11). Blocks are merged one by one, keeping only
 the (cost, harm) pairs that no other pair dominates, so one pass answers every budget exactly, up to a rounding of the
 costs that bounds the number of pairs.
 """
@@ -29,41 +30,72 @@ class Table:
     harm: FloatArray
 
 
-class Allocation:
-    """All choices of one level per group that no other choice dominates, cheapest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What one block of a model may be: `levels` `(choices, groups)` of the groups named, with cost and harm of each.
 
-    `costs` and `harms`: `(choices,)`; harms descend, costs ascend but for ties within a step.
+    `cost` and `harm` are `(choices,)`, lower is better; the last choice costs most.
     """
 
-    def __init__(self, groups: Sequence[Group], tables: Mapping[str, Table]) -> None:
-        self._groups = tuple(groups)
-        self._step = sum(float(tables[group.name].cost[-1]) for group in groups) / RESOLUTION or 1.0
-        self._choices: list[tuple[IntArray, IntArray]] = []  # per group: index of the pair merged into, level index
+    names: tuple[str, ...]
+    levels: IntArray
+    cost: FloatArray
+    harm: FloatArray
+
+    @classmethod
+    def of(cls, group: Group, table: Table) -> Choices:
+        """Return the levels of a group that is a block of its own."""
+        return cls(names=(group.name,), levels=np.array(group.levels)[:, None], cost=table.cost, harm=table.harm)
+
+    def at(self, index: int) -> dict[str, int]:
+        """Return group name -> level of one choice."""
+        return dict(zip(self.names, self.levels[index].tolist(), strict=True))
+
+
+class Allocation:
+    """All selections of one choice per block that no other selection dominates, cheapest first.
+
+    `costs` and `harms`: `(selections,)`; harms descend, costs ascend but for ties within a step.
+    """
+
+    def __init__(self, blocks: Sequence[Choices], *, resolution: int = RESOLUTION) -> None:
+        self._blocks = tuple(blocks)
+        self._step = sum(float(block.cost[-1]) for block in blocks) / resolution or 1.0
+        self._chosen: list[tuple[IntArray, IntArray]] = []  # per block: index of the pair merged into, of the choice
         self.costs: FloatArray = np.zeros(1)
         self.harms: FloatArray = np.zeros(1)
-        for group in self._groups:
-            self._merge(tables[group.name])
+        for block in self._blocks:
+            self._merge(block)
+
+    @classmethod
+    def over(cls, groups: Sequence[Group], tables: Mapping[str, Table]) -> Allocation:
+        """Return the allocation over groups whose costs add up, each of which is a block of its own."""
+        return cls([Choices.of(group, tables[group.name]) for group in groups])
 
     def within(self, budget: float) -> dict[str, int]:
-        """Return group name -> level of the least harmful choice that costs at most `budget`.
+        """Return group name -> level of the least harmful selection that costs at most `budget`.
 
-        Where nothing is that cheap, the cheapest choice is returned.
+        Where nothing is that cheap, the cheapest selection is returned.
         """
         affordable = np.flatnonzero(self.costs <= budget * (1 + 1e-12))
         return self._levels(int(affordable[-1]) if len(affordable) else int(self.costs.argmin()))
 
-    def _merge(self, table: Table) -> None:
-        costs = (self.costs[:, None] + table.cost[None, :]).ravel()
-        harms = (self.harms[:, None] + table.harm[None, :]).ravel()
+    def harming(self, most: float) -> dict[str, int]:
+        """Return group name -> level of the cheapest selection of at most so much harm, else of the least harmful."""
+        return self._levels(min(int(np.searchsorted(-self.harms, -most)), len(self.harms) - 1))
+
+    def _merge(self, block: Choices) -> None:
+        costs = (self.costs[:, None] + block.cost[None, :]).ravel()
+        harms = (self.harms[:, None] + block.harm[None, :]).ravel()
         order = np.lexsort((costs, harms, np.floor(costs / self._step)))
         best = np.minimum.accumulate(harms[order])
         keep = order[np.concatenate(([True], best[1:] < best[:-1]))]
-        self._choices.append((keep // len(table.cost), keep % len(table.cost)))
+        self._chosen.append((keep // len(block.cost), keep % len(block.cost)))
         self.costs, self.harms = costs[keep], harms[keep]
 
     def _levels(self, index: int) -> dict[str, int]:
-        levels: dict[str, int] = {}
-        for group, (parents, choices) in zip(reversed(self._groups), reversed(self._choices), strict=True):
-            levels[group.name] = group.levels[int(choices[index])]
+        found: list[dict[str, int]] = []
+        for block, (parents, chosen) in zip(reversed(self._blocks), reversed(self._chosen), strict=True):
+            found.append(block.at(int(chosen[index])))
             index = int(parents[index])
-        return {group.name: levels[group.name] for group in self._groups}
+        return {name: level for levels in reversed(found) for name, level in levels.items()}

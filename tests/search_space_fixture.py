@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from optimizer.costs import linear_cost
@@ -42,7 +44,9 @@ def harm(config: Config) -> float:
     return alone * (1 + 0.3 * (kept["layer.0.heads"] < 4))
 
 
-def candidate(number: int, proposal: Proposal, *, epsilon: float = 0.01) -> Candidate:
+def candidate(
+    number: int, proposal: Proposal, *, epsilon: float = 0.01, harm: Callable[[Config], float] = harm
+) -> Candidate:
     """A finished candidate whose drop is its harm, two points at all removed."""
     drop = round(872 * 0.012 * harm(proposal.config)) / 872
     stopped = drop > 4 * epsilon

@@ -74,4 +74,6 @@ def _run_of(jobs: Sequence[Job]) -> Job | None:
 def _has_stage(spec: StudySpec, stage: str) -> bool:
     if stage == "recover":
         return spec.recover != "none"
+    if stage == "combinations":
+        return len(spec.applied) > 1 and not trains(spec.applied)
     return stage not in OF_UNITS or not trains(spec.applied)

@@ -58,8 +58,11 @@ class SplitTable(BaseModel):
     layers: Mapping[str, SplitTimes]
 
     def saved(self, path: str, shape: LayerShape) -> float:
-        """Return the seconds that a change of a layer saves in a request: none, unless it splits the layer."""
-        return self.layers[path].saved(shape) if shape.is_split else 0.0
+        """Return the seconds that a change of a layer saves in a request: none, unless it splits the layer.
+
+        Fewer bits of what a split has left save none beside those that the split saves.
+        """
+        return self.layers[path].saved(shape) if shape.is_split and not shape.bits else 0.0
 
 
 def split_table(

@@ -11,13 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from optimizer.front import non_dominated
-from optimizer.search.space import Space
+from optimizer.search.space import ALLOWANCES, Space
 from search_spaces.config import Config
-from search_spaces.moves import moves
 from studies.records import Candidate, Origin, Proposal
 
 SCREENED = 3  # neighbours asked for their divergence per proposal
-ALLOWANCES = (0.0, -0.02, -0.04)  # change of the cost, of the dense model's, that the proposals take in turn
 
 
 class Refiner:
@@ -43,15 +41,13 @@ class Refiner:
         parents = self._parents(history)
         for turn in range(len(ALLOWANCES)):  # few parents: each may have neighbours under another allowance alone
             for step, parent in enumerate(parents, start=len(history) + turn):
-                allowance = ALLOWANCES[step % len(ALLOWANCES)] * self._space.costs[self._space.yardstick].dense
-                config = self._best_neighbour(parent.config, tried, allowance)
+                config = self._best_neighbour(parent.config, tried, step)
                 if config is not None:
                     return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
         return None
 
-    def _best_neighbour(self, config: Config, tried: set[Config], allowance: float) -> Config | None:
-        near = moves(config, self._space.groups, self._space.tables, allowance=allowance)
-        found = (self._space.merged(move.config) for move in near)
+    def _best_neighbour(self, config: Config, tried: set[Config], turn: int) -> Config | None:
+        found = (self._space.merged(move.config) for move in self._space.moves(config, turn))
         fresh = (each for each in found if each not in tried and self._space.within_limits(each))
         screened = [neighbour for neighbour, _ in zip(fresh, range(SCREENED), strict=False)]
         return min(screened, key=self._divergence_of, default=None)
@@ -67,8 +63,11 @@ class Refiner:
         if not feasible:
             seen = [c for c in history if c.outcome is not None and c.outcome.drop is not None]
             return sorted(seen, key=self._drop)[: max(1, len(seen) // 2)]
-        losses = np.array([(self._drop(c), self._cost(c)) for c in feasible])
+        losses = np.array([(self._drop(c), *self._costs(c)) for c in feasible])
         return [c for c, is_on_front in zip(feasible, non_dominated(losses), strict=True) if is_on_front]
+
+    def _costs(self, candidate: Candidate) -> list[float]:
+        return [self._space.costs[name].ratio(candidate.config) for name in self._space.steering]
 
     def _cost(self, candidate: Candidate) -> float:
         return self._space.costs[self._space.yardstick].ratio(candidate.config)

@@ -12,8 +12,10 @@ from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind
 from search_spaces.groups import Group, config_of, dense_config
+from search_spaces.moves import Move, moves, steps_from
 
 REACH_STEP = 1e-4  # of the dense model's cost
+ALLOWANCES = (0.0, -0.02, -0.04)  # change of the cost, of the dense model's, that moves take in turn
 BISECTIONS = 40  # of a budget: down to one part in a million million
 
 
@@ -68,6 +70,11 @@ class Space:
         return "bit_operations" if "bit_operations" in self.costs else "flops"
 
     @property
+    def steering(self) -> tuple[str, ...]:
+        """The costs by which fronts are judged during the search."""
+        return (self.yardstick,)
+
+    @property
     def dimensions(self) -> int:
         """The number of axes of the distribution space."""
         return self.tempered.dimensions
@@ -86,18 +93,18 @@ class Space:
     @cached_property
     def allocation(self) -> Allocation:
         """The exact allocation of the yardstick over all groups."""
-        return Allocation(self.groups, self.tables)
+        return Allocation.over(self.groups, self.tables)
 
     @cached_property
     def tempered(self) -> TemperedSpace:
         """The distribution space."""
         members = by_kind(self.groups)
         return TemperedSpace(
-            self.groups, {kind: Allocation(groups, self.tables) for kind, groups in members.items()}, self.form
+            self.groups, {kind: Allocation.over(groups, self.tables) for kind, groups in members.items()}, self.form
         )
 
     def optimal(self, ratio: float, by: str = "") -> Config:
-        """Return the least harmful config of at most `ratio` of the dense model's cost on the yardstick, by the tables.
+        """Return the least harmful config of at most `ratio` of the dense model's cost, of the yardstick by default.
 
         Where that adds up over groups it is exact. Where it does not, as of a convolution whose inputs and outputs
         both shrink, and for the cost named in `by`, the tables order the choices and the whole config is priced.
@@ -105,7 +112,7 @@ class Space:
         low, high = float(self.allocation.costs.min()), float(self.allocation.costs.max())
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self._ratio(middle, by) <= ratio else (low, middle)
+            low, high = (middle, high) if self._ratio(middle, by or self.yardstick) <= ratio else (low, middle)
         return self.merged(config_of(self.groups, self.allocation.within(low), self.form))
 
     def reach(self, by: str = "") -> float:
@@ -129,6 +136,11 @@ class Space:
             scale = max(0.0, scale - 0.05)
             config = self.tempered.config(self.tempered.drawn(point, scale))
         return self.merged(config)
+
+    def moves(self, config: Config, turn: int) -> list[Move]:
+        """Return the neighbours of a config, least predicted harm first, of the allowance whose turn it is."""
+        allowance = ALLOWANCES[turn % len(ALLOWANCES)] * self.costs[self.yardstick].dense
+        return moves(config, steps_from(config, self.groups, self.tables), allowance=allowance)
 
     def within_limits(self, config: Config) -> bool:
         """Whether every limit that can be known in advance holds."""

@@ -167,7 +167,8 @@ class Transform(Protocol):
     def describe(self, model: nn.Module, config: Config, left: Mapping[Side, int]) -> Mapping[str, LayerShape]:
         """Return the layers whose costs the config changes in a way that the family's own costs do not know.
 
-        `left` are the entries of sides of layers that the transforms before leave.
+        The config may name some of the groups alone; the others are dense. `left` are the entries of sides of layers
+        that the transforms before leave.
         """
 
     def outline(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ from tiny_encoders import OF_EVERY_PART
 from objectives.flops import count_flops, flop_count
 from objectives.latency_table import LatencyTable
 from objectives.size import count_parameters
+from optimizer.combined import block_prices
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
 from optimizer.families.encoders.load import load_workload
 from optimizer.limits import least_ratio
 from optimizer.pipeline import Pipeline
 from optimizer.spec import StudySpec
+from search_spaces.blocks import Block, blocks_of
+from search_spaces.combinations import Prices
 from search_spaces.config import Config, Form
 from search_spaces.groups import dense_config
 from search_spaces.transforms.units.materialize import materialize, outline
@@ -77,11 +81,17 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
     ratios = {name: least_ratio(cost, pipeline.groups) for name, cost in costs.items()}
     assert ratios["size"] <= costs["size"].ratio(smaller) < 1
     assert (ratios["latency"] < 1) == ("units" in transforms)
+    blocks = blocks_of(pipeline.groups)
+    counted = {name: costs[name] for name in ("flops", "size", "bit_operations", "latency") if name in costs}
+    prices = {name: block_prices(blocks, pipeline.groups, cost, pipeline.of_layout) for name, cost in counted.items()}
     generator = np.random.default_rng(0)
     for _ in range(6):  # by whatever is done together, the tables say what is counted
         config = dense.replaced({group.name: int(generator.choice(group.levels)) for group in pipeline.groups})
         pipeline.fill_for(config)
         built = pipeline.build(config)
+        for name, cost in counted.items():
+            added = sum(map(partial(_added, config.levels), blocks, prices[name]))
+            assert cost.dense + added == pytest.approx(cost.total(config), rel=1e-9), "blocks add up"
         assert costs["flops"].total(config) == pytest.approx(workload.family.flops(built), rel=1e-9)
         assert costs["parameters"].total(config) == count_parameters(built)
         sizes = {measured.quantity: measured.value for measured in pipeline.sizes(built)}
@@ -89,3 +99,7 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
     for group in pipeline.groups:
         for counted in {"flops", "parameters", "size", "bit_operations"} & {*costs}:
             assert (np.diff(costs[counted].of_levels(group)) >= 0).all(), "a higher level never costs less"
+
+
+def _added(levels: dict[str, int], block: Block, prices: Prices) -> float:
+    return prices.total(block, [group.levels.index(levels[group.name]) for group in block.groups])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search_space_fixture import candidate, harm, space
 from stored_studies import put_study
 from tiny_checkpoints import DISTILLED, save_data, save_tiny
 
+from objectives.measurement import Measurement, Source
 from objectives.metrics import METRICS
 from objectives.racing import Race
 from objectives.statistics import paired_drop_interval, paired_drop_p_value
@@ -31,12 +33,12 @@ from optimizer.power import what_can_be_concluded
 from optimizer.run import optimize
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
-from optimizer.shortlist import choose_shortlist
+from optimizer.shortlist import CostOf, choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.transfer import decided
 from search_spaces.config import Config, Form
 from studies.opening import open_store
-from studies.records import CandidateState, Origin, Outcome, Proposal, Verdict
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Verdict
 from studies.store import StudyStore
 
 LIMIT = 0.6
@@ -206,11 +208,34 @@ def test_half_of_the_shortlist_are_the_smallest_drops() -> None:
     made = [candidate(number, p, epsilon=1.0) for number, p in enumerate(ladder(of, 90))]
     flops = of.costs["flops"]
     chosen = choose_shortlist(
-        made, is_feasible=lambda _: True, cost_of=lambda c: flops.ratio(c.config), epsilon=float("inf")
+        made, is_feasible=lambda _: True, costs_of=[lambda c: flops.ratio(c.config)], epsilon=float("inf")
     )
     by_drop = sorted(made, key=lambda c: c.outcome.drop if c.outcome and c.outcome.drop is not None else 1.0)
     assert len(chosen) == 10
     assert {c.number for c in by_drop[:5]} <= {c.number for c in chosen}
+
+
+def test_the_shortlist_is_spread_over_every_cost_that_counts() -> None:
+    """Of a hundred candidates of equal size and drop, one has a small file and a larger divergence."""
+    diverging = Measurement(quantity="divergence", value=1.0, unit="nat", source=Source.MEASURED)
+    proposals = ladder(space(), 90)
+    made = [candidate(number, p, epsilon=1.0) for number, p in enumerate([proposals[0]] * 100)]
+    made[60] = replace(made[60], measurements=(diverging,))
+
+    def flops(c: Candidate) -> float:
+        return 0.2 + 0.008 * c.number
+
+    def size(c: Candidate) -> float:
+        return 0.1 if c.number == 60 else 0.9 + 0.001 * c.number
+
+    def chosen(*costs_of: CostOf) -> list[int]:
+        return [c.number for c in choose_shortlist(made, is_feasible=lambda _: True, costs_of=costs_of, epsilon=1.0)]
+
+    assert 60 not in chosen(flops)
+    both = chosen(flops, size)
+    assert 60 in both
+    assert both == sorted(both)
+    assert len(both) == len({*both}) == 10
 
 
 @pytest.mark.parametrize(

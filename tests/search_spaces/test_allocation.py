@@ -40,7 +40,7 @@ def test_the_allocation_is_the_best_of_all_choices(rows: list[list[tuple[int, fl
         for g, row in zip(groups, rows, strict=True)
     }
     budget = share * sum(float(table.cost[-1]) for table in tables.values())
-    chosen = Allocation(groups, tables).within(budget)
+    chosen = Allocation.over(groups, tables).within(budget)
     harm = sum(tables[name].harm[level] for name, level in chosen.items())
     cost = sum(tables[name].cost[level] for name, level in chosen.items())
     worlds = [
@@ -63,7 +63,7 @@ def test_a_larger_budget_never_harms_more() -> None:
         g.name: Table(cost=np.arange(25.0) * rng.uniform(1, 3), harm=np.sort(rng.exponential(size=25))[::-1])
         for g in groups
     }
-    allocation = Allocation(groups, tables)
+    allocation = Allocation.over(groups, tables)
     assert np.all(np.diff(allocation.costs) > -allocation.costs[-1] / RESOLUTION)
     assert np.all(np.diff(allocation.harms) < 0)
     assert allocation.within(allocation.costs[-1]) == {g.name: 24 for g in groups}

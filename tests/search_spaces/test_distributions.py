@@ -15,7 +15,7 @@ from search_spaces.config import Form
 from search_spaces.distributions import Classic, TemperedSpace, by_kind, classic, with_mean
 from search_spaces.groups import GroupKind, check_config
 from search_spaces.layouts.named import named_layout
-from search_spaces.moves import REACH, moves
+from search_spaces.moves import REACH, moves, steps_from
 
 POINTS = st.tuples(*[st.floats(0, 1)] * 4)
 
@@ -28,7 +28,7 @@ TABLES = {
     )
     for g in GROUPS
 }
-SPACE = TemperedSpace(GROUPS, {k: Allocation(m, TABLES) for k, m in by_kind(GROUPS).items()}, Form.RECONSTRUCTED)
+SPACE = TemperedSpace(GROUPS, {k: Allocation.over(m, TABLES) for k, m in by_kind(GROUPS).items()}, Form.RECONSTRUCTED)
 
 
 @given(arrays.arrays(float, st.integers(1, 9), elements=st.floats(-3, 3)), st.floats(0, 1))
@@ -66,7 +66,9 @@ def test_every_kind_of_group_has_a_ratio_of_its_own() -> None:
     ]
     groups = (*GROUPS, *ranks)
     tables = {**TABLES, **{g.name: TABLES[g.name.removesuffix(".rank")] for g in ranks}}
-    space = TemperedSpace(groups, {k: Allocation(m, tables) for k, m in by_kind(groups).items()}, Form.RECONSTRUCTED)
+    space = TemperedSpace(
+        groups, {k: Allocation.over(m, tables) for k, m in by_kind(groups).items()}, Form.RECONSTRUCTED
+    )
     assert (space.dimensions, SPACE.dimensions) == (5, 4)
     config = space.config((1.0, 0.5, 0.25, 0.0, 0.5))
     check_config(config, groups)
@@ -92,7 +94,7 @@ def test_temperature_goes_from_uniform_to_the_allocation_by_sensitivity() -> Non
 
 def test_moves_are_neighbours_within_the_allowance_and_ordered_by_predicted_harm() -> None:
     config = classic(GROUPS, 0.5, Classic.UNIFORM, Form.RECONSTRUCTED)
-    found = moves(config, GROUPS, TABLES, allowance=0.0)
+    found = moves(config, steps_from(config, GROUPS, TABLES), allowance=0.0)
     assert [move.harm for move in found] == sorted(move.harm for move in found)
     for move in found:
         check_config(move.config, GROUPS)

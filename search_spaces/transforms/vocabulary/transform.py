@@ -29,8 +29,7 @@ class Ranked(Source):
 
     def left(self, config: Config) -> Mapping[Side, int]:
         """Return the number of rows that stay."""
-        ((path, rows),) = config.kept
-        return {(path, Axis.ROWS): rows}
+        return {(path, Axis.ROWS): rows for path, rows in config.kept}
 
     def stays(self, config: Config) -> Mapping[Side, Tensor]:
         """Return the rows that stay."""
@@ -73,9 +72,11 @@ class Tokens:
         left: Mapping[Side, int],  # noqa: ARG002 - units leave the embedding whole
     ) -> Mapping[str, LayerShape]:
         """Return the embedding with the rows that it keeps."""
-        ((path, rows),) = config.kept
-        shape = tuple(model.get_parameter(f"{path}.weight").shape)
-        return {path: LayerShape(weight=shape, kept=rows, weights_per_unit=shape[1])}
+        shapes = {path: tuple(model.get_parameter(f"{path}.weight").shape) for path, _ in config.kept}
+        return {
+            path: LayerShape(weight=shapes[path], kept=rows, weights_per_unit=shapes[path][1])
+            for path, rows in config.kept
+        }
 
     def outline(
         self,
