@@ -109,7 +109,8 @@ def write_candidate(
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            write_onnx(small, place, workload.family.onnx_inputs())
+            inputs = workload.family.onnx_inputs()
+            write_onnx(small, place, dense=workload.model, inputs=inputs, cache_dir=cache_dir)
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

@@ -12,10 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from optimizer.backends.names import TORCH, check_backend
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import auto_class
 from optimizer.families.networks.network import read_network
 from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+from optimizer.handover.onnx import session_for, session_in
 from optimizer.pipeline import outlined
 from optimizer.tasks.embeddings.pooling import MODULES
 from optimizer.tasks.table import head_of
@@ -31,18 +33,31 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 def load_pruned(
-    directory: str | Path, *, device: str | torch.device = "cpu", into: Callable[[], nn.Module] | None = None
+    directory: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    into: Callable[[], nn.Module] | None = None,
+    backend: str = TORCH,
 ) -> Any:  # Any: a transformers class
     """Return an exported model in evaluation mode; call it like any transformers classifier.
 
     Call `model(input_ids=…, attention_mask=…).logits` for texts and `model(pixel_values=…).logits` for images, whose
     size and normalisation are in `preprocessor_config.json`. Weights are converted to float32, as in the study. For a
     network that was given to `optimize` as a module and is not of transformers, `into` makes the dense network, with
-    any weights; it is then shrunk, filled, and returned, as `.net` unless its architecture has a row. Raises
-    `InputError` for a directory without an exported model, or with files that do not belong together.
+    any weights; it is then shrunk, filled, and returned, as `.net` unless its architecture has a row. With `backend`
+    "onnxruntime" a session of the folder's model.onnx is returned, or of a graph that is made of the weights: it is
+    called like the model and its answer has `.logits`. Raises `InputError` for a directory without an exported model,
+    or with files that do not belong together, and for a backend that cannot run here.
     """
     place = Path(directory)
     manifest = read_manifest(place)
+    check_backend(backend, device)
+    if backend == TORCH:
+        return _loaded(place, manifest, device, into)
+    return session_in(place) or session_for(_loaded(place, manifest, device, into), read_network(place))
+
+
+def _loaded(place: Path, manifest: Manifest, device: str | torch.device, into: Callable[[], nn.Module] | None) -> Any:
     if not (place / WEIGHTS).exists():
         raise InputError("directory", f"{place} has no {WEIGHTS}")
     if file_hash(place / WEIGHTS) != manifest.weights_sha256:

@@ -16,7 +16,7 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.saying import say
 
-KINDS = ("banks", "latency", "checkpoints", "trained", "recovered", "reproduce")
+KINDS = ("banks", "latency", "checkpoints", "trained", "recovered", "reproduce", "graphs")
 DAY_S = 86_400.0
 
 

@@ -2,34 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from objectives.measurement import JsonScalar
 from optimizer.backends.backend import OnnxInputs
-from optimizer.backends.onnxruntime.checked import check
-from optimizer.backends.onnxruntime.session import SessionModel
-from optimizer.backends.onnxruntime.traced import traced
+from optimizer.backends.onnxruntime.checked import difference
+from optimizer.backends.onnxruntime.graph import GraphBuilder, beside, written
+from optimizer.backends.onnxruntime.layers import UnstitchedError
+from optimizer.backends.onnxruntime.session import REFUSED, SessionModel
+from optimizer.backends.onnxruntime.stitched import stitched
+from optimizer.backends.onnxruntime.template import kept_template, template
+from optimizer.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A model as a graph, and its session."""
+
+    built: GraphBuilder
+    template: Any  # an `onnx.ModelProto`
+    session: SessionModel
+
+    def save(self, path: Path) -> None:
+        """Write one file that ONNX Runtime runs without this package."""
+        path.write_bytes(written(self.built, self.template, whole=True).SerializeToString())
 
 
 class OnnxRuntime:
-    """`Backend` of graphs on the CPU."""
+    """`Backend` of graphs on the CPU. `exported` counts the models that needed an export of their own."""
 
     name = "onnxruntime"
 
     def __init__(self, dense: nn.Module, inputs: OnnxInputs, cache_dir: Path) -> None:
         self._dense, self._inputs, self._cache = dense, inputs, cache_dir
+        self.exported = 0
 
     def runs(self, model: nn.Module) -> SessionModel:
-        """Return the model's session, whose answers are those of torch."""
-        return own_session(model, self._inputs)
+        """Return the model's session, whose answers are those of torch.
+
+        Seconds where the model needs an export of its own, which its conditions then say; else milliseconds.
+        """
+        return self.graph(model).session
+
+    def graph(self, model: nn.Module, *, on_all: bool = False) -> Graph:
+        """Return the model's graph, checked on the last request, or `on_all`. Raises `InputError` as `own_graph`."""
+        requests = self._inputs.requests[1 if on_all else -1 :]
+        try:
+            found = _graph(self._template, model)
+            if not any(difference(found.session, model, request) for request in requests):
+                return found
+        except (UnstitchedError, *REFUSED):
+            pass  # the widths of its layers show in the graph elsewhere, too
+        self.exported += 1
+        return own_graph(model, self._inputs)
+
+    @cached_property
+    def _template(self) -> Any:
+        return kept_template(self._dense, self._inputs, self._cache)
 
 
-def own_session(model: nn.Module, inputs: OnnxInputs) -> SessionModel:
-    """Return the session of a graph that was traced for this model alone, and checked.
+def own_graph(model: nn.Module, inputs: OnnxInputs) -> Graph:
+    """Return the graph of a model that was exported for it alone, checked on all requests but the first.
 
-    Raises `InputError` where torch cannot write the model as a graph, `MachineError` where the logits differ.
+    Raises `InputError`, field "backend", where torch cannot write it or it answers otherwise.
     """
-    made = SessionModel(traced(model, inputs).SerializeToString())
-    check(made, model, inputs.requests[1:])
-    return made
+    try:
+        found = _graph(template(model, inputs), model, graph="exported alone")
+        apart = max(difference(found.session, model, request) for request in inputs.requests[1:])
+    except (UnstitchedError, *REFUSED) as error:
+        raise InputError("backend", f"onnxruntime does not take this model: {error}") from error
+    if apart:
+        raise InputError("backend", f"onnxruntime differs from torch by {apart:.2g} on this model; use torch")
+    return found
+
+
+def _graph(pattern: Any, model: nn.Module, **more: JsonScalar) -> Graph:
+    built = stitched(pattern, model)
+    graph = written(built, pattern, whole=False).SerializeToString()
+    session = SessionModel(graph, beside(built), one_by_one=bool(built.integers), more=more)
+    return Graph(built, pattern, session)

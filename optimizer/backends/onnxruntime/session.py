@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
+import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as raised
 from torch import Tensor, nn
 
 from objectives.measurement import JsonScalar
+from optimizer.backends.onnxruntime.graph import Array
+from search_spaces.layouts.requests import Inputs
 
+REFUSED = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented, raised.RuntimeException)
 DEFAULTS = {"attention_mask": torch.ones_like, "token_type_ids": torch.zeros_like}  # as transformers fills them in
 
 
@@ -28,14 +32,22 @@ class Answer:
 class SessionModel(nn.Module):
     """A graph as ONNX Runtime runs it on the CPU, on as many threads as torch has when it is called.
 
-    `graph` is the serialised model. One that answers requests `one_by_one` runs the rows of a batch in turn, without
-    their padding: it makes integers of activations, and what scales them is taken from all that it is given at once.
-    `dtype` says in which type it computes: "float32" or "int8".
+    `graph` is the serialised model, `beside` the tensors that it leaves out. One that answers requests `one_by_one`
+    runs the rows of a batch in turn, without their padding: it makes integers of activations, and what scales them is
+    taken from all that it is given at once. `more` are conditions of its figures.
     """
 
-    def __init__(self, graph: bytes, *, dtype: str = "float32", one_by_one: bool = False) -> None:
+    def __init__(
+        self,
+        graph: bytes | str,
+        beside: Mapping[str, Array] | None = None,
+        *,
+        one_by_one: bool = False,
+        more: Mapping[str, JsonScalar] | None = None,
+    ) -> None:
         super().__init__()
-        self.graph, self.dtype, self.one_by_one = graph, dtype, one_by_one
+        self.one_by_one, self.more = one_by_one, dict(more or {})
+        self._graph, self._beside = graph, dict(beside or {})
         self._session: tuple[int, Any] | None = None  # with the threads that it has
         self._making = Lock()
 
@@ -43,62 +55,68 @@ class SessionModel(nn.Module):
     def conditions(self) -> dict[str, JsonScalar]:
         """What a figure of its runs holds for, in addition to the device's."""
         return {
-            "dtype": self.dtype,
+            "dtype": "int8" if self.one_by_one else "float32",
             "backend": "onnxruntime",
             "onnxruntime": onnxruntime.__version__,
             "graph_optimization": "all",
             "arena": True,
             **({"answers": "one by one"} if self.one_by_one else {}),
+            **self.more,
         }
 
     def forward(self, **inputs: Tensor) -> Answer:
         """Return the logits for the model's own inputs by name: `(batch, …)`."""
         session = self._on(torch.get_num_threads())
-        rows = _rows(inputs) if self.one_by_one else [inputs]
-        answers = [_run(session, row) for row in rows]
-        return Answer(_joined(answers, inputs) if self.one_by_one else torch.from_numpy(answers[0]))
+        return Answer(answers(lambda each: _run(session, each), inputs, one_by_one=self.one_by_one))
 
     def _on(self, threads: int) -> Any:
         with self._making:
             if self._session is None or self._session[0] != threads:
-                self._session = threads, session_of(self.graph, threads)
+                self._session = threads, session_of(self._graph, self._beside, threads)
             return self._session[1]
 
 
-def session_of(graph: bytes, threads: int) -> Any:  # Any: onnxruntime is untyped
+def session_of_file(path: Path) -> SessionModel:
+    """Return the session of a whole graph in a file."""
+    nodes = onnx.load_model(path).graph.node
+    return SessionModel(str(path), one_by_one=any(node.op_type == "DynamicQuantizeLinear" for node in nodes))
+
+
+def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) -> Any:  # Any: onnxruntime is untyped
     """Return a session whose operators share so many threads and run one after the other."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # what fails raises
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in beside.values()]
+    options.add_external_initializers([*beside], values)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _run(session: Any, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
+def answers(ask: Callable[[Inputs], Tensor], inputs: Inputs, *, one_by_one: bool) -> Tensor:
+    """Return the logits of a batch, asked at once or `one_by_one`: then every row alone and without its padding.
+
+    Logits of single tokens are zero where the padding was.
+    """
+    if not one_by_one:
+        return ask(inputs)
+    real = inputs.get("attention_mask")
+    if real is None:
+        rows = len(next(iter(inputs.values())))
+        return torch.cat([ask({name: tensor[i : i + 1] for name, tensor in inputs.items()}) for i in range(rows)])
+    masks = real.bool()
+    found = [ask({name: t[i : i + 1, mask] for name, t in inputs.items()}) for i, mask in enumerate(masks)]
+    if found[0].ndim == 2:
+        return torch.cat(found)
+    joined = found[0].new_zeros(*masks.shape, *found[0].shape[2:])
+    for row, mask, answer in zip(joined, masks, found, strict=True):
+        row[mask] = answer[0]
+    return joined
+
+
+def _run(session: Any, inputs: Inputs) -> Tensor:
     given = dict(inputs)
     for name in (each.name for each in session.get_inputs()):
         if name not in given and name in DEFAULTS:
             given[name] = DEFAULTS[name](given["input_ids"])
     (logits,) = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
-    found: NDArray[np.float32] = logits
-    return found
-
-
-def _rows(inputs: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Return every example as a batch of its own, without padding."""
-    real = inputs.get("attention_mask")
-    first = next(iter(inputs.values()))
-    places = range(len(first))
-    if real is None:
-        return [{name: tensor[i : i + 1] for name, tensor in inputs.items()} for i in places]
-    return [{name: tensor[i : i + 1, real[i].bool()] for name, tensor in inputs.items()} for i in places]
-
-
-def _joined(answers: list[NDArray[np.float32]], inputs: Mapping[str, Tensor]) -> Tensor:
-    """Return the rows' logits as one batch; those of single tokens with zeros where the padding was."""
-    real = inputs.get("attention_mask")
-    if real is None or answers[0].ndim == 2:
-        return torch.from_numpy(np.concatenate(answers))
-    joined = torch.zeros(*real.shape, answers[0].shape[-1])
-    for row, mask, answer in zip(joined, real.bool(), answers, strict=True):
-        row[mask] = torch.from_numpy(answer[0])
-    return joined
+    return torch.from_numpy(logits)

@@ -1,74 +1,165 @@
-"""Sessions of ONNX Runtime: called like the model, with what its figures hold for, and refused where none can run."""
+"""ONNX Runtime: models that compression makes are stitched into graphs, and answer there as torch does."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny_encoders import tiny, tokens
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.latency import run_conditions
-from optimizer.backends.backend import Backend, OnnxInputs
-from optimizer.backends.names import check_backend
+from optimizer.backends.backend import OnnxInputs
 from optimizer.backends.table import backend_of
-from optimizer.errors import InputError
+from search_spaces.layouts.modeling_pruned import map_tokens
+from search_spaces.layouts.named import named_layout
+from search_spaces.layouts.stored import store
+from search_spaces.layouts.surgery import share_structure, sliced
+from search_spaces.transforms.bits.rounding import rounded
+from search_spaces.transforms.rank.layers import with_rank
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+FREE = ("batch", "length")
 
-def padded() -> dict[str, torch.Tensor]:
+
+def padded() -> dict[str, Tensor]:
     request = tokens(3, 9)
     request["attention_mask"][1, 4:] = 0
     return request
 
 
-@pytest.fixture(scope="module")
-def model() -> nn.Module:
-    return tiny("bert", layers=1)
+def inputs() -> OnnxInputs:
+    return OnnxInputs(requests=[tokens(2, 7), padded(), tokens(1, 5)], free=FREE)
 
 
 @pytest.fixture(scope="module")
-def sessions(model: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Backend:
-    inputs = OnnxInputs(requests=[tokens(2, 7), padded(), tokens(1, 5)], free=("batch", "length"))
-    return backend_of("onnxruntime", dense=model, inputs=inputs, cache_dir=tmp_path_factory.mktemp("cache"))
+def dense() -> nn.Module:
+    return tiny("distilbert", layers=1)
 
 
 @pytest.fixture(scope="module")
-def session(sessions: Backend, model: nn.Module) -> nn.Module:
-    return sessions.runs(model)
+def backend(dense: nn.Module, tmp_path_factory: pytest.TempPathFactory):
+    return backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=tmp_path_factory.mktemp("cache"))
 
 
-def test_a_session_answers_as_the_model_does(session: nn.Module, model: nn.Module) -> None:
+@pytest.fixture(scope="module")
+def session(backend, dense: nn.Module) -> nn.Module:
+    return backend.runs(dense)
+
+
+def largest(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).abs().max())
+
+
+def of_units(dense: nn.Module, kept: list[int]) -> nn.Module:
+    layout = named_layout(dense)
+    return sliced(dense, layout, {g.name: torch.arange(n) for g, n in zip(layout.groups, kept, strict=True)})
+
+
+def of_rank(dense: nn.Module) -> nn.Module:
+    made = share_structure(dense)
+    for path in ("distilbert.transformer.layer.0.ffn.lin1", "distilbert.embeddings.word_embeddings"):
+        with_rank(made.get_submodule(path), 4)
+    return made
+
+
+def of_few_tokens(dense: nn.Module) -> nn.Module:
+    made = share_structure(dense)
+    table = made.get_submodule("distilbert.embeddings.word_embeddings")
+    table.weight = nn.Parameter(table.weight[:20])
+    map_tokens(table, (torch.arange(50) % 20).to(torch.int32))
+    return made
+
+
+def of_bits(model: nn.Module, bits: int, kinds: tuple[type, ...] = (nn.Linear, nn.Embedding)) -> nn.Module:
+    made = share_structure(model)
+    for layer in made.modules():
+        if isinstance(layer, kinds) and min(layer.weight.shape) > 3:
+            store(layer, rounded(layer.weight.detach(), bits))
+    return made
+
+
+MADE: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "units": lambda dense: of_units(dense, [3, 20]),
+    "no heads": lambda dense: of_units(dense, [0, 48]),
+    "no neurons": lambda dense: of_units(dense, [4, 0]),
+    "rank": of_rank,
+    "few tokens": of_few_tokens,
+    "4 bits": lambda dense: of_bits(dense, 4),
+    "16 bits": lambda dense: of_bits(dense, 16),
+    "table of 8 bits": lambda dense: of_bits(dense, 8, (nn.Embedding,)),
+    "4 bits of rank": lambda dense: of_bits(of_rank(dense), 4),
+}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_a_smaller_model_is_stitched_and_answers_as_in_torch(made: Callable, backend, dense: nn.Module) -> None:
+    small = made(dense).eval()
+    assert largest(*(model(**padded()).logits.detach() for model in (small, dense))) > 1e-6  # it is another model
     with torch.inference_mode():
-        assert torch.allclose(session(**padded()).logits, model(**padded()).logits, atol=1e-5)
-        without = {"input_ids": padded()["input_ids"]}
-        assert torch.allclose(session(**without).logits, model(**without).logits, atol=1e-5)
+        assert largest(backend.runs(small)(**padded()).logits, small(**padded()).logits) < 1e-7
+    assert backend.exported == 0
 
 
-def test_conditions_name_the_backend_and_how_it_is_set(session: nn.Module, model: nn.Module) -> None:
+def test_integers_answer_one_request_at_a_time_whatever_its_neighbours(backend, dense: nn.Module) -> None:
+    small = of_bits(of_units(dense, [3, 20]), 8)
+    session, request = backend.runs(small), padded()
+    alone = [session(input_ids=row[None, mask]).logits for row, mask in
+             zip(request["input_ids"], request["attention_mask"].bool(), strict=True)]  # fmt: skip
+    assert torch.equal(session(**request).logits, torch.cat(alone))
+    assert run_conditions(session)["dtype"] == "int8"
+    with torch.inference_mode():
+        assert 0 < largest(session(**request).logits, small(**request).logits) < 1e-3  # torch has float activations
+
+
+class Bag(nn.Module):
+    """A classifier that shares nothing with the dense model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.head = nn.Embedding(50, 8), nn.Linear(8, 3)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.head((self.table(input_ids) * attention_mask[..., None]).mean(1)))
+
+
+def test_a_model_of_another_shape_is_exported_alone_and_that_is_said(backend) -> None:
+    other, before = Bag().eval(), backend.exported
+    session = backend.runs(other)
+    assert run_conditions(session)["graph"] == "exported alone"
+    assert backend.exported == before + 1
+    with torch.inference_mode():
+        assert largest(session(**padded()).logits, other(**padded()).logits) < 1e-6
+
+
+def test_a_session_fills_in_what_transformers_does(session: nn.Module, dense: nn.Module) -> None:
+    only = {"input_ids": padded()["input_ids"]}
+    with torch.inference_mode():
+        assert largest(session(**only).logits, dense(**only).logits) < 1e-5
+
+
+def test_the_graph_of_the_dense_model_is_kept(backend, dense: nn.Module, session: nn.Module) -> None:
+    (kept,) = (backend._cache / "graphs").iterdir()
+    before = kept.stat().st_mtime_ns
+    again = backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=backend._cache).runs(dense)
+    assert torch.equal(again(**padded()).logits, session(**padded()).logits)
+    assert kept.stat().st_mtime_ns == before
+    assert kept.stat().st_size < 200_000  # no weights
+
+
+def test_conditions_name_the_backend_and_how_it_is_set(session: nn.Module, dense: nn.Module) -> None:
     found = run_conditions(session)
     assert found["backend"] == "onnxruntime"
     assert found["dtype"] == "float32"
     assert found["graph_optimization"] == "all"
     assert found["threads"] == torch.get_num_threads()
-    assert "backend" not in run_conditions(model)
+    assert "backend" not in run_conditions(dense)
 
 
-def test_torch_runs_the_model_itself(model: nn.Module, tmp_path: Path) -> None:
-    inputs = OnnxInputs(requests=[tokens(2, 7)], free=("batch", "length"))
-    assert backend_of("torch", dense=model, inputs=inputs, cache_dir=tmp_path).runs(model) is model
-
-
-def test_what_cannot_run_is_refused_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="backend: unknown name 'onxruntime'; did you mean 'onnxruntime'"):
-        check_backend("onxruntime")
-    with pytest.raises(InputError, match="backend: onnxruntime runs on the CPU here, and `device` is cuda:0"):
-        check_backend("onnxruntime", "cuda:0")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"backend: onnxruntime needs onnxruntime: pip install .*\[onnx\]"):
-        check_backend("onnxruntime")
-    check_backend("torch", "cuda:0")
+def test_torch_runs_the_model_itself(dense: nn.Module, tmp_path: Path) -> None:
+    assert backend_of("torch", dense=dense, inputs=inputs(), cache_dir=tmp_path).runs(dense) is dense

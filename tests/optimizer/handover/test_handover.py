@@ -135,6 +135,7 @@ def test_onnx_takes_the_pairs_that_the_tokenizer_gives_and_answers_as_torch_does
         blind = model(given["input_ids"], given["attention_mask"]).logits.numpy()
     (got,) = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
     np.testing.assert_allclose(got, wanted, atol=1e-4)
+    np.testing.assert_array_equal(load_pruned(place, backend="onnxruntime")(**given).logits.numpy(), got)
     assert np.abs(blind - wanted).max() > 0.01  # what a graph without token types would miss
 
 

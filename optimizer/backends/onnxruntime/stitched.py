@@ -1,0 +1,51 @@
+"""Stitched: a smaller model as a graph, its layers put into the template of the dense one, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from optimizer.backends.onnxruntime.graph import GraphBuilder
+from optimizer.backends.onnxruntime.layers import UnstitchedError, laid
+from optimizer.backends.onnxruntime.template import DOMAIN, LAYER, OUTPUT, PATH
+
+GONE = "gone"  # what a layer or parameter gives that the smaller model lacks
+
+
+def stitched(template: Any, model: nn.Module) -> GraphBuilder:  # Any: onnx is untyped
+    """Return the graph of a model that compression made of the template's. Raises `UnstitchedError`."""
+    layers, tensors = dict(model.named_modules(remove_duplicate=False)), _tensors(model)
+    graph, renamed = GraphBuilder(), dict[str, str]()
+    for node in template.graph.node:
+        if node.domain != DOMAIN:
+            graph.keep(node, renamed)
+            continue
+        path, (output,) = helper.get_node_attr_value(node, PATH).decode(), node.output
+        if node.op_type != LAYER:
+            renamed[output] = graph.tensor(path, tensors[path]) if path in tensors else GONE
+        elif path in layers:
+            renamed[output] = laid(graph, path, layers[path], renamed.get(node.input[0], node.input[0]))
+        else:
+            renamed[output] = GONE
+    _name_output(graph, renamed)
+    for each in template.graph.initializer:
+        graph.tensor(each.name, numpy_helper.to_array(each))
+    graph.drop_dead([OUTPUT])
+    lost = [node.name for node in graph.nodes if GONE in node.input]
+    if lost:
+        raise UnstitchedError(f"{lost[0]} reads what the smaller model lacks")
+    return graph
+
+
+def _name_output(graph: GraphBuilder, renamed: Mapping[str, str]) -> None:
+    """Have the operator that makes the answer call it by the template's name."""
+    for node in graph.nodes:
+        node.output[:] = [OUTPUT if name == renamed.get(OUTPUT) else name for name in node.output]
+
+
+def _tensors(model: nn.Module) -> Mapping[str, Tensor]:
+    parameters = model.named_parameters(remove_duplicate=False)
+    return dict(parameters) | dict(model.named_buffers(remove_duplicate=False))

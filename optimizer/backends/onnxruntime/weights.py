@@ -1,0 +1,100 @@
+"""Weights of few bits as operators: what a graph has in the place of a layer whose weight is `Stored`.
+
+An 8-bit weight of a linear layer is multiplied by integers, which are made of its input when the model runs: that takes
+the scale from all that it is given. All other codes become floats again, so that only the file is smaller.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import Tensor, nn
+
+from optimizer.backends.onnxruntime.graph import MICROSOFT, GraphBuilder
+from search_spaces.layouts.modeling_pruned import BLOCK
+from search_spaces.layouts.stored import Stored
+
+MIDDLE = {8: 128, 4: 8}  # of unsigned codes
+
+
+def product(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
+    """Add the product of inputs `(…, columns)` and a stored weight `(rows, columns)`; return the name of the output."""
+    match stored.bits:
+        case 8:
+            return _of_integers(graph, path, stored, inputs)
+        case 4:
+            return _of_blocks(graph, path, stored, inputs)
+        case _:
+            return graph.node("MatMul", [inputs, _cast(graph, path, stored.codes.t())], path)
+
+
+def rows_at(graph: GraphBuilder, path: str, stored: Stored, places: str) -> str:
+    """Add what reads rows of a stored table at int64 `places`; return the name of the output."""
+    codes = f"{path}.codes"
+    match stored.bits:
+        case 8:
+            read = graph.node("Gather", [graph.tensor(codes, stored.codes), places], path)
+            scales = graph.node("Gather", [graph.tensor(f"{path}.scales", _scales(stored)), places], path)
+            return graph.node("Mul", [graph.node("Cast", [read], path, to=TensorProto.FLOAT), scales], path)
+        case 4:
+            named = {"block_size": BLOCK, "quantize_axis": 1, "gather_axis": 0, "bits": 4}
+            table = [graph.tensor(codes, _pairs(stored.codes)), places, graph.tensor(f"{path}.scales", _scales(stored))]
+            return graph.node("GatherBlockQuantized", table, path, domain=MICROSOFT, **named)
+        case _:
+            read = graph.node("Gather", [graph.tensor(codes, stored.codes), places], path)
+            return graph.node("Cast", [read], path, to=TensorProto.FLOAT)
+
+
+def kernel(graph: GraphBuilder, path: str, layer: nn.Conv2d, stored: Stored | None) -> str:
+    """Add the weight of a convolution in floats; return its name."""
+    if stored is None:
+        return graph.tensor(f"{path}.weight", layer.weight)
+    if stored.scales is None:
+        return _cast(graph, path, stored.codes)
+    scales = graph.tensor(f"{path}.scales", _scales(stored).flatten())
+    return graph.node("DequantizeLinear", [graph.tensor(f"{path}.codes", stored.codes), scales], path, axis=0)
+
+
+def _of_integers(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
+    """Add a product of integers, as ONNX Runtime's own quantisation writes it, so that its kernels take it."""
+    if inputs not in graph.integers:
+        graph.integers[inputs] = graph.outputs_of("DynamicQuantizeLinear", [inputs], path, 3)
+    values, scale, zero = graph.integers[inputs]
+    codes = graph.tensor(f"{path}.codes", _unsigned(stored.codes).t())
+    middle = graph.tensor(f"{path}.middle", np.full(len(stored.codes), MIDDLE[8], dtype=np.uint8))
+    sums = graph.node("MatMulInteger", [values, codes, zero, middle], path)
+    floats = graph.node("Cast", [sums], path, to=TensorProto.FLOAT)
+    scales = graph.node("Mul", [scale, graph.tensor(f"{path}.scales", _scales(stored).flatten())], path)
+    return graph.node("Mul", [floats, scales], path)
+
+
+def _of_blocks(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
+    rows, columns = stored.codes.shape
+    padded = nn.functional.pad(stored.codes, (0, -columns % BLOCK))
+    codes = graph.tensor(f"{path}.codes", _pairs(padded).reshape(rows, -1, BLOCK // 2))
+    scales = graph.tensor(f"{path}.scales", _scales(stored).flatten())
+    named = {"K": columns, "N": rows, "bits": 4, "block_size": BLOCK}
+    return graph.node("MatMulNBits", [inputs, codes, scales], path, domain=MICROSOFT, **named)
+
+
+def _cast(graph: GraphBuilder, path: str, halves: Tensor) -> str:
+    return graph.node("Cast", [graph.tensor(f"{path}.weight", halves)], path, to=TensorProto.FLOAT)
+
+
+def _scales(stored: Stored) -> Tensor:
+    """Return the scales `(rows, blocks)`."""
+    if stored.scales is None:
+        raise TypeError("16-bit weights have no scales")
+    return stored.scales.float()
+
+
+def _unsigned(codes: Tensor) -> Tensor:
+    """Return codes about the middle of a byte: products of signed ones overflow on processors without VNNI."""
+    return (codes.to(torch.int16) + MIDDLE[8]).to(torch.uint8)
+
+
+def _pairs(codes: Tensor) -> Tensor:
+    """Return two codes of 4 bits in each byte, the first one in its lower half."""
+    moved = nn.functional.pad((codes + MIDDLE[4]).to(torch.uint8), (0, codes.shape[1] % 2), value=MIDDLE[4])
+    return moved[:, ::2] | moved[:, 1::2] << 4
