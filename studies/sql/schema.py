@@ -9,17 +9,17 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, inspect, text
 
 from studies.sql.engine import reading, share_among_processes, writing
 from studies.sql.failures import shown
 from studies.sql.tables import Base
 from studies.store import StoreOlderError, StoreUnusableError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _UPGRADE_LOCK = 0x5052554E45  # any number, the same in every process: PostgreSQL's lock for those who upgrade
@@ -73,25 +73,29 @@ def check_readable(engine: Engine, url: URL) -> None:
 
 def schema_state(connection: Connection) -> SchemaState:
     """Say how the tables of this database relate to those of this program."""
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None:
-        ours = Base.metadata.tables.keys() & set(inspect(connection).get_table_names())
-        return SchemaState.FOREIGN if ours else SchemaState.EMPTY
-    scripts = _scripts(MIGRATIONS)
-    if revision == scripts.get_current_head():
+    tables = set(inspect(connection).get_table_names())
+    found = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
+    if found is None:
+        return SchemaState.FOREIGN if Base.metadata.tables.keys() & tables else SchemaState.EMPTY
+    *older, current = _revisions(MIGRATIONS)
+    if found == current:
         return SchemaState.CURRENT
-    known = {script.revision for script in scripts.walk_revisions()}
-    return SchemaState.OLDER if revision in known else SchemaState.UNKNOWN
+    return SchemaState.OLDER if found in older else SchemaState.UNKNOWN
 
 
 def create(connection: Connection) -> None:
     """Create all tables at once; this is faster than the migrations and makes the same tables."""
+    from alembic.migration import MigrationContext  # whoever only reads should not wait for Alembic
+    from alembic.script import ScriptDirectory
+
     Base.metadata.create_all(connection)
-    MigrationContext.configure(connection).stamp(_scripts(MIGRATIONS), "head")
+    MigrationContext.configure(connection).stamp(ScriptDirectory.from_config(migrations()), "head")
 
 
 def upgrade(connection: Connection) -> None:
     """Run the missing migrations inside the connection's transaction."""
+    from alembic import command
+
     config = migrations()
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
@@ -100,6 +104,8 @@ def upgrade(connection: Connection) -> None:
 
 def migrations() -> Config:
     """Return Alembic's configuration: the scripts next to this file, no ini file."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -107,8 +113,9 @@ def migrations() -> Config:
 
 
 @cache
-def _scripts(_place: Path) -> ScriptDirectory:
-    return ScriptDirectory.from_config(migrations())
+def _revisions(place: Path) -> tuple[str, ...]:
+    """Return the revisions in their order, by the names of the scripts: `v0001_initial.py` is "0001"."""
+    return tuple(sorted(script.stem[1:5] for script in (place / "versions").glob("v*.py")))
 
 
 def _refuse_strange(state: SchemaState, url: URL) -> None:

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from studies.opening import open_service, open_store
@@ -64,6 +65,13 @@ def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+def test_scripts_are_named_after_their_revisions_in_the_order_of_the_migrations() -> None:
+    scripts = ScriptDirectory.from_config(schema.migrations()).walk_revisions()  # the newest first
+    names = sorted((Path(script.path).name, script.revision) for script in scripts)
+    assert [revision for _, revision in names] == [name[1:5] for name, _ in names]
+    assert names[-1][1] == ScriptDirectory.from_config(schema.migrations()).get_current_head()
 
 
 def test_the_migrations_make_the_same_sql_as_the_tables(tmp_path: Path) -> None:
