@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.device import device_name, device_of
+from optimizer.errors import MachineError
 from optimizer.reproduce.answered import packed
 from optimizer.reproduce.pretrained.bench import Bench
 from optimizer.reproduce.pretrained.choose import raised
@@ -29,6 +30,8 @@ NO_KERNEL = (
     "this processor has no bfloat16 arithmetic: the network is not trained in it, one step on {few} images is timed "
     "beside float32, and accuracy is that of weights of 16 bits on float32 kernels"
 )
+
+DIVERGED = "{label}: {error}; its accuracy is that of the compressed network before this training"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Retrained:
     epochs: tuple[EpochRecord, ...]
     is_stopped: bool
     rounds: int
+    notes: tuple[str, ...]
 
 
 def execute(
@@ -91,7 +95,7 @@ def execute(
         train_examples=len(bench.train),
         search_examples=len(bench.search),
         device=device_name(device),
-        notes=(*bench.notes, *(() if is_run else (NO_KERNEL.format(few=FEW),))),
+        notes=(*bench.notes, *done.notes, *(() if is_run else (NO_KERNEL.format(few=FEW),))),
     )
 
 
@@ -106,9 +110,9 @@ def _retrained(
         Form(bits=at_start, kept=setting.kept).impose(model)
         held = Form(bits=setting.bits if configuration.bits == "held" else 0, kept=setting.kept, dtype=dtype)
         untrained, drop = _answers(model, bench.verification, dtype), _search_drop(model, bench)
-        epochs, is_stopped = tuple[EpochRecord, ...](), False
+        epochs, is_stopped, notes = tuple[EpochRecord, ...](), False, tuple[str, ...]()
         if configuration.trains and trains:
-            epochs, is_stopped = retrain(model, held, key, bench.train, bench.search)
+            epochs, is_stopped, notes = _train(model, held, key, bench)
         if configuration.bits == "after":
             Form(bits=setting.bits).impose(model)
         higher = raised(bench.splits, setting.ranks) if setting.ranks else {}
@@ -124,7 +128,21 @@ def _retrained(
         epochs=epochs,
         is_stopped=is_stopped,
         rounds=rounds,
+        notes=notes,
     )
+
+
+def _train(
+    model: nn.Module, held: Form, key: PretrainedKey, bench: Bench
+) -> tuple[tuple[EpochRecord, ...], bool, tuple[str, ...]]:
+    """Train in place; a training that diverges is a result without epochs, and leaves the weights as they were."""
+    before = copy.deepcopy(model.state_dict())
+    try:
+        epochs, is_stopped = retrain(model, held, key, bench.train, bench.search)
+    except MachineError as error:
+        model.load_state_dict(before)
+        return (), False, (DIVERGED.format(label=key.configuration, error=error),)
+    return epochs, is_stopped, ()
 
 
 def _setting(configuration: PretrainedConfiguration, bench: Bench) -> Setting:

@@ -54,7 +54,10 @@ class Ratio(BaseModel):
 
 
 class StepRecord(BaseModel):
-    """Time and energy of one training step on `batch` images, and their ratios to the baseline's in the same rounds."""
+    """One training step on `batch` images: its time, of the processor on a CPU, and ratios to the baseline's.
+
+    Time and energy of both are of the same rounds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -153,7 +153,7 @@ def _change(found: BySeed, base: BySeed, cost: str, *, whole: bool) -> Change | 
     """Return the change of a step's cost, or with the numbers of epochs of the whole training's."""
     ratios = []
     for seed, record in found.items():
-        if record.step is None or (whole and not record.epochs):
+        if record.step is None or (whole and not (record.epochs and base[seed].epochs)):
             return None
         ratio: Ratio = getattr(record.step, cost)
         times = len(record.epochs) / len(base[seed].epochs) if whole else 1.0

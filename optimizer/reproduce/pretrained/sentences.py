@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from optimizer.reproduce.claims import Claim
+from objectives.statistics.exact import allowed_losses
+from optimizer.reproduce.claims import ROUNDING, Claim
 from optimizer.reproduce.pretrained.preset import (
     BASELINE,
     QUANTITIES,
@@ -65,7 +66,8 @@ def _on_conditions(preset: PretrainedPreset, records: Sequence[PretrainedRecord]
     )
     yield (
         "Trainings ran one after the other: changes of an epoch are those of a training step in the same rounds as the "
-        "baseline's, and those of a training these times the ratio of the epochs. What choosing took is in no column."
+        "baseline's, in processor time on a CPU, and those of a training these times the ratio of the epochs. What "
+        "choosing took is in no column."
     )
     if key.dataset not in preset.datasets:
         yield (
@@ -81,17 +83,26 @@ def _on_conditions(preset: PretrainedPreset, records: Sequence[PretrainedRecord]
         )
 
 
+def _on_curve(once: PretrainedRecord) -> Iterator[str]:
+    """Say where accuracy falls as more bits are zeroed."""
+    curve, bits, seen = once.search_curve, once.bits, once.search_examples
+    least = curve[0] - allowed_losses(seen, once.key.tolerance) / seen - ROUNDING
+    first = next((count for count, accuracy in enumerate(curve) if accuracy < least), len(curve)) - 1
+    yield (
+        f"Zeroed bits: {bits} is the largest number within {once.key.tolerance:.0%} on the search images; accuracy "
+        f"there is {curve[0]:.2%} with none, {curve[bits]:.2%} with {bits}, {curve[min(bits + 1, MOST)]:.2%} with one "
+        f"more. With {EXPONENT}, the sign and seven of eight bits of the exponent are left: {curve[EXPONENT]:.2%}; the "
+        f"largest class has {once.largest_class:.2%}."
+    )
+    if first != bits:
+        yield f"That number was found by bisection; bit by bit, accuracy first falls below the tolerance after {first}."
+
+
 def _on_bits(rows: Mapping[str, PretrainedRow], records: Sequence[PretrainedRecord]) -> Iterator[str]:
-    """Say what the curve of zeroed bits shows, and that their kernels are those of float32."""
-    once = next((record for record in records if record.key.configuration == "bits-once"), None)
-    if once is not None:
-        curve = once.search_curve
-        yield (
-            f"Zeroed bits: {once.bits} is the largest number within {once.key.tolerance:.0%} on the search images; "
-            f"accuracy there is {curve[0]:.2%} with none, {curve[once.bits]:.2%} with {once.bits}, "
-            f"{curve[min(once.bits + 1, MOST)]:.2%} with one more. With {EXPONENT}, the sign and seven of eight bits "
-            f"of the exponent are left: {curve[EXPONENT]:.2%}; the largest class has {once.largest_class:.2%}."
-        )
+    """Say what zeroed bits do to accuracy, to the file and to time: their kernels are those of float32."""
+    for record in records:
+        if record.key.configuration == "bits-once" and record.key.seed == 0:
+            yield from _on_curve(record)
     for label in ("bits-once", "bits-held"):
         if label in rows and (change := rows[label].epoch_time_change) is not None:
             stored = rows[label].stored_ratio

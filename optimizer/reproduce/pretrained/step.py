@@ -1,8 +1,12 @@
-"""The time and the energy of one training step, in the same rounds as a step of the dense network."""
+"""The time and the energy of one training step, in the same rounds as a step of the dense network.
+
+On the CPU it is processor time, which other processes on a busy machine do not lengthen; a GPU is waited for.
+"""
 
 from __future__ import annotations
 
 import copy
+import time
 from functools import partial
 
 import numpy as np
@@ -31,9 +35,10 @@ def measure_step(
     pairs = {DENSE: (dense, Form()), OURS: (model, form)}
     trainings = {name: Training(copy.deepcopy(net).train(), held, key, rate=0.0) for name, (net, held) in pairs.items()}
     runs = {name: waited_for(partial(training.step, batch), device) for name, training in trainings.items()}
-    samples = interleaved_latency(runs, rng=rng, seconds=seconds)
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    samples = interleaved_latency(runs, rng=rng, seconds=seconds, clock=clock)
     size = len(batch["labels"])
-    conditions = {"batch": size, **describe_device(device)}
+    conditions = {"batch": size, **describe_device(device), "threads": 1}  # processor time is that of all threads
     latencies = {name: latency_of(values, conditions) for name, values in samples.items()}
     works = {}
     for name, (net, held) in pairs.items():

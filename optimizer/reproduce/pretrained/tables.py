@@ -74,13 +74,20 @@ SUMMARY: tuple[Column[Any], ...] = (
 
 
 def overview(preset: PretrainedPreset, rows: Sequence[PretrainedRow]) -> str:
-    """Return tables 6, 7 and 8 in Markdown: a line per network that was run, and per published one that was not."""
+    """Return tables 2, 6, 7 and 8 in Markdown: a line per network that was run, and per published one that was not."""
     parts = [
+        _networks(preset),
         _table(preset, rows, "Table 6: bits zeroed", ("bits-once", "bits-held"), ("bits", "compression")),
         _table(preset, rows, "Table 7: pruning", ("pruned",), ("layer_min", "layer_max", "compression")),
         _table(preset, rows, "Table 8: low rank", ("low-rank",), ("rank_min", "rank_max", "rank_mean", "compression")),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _networks(preset: PretrainedPreset) -> str:
+    lines = [f"| {network.name} | {network.parameters / 1e6:.1f} M | {network.depth} |" for network in preset.networks]
+    heads = ["| network | parameters: published | depth: published |", "| --- | --- | --- |"]
+    return "\n".join(["## Table 2: networks", "", *heads, *lines])
 
 
 def _table(

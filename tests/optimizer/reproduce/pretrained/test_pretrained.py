@@ -90,7 +90,7 @@ def test_every_table_and_figure_is_written(done: tuple[PretrainedReproduction, P
     assert all(Path(file).stat().st_size for file in result.files)
     tables = (output / "pretrained-energy-tables.md").read_text(encoding="utf-8")
     assert [line for line in tables.splitlines() if line.startswith("## ")] == [
-        "## Table 6: bits zeroed", "## Table 7: pruning", "## Table 8: low rank",
+        "## Table 2: networks", "## Table 6: bits zeroed", "## Table 7: pruning", "## Table 8: low rank",
     ]  # fmt: skip
     assert "| mlp-small on digits | pruned |" in tables
     assert "| vgg16 | pruned | – | – | – | – | – | – | – | – | 1.74 % | 70.12 % | 61.00 % |" in tables
@@ -119,6 +119,18 @@ def test_what_is_reported_is_of_images_that_chose_nothing(done: tuple[Pretrained
     )
     assert len(bench.search) == len(bench.verification) == 60
     assert not search & verification
+
+
+def test_a_training_that_diverges_is_a_row_without_epochs(done: tuple[PretrainedReproduction, Path]) -> None:
+    experiment = miniature(done[1])
+    key = next(each for each in experiment.plan() if each.configuration == "bits-once")
+    assert isinstance(key, PretrainedKey)
+    record = experiment.execute(key.model_copy(update={"learning_rate": 1e30}))
+    assert not record.epochs
+    assert record.accuracy == record.untrained_accuracy == records(done[1])["bits-once"].untrained_accuracy
+    assert "bits-once: the training loss is NaN or infinite" in record.notes[-1]
+    both = [records(done[1])["baseline"], record]
+    assert experiment.rows(both)[1].training_time_change is None
 
 
 def test_an_interrupted_command_writes_what_is_finished_and_resumes(

@@ -4,6 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -14,25 +15,30 @@ from optimizer.tasks.texts import phrases
 from optimizer.tasks.texts.examples import tokenise
 from optimizer.training.phrases_mini import phrases_mini
 
-TABLES = phrases.phrases_tables()
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return phrases.phrases_tables()
 
 
-def bag_of_words() -> float:
+@pytest.fixture(scope="module")
+def bag_of_words(tables: dict[str, pd.DataFrame]) -> float:
+    """The accuracy of counting words."""
     words = CountVectorizer(token_pattern=r"\S+")
-    counts = words.fit_transform(TABLES["train"]["sentence"])
-    model = LogisticRegression(max_iter=500).fit(counts, TABLES["train"]["label"])
-    return float(model.score(words.transform(TABLES["test"]["sentence"]), TABLES["test"]["label"]))
+    counts = words.fit_transform(tables["train"]["sentence"])
+    model = LogisticRegression(max_iter=500).fit(counts, tables["train"]["label"])
+    return float(model.score(words.transform(tables["test"]["sentence"]), tables["test"]["label"]))
 
 
-def test_the_tables_are_the_same_everywhere() -> None:
-    text = "\n".join(f"{s}\t{label}" for table in TABLES.values() for s, label in table.itertuples(index=False))
+def test_the_tables_are_the_same_everywhere(tables: dict[str, pd.DataFrame]) -> None:
+    text = "\n".join(f"{s}\t{label}" for table in tables.values() for s, label in table.itertuples(index=False))
     assert sha256(text.encode()).hexdigest()[:16] == "741734acc7044285"
 
 
-def test_splits_are_balanced_and_share_no_sentence() -> None:
-    sentences = [sentence for table in TABLES.values() for sentence in table["sentence"]]
+def test_splits_are_balanced_and_share_no_sentence(tables: dict[str, pd.DataFrame]) -> None:
+    sentences = [sentence for table in tables.values() for sentence in table["sentence"]]
     assert len(sentences) == len(set(sentences)) == sum(phrases.SIZES.values())
-    for table in TABLES.values():
+    for table in tables.values():
         assert table["label"].mean() == 0.5
 
 
@@ -68,8 +74,8 @@ def test_the_stronger_of_two_opinions_decides() -> None:
         assert (clause.opinion > 0) == (strong.split()[-1] in phrases.GOOD)
 
 
-def test_counting_words_is_not_enough() -> None:
-    assert bag_of_words() < 0.75
+def test_counting_words_is_not_enough(bag_of_words: float) -> None:
+    assert bag_of_words < 0.75
 
 
 @pytest.fixture(scope="session")
@@ -77,15 +83,17 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return phrases_mini(tmp_path_factory.mktemp("mini"), progress=lambda _text, _done, _total: None)
 
 
-def test_the_built_in_model_reads_more_than_words(mini: Path) -> None:
+def test_the_built_in_model_reads_more_than_words(
+    mini: Path, tables: dict[str, pd.DataFrame], bag_of_words: float
+) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model, encode = AutoModelForSequenceClassification.from_pretrained(mini).eval(), AutoTokenizer.from_pretrained(mini)
-    table = TABLES["test"]
+    table = tables["test"]
     texts = [(text,) for text in table["sentence"]]
     examples = tokenise(encode, texts, table["label"].to_numpy(), role="test", digest="", max_length=64)
     accuracy = float((predict(model, examples, Classification()).argmax(axis=1) == examples.labels).mean())
-    assert accuracy >= bag_of_words() + 0.10
+    assert accuracy >= bag_of_words + 0.10
 
 
 def test_the_built_in_model_is_trained_once(mini: Path) -> None:
