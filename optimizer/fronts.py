@@ -64,7 +64,7 @@ def front_of(
     axes = Axes(objectives, by_verification=is_final)
     comparable = [member for member in feasible if axes.can_compare(member)]
     on_front = non_dominated(axes.losses(comparable))
-    front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.flops_ratio)
+    front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.leanness)
     ratios = [{cost: member.ratio(cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
         study=study.slug,

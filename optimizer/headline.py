@@ -8,6 +8,8 @@ from optimizer.latencies import change_of, places_of, times, title_of
 from optimizer.member import FrontResult, LatencyView, Member, RunResult, most_accurate
 from studies.records import Verdict
 
+_COSTS = {"flops": "FLOPs", "bit_operations": "bit operations"}
+
 
 def headline(found: RunResult | FrontResult) -> str:
     """Return a front's leanest certified member and, if another is leaner, the leanest verified one with its doubt."""
@@ -34,9 +36,9 @@ def bounds_in_words(found: RunResult | FrontResult) -> str:
 
 
 def leanest(members: Sequence[Member], *verdicts: Verdict) -> Member | None:
-    """Return the member of these verdicts with the fewest FLOPs, or of masked weights with the fewest parameters."""
+    """Return the member of these verdicts that computes least, or of masked weights with the fewest parameters."""
     some = [member for member in members if member.verdict in verdicts]
-    return min(some, key=lambda m: (m.parameters if m.recipe else m.flops_ratio, m.candidate), default=None)
+    return min(some, key=lambda m: (m.parameters if m.recipe else m.leanness, m.candidate), default=None)
 
 
 def in_doubt(member: Member, epsilon: float | None) -> str:
@@ -71,7 +73,7 @@ def _without_epsilon(members: Sequence[Member], limits: Mapping[str, float]) -> 
 
 
 def _limits_in_words(limits: Mapping[str, float]) -> str:
-    costs = [f"{limit:g} of the {'FLOPs' if cost == 'flops' else cost}" for cost, limit in limits.items()]
+    costs = [f"{limit:g} of the {_COSTS.get(cost, cost)}" for cost, limit in limits.items()]
     return " and ".join(costs) or "no limits"
 
 
@@ -82,7 +84,9 @@ def _in_words(member: Member) -> str:
 def _saving(member: Member) -> str:
     """Return what a member needs; for masked weights, which kernels may ignore, also whether it is faster."""
     if member.recipe is None or member.parameters_ratio is None:
-        return f"candidate #{member.candidate} with {member.flops_ratio:.0%} of the dense model's FLOPs"
+        bits = member.bit_operations_ratio
+        saved = "" if bits is None else f" and {bits:.1%} of its bit operations"
+        return f"candidate #{member.candidate} with {member.flops_ratio:.0%} of the dense model's FLOPs{saved}"
     places = places_of([member])
     titles = [title_of(place, places) for place in places]
     timed = ", ".join(f"{_timed(view)} at {title}" for view, title in zip(member.latency, titles, strict=True))

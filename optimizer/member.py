@@ -120,6 +120,7 @@ class Costs(View):
     energy_interval: tuple[float, float] | None = None
     energy_source: str | None = None
     peak_memory_bytes: int | None = None
+    bit_operations: float | None = None  # of a study whose weights may have fewer bits
     own: dict[str, float] = {}  # by the caller's own objectives, in their units
 
 
@@ -170,6 +171,7 @@ class Member(Costs):
     energy_gain: bool = True  # False as for latency
     parameters_ratio: float | None = None
     size_ratio: float | None = None
+    bit_operations_ratio: float | None = None
     own_ratios: dict[str, float] = {}  # by the caller's own objectives
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
@@ -179,6 +181,11 @@ class Member(Costs):
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
         found: float | None = getattr(self, f"{cost}_ratio", None)
         return self.own_ratios.get(cost, found)
+
+    @property
+    def leanness(self) -> float:
+        """Its computing as a ratio to the dense model's: bit operations where weights may have fewer bits, or FLOPs."""
+        return self.flops_ratio if self.bit_operations_ratio is None else self.bit_operations_ratio
 
     @property
     def levels(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import get_args
 from optimizer.errors import InputError
 from optimizer.spec import AS_MASKED, CostName, StudySpec
 from optimizer.tasks.images.known import IMAGE_TASKS
-from search_spaces.transforms.table import known_costs, trains
+from search_spaces.transforms.table import BITS, known_costs, trains
 
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
@@ -21,6 +21,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
         "augment",
         f"mirror images of {spec.task} show other characters; use crop",
     )
+    _check_bits(spec)
     if not trains(spec.applied):
         _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return
@@ -41,6 +42,15 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
             value != AS_MASKED[field], field, "is not supported with masks: every schedule ranks by magnitude. Omit it"
         )
     _check_costs(spec)
+
+
+def _check_bits(spec: StudySpec) -> None:
+    if BITS in spec.applied:
+        reason = "training would move the weights away from what few bits hold; use none, or leave bits out"
+        return _refuse(spec.recover != "none", "recover", reason)
+    reason = "bit operations follow FLOPs where no transform is bits; name flops, or add bits to `transforms`"
+    _refuse("bit_operations" in spec.objectives, "objectives", reason)
+    return _refuse(spec.limits.bit_operations_ratio is not None, "limits.bit_operations_ratio", reason)
 
 
 def _check_costs(spec: StudySpec) -> None:

@@ -106,6 +106,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         energy_gain=_is_gain(measured.get("energy_ratio")),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
+        bit_operations_ratio=_ratio("bit_operations", measured, baseline),
         own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
         training_seconds=measured.value("training_time"),
@@ -124,6 +125,7 @@ class _CostFields(TypedDict):
     energy_interval: tuple[float, float] | None
     energy_source: str | None
     peak_memory_bytes: int | None
+    bit_operations: float | None
     own: dict[str, float]
 
 
@@ -141,8 +143,15 @@ def _costs(measured: Measured) -> _CostFields:
         "energy_interval": _bounds(energy.interval) if energy and is_final else None,
         "energy_source": energy.source.value if energy and is_final else None,
         "peak_memory_bytes": None if memory is None else round(memory),
+        "bit_operations": measured.value("bit_operations"),
         "own": measured.own(),
     }
+
+
+def _ratio(quantity: str, measured: Measured, baseline: Measured) -> float | None:
+    """Return a ratio to the dense model's, None where either was not recorded."""
+    value, dense = measured.value(quantity), baseline.value(quantity)
+    return None if value is None or dense is None else value / dense
 
 
 def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurement | None) -> LatencyView:

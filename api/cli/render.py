@@ -122,16 +122,18 @@ def _print_members(
     corrected = _corrected_title(members)
     places = places_of([baseline, *members])
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", *corrected, "verdict", *recipe]]
-    costs = [["", "FLOPs", *_latency_titles(places), "energy", "parameters", "size", *_own(members, baseline)]]
+    bits = ["bit operations"] if any(member.bit_operations_ratio for member in members) else []
+    costs = [["", "FLOPs", *bits, *_latency_titles(places), "energy", "parameters", "size", *_own(members, baseline)]]
     if baseline is not None:
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
-        costs.append(["dense", scaled(baseline.flops), *_costs(baseline, places)])
+        costs.append(["dense", scaled(baseline.flops), *_bit_operations(baseline, bits), *_costs(baseline, places)])
     for member in members:
         name = f"#{member.candidate}{names.get(member.candidate, '')}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
         *figures, verdict = _quality(member)
         quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])
-        costs.append([name, f"{scaled(member.flops)} ×{member.flops_ratio:.3f}", *_costs(member, places)])
+        flops = f"{scaled(member.flops)} ×{member.flops_ratio:.3f}"
+        costs.append([name, flops, *_bit_operations(member, bits), *_costs(member, places)])
     _print_rows(quality, console)
     console.print()
     _print_rows(costs, console)
@@ -202,6 +204,14 @@ def _costs(view: Costs, places: Sequence[Place]) -> list[str]:
     ]
 
 
+def _bit_operations(view: Costs, titles: Sequence[str]) -> list[str]:
+    """Return the cell below the title, if there is one."""
+    if not titles or view.bit_operations is None:
+        return [ABSENT for _ in titles]
+    ratio = view.bit_operations_ratio if isinstance(view, Member) else None
+    return [scaled(view.bit_operations) + ("" if ratio is None else f" ×{ratio:.3f}")]
+
+
 def _ratio(view: Costs, name: str) -> str:
     """Return an own cost's ratio to the dense model's, nothing for that."""
     return f" ×{view.own_ratios[name]:.3f}" if isinstance(view, Member) else ""
@@ -253,6 +263,8 @@ def _print_chosen(result: RunResult, console: Console) -> None:
                 f"F1 of {escape(label.label)} (n = {label.n})", f"{label.dense_f1:.4f}", f"{label.f1:.4f}", change
             )
     table.add_row("FLOPs (per inference)", *_compared(dense.flops, member.flops, scaled))
+    if dense.bit_operations and member.bit_operations:
+        table.add_row("bit operations", *_compared(dense.bit_operations, member.bit_operations, scaled))
     places = places_of([member])
     for place, view in zip(places, member.latency, strict=True):
         before = ABSENT if view.dense_seconds is None else _milliseconds(view.dense_seconds)

@@ -84,7 +84,7 @@ def rule_of(purchases: Sequence[Purchase], double: Double | None) -> str:
 
 def _ratio(member: Member, cost: str) -> float:
     found = member.ratio(cost)
-    return member.flops_ratio if found is None else found
+    return member.leanness if found is None else found
 
 
 def _verified(number: int, known: dict[int, Member], study: Study) -> Member:

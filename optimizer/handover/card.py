@@ -120,6 +120,9 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         f"| parameters | {dense.parameters} | {member.parameters} |",
         f"| size in bytes | {dense.size_bytes} | {member.size_bytes} |",
     ]
+    if dense.bit_operations and member.bit_operations:
+        change = f"×{member.bit_operations / dense.bit_operations:.3f}"
+        rows.append(f"| bit operations | {scaled(dense.bit_operations)} | {scaled(member.bit_operations)} ({change}) |")
     rows += [f"| {name} | {dense.own[name]:.4g} | {value:.4g} |" for name, value in member.own.items()]
     places = places_of([member])
     for place, view in zip(places, member.latency, strict=True):

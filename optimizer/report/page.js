@@ -16,6 +16,7 @@ const scaled = (v, unit = "") => {
 };
 const AXES = {
   "FLOPs ratio": (m) => m.flops_ratio,
+  "bit operations ratio": (m) => m.bit_operations_ratio ?? null,
   "drop (search)": (m) => m.drop,
   "drop (verification)": (m) => (m.verification ? m.verification.drop : null),
   "latency ratio": (m) => m.latency_ratio,
@@ -24,7 +25,7 @@ const AXES = {
   "size in bytes": (m) => m.size_bytes,
   divergence: (m) => m.divergence,
 };
-const AT_DENSE = { "FLOPs ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, divergence: 0 };
+const AT_DENSE = { "FLOPs ratio": 1, "bit operations ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, divergence: 0 };
 for (const cost of Object.keys(dense?.own ?? {})) { AXES[`${cost} ratio`] = (m) => m.own_ratios[cost]; AT_DENSE[`${cost} ratio`] = 1; }
 if (dense) { AT_DENSE.parameters = dense.parameters; AT_DENSE["size in bytes"] = dense.size_bytes; }
 

@@ -4,6 +4,7 @@ export const AXES = {
   "FLOPs ratio": { of: (m) => m.flops_ratio, dense: () => 1 },
   "drop, search": { of: (m) => m.drop, dense: () => 0, isDrop: true },
   "drop, verified": { of: (m) => m.verification?.drop ?? null, dense: () => 0, isDrop: true },
+  "bit operations ratio": { of: (m) => m.bit_operations_ratio ?? null, dense: () => 1 },
   "latency ratio": { of: (m) => m.latency_ratio, dense: () => 1 },
   "energy ratio": { of: (m) => m.energy_ratio, dense: () => 1 },
   "parameters": { of: (m) => m.parameters, dense: (baseline) => baseline.parameters },

@@ -19,6 +19,7 @@ export function verdictAt(member, study, epsilon, judged = new Map()) {
 export function ratioTo(baseline, member, cost) {
   switch (cost) {
     case "flops": return member.flops_ratio;
+    case "bit_operations": return member.bit_operations_ratio;
     case "latency": return member.latency_ratio;
     case "energy": return member.energy_ratio;
     case "parameters": return member.parameters / baseline.parameters;
