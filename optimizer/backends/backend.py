@@ -23,7 +23,7 @@ class OnnxInputs:
 class Backend(Protocol):
     """One way of running the models of one study: the dense one, and those that compression makes of it.
 
-    `name` is what `--backend` calls it, and what `run_conditions` of a model that it runs has under "backend".
+    `name` is what users call it, and what `run_conditions` of a model that it runs has under "backend".
     """
 
     name: str
