@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import WINDOW_S, WINDOWS
 from objectives.racing import CHUNK
+from optimizer.combined import TARGETS
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
@@ -26,6 +27,7 @@ from optimizer.sensitivity import PASSES_PER_GROUP
 from optimizer.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
+from search_spaces.blocks import blocks_of
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
@@ -97,8 +99,9 @@ def _preparing(pipeline: Pipeline, tokens: Mapping[str, float]) -> float:
     """Return the number of tokens or images processed before the search."""
     if pipeline.trains:
         return 0.0
-    screened = PASSES_PER_GROUP * len(pipeline.groups) * _screening(pipeline.workload, tokens)
-    return BANK_PASSES * tokens["calibration"] + screened
+    combined = sum(len(block.groups) > 1 for block in blocks_of(pipeline.groups))
+    passes = PASSES_PER_GROUP * len(pipeline.groups) + len(TARGETS) * combined
+    return BANK_PASSES * tokens["calibration"] + passes * _screening(pipeline.workload, tokens)
 
 
 def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float]) -> float:

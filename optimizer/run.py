@@ -384,13 +384,11 @@ class StudyRun:
         They are spread over the costs that the study names, of which FLOPs count on the space's yardstick.
         """
         candidates = self._store.candidates(self._study.id)
-        ratios = Ratios(prepared.space.costs, Measured(self._baseline))
+        ratios, yardstick = Ratios(prepared.space.costs, Measured(self._baseline)), prepared.space.yardstick
+        names = dict.fromkeys(yardstick if name == "flops" else name for name in self._spec.objectives)
         return choose_shortlist(
             [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
             is_feasible=self._is_feasible,
-            costs_of=[
-                prepared.price if name in ("flops", prepared.space.yardstick) else partial(ratios.of, name=name)
-                for name in self._spec.objectives
-            ],
+            costs_of=[partial(ratios.of, name=name) for name in names],
             epsilon=self._spec.tolerance,
         )
