@@ -111,6 +111,21 @@ def plain_processor(normalisation: Normalisation, shape: Shape) -> Processor | N
     return Processor(make(size={"height": height, "width": width}, image_mean=mean, image_std=spread), channels)
 
 
+def cutting_processor(normalisation: Normalisation, *, shortest: int, side: int) -> Processor:
+    """Return a processor that resizes the shorter side to `shortest`, cuts a square of `side` out, and normalises."""
+    admit_torchvision()
+    from transformers import CLIPImageProcessorPil
+
+    mean, spread = ([value / 255 for value in each] for each in (normalisation.mean, normalisation.spread))
+    make: Any = CLIPImageProcessorPil  # untyped
+    square = {"height": side, "width": side}
+    bilinear = 2  # as Pillow numbers it
+    stock = make(
+        size={"shortest_edge": shortest}, crop_size=square, image_mean=mean, image_std=spread, resample=bilinear
+    )
+    return Processor(stock, len(mean))
+
+
 def has_processor(directory: Path) -> bool:
     """Whether an image processor was saved in a directory."""
     return any((directory / name).exists() for name in FILES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -35,13 +35,27 @@ def torchvision_model(name: str, shape: Shape, classes: int) -> nn.Module:
     return model
 
 
-def published_weights(name: str) -> tuple[str, Path]:
-    """Return the address of torchvision's first ImageNet weights of a network, and the file where torch keeps them.
+class PublishedWeights(NamedTuple):
+    """torchvision's weights of a network: their address, the file where torch keeps them, and the images they take.
+
+    Images are resized until their shorter side has `shortest` pixels, then cut to a square of `side` in the middle.
+    """
+
+    url: str
+    file: Path
+    shortest: int
+    side: int
+
+
+def published_weights(name: str) -> PublishedWeights:
+    """Return torchvision's first ImageNet weights of a network; nothing is fetched.
 
     Raises `InputError` where torchvision is missing or cannot be imported.
     """
-    url = str(_models(name).get_model_weights(name).IMAGENET1K_V1.url)
-    return url, Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
+    weights = _models(name).get_model_weights(name).IMAGENET1K_V1
+    file = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
+    transforms = weights.transforms()
+    return PublishedWeights(weights.url, file, transforms.resize_size[0], transforms.crop_size[0])
 
 
 def stem_of(model: nn.Module) -> str:

@@ -20,7 +20,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.models import new_model
 from optimizer.families.networks.origins import WeightsFile
-from optimizer.families.networks.torchvision_models import published_weights
+from optimizer.families.networks.torchvision_models import PublishedWeights, published_weights
 from optimizer.reproduce.pretrained.choose import Chosen, Judge, choose_bits, choose_ranks, choose_rate, kept
 from optimizer.reproduce.pretrained.form import Splits
 from optimizer.reproduce.pretrained.records import PretrainedKey
@@ -98,15 +98,21 @@ class Bench:
         return net
 
     def _published(self) -> nn.Module:
-        """Return the network with torchvision's weights, fetched where torch does not have them yet."""
-        url, file = published_weights(self.key.model)
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                torch.hub.download_url_to_file(url, str(file), progress=False)
-            except OSError as error:
-                raise InputError("model", f"cannot fetch {url} ({error}); download it to {file}") from error
-        return WeightsFile(self.key.model, file).dense(self._data.shape, self._data.classes).net
+        """Return the network with torchvision's weights."""
+        origin = WeightsFile(self.key.model, fetched_weights(self.key.model).file)
+        return origin.dense(self._data.shape, self._data.classes).net
+
+
+def fetched_weights(model: str) -> PublishedWeights:
+    """Return torchvision's weights of a network, fetched where torch does not have them yet. Raises `InputError`."""
+    weights = published_weights(model)
+    if not weights.file.exists():
+        weights.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(weights.url, str(weights.file), progress=False)
+        except OSError as error:
+            raise InputError("model", f"cannot fetch {weights.url} ({error}); download it to {weights.file}") from error
+    return weights
 
 
 def _halves(images: Images) -> tuple[Images, Images]:

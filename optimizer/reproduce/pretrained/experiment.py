@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from optimizer.errors import UnknownNameError
 from optimizer.families.networks.origins import WeightsFile
-from optimizer.reproduce.pretrained.bench import Bench
+from optimizer.families.networks.processor import Processor, cutting_processor
+from optimizer.reproduce.pretrained.bench import Bench, fetched_weights
 from optimizer.reproduce.pretrained.execute import execute
 from optimizer.reproduce.pretrained.figures import write_curves, write_figures
 from optimizer.reproduce.pretrained.preset import PretrainedPreset, PretrainedScale
@@ -79,13 +80,15 @@ class PretrainedExperiment(Experiment[PretrainedPreset, PretrainedRecord]):
         return kept
 
     def _data(self, key: PretrainedKey, *, has_weights: bool) -> ImageData:
+        prepare = _processor(key.model) if has_weights else None
         return load_images(
             key.dataset,
             directory=self.asked.directory,
             train_examples=key.train_examples,
             test_examples=key.test_examples,
             largest=key.image_size,
-            normalisation=WeightsFile(key.model, Path()).normalisation if has_weights else None,
+            normalisation=prepare.normalisation if prepare else None,
+            prepare=prepare,
         )
 
     def rows(self, records: Sequence[PretrainedRecord]) -> tuple[PretrainedRow, ...]:
@@ -118,3 +121,10 @@ class PretrainedExperiment(Experiment[PretrainedPreset, PretrainedRecord]):
     def details(self, _parts: Sequence[Sequence[PretrainedRecord]]) -> dict[str, object]:
         """Return the remarks."""
         return {"remarks": self.preset.remarks}
+
+
+def _processor(model: str) -> Processor:
+    """Return what prepares images for torchvision's weights of a network, fetched before any image is read."""
+    weights = fetched_weights(model)
+    normalisation = WeightsFile(model, weights.file).normalisation
+    return cutting_processor(normalisation, shortest=weights.shortest, side=weights.side)

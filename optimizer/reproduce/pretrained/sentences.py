@@ -171,7 +171,7 @@ def _on_printed(preset: PretrainedPreset, row: PretrainedRow) -> Iterator[str]:
         if value is not None:
             verdict = "agrees" if quantity.agrees(claim, value.mean) else "disagrees"
             yield (
-                f"{row.configuration}: {quantity.words} {quantity.show(value.mean)}, published "
+                f"{row.configuration}: {quantity.words} {_shown(value, claim.metric)}, published "
                 f"{quantity.claimed(claim)} ({claim.where}); ours {verdict}."
             )
 
