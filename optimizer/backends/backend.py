@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 class OnnxInputs:
     """Requests of different sizes: a graph is traced with the first and checked on the others.
 
-    `free` names the first dimensions of every input, which are dynamic in the graph.
+    `free` names the first dimensions of every input, which are dynamic in the graph. `calibration` gives batches of
+    examples from which integers in networks of convolutions get their scales.
     """
 
     requests: Sequence[dict[str, Tensor]]
     free: tuple[str, ...]
+    calibration: Callable[[], Iterable[Mapping[str, Tensor]]] | None = None
 
 
 class Backend(Protocol):

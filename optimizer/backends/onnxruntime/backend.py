@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +15,12 @@ from optimizer.backends.backend import OnnxInputs
 from optimizer.backends.onnxruntime.checked import difference
 from optimizer.backends.onnxruntime.graph import GraphBuilder, beside, written
 from optimizer.backends.onnxruntime.layers import UnstitchedError
-from optimizer.backends.onnxruntime.session import REFUSED, SessionModel
+from optimizer.backends.onnxruntime.ranges import is_fixed, ranges_of
+from optimizer.backends.onnxruntime.session import INT8, REFUSED, SessionModel
 from optimizer.backends.onnxruntime.stitched import stitched
 from optimizer.backends.onnxruntime.template import kept_template, template
 from optimizer.errors import InputError
+from search_spaces.layouts.requests import Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Graph:
     built: GraphBuilder
     template: Any  # an `onnx.ModelProto`
     session: SessionModel
+
+    def difference(self, model: nn.Module, requests: Sequence[Inputs]) -> float:
+        """Return the largest difference from torch on some requests, 0 where all are tolerated."""
+        return max(difference(self.session, model, request, self.built.fixed) for request in requests)
 
     def save(self, path: Path) -> None:
         """Write one file that ONNX Runtime runs without this package."""
@@ -53,8 +60,8 @@ class OnnxRuntime:
         """Return the model's graph, checked on the last request, or `on_all`. Raises `InputError` as `own_graph`."""
         requests = self._inputs.requests[1 if on_all else -1 :]
         try:
-            found = _graph(self._template, model)
-            if not any(difference(found.session, model, request) for request in requests):
+            found = _graph(self._template, model, self._inputs)
+            if not found.difference(model, requests):
                 return found
         except (UnstitchedError, *REFUSED):
             pass  # the widths of its layers show in the graph elsewhere, too
@@ -72,8 +79,8 @@ def own_graph(model: nn.Module, inputs: OnnxInputs) -> Graph:
     Raises `InputError`, field "backend", where torch cannot write it or it answers otherwise.
     """
     try:
-        found = _graph(template(model, inputs), model, graph="exported alone")
-        apart = max(difference(found.session, model, request) for request in inputs.requests[1:])
+        found = _graph(template(model, inputs), model, inputs, graph="exported alone")
+        apart = found.difference(model, inputs.requests[1:])
     except (UnstitchedError, *REFUSED) as error:
         raise InputError("backend", f"onnxruntime does not take this model: {error}") from error
     if apart:
@@ -81,8 +88,11 @@ def own_graph(model: nn.Module, inputs: OnnxInputs) -> Graph:
     return found
 
 
-def _graph(pattern: Any, model: nn.Module, **more: JsonScalar) -> Graph:
-    built = stitched(pattern, model)
+def _graph(pattern: Any, model: nn.Module, inputs: OnnxInputs, **more: JsonScalar) -> Graph:
+    ranges = ranges_of(model, inputs.calibration()) if inputs.calibration and is_fixed(model) else None
+    built = stitched(pattern, model, ranges)
     graph = written(built, pattern, whole=False).SerializeToString()
+    if ranges:
+        more |= {"dtype": INT8, "scales": "fixed"}
     session = SessionModel(graph, beside(built), one_by_one=bool(built.integers), more=more)
     return Graph(built, pattern, session)

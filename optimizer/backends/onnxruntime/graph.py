@@ -22,6 +22,7 @@ class GraphBuilder:
         self.nodes: list[Any] = []  # of onnx, which is untyped
         self.tensors: dict[str, Array] = {}
         self.integers: dict[str, list[str]] = {}
+        self.fixed: Any = None  # what is known of integers whose scales are fixed
         self._taken: set[str] = set()
 
     def tensor(self, name: str, value: Tensor | Array) -> str:

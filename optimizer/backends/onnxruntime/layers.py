@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from optimizer.backends.onnxruntime.fixed import Fixed
+from optimizer.backends.onnxruntime.fixed import convolution as fixed_convolution
+from optimizer.backends.onnxruntime.fixed import product as fixed_product
 from optimizer.backends.onnxruntime.graph import GraphBuilder
 from optimizer.backends.onnxruntime.weights import kernel, product, rows_at
 from search_spaces.layouts.modeling_pruned import FROM_RANK, TOKEN_ROWS, Constant
@@ -18,49 +21,56 @@ class UnstitchedError(Exception):
     """A model that cannot be stitched: it gets an export of its own."""
 
 
-def laid(graph: GraphBuilder, path: str, layer: Any, inputs: str) -> str:  # Any: fields of many kinds of layers
-    """Add a layer to a graph; return the name of its output."""
+def laid(
+    graph: GraphBuilder, path: str, layer: Any, inputs: str, fixed: Fixed | None = None
+) -> str:  # Any: fields of many kinds of layers
+    """Add a layer to a graph; return the name of its output. Integers have scales made as it runs unless `fixed`."""
     match layer:
         case nn.Identity():
             return inputs
         case Constant():
             return graph.tensor(f"{path}.bias", layer.bias)  # consumers spread it over the tokens
         case nn.Linear():
-            output = _linear(graph, path, layer, inputs)
+            output = _linear(graph, path, layer, inputs, fixed)
         case nn.Conv2d():
-            output = _convolution(graph, path, layer, inputs)
+            output = _convolution(graph, path, layer, inputs, fixed)
         case nn.Embedding():
             output = _embedding(graph, path, layer, inputs)
+        case nn.BatchNorm2d() if fixed and path in fixed.folded:
+            return inputs
         case nn.BatchNorm2d():
             return _batch_norm(graph, path, layer, inputs)
         case _:
             raise UnstitchedError(f"{path} is a {type(layer).__name__}")
     if hasattr(layer, FROM_RANK):
-        return laid(graph, f"{path}.{FROM_RANK}", layer.get_submodule(FROM_RANK), output)
+        return laid(graph, f"{path}.{FROM_RANK}", layer.get_submodule(FROM_RANK), output, fixed)
     return output
 
 
-def _linear(graph: GraphBuilder, path: str, layer: nn.Linear, inputs: str) -> str:
+def _linear(graph: GraphBuilder, path: str, layer: nn.Linear, inputs: str, fixed: Fixed | None) -> str:
     stored = stored_of(layer)
-    if stored:
+    if stored and stored.bits == 8 and fixed:
+        output = fixed_product(graph, fixed, path, stored, inputs)
+    elif stored:
         output = product(graph, path, stored, inputs)
     else:
         output = graph.node("MatMul", [inputs, graph.tensor(f"{path}.weight", layer.weight.detach().t())], path)
     return output if layer.bias is None else graph.node("Add", [output, graph.tensor(f"{path}.bias", layer.bias)], path)
 
 
-def _convolution(graph: GraphBuilder, path: str, layer: nn.Conv2d, inputs: str) -> str:
+def _convolution(graph: GraphBuilder, path: str, layer: nn.Conv2d, inputs: str, fixed: Fixed | None) -> str:
+    stored = stored_of(layer)
+    named: dict[str, Any] = {
+        "kernel_shape": layer.kernel_size,
+        "strides": layer.stride,
+        "dilations": layer.dilation,
+        "group": layer.groups,
+        "pads": _pads(layer),
+    }
+    if stored and stored.bits == 8 and fixed:
+        return fixed_convolution(graph, fixed, path, layer, stored, inputs, **named)
     bias = [] if layer.bias is None else [graph.tensor(f"{path}.bias", layer.bias)]
-    return graph.node(
-        "Conv",
-        [inputs, kernel(graph, path, layer, stored_of(layer)), *bias],
-        path,
-        kernel_shape=layer.kernel_size,
-        strides=layer.stride,
-        dilations=layer.dilation,
-        group=layer.groups,
-        pads=_pads(layer),
-    )
+    return graph.node("Conv", [inputs, kernel(graph, path, layer, stored), *bias], path, **named)
 
 
 def _pads(layer: nn.Conv2d) -> Sequence[int]:

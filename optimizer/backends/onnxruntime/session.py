@@ -18,6 +18,7 @@ from objectives.measurement import JsonScalar
 from optimizer.backends.onnxruntime.graph import Array
 from search_spaces.layouts.requests import Inputs
 
+INT8 = "int8"
 REFUSED = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented, raised.RuntimeException)
 DEFAULTS = {"attention_mask": torch.ones_like, "token_type_ids": torch.zeros_like}  # as transformers fills them in
 
@@ -55,7 +56,7 @@ class SessionModel(nn.Module):
     def conditions(self) -> dict[str, JsonScalar]:
         """What a figure of its runs holds for, in addition to the device's."""
         return {
-            "dtype": "int8" if self.one_by_one else "float32",
+            "dtype": INT8 if self.one_by_one else "float32",
             "backend": "onnxruntime",
             "onnxruntime": onnxruntime.__version__,
             "graph_optimization": "all",
@@ -78,8 +79,9 @@ class SessionModel(nn.Module):
 
 def session_of_file(path: Path) -> SessionModel:
     """Return the session of a whole graph in a file."""
-    nodes = onnx.load_model(path).graph.node
-    return SessionModel(str(path), one_by_one=any(node.op_type == "DynamicQuantizeLinear" for node in nodes))
+    kinds = {node.op_type for node in onnx.load_model(path).graph.node}
+    fixed: dict[str, JsonScalar] = {"dtype": INT8, "scales": "fixed"} if "QuantizeLinear" in kinds else {}
+    return SessionModel(str(path), one_by_one="DynamicQuantizeLinear" in kinds, more=fixed)
 
 
 def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) -> Any:  # Any: onnxruntime is untyped

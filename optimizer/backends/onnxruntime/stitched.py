@@ -8,26 +8,34 @@ from typing import Any
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from optimizer.backends.onnxruntime.fixed import Fixed
 from optimizer.backends.onnxruntime.graph import GraphBuilder
 from optimizer.backends.onnxruntime.layers import UnstitchedError, laid
+from optimizer.backends.onnxruntime.ranges import Ranges
 from optimizer.backends.onnxruntime.template import DOMAIN, LAYER, OUTPUT, PATH
 
 GONE = "gone"  # what a layer or parameter gives that the smaller model lacks
 
 
-def stitched(template: Any, model: nn.Module) -> GraphBuilder:  # Any: onnx is untyped
-    """Return the graph of a model that compression made of the template's. Raises `UnstitchedError`."""
+def stitched(template: Any, model: nn.Module, ranges: Ranges | None = None) -> GraphBuilder:  # Any: onnx is untyped
+    """Return the graph of a model that compression made of the template's. Raises `UnstitchedError`.
+
+    With `ranges` its integers have fixed scales.
+    """
     layers, tensors = dict(model.named_modules(remove_duplicate=False)), _tensors(model)
     graph, renamed = GraphBuilder(), dict[str, str]()
+    fixed = graph.fixed = Fixed(template, layers, ranges) if ranges else None
     for node in template.graph.node:
         if node.domain != DOMAIN:
             graph.keep(node, renamed)
+            if fixed:
+                renamed |= fixed.behind_relu(graph, graph.nodes[-1])
             continue
         path, (output,) = helper.get_node_attr_value(node, PATH).decode(), node.output
         if node.op_type != LAYER:
             renamed[output] = graph.tensor(path, tensors[path]) if path in tensors else GONE
         elif path in layers:
-            renamed[output] = laid(graph, path, layers[path], renamed.get(node.input[0], node.input[0]))
+            renamed[output] = laid(graph, path, layers[path], renamed.get(node.input[0], node.input[0]), fixed)
         else:
             renamed[output] = GONE
     _name_output(graph, renamed)

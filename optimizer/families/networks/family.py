@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from optimizer.families.networks.network import Network
 from optimizer.families.subject import Subject
 from optimizer.latency.layers import LayerLatency, layer_latency
 from optimizer.request import Request
+from optimizer.tasks.task import TARGETS
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training
 from search_spaces.transforms.units.costs import network_flops_cost, network_parameters_cost
@@ -106,8 +108,14 @@ class NetworkFamily:
         return self.requests.request()
 
     def onnx_inputs(self) -> OnnxInputs:
-        """Return batches of search images."""
-        return self.requests.onnx_inputs(self._subject.search)
+        """Return batches of search images, and a batch of calibration images."""
+        some = self._subject.calibration.subset(range(min(CALIBRATION_BATCH, len(self._subject.calibration))))
+
+        def calibration() -> Iterator[dict[str, Tensor]]:
+            for batch in some.batches(batch_size=len(some), device=self._subject.device):
+                yield {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+
+        return replace(self.requests.onnx_inputs(self._subject.search), calibration=calibration)
 
     def request_flops(self, model: nn.Module) -> float:
         """Return the FLOPs of one image."""

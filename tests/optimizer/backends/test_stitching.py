@@ -163,3 +163,60 @@ def test_conditions_name_the_backend_and_how_it_is_set(session: nn.Module, dense
 
 def test_torch_runs_the_model_itself(dense: nn.Module, tmp_path: Path) -> None:
     assert backend_of("torch", dense=dense, inputs=inputs(), cache_dir=tmp_path).runs(dense) is dense
+
+
+class Residual(nn.Module):
+    """A network with what convolutions of networks have behind them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.second, self.head = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 3)
+        for tensor in (self.norm.weight, self.norm.bias, self.norm.running_mean):
+            nn.init.normal_(tensor)  # some factors of channels are negative
+
+    def forward(self, pixel_values: Tensor) -> SimpleNamespace:
+        hidden = self.norm(self.first(pixel_values)).relu()
+        return SimpleNamespace(logits=self.head((hidden + self.second(hidden).relu()).mean((2, 3))))
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return Residual().eval()
+
+
+@pytest.fixture(scope="module")
+def of_images(network: nn.Module, tmp_path_factory: pytest.TempPathFactory):
+    images = torch.randn(8, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    asked = OnnxInputs(
+        requests=[{"pixel_values": images[:2]}, {"pixel_values": images[:5]}],
+        free=("batch",),
+        calibration=lambda: [{"pixel_values": images}],
+    )
+    return backend_of("onnxruntime", dense=network, inputs=asked, cache_dir=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.parametrize("bits", [32, 16])
+def test_convolutions_answer_as_in_torch(bits: int, of_images, network: nn.Module) -> None:
+    made = of_bits(network, bits, (nn.Conv2d,)) if bits < 32 else network
+    images = torch.randn(4, 1, 6, 6)
+    with torch.inference_mode():
+        assert largest(of_images.runs(made)(pixel_values=images).logits, made(images).logits) < 1e-5
+
+
+def test_convolutions_of_8_bits_have_scales_that_calibration_gave(of_images, network: nn.Module) -> None:
+    made = share_structure(network)
+    for layer in (made.first, made.second):
+        store(layer, rounded(layer.weight.detach(), 8))
+    graph = of_images.graph(made)
+    kinds = [node.op_type for node in graph.built.nodes]
+    assert kinds.count("Conv") == 2
+    assert "BatchNormalization" not in kinds  # it is in the scales of the convolution
+    assert kinds.count("QuantizeLinear") == 3  # of the image and behind either ReLU
+    images = torch.randn(4, 1, 6, 6, generator=torch.Generator().manual_seed(2)).clamp(-2, 2)
+    answers = graph.session(pixel_values=images).logits
+    assert torch.equal(answers[:1], graph.session(pixel_values=images[:1]).logits)  # neighbours change nothing
+    with torch.inference_mode():
+        assert 0 < largest(answers, made(images).logits) < 0.05
+    assert run_conditions(graph.session)["scales"] == "fixed"
