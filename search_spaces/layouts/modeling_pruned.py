@@ -144,9 +144,12 @@ def values_of(codes: Tensor, scales: Tensor | None, block: int) -> Tensor:
     """Return the float32 weight of codes in its shape, of which `block` columns share one of `scales`."""
     if scales is None:
         return codes.float()
-    columns = codes.flatten(1)
-    spread = scales.float().repeat_interleave(block, dim=1)[:, : columns.shape[1]]
-    return (columns.float() * spread).reshape(codes.shape)
+    values = codes.flatten(1).float()
+    rows, columns = values.shape
+    if columns % block:
+        values = nn.functional.pad(values, (0, -columns % block))
+    blocks = values.view(rows, -1, block).mul_(scales.float()[:, :, None])
+    return blocks.view(rows, -1)[:, :columns].reshape(codes.shape)
 
 
 def block_of(bits: int, columns: int) -> int:

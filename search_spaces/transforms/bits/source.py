@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from hashlib import sha256
@@ -18,6 +17,7 @@ from search_spaces.transforms.bits.rounding import rounded
 from search_spaces.transforms.bits.solve import solved
 from search_spaces.transforms.entries import read_entry, write_entry
 from search_spaces.transforms.moments import READ, WIDEST, Moments, part
+from search_spaces.transforms.recent import Recent
 from search_spaces.transforms.transform import Dense, Progress, Source
 
 VERSION = 1  # raise when rounding changes what it computes
@@ -36,7 +36,7 @@ class Rounded(Source):
         super().__init__(root / dense.key(f"bits {VERSION}").digest)
         self._dense, self._moments = dense, Moments(dense, root)
         self._layers = dict(dense.model.named_modules())
-        self._stored: OrderedDict[tuple[str, int, str], Stored] = OrderedDict()
+        self._stored: Recent[Stored] = Recent(IN_MEMORY)
         self._digests: dict[str, str] = {}
 
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
@@ -74,24 +74,11 @@ class Rounded(Source):
     def _in_bits(self, layer: nn.Module, path: str, bits: int, read: Read | None) -> Stored:
         """Return a layer's weight in so many bits, made anew where it is none of those seen last."""
         weight = layer.get_parameter("weight").detach()
-        key = path, bits, self._digest(path, weight)
-        if key not in self._stored:
-            self._stored[key] = self._kept(weight, key, read) if read and bits < 16 else rounded(weight, bits)
-        self._stored.move_to_end(key)
-        while len(self._stored) > 1 and sum(stored.nbytes for stored in self._stored.values()) > IN_MEMORY:
-            self._stored.popitem(last=False)
-        return self._stored[key]
-
-    def _kept(self, weight: Tensor, key: tuple[str, int, str], read: Read) -> Stored:
-        """Return a weight as it is solved, from disk where it was solved before."""
-        path, bits, digest = key
+        digest = self._digest(path, weight)
+        if read is None or bits == 16:
+            return self._stored.get((path, bits, digest), partial(rounded, weight, bits))
         place = self.folder / path / f"{digest[:24]}-{bits}.safetensors"
-        entry = read_entry(place)
-        if entry is not None:
-            return read_stored(entry[CODES].to(weight.device), entry[SCALES].to(weight.device))
-        made = solved(weight, read(), bits)
-        write_entry(place, packed(made))
-        return made
+        return self._stored.get((path, bits, digest), partial(_kept, place, weight, bits, read))
 
     def _digest(self, path: str, weight: Tensor) -> str:
         """Return the hash of a weight, that of the dense model's layer taken once."""
@@ -103,6 +90,16 @@ class Rounded(Source):
         if is_dense:
             self._digests[path] = digest
         return digest
+
+
+def _kept(place: Path, weight: Tensor, bits: int, read: Read) -> Stored:
+    """Return a weight as it is solved, from disk where it was solved before."""
+    entry = read_entry(place)
+    if entry is not None:
+        return read_stored(entry[CODES].to(weight.device), entry[SCALES].to(weight.device))
+    made = solved(weight, read(), bits)
+    write_entry(place, packed(made))
+    return made
 
 
 def _is_of(weight: Tensor, dense: Tensor, rows: Tensor) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from search_spaces.layouts.modeling_pruned import FROM_RANK, give_rank
 from search_spaces.transforms.moments import FELT, READ, WRITTEN, Moments, part
 from search_spaces.transforms.rank.layers import path_of, pays, rank_groups, shape_of
 from search_spaces.transforms.rank.split import Split, split_by_inputs, split_by_outputs
+from search_spaces.transforms.recent import Recent
 from search_spaces.transforms.transform import Dense, Progress, Source
 
 VERSION = 2  # raise when splits change what they compute
@@ -28,7 +28,7 @@ class Splits(Source):
     def __init__(self, dense: Dense, root: Path) -> None:
         super().__init__(root / dense.key(f"rank {VERSION}").digest)
         self._dense, self._groups, self._moments = dense, rank_groups(dense), Moments(dense, root)
-        self._splits: OrderedDict[tuple[str, str], Split] = OrderedDict()
+        self._splits: Recent[Split] = Recent(IN_MEMORY)
 
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Gather the moments of all layers."""
@@ -58,12 +58,7 @@ class Splits(Source):
         """Return a layer's split, made anew where its weight is none of those seen last."""
         weight = layer.get_parameter("weight").detach()
         key = path, sha256(weight.cpu().contiguous().numpy().tobytes()).hexdigest()
-        if key not in self._splits:
-            self._splits[key] = self._made(layer, path, stays)
-        self._splits.move_to_end(key)
-        while len(self._splits) > 1 and sum(split.nbytes for split in self._splits.values()) > IN_MEMORY:
-            self._splits.popitem(last=False)
-        return self._splits[key]
+        return self._splits.get(key, lambda: self._made(layer, path, stays))
 
     def _made(self, layer: nn.Module, path: str, stays: Stays) -> Split:
         weight = layer.get_parameter("weight").detach()
