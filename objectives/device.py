@@ -13,6 +13,13 @@ from torch import nn
 
 from objectives.measurement import JsonScalar
 
+VECTOR_INSTRUCTIONS = (
+    *("avx2", "avx512_f", "avx_vnni", "avx512_vnni", "avx_vnni_int8", "amx_int8", "avx512_bf16", "amx_bf16"),
+    *("neon", "dot", "i8mm", "bf16", "sve", "sve2"),
+)
+"""On which the speed of few bits depends. `INT8` multiply integers of 8 bits."""
+INT8 = frozenset({"avx_vnni", "avx512_vnni", "avx_vnni_int8", "amx_int8", "dot", "i8mm"})
+
 
 def device_of(model: nn.Module) -> torch.device:
     """Return the device of the model's first parameter (the CPU where it has none)."""
@@ -48,6 +55,15 @@ def describe_device(device: torch.device) -> dict[str, JsonScalar]:
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }
     return {**described, "convolutions": _convolutions()} if device.type == "cuda" else described
+
+
+def vector_instructions() -> list[str]:
+    """Return which instructions of `VECTOR_INSTRUCTIONS` this CPU has; for an older torch the set that torch uses."""
+    known = getattr(torch.cpu, "get_capabilities", None)  # since torch 2.11
+    if known is None:
+        return [torch.backends.cpu.get_cpu_capability().lower()]
+    has = known()
+    return [name for name in VECTOR_INSTRUCTIONS if has.get(name)]
 
 
 def _convolutions() -> str:

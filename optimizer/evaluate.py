@@ -21,6 +21,8 @@ from objectives.measurement import Measurement, Source
 from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
+from optimizer.backends.backend import runner_of
+from optimizer.backends.names import BACKEND, TORCH
 from optimizer.predict import predict
 from optimizer.prefixes import Prefixes
 from optimizer.rivals import Rivals, ruled_out_by
@@ -36,6 +38,9 @@ from studies.records import Candidate, CandidateState, Outcome
 UNITS = {"flops": "FLOP", "bit_operations": "bitop", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
 AHEAD = 3  # parts of the order that are answered at once: sorted by length together they have half of the padding
 SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
+
+
+Answering = Callable[[nn.Module], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,20 @@ class DenseAnswers:
     task: Task
     model: nn.Module
     groups: Sequence[Group]
+    answering: Answering = lambda model: model
 
     @classmethod
-    def on(cls, workload: Workload, groups: Sequence[Group]) -> DenseAnswers:
-        """Return the answers with their order, which is the same for every study of these examples."""
+    def on(
+        cls, workload: Workload, groups: Sequence[Group], answering: Answering = lambda model: model
+    ) -> DenseAnswers:
+        """Return the answers with their order, which is the same for every study of these examples.
+
+        `answering` returns a candidate's model as what gives its answers.
+        """
         examples = workload.search
         strata = examples.labels if examples.labels.shape == (len(examples),) else None
         order = race_order(len(examples), examples.lengths, seed=0, labels=strata)
-        return cls(examples, workload.search_answers, order, workload.task, workload.model, groups)
+        return cls(examples, workload.search_answers, order, workload.task, workload.model, groups, answering)
 
     @cached_property
     def predictions(self) -> NDArray[Any]:
@@ -78,7 +89,9 @@ class DenseAnswers:
         return self.task.divergence(self.answers[self.order[0]], answers)
 
     def screened(self, model: nn.Module, config: Config) -> NDArray[np.float32]:
-        """Return the answers on the screening examples of the model that `config` describes."""
+        """Return the answers on the screening examples of the model that `config` describes, as what answers for it."""
+        if runner_of(model) != TORCH:
+            return self.answers_of(model, self.screening)
         return self._prefixes.answers(model, config)
 
     @cached_property
@@ -126,7 +139,7 @@ class Evaluator:
     def divergence_of(self, config: Config) -> float:
         """Return the divergence of the config's answers on the screening examples; each config is run once."""
         if config not in self._screened:
-            self._screened[config] = self._dense.screened(self._build(config), config)
+            self._screened[config] = self._dense.screened(self._dense.answering(self._build(config)), config)
         return self._dense.divergence_of(self._screened[config])
 
     def evaluate(self, config: Config, known: Sequence[Candidate] = ()) -> Outcome:
@@ -137,9 +150,11 @@ class Evaluator:
             return Outcome(state=CandidateState.STOPPED, measurements=costs, reason="over a limit on its costs")
         try:
             model = self._build(config)
+            answering = self._dense.answering(model)
             if config not in self._screened:
-                self._screened[config] = self._dense.screened(model, config)
-            outcome = self._outcome(model, config, self._screened[config], costs=costs, known=known)
+                self._screened[config] = self._dense.screened(answering, config)
+            measured = (*costs, *self.counted(config, model))
+            outcome = self._outcome(answering, self._screened[config], measured, known=known)
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
         trim_memory()
@@ -150,23 +165,24 @@ class Evaluator:
 
         Models of one config may differ: in training they change from one call to the next.
         """
-        screened = self._dense.answers_of(model, self._dense.screening)
-        return self._outcome(model, config, screened, costs=self._costs(config))
+        answering = self._dense.answering(model)
+        screened = self._dense.answers_of(answering, self._dense.screening)
+        return self._outcome(answering, screened, (*self._costs(config), *self.counted(config, model)))
 
     def _outcome(
         self,
         model: nn.Module,
-        config: Config,
         screened: NDArray[np.float32],
-        *,
         costs: tuple[Measurement, ...],
+        *,
         known: Sequence[Candidate] = (),
     ) -> Outcome:
-        measured = (*costs, *self.counted(config, model), self._divergence(screened))
+        """Return the outcome by the answers of what runs a model; its drop says which backend that is."""
+        measured = (*costs, self._divergence(screened))
         if self._dense_scores is None:
-            return self._whole(model, measured)
+            return _answered(self._whole(model, measured), model)
         rival = self.rival(measured, known)
-        return self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival)
+        return _answered(self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival), model)
 
     def rival(self, measured: Sequence[Measurement], known: Sequence[Candidate]) -> int | None:
         """Return the number of the first of the `known` candidates that rules out one with these measurements."""
@@ -258,6 +274,18 @@ class Evaluator:
 def flops_measurement(value: float) -> Measurement:
     """Return FLOPs per inference, counted on the model itself."""
     return Measurement(quantity="flops", value=value, unit=UNITS["flops"], source=Source.COUNTED)
+
+
+def _answered(outcome: Outcome, model: nn.Module) -> Outcome:
+    """Return an outcome whose drop says what answered, where that is not torch."""
+    if runner_of(model) == TORCH:
+        return outcome
+    by = {BACKEND: runner_of(model)}
+    told = [
+        replace(each, conditions={**each.conditions, **by}) if each.quantity == "drop" else each
+        for each in outcome.measurements
+    ]
+    return replace(outcome, measurements=tuple(told))
 
 
 def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:

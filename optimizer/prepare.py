@@ -69,7 +69,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     pipeline, backends = Pipeline.of(spec, workload, cache_dir), Backends(spec, workload, cache_dir)
     groups = pipeline.groups
     with stages.stage("baseline"):
-        dense = DenseAnswers.on(workload, groups)
+        dense = DenseAnswers.on(workload, groups, backends.answering)
     evaluator = partial(
         Evaluator,
         dense=dense,

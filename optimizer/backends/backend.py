@@ -8,6 +8,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from optimizer.backends.names import TORCH
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxInputs:
@@ -36,3 +38,8 @@ class Backend(Protocol):
         `model` is a torch module in evaluation mode; it is not changed. `objectives.latency.run_conditions` says of
         the result what a figure holds for. Raises `InputError`, field "backend", for a model that it cannot run.
         """
+
+
+def runner_of(model: nn.Module) -> str:
+    """Return the name of the backend that runs a model: torch, unless the model's own conditions say another."""
+    return str(getattr(model, "conditions", {}).get("backend", TORCH))

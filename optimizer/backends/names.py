@@ -14,6 +14,7 @@ BACKENDS = get_args(BackendName)
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them
 
 TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs
+BACKEND = "backend"  # the condition of a figure: what ran the model; torch where it is not named
 FASTEST = "fastest"  # the condition of a figure: whether its backend is the fastest of several
 
 

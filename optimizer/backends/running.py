@@ -9,10 +9,13 @@ from pathlib import Path
 from torch import nn
 
 from optimizer.backends.backend import Backend
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.backends.table import backend_of
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
+from search_spaces.layouts.stored import stored_of
+
+INTEGER_BITS = 8  # of a weight whose layer multiplies integers where a backend can
 
 
 class Backends:
@@ -23,9 +26,21 @@ class Backends:
         self._workload, self._cache_dir = workload, cache_dir
         self._made = cache(self._make)
 
+    def answering(self, model: nn.Module) -> nn.Module:
+        """Return a model as what answers for it runs it.
+
+        That is ONNX Runtime, where it is named, for layers of 8 bits: it makes integers of what they read, which torch
+        does not. For all others it is torch, to which the graphs of the dense model were found to be equal.
+        """
+        return self._made(ONNXRUNTIME).runs(model) if self._answers_elsewhere(model) else model
+
     def runs(self, model: nn.Module) -> Mapping[str, nn.Module]:
-        """Return a model as every backend that the study names runs it, by name; torch runs it as it was built."""
-        return {name: self._made(name).runs(model) for name in self.names}
+        """Return a model as every backend that the study names and that gives its answers runs it, by name."""
+        names = (ONNXRUNTIME,) if self._answers_elsewhere(model) else self.names
+        return {name: self._made(name).runs(model) for name in names}
+
+    def _answers_elsewhere(self, model: nn.Module) -> bool:
+        return ONNXRUNTIME in self.names and multiplies_integers(model)
 
     def dense_runs(self) -> Mapping[str, nn.Module]:
         """Return the dense model as the backends other than torch run it."""
@@ -34,3 +49,9 @@ class Backends:
     def _make(self, name: str) -> Backend:
         inputs = self._workload.family.onnx_inputs()
         return backend_of(name, dense=self._workload.model, inputs=inputs, cache_dir=self._cache_dir)
+
+
+def multiplies_integers(model: nn.Module) -> bool:
+    """Whether a layer of a model has integers for its activations where a backend can multiply them; no look-up has."""
+    layers = (module for module in model.modules() if not isinstance(module, nn.Embedding))
+    return any(stored.bits == INTEGER_BITS for layer in layers if (stored := stored_of(layer)))

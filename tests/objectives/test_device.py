@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.device import cpu_name, describe_device, device_fingerprint, device_name, device_of, synchronise
+from objectives.device import (
+    cpu_name,
+    describe_device,
+    device_fingerprint,
+    device_name,
+    device_of,
+    synchronise,
+    vector_instructions,
+)
 
 CPU = torch.device("cpu")
 
@@ -44,6 +52,14 @@ def test_the_fingerprint_is_stable_and_follows_the_threads() -> None:
         assert device_fingerprint(CPU) != before
     finally:
         torch.set_num_threads(threads)
+
+
+def test_the_instructions_that_multiply_few_bits_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"avx2": True, "avx512_vnni": True, "amx_int8": False, "aes": True, "l2_cache_size": 1}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert vector_instructions() == ["avx2", "avx512_vnni"]
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert vector_instructions() == [torch.backends.cpu.get_cpu_capability().lower()], "an older torch"
 
 
 def test_the_cpu_has_nothing_to_wait_for() -> None:

@@ -14,6 +14,7 @@ import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
 from torch import Tensor, nn
 
+from objectives.device import vector_instructions
 from objectives.measurement import JsonScalar
 from optimizer.backends.onnxruntime.graph import Array
 from search_spaces.layouts.requests import Inputs
@@ -61,6 +62,7 @@ class SessionModel(nn.Module):
             "onnxruntime": onnxruntime.__version__,
             "graph_optimization": "all",
             "arena": True,
+            "vector_instructions": " ".join(vector_instructions()),
             **({"answers": "one by one"} if self.one_by_one else {}),
             **self.more,
         }
