@@ -280,12 +280,9 @@ def _answered(outcome: Outcome, model: nn.Module) -> Outcome:
     """Return an outcome whose drop says what answered, where that is not torch."""
     if runner_of(model) == TORCH:
         return outcome
-    by = {BACKEND: runner_of(model)}
-    told = [
-        replace(each, conditions={**each.conditions, **by}) if each.quantity == "drop" else each
-        for each in outcome.measurements
-    ]
-    return replace(outcome, measurements=tuple(told))
+    drop = next(each for each in outcome.measurements if each.quantity == "drop")
+    told = replace(drop, conditions={**drop.conditions, BACKEND: runner_of(model)})
+    return replace(outcome, measurements=tuple(told if each is drop else each for each in outcome.measurements))
 
 
 def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
