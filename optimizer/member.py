@@ -79,6 +79,8 @@ class VerificationView(View):
     upper_95: float | None  # paired, one-sided 95 %, for this member alone; None where the metric has no valid bound
     verdict: Verdict
     blocked_by: int | None = None  # the member at which the sequence of certificates ended before this one
+    backend: str = TORCH  # that gave the answers
+    answers_changed: float | None = None  # share of answers that change in padded batches; None: no batch matters
     labels: tuple[LabelView, ...] = ()  # of a multi-label classifier
 
     bought: Bought | None = None  # what labels say that were bought for it
@@ -194,12 +196,16 @@ class Member(Costs):
 
     @property
     def verdict_in_words(self) -> str:
-        """The verdict, with the labels that were bought for it or the member at which the sequence ended before it."""
+        """The verdict, with the labels that were bought for it or the member at which the sequence ended before it.
+
+        Where answers depend on what else is in a batch, it holds for one request at a time.
+        """
         verified = self.verification
+        alone = ", one request at a time" if verified and verified.answers_changed is not None else ""
         if verified and verified.bought and self.verdict is Verdict.CERTIFIED:
-            return f"{self.verdict.value} by {verified.bought.in_words}"
+            return f"{self.verdict.value} by {verified.bought.in_words}{alone}"
         blocked_by = verified.blocked_by if verified else None
-        return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}")
+        return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}") + alone
 
     @property
     def verdict(self) -> Verdict:

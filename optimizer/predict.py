@@ -34,14 +34,16 @@ def predict(
     task: Task,
     *,
     batch_size: int | None = None,
+    order: Places | None = None,
     before: Callable[[Places], None] = lambda _: None,
 ) -> NDArray[np.float32]:
     """Return the task's answers `(n, …)` in the examples' order. The model must be in evaluation mode.
 
+    Batches are cut from the examples sorted by length, or from an `order` `(n,)` of their places.
     `before` is called with the places of every batch, in the thread that answers it.
     """
     device = device_of(model)
-    order = np.argsort(examples.lengths, kind="stable")
+    order = np.argsort(examples.lengths, kind="stable") if order is None else order
 
     def answers(places: Places) -> Tensor:
         before(places)

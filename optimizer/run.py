@@ -19,10 +19,10 @@ from pathlib import Path
 
 import torch
 
-from objectives.device import describe_device, vector_instructions
+from objectives.device import describe_device
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
-from optimizer.backends.names import TORCH
+from optimizer.backends.running import conditions_of, notes_of
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
@@ -234,7 +234,7 @@ class StudyRun:
                 "metric": workload.metric.name,
                 "kind": workload.metric.kind,
                 "examples": workload.examples_record,
-                "notes": list(workload.notes),
+                "notes": [*workload.notes, *notes_of(self._spec)],
                 "conditions": self._conditions(workload),
             },
         )
@@ -245,7 +245,7 @@ class StudyRun:
         return {
             **describe_device(workload.device),
             "batch_sizes": list(self._spec.batch_sizes),
-            **self._of_backends(),
+            **conditions_of(self._spec),
             **request,
             **cut,
             "structure": self._spec.structure,
@@ -257,11 +257,6 @@ class StudyRun:
             "python": platform.python_version(),
             "examples": workload.examples_record,
         }
-
-    def _of_backends(self) -> dict[str, object]:
-        if self._spec.backends == (TORCH,):
-            return {}
-        return {"backends": ", ".join(self._spec.backends), "vector_instructions": " ".join(vector_instructions())}
 
     def _of_training(self, workload: Workload) -> dict[str, object]:
         is_recovered = self._spec.recover != "none"

@@ -13,7 +13,8 @@ from torch import nn
 from objectives.measurement import Conditions, Interval, Measurement, Source
 from objectives.metrics import Metric
 from objectives.statistics import DropScore, MeanDrop, bootstrap_drop, paired_drop_interval, score_drop
-from optimizer.backends.names import TORCH
+from optimizer.backends.backend import in_batches, runner_of
+from optimizer.backends.names import BACKEND, BATCH, CHANGED, TORCH
 from optimizer.backends.running import Backends
 from optimizer.certification import stored_list
 from optimizer.execution import Execution
@@ -60,12 +61,14 @@ class Verifier:
         listed = stored_list(self.store.study(str(self.study.id)))
         level = listed.interval_level if listed else LEVEL
         for done, candidate in enumerate(waiting, start=1):
-            predictions = self._predictions(self.build(candidate))
+            answering = self.backends.answering(self.build(candidate))
+            predictions = self._predictions(answering)
             score = self._score(dense, predictions)
             verification = self._compare(dense, predictions, score, level=level, shortlist_size=len(shortlist))
             if score is not None and listed is not None:
                 self.store.add_measurements(candidate.id, drop_uppers(score, listed, verification.n))
             self.store.add_measurements(candidate.id, self._further(dense, predictions))
+            self.store.add_measurements(candidate.id, self._in_batches(answering, predictions))
             self.store.verify_candidate(candidate.id, verification)
             report(done, len(waiting))
             trim_memory()
@@ -111,6 +114,25 @@ class Verifier:
     def _predictions(self, model: nn.Module) -> NDArray[Any]:
         task, examples = self.workload.task, self.workload.verification
         return task.predictions(predict(model, examples, task), examples)
+
+    def _in_batches(self, model: nn.Module, predictions: NDArray[Any]) -> list[Measurement]:
+        """Return the share of predictions that change in padded batches, nothing where batches do not matter."""
+        batched = in_batches(model)
+        if batched is None or predictions.dtype.kind == "f":
+            return []
+        task, examples = self.workload.task, self.workload.verification
+        answers = predict(batched, examples, task, batch_size=BATCH, order=np.arange(len(examples)))
+        changed = task.predictions(answers, examples) != predictions
+        return [
+            Measurement(
+                quantity=CHANGED,
+                value=float(changed.reshape(len(changed), -1).any(axis=1).mean()),
+                unit="1",
+                source=Source.MEASURED,
+                n=len(predictions),
+                conditions={"batch": BATCH, BACKEND: runner_of(model)},
+            )
+        ]
 
     def _compare(
         self,

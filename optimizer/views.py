@@ -9,7 +9,7 @@ from typing import TypedDict
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from objectives.statistics.power import ALPHA
-from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
+from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
@@ -98,7 +98,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         drop=outcome.drop if outcome else None,
         drop_interval=_bounds(drop.interval) if drop else None,
         seen=outcome.seen if outcome else 0,
-        verification=_verification(candidate, judgement),
+        verification=_verification(candidate, measured, judgement),
         flops_ratio=measured.required("flops") / baseline.required("flops"),
         latency_ratio=steering.ratio_torch if steering else None,
         latency_gain=steering.gain_torch if steering else True,
@@ -184,10 +184,11 @@ def _recipe(recipe: Recipe | None) -> RecipeView | None:
     return None if recipe is None else RecipeView(**asdict(recipe), words=recipe.in_words())
 
 
-def _verification(candidate: Candidate, judgement: Judgement | None) -> VerificationView | None:
+def _verification(candidate: Candidate, measured: Measured, judgement: Judgement | None) -> VerificationView | None:
     verification = candidate.verification
     if verification is None or judgement is None:
         return None
+    drop, changed = measured.get("drop"), measured.get(CHANGED)
     return VerificationView(
         n=verification.n,
         accuracy=verification.metric,
@@ -197,6 +198,8 @@ def _verification(candidate: Candidate, judgement: Judgement | None) -> Verifica
         upper_95=judgement.upper_95,
         verdict=judgement.verdict,
         blocked_by=judgement.blocked_by,
+        backend=str(drop.conditions.get(BACKEND, TORCH)) if drop else TORCH,
+        answers_changed=changed.value if changed else None,
         labels=label_views(candidate.measurements),
         bought=judgement.bought,
         shrunken_drop=judgement.shrunken.value if judgement.shrunken else None,

@@ -14,7 +14,7 @@ from rich.text import Text
 from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import BATCH, TORCH
 from optimizer.headline import bounds_in_words, headline
 from optimizer.latencies import NO_GAIN, Place, change_of, latency_at, places_of, title_of, to_torch
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult, chosen_of
@@ -262,6 +262,8 @@ def _print_chosen(result: RunResult, console: Console) -> None:
             table.add_row(
                 f"F1 of {escape(label.label)} (n = {label.n})", f"{label.dense_f1:.4f}", f"{label.f1:.4f}", change
             )
+    if verified is not None and verified.answers_changed is not None:
+        table.add_row(f"answers that change in batches of {BATCH}", ABSENT, f"{verified.answers_changed:.1%}", "")
     table.add_row("FLOPs (per inference)", *_compared(dense.flops, member.flops, scaled))
     if dense.bit_operations and member.bit_operations:
         table.add_row("bit operations", *_compared(dense.bit_operations, member.bit_operations, scaled))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -38,6 +38,21 @@ class Backend(Protocol):
         `model` is a torch module in evaluation mode; it is not changed. `objectives.latency.run_conditions` says of
         the result what a figure holds for. Raises `InputError`, field "backend", for a model that it cannot run.
         """
+
+
+@runtime_checkable
+class OneByOne(Protocol):
+    """A model that may answer the rows of a batch one by one, because answers depend on what else is in a batch."""
+
+    one_by_one: bool
+
+    def in_batches(self) -> nn.Module:
+        """Return the model that answers a batch at once, its padding included."""
+
+
+def in_batches(model: nn.Module) -> nn.Module | None:
+    """Return a model that answers one by one as one that answers a batch at once; None for any other model."""
+    return model.in_batches() if isinstance(model, OneByOne) and model.one_by_one else None
 
 
 def runner_of(model: nn.Module) -> str:

@@ -15,6 +15,8 @@ NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `on
 
 TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs
 BACKEND = "backend"  # the condition of a figure: what ran the model; torch where it is not named
+BATCH = 32  # of the padded batches in which answers may change
+CHANGED = "answers_changed"  # the quantity of the share of verified answers that change in padded batches
 FASTEST = "fastest"  # the condition of a figure: whether its backend is the fastest of several
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from torch import nn
 
+from objectives.device import INT8, vector_instructions
 from optimizer.backends.backend import Backend
 from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.backends.table import backend_of
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.layouts.stored import stored_of
+from search_spaces.transforms.table import BITS
 
 INTEGER_BITS = 8  # of a weight whose layer multiplies integers where a backend can
 
@@ -49,6 +51,21 @@ class Backends:
     def _make(self, name: str) -> Backend:
         inputs = self._workload.family.onnx_inputs()
         return backend_of(name, dense=self._workload.model, inputs=inputs, cache_dir=self._cache_dir)
+
+
+def conditions_of(spec: StudySpec) -> dict[str, str]:
+    """Return what a study's figures hold for where it names other backends than torch."""
+    if spec.backends == (TORCH,):
+        return {}
+    return {"backends": ", ".join(spec.backends), "vector_instructions": " ".join(vector_instructions())}
+
+
+def notes_of(spec: StudySpec) -> list[str]:
+    """Return what is to be known of this machine by a study that searches layers of 8 bits."""
+    if BITS not in spec.applied or ONNXRUNTIME not in spec.backends or INT8.intersection(vector_instructions()):
+        return []
+    has = " ".join(vector_instructions()) or "no vector instructions"
+    return [f"this CPU ({has}) has no instructions for products of 8 bits, such as VNNI; 8 bits may not be faster here"]
 
 
 def multiplies_integers(model: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from objectives.guard import on_threads
+from optimizer.backends.running import Backends
 from optimizer.certify.bought import STAGE, Double
 from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.certify.sequence import Plan
@@ -60,10 +61,11 @@ def begin(
         order = _order(fresh)
         tell = _told(listener, f"{len(order):,} {fresh.what}", len(members) + 1)
         tell(0, "the dense model")
-        answers = [_answers(workload.model, workload, fresh)]
+        answers, backends = [_answers(workload.model, workload, fresh)], Backends(spec, workload, cache_dir)
         for done, candidate in enumerate((candidates[number] for number in members), start=1):
             tell(done, f"#{candidate.number}")
-            answers.append(_answers(_model(candidate, study, spec, workload, cache_dir), workload, fresh))
+            model = _model(candidate, study, spec, workload, cache_dir)
+            answers.append(_answers(backends.answering(model), workload, fresh))
             trim_memory()
     plan = Plan(
         epsilon=spec.tolerance,

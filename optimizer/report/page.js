@@ -4,7 +4,7 @@ const colours = { certified: "#1f8a70", verified: "#2474b5", measured: "#2474b5"
 const dense = result.baseline;
 const chosen = result.best ?? result.knee, title = result.best === null ? "knee" : "best";
 const verdict = (m) => (m.verification ? m.verification.verdict : "unverified");
-const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.verification.bought ? ` by ${m.verification.bought.labels} bought labels of ${m.verification.bought.texts} texts` : "") + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "");
+const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.verification.bought ? ` by ${m.verification.bought.labels} bought labels of ${m.verification.bought.texts} texts` : "") + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "") + (isShown(m.verification?.answers_changed) ? ", one request at a time" : "");
 const isShown = (v) => v !== null && v !== undefined;
 const number = (v, digits = 4) => (isShown(v) ? v.toFixed(digits) : "–");
 const interval = (v, b, digits = 4) => (isShown(v) ? number(v, digits) + (b ? ` [${b[0].toFixed(digits)}, ${b[1].toFixed(digits)}]` : "") : "–");

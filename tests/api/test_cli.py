@@ -48,7 +48,7 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
     assert set(promised.split()) <= set(member)
     promised = (
         "n accuracy drop interval interval_members upper_95 verdict blocked_by labels bought shrunken_drop "
-        "shrunken_interval chance_above"
+        "shrunken_interval chance_above backend answers_changed"
     )
     assert set(member["verification"]) == set(promised.split())
     assert set(member["latency"][0]) == {

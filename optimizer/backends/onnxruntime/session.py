@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,12 @@ class SessionModel(nn.Module):
         """Return the logits for the model's own inputs by name: `(batch, …)`."""
         session = self._on(torch.get_num_threads())
         return Answer(answers(lambda each: _run(session, each), inputs, one_by_one=self.one_by_one))
+
+    def in_batches(self) -> SessionModel:
+        """Return the graph answering a batch at once, its padding included."""
+        made = copy.copy(self)
+        made.one_by_one = False
+        return made
 
     def _on(self, threads: int) -> Any:
         with self._making:
