@@ -157,10 +157,17 @@ class Pipeline:
             priced["bit_operations"] = WeightedSum((FULL / 2, priced["flops"]))
         return {name: self._after_all(cost, self._savings.of(name)) for name, cost in priced.items()}
 
-    def proposed_costs(self, spec: StudySpec, cache_dir: Path) -> Mapping[str, Cost]:
-        """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them."""
+    def proposed_costs(
+        self, spec: StudySpec, cache_dir: Path, elsewhere: Callable[[], Cost | None] = lambda: None
+    ) -> Mapping[str, Cost]:
+        """Return the costs with "latency" and "energy" from tables, where the objectives or limits ask for them.
+
+        `elsewhere` returns the latency in another backend than torch, None where torch runs the models.
+        """
 
         def latency() -> Cost:
+            if fitted := elsewhere():
+                return fitted
             cost, paths = self.workload.family.latency(spec, cache_dir), self._split
             if not paths:
                 return self._after_all(cost, self._savings.of("latency"))

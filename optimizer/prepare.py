@@ -20,6 +20,8 @@ from optimizer.limits import refuse_unreachable
 from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Report, Stages
+from optimizer.progress import Stages
+from optimizer.proposing import fitted_latency
 from optimizer.search.joint import JointSpace
 from optimizer.search.joint_ladder import joint_ladder
 from optimizer.search.ladder import ladder
@@ -99,7 +101,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     with stages.stage("sensitivity") as report:
         each = harms.of_groups(report)
     with stages.stage("tables"):
-        costs = pipeline.proposed_costs(spec, cache_dir)
+        costs = pipeline.proposed_costs(spec, cache_dir, partial(fitted_latency, spec, pipeline, backends, cache_dir))
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, each, study_limits(spec), pipeline.merged)
     if len(pipeline.names) > 1:

@@ -34,19 +34,23 @@ class Backends:
         That is ONNX Runtime, where it is named, for layers of 8 bits: it makes integers of what they read, which torch
         does not. For all others it is torch, to which the graphs of the dense model were found to be equal.
         """
-        return self._made(ONNXRUNTIME).runs(model) if self._answers_elsewhere(model) else model
+        return self.run_in(ONNXRUNTIME, model) if self._answers_elsewhere(model) else model
 
     def runs(self, model: nn.Module) -> Mapping[str, nn.Module]:
         """Return a model as every backend that the study names and that gives its answers runs it, by name."""
         names = (ONNXRUNTIME,) if self._answers_elsewhere(model) else self.names
-        return {name: self._made(name).runs(model) for name in names}
+        return {name: self.run_in(name, model) for name in names}
 
     def _answers_elsewhere(self, model: nn.Module) -> bool:
         return ONNXRUNTIME in self.names and multiplies_integers(model)
 
+    def run_in(self, name: str, model: nn.Module) -> nn.Module:
+        """Return a model as a backend runs it."""
+        return self._made(name).runs(model)
+
     def dense_runs(self) -> Mapping[str, nn.Module]:
         """Return the dense model as the backends other than torch run it."""
-        return {name: self._made(name).runs(self._workload.model) for name in self.names if name != TORCH}
+        return {name: self.run_in(name, self._workload.model) for name in self.names if name != TORCH}
 
     def _make(self, name: str) -> Backend:
         inputs = self._workload.family.onnx_inputs()

@@ -1,0 +1,77 @@
+"""Proposing: the latency by which candidates are proposed, where another backend than torch runs them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from objectives.device import device_fingerprint
+from objectives.latency import run_conditions
+from optimizer.backends.names import TORCH
+from optimizer.backends.running import Backends
+from optimizer.latency.computed import Computed
+from optimizer.latency.fitted import FittedLatency, FittedTable, fit_table
+from optimizer.latency.kept import kept_table
+from optimizer.latency.proposed import threads_of
+from optimizer.pipeline import Pipeline, described
+from optimizer.spec import StudySpec
+from search_spaces.config import Config
+from search_spaces.layouts.layout import Side
+
+LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding)
+
+
+def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cache_dir: Path) -> FittedLatency | None:
+    """Return the seconds of a request in the backend other than torch, None where torch alone is named or is faster."""
+    others = backends.dense_runs()
+    if not others:
+        return None
+    family, dense, groups = pipeline.workload.family, pipeline.dense.model, pipeline.groups
+    (backend, there), batch, threads = next(iter(others.items())), spec.batch_sizes[0], threads_of(spec)
+    computes = _computed(pipeline, batch)
+    holds_for = {
+        "device": device_fingerprint(pipeline.workload.device),
+        "backend": run_conditions(there),
+        "network": str(dense),
+        "transforms": list(pipeline.names),
+        "groups": [(group.name, list(group.levels)) for group in groups],
+        "request": [*family.conditions().items()],
+        "batch": batch,
+        "threads": threads,
+    }
+
+    def runs(config: Config) -> nn.Module:
+        merged = pipeline.merged(config)
+        pipeline.fill_for(merged)
+        return backends.run_in(backend, pipeline.build(merged))
+
+    build = partial(fit_table, groups, computes, runs, dense, family.request()(batch), threads=threads)
+    table = kept_table(FittedTable, holds_for, cache_dir, build)
+    is_slower = TORCH in backends.names and table.here >= table.dense
+    return None if is_slower else FittedLatency(groups, computes, table)
+
+
+def note_of(latency: FittedLatency) -> str:
+    """Return how far predicted latencies are off, in words."""
+    table = latency.table
+    return (
+        f"predicted latency is fitted to {table.networks} timed networks; of networks that were left out it was off by "
+        f"{table.median_error:.0%} in the median and {table.largest_error:.0%} at most"
+    )
+
+
+def _computed(pipeline: Pipeline, batch: int) -> Computed:
+    model, family = pipeline.dense.model, pipeline.workload.family
+    paths = [path for path, layer in model.named_modules() if isinstance(layer, LAYERS)]
+    each = family.requests.positions(model, paths, [family.requests.length])
+
+    def left(config: Config) -> dict[Side, int]:
+        found: dict[Side, int] = {}
+        for step in pipeline.steps:
+            found |= step.source.left(config.part(step.under))
+        return found
+
+    positions = {path: batch * each[path] for path in paths}
+    return Computed(model, positions, left, partial(described, model, pipeline.steps))
