@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from torch import nn
 
+from optimizer.backends.names import TORCH
 from optimizer.combined import measure_combinations
 from optimizer.evaluate import DenseAnswers
 from optimizer.pipeline import Pipeline
@@ -28,6 +29,7 @@ class Harms:
     build: Callable[[Config], nn.Module]
     dense: DenseAnswers
     form: Form
+    answered_by: str = TORCH  # where a level has answers of its own there
 
     def of_groups(self, report: Report) -> Mapping[str, FloatArray]:
         """Return the harm of every level by group; each transform's are kept beside what it computed."""
@@ -56,12 +58,12 @@ class Harms:
 
     @property
     def _name(self) -> str:
-        screening = self.dense.screening
-        return f"{self.form.value}-{len(screening)}-{screening.hash[:12]}.json"
+        screening, elsewhere = self.dense.screening, "" if self.answered_by == TORCH else f"-{self.answered_by}"
+        return f"{self.form.value}-{len(screening)}-{screening.hash[:12]}{elsewhere}.json"
 
     def _of_level(self, group: str, level: int) -> float:
         return self._of({group: level})
 
     def _of(self, levels: Mapping[str, int]) -> float:
         config = dense_config(self.pipeline.groups).in_form(self.form).replaced(levels)
-        return self.dense.divergence_of(self.dense.screened(self.build(config), config))
+        return self.dense.divergence_of(self.dense.screened(self.dense.answering(self.build(config)), config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,17 +11,18 @@ from torch import nn
 
 from optimizer.backends.running import Backends
 from optimizer.combined import block_prices
+from optimizer.costs import Cost
 from optimizer.errors import InputError
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
 from optimizer.harms import Harms
+from optimizer.latency.fitted import FittedLatency
 from optimizer.limits import refuse_unreachable
 from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Report, Stages
-from optimizer.progress import Stages
-from optimizer.proposing import fitted_latency
+from optimizer.proposing import fitted_latency, note_of
 from optimizer.search.joint import JointSpace
 from optimizer.search.joint_ladder import joint_ladder
 from optimizer.search.ladder import ladder
@@ -52,6 +53,7 @@ class Prepared:
     build: Callable[[Config], nn.Module]  # a model of a config, sharing untouched weights with the dense one
     ladder: Callable[[int], list[Proposal]]  # the initial configs for a study of this many candidates
     refiner: Refiner | None  # None where the sampler is the whole search
+    notes: tuple[str, ...] = ()
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -97,7 +99,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         pipeline.fill(report)
     build = partial(_stitched, pipeline, stages)
     form = Form.RECONSTRUCTED if spec.reconstruct else Form.SLICED
-    harms = Harms(pipeline, build, dense, form)
+    harms = Harms(pipeline, build, dense, form, answered_by=backends.answers_in)
     with stages.stage("sensitivity") as report:
         each = harms.of_groups(report)
     with stages.stage("tables"):
@@ -115,11 +117,17 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
         seeks_accuracy=spec.epsilon is None,
     )
-    return Prepared(workload, pipeline, backends, space, evaluates, build, partial(_seeds, space, top=top), refiner)
+    seeds = partial(_seeds, space, top=top)
+    return Prepared(workload, pipeline, backends, space, evaluates, build, seeds, refiner, _notes(costs))
 
 
 def _seeds(space: Space, trials: int, *, top: float) -> list[Proposal]:
     return joint_ladder(space, trials, top=top) if isinstance(space, JointSpace) else ladder(space, trials, top=top)
+
+
+def _notes(costs: Mapping[str, Cost]) -> tuple[str, ...]:
+    latency = costs.get("latency")
+    return (note_of(latency),) if isinstance(latency, FittedLatency) else ()
 
 
 def _compared(spec: StudySpec, space: Space) -> set[str]:

@@ -218,6 +218,8 @@ class StudyRun:
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
         self._record_strain(prepared)
+        for note in prepared.notes:
+            self._note(note)
         if self._spec.recover == "distill":
             self._note(planned(self._spec.recover_epochs))
         if self._spec.start_from is not None:

@@ -25,6 +25,7 @@ class Backends:
 
     def __init__(self, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
         self.names = spec.backends
+        self.answers_in = ONNXRUNTIME if ONNXRUNTIME in self.names and BITS in spec.applied else TORCH
         self._workload, self._cache_dir = workload, cache_dir
         self._made = cache(self._make)
 
