@@ -11,7 +11,7 @@ from torch import nn
 
 from objectives.bit_operations import FULL, per_multiplication
 from objectives.size import WrittenAs
-from objectives.sparse_size import stored_bytes
+from objectives.sparse_size import INDEX_BYTES, stored_bytes
 from optimizer.costs import Cost
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
@@ -113,8 +113,8 @@ class Savings:
         if shape.bits:
             saved = (each * math.prod(part) - bytes_in(part, shape.bits) for part in self._parts(path, shape))
             return sum(saved) if shape.bits < 8 * each else 0.0
-        if shape.is_split:
-            return each * self._parameters(path, shape)
+        if shape.is_split or shape.indices:
+            return each * self._parameters(path, shape) - INDEX_BYTES * shape.indices
         stored = stored_bytes(shape.weight, shape.kept, weights_per_unit=shape.weights_per_unit, bytes_each=each)
         return math.prod(shape.weight) * each - stored
 

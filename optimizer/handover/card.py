@@ -76,6 +76,7 @@ def model_card(
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [
         *([] if dtype is None else [f"The weights are stored as {dtype}; sizes are those of files in that type."]),
+        *_about_bits(member),
         f"Measured under: {conditions}.",
         "",
         "```python",
@@ -102,6 +103,15 @@ def _about_masks(member: Member) -> list[str]:
         f"Masked weights: {member.recipe.words}. The tensors are dense, with zeros; dead hidden neurons are removed. "
         "Parameters exclude the zeros; the size is that of the smallest storage, so the file is larger.",
         "",
+    ]
+
+
+def _about_bits(member: Member) -> list[str]:
+    if member.bit_operations is None:
+        return []
+    return [
+        "Where the file has `codes` in the place of a layer's weight, that has 16, 8 or 4 bits; two codes of 4 share a "
+        "byte, and `scales` multiply codes of 8 and 4. Torch computes with the weights that they stand for."
     ]
 
 

@@ -141,7 +141,8 @@ class LayerShape:
 
     `weight` is the shape of its weight after the transforms before; `kept` units of so many weights each are not zero,
     the others are. Of a layer that `is_split` in two, the units are the ranks: the others are gone. Where there are
-    `bits`, the weights that are left are stored in so many.
+    `bits`, the weights that are left are stored in so many. Where there are `indices`, so many numbers say where the
+    units are, and the others are gone.
     """
 
     weight: tuple[int, ...]
@@ -149,6 +150,7 @@ class LayerShape:
     weights_per_unit: int
     is_split: bool = False
     bits: int | None = None
+    indices: int = 0
 
 
 class Transform(Protocol):

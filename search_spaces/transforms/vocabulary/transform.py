@@ -72,11 +72,7 @@ class Tokens:
         left: Mapping[Side, int],  # noqa: ARG002 - units leave the embedding whole
     ) -> Mapping[str, LayerShape]:
         """Return the embedding with the rows that it keeps."""
-        shapes = {path: tuple(model.get_parameter(f"{path}.weight").shape) for path, _ in config.kept}
-        return {
-            path: LayerShape(weight=shapes[path], kept=rows, weights_per_unit=shapes[path][1])
-            for path, rows in config.kept
-        }
+        return {path: _shape_of(model.get_submodule(path), rows) for path, rows in config.kept}
 
     def outline(
         self,
@@ -125,6 +121,12 @@ def _counts(model: nn.Module, known: Vocabulary) -> Tensor:
     given = known.counts()
     counts[: len(given)] = given[: len(rows)]
     return torch.zeros(embedding.num_embeddings, dtype=torch.int64).index_add(0, rows.long().cpu(), counts)
+
+
+def _shape_of(embedding: nn.Module, rows: int) -> LayerShape:
+    before, width = embedding.get_parameter("weight").shape
+    indices = len(token_rows(embedding)) if rows < before else 0
+    return LayerShape(weight=(before, width), kept=rows, weights_per_unit=width, indices=indices)
 
 
 def _keep(module: nn.Module, kept: Tensor, unknown: int) -> None:
