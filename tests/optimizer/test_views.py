@@ -10,11 +10,14 @@ from stored_studies import put_study
 
 from api.cli.render import print_front
 from objectives.measurement import Interval, Measurement, Source
-from optimizer.backends.names import TO_TORCH
-from optimizer.fronts import front_of
+from optimizer.backends.names import CHANGED, TO_TORCH
+from optimizer.fronts import front_of, members_of
+from optimizer.handover.card import model_card
 from optimizer.latencies import change_of, times
 from optimizer.member import LatencyView
+from optimizer.result import result_of
 from studies.opening import open_store
+from studies.records import Verification
 
 
 @pytest.mark.parametrize(("upper", "kernels", "gain"), [(0.99, "", True), (1.01, "", False), (0.99, "dense", False)])
@@ -85,3 +88,29 @@ def test_what_is_no_gain_says_over_what() -> None:
     )  # fmt: skip
     assert change_of(view, times) == "no gain over ONNX Runtime float32, ×0.60 of torch float32"
     assert change_of(view.model_copy(update={"backend": "torch"}), times) == "no gain"
+
+
+def test_a_verdict_on_integers_holds_for_one_request_at_a_time(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    study = put_study(store, "s", candidates=[(0.0, 0.5)])
+    (candidate,) = store.candidates(study.id)
+    there = {"backend": "onnxruntime"}
+    changed = Measurement(
+        quantity=CHANGED, value=0.0125, unit="1", source=Source.MEASURED, n=800, conditions={"batch": 32, **there}
+    )
+    drop = Measurement(quantity="drop", value=0.0, unit="1", source=Source.MEASURED, n=200, conditions=there)
+    store.add_measurements(candidate.id, [changed, drop])
+    verification = Verification(
+        examples="hash", n=800, metric=0.9, drop=0.0, interval=Interval(lower=-0.01, upper=0.01), lost=0, gained=0,
+        predictions=b"", shortlist_size=1,
+    )  # fmt: skip
+    store.shortlist(study.id, [candidate.id])
+    store.verify_candidate(candidate.id, verification)
+    (member,) = members_of(store.study("s"), store.candidates(study.id))
+    result = result_of(store.study("s"), store)
+    store.close()
+    assert member.verification
+    assert (member.verification.backend, member.verification.answers_changed) == ("onnxruntime", 0.0125)
+    assert member.verdict_in_words.endswith(", one request at a time")
+    assert "Verified in ONNX Runtime, one request at a time" in model_card(member, result)
+    assert "1.2% change in padded batches of 32" in model_card(member, result)

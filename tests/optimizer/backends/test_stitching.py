@@ -12,8 +12,10 @@ from tiny_encoders import tiny, tokens
 from torch import Tensor, nn
 
 from objectives.latency import run_conditions
-from optimizer.backends.backend import OnnxInputs
+from optimizer.backends.backend import OnnxInputs, in_batches, runner_of
+from optimizer.backends.running import Backends
 from optimizer.backends.table import backend_of
+from optimizer.spec import StudySpec
 from search_spaces.layouts.modeling_pruned import map_tokens
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.stored import store
@@ -43,8 +45,13 @@ def dense() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def backend(dense: nn.Module, tmp_path_factory: pytest.TempPathFactory):
-    return backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=tmp_path_factory.mktemp("cache"))
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def backend(dense: nn.Module, cache: Path):
+    return backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=cache)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +133,33 @@ class Bag(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
         return SimpleNamespace(logits=self.head((self.table(input_ids) * attention_mask[..., None]).mean(1)))
+
+
+def test_what_multiplies_integers_answers_for_a_model_that_it_changes(dense: nn.Module, cache: Path, backend) -> None:
+    fields = {"model": "m", "task": "t", "epsilon": 0.1, "transforms": ("units", "bits")}
+    workload = SimpleNamespace(model=dense, family=SimpleNamespace(onnx_inputs=inputs))
+    both, alone = (
+        Backends(StudySpec(**fields, backends=names), workload, cache)
+        for names in (("torch", "onnxruntime"), ("torch",))
+    )
+    small = of_bits(dense, 8)
+    assert runner_of(both.answering(small)) == "onnxruntime"
+    assert both.runs(small).keys() == {"onnxruntime"}, "torch does not give these answers"
+    assert both.answering(dense) is dense
+    assert both.runs(dense).keys() == {"torch", "onnxruntime"}
+    assert alone.answering(small) is small
+    assert backend.exported == 0
+
+
+def test_answers_in_a_batch_are_asked_for_apart(dense: nn.Module, backend) -> None:
+    session = backend.runs(of_bits(dense, 8))
+    batched = in_batches(session)
+    assert batched is not None
+    assert in_batches(batched) is None
+    assert session.one_by_one
+    with torch.inference_mode():
+        assert largest(batched(**padded()).logits, session(**padded()).logits) > 0
+    assert in_batches(dense) is None
 
 
 def test_a_model_of_another_shape_is_exported_alone_and_that_is_said(backend) -> None:
