@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from optimizer.backends.onnxruntime.ranges import is_fixed, ranges_of
 from optimizer.backends.onnxruntime.session import INT8, REFUSED, SessionModel
 from optimizer.backends.onnxruntime.stitched import stitched
 from optimizer.backends.onnxruntime.template import kept_template, template
+from optimizer.backends.onnxruntime.widths import Side, Widths, followed, following, widths_of
 from optimizer.errors import InputError
 from search_spaces.layouts.requests import Inputs
 
@@ -48,6 +49,7 @@ class OnnxRuntime:
     def __init__(self, dense: nn.Module, inputs: OnnxInputs, cache_dir: Path) -> None:
         self._dense, self._inputs, self._cache = dense, inputs, cache_dir
         self.exported = 0
+        self._follow: dict[int, Side] = {}  # the numbers of the template that follow widths, as far as they are known
 
     def runs(self, model: nn.Module) -> SessionModel:
         """Return the model's session, whose answers are those of torch.
@@ -60,13 +62,24 @@ class OnnxRuntime:
         """Return the model's graph, checked on the last request, or `on_all`. Raises `InputError` as `own_graph`."""
         requests = self._inputs.requests[1 if on_all else -1 :]
         try:
-            found = _graph(self._template, model, self._inputs)
+            found = _graph(self._template, model, self._inputs, self._numbers(model))
             if not found.difference(model, requests):
                 return found
         except (UnstitchedError, *REFUSED):
             pass  # the widths of its layers show in the graph elsewhere, too
         self.exported += 1
-        return own_graph(model, self._inputs)
+        alone = own_graph(model, self._inputs)
+        self._follow |= followed(self._template, alone.template, self._widths, widths_of(model))
+        return alone
+
+    def _numbers(self, model: nn.Module) -> dict[int, Any]:
+        """Return, by their places in the template, the operators that hold numbers of this model's own."""
+        nodes, smaller = self._template.graph.node, widths_of(model) if self._follow else {}
+        return {at: following(nodes[at], side, self._widths, smaller) for at, side in self._follow.items()}
+
+    @cached_property
+    def _widths(self) -> Widths:
+        return widths_of(self._dense)
 
     @cached_property
     def _template(self) -> Any:
@@ -79,7 +92,7 @@ def own_graph(model: nn.Module, inputs: OnnxInputs) -> Graph:
     Raises `InputError`, field "backend", where torch cannot write it or it answers otherwise.
     """
     try:
-        found = _graph(template(model, inputs), model, inputs, graph="exported alone")
+        found = _graph(template(model, inputs), model, inputs, {}, graph="exported alone")
         apart = found.difference(model, inputs.requests[1:])
     except (UnstitchedError, *REFUSED) as error:
         raise InputError("backend", f"onnxruntime does not take this model: {error}") from error
@@ -88,9 +101,9 @@ def own_graph(model: nn.Module, inputs: OnnxInputs) -> Graph:
     return found
 
 
-def _graph(pattern: Any, model: nn.Module, inputs: OnnxInputs, **more: JsonScalar) -> Graph:
+def _graph(pattern: Any, model: nn.Module, inputs: OnnxInputs, numbers: Mapping[int, Any], **more: JsonScalar) -> Graph:
     ranges = ranges_of(model, inputs.calibration()) if inputs.calibration and is_fixed(model) else None
-    built = stitched(pattern, model, ranges)
+    built = stitched(pattern, model, ranges, numbers)
     graph = written(built, pattern, whole=False).SerializeToString()
     if ranges:
         more |= {"dtype": INT8, "scales": "fixed"}

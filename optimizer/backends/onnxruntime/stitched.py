@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from onnx import helper, numpy_helper
@@ -14,18 +15,25 @@ from optimizer.backends.onnxruntime.layers import UnstitchedError, laid
 from optimizer.backends.onnxruntime.ranges import Ranges
 from optimizer.backends.onnxruntime.template import DOMAIN, LAYER, OUTPUT, PATH
 
+NONE: Mapping[int, Any] = MappingProxyType({})
 GONE = "gone"  # what a layer or parameter gives that the smaller model lacks
 
 
-def stitched(template: Any, model: nn.Module, ranges: Ranges | None = None) -> GraphBuilder:  # Any: onnx is untyped
+def stitched(
+    template: Any,  # Any: onnx is untyped
+    model: nn.Module,
+    ranges: Ranges | None = None,
+    numbers: Mapping[int, Any] = NONE,
+) -> GraphBuilder:
     """Return the graph of a model that compression made of the template's. Raises `UnstitchedError`.
 
-    With `ranges` its integers have fixed scales.
+    With `ranges` its integers have fixed scales. `numbers` take the place of the template's operators.
     """
     layers, tensors = dict(model.named_modules(remove_duplicate=False)), _tensors(model)
     graph, renamed = GraphBuilder(), dict[str, str]()
     fixed = graph.fixed = Fixed(template, layers, ranges) if ranges else None
-    for node in template.graph.node:
+    for place, each in enumerate(template.graph.node):
+        node = numbers.get(place, each)
         if node.domain != DOMAIN:
             graph.keep(node, renamed)
             if fixed:
@@ -39,8 +47,8 @@ def stitched(template: Any, model: nn.Module, ranges: Ranges | None = None) -> G
         else:
             renamed[output] = GONE
     _name_output(graph, renamed)
-    for each in template.graph.initializer:
-        graph.tensor(each.name, numpy_helper.to_array(each))
+    for held in template.graph.initializer:
+        graph.tensor(held.name, numpy_helper.to_array(held))
     graph.drop_dead([OUTPUT])
     lost = [node.name for node in graph.nodes if GONE in node.input]
     if lost:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
@@ -27,7 +28,7 @@ from optimizer.families.encoders.loading import hash_weights
 from search_spaces.files import written_whole
 from search_spaces.layouts.requests import logits_of
 
-VERSION = 1  # raise when templates change
+VERSION = 2  # raise when templates change
 OUTPUT = "logits"
 DOMAIN, LAYER, PARAMETER, PATH = "pruned", "Layer", "Parameter", "path"
 LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding, nn.BatchNorm2d)
@@ -75,8 +76,15 @@ def template(dense: nn.Module, inputs: OnnxInputs) -> Any:  # Any: onnx is untyp
     del made.graph.value_info[:]  # the shapes of the dense model
     del made.metadata_props[:]
     for node in made.graph.node:
+        node.doc_string = _scope(node)
         del node.metadata_props[:]
     return made
+
+
+def _scope(node: Any) -> str:
+    """Return the path of the module that an operator comes from, which stands before that of the operator itself."""
+    scopes = next((each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes"), "['', '']")
+    return str(literal_eval(scopes)[-2]).removeprefix("model.")
 
 
 def _marked(dense: nn.Module) -> nn.Module:
