@@ -112,7 +112,7 @@ class Arena:
     def verified_of(self, config: Config) -> Verified:
         """Return what a config is on the verification examples; it runs there once."""
         if config not in self._verified:
-            self._verified[config] = self.judge.verified(self.prepared.build(config))
+            self._verified[config] = self.judge.verified(self.prepared.backends.answering(self.prepared.build(config)))
             trim_memory()
         return self._verified[config]
 

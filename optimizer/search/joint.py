@@ -30,6 +30,7 @@ HARMS = (1.0, 3e-3)  # predicted harm of the points at the two ends of the first
 DOUBT = 8.0  # times by which the harms of a transform, or of the last layer, are raised or lowered at most
 KEPT = 2  # tilts that are remembered beside those of single costs: a point is drawn along neighbouring ones
 DRAWS = 5  # steps in which a point is drawn towards the limits
+LEAST = 0.05  # weight of any cost: without one, what costs nothing else is never given up, however little it harms
 MIDDLE = 0.5  # of an axis of trust: the tables as they are
 
 
@@ -115,7 +116,7 @@ class JointSpace(Space):
         return self.merged(config_of(self.groups, allocation.within(low), self.form))
 
     def of(self, cost: str) -> Tilt:
-        """Return the tilt of one cost alone; of one that does not steer, the even one."""
+        """Return the tilt of one cost above all others; of one that does not steer, the even one."""
         return self._tilt({cost: 1.0}) if cost in self.steering else self.even
 
     def at_point(self, point: Sequence[float]) -> Config:
@@ -129,7 +130,7 @@ class JointSpace(Space):
     def point(self, harm: float, tilt: Tilt) -> tuple[float, ...]:
         """Return the point at which an allocation without doubt harms so much."""
         left, mixture = 1.0, []
-        for weight in tilt.weights[:-1]:
+        for weight in _alone(tilt.weights)[:-1]:
             mixture.append(weight / left if left > 0 else 0.0)
             left -= weight
         unit = math.log(harm / HARMS[0]) / math.log(HARMS[1] / HARMS[0])
@@ -148,8 +149,8 @@ class JointSpace(Space):
         return [*by_transform(self.groups)][1:]
 
     def _tilt(self, weights: Mapping[str, float]) -> Tilt:
-        each = tuple(weights.get(name, 0.0) for name in self.steering)
-        return Tilt(weights=each, trust=tuple(1.0 for _ in self._further))
+        each = [weights.get(name, 0.0) for name in self.steering]
+        return Tilt(weights=_blended(each), trust=tuple(1.0 for _ in self._further))
 
     def _priced(self, tilt: Tilt) -> Iterator[PricedBlock]:
         shares = [(w / self.costs[name].dense, name) for w, name in zip(tilt.weights, self.steering, strict=True)]
@@ -172,7 +173,7 @@ class JointSpace(Space):
         weights = [weight + drawn * (1 / len(self.steering) - weight) for weight in _broken(mixture)]
         *trust, slope = (DOUBT ** (2 * each - 1) for each in doubts)
         most = HARMS[0] * (HARMS[1] / HARMS[0]) ** harm
-        tilt = Tilt(weights=tuple(weights), trust=tuple(trust), slope=slope)
+        tilt = Tilt(weights=_blended(weights), trust=tuple(trust), slope=slope)
         highest = float(self.seen(tilt).allocation.harms[0])
         most *= (max(highest, most) / most) ** drawn
         return self.harming(most, tilt)
@@ -189,3 +190,13 @@ def _broken(shares: Sequence[float]) -> list[float]:
         weights.append(left * share)
         left -= weights[-1]
     return [*weights, left]
+
+
+def _blended(weights: Sequence[float]) -> tuple[float, ...]:
+    """Return the weights with `LEAST` at least for each cost; they still add up to 1."""
+    return tuple(LEAST + (1 - len(weights) * LEAST) * weight for weight in weights)
+
+
+def _alone(blended: Sequence[float]) -> list[float]:
+    """Return the weights of which these are the blend."""
+    return [(weight - LEAST) / (1 - len(blended) * LEAST) for weight in blended]
