@@ -34,8 +34,10 @@ def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
 
 
 def check_own_weights(model: nn.Module) -> None:
-    """Raise `UnprunableModelError` naming the first layer whose weight torch computes from other tensors."""
+    """Raise `UnprunableModelError` naming the first layer whose weight is quantized or computed from other tensors."""
     for path, module in model.named_modules():
+        if type(module).__module__.startswith("torch.ao.nn.quantized"):
+            raise UnprunableModelError(f"{path} is quantized ({module}); give the network that it was made from")
         if parametrize.is_parametrized(module):
             name = next(iter(module.parametrizations))
             raise _computed(path, name, f'torch.nn.utils.parametrize.remove_parametrizations(layer, "{name}")')

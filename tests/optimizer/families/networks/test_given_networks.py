@@ -174,6 +174,12 @@ class Mixed(nn.Module):
         return self.head(self.hidden(rows).relu().mean(dim=1))
 
 
+def quantized() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch will drop such layers
+        return nn.Sequential(nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(64, 10))
+
+
 @pytest.mark.parametrize(
     ("network", "says"),
     [
@@ -189,6 +195,7 @@ class Mixed(nn.Module):
         (nn.Sequential(*net()).double(), r"model: parameter .* give model\.float\(\)"),
         (Noisy(), r"model: .*differs between two runs in evaluation mode; .*training=self\.training"),
         (with_nan_in_a_buffer(), r"model: tensor '2\.running_mean' contains NaN"),
+        (quantized(), r"model: 1 is quantized \(Dynamic.* give the network that it was made from"),
         (normed(parametrizations.weight_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(parametrizations.spectral_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(nn.utils.weight_norm), r"model: 1: its weight is computed .*remove_weight_norm\(layer"),
