@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from objectives.guard import measuring
 from objectives.latency import Run, forward_pass, interleaved_latency
+from optimizer.errors import InputError
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
 from search_spaces.groups import Group, config_of, dense_config
@@ -90,16 +91,20 @@ def fit_table(
     `runs` returns the model of a config as the backend runs it.
     """
     configs = [dense_config(groups), *random_configs(groups, NETWORKS - 1)]
-    ratios, dense_s = [], []
+    ratios, dense_s, timed = [], [], []
     for config in configs:
-        network = runs(config)
+        try:
+            network = runs(config)
+        except InputError:  # a network that the backend cannot run
+            continue
+        timed.append(config)
         with measuring(dense, network, threads=threads):
             pair: dict[str, Run] = {"dense": forward_pass(dense, request), "network": forward_pass(network, request)}
             samples = interleaved_latency(pair, rng=np.random.default_rng(0), seconds=SECONDS)
         ratios.append(float(np.median(samples["network"] / samples["dense"])))
         dense_s.append(float(np.median(samples["dense"])))
     whole = float(np.median(dense_s))
-    return fitted([computes(config) for config in configs], whole * np.array(ratios), dense=whole)
+    return fitted([computes(config) for config in timed], whole * np.array(ratios), dense=whole)
 
 
 def fitted(computed: Sequence[Mapping[str, float]], seconds: FloatArray, *, dense: float) -> FittedTable:
