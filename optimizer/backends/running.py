@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from objectives.device import INT8, vector_instructions
 from optimizer.backends.backend import Backend
 from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.backends.table import backend_of
+from optimizer.errors import InputError
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.layouts.stored import stored_of
@@ -38,9 +40,13 @@ class Backends:
         return self.run_in(ONNXRUNTIME, model) if self._answers_elsewhere(model) else model
 
     def runs(self, model: nn.Module) -> Mapping[str, nn.Module]:
-        """Return a model as every backend that the study names and that gives its answers runs it, by name."""
+        """Return a model as every named backend runs it that can and that gives its answers; torch where none does."""
         names = (ONNXRUNTIME,) if self._answers_elsewhere(model) else self.names
-        return {name: self.run_in(name, model) for name in names}
+        found: dict[str, nn.Module] = {}
+        for name in names:
+            with suppress(InputError):  # it cannot run this model
+                found[name] = self.run_in(name, model)
+        return found or {TORCH: model}
 
     def _answers_elsewhere(self, model: nn.Module) -> bool:
         return ONNXRUNTIME in self.names and multiplies_integers(model)
