@@ -15,17 +15,18 @@ def headline(found: RunResult | FrontResult) -> str:
     """Return a front's leanest certified member and, if another is leaner, the leanest verified one with its doubt."""
     members = found.front if isinstance(found, RunResult) else found.items
     if found.epsilon is None:
-        return _without_epsilon(members, found.limits)
+        return _without_epsilon(members, found.limits, found.objectives[0])
     if not members:
         return f"Nothing is feasible: no candidate has a drop within {found.epsilon:g}."
-    certified = leanest(members, Verdict.CERTIFIED)
-    held = leanest(members, Verdict.CERTIFIED, Verdict.VERIFIED)
+    cost = found.objectives[0]
+    certified = leanest(members, cost, Verdict.CERTIFIED)
+    held = leanest(members, cost, Verdict.CERTIFIED, Verdict.VERIFIED)
     if held is None:
         return f"No member of the front has a drop within {found.epsilon:g} on the verification examples."
-    first = "No member is certified." if certified is None else f"Leanest certified: {_in_words(certified)}."
+    first = "No member is certified." if certified is None else f"Leanest certified: {_in_words(certified, cost)}."
     if held is certified:
         return first
-    return f"{first} Leanest verified: {_in_words(held)}{in_doubt(held, found.epsilon)}."
+    return f"{first} Leanest verified: {_in_words(held, cost)}{in_doubt(held, found.epsilon)}."
 
 
 def bounds_in_words(found: RunResult | FrontResult) -> str:
@@ -35,10 +36,13 @@ def bounds_in_words(found: RunResult | FrontResult) -> str:
     return f"within {_limits_in_words(found.limits)}, no ε"
 
 
-def leanest(members: Sequence[Member], *verdicts: Verdict) -> Member | None:
-    """Return the member of these verdicts that computes least, or of masked weights with the fewest parameters."""
+def leanest(members: Sequence[Member], cost: str, *verdicts: Verdict) -> Member | None:
+    """Return the member of these verdicts with the least `cost`, or of masked weights with the fewest parameters.
+
+    FLOPs stand for bit operations where weights may have fewer bits, as in the search.
+    """
     some = [member for member in members if member.verdict in verdicts]
-    return min(some, key=lambda m: (m.parameters if m.recipe else m.leanness, m.candidate), default=None)
+    return min(some, key=lambda m: (m.parameters if m.recipe else _lean(m, cost), m.candidate), default=None)
 
 
 def in_doubt(member: Member, epsilon: float | None) -> str:
@@ -64,11 +68,16 @@ def drop_in_words(member: Member) -> str:
     )
 
 
-def _without_epsilon(members: Sequence[Member], limits: Mapping[str, float]) -> str:
+def _lean(member: Member, cost: str) -> float:
+    ratio = None if cost == "flops" else member.ratio(cost)
+    return member.leanness if ratio is None else ratio
+
+
+def _without_epsilon(members: Sequence[Member], limits: Mapping[str, float], cost: str) -> str:
     best = most_accurate(members)
     if best is None:
         return f"Nothing is feasible: no candidate is within {_limits_in_words(limits)}."
-    found = f"{_saving(best)}, {drop_in_words(best)}{in_doubt(best, None)}"
+    found = f"{_saving(best, cost)}, {drop_in_words(best)}{in_doubt(best, None)}"
     return f"Smallest predicted drop within {_limits_in_words(limits)}: {found}."
 
 
@@ -77,16 +86,14 @@ def _limits_in_words(limits: Mapping[str, float]) -> str:
     return " and ".join(costs) or "no limits"
 
 
-def _in_words(member: Member) -> str:
-    return f"{_saving(member)}, {drop_in_words(member)}"
+def _in_words(member: Member, cost: str) -> str:
+    return f"{_saving(member, cost)}, {drop_in_words(member)}"
 
 
-def _saving(member: Member) -> str:
+def _saving(member: Member, cost: str) -> str:
     """Return what a member needs; for masked weights, which kernels may ignore, also whether it is faster."""
     if member.recipe is None or member.parameters_ratio is None:
-        bits = member.bit_operations_ratio
-        saved = "" if bits is None else f" and {bits:.1%} of its bit operations"
-        return f"candidate #{member.candidate} with {member.flops_ratio:.0%} of the dense model's FLOPs{saved}"
+        return f"candidate #{member.candidate} with {_shares(member, cost)}"
     places = places_of([member])
     titles = [title_of(place, places) for place in places]
     timed = ", ".join(f"{_timed(view)} at {title}" for view, title in zip(member.latency, titles, strict=True))
@@ -94,6 +101,17 @@ def _saving(member: Member) -> str:
         f"candidate #{member.candidate} with {member.parameters_ratio:.0%} of the dense model's parameters "
         f"({member.recipe.words}) and {member.flops_ratio:.0%} of its FLOPs, latency {timed}"
     )
+
+
+def _shares(member: Member, cost: str) -> str:
+    """Return what is left of the named cost, unless that is no gain, of the FLOPs, and of bit operations."""
+    ratio = member.ratio(cost) if getattr(member, f"{cost}_gain", True) else None
+    shares = [] if cost in _COSTS or ratio is None else [f"{ratio:.0%} of the dense model's {cost}"]
+    whose = "its" if shares else "the dense model's"
+    shares.append(f"{member.flops_ratio:.0%} of {whose} FLOPs")
+    if member.bit_operations_ratio is not None:
+        shares.append(f"{member.bit_operations_ratio:.1%} of its bit operations")
+    return " and ".join([", ".join(shares[:-1]), shares[-1]] if shares[1:] else shares)
 
 
 def _timed(view: LatencyView) -> str:

@@ -122,7 +122,7 @@ def _standing(member: Member, front: FrontResult | RunResult, members: Sequence[
         return f"; {drop_in_words(member)}{in_doubt(member, None)}"
     if member.verdict is not Verdict.VERIFIED:
         return ""
-    proved = leanest(members, Verdict.CERTIFIED)
+    proved = leanest(members, front.objectives[0], Verdict.CERTIFIED)
     instead = "no member is certified" if proved is None else f"the leanest certified member is {proved.candidate}"
     return f"; its drop was observed within ε without proof{in_doubt(member, front.epsilon)}; {instead}"
 

@@ -79,6 +79,17 @@ def test_the_headline_says_what_came_out(front: tuple[Member, ...], words: str) 
     assert headline(result(front)).startswith(words)
 
 
+def test_the_headline_goes_by_the_first_objective_of_the_study() -> None:
+    whole, small = member(1, Verdict.CERTIFIED), member(2, Verdict.CERTIFIED)
+    whole = whole.model_copy(update={"flops_ratio": 1.0, "bit_operations_ratio": 0.074, "latency_ratio": 0.38})
+    small = small.model_copy(update={"flops_ratio": 0.5, "bit_operations_ratio": 0.08, "latency_ratio": 0.25})
+    found = result((whole, small))
+    by_latency = found.model_copy(update={"objectives": ("latency", "size")})
+    shares = "25% of the dense model's latency, 50% of its FLOPs and 8.0% of its bit operations"
+    assert headline(by_latency).startswith(f"Leanest certified: candidate #2 with {shares}, drop")
+    assert headline(found).startswith("Leanest certified: candidate #1 with 100% of the dense model's FLOPs and 7.4%")
+
+
 def test_the_headline_quotes_the_certified_member_before_a_leaner_one_and_the_leaner_one_with_its_doubt() -> None:
     lean, sure = member(0, Verdict.VERIFIED), member(1, Verdict.CERTIFIED)
     assert lean.verification is not None
