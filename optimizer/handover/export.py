@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from optimizer.backends.names import TORCH
@@ -34,6 +33,7 @@ from optimizer.unchanged import refuse_changes
 from optimizer.workload import Workload
 from search_spaces.files import written_whole
 from search_spaces.layouts.stored import is_code
+from search_spaces.transforms.entries import write_tensors
 from search_spaces.transforms.masks.layers import zeros_by_layer
 from search_spaces.transforms.table import MASKS, UNITS
 from studies.records import Candidate, Study
@@ -91,7 +91,7 @@ def write_candidate(
     with _whole(directory) as place:
         written = workload.family.tensors(small)
         tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in written.items()}
-        save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
+        write_tensors(place / WEIGHTS, tensors, {"format": "pt"})
         saved = workload.family.save(small, place)
         dense_size = next(round(m.value) for m in pipeline.sizes(workload.model) if m.quantity == "size")
         if not pipeline.leaves_zeros:  # its size is that of the smallest storage

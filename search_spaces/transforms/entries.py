@@ -25,9 +25,20 @@ def write_entry(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[
     whole = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     try:
         with written_whole(path, durable=False) as temporary:  # hundreds of entries; a damaged one counts as absent
-            save_file(whole, temporary, metadata=dict(metadata) if metadata else None)
+            write_tensors(temporary, whole, metadata)
     except (OSError, SafetensorError) as error:
         raise BankFileError(_refusal(path, error)) from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a file that whoever may read new files here may read: safetensors makes it its owner's alone.
+
+    Raises `OSError` or `SafetensorError` where the disk refuses.
+    """
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(dict(tensors), path, metadata=dict(metadata) if metadata else None)
+    path.chmod(mode)
 
 
 def read_entry(path: Path) -> dict[str, Tensor] | None:
