@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import nn
 
 from search_spaces.config import Config
-from search_spaces.layouts.layout import Side
-from search_spaces.transforms.rank.layers import shape_of
+from search_spaces.layouts.layout import Axis, Side
 from search_spaces.transforms.transform import LayerShape
 
 Left = Mapping[Side, int]  # entries of sides of layers, after the transforms
@@ -35,12 +35,50 @@ class Computed:
         """Return multiplications, layers, and numbers that they write, by kind of layer and precision."""
         left, changes = self.left(config), dict(self.changes(config))
         found = Counter[str]({BASE: 1})
-        for path, positions in self.positions.items():
-            layer, change = self.model.get_submodule(path), changes.get(path)
-            shape = shape_of(layer, path, left)
-            for part in _parts(layer, change.weight if change else shape, change):
-                _add(found, _kind(layer, change), part, positions)
+        for path, layer in self._layers.items():
+            change = changes.get(path)
+            shape = change.weight if change else layer.shape_after(left)
+            for part in layer.parts(shape, change):
+                _add(found, layer.kind(change), part, layer.positions)
         return found
+
+    @cached_property
+    def _layers(self) -> Mapping[str, _Layer]:
+        """The layers by path; tens of thousands of configs are counted."""
+        found = {}
+        for path, positions in self.positions.items():
+            layer = self.model.get_submodule(path)
+            shape = tuple(layer.get_parameter("weight").shape)
+            found[path] = _Layer(path, type(layer).__name__, isinstance(layer, nn.Embedding), shape, positions)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A layer of the dense model with its weight's `shape`, applied at so many `positions` of a request."""
+
+    path: str
+    name: str
+    is_table: bool
+    shape: tuple[int, ...]
+    positions: float
+
+    def shape_after(self, left: Left) -> tuple[int, ...]:
+        """Return the shape of the weight after the transforms that left so many entries of sides."""
+        rows, columns, *taps = self.shape
+        return (left.get((self.path, Axis.ROWS), rows), left.get((self.path, Axis.COLUMNS), columns), *taps)
+
+    def parts(self, shape: tuple[int, ...], change: LayerShape | None) -> list[tuple[int, ...]]:
+        """Return the shapes of the weights that are multiplied: two where it is split, none of a look-up."""
+        rows, *columns = shape
+        if change is None or not change.is_split:
+            return [] if self.is_table else [shape]
+        return [(columns[0], change.kept)] if self.is_table else [(change.kept, *columns), (rows, change.kept)]
+
+    def kind(self, change: LayerShape | None) -> str:
+        """Return its type with its precision."""
+        bits = change.bits if change and change.bits in FEW else None
+        return f"{self.name} of {f'{bits} bits' if bits else 'floats'}"
 
 
 def _add(found: Counter[str], kind: str, part: tuple[int, ...], positions: float) -> None:
@@ -49,17 +87,3 @@ def _add(found: Counter[str], kind: str, part: tuple[int, ...], positions: float
     found[f"multiplications, {kind}"] += positions * math.prod(part)  # type: ignore[assignment]  # a count of floats
     found[f"layers, {kind}"] += 1
     found[f"outputs, {kind}"] += positions * part[0]  # type: ignore[assignment]
-
-
-def _parts(layer: nn.Module, shape: tuple[int, ...], change: LayerShape | None) -> list[tuple[int, ...]]:
-    """Return the shapes of the weights that are multiplied: two where the layer is split, none of a look-up."""
-    rows, *columns = shape
-    is_table = isinstance(layer, nn.Embedding)
-    if change is None or not change.is_split:
-        return [] if is_table else [shape]
-    return [(columns[0], change.kept)] if is_table else [(change.kept, *columns), (rows, change.kept)]
-
-
-def _kind(layer: nn.Module, change: LayerShape | None) -> str:
-    bits = change.bits if change and change.bits in FEW else None
-    return f"{type(layer).__name__} of {f'{bits} bits' if bits else 'floats'}"

@@ -7,6 +7,7 @@ twice, not even by a later study of the same model at any ε.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,10 @@ from search_spaces.transforms.units.positions import PositionEvidence
 from search_spaces.transforms.units.solve import refit
 from search_spaces.transforms.units.tokens import TokenEvidence
 
+COUNTED = (
+    256  # configs whose counts are kept: the prices of other transforms ask for those of few configs, again and again
+)
+
 
 class UnitBank(Source):
     """Rankings and refitted readers of one dense model."""
@@ -41,6 +46,7 @@ class UnitBank(Source):
         super().__init__(root / dense.key(name, damping=DAMPING).digest / kind.folder_name)
         self.evidence: TokenEvidence | PositionEvidence = kind(dense, self.folder)
         self._orders: dict[str, Tensor] = {}
+        self._counts = lru_cache(COUNTED)(self.layout.kept_counts)
 
     def check(self) -> None:
         """Have a caller's own criterion rank one group of each kind. Raises `RankingError`."""
@@ -65,7 +71,7 @@ class UnitBank(Source):
 
     def left(self, config: Config) -> Mapping[Side, int]:
         """Return how many entries of every side of the layout stay; no ranking needed."""
-        return self.layout.kept_counts(config)
+        return self._counts(config)
 
     def stays(self, config: Config) -> Mapping[Side, Tensor]:
         """Return which entries of the sides that shrink stay."""
