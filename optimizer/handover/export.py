@@ -109,8 +109,7 @@ def write_candidate(
         if as_onnx:
             from optimizer.handover.onnx import write_onnx
 
-            inputs = workload.family.onnx_inputs()
-            write_onnx(small, place, dense=workload.model, inputs=inputs, cache_dir=cache_dir)
+            write_onnx(small, place, workload.family.onnx_inputs())
     return tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
 
 

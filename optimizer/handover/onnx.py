@@ -22,16 +22,16 @@ FILE = "model.onnx"
 TYPES = "token_type_ids"
 
 
-def write_onnx(small: nn.Module, directory: Path, *, dense: nn.Module, inputs: OnnxInputs, cache_dir: Path) -> Path:
-    """Write `model.onnx` of a model that compression made of `dense`, checked: onnxruntime gives torch's logits.
+def write_onnx(model: nn.Module, directory: Path, inputs: OnnxInputs) -> Path:
+    """Write `model.onnx`, checked: onnxruntime gives torch's logits.
 
     Raises `InputError` where the onnx extra is missing, torch cannot write the model as a graph or the logits differ.
     """
     with about("format", instead_of="backend"):
         check_backend(ONNXRUNTIME)
-        from optimizer.backends.onnxruntime.backend import OnnxRuntime
+        from optimizer.backends.onnxruntime.backend import own_graph
 
-        graph = OnnxRuntime(dense, inputs, cache_dir).graph(small, on_all=True)
+        graph = own_graph(model, inputs)
     graph.save(directory / FILE)
     return directory / FILE
 

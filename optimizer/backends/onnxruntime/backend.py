@@ -58,9 +58,9 @@ class OnnxRuntime:
         """
         return self.graph(model).session
 
-    def graph(self, model: nn.Module, *, on_all: bool = False) -> Graph:
-        """Return the model's graph, checked on the last request, or `on_all`. Raises `InputError` as `own_graph`."""
-        few, most = self._inputs.requests[1 if on_all else -1 :], self._inputs.requests[1:]
+    def graph(self, model: nn.Module) -> Graph:
+        """Return the model's graph, checked on the last request. Raises `InputError` as `own_graph`."""
+        few, most = self._inputs.requests[-1:], self._inputs.requests[1:]
         try:
             found = _graph(self._template, model, self._inputs, self._numbers(model))
             if not found.difference(model, few) or not found.difference(model, most):  # few rows of integers say little
