@@ -52,15 +52,14 @@ def _parents(groups: Sequence[Group]) -> dict[str, str | None]:
     That is the group of another transform that was placed last of those that share a layer, else the layout's group to
     which the layer belongs.
     """
-    names = {group.name for group in groups if group.name not in group.producers}  # others are called like their layer
-    owners = {path for group in groups for path in group.producers if path in names}
-    paths = {group.name: {path for path in group.producers if path not in names} for group in groups}
-    free = sorted((group for group in groups if group.name not in owners), key=lambda group: -len(paths[group.name]))
-    parents: dict[str, str | None] = dict.fromkeys(owners)
+    owners = {owner for group in groups for owner in group.owners}
+    roots = [group.name for group in groups if group.consumers or group.name in owners]
+    parents: dict[str, str | None] = dict.fromkeys(roots)
     placed: list[Group] = []
-    for group in free:
-        sharing = [e.name for e in placed if e.under != group.under and paths[e.name] & paths[group.name]]
-        named = [path for path in group.producers if path in owners]
+    for group in sorted((each for each in groups if each.name not in parents), key=lambda each: -len(each.producers)):
+        paths = {*group.producers}
+        sharing = [each.name for each in placed if each.under != group.under and paths & {*each.producers}]
+        named = [owner for owner in group.owners if owner in roots]
         parents[group.name] = next(iter([*reversed(sharing), *named]), None)
         placed.append(group)
     return parents

@@ -36,8 +36,8 @@ class Group:
     """Units that are kept or removed together.
 
     `producers` are the linear layers whose output rows belong to the units, `consumers` those whose input columns do;
-    both are module paths in the model. Of a layer that may be split, the layout's group that it belongs to is named as
-    a producer as well, so that freezing that one freezes the split. A unit owns `unit_size` consecutive rows and
+    both are module paths in the model. `owners` are the layout's groups that the layers of another transform's group
+    belong to: freezing one of these freezes that, too. A unit owns `unit_size` consecutive rows and
     columns. `levels` are the counts that may be kept, ascending, from 0 (the block is gone) to `units` (dense). `under`
     is the transform that offers the group, empty for the first one of a study, whose levels are a config's `kept`.
     """
@@ -51,6 +51,7 @@ class Group:
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     under: str = ""
+    owners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.levels != tuple(sorted(set(self.levels))) or self.levels[-1] != self.units:
@@ -133,7 +134,7 @@ def frozen_groups(groups: Sequence[Group], keep: Sequence[str]) -> frozenset[str
         matched = {
             group.name
             for group in groups
-            if any(f"{path}.".startswith(f"{entry}.") for path in (group.name, *group.producers))
+            if any(f"{path}.".startswith(f"{entry}.") for path in (group.name, *group.producers, *group.owners))
         }
         if not matched:
             raise ConfigError(f"no layer or group is called {entry!r}; there are {', '.join(g.name for g in groups)}")

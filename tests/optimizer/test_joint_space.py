@@ -29,7 +29,7 @@ EPSILON = 0.01
 TRIALS = 30
 
 
-def group(name: str, layer: int, levels: Sequence[int], under: str = "", producers: tuple[str, ...] = ()) -> Group:
+def group(name: str, layer: int, levels: Sequence[int], under: str = "", *places: str) -> Group:
     return Group(
         name=name,
         kind=under or "heads",
@@ -37,17 +37,18 @@ def group(name: str, layer: int, levels: Sequence[int], under: str = "", produce
         units=levels[-1],
         unit_size=1,
         levels=tuple(levels),
-        producers=producers,
+        producers=places[:1],
         consumers=(),
         under=under,
+        owners=places[1:],
     )
 
 
 GROUPS = (
-    *(group(f"{i}.heads", i, range(9), producers=(f"{i}.layer",)) for i in LAYERS),
-    *(group(f"{i}.layer.rank", i, range(4, 65, 4), "rank", (f"{i}.layer", f"{i}.heads")) for i in LAYERS),
-    *(group(f"{i}.layer.bits", i, (4, 8, 16, 32), "bits", (f"{i}.layer", f"{i}.heads")) for i in LAYERS),
-    group("table.bits", 0, (4, 8, 16, 32), "bits", ("table",)),
+    *(group(f"{i}.heads", i, range(9), "", f"{i}.layer") for i in LAYERS),
+    *(group(f"{i}.layer.rank", i, range(4, 65, 4), "rank", f"{i}.layer", f"{i}.heads") for i in LAYERS),
+    *(group(f"{i}.layer.bits", i, (4, 8, 16, 32), "bits", f"{i}.layer", f"{i}.heads") for i in LAYERS),
+    group("table.bits", 0, (4, 8, 16, 32), "bits", "table"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -17,7 +18,9 @@ from search_spaces.groups import Group
 from search_spaces.priced import PricedBlock
 
 
-def group(name: str, levels: tuple[int, ...], under: str = "", producers: tuple[str, ...] = ()) -> Group:
+def group(
+    name: str, levels: tuple[int, ...], under: str = "", producers: tuple[str, ...] = (), owners: tuple[str, ...] = ()
+) -> Group:
     return Group(
         name=name,
         kind=under or "heads",
@@ -28,13 +31,14 @@ def group(name: str, levels: tuple[int, ...], under: str = "", producers: tuple[
         producers=producers,
         consumers=(),
         under=under,
+        owners=owners,
     )
 
 
 HEADS = group("heads", (0, 2, 4), producers=("query", "key"))
-BITS = group("(query+key).bits", (4, 8, 32), "bits", ("query", "key", "heads"))
-QUERY = group("query.rank", (1, 2, 4), "rank", ("query", "heads"))
-KEY = group("key.rank", (1, 2, 4), "rank", ("key", "heads"))
+BITS = group("(query+key).bits", (4, 8, 32), "bits", ("query", "key"), ("heads",))
+QUERY = group("query.rank", (1, 2, 4), "rank", ("query",), ("heads",))
+KEY = group("key.rank", (1, 2, 4), "rank", ("key",), ("heads",))
 TABLE = group("table", (5, 9), producers=("table",))
 TABLE_RANK = group("table.rank", (2, 4), "rank", ("table",))
 TABLE_BITS = group("table.bits", (8, 32), "bits", ("table",))
@@ -65,6 +69,20 @@ def test_blocks_are_trees_from_what_many_layers_share_to_what_concerns_one() -> 
 def test_groups_of_one_transform_are_blocks_of_their_own() -> None:
     convolutions = [group(f"c{i}", (1, 2), producers=(f"conv{i}", "shortcut")) for i in range(3)]
     assert [block.groups for block in blocks_of(convolutions)] == [(each,) for each in convolutions]
+
+
+def test_channels_that_are_called_like_the_layer_that_writes_them_are_roots() -> None:
+    first = group("conv1", (1, 2), producers=("conv1",))
+    second = group("conv2", (1, 2), producers=("conv2",))
+    ranks = [group(f"{path}.rank", (1, 2), "rank", (path,), ("conv1",)) for path in ("conv1", "conv2")]
+    bits = [group(f"{path}.bits", (8, 32), "bits", (path,), ("conv1",)) for path in ("conv1", "conv2")]
+    groups = [replace(first, consumers=("conv2",)), replace(second, consumers=("head",)), *ranks, *bits]
+    found = blocks_of(groups)
+    assert [[each.name for each in block.groups] for block in found] == [
+        ["conv1", "conv1.rank", "conv2.rank", "conv1.bits", "conv2.bits"],
+        ["conv2"],
+    ]
+    assert found[0].parents == (None, 0, 0, 1, 2)
 
 
 def test_the_parts_of_a_cost_add_up_to_it() -> None:

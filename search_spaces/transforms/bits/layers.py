@@ -126,6 +126,7 @@ def _group(dense: Dense, paths: Sequence[str], owners: Sequence[Group]) -> Group
         units=levels[-1],
         unit_size=1,
         levels=levels,
-        producers=(*paths, *dict.fromkeys(owner.name for owner in owners)),
+        producers=tuple(paths),
         consumers=(),
+        owners=tuple(dict.fromkeys(owner.name for owner in owners)),
     )

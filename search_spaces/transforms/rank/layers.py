@@ -92,6 +92,7 @@ def _group(path: str, layer: nn.Module, kind: str, index: int, owners: tuple[str
         units=levels[-1],
         unit_size=1,
         levels=levels,
-        producers=(path, *owners),
+        producers=(path,),
         consumers=(),
+        owners=owners,
     )
