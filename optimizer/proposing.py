@@ -12,7 +12,7 @@ from objectives.latency import run_conditions
 from optimizer.backends.names import TORCH
 from optimizer.backends.running import Backends
 from optimizer.latency.computed import Computed
-from optimizer.latency.fitted import FittedLatency, FittedTable, fit_table
+from optimizer.latency.fitted import NETWORKS, FittedLatency, FittedTable, fit_table
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
 from optimizer.pipeline import Pipeline, described
@@ -56,9 +56,11 @@ def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cach
 def note_of(latency: FittedLatency) -> str:
     """Return how far predicted latencies are off, in words."""
     table = latency.table
+    lacking = NETWORKS - table.networks
+    unable = f" ({lacking} more could not be run there)" if lacking > 0 else ""
     return (
-        f"predicted latency is fitted to {table.networks} timed networks; of networks that were left out it was off by "
-        f"{table.median_error:.0%} in the median and {table.largest_error:.0%} at most"
+        f"predicted latency is fitted to {table.networks} timed networks{unable}; of networks that were left out it "
+        f"was off by {table.median_error:.0%} in the median and {table.largest_error:.0%} at most"
     )
 
 

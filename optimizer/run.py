@@ -362,6 +362,8 @@ class StudyRun:
             store_shrunken(self._store, self._study.id, shortlist, cost_of=prepared.price)
         with self._stages.stage("measure") as report:
             verifier.measure(shortlist, report)
+        for note in prepared.backends.refusals:
+            self._note(note)
 
     def _fix_list(self, prepared: Prepared, shortlist: list[Candidate]) -> None:
         """Store the certification list, unless members were verified without one."""

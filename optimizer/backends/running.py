@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +29,7 @@ class Backends:
         self.answers_in = ONNXRUNTIME if ONNXRUNTIME in self.names and BITS in spec.applied else TORCH
         self._workload, self._cache_dir = workload, cache_dir
         self._made = cache(self._make)
+        self._refusals: dict[str, str] = {}
 
     def answering(self, model: nn.Module) -> nn.Module:
         """Return a model as what answers for it runs it.
@@ -40,13 +40,23 @@ class Backends:
         return self.run_in(ONNXRUNTIME, model) if self._answers_elsewhere(model) else model
 
     def runs(self, model: nn.Module) -> Mapping[str, nn.Module]:
-        """Return a model as every named backend runs it that can and that gives its answers; torch where none does."""
+        """Return a model as every named backend runs it that can and that gives its answers; torch where none does.
+
+        What one cannot run, `refusals` say.
+        """
         names = (ONNXRUNTIME,) if self._answers_elsewhere(model) else self.names
         found: dict[str, nn.Module] = {}
         for name in names:
-            with suppress(InputError):  # it cannot run this model
+            try:
                 found[name] = self.run_in(name, model)
+            except InputError as error:
+                self._refusals[name] = str(error)
         return found or {TORCH: model}
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why members have no figures in a backend, one note for each of the backends."""
+        return [f"some members have no figures in {name}: {why}" for name, why in self._refusals.items()]
 
     def _answers_elsewhere(self, model: nn.Module) -> bool:
         return ONNXRUNTIME in self.names and multiplies_integers(model)

@@ -171,6 +171,30 @@ def test_a_model_of_another_shape_is_exported_alone_and_that_is_said(backend) ->
         assert largest(session(**padded()).logits, other(**padded()).logits) < 1e-6
 
 
+class Circular(Bag):
+    """A classifier with a convolution that ONNX has no operator for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        read = self.table(input_ids) * attention_mask[..., None]
+        return SimpleNamespace(logits=self.head(self.turn(read[:, None])[:, 0].mean(1)))
+
+
+def test_what_a_backend_cannot_run_is_timed_in_the_others_and_noted(dense: nn.Module, cache: Path, backend) -> None:
+    other = Circular().eval()
+    workload = SimpleNamespace(model=dense, family=SimpleNamespace(onnx_inputs=inputs))
+    spec = StudySpec(model="m", task="t", epsilon=0.1, backends=("torch", "onnxruntime"))
+    backends = Backends(spec, workload, cache)
+    assert backends.refusals == []
+    assert backends.runs(other) == {"torch": other}
+    (note,) = backends.refusals
+    assert note.startswith("some members have no figures in onnxruntime: ")
+    assert "padding with circular" in note
+
+
 def test_a_session_fills_in_what_transformers_does(session: nn.Module, dense: nn.Module) -> None:
     only = {"input_ids": padded()["input_ids"]}
     with torch.inference_mode():
