@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.workload import add_workload_options, spec_of
+from benchmarks.filled import filled_pipeline
+from benchmarks.workload import add_workload_options
 from optimizer.evaluate import DenseAnswers
-from optimizer.families.encoders.load import load_workload
 from optimizer.pipeline import Pipeline
-from optimizer.workload import Workload
 from search_spaces.groups import dense_config
 from search_spaces.layouts.modeling_pruned import give_rank
 from search_spaces.layouts.surgery import share_structure
@@ -37,13 +34,9 @@ def main() -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=[0.125, 0.25, 0.5], help="of a layer's full rank")
     parser.add_argument("--every", type=int, default=1, help="of the layers only every so many")
     options = parser.parse_args()
-    with TemporaryDirectory() as cache:
-        spec = spec_of(options, transforms=("rank",))
-        workload = load_workload(spec, cache_dir=Path(cache), progress=lambda *_: None)
-        pipeline = Pipeline.of(spec, workload, Path(cache))
-        pipeline.fill()
+    with filled_pipeline(options, "rank") as pipeline:
         print(HEADER)
-        ratios = [*_ratios(pipeline, workload, options.shares, options.every)]
+        ratios = [*_ratios(pipeline, options.shares, options.every)]
     smaller = np.mean(np.array(ratios) < 1)
     print(
         f"\n{len(ratios)} pairs: by outputs smaller in {smaller:.1%}, ratio at most {max(ratios):.3f}, "
@@ -51,26 +44,28 @@ def main() -> None:
     )
 
 
-def _ratios(pipeline: Pipeline, workload: Workload, shares: Sequence[float], every: int) -> Iterator[float]:
+def _ratios(pipeline: Pipeline, shares: Sequence[float], every: int) -> Iterator[float]:
     (step,) = pipeline.steps
     splits, layers = step.source, [group for group in step.groups if group.kind == "rank"]
     assert isinstance(splits, Splits)
 
-    ways = [DenseAnswers.on(workload, step.groups) for _ in range(2)]  # each keeps what its models' first layers give
+    model = pipeline.workload.model
+    # each keeps what its models' first layers give
+    ways = [DenseAnswers.on(pipeline.workload, step.groups) for _ in range(2)]
     whole = dense_config(step.groups)
 
     for group in layers[::every]:
         path = path_of(group.name)
         for share in shares:
-            rank, plain, low = round(share * group.units), *(share_structure(workload.model) for _ in range(2))
+            rank, plain, low = round(share * group.units), *(share_structure(model) for _ in range(2))
             layer = plain.get_submodule(path)
             outer, inner = plain_split(layer.get_parameter("weight").detach()).at(rank)
             give_rank(layer, inner, outer, layer.bias if layer.bias is None else layer.get_parameter("bias"))
             splits.lower(low.get_submodule(path), path, rank, {})
             config = whole.replaced({group.name: rank})
             before, after = (
-                dense.divergence_of(dense.screened(model, config))
-                for dense, model in zip(ways, (plain, low), strict=True)
+                dense.divergence_of(dense.screened(made, config))
+                for dense, made in zip(ways, (plain, low), strict=True)
             )
             print(f"| {path} | {rank} | {before:.3e} | {after:.3e} | {after / before:.3f} |", flush=True)
             yield after / before

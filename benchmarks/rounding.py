@@ -11,16 +11,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
 import numpy as np
 from torch import nn
 
-from benchmarks.workload import add_workload_options, spec_of
+from benchmarks.filled import filled_pipeline
+from benchmarks.workload import add_workload_options
 from optimizer.evaluate import DenseAnswers
-from optimizer.families.encoders.load import load_workload
 from optimizer.pipeline import Pipeline
 from search_spaces.groups import Group, GroupKind, dense_config
 from search_spaces.layouts.stored import store
@@ -38,11 +36,7 @@ def main() -> None:
     parser.add_argument("--bits", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--every", type=int, default=1, help="of the groups only every so many")
     options = parser.parse_args()
-    with TemporaryDirectory() as cache:
-        spec = spec_of(options, transforms=("bits",))
-        workload = load_workload(spec, cache_dir=Path(cache), progress=lambda *_: None)
-        pipeline = Pipeline.of(spec, workload, Path(cache))
-        pipeline.fill()
+    with filled_pipeline(options, "bits") as pipeline:
         print(HEADER)
         for bits in options.bits:
             ratios = np.array([*_ratios(pipeline, bits, options.every)])

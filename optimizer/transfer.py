@@ -12,6 +12,7 @@ from dataclasses import replace
 import moocore
 import numpy as np
 
+from optimizer.backends.running import answers_in
 from optimizer.errors import InputError
 from optimizer.feasible import is_undecided
 from optimizer.given import Given
@@ -82,6 +83,7 @@ def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprin
     known, theirs = source.context.get("fingerprints", {}), StudySpec.stored(source.spec)
     others = [role for role in SAME_ROLES if known.get(role) != fingerprints.get(role)]
     others += [name for name in SAME_FIELDS if getattr(theirs, name) != getattr(spec, name)]
+    others += ["backends"] if answers_in(theirs) != answers_in(spec) else []
     others += ["metric"] if source.context.get("metric") != workload.metric.name else []
     if others:
         raise InputError(

@@ -26,7 +26,7 @@ class Backends:
 
     def __init__(self, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
         self.names = spec.backends
-        self.answers_in = ONNXRUNTIME if ONNXRUNTIME in self.names and BITS in spec.applied else TORCH
+        self.answers_in = answers_in(spec)
         self._workload, self._cache_dir = workload, cache_dir
         self._made = cache(self._make)
         self._refusals: dict[str, str] = {}
@@ -72,6 +72,11 @@ class Backends:
     def _make(self, name: str) -> Backend:
         inputs = self._workload.family.onnx_inputs()
         return backend_of(name, dense=self._workload.model, inputs=inputs, cache_dir=self._cache_dir)
+
+
+def answers_in(spec: StudySpec) -> str:
+    """Return the backend whose answers count for layers of few bits."""
+    return ONNXRUNTIME if ONNXRUNTIME in spec.backends and BITS in spec.applied else TORCH
 
 
 def conditions_of(spec: StudySpec) -> dict[str, str]:

@@ -239,6 +239,7 @@ def test_a_study_starts_from_another_s_outcomes_and_never_its_verdicts(
         ({"start_from": "firs"}, "none is called 'firs'$"),
         ({"criterion": "taylor", "max_length": 64}, "'first' differs in criterion and max_length"),
         ({"search_examples": 40}, "'first' differs in calibration and search"),
+        ({"transforms": ("units", "bits"), "backends": ("onnxruntime",)}, "'first' differs in applied and backends"),
         ({"sampler": "iterative"}, "Algorithm 1 follows a path of its own"),
     ):
         with pytest.raises(InputError, match=f"start_from: .*{said}"):
