@@ -13,11 +13,11 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.measure import WINDOW_S, WINDOWS
 from objectives.racing import CHUNK
 from optimizer.combined import TARGETS
-from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.encoders.load import check_workload
+from optimizer.loaded import loaded, notes_of_choice
 from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
-from optimizer.prepare import check_loaded
 from optimizer.recovery.halving import STUDENTS, learning, lengths, planned
 from optimizer.recovery.recovery import BACKWARD
 from optimizer.recovery.students import MEAN_BUDGET
@@ -61,8 +61,8 @@ class Estimate(BaseModel):
 def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     """Check a spec, load its workload and time the dense model on a few examples. Raises `InputError`."""
     check_workload(spec)
-    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda _text, _done, _total: None)
-    check_loaded(spec, workload, cache_dir)
+    found = loaded(spec, cache_dir=cache_dir)
+    spec, workload = found.spec, found.workload
     pipeline = Pipeline.of(spec, workload, cache_dir)
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
@@ -86,7 +86,11 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
         seconds=seconds,
         seconds_range=(seconds / SPREAD, seconds * SPREAD),
         power=what_can_be_concluded(len(workload.verification.labels), spec, workload.metric),
-        notes=(*workload.notes, *([planned(spec.recover_epochs)] if spec.recover == "distill" else [])),
+        notes=(
+            *workload.notes,
+            *notes_of_choice(found.choice),
+            *([planned(spec.recover_epochs)] if spec.recover == "distill" else []),
+        ),
     )
 
 

@@ -13,7 +13,6 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,15 +25,16 @@ from optimizer.backends.running import conditions_of, notes_of
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
-from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.families.encoders.load import check_workload
 from optimizer.families.names import with_absolute_paths
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.given import NOTHING, Given
+from optimizer.loaded import loaded, notes_of_choice
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import check_larger, free_slug, fresh_slug
 from optimizer.power import what_can_be_concluded
-from optimizer.prepare import Prepared, check_loaded, prepare
+from optimizer.prepare import Prepared, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recovery.halving import planned
 from optimizer.recovery.recoveries import RECOVERIES
@@ -82,12 +82,14 @@ def optimize(
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
     with on_threads(spec.threads):
-        workload = _load(spec, cache_dir, listener, given)
+        found = loaded(spec, cache_dir=cache_dir, listener=listener, given=given)
+        spec, workload = found.spec, found.workload
         check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         created = _create(spec, slug, store)
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
         store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
+        created = found.kept_by(created, store)
         return _run(created, spec, workload, store, cache_dir, listener, given)
 
 
@@ -117,11 +119,13 @@ def resume(
     given.check_again(found)
     check_workload(spec, given)
     with on_threads(spec.threads):
-        workload = _load(spec, cache_dir, listener, given)
+        now = loaded(spec, cache_dir=cache_dir, listener=listener, given=given)
+        spec, workload = now.spec, now.workload
         refuse_changes(found, spec, workload, cache_dir)
         refuse_other_metric(found, workload)
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
+        claimed = now.kept_by(claimed, store)
         if not store.candidates(found.id):  # a queued study's source was not checked when it was queued
             with _failed_if_refused(claimed, store):
                 check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
@@ -148,18 +152,6 @@ def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
         except StudyExistsError:
             if slug is not None:
                 raise
-
-
-def _load(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Workload:
-    """Load the workload and refuse faults that only a loaded model shows."""
-    workload = load_workload(
-        spec,
-        cache_dir=cache_dir,
-        given=given,
-        progress=lambda text, done, total: listener(Event(stage="load", done=done, total=total, text=text)),
-    )
-    check_loaded(spec, workload, cache_dir)
-    return replace(workload, notes=(*workload.notes, *given.notes))
 
 
 def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
@@ -236,7 +228,7 @@ class StudyRun:
                 "metric": workload.metric.name,
                 "kind": workload.metric.kind,
                 "examples": workload.examples_record,
-                "notes": [*workload.notes, *notes_of(self._spec)],
+                "notes": [*workload.notes, *notes_of_choice(self._study.context), *notes_of(self._spec)],
                 "conditions": self._conditions(workload),
             },
         )

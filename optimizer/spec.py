@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
 from optimizer.errors import BrokenSpecError
 from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
-from search_spaces.transforms.table import MASKS, TRANSFORMS, UNITS, check_transforms, trains
+from search_spaces.transforms.table import AUTO, MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal[
@@ -67,6 +67,8 @@ AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": F
 """Defaults of Algorithm 1."""
 AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
 """Defaults of masked weights: every schedule ranks by magnitude, and parameters are what is known beforehand."""
+AS_OPEN: Mapping[str, Any] = {"backends": get_args(BackendName)}
+"""Defaults of a study that leaves its transforms to the machine: what runs the models is open as well."""
 
 
 class Frozen(BaseModel):
@@ -156,7 +158,8 @@ class StudySpec(Frozen):
     )
     transforms: Annotated[Annotated[tuple[Name, ...], AtMost(16)] | None, Shown(SPACE)] = Field(
         None,
-        description="Kinds of compression, in the order of their application; default: what `structure` says.",
+        description="Kinds of compression, in the order of their application, or auto: those of units, rank and bits "
+        "that win on the machine; default: what `structure` says.",
         json_schema_extra=EACH_ONCE,
     )
     epochs: Annotated[Annotated[int, Field(ge=2), AtMost(100_000), AsWritten()] | None, Shown(SPACE)] = Field(
@@ -297,6 +300,8 @@ class StudySpec(Frozen):
             return {"structure": "weights", **AS_MASKED, **data}
         if isinstance(data, Mapping) and data.get("sampler") == "iterative":
             return {**AS_PUBLISHED, **data}
+        if isinstance(data, Mapping) and data.get("transforms") in ([AUTO], (AUTO,)):
+            return {**AS_OPEN, **data}
         return data
 
     @field_validator("objectives", "batch_sizes", "backends")
@@ -309,7 +314,7 @@ class StudySpec(Frozen):
     @field_validator("transforms")
     @classmethod
     def _transforms_fit(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None:
+        if value not in (None, (AUTO,)):
             check_transforms(value)
         return value
 
@@ -320,8 +325,15 @@ class StudySpec(Frozen):
         return self
 
     @property
+    def is_open(self) -> bool:
+        """Whether the machine on which the study begins is to choose the transforms."""
+        return self.transforms == (AUTO,)
+
+    @property
     def applied(self) -> tuple[str, ...]:
-        """The transforms in their order."""
+        """The transforms in their order; where they are open, the first one, which every choice has."""
+        if self.is_open:
+            return (UNITS,)
         return self.transforms or ((MASKS,) if self.structure == "weights" else (UNITS,))
 
     @property

@@ -7,7 +7,9 @@ from typing import get_args
 from optimizer.errors import InputError
 from optimizer.spec import AS_MASKED, CostName, StudySpec
 from optimizer.tasks.images.known import IMAGE_TASKS
-from search_spaces.transforms.table import BITS, known_costs, trains
+from search_spaces.transforms.table import AUTO, BITS, known_costs, trains
+
+UNTRAINED = "training would move the weights away from what few bits hold"
 
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
@@ -15,13 +17,17 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     if spec.start_from is not None:
         _refuse(spec.sampler == "iterative", "start_from", "Algorithm 1 follows a path of its own; use another sampler")
         _refuse(trains(spec.applied), "start_from", "masked candidates are trained in their own study; leave it out")
+        _refuse(spec.is_open, "start_from", f"needs the `transforms` of that study; name them in the place of {AUTO}")
+    if spec.is_open:
+        _refuse(spec.sampler == "iterative", "transforms", f"Algorithm 1 removes units alone; leave {AUTO} out")
     _refuse(spec.augment != "none" and not is_of_images, "augment", "is for images; leave it out")
     _refuse(
         spec.augment == "crop-flip" and spec.task in IMAGE_TASKS and IMAGE_TASKS[spec.task].has_sides,
         "augment",
         f"mirror images of {spec.task} show other characters; use crop",
     )
-    _check_bits(spec)
+    if not spec.is_open:
+        _check_bits(spec)
     if not trains(spec.applied):
         _refuse(spec.epochs is not None, "epochs", "needs `structure=weights`, where every candidate is trained")
         return
@@ -46,8 +52,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
 
 def _check_bits(spec: StudySpec) -> None:
     if BITS in spec.applied:
-        reason = "training would move the weights away from what few bits hold; use none, or leave bits out"
-        return _refuse(spec.recover != "none", "recover", reason)
+        return _refuse(spec.recover != "none", "recover", f"{UNTRAINED}; use none, or leave bits out")
     reason = "bit operations follow FLOPs where no transform is bits; name flops, or add bits to `transforms`"
     _refuse("bit_operations" in spec.objectives, "objectives", reason)
     return _refuse(spec.limits.bit_operations_ratio is not None, "limits.bit_operations_ratio", reason)

@@ -21,10 +21,27 @@ FASTEST = "fastest"  # the condition of a figure: whether its backend is the fas
 
 
 def check_backends(spec: StudySpec) -> None:
-    """Raise `InputError` for a backend of a study that cannot run here, before anything is loaded."""
+    """Raise `InputError` for a backend of a study that cannot run here, before anything is loaded.
+
+    Where the transforms are open, backends that cannot run are left out, unless that is all of them.
+    """
+    if spec.is_open and backends_here(spec)[0]:
+        return
     with about("backends", instead_of="backend"):
         for name in spec.backends:
             check_backend(name, spec.device)
+
+
+def backends_here(spec: StudySpec) -> tuple[tuple[BackendName, ...], list[str]]:
+    """Return the backends of a study that can run on this machine, and why others cannot."""
+    found, lacking = list[BackendName](), []
+    for name in spec.backends:
+        try:
+            check_backend(name, spec.device)
+            found.append(name)
+        except InputError as error:
+            lacking.append(str(error).removeprefix("backend: "))
+    return tuple(found), lacking
 
 
 def check_backend(name: str, device: object = "cpu") -> None:

@@ -41,6 +41,7 @@ class Row:
 
 
 UNITS, VOCABULARY, MASKS, RANK, BITS = "units", "vocabulary", "masks", "rank", "bits"
+AUTO = "auto"  # in the place of all: those that win where the study begins, among units, rank and bits
 
 TRANSFORMS: dict[str, Row] = {
     UNITS: Row(
@@ -90,6 +91,8 @@ def check_transforms(names: Sequence[str]) -> None:
     """Raise `TransformError` unless the names exist, stand in their order, and may follow each other."""
     if not names:
         raise TransformError(f"name at least one of {_offered()}")
+    if AUTO in names:
+        raise TransformError(f"{AUTO} chooses by itself and stands alone; leave it out, or the others")
     unknown = [name for name in names if name not in TRANSFORMS]
     if unknown:
         raise TransformError(f"there is no {unknown[0]!r}; choose from {_offered()}")
@@ -103,4 +106,4 @@ def check_transforms(names: Sequence[str]) -> None:
 
 
 def _offered() -> str:
-    return ", ".join(f"{name} ({row.words})" for name, row in TRANSFORMS.items())
+    return ", ".join(f"{name} ({row.words})" for name, row in TRANSFORMS.items()) + f", or {AUTO} alone"
