@@ -10,6 +10,7 @@ from typing import Any
 from optimizer.chosen import chosen
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.given import NOTHING, Given
+from optimizer.interrupts import interrupts_end
 from optimizer.prepare import check_loaded
 from optimizer.progress import Event, Listener, ignore
 from optimizer.spec import StudySpec
@@ -43,6 +44,11 @@ def notes_of_choice(context: Mapping[str, Any]) -> list[str]:
 
 def loaded(spec: StudySpec, *, cache_dir: Path, listener: Listener = ignore, given: Given = NOTHING) -> Loaded:
     """Load a workload, choose what the spec leaves open, and refuse faults before anything is stored."""
+    with interrupts_end(listener) as tell:
+        return _loaded(spec, cache_dir, tell, given)
+
+
+def _loaded(spec: StudySpec, cache_dir: Path, listener: Listener, given: Given) -> Loaded:
     workload = load_workload(
         spec,
         cache_dir=cache_dir,

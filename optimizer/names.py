@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
+from studies.records import Study
 from studies.rules import checked_slug
 from studies.store import StudyExistsError, StudyStore
 
@@ -42,3 +43,13 @@ def free_slug(name: str, store: StudyStore) -> str:
     if name in store.slugs(name):
         raise StudyExistsError(f"study {name!r} already exists; `optimize resume {name}` continues it")
     return name
+
+
+def create_study(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
+    """Store a new study. Without a `slug`, generate a name, again if another process has taken it meanwhile."""
+    while True:
+        try:
+            return store.create_study(slug or fresh_slug(spec, store), spec.model_dump(mode="json"))
+        except StudyExistsError:
+            if slug is not None:
+                raise

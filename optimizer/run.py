@@ -29,10 +29,11 @@ from optimizer.families.encoders.load import check_workload
 from optimizer.families.names import with_absolute_paths
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.given import NOTHING, Given
+from optimizer.interrupts import interrupts_end
 from optimizer.loaded import loaded, notes_of_choice
 from optimizer.loop import Budget, search
 from optimizer.member import RunResult
-from optimizer.names import check_larger, free_slug, fresh_slug
+from optimizer.names import check_larger, create_study, free_slug
 from optimizer.power import what_can_be_concluded
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
@@ -55,7 +56,7 @@ from optimizer.workload import Workload
 from optimizer.worth import Ratios, Worth
 from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Origin, Study, StudyState
-from studies.store import StoreUnavailableError, StoreUnusableError, StudyExistsError, StudyLostError, StudyStore
+from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore
 
 NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
 SEARCH_PARTS = ("search", "screen", "evaluate", "train")
@@ -85,7 +86,7 @@ def optimize(
         found = loaded(spec, cache_dir=cache_dir, listener=listener, given=given)
         spec, workload = found.spec, found.workload
         check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
-        created = _create(spec, slug, store)
+        created = create_study(spec, slug, store)
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
         store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
@@ -144,16 +145,6 @@ def _failed_if_refused(study: Study, store: StudyStore) -> Iterator[None]:
         raise
 
 
-def _create(spec: StudySpec, slug: str | None, store: StudyStore) -> Study:
-    """Store a new study. Without a `slug`, generate a name, again if another process has taken it meanwhile."""
-    while True:
-        try:
-            return store.create_study(slug or fresh_slug(spec, store), spec.model_dump(mode="json"))
-        except StudyExistsError:
-            if slug is not None:
-                raise
-
-
 def _widen(study: Study, spec: StudySpec, epsilon: float, store: StudyStore) -> tuple[StudySpec, Study]:
     wider = spec.model_copy(update={"epsilon": epsilon})
     again = [c.id for c in store.candidates(study.id) if is_undecided(c, epsilon, spec.tolerance)]
@@ -172,7 +163,8 @@ def _run(
     given: Given,
 ) -> RunResult:
     try:
-        StudyRun(study, spec, store, cache_dir, listener, given).run(workload)
+        with interrupts_end(listener) as tell:
+            StudyRun(study, spec, store, cache_dir, tell, given).run(workload)
     except KeyboardInterrupt:
         store.update_study(study.id, state=StudyState.INTERRUPTED)
         raise

@@ -369,10 +369,15 @@ def test_other_data_under_the_same_path_are_refused_on_resume_from_any_directory
 
     def interrupt(event: Event) -> None:
         if event.candidate is not None:
-            raise KeyboardInterrupt
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:  # so does native code
+                raise ValueError("could not determine the shape") from None
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):
         optimize(given, store=store, cache_dir=tmp_path / "cache", study="s", listener=interrupt)
+    signal.signal(signal.SIGINT, before)
     assert store.study("s").state is StudyState.INTERRUPTED
     assert store.study("s").spec["data"] == str(tmp_path / "data")
     monkeypatch.chdir(assets)
