@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.reproduce.ledger import Recorded
+from optimizer.reproduce.ledger import Scored
 from optimizer.reproduce.rows import Difference
 
 
-class Answered(Recorded):
+class Answered(Scored):
     """A run with its answers: `right` holds one bit per reported example, packed and in hexadecimal."""
 
     right: str

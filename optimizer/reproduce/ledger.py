@@ -34,7 +34,22 @@ class Recorded(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: RunKey
+
+    @property
+    def said(self) -> str:
+        """What a line of progress says of it."""
+        return "done"
+
+
+class Scored(Recorded):
+    """A finished run of what was trained."""
+
     accuracy: float
+
+    @property
+    def said(self) -> str:
+        """Its accuracy."""
+        return f"accuracy {self.accuracy:.4f}"
 
 
 Record = TypeVar("Record", bound=Recorded)

@@ -24,12 +24,17 @@ class Configuration(Frozen):
 
 
 class Scale(Frozen):
-    """How much of the experiment is run. `train_examples` of None are all; `models` of None are the preset's."""
+    """How much of the experiment is run. `models` of None are the preset's."""
 
     runs: int = Field(ge=1)
+    models: tuple[str, ...] | None = None
+
+
+class TrainingScale(Scale):
+    """How much of an experiment is run that trains. `train_examples` of None are all."""
+
     epochs: int = Field(ge=1)
     train_examples: int | None = Field(None, ge=1)
-    models: tuple[str, ...] | None = None
 
 
 class Preset(Frozen):
@@ -41,7 +46,6 @@ class Preset(Frozen):
     source: str
     datasets: tuple[str, ...]
     models: tuple[str, ...]
-    batch_size: int = Field(ge=1)
     scales: Mapping[ScaleName, Scale]
     configurations: tuple[Configuration, ...]
     published: tuple[Published, ...] = ()
@@ -64,6 +68,12 @@ class Preset(Frozen):
     def labels_named(self) -> tuple[str, ...]:
         """Return the labels that other settings name."""
         return ()
+
+
+class TrainingPreset(Preset):
+    """A published experiment that trains."""
+
+    batch_size: int = Field(ge=1)
 
 
 def preset_names() -> tuple[str, ...]:

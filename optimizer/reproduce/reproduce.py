@@ -190,7 +190,7 @@ def _finish(experiment: Experiment[Any, Any], output: Path, finished: list[Recor
             record = experiment.execute(key)
             ledger.add(record)
             label = f"{short_name(key.model)} {key.dataset} {key.configuration}"
-            experiment.progress(f"{number}/{len(keys)} {label}: accuracy {record.accuracy:.4f}")
+            experiment.progress(f"{number}/{len(keys)} {label}: {record.said}")
         finished.append(record)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from objectives.repeats import mean_with_interval
-from optimizer.reproduce.ledger import Record
+from optimizer.reproduce.ledger import Record, Scored
 
 
 class Figure(BaseModel):
@@ -114,6 +114,6 @@ def _field(name: str) -> Measure[Any]:
     return lambda record, _: getattr(record, name)
 
 
-def _accuracy_change(record: Record, dense: Record) -> float:
+def _accuracy_change(record: Scored, dense: Scored) -> float:
     """Return a change without what floats add to it, so that none is 0 and not -0."""
     return round(record.accuracy - dense.accuracy, 12) + 0.0

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from optimizer.reproduce.claims import Frozen, Quantity
-from optimizer.reproduce.presets import Configuration, Preset, Scale, ScaleName
+from optimizer.reproduce.presets import Configuration, ScaleName, TrainingPreset, TrainingScale
 
 KIND = "encoders"
 MethodName = Literal["dense", "retrained", "magnitude", "iterative", "obs"]
@@ -51,7 +51,7 @@ class EncoderConfiguration(Configuration):
         return self
 
 
-class EncoderScale(Scale):
+class EncoderScale(TrainingScale):
     """How much of the experiment is run. `latency_seconds` are spent on timing the models of one run, per device."""
 
     learning_rates: tuple[float, ...] = Field(min_length=1)
@@ -79,7 +79,7 @@ class Illustration(Frozen):
     text: str
 
 
-class EncoderPreset(Preset):
+class EncoderPreset(TrainingPreset):
     """A published experiment on text encoders. `epsilon` is the accuracy loss that step 5 accepts."""
 
     quantities: ClassVar[Mapping[str, Quantity]] = QUANTITIES

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from optimizer.reproduce.claims import Claim, Frozen, Quantity
-from optimizer.reproduce.presets import Configuration, Preset, Scale, ScaleName
+from optimizer.reproduce.presets import Configuration, ScaleName, TrainingPreset, TrainingScale
 from search_spaces.transforms.masks.schedules.table import ScheduleName
 from search_spaces.transforms.masks.target import ScopeName
 
@@ -60,7 +60,7 @@ class MaskConfiguration(Configuration):
     as_sparse_as: str | None = None
 
 
-class ImageScale(Scale):
+class ImageScale(TrainingScale):
     """How much of the experiment is run.
 
     `test_examples` bound the validation images too. Images above `image_size` pixels are shrunk to it. `batch_size` and
@@ -107,7 +107,7 @@ class Remark(Frozen):
     where: str
 
 
-class ImagePreset(Preset):
+class ImagePreset(TrainingPreset):
     """A published experiment on masked networks for images.
 
     `layout` chooses the columns of its tables and its figures; where it `validates_epochs`, accuracy is taken after

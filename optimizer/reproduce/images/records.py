@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.ledger import Recorded, RunKey
+from optimizer.reproduce.ledger import RunKey, Scored
 
 
 class ImageKey(RunKey):
@@ -34,7 +34,7 @@ class EpochRecord(BaseModel):
     joules: float
 
 
-class ImageRecord(Recorded):
+class ImageRecord(Scored):
     """What a run measured.
 
     Precision, recall and F1 are means over the classes. `inference_s` is the median time of one test batch, divided by

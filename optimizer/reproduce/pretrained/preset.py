@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from optimizer.reproduce.claims import Claim, Frozen, Published, Quantity
-from optimizer.reproduce.presets import Configuration, Preset, Scale, ScaleName
+from optimizer.reproduce.presets import Configuration, ScaleName, TrainingPreset, TrainingScale
 
 KIND = "pretrained"
 BASELINE, DENSE = "baseline", "pretrained"  # the dense network trained again, and as it came
@@ -45,7 +45,7 @@ class PretrainedConfiguration(Configuration):
     trains: bool = True
 
 
-class PretrainedScale(Scale):
+class PretrainedScale(TrainingScale):
     """How much of the experiment is run. `epochs` bound a training that does not stop by itself.
 
     `test_examples` are halved: one half to choose and to stop by, the other to report. A network without weights of its
@@ -134,7 +134,7 @@ class Order(Frozen):
     where: str
 
 
-class PretrainedPreset(Preset):
+class PretrainedPreset(TrainingPreset):
     """A published experiment on pretrained networks.
 
     Training stops after `patience` epochs in a row whose loss on the search images is not below the best one by

@@ -10,6 +10,7 @@ from optimizer.reproduce.answered import Answered
 from optimizer.reproduce.ledger import RunKey
 from optimizer.reproduce.pretrained.energy import Energy
 from optimizer.reproduce.pretrained.preset import Reading
+from optimizer.reproduce.ratios import Ratio
 
 
 class PretrainedKey(RunKey):
@@ -41,16 +42,6 @@ class EpochRecord(BaseModel):
     search_loss: float
     seconds: float
     energy: Energy
-
-
-class Ratio(BaseModel):
-    """A cost of one training step relative to the baseline's in the same rounds, with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float
-    lower: float
-    upper: float
 
 
 class StepRecord(BaseModel):

@@ -18,7 +18,8 @@ from objectives.repeats import mean_with_interval
 from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.pretrained.preset import BASELINE, PretrainedPreset
-from optimizer.reproduce.pretrained.records import PretrainedRecord, Ratio
+from optimizer.reproduce.pretrained.records import PretrainedRecord
+from optimizer.reproduce.ratios import Ratio, pooled
 from optimizer.reproduce.rows import Difference, Figure, Measure, Row, by_seed, row_of
 
 BySeed = Mapping[int, PretrainedRecord]
@@ -158,11 +159,8 @@ def _change(found: BySeed, base: BySeed, cost: str, *, whole: bool) -> Change | 
         ratio: Ratio = getattr(record.step, cost)
         times = len(record.epochs) / len(base[seed].epochs) if whole else 1.0
         ratios.append(Ratio(value=times * ratio.value, lower=times * ratio.lower, upper=times * ratio.upper))
-    if len(ratios) == 1:
-        return Change(mean=ratios[0].value - 1, lower=ratios[0].lower - 1, upper=ratios[0].upper - 1)
-    mean, interval = mean_with_interval([ratio.value for ratio in ratios])
-    lower, upper = (interval.lower, interval.upper) if interval else (mean, mean)
-    return Change(mean=mean - 1, lower=lower - 1, upper=upper - 1)
+    of_all = pooled(ratios)
+    return Change(mean=of_all.value - 1, lower=of_all.lower - 1, upper=of_all.upper - 1)
 
 
 def _ends(samples: ArrayLike) -> tuple[float, float] | None:

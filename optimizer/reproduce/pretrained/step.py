@@ -16,11 +16,11 @@ from objectives.device import describe_device, device_of
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.latency import interleaved_latency, latency_of, waited_for
-from objectives.measurement import Measurement
 from objectives.repeats import compared
 from optimizer.reproduce.pretrained.form import Form
-from optimizer.reproduce.pretrained.records import PretrainedKey, Ratio, StepRecord
+from optimizer.reproduce.pretrained.records import PretrainedKey, StepRecord
 from optimizer.reproduce.pretrained.retrain import Training, step_cost
+from optimizer.reproduce.ratios import Ratio
 from optimizer.tasks.task import Batch
 
 DENSE, OURS = "dense", "ours"
@@ -51,13 +51,7 @@ def measure_step(
     return StepRecord(
         seconds=latencies[OURS].value,
         batch=size,
-        time=_ratio(times[OURS].ratio),
-        energy=_ratio(energies[OURS].ratio),
+        time=Ratio.of(times[OURS].ratio),
+        energy=Ratio.of(energies[OURS].ratio),
         energy_source=energies[OURS].absolute.source,
     )
-
-
-def _ratio(measured: Measurement) -> Ratio:
-    interval = measured.interval
-    lower, upper = (interval.lower, interval.upper) if interval else (measured.value, measured.value)
-    return Ratio(value=measured.value, lower=lower, upper=upper)

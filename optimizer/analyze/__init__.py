@@ -1,0 +1,1 @@
+"""Models that were pruned by anyone, measured beside the unpruned one they come from."""

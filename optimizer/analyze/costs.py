@@ -1,0 +1,87 @@
+"""What a batch of inferences costs: time and energy of several models and the one they come from, in common rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from objectives.device import device_of
+from objectives.energy.choose import choose_meter
+from objectives.energy.measure import Work, measure_energy
+from objectives.energy.traffic import count_traffic
+from objectives.guard import measuring
+from objectives.latency import forward_pass, timed_sessions
+from objectives.measurement import JsonScalar, Measurement
+from objectives.repeats import Compared, compared
+from optimizer.request import Request
+
+Key = TypeVar("Key", bound=Hashable)
+Traffic = Callable[[Mapping[str, Tensor]], float]  # inputs of a pass -> bytes that it moves
+
+
+class Costs(NamedTuple):
+    """Time of one pass in seconds, energy of one inference in joules, each with its ratio to the unpruned model's."""
+
+    latency: Compared
+    energy: Compared
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model as it is measured: called with the inputs by name. `flops` are those of one inference.
+
+    `traffic` counts the bytes of a pass where torch's operators do not show them.
+    """
+
+    model: nn.Module
+    flops: float
+    traffic: Traffic | None = None
+
+    def work(self, inputs: Mapping[str, Tensor], batch: int, latency: Measurement) -> Work:
+        """Return one pass as energy sees it."""
+        run = forward_pass(self.model, inputs)
+        moved = count_traffic(run) if self.traffic is None else self.traffic(inputs)
+        return Work(run=run, inferences=batch, latency=latency, flops=batch * self.flops, bytes_moved=moved)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How models are measured: their inputs by batch size, and seconds for the rounds of a batch size."""
+
+    request: Request
+    seconds: float
+    rng: np.random.Generator
+    threads: int | None = None
+    conditions: Mapping[str, JsonScalar] = field(default_factory=dict)
+
+    def measure(self, models: Mapping[Key, Measured], *, dense: Key, batch: int) -> dict[Key, Costs]:
+        """Return what a batch costs every model; `models[dense]` runs in all rounds, and ratios are to it."""
+        found: dict[Key, Costs] = {}
+        sessions = timed_sessions(
+            {key: each.model for key, each in models.items()},
+            self.request,
+            dense=[dense],
+            batch=batch,
+            rng=self.rng,
+            seconds=self.seconds,
+            threads=self.threads,
+            shape=self.conditions,
+        )
+        for latencies in sessions:  # the dense model's figures are those of the first
+            found = {**self._with_energy(models, latencies, dense=dense, batch=batch), **found}
+        return {key: found[key] for key in models}
+
+    def _with_energy(
+        self, models: Mapping[Key, Measured], latencies: Mapping[Key, Measurement], *, dense: Key, batch: int
+    ) -> dict[Key, Costs]:
+        device = device_of(models[dense].model)
+        inputs = {name: tensor.to(device) for name, tensor in self.request(batch).items()}
+        with measuring(*(models[key].model for key in latencies), threads=self.threads):
+            works = {key: models[key].work(inputs, batch, latency) for key, latency in latencies.items()}
+            energies = measure_energy(works, choose_meter(device), dense=dense, rng=self.rng)
+        times = compared(latencies, dense=dense)
+        return {key: Costs(times[key], energies[key]) for key in latencies}
