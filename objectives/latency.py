@@ -1,7 +1,10 @@
-"""Latency of models on one device: warm up, then time all of them round by round, and keep every sample.
+"""Latency of models on one device: warm up, then time all of them round by round until their ratios are known.
 
-Clocks drift: a processor warms up, a neighbour starts a job. So the dense model and all candidates run in the same
-rounds, each round in a fresh random order, and a candidate is compared with the dense model of its own round.
+The dense model and all candidates take turns (`turns.py`) in the same rounds (`rounds.py`), and a candidate is compared
+with the dense model of its own round.
+
+On one CPU thread a pass is timed by processor time, which the work of others does not lengthen; elsewhere by the time
+that passes (`clocks.py`). Percentiles and throughput are of elapsed time, as a user of this machine sees it.
 """
 
 from __future__ import annotations
@@ -18,16 +21,20 @@ from torch import nn
 from objectives.device import describe_device, device_of, synchronise
 from objectives.guard import measuring
 from objectives.measurement import Conditions, JsonScalar, Measurement, Source
-from objectives.repeats import Compared, Key, compared, median_with_interval
+from objectives.noise import Machine, Noise
+from objectives.repeats import COPIES, Compared, Key, compared, median_with_interval
+from objectives.rounds import MAX_ROUNDS, MIN_ROUNDS, Pace, Run, Seconds, in_rounds
 from objectives.sessions import sessions_of
+from objectives.turns import PERCENTILES, WARM_UPS, WITHIN, centres_of, interleaved_turns, spread_of
 
-Run = Callable[[], object]
-Clock = Callable[[], float]
 MakeInput = Callable[[int], Mapping[str, torch.Tensor]]
 
-MIN_ROUNDS = 6  # the fewest whose range holds the median with 95 %
-MAX_ROUNDS = 200  # enough: more samples are stored, not more precise
-WARM_UPS = 2
+CPU_COPIES = 0.006  # standard deviation of the ratio of two copies of one model (docs/honesty.md)
+LATENCY_ONLY = (
+    *("rounds", "interquartile_range", "clock", "passes", "interrupted", "noise", COPIES),
+    *(f"p{percent}" for percent in PERCENTILES),
+)
+"""Conditions that describe how a latency was timed, no other figure of the same request."""
 
 
 def interleaved_latency(
@@ -36,7 +43,7 @@ def interleaved_latency(
     rng: np.random.Generator,
     seconds: float = 20.0,
     min_rounds: int = MIN_ROUNDS,
-    clock: Clock = time.perf_counter,
+    clock: Seconds = time.perf_counter,
 ) -> dict[Key, NDArray[np.float64]]:
     """Time every run once per round, in a fresh random order each round, after two warm-ups.
 
@@ -56,26 +63,15 @@ def interleaved_latency(
     for _ in range(WARM_UPS):
         for run in runs.values():
             run()
-    samples: dict[Key, list[float]] = {key: [] for key in runs}
-    round_s = 0.0
-    for done in range(MAX_ROUNDS):
-        round_began = clock()
-        if done >= min_rounds and round_began - began + round_s > seconds:
-            break
-        _time_one_round(runs, samples, rng=rng, clock=clock)
-        round_s = clock() - round_began
-    return {key: np.array(values) for key, values in samples.items()}
+    takes = {key: partial(_seconds, run, clock) for key, run in runs.items()}
+    taken = in_rounds(takes, rng=rng, pace=Pace(seconds=seconds, fewest=min_rounds), clock=clock, began=began)
+    return {key: np.array(values) for key, values in taken.items()}
 
 
-def _time_one_round(
-    runs: Mapping[Key, Run], samples: Mapping[Key, list[float]], *, rng: np.random.Generator, clock: Clock
-) -> None:
-    keys = list(runs)
-    for index in rng.permutation(len(keys)):
-        run = runs[keys[index]]
-        start = clock()
-        run()
-        samples[keys[index]].append(clock() - start)
+def _seconds(run: Run, clock: Seconds) -> float:
+    start = clock()
+    run()
+    return clock() - start
 
 
 def measure_latency(
@@ -88,17 +84,26 @@ def measure_latency(
     seconds: float = 20.0,
     threads: int | None = None,
     shape: Conditions | None = None,
+    within: float = WITHIN,
 ) -> dict[Key, Compared]:
     """Measure the latency of one forward pass of every model, and its ratio to that of `models[dense]`.
 
     The arguments are those of `timed_sessions`.
 
     Returns:
-        Per key the median seconds of one pass ("latency") and the median per-round ratio ("latency_ratio"), each with
-        its interval, all samples, and the conditions that were in force.
+        Per key the median seconds of one pass ("latency") and the centre of the per-round ratios ("latency_ratio"),
+        each with its interval, the samples of all rounds, and the conditions that were in force.
     """
     sessions = timed_sessions(
-        models, make_input, dense=[dense], batch=batch, rng=rng, seconds=seconds, threads=threads, shape=shape
+        models,
+        make_input,
+        dense=[dense],
+        batch=batch,
+        rng=rng,
+        seconds=seconds,
+        threads=threads,
+        shape=shape,
+        within=within,
     )
     found: dict[Key, Compared] = {}
     for costs in sessions:
@@ -116,33 +121,62 @@ def timed_sessions(
     seconds: float = 20.0,
     threads: int | None = None,
     shape: Conditions | None = None,
+    within: float = WITHIN,
 ) -> list[dict[Key, Measurement]]:
     """Measure the latency of one forward pass of every model in sessions of common rounds.
 
     Args:
         models: extracted models, all on one device; left in the mode in which they are found.
         make_input: batch → keyword arguments of the forward pass, tensors `(batch, length, …)`; moved to the device.
-        dense: the keys of the models with which others are compared: they run in every session.
+        dense: the keys of the models with which others are compared: they run in every session. The ratios to the
+            first of them end a session when all are known.
         batch: sequences per forward pass.
         rng: draws the order of every round.
-        seconds: budget of all sessions together, as in `interleaved_latency`.
+        seconds: the most that all sessions together take, but for their `MIN_ROUNDS` rounds.
         threads: CPU threads; None keeps torch's own choice.
         shape: what the inputs look like, beside the batch; kept with every figure.
+        within: half the width of a ratio's interval, as a fraction, at which it is known; 0 to spend all the time.
 
     Returns:
         Per session and key the median seconds of one pass; samples of round i have index i in all of a session.
     """
+    first = next(iter(dense))
     with measuring(*models.values(), threads=threads):
-        device = device_of(models[next(iter(dense))])
+        device = device_of(models[first])
         inputs = {name: tensor.to(device) for name, tensor in make_input(batch).items()}
         conditions = {key: {"batch": batch, **(shape or {}), **run_conditions(model)} for key, model in models.items()}
         sessions = sessions_of(models, dense=dense)
         found = []
         for session in sessions:
             runs = {key: forward_pass(model, inputs) for key, model in session.items()}
-            samples = interleaved_latency(runs, rng=rng, seconds=seconds / len(sessions))
-            found.append({key: latency_of(values, conditions[key]) for key, values in samples.items()})
+            timed_here = _session(runs, device, dense=first, rng=rng, seconds=seconds / len(sessions), within=within)
+            found.append({key: latency_of(s, {**conditions[key], **c}) for key, (s, c) in timed_here.items()})
     return found
+
+
+def _session(
+    runs: Mapping[Key, Run],
+    device: torch.device,
+    *,
+    dense: Key,
+    rng: np.random.Generator,
+    seconds: float,
+    within: float,
+) -> dict[Key, tuple[NDArray[np.float64], Conditions]]:
+    """Return per run the seconds of its turns, and what is to be said of how they were timed."""
+    on_cpu = device.type == "cpu"
+    threads = torch.get_num_threads() if on_cpu else 0
+    copies = CPU_COPIES if on_cpu else 0.0
+    before = Machine.now()
+    clock, turns = interleaved_turns(
+        runs, dense=dense, threads=threads, rng=rng, seconds=seconds, within=within, copies=copies
+    )
+    interrupted = np.mean([each.interruptions > 0 for of_key in turns.values() for turn in of_key for each in turn])
+    noise = Noise.between(before, Machine.now(), interrupted=float(interrupted))
+    said: dict[str, JsonScalar] = {"clock": clock, "interrupted": round(float(interrupted), 3), COPIES: copies}
+    if words := noise.in_words():
+        said["noise"] = words
+    return {key: (centres_of(of_key, clock), {**said, **spread_of(of_key)}) for key, of_key in turns.items()}
 
 
 def forward_pass(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Callable[[], None]:

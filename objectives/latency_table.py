@@ -13,8 +13,9 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from objectives.latency import Run, interleaved_latency
+from objectives.latency import interleaved_latency
 from objectives.measurement import JsonScalar, Measurement, Source
+from objectives.rounds import Run
 
 Block = tuple[str, int]
 """Kind of a block ("heads", "neurons") and its unit count."""

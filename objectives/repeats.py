@@ -1,24 +1,29 @@
 """What repeated measurements say: a centre with its interval, and a ratio to the dense model taken pair by pair.
 
 Round i of every model ran within the same moments, so the ratio of round i cancels drift that both saw; the interval is
-over those ratios.
+over those ratios. A ratio is of two models, though only one copy of each was timed: copies of one model differ a little
+by where their weights lie in memory, and the interval says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from math import exp, hypot, log
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, stdtrit
+from scipy.special import bdtr, ndtri, stdtrit
 
 from objectives.measurement import Interval, Measurement, Source
+from objectives.statistics.signed_rank import signed_rank_centre
 
 Key = TypeVar("Key", bound=Hashable)
 Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
 LEVEL = 0.95
 COUNTERS = (Source.NVML, Source.RAPL)
+COPIES = "copies_differ"  # the condition: standard deviation of a ratio, as a fraction, between copies of its models
 
 
 class Compared(NamedTuple):
@@ -60,20 +65,57 @@ def mean_with_interval(samples: ArrayLike) -> tuple[float, Interval | None]:
     return mean, Interval(lower=mean - half, upper=mean + half, level=LEVEL)
 
 
-def compared(
-    costs: Mapping[Key, Measurement], *, dense: Key, summary: Summary = median_with_interval
-) -> dict[Key, Compared]:
+def ratio_with_interval(
+    ratios: ArrayLike, *, level: float = LEVEL, copies: float = 0.0
+) -> tuple[float, Interval | None]:
+    """Return the centre of per-round ratios `(n,)`, all positive, with its interval, None for a single round.
+
+    `copies`, as a fraction, is the standard deviation of the ratio between copies of the same two models.
+    """
+    logs = np.log(np.asarray(ratios, dtype=float))
+    if len(logs) < 2:
+        return float(np.exp(logs[0])), None
+    centre, lower, upper, truly = signed_rank_centre(logs, level)
+    apart = -float(ndtri((1 - level) / 2)) * copies
+    lower, upper = centre - hypot(centre - lower, apart), centre + hypot(upper - centre, apart)
+    return exp(centre), Interval(lower=exp(lower), upper=exp(upper), level=truly)
+
+
+def half_width(interval: Interval) -> float:
+    """Return half the width of a ratio's interval, as a fraction of the ratio."""
+    return log(interval.upper / interval.lower) / 2
+
+
+def is_gain(ratio: Measurement, *, comparisons: int) -> bool:
+    """Whether a ratio is below 1 with 95 % confidence in this and all other of so many `comparisons` (Bonferroni)."""
+    if not ratio.samples:
+        return ratio.value < 1
+    level = 1 - (1 - LEVEL) / comparisons
+    _, interval = ratio_with_interval(ratio.samples, level=level, copies=copies_of(ratio))
+    return interval is not None and interval.level >= level and interval.upper < 1
+
+
+def copies_of(measurement: Measurement) -> float:
+    """Return by how much copies of its model differ: the condition `COPIES`, 0 where it has none."""
+    return float(str(measurement.conditions.get(COPIES, 0.0)))
+
+
+def compared(costs: Mapping[Key, Measurement], *, dense: Key, summary: Summary | None = None) -> dict[Key, Compared]:
     """Put every cost beside its ratio to that of `dense`.
 
     Args:
         costs: measurements of one session; samples of round i have index i in all of them.
         dense: the key of the dense model. Its own ratio is exactly 1.
-        summary: how the per-round ratios become one value and an interval.
+        summary: how the per-round ratios become one value and an interval; None for `ratio_with_interval`.
 
     Raises:
         ValueError: the sample counts differ, or the dense model's cost is not positive.
     """
-    return {key: Compared(cost, _ratio(cost, costs[dense], summary)) for key, cost in costs.items()}
+    found = {}
+    for key, cost in costs.items():
+        own = summary or partial(ratio_with_interval, copies=0.0 if key == dense else copies_of(cost))
+        found[key] = Compared(cost, _ratio(cost, costs[dense], own))
+    return found
 
 
 def dense_in_same_rounds(cost: Measurement, ratio: Measurement) -> float:

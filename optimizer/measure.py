@@ -22,9 +22,10 @@ from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import measure_memory
 from objectives.size import measure_size
-from optimizer.backends.names import FASTEST, TORCH
+from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
+from optimizer.gains import with_gains
 from optimizer.request import Request
-from optimizer.timing import DENSE, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
+from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
 
 Measurements = dict[Hashable, tuple[Measurement, ...]]
 
@@ -68,6 +69,7 @@ def measure_models(
         progress(done, steps)
         for run, measured in time_runs(runs, batch, rounds).items():
             taken[run.model].extend(_marked(measured, run, fastest))
+    taken = with_gains(taken, dense=DENSE, of=lambda each: each.quantity in (LATENCY_RATIO, TO_TORCH))
     chosen = {run.model: run for run in runs if fastest.get(run.model, run.backend) == run.backend} | {DENSE: REFERENCE}
     progress(steps - 2, steps)
     _add_energy(taken, chosen, runs, asked, batch_sizes[0], threads=threads, rng=rng)
@@ -75,6 +77,20 @@ def measure_models(
     _add_sizes(taken, chosen, runs, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
     return {model: tuple(measurements) for model, measurements in taken.items()}
+
+
+def noise_in(taken: Mapping[Hashable, Sequence[Measurement]]) -> list[str]:
+    """Return what disturbed the timing of models, in words, per batch size."""
+    noises = {
+        each.conditions["batch"]: f"{each.conditions['noise']}; by {each.conditions['clock']}"
+        for measured in taken.values()
+        for each in measured
+        if each.quantity == "latency" and "noise" in each.conditions
+    }
+    return [
+        f"latency at batch size {batch} was timed on a noisy machine ({words}); the intervals contain what it adds"
+        for batch, words in noises.items()
+    ]
 
 
 def _marked(measured: Sequence[Measurement], run: Run, fastest: Mapping[Hashable, str]) -> Sequence[Measurement]:

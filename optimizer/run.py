@@ -345,8 +345,8 @@ class StudyRun:
             verifier.verify(shortlist, report)
             store_shrunken(self._store, self._study.id, shortlist, cost_of=prepared.price)
         with self._stages.stage("measure") as report:
-            verifier.measure(shortlist, report)
-        for note in prepared.backends.refusals:
+            disturbed = verifier.measure(shortlist, report)
+        for note in (*prepared.backends.refusals, *disturbed):
             self._note(note)
 
     def _fix_list(self, prepared: Prepared, shortlist: list[Candidate]) -> None:

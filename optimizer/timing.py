@@ -16,6 +16,7 @@ from optimizer.backends.names import TO_TORCH, TORCH
 from optimizer.request import Request
 
 DENSE = "dense"  # the key of the dense model
+LATENCY_RATIO = "latency_ratio"  # the quantity of a ratio to the dense model in the same backend
 CHOICE_S = 2.0  # of rounds in which the backends of all models are compared
 
 

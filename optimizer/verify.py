@@ -18,13 +18,13 @@ from optimizer.backends.names import BACKEND, BATCH, CHANGED, TORCH
 from optimizer.backends.running import Backends
 from optimizer.certification import stored_list
 from optimizer.execution import Execution
-from optimizer.measure import Asked, measure_models
+from optimizer.measure import Asked, measure_models, noise_in
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
 from optimizer.spec import StudySpec
 from optimizer.tasks.table import KINDS
-from optimizer.timing import DENSE, REFERENCE, Run
+from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Run
 from optimizer.trim import trim_memory
 from optimizer.verdicts import drop_uppers, pack_predictions
 from optimizer.workload import Workload
@@ -74,10 +74,13 @@ class Verifier:
             trim_memory()
         self._add_to_baseline([self._dense_quality(dense)])
 
-    def measure(self, shortlist: Sequence[Candidate], report: Report) -> None:
-        """Measure latency, energy, memory and size of all members and the dense model in the same rounds."""
-        if all(any(m.quantity == "latency_ratio" for m in candidate.measurements) for candidate in shortlist):
-            return
+    def measure(self, shortlist: Sequence[Candidate], report: Report) -> list[str]:
+        """Measure latency, energy, memory and size of all members and the dense model in the same rounds.
+
+        Returns what disturbed the timing, in words.
+        """
+        if all(any(m.quantity == LATENCY_RATIO for m in candidate.measurements) for candidate in shortlist):
+            return []
         family = self.workload.family
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
         executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
@@ -98,6 +101,7 @@ class Verifier:
             measured = tuple(_under(each, conditions) for each in taken[candidate.id])
             self.store.add_measurements(candidate.id, measured)
         self._add_to_baseline(taken[DENSE])
+        return noise_in(taken)
 
     def _runs(
         self, extracted: Mapping[Hashable, nn.Module], executed: Mapping[Hashable, Execution]

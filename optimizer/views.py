@@ -10,12 +10,12 @@ from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from objectives.statistics.power import ALPHA
 from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
+from optimizer.gains import shows_gain
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
-from search_spaces.transforms.kernels import DENSE_KERNELS
 from studies.records import Candidate, Study
 
 
@@ -103,7 +103,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         latency_ratio=steering.ratio_torch if steering else None,
         latency_gain=steering.gain_torch if steering else True,
         energy_ratio=measured.value("energy_ratio"),
-        energy_gain=_is_gain(measured.get("energy_ratio")),
+        energy_gain=shows_gain(measured.get("energy_ratio")),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
         bit_operations_ratio=_ratio("bit_operations", measured, baseline),
@@ -163,21 +163,14 @@ def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurem
         dense_seconds=dense_in_same_rounds(latency, ratio) if ratio else None,
         ratio=ratio.value if ratio else 1.0,
         ratio_interval=_bounds(ratio.interval) if ratio else None,
-        gain=_is_gain(ratio),
+        gain=shows_gain(ratio),
         ratio_torch=to_torch.value if to_torch else 1.0,
         ratio_torch_interval=_bounds(to_torch.interval) if to_torch else None,
-        gain_torch=_is_gain(to_torch),
+        gain_torch=shows_gain(to_torch),
         fastest=bool(latency.conditions.get(FASTEST, True)),
         source=latency.source.value,
         kernels=None if kernels is None else str(kernels),
     )
-
-
-def _is_gain(ratio: Measurement | None) -> bool:
-    """Whether a ratio is a gain: not where its interval contains 1, nor where the dense model's kernels run."""
-    if ratio is None:
-        return True
-    return ratio.conditions.get("kernels") != DENSE_KERNELS and (ratio.interval is None or ratio.interval.upper < 1)
 
 
 def _recipe(recipe: Recipe | None) -> RecipeView | None:

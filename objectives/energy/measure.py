@@ -16,9 +16,9 @@ import numpy as np
 from objectives.energy.choose import MeterChoice
 from objectives.energy.meter import EnergyMeter, MeterError
 from objectives.energy.modelled import model_conditions, modelled_energy
-from objectives.latency import Clock, Run
 from objectives.measurement import JsonScalar, Measurement, Source
 from objectives.repeats import Compared, Key, compared, mean_with_interval, median_with_interval
+from objectives.rounds import Run, Seconds
 
 WINDOW_S = 3.0
 WINDOWS = 3
@@ -48,7 +48,7 @@ def measure_energy(
     rng: np.random.Generator,
     window_s: float = WINDOW_S,
     windows: int = WINDOWS,
-    clock: Clock = time.perf_counter,
+    clock: Seconds = time.perf_counter,
 ) -> dict[Key, Compared]:
     """Return the joules per inference of every work, and their ratio to those of `works[dense]`.
 
@@ -89,7 +89,7 @@ def _rounds(
     return joules
 
 
-def _joules_per_inference(work: Work, *, meter: EnergyMeter, window_s: float, clock: Clock) -> float:
+def _joules_per_inference(work: Work, *, meter: EnergyMeter, window_s: float, clock: Seconds) -> float:
     """Return the joules per inference over one window of at least one run."""
     runs = 0
     meter.start()

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from objectives.device import device_fingerprint
 from objectives.guard import measuring
-from objectives.latency import Run, forward_pass, waited_for
+from objectives.latency import forward_pass, waited_for
 from objectives.latency_table import LatencyTable, build_latency_table
 from objectives.measurement import JsonScalar
+from objectives.rounds import Run
 from optimizer.costs import Cost, table_cost
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of

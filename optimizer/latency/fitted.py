@@ -15,7 +15,8 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from objectives.guard import measuring
-from objectives.latency import Run, forward_pass, interleaved_latency
+from objectives.latency import forward_pass, interleaved_latency
+from objectives.rounds import Run
 from optimizer.errors import InputError
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from objectives.device import device_fingerprint, device_of
 from objectives.guard import measuring
-from objectives.latency import MIN_ROUNDS, Run, forward_pass, interleaved_latency, waited_for
+from objectives.latency import forward_pass, interleaved_latency, waited_for
 from objectives.measurement import JsonScalar
+from objectives.rounds import MIN_ROUNDS, Run
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
 from optimizer.request import Request

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from objectives.device import device_fingerprint, device_of
 from objectives.guard import measuring
-from objectives.latency import MIN_ROUNDS, Run, interleaved_latency, waited_for
+from objectives.latency import interleaved_latency, waited_for
+from objectives.rounds import MIN_ROUNDS, Run
 from optimizer.latency.kept import kept_table
 from optimizer.latency.layers import LAYER_SECONDS, calls_of
 from optimizer.latency.proposed import threads_of

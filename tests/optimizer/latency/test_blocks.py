@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_encoders import tiny
 
-from objectives.latency import Run
+from objectives.rounds import Run
 from optimizer.families.encoders.texts import request_of
 from optimizer.latency.blocks import block_latency
 from optimizer.spec import StudySpec
