@@ -68,7 +68,7 @@ def choice(ratios: Mapping[Run, float], refused: Mapping[str, str] | None = None
     ],
 )
 def test_what_saves_time_or_a_named_cost_of_storage_is_taken(
-    ratios: Mapping[Run, float], changes: Mapping[str, object], transforms: tuple[str, ...], backends: tuple[str, ...]
+    ratios: Mapping[Run, float], changes: Mapping[str, Any], transforms: tuple[str, ...], backends: tuple[str, ...]
 ) -> None:
     found = choice(ratios, **changes)
     assert (found.transforms, found.backends) == (transforms, backends)
