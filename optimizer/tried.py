@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from objectives.measurement import Conditions, Measurement
-from objectives.repeats import compared
+from objectives.repeats import compared, is_gain
 from optimizer.backends.names import TORCH
 from optimizer.backends.running import INTEGER_BITS, Backends
 from optimizer.errors import InputError
@@ -52,9 +52,9 @@ class Tried:
         return compared(self._costs(run), dense=to)[run].ratio
 
     def gains(self, run: Run, over: Run = REFERENCE) -> bool:
-        """Whether a run was timed and takes less time than a dense one, its interval included."""
-        interval = self.ratio(run, over).interval if run in self.runs and run != over else None
-        return interval is not None and interval.upper < 1
+        """Whether a run was timed and takes less time than a dense one, beyond doubt for all runs together."""
+        runs = self.runs
+        return run in runs and run != over and is_gain(self.ratio(run, over), comparisons=len(runs) - 1)
 
     def conditions(self, run: Run) -> Conditions:
         """Return what the time of a run holds for."""
