@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from math import exp, hypot, log
+from math import exp, hypot, log, sqrt
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -61,8 +61,13 @@ def mean_with_interval(samples: ArrayLike) -> tuple[float, Interval | None]:
     mean, n = float(values.mean()), len(values)
     if n < 2:
         return mean, None
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * float(values.std(ddof=1)) / n**0.5
+    half = student_half_width(float(values.std(ddof=1)), n)
     return mean, Interval(lower=mean - half, upper=mean + half, level=LEVEL)
+
+
+def student_half_width(deviation: float, n: int) -> float:
+    """Return half the two-sided 95 % Student interval of a mean of n samples with this standard deviation."""
+    return float(stdtrit(n - 1, (1 + LEVEL) / 2)) * deviation / sqrt(n)
 
 
 def ratio_with_interval(

@@ -92,7 +92,12 @@ class Experiment(ABC, Generic[Kind, Record]):
                     shared = {"preset": self.preset.name, "dataset": dataset, "model": model, **settings}
                     for seed in range(self.asked.runs or self.scale.runs):
                         for configuration in self.preset.configurations:
-                            yield kind(**shared, configuration=configuration.label, seed=seed)
+                            own = self.of_configuration(configuration)
+                            yield kind(**shared, **own, configuration=configuration.label, seed=seed)
+
+    def of_configuration(self, _configuration: Any) -> dict[str, object]:
+        """Return the settings that a configuration has for itself."""
+        return {}
 
     @property
     @abstractmethod
@@ -135,6 +140,10 @@ class Experiment(ABC, Generic[Kind, Record]):
         """Write what there is beside the tables, and return the paths."""
         return []
 
+    def sentences_together(self, _rows: Sequence[Any]) -> tuple[str, ...]:
+        """Return what holds over all models and data sets, of which no single page can tell."""
+        return ()
+
     def write_together(self, _rows: Sequence[Any], _directory: Path) -> list[Path]:
         """Write what there is over all models and data sets, and return the paths."""
         return []
@@ -174,8 +183,12 @@ def _written(experiment: Experiment[Any, Any], finished: Sequence[Recorded], out
         sentences += holds
         files += _write(experiment, found, holds, output, records[0].key)
         parts.append(records)
+    preset, together = experiment.preset, experiment.sentences_together(rows)
+    if together:
+        sentences += together
+        files.append(output / f"{preset.name}-together.md")
+        files[-1].write_text(f"# {preset.title}: all data sets and models\n\n{listed(together)}\n", encoding="utf-8")
     files += experiment.write_together(rows, output) if rows else []
-    preset = experiment.preset
     said = {"preset": preset.name, "source": preset.source, "scale": experiment.asked.scale, "rows": rows}
     written = {"sentences": sentences, "files": [str(file) for file in files]}
     return experiment.result.model_validate({**said, **written, **experiment.details(parts)})

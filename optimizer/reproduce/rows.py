@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from objectives.repeats import mean_with_interval
+from objectives.repeats import mean_with_interval, student_half_width
 from optimizer.reproduce.ledger import Record, Scored
 
 
@@ -27,6 +27,13 @@ class Figure(BaseModel):
         if not known:
             return None
         return cls(mean=statistics.fmean(known), deviation=statistics.stdev(known) if len(known) > 1 else None)
+
+    def interval(self, runs: int) -> tuple[float, float] | None:
+        """Return Student's 95 % interval of the mean over `runs`, None for a single run."""
+        if self.deviation is None or runs < 2:
+            return None
+        half = student_half_width(self.deviation, runs)
+        return self.mean - half, self.mean + half
 
     def written(self, scale: float, digits: int) -> str:
         """Return mean ± standard deviation, the mean alone of a single run, both times `scale`."""

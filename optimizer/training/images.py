@@ -30,12 +30,17 @@ from search_spaces.transforms.masks.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How to train, with Adam: neither paper names its optimizer, both state its other settings."""
+    """How to train, with Adam: neither paper names its optimizer, both state its other settings.
+
+    `seed` draws the order of the images, and with `draw` the random masks: another draw of the same seed has masks of
+    its own, everything else alike.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
     seed: int = 0
+    draw: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,7 @@ def train(
     """
     _check(images, settings, schedule, target)
     optimizer, steps = adam(model, settings.learning_rate), batch_count(len(images), settings.batch_size)
-    generator = torch.Generator().manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
     shares, spent = list[float](), list[Metered[float]]()
@@ -135,6 +140,11 @@ def image_batch(images: Images, device: torch.device, places: Places) -> Batch:
     """Return the images at `places` `(batch,)` with their labels."""
     chosen = torch.from_numpy(places)
     return {PIXELS: images.pixels[chosen].to(device), "labels": images.labels[chosen].to(device)}
+
+
+def _drawn(settings: TrainingSettings) -> int:
+    """Return the seed of an independent draw."""
+    return int(np.random.SeedSequence((settings.seed, settings.draw)).generate_state(1)[0])
 
 
 def _check(images: Images, settings: TrainingSettings, schedule: Schedule | None, target: Target | None) -> None:

@@ -99,5 +99,9 @@ def _pruned(target: Target, model: nn.Module) -> int:
 
 def _settings(key: ImageKey) -> TrainingSettings:
     return TrainingSettings(
-        epochs=key.epochs, batch_size=key.batch_size, learning_rate=key.learning_rate, seed=key.seed
+        epochs=key.epochs,
+        batch_size=key.batch_size,
+        learning_rate=key.learning_rate,
+        seed=key.seed,
+        draw=key.draw,
     )

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.images.execute import execute
 from optimizer.reproduce.images.figures import write_figures
-from optimizer.reproduce.images.preset import ImagePreset, ImageScale
+from optimizer.reproduce.images.preset import ImagePreset, ImageScale, MaskConfiguration
 from optimizer.reproduce.images.records import ImageKey, ImageRecord
 from optimizer.reproduce.images.rows import ImageRow, OrderDifference, differences, rows_of
 from optimizer.reproduce.images.sentences import sentences
 from optimizer.reproduce.images.tables import COLUMNS, SUMMARY, epochs_comma_separated, published
+from optimizer.reproduce.images.together import sentences_together
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
 from optimizer.tasks.images.data import ImageData, load_images
@@ -53,6 +54,21 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
     def datasets(self) -> tuple[str, ...]:
         """Return the preset's data sets, at quick scale the first."""
         return self.preset.datasets if self.asked.scale == "paper" else self.preset.datasets[:1]
+
+    def models(self, dataset: str) -> tuple[str, ...]:
+        """Return the models to run on a data set: at the paper's scale those that the paper pairs with it.
+
+        A data set that is asked for together with a model is run with it all the same.
+        """
+        names, paired = super().models(dataset), self.preset.pairs.get(dataset)
+        is_asked = self.asked.model is not None and self.asked.dataset is not None
+        if paired is None or is_asked or self.asked.scale != "paper":
+            return names
+        return tuple(name for name in names if name in paired)
+
+    def of_configuration(self, configuration: MaskConfiguration) -> dict[str, object]:
+        """Return which draw of random masks a configuration has."""
+        return {"draw": configuration.draw}
 
     def settings(self, dataset: str, model: str) -> Iterator[dict[str, object]]:
         """Yield the preset's settings with its overrides, under those of the scale."""
@@ -96,6 +112,10 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
     def published(self, row: ImageRow) -> str:
         """Return what was published of a row."""
         return published(row)
+
+    def sentences_together(self, rows: Sequence[ImageRow]) -> tuple[str, ...]:
+        """Return what holds over all models and data sets."""
+        return sentences_together(self.preset, rows)
 
     def write_more(self, rows: Sequence[ImageRow], directory: Path, name: str) -> list[Path]:
         """Write the table of epochs, and the paper's figures."""

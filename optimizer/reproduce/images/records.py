@@ -8,7 +8,7 @@ from optimizer.reproduce.ledger import RunKey, Scored
 
 
 class ImageKey(RunKey):
-    """All that a run depends on."""
+    """All that a run depends on. Runs of one seed and `draw` begin with the same random masks."""
 
     epochs: int
     batch_size: int
@@ -17,6 +17,11 @@ class ImageKey(RunKey):
     train_examples: int | None
     test_examples: int | None
     image_size: int | None
+    draw: int = 0
+
+    def shared(self) -> dict[str, object]:
+        """Return what the runs that are compared with each other share."""
+        return {name: value for name, value in super().shared().items() if name != "draw"}
 
 
 class EpochRecord(BaseModel):

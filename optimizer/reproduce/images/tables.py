@@ -41,6 +41,7 @@ QUALITY: Columns = (
     Column("overall", lambda row: f"{row.overall_sparsity:.2%}"),
     figure("accuracy", "accuracy", 100, 2),
     figure("change, points", "accuracy_change", 100, 2),
+    figure("relative to dense, %", "accuracy_relative", 100, 2),
     figure("F1", "f1", 1, 3),
 )
 INFERENCE: Columns = (
