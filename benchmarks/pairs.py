@@ -96,9 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.json:
         print(f"{os.cpu_count()} processors, load average before: {os.getloadavg()[0]:.1f}\n")
-        print(
-            "| pair | median ratio | within 3 % of it | widest | called a gain | s, mean (most) | beside, s per member |"
-        )
+        print("| pair | median ratio | within 3 % of it | widest | called a gain | s, mean (most) | beside, s each |")
         print("|---|--:|--:|--:|--:|--:|--:|")
     with burning(options.burners):
         for name in options.models.split(","):
