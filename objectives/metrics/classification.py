@@ -29,6 +29,13 @@ def f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
     return np.asarray(_divided(2 * right, predicted + actual)[:, classes == POSITIVE].sum(axis=1))
 
 
+def weighted_f1(predictions: Array, labels: Array, weights: FloatArray) -> FloatArray:
+    """Return the mean of the classes' F1, `(r,)`, each weighted by how many examples are of it."""
+    right, predicted, actual, _ = _count(predictions, labels, weights)
+    each = _divided(2 * right, predicted + actual)
+    return _divided((each * actual).sum(axis=1), actual.sum(axis=1))
+
+
 class Macro(NamedTuple):
     """Means over the classes, each `(r,)`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -100,9 +100,14 @@ class Experiment(ABC, Generic[Kind, Record]):
         return {}
 
     @property
-    @abstractmethod
+    def tables(self) -> Mapping[str, Sequence[Column[Any]]]:
+        """The tables of a page by their headings, each with its columns; one table alone has no heading."""
+        return {"": self.columns}
+
+    @property
     def columns(self) -> Sequence[Column[Any]]:
-        """The columns of the page's table."""
+        """The columns of a page's only table."""
+        raise NotImplementedError("a page has columns or tables")
 
     @abstractmethod
     def datasets(self) -> tuple[str, ...]:
@@ -156,15 +161,17 @@ class Experiment(ABC, Generic[Kind, Record]):
 def reproduce(experiment: Experiment[Any, Any], output: Path) -> Reproduction:
     """Run a preset into `output`, which keeps finished runs so that a second call resumes where the first stopped.
 
-    Where it is interrupted, tables and figures of the finished runs are written before `KeyboardInterrupt` is raised.
+    Where it is cut off, by an interrupt or by a run that fails, tables and figures of the finished runs are written
+    before the reason is raised again.
     """
     output.mkdir(parents=True, exist_ok=True)
     finished: list[Recorded] = []
     try:
         _finish(experiment, output, finished)
-    except KeyboardInterrupt:
-        _written(experiment, finished, output)
-        experiment.progress(f"{output} has the tables of {len(finished)} finished runs; the same command resumes")
+    except BaseException:
+        if finished:
+            _written(experiment, finished, output)
+            experiment.progress(f"{output} has the tables of {len(finished)} finished runs; the same command resumes")
         raise
     return _written(experiment, finished, output)
 
@@ -183,7 +190,7 @@ def _written(experiment: Experiment[Any, Any], finished: Sequence[Recorded], out
         sentences += holds
         files += _write(experiment, found, holds, output, records[0].key)
         parts.append(records)
-    preset, together = experiment.preset, experiment.sentences_together(rows)
+    preset, together = experiment.preset, experiment.sentences_together(rows) if rows else ()
     if together:
         sentences += together
         files.append(output / f"{preset.name}-together.md")
@@ -213,8 +220,11 @@ def _write(
     """Write the files of runs that are compared with each other."""
     preset, name = experiment.preset, experiment.name(key)
     head = f"# {preset.title}: {short_name(key.model)} on {key.dataset}"
-    table = markdown(rows, experiment.columns, rows[0].energy_source)
-    page = "\n\n".join([head, preset.source, table, listed(said), *experiment.appendix()])
+    tables = [
+        (f"## {heading}\n\n" if heading else "") + markdown(rows, columns, rows[0].energy_source)
+        for heading, columns in experiment.tables.items()
+    ]
+    page = "\n\n".join([head, preset.source, *tables, listed(said), *experiment.appendix()])
     contents = {f"{name}.md": page + "\n", f"{name}.csv": comma_separated(rows, experiment.published)}
     for file, content in contents.items():
         (output / file).write_text(content, encoding="utf-8")

@@ -124,3 +124,8 @@ def _field(name: str) -> Measure[Any]:
 def _accuracy_change(record: Scored, dense: Scored) -> float:
     """Return a change without what floats add to it, so that none is 0 and not -0."""
     return round(record.accuracy - dense.accuracy, 12) + 0.0
+
+
+def accuracy_relative(record: Scored, dense: Scored) -> float | None:
+    """Return a change as a fraction of the dense accuracy, None where that is 0."""
+    return record.accuracy / dense.accuracy - 1 if dense.accuracy else None

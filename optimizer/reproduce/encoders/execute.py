@@ -16,6 +16,7 @@ from objectives.device import device_name
 from objectives.flops import count_flops
 from objectives.measurement import Measurement
 from objectives.metrics import METRICS
+from objectives.metrics.classification import weighted_f1
 from objectives.size import count_parameters
 from optimizer.families.encoders.texts import request_of
 from optimizer.measure import Asked, measure_models
@@ -30,6 +31,8 @@ from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.workload import Workload
 
 PRUNED = "pruned"
+PADDED = 512  # tokens of every input in the authors' notebooks, and behind the printed FLOPs
+FLOPS_PER_MAC = 2
 BATCH = 1  # "the time required to process an input", step 3
 
 
@@ -76,6 +79,8 @@ def execute(
         dense_was_trained=not bench.has_head,
         device=device_name(workload.device),
         notes=workload.notes,
+        f1_weighted=float(weighted_f1(predictions, examples.labels, np.ones((1, len(examples))))[0]),
+        padded_macs=count_flops(model, [PADDED]) / FLOPS_PER_MAC,
     )
 
 

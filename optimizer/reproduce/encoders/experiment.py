@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from optimizer.errors import InputError
@@ -14,7 +14,7 @@ from optimizer.reproduce.encoders.preset import EncoderPreset, EncoderScale, Ill
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord
 from optimizer.reproduce.encoders.rows import EncoderRow, rows_of
 from optimizer.reproduce.encoders.sentences import quotations, sentences
-from optimizer.reproduce.encoders.tables import COLUMNS, SUMMARY, published
+from optimizer.reproduce.encoders.tables import SUMMARY, TABLES, published
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
 from optimizer.tasks.texts.known import BUILT_IN as BUILT_IN_TASK
@@ -35,7 +35,7 @@ class EncoderExperiment(Experiment[EncoderPreset, EncoderRecord]):
     stand_ins: ClassVar[tuple[str, ...]] = (BUILT_IN_TASK,)
     record: ClassVar[type[EncoderRecord]] = EncoderRecord
     result: ClassVar[type[EncoderReproduction]] = EncoderReproduction
-    columns: ClassVar[Sequence[Column[Any]]] = COLUMNS
+    tables: ClassVar[Mapping[str, Sequence[Column[Any]]]] = TABLES
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,11 +17,13 @@ _CHANGE = (100, "{:+.1f} %")  # what a figure is multiplied by, and how it is wr
 QUANTITIES: Mapping[str, Quantity] = {
     "accuracy": Quantity.scaled("accuracy", 100, "{:.2f} %", near=0.01),
     "accuracy_change": Quantity.scaled("accuracy against dense, points", 100, "{:+.2f}", near=0.01),
+    "accuracy_relative": Quantity.scaled("accuracy relative to dense", *_CHANGE, near=0.01),
     "f1": Quantity.scaled("F1", 100, "{:.2f} %", near=0.01),
+    "f1_weighted": Quantity.scaled("F1, mean over the classes weighted by their size", 100, "{:.2f} %", near=0.01),
     "mcc": Quantity.scaled("Matthews correlation", 1, "{:.3f}", near=0.03),
     "parameters": Quantity.scaled("parameters", 1e-6, "{:.2f} M", share=0.05),
     "parameters_change": Quantity.scaled("parameters against dense", *_CHANGE, share=0.25),
-    "flops": Quantity.scaled("FLOPs", 1e-9, "{:.4g} B"),
+    "padded_macs": Quantity.scaled("multiply-accumulates of 512 tokens", 1e-9, "{:.4g} B", share=0.05),
     "flops_change": Quantity.scaled("FLOPs against dense", *_CHANGE, share=0.25),
     "cpu_latency_s": Quantity.scaled("CPU latency", 1e3, "{:.3g} ms"),
     "cpu_latency_change": Quantity.scaled("CPU latency against dense", *_CHANGE, share=0.25),
@@ -30,7 +32,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "energy_j": Quantity.scaled("energy of one inference", 1, "{:.3g} J"),
     "energy_change": Quantity.scaled("energy against dense", *_CHANGE, share=0.25),
 }
-"""Absolute FLOPs, times and joules are not judged: the paper gives neither the length nor the number of its inputs."""
+"""Absolute times and joules are not judged: they are of other machines, and of inputs whose number is not given."""
 
 
 class EncoderConfiguration(Configuration):
@@ -63,13 +65,17 @@ class EncoderScale(TrainingScale):
 
 
 class Quoted(Frozen):
-    """A row that the paper quotes of another model, with its own source. Fractions; `parameters` are counted."""
+    """A row that the paper quotes of another model, with its own source. Fractions; `parameters` are counted.
+
+    `compression` is the printed entry of its column, in whatever unit: a share that is gone, or a factor.
+    """
 
     model: str
     source: str
     parameters: float
     sst2_accuracy: float
     cola_mcc: float | None = None
+    compression: str = "not specified"
 
 
 class Illustration(Frozen):

@@ -25,7 +25,8 @@ class EncoderRecord(Answered):
     `ratio` is the share of units asked to go, `untrained_accuracy` the accuracy between pruning and training, None
     where one of the two did not happen. Ratios are to the dense model, timed in the same rounds;
     `cpu_latency_interval` is the 95 % one of its ratio. GPU figures are None where there is no CUDA device; energy is
-    of the GPU where there is one.
+    of the GPU where there is one. `padded_macs` are multiply-accumulates of a sequence of 512 tokens, as the paper
+    counts them. What ledgers of former versions lack is None.
     """
 
     key: EncoderKey
@@ -53,3 +54,5 @@ class EncoderRecord(Answered):
     dense_was_trained: bool
     device: str
     notes: tuple[str, ...]
+    f1_weighted: float | None = None
+    padded_macs: float | None = None

@@ -9,7 +9,7 @@ from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.preset import EncoderConfiguration, EncoderPreset
 from optimizer.reproduce.encoders.records import EncoderRecord
-from optimizer.reproduce.rows import Difference, Figure, Measure, Row, by_seed, row_of
+from optimizer.reproduce.rows import Difference, Figure, Measure, Row, accuracy_relative, by_seed, row_of
 
 BySeed = Mapping[int, EncoderRecord]
 WORDS = {
@@ -20,6 +20,7 @@ WORDS = {
     "obs": "OBS and least squares, untrained, at equal FLOPs",
 }
 MEASURES: Mapping[str, Measure[EncoderRecord]] = {
+    "accuracy_relative": accuracy_relative,
     "parameters_change": lambda record, dense: record.parameters / dense.parameters - 1,
     "flops_change": lambda record, dense: record.flops / dense.flops - 1,
     "cpu_latency_change": lambda record, _: record.cpu_latency_ratio - 1,
@@ -42,14 +43,17 @@ class EncoderRow(Row):
     examples: int
     accuracy: Figure
     accuracy_change: Figure
+    accuracy_relative: Figure | None
     accuracy_difference: Difference
     untrained_accuracy: Figure | None
     f1: Figure
+    f1_weighted: Figure | None
     mcc: Figure
     parameters: Figure
     parameters_change: Figure
     flops: Figure
     flops_change: Figure
+    padded_macs: Figure | None
     cpu_latency_s: Figure
     cpu_latency_change: Figure
     cpu_latency_interval: tuple[float, float] | None

@@ -21,8 +21,8 @@ def sentences(preset: EncoderPreset, rows: Sequence[EncoderRow], records: Sequen
     """Return what was measured under which conditions, what holds of the published values, and which way is better.
 
     A quality agrees with a published one within one point (Matthews correlation: 0.03), a change of cost within a
-    quarter of it, a number of parameters within 5 %. Absolute FLOPs, times and joules are shown and not judged: the
-    paper gives neither the length of its inputs nor what the joules are of.
+    quarter of it, a number of parameters or of multiply-accumulates within 5 %. Absolute times and joules are shown and
+    not judged: they are of other machines.
     """
     return (
         *_on_conditions(rows, records),
@@ -143,6 +143,7 @@ def quotations(preset: EncoderPreset) -> tuple[str, ...]:
     quoted = [
         f"{row.model} ({row.source}): {row.parameters / 1e6:g} M parameters, SST-2 accuracy {row.sst2_accuracy:.2%}"
         + ("" if row.cola_mcc is None else f", CoLA MCC {row.cola_mcc:g}")
+        + f", compression {row.compression}"
         for row in preset.quoted
     ]
     parts = (

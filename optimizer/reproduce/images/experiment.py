@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from optimizer.reproduce.images.preset import ImagePreset, ImageScale, MaskConfi
 from optimizer.reproduce.images.records import ImageKey, ImageRecord
 from optimizer.reproduce.images.rows import ImageRow, OrderDifference, differences, rows_of
 from optimizer.reproduce.images.sentences import sentences
-from optimizer.reproduce.images.tables import COLUMNS, SUMMARY, epochs_comma_separated, published
+from optimizer.reproduce.images.tables import SUMMARY, TABLES, epochs_comma_separated, published
 from optimizer.reproduce.images.together import sentences_together
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
@@ -42,9 +42,9 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
         self._data: dict[str, ImageData] = {}
 
     @property
-    def columns(self) -> Sequence[Column[Any]]:
-        """The columns of the page's table."""
-        return COLUMNS[self.preset.layout]
+    def tables(self) -> Mapping[str, Sequence[Column[Any]]]:
+        """The tables of a page."""
+        return TABLES[self.preset.layout]
 
     @property
     def scale(self) -> ImageScale:

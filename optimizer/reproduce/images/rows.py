@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.images.records import ImageRecord
-from optimizer.reproduce.rows import Difference, Figure, Measure, Row, by_seed, row_of
+from optimizer.reproduce.rows import Difference, Figure, Measure, Row, accuracy_relative, by_seed, row_of
 
 CARBON_G_PER_KWH = 527.93  # world average 2000–2017, section 4.3 of the paper
 JOULES_PER_WH = 3600.0
@@ -20,7 +20,7 @@ HOLDS, REVERSED = "the published order holds", "the published order is reversed"
 ABOVE, BELOW = "the first is above", "the first is below"  # of what the paper does not compare
 BySeed = Mapping[int, ImageRecord]
 MEASURES: Mapping[str, Measure[ImageRecord]] = {
-    "accuracy_relative": lambda record, dense: record.accuracy / dense.accuracy - 1 if dense.accuracy else None,
+    "accuracy_relative": accuracy_relative,
     "loss": lambda record, _: record.epochs[-1].loss,
     "time_change": lambda record, _: record.time_ratio - 1,
     "energy_change": lambda record, _: record.energy_ratio - 1,

@@ -38,47 +38,48 @@ def _nominal(row: ImageRow) -> str:
 
 NAMES: Columns = (Column("configuration", lambda row: row.configuration), Column("approach", _approach))
 QUALITY: Columns = (
-    Column("overall", lambda row: f"{row.overall_sparsity:.2%}"),
-    figure("accuracy", "accuracy", 100, 2),
-    figure("change, points", "accuracy_change", 100, 2),
+    Column("pruned of all weights", lambda row: f"{row.overall_sparsity:.2%}"),
+    figure("accuracy, %", "accuracy", 100, 2),
+    figure("against dense, points", "accuracy_change", 100, 2),
     figure("relative to dense, %", "accuracy_relative", 100, 2),
     figure("F1", "f1", 1, 3),
 )
 INFERENCE: Columns = (
+    *NAMES,
     figure("AIT, µs", "inference_s", 1e6, 1),
-    change("time", "time_change"),
+    change("time against dense", "time_change"),
     figure("TIE, J", "inference_j", 1, 3),
-    change("energy", "energy_change"),
+    change("energy against dense", "energy_change"),
 )
-MEMORY: Columns = (figure("peak MB", "memory_mb", 1, 2),)
-PUBLISHED: Columns = (Column("published", lambda row: published(row) or "–"),)
+TRAINING: Columns = (
+    *NAMES,
+    figure("training, s", "training_s", 1, 2),
+    change("time against dense", "training_time_change"),
+    figure("training, J", "training_j", 1, 1),
+    change("energy against dense", "training_energy_change"),
+    Column("energy, Wh", lambda row: f"{row.training_wh:.4f}"),
+    Column("CO2, g", lambda row: f"{row.training_co2_g:.4f}"),
+    figure("peak memory, MB", "memory_mb", 1, 2),
+)
 
-COLUMNS: Mapping[Layout, Columns] = {
-    "efficiency": (
-        *NAMES,
-        Column("sparsity nominal", _nominal),
-        *QUALITY,
-        *INFERENCE,
-        Column("index", lambda row: f"{row.efficiency_index:.3f}"),
-        figure("training J/epoch", "epoch_j", 1, 2),
-        Column("Wh", lambda row: f"{row.training_wh:.4f}"),
-        Column("CO2, g", lambda row: f"{row.training_co2_g:.4f}"),
-        *MEMORY,
-        *PUBLISHED,
-    ),
-    "techniques": (
-        *NAMES,
-        *QUALITY,
-        figure("recall", "recall", 1, 3),
-        figure("precision", "precision", 1, 3),
-        figure("training accuracy", "training_accuracy", 100, 2),
-        figure("loss", "loss", 1, 3),
-        figure("training s", "training_s", 1, 2),
-        figure("training J", "training_j", 1, 1),
-        *MEMORY,
-        *INFERENCE,
-        *PUBLISHED,
-    ),
+TABLES: Mapping[Layout, Mapping[str, Columns]] = {
+    "efficiency": {
+        "Quality": (*NAMES, Column("nominal sparsity", _nominal), *QUALITY),
+        "Inference": (*INFERENCE, Column("index (our reading)", lambda row: f"{row.efficiency_index:.3f}")),
+        "Training": TRAINING,
+    },
+    "techniques": {
+        "Quality": (
+            *NAMES,
+            *QUALITY,
+            figure("recall", "recall", 1, 3),
+            figure("precision", "precision", 1, 3),
+            figure("highest training accuracy, %", "training_accuracy", 100, 2),
+            figure("training loss at the end", "loss", 1, 3),
+        ),
+        "Inference": INFERENCE,
+        "Training": TRAINING,
+    },
 }
 SUMMARY: Columns = (
     Column("configuration", lambda row: f"{row.dataset} {row.model} {row.configuration}"),
