@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -56,6 +57,7 @@ def reproduce(
     experiment = experiment_of(name, asked, cache_dir=shared.cache_dir, progress=partial(say, shared.messages))
     if dry_run:
         return _show(shared, plan_of(experiment, place))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that tables are written of what is finished
     return _answer(shared, reproduce(experiment, place))
 
 

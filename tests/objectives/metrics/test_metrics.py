@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, precision_recall_fscore_support
 
 from objectives.metrics import METRICS, Kind
-from objectives.metrics.classification import macro
+from objectives.metrics.classification import macro, weighted_f1
 
 BINARY = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
 SOME_CLASSES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30)
@@ -72,6 +72,12 @@ def test_constant_predictions_have_correlation_zero(name: str, constant: float) 
     labels = np.array([0.0, 1.0, 1.0, 0.0, 1.0])
     assert METRICS[name].value(np.full(5, constant), labels) == 0.0
     assert METRICS[name].value(labels, np.full(5, constant)) == 0.0
+
+
+def test_weighted_f1_counts_each_class_by_its_size() -> None:
+    labels, predictions = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    found = weighted_f1(predictions, labels, np.ones((1, 4)))
+    assert found == pytest.approx([f1_score(labels, predictions, average="weighted")])
 
 
 def test_f1_without_any_positive_is_zero() -> None:

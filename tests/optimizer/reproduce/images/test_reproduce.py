@@ -95,6 +95,22 @@ def test_finished_runs_are_not_repeated_and_a_torn_one_is(done: tuple[ImageRepro
     assert [row.accuracy for row in again.rows] == [row.accuracy for row in done[0].rows]
 
 
+def test_a_command_that_is_cut_off_writes_what_is_finished(
+    done: tuple[ImageReproduction, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = (done[1] / "runs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "runs.jsonl").write_text("".join(kept[:3]), encoding="utf-8")
+
+    def broken(*_: object) -> None:
+        raise InputError("data", "went away")
+
+    monkeypatch.setattr(ImageExperiment, "execute", broken)
+    with pytest.raises(InputError, match="went away"):
+        reproduce(experiment(tmp_path, dataset="digits"), tmp_path)
+    with (tmp_path / "digits-mlp-small.csv").open(encoding="utf-8") as file:
+        assert [row["configuration"] for row in csv.DictReader(file)] == ["dense", "50_G_PT", "50_L_PT"]
+
+
 def test_runs_of_another_version_are_refused(tmp_path: Path) -> None:
     (tmp_path / "runs.jsonl").write_text('{"version": 0}\n', encoding="utf-8")
     with pytest.raises(InputError, match=r"line 1 of runs\.jsonl is of another version; choose a new directory"):
