@@ -55,7 +55,7 @@ def listed(sentences: Iterable[str]) -> str:
 
 
 def comma_separated(rows: Sequence[Shown], published: Callable[[Shown], str]) -> str:
-    """Return every field of every row but its epochs and batches; means and deviations in columns of their own."""
+    """Return every field of every row but its epochs, batches and curve; deviations have columns."""
     return csv_of([_flat(row) | {"published": published(row)} for row in rows])
 
 
@@ -71,7 +71,7 @@ def csv_of(lines: Sequence[Mapping[str, object]]) -> str:
 
 def _flat(row: Row) -> dict[str, object]:
     flat: dict[str, object] = {}
-    for name, value in row.model_dump(exclude={"epochs", "batches", "published"}).items():
+    for name, value in row.model_dump(exclude={"epochs", "batches", "training_curve", "published"}).items():
         flat |= (
             {f"{name}_{part}": number for part, number in value.items()} if isinstance(value, dict) else {name: value}
         )

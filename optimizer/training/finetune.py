@@ -25,6 +25,7 @@ from optimizer.training.batches import Order, Places, shuffled
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
 from optimizer.training.loop import Epoch, Loop
+from optimizer.training.under import MaskedSteps, Under
 
 CLIP = 1.0  # of the gradient's norm
 
@@ -64,13 +65,16 @@ def finetune(
     order: Order = shuffled,
     dtype: torch.dtype = torch.float32,
     augmentation: Augmentation | None = None,
+    under: Under | None = None,
+    watch: Callable[[int, Tensor], None] = lambda _steps, _loss: None,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
-    answers. Steps are computed in `dtype`, and see images under an `augmentation`. `progress` receives (steps done,
-    all steps). The global random state is unchanged. Raises `InputError` without training examples, `MachineError`
-    when the loss is NaN or infinite.
+    answers. Steps are computed in `dtype`, and see images under an `augmentation`; masks `under` a schedule keep what
+    they remove at zero. `progress` receives (steps done, all steps), `watch` the steps done and the loss of the last
+    one; it leaves the model in training mode. The global random state is unchanged. Raises `InputError` without
+    training examples, `MachineError` when the loss is NaN or infinite.
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
@@ -79,6 +83,7 @@ def finetune(
     learner = learner_of(model, task, teacher, settings, total=total, dtype=dtype)
     guessed = task.trivial(held_out.labels) if held_out else -math.inf
     best = _BestEpoch(model, settings.patience, guessed)
+    masks = under.begin(model, learner.optimizer, settings.seed) if under else None
 
     def load(places: Places) -> Batch:
         batch = next(train.batches(batch_size=len(places), device=device, order=places))
@@ -94,12 +99,21 @@ def finetune(
         epochs=settings.epochs,
         seed=settings.seed,
         score=partial(score, held_out) if held_out else None,  # neither None nor empty, as of a small train split
-        after_step=lambda done: progress(done, total),
+        start=lambda: masks.start() if masks else None,
+        after_step=lambda done: _after(done, total, masks, progress),
+        watch=watch,
+        end_epoch=lambda number: masks.end_epoch(number, settings.epochs) if masks else None,
         after_epoch=best.see,
     ).run()
     best.restore()
     seconds = time.monotonic() - started
     return TrainingResult(epochs=epochs, steps=learner.steps, seconds=seconds, best=max(best.values, default=None))
+
+
+def _after(done: int, total: int, masks: MaskedSteps | None, progress: Callable[[int, int], None]) -> None:
+    if masks:
+        masks.after_step()
+    progress(done, total)
 
 
 def learner_of(

@@ -41,7 +41,7 @@ class Learner:
         self.model, self.steps, self._dtype = model, 0, dtype
         self._dropout = dropout
         self._frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-        self._loss, self._optimizer, self._clip = loss, optimizer, clip
+        self._loss, self.optimizer, self._clip = loss, optimizer, clip
         self._schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate) if rate else None
 
     def train(self) -> None:
@@ -57,16 +57,16 @@ class Learner:
         return {
             "steps": self.steps,
             "model": {n: t for n, t in self.model.state_dict().items() if n not in self._frozen},
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "schedule": {name: value for name, value in schedule.items() if name != "lr_lambdas"},  # no code
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict` of a learner that was made alike."""
         self.model.load_state_dict(state["model"], strict=False)  # frozen weights are as they were
-        self._optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self._schedule:
-            own = {"lr_lambdas": [None] * len(self._optimizer.param_groups)}
+            own = {"lr_lambdas": [None] * len(self.optimizer.param_groups)}
             self._schedule.load_state_dict(own | state["schedule"])
         self.steps = state["steps"]
 
@@ -77,13 +77,13 @@ class Learner:
         """
         with computing_in(self._dtype, device_of(self.model)):
             loss = self._loss(self.model, batch)
-        self._optimizer.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._clip is not None:
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
             if not torch.isfinite(loss.detach() + norm):
                 raise MachineError(UNSTABLE)
-        self._optimizer.step()
+        self.optimizer.step()
         if self._schedule is not None:
             self._schedule.step()
         self.steps += 1

@@ -53,9 +53,9 @@ class Epoch:
 class Loop:
     """One training. `draw` gives the batches of the next epoch, `load` the inputs and labels of one of them.
 
-    `start` is called once, `after_step` with the steps done, `end_epoch` with the number of the epoch, from 1, while it
-    still counts as training: there masks change. `around` runs an epoch up to here and returns its mean loss.
-    `after_epoch` receives the scored epoch and returns whether it is the last one.
+    `start` is called once, `after_step` with the steps done, `watch` with these and the loss of the step, `end_epoch`
+    with the number of the epoch, from 1, while it still counts as training: there masks change. `around` runs an epoch
+    up to here and returns its mean loss. `after_epoch` receives the scored epoch and returns whether it is the last.
     """
 
     learner: Learns
@@ -66,6 +66,7 @@ class Loop:
     score: Callable[[], float] | None = None
     start: Callable[[], None] = lambda: None
     after_step: Callable[[int], None] = lambda _: None
+    watch: Callable[[int, Tensor], None] = lambda _steps, _loss: None
     end_epoch: Callable[[int], None] = lambda _: None
     around: Callable[[Callable[[], float]], float] = lambda epoch: epoch()
     after_epoch: Callable[[Epoch], bool] = lambda _: False
@@ -95,8 +96,10 @@ class Loop:
         self.learner.train()
         before, total = self.learner.steps, torch.zeros((), device=device_of(self.learner.model))
         for places in self.draw():
-            total += self.learner.step(self.load(places))
+            loss = self.learner.step(self.load(places))
+            total += loss
             self.after_step(self.learner.steps)
+            self.watch(self.learner.steps, loss)
         self.end_epoch(number)
         if not math.isfinite(float(total)):
             raise MachineError(UNSTABLE)

@@ -23,12 +23,15 @@ from optimizer.measure import Asked, measure_models
 from optimizer.predict import predict
 from optimizer.reproduce.answered import packed
 from optimizer.reproduce.encoders.bench import Bench
-from optimizer.reproduce.encoders.preset import EncoderConfiguration
-from optimizer.reproduce.encoders.prune import TRAINED, prune
+from optimizer.reproduce.encoders.curve import Curve
+from optimizer.reproduce.encoders.preset import EncoderConfiguration, EncoderScale
+from optimizer.reproduce.encoders.prune import TRAINED, prune, under
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord
 from optimizer.timing import REFERENCE, Run, Runs
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.under import Under
 from optimizer.workload import Workload
+from search_spaces.transforms.masks.layers import maskable_layers
 
 PRUNED = "pruned"
 PADDED = 512  # tokens of every input in the authors' notebooks, and behind the printed FLOPs
@@ -37,7 +40,7 @@ BATCH = 1  # "the time required to process an input", step 3
 
 
 def execute(
-    key: EncoderKey, configuration: EncoderConfiguration, bench: Bench, *, latency_seconds: float
+    key: EncoderKey, configuration: EncoderConfiguration, bench: Bench, *, scale: EncoderScale
 ) -> EncoderRecord:
     """Prune, train and measure one run; on one machine the same run gives the same weights. Raises `InputError`."""
     settings = settings_of(key)
@@ -45,10 +48,12 @@ def execute(
     examples = workload.verification
     model, ratio = prune(configuration, workload, bench.spec, bench.cache_dir)
     is_trained = configuration.method in TRAINED
-    untrained = _accuracy(model, workload) if is_trained and ratio else None
-    training_s = _train(model, bench, workload, settings) if is_trained else 0.0
+    has_lost = bool(ratio) and configuration.method != "set"  # which chooses its first masks when its training starts
+    untrained = _accuracy(model, workload) if is_trained and has_lost else None
+    masks, curve = under(configuration, workload), Curve(model, workload, scale)
+    training_s = _train(model, bench, workload, settings, masks, curve) if is_trained else 0.0
     predictions = _predictions(model, workload)
-    cpu, gpu = _costs(model, workload, seed=key.seed, latency_s=latency_seconds)
+    cpu, gpu = _costs(model, workload, seed=key.seed, latency_s=scale.latency_seconds)
     dear, conditions = gpu or cpu, cpu["latency"].conditions
     return EncoderRecord(
         key=key,
@@ -80,6 +85,8 @@ def execute(
         device=device_name(workload.device),
         notes=workload.notes,
         f1_weighted=float(weighted_f1(predictions, examples.labels, np.ones((1, len(examples))))[0]),
+        zeroed=sum(int((layer.weight == 0).sum()) for layer in maskable_layers(model).values()),
+        curve=tuple(curve.points),
         padded_macs=count_flops(model, [PADDED]) / FLOPS_PER_MAC,
     )
 
@@ -96,8 +103,15 @@ def settings_of(key: EncoderKey) -> FinetuneSettings:
     )
 
 
-def _train(model: nn.Module, bench: Bench, workload: Workload, settings: FinetuneSettings) -> float:
-    """Train a model in place and return the seconds it took."""
+def _train(
+    model: nn.Module,
+    bench: Bench,
+    workload: Workload,
+    settings: FinetuneSettings,
+    masks: Under | None,
+    curve: Curve,
+) -> float:
+    """Train a model in place and return the seconds it took, without those of its curve."""
     result = finetune(
         model,
         bench.train,
@@ -105,8 +119,10 @@ def _train(model: nn.Module, bench: Bench, workload: Workload, settings: Finetun
         task=workload.task,
         settings=settings,
         progress=lambda _done, _total: None,
+        under=masks,
+        watch=curve.see,
     )
-    return result.seconds
+    return result.seconds - curve.seconds
 
 
 def _predictions(model: nn.Module, workload: Workload) -> NDArray[np.generic]:

@@ -71,7 +71,7 @@ class EncoderExperiment(Experiment[EncoderPreset, EncoderRecord]):
     def execute(self, key: EncoderKey) -> EncoderRecord:
         """Return what a run measures. Raises `InputError`."""
         configuration = next(each for each in self.preset.configurations if each.label == key.configuration)
-        return execute(key, configuration, self.bench(key), latency_seconds=self.scale.latency_seconds)
+        return execute(key, configuration, self.bench(key), scale=self.scale)
 
     def bench(self, key: EncoderKey) -> Bench:
         """Return the bench of a run's model and task; one is in memory at a time."""

@@ -11,7 +11,9 @@ from optimizer.reproduce.claims import Frozen, Quantity
 from optimizer.reproduce.presets import Configuration, ScaleName, TrainingPreset, TrainingScale
 
 KIND = "encoders"
-MethodName = Literal["dense", "retrained", "magnitude", "iterative", "obs"]
+MethodName = Literal["dense", "retrained", "magnitude", "iterative", "obs", "weights", "set"]
+MaskScope = Literal["global", "layer-wise"]
+WITH_RATIO: tuple[MethodName, ...] = ("magnitude", "obs", "weights", "set")
 
 _CHANGE = (100, "{:+.1f} %")  # what a figure is multiplied by, and how it is written
 QUANTITIES: Mapping[str, Quantity] = {
@@ -20,6 +22,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "accuracy_relative": Quantity.scaled("accuracy relative to dense", *_CHANGE, near=0.01),
     "f1": Quantity.scaled("F1", 100, "{:.2f} %", near=0.01),
     "f1_weighted": Quantity.scaled("F1, mean over the classes weighted by their size", 100, "{:.2f} %", near=0.01),
+    "validation_loss": Quantity.scaled("validation loss at the end of the curve", 1, "{:.2f}", share=0.25),
     "mcc": Quantity.scaled("Matthews correlation", 1, "{:.3f}", near=0.03),
     "parameters": Quantity.scaled("parameters", 1e-6, "{:.2f} M", share=0.05),
     "parameters_change": Quantity.scaled("parameters against dense", *_CHANGE, share=0.25),
@@ -40,21 +43,29 @@ class EncoderConfiguration(Configuration):
 
     `dense` is the model as it was fine-tuned; `retrained` the same after as much more training as the pruned ones
     get; `magnitude` is steps 1 to 4 of the published algorithm at p = `ratio`; `iterative` its step 5, which finds p;
-    `obs` this project's own way, untrained, within the FLOPs of `magnitude` at the same ratio.
+    `obs` this project's own way, untrained, within the FLOPs of `magnitude` at the same ratio. `weights` is the
+    algorithm as printed: single weights of the linear layers are zeroed, and stay zero while the rest is trained again;
+    `set` begins with random masks and swaps the weakest after every epoch but the last. Their `scope` is global (all
+    linear layers: the smallest of all of them together, in SET the same share of each) or layer-wise (the same share of
+    every linear layer of all blocks but the first and the last).
     """
 
     method: MethodName
     ratio: float = Field(0.0, ge=0, lt=1)
+    scope: MaskScope = "global"
 
     @model_validator(mode="after")
     def _has_a_ratio(self) -> Self:
-        if (self.method in ("magnitude", "obs")) != (self.ratio > 0):
-            raise ValueError(f"{self.label}: a ratio goes with the methods magnitude and obs, and only with them")
+        if (self.method in WITH_RATIO) != (self.ratio > 0):
+            raise ValueError(f"{self.label}: a ratio goes with the methods {', '.join(WITH_RATIO)}, and only with them")
         return self
 
 
 class EncoderScale(TrainingScale):
-    """How much of the experiment is run. `latency_seconds` are spent on timing the models of one run, per device."""
+    """How much of the experiment is run. `latency_seconds` are spent on timing the models of one run, per device.
+
+    Every `curve_steps` steps a training is looked at, on `curve_examples` validation examples (None: all).
+    """
 
     learning_rates: tuple[float, ...] = Field(min_length=1)
     datasets: tuple[str, ...] | None = None
@@ -62,6 +73,8 @@ class EncoderScale(TrainingScale):
     search_examples: int | None = Field(None, ge=1)
     validation_examples: int | None = Field(None, ge=1)
     latency_seconds: float = Field(5.0, gt=0)
+    curve_steps: int = Field(100, ge=1)
+    curve_examples: int | None = Field(None, ge=1)
 
 
 class Quoted(Frozen):

@@ -10,6 +10,8 @@ from torch import nn
 
 from objectives.metrics.classification import correct
 from objectives.statistics import within_epsilon
+from optimizer.errors import InputError
+from optimizer.families.encoders.family import EncoderFamily
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.prepare import prepare
@@ -18,11 +20,17 @@ from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.search.iterative import next_tenths, pruned_config
 from optimizer.search.space import Space
 from optimizer.spec import CriterionName, StudySpec
+from optimizer.training.under import Under
 from optimizer.workload import Workload
+from search_spaces.transforms.masks.choose import magnitude_scores, without_weakest
+from search_spaces.transforms.masks.layers import maskable_layers
+from search_spaces.transforms.masks.masks import Masks
+from search_spaces.transforms.masks.schedules.table import SCHEDULES
+from search_spaces.transforms.masks.target import ScopeName, Target
 from search_spaces.transforms.table import UNITS
 
 CRITERION: CriterionName = "magnitude-l1"  # step 1, III: the smallest magnitudes
-TRAINED = ("retrained", "magnitude", "iterative")
+TRAINED = ("retrained", "magnitude", "iterative", "weights", "set")
 
 
 def prune(
@@ -42,8 +50,50 @@ def prune(
         case "iterative":
             ratio = largest_ratio(workload, spec.tolerance, cache_dir)
             return by_magnitude(workload, ratio, cache_dir), ratio
+        case "weights":
+            model = copy.deepcopy(workload.model)
+            layers = maskable_layers(model)
+            target = target_of(configuration, workload)
+            Masks(model).set(without_weakest(layers, magnitude_scores(layers), target))
+            return model, configuration.ratio
+        case "set":
+            return copy.deepcopy(workload.model), configuration.ratio
         case "obs":
             return by_reconstruction(workload, configuration.ratio, spec, cache_dir), configuration.ratio
+
+
+def under(configuration: EncoderConfiguration, workload: Workload) -> Under | None:
+    """Return the masks that a configuration is trained under, None for one without.
+
+    The smallest weights go again when the training starts: they are those that `prune` has zeroed.
+    """
+    match configuration.method:
+        case "weights":
+            return Under(SCHEDULES["pre-training"](), target_of(configuration, workload))
+        case "set":
+            return Under(SCHEDULES["set"](), target_of(configuration, workload))
+        case _:
+            return None
+
+
+def target_of(configuration: EncoderConfiguration, workload: Workload) -> Target:
+    """Return how many weights of which linear layers masks remove. Raises `InputError` for too few blocks."""
+    if configuration.scope == "global":
+        scope: ScopeName = "one-ranking" if configuration.method == "weights" else "uniform"
+        return Target(scope=scope, ratio=configuration.ratio)
+    return Target(scope="per-layer", ratios=dict.fromkeys(_hidden(workload), configuration.ratio))
+
+
+def _hidden(workload: Workload) -> list[str]:
+    """Return the linear layers of all blocks but the first and the last."""
+    groups = cast("EncoderFamily", workload.family).layout.groups
+    last = max(group.layer for group in groups)
+    hidden = [group for group in groups if 0 < group.layer < last]
+    if not hidden:
+        raise InputError("model", f"layer-wise masks leave out the first and the last block; it has {last + 1} in all")
+    known = maskable_layers(workload.model)
+    named = [name for group in hidden for name in (*group.producers, *group.consumers) if name in known]
+    return list(dict.fromkeys(named))
 
 
 def by_magnitude(workload: Workload, ratio: float, cache_dir: Path) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel, ConfigDict
+
 from optimizer.reproduce.answered import Answered
 from optimizer.reproduce.ledger import RunKey
 
@@ -19,6 +21,18 @@ class EncoderKey(RunKey):
     validation_examples: int | None
 
 
+class CurvePoint(BaseModel):
+    """A training after `step` steps: the mean loss of those since the point before, and what validation then says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int
+    training_loss: float
+    validation_loss: float
+    accuracy: float
+    f1: float
+
+
 class EncoderRecord(Answered):
     """What a run measured on the validation examples and on one request of `sequence_length` tokens.
 
@@ -26,7 +40,7 @@ class EncoderRecord(Answered):
     where one of the two did not happen. Ratios are to the dense model, timed in the same rounds;
     `cpu_latency_interval` is the 95 % one of its ratio. GPU figures are None where there is no CUDA device; energy is
     of the GPU where there is one. `padded_macs` are multiply-accumulates of a sequence of 512 tokens, as the paper
-    counts them. What ledgers of former versions lack is None.
+    counts them, `zeroed` the weights of linear layers that are zero. What ledgers of former versions lack is None.
     """
 
     key: EncoderKey
@@ -56,3 +70,5 @@ class EncoderRecord(Answered):
     notes: tuple[str, ...]
     f1_weighted: float | None = None
     padded_macs: float | None = None
+    zeroed: int | None = None
+    curve: tuple[CurvePoint, ...] = ()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
 
 from optimizer.families.encoders.models import SHORT_NAMES
 from optimizer.reproduce.answered import difference
@@ -11,12 +14,15 @@ from optimizer.reproduce.encoders.preset import EncoderConfiguration, EncoderPre
 from optimizer.reproduce.encoders.records import EncoderRecord
 from optimizer.reproduce.rows import Difference, Figure, Measure, Row, accuracy_relative, by_seed, row_of
 
+SEEN = ("training_loss", "validation_loss", "accuracy", "f1")
 BySeed = Mapping[int, EncoderRecord]
 WORDS = {
     "dense": "dense",
     "retrained": "dense, trained again",
     "magnitude": "Algorithm 1, trained again",
     "iterative": "Algorithm 1, p by step 5, trained again",
+    "weights": "Algorithm 1 as printed: single weights, trained again",
+    "set": "SET: random weights, trained again",
     "obs": "OBS and least squares, untrained, at equal FLOPs",
 }
 MEASURES: Mapping[str, Measure[EncoderRecord]] = {
@@ -26,7 +32,20 @@ MEASURES: Mapping[str, Measure[EncoderRecord]] = {
     "cpu_latency_change": lambda record, _: record.cpu_latency_ratio - 1,
     "gpu_latency_change": lambda record, _: None if record.gpu_latency_ratio is None else record.gpu_latency_ratio - 1,
     "energy_change": lambda record, _: record.energy_ratio - 1,
+    "validation_loss": lambda record, _: record.curve[-1].validation_loss if record.curve else None,
 }
+
+
+class CurveMeans(BaseModel):
+    """A point of the curve of a training, as means over the runs; the losses are cross-entropies."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    training_loss: float
+    validation_loss: float
+    accuracy: float
+    f1: float
 
 
 class EncoderRow(Row):
@@ -49,8 +68,10 @@ class EncoderRow(Row):
     f1: Figure
     f1_weighted: Figure | None
     mcc: Figure
+    validation_loss: Figure | None
     parameters: Figure
     parameters_change: Figure
+    zeroed: Figure | None
     flops: Figure
     flops_change: Figure
     padded_macs: Figure | None
@@ -67,6 +88,7 @@ class EncoderRow(Row):
     sequence_length: int
     threads: int
     training_s: Figure
+    training_curve: tuple[CurveMeans, ...]
     published: tuple[Published, ...]
 
 
@@ -93,10 +115,25 @@ def _row(preset: EncoderPreset, configuration: EncoderConfiguration, found: BySe
         found,
         dense,
         MEASURES,
-        method=WORDS[configuration.method],
+        method=_method(configuration),
+        training_curve=_curve(found),
         accuracy_difference=difference(found, dense),
         cpu_latency_interval=_of_a_single_run(found),
         published=tuple(value for value in of_it if is_of(value, key.dataset, key.model)),
+    )
+
+
+def _method(configuration: EncoderConfiguration) -> str:
+    where = "" if configuration.scope == "global" else ", of all blocks but the first and the last"
+    return WORDS[configuration.method] + where
+
+
+def _curve(found: BySeed) -> tuple[CurveMeans, ...]:
+    """Return the points that every run has."""
+    curves = [record.curve for record in found.values()]
+    return tuple(
+        CurveMeans(step=points[0].step, **{name: statistics.fmean(getattr(p, name) for p in points) for name in SEEN})
+        for points in zip(*curves, strict=False)
     )
 
 

@@ -28,6 +28,7 @@ def sentences(preset: EncoderPreset, rows: Sequence[EncoderRow], records: Sequen
         *_on_conditions(rows, records),
         *_on_the_dense_model(rows, records),
         *(sentence for value in preset.published for sentence in _on_published(value, rows)),
+        *_on_single_weights(preset, rows),
         *_on_step_five(preset, rows),
         *_on_our_way(preset, rows, records),
     )
@@ -88,16 +89,31 @@ def _figure(row: EncoderRow, metric: str) -> Figure | None:
     return found
 
 
+def _on_single_weights(preset: EncoderPreset, rows: Sequence[EncoderRow]) -> Iterator[str]:
+    ran = {row.configuration: row for row in rows}
+    methods = {c.label: c.method for c in preset.configurations if c.label in ran and c.method in ("weights", "set")}
+    masked = [ran[label] for label in methods]
+    if masked:
+        times = ", ".join(f"{row.configuration} {row.cpu_latency_change.mean:+.1%}" for row in masked)
+        yield (
+            f"Single weights at zero run the same dense kernels: CPU latency against dense {times}; FLOPs and "
+            "parameters stay as they are. No saving can come from them without a kernel that skips zeros."
+        )
+    if "set" in methods.values():
+        yield "SET swaps between epochs: of a training of one epoch its masks are random ones that stay."
+
+
 def _on_step_five(preset: EncoderPreset, rows: Sequence[EncoderRow]) -> Iterator[str]:
     by_label = {row.configuration: row for row in rows}
     within = f"ε = {preset.epsilon:g} of dense"
-    fixed = [by_label[c.label] for c in preset.configurations if c.method == "magnitude"]
+    ran = [c for c in preset.configurations if c.label in by_label]  # a command that was cut off has not run all
+    fixed = [by_label[c.label] for c in ran if c.method == "magnitude"]
     held = [row.ratio.mean for row in fixed if -row.accuracy_change.mean <= preset.epsilon]
     tried = ", ".join(f"{row.ratio.mean:g}" for row in fixed)
     if fixed:
         largest = f"{max(held):g} is the largest whose accuracy is" if held else "none is"
         yield f"Step 5 with training inside its loop: of p = {tried}, {largest} within {within}."
-    for configuration in preset.configurations:
+    for configuration in ran:
         if configuration.method == "iterative":
             row = by_label[configuration.label]
             found = f"p = {row.ratio.mean:.2g} stays" if row.ratio.mean else "no p, so nothing is pruned: none stays"
@@ -109,8 +125,9 @@ def _on_step_five(preset: EncoderPreset, rows: Sequence[EncoderRow]) -> Iterator
 
 def _on_our_way(preset: EncoderPreset, rows: Sequence[EncoderRow], records: Sequence[EncoderRecord]) -> Iterator[str]:
     by_label = {row.configuration: row for row in rows}
-    theirs = {c.ratio: c.label for c in preset.configurations if c.method == "magnitude"}
-    pairs = [(c.label, theirs[c.ratio]) for c in preset.configurations if c.method == "obs" and c.ratio in theirs]
+    ran = [c for c in preset.configurations if c.label in by_label]
+    theirs = {c.ratio: c.label for c in ran if c.method == "magnitude"}
+    pairs = [(c.label, theirs[c.ratio]) for c in ran if c.method == "obs" and c.ratio in theirs]
     for own, other in pairs:
         ours, published = by_label[own], by_label[other]
         found = difference(by_seed(records, own), by_seed(records, other))

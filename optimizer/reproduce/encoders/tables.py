@@ -35,6 +35,7 @@ QUALITY: tuple[Column[Any], ...] = (
 COSTS: tuple[Column[Any], ...] = (
     *NAMES,
     figure("parameters, M", "parameters", 1e-6, 2),
+    figure("of these zero, M", "zeroed", 1e-6, 2),
     figure("FLOPs, M", "flops", 1e-6, 1),
     change("FLOPs against dense", "flops_change"),
     figure("MACs of 512 tokens, B", "padded_macs", 1e-9, 3),

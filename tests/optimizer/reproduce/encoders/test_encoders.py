@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny_checkpoints import save_data, save_tiny, tokenizer
+from tiny_encoders import tiny
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -22,10 +24,11 @@ from optimizer.errors import InputError
 from optimizer.reproduce.answered import difference, packed
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.bench import Bench
+from optimizer.reproduce.encoders.curve import cross_entropy
 from optimizer.reproduce.encoders.execute import settings_of
 from optimizer.reproduce.encoders.experiment import EncoderExperiment, EncoderReproduction
-from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderPreset, EncoderScale
-from optimizer.reproduce.encoders.prune import largest_ratio
+from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderConfiguration, EncoderPreset, EncoderScale
+from optimizer.reproduce.encoders.prune import largest_ratio, target_of
 from optimizer.reproduce.encoders.records import EncoderRecord
 from optimizer.reproduce.ledger import Ledger
 from optimizer.reproduce.presets import read_preset
@@ -33,11 +36,14 @@ from optimizer.reproduce.reproduce import Asked, reproduce
 from optimizer.reproduce.rows import by_seed
 from optimizer.search.iterative import pruned_config
 from search_spaces.layouts.named import named_layout
+from search_spaces.transforms.masks.choose import magnitude_scores, without_weakest
+from search_spaces.transforms.masks.layers import maskable_layers
+from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.units.materialize import outline
 
 LABELS = ("negative", "positive")
 SIZES = {"train": 260, "validation": 60, "test": 80}
-CHOSEN = ("dense", "dense-again", "p50", "p-step-5", "own-p50")
+CHOSEN = ("dense", "dense-again", "p50", "p-step-5", "w50", "own-p50")
 
 
 PRESET = EncoderPreset.model_validate(read_preset("efficient-bert"))
@@ -52,6 +58,8 @@ def miniature() -> EncoderPreset:
         train_examples=96,
         search_examples=48,
         latency_seconds=0.05,
+        curve_steps=2,
+        curve_examples=20,
     )
     chosen = tuple(c for c in PRESET.configurations if c.label in CHOSEN)
     return PRESET.model_copy(update={"scales": {"quick": size}, "configurations": chosen})
@@ -109,7 +117,12 @@ def test_half_the_units_are_half_the_flops_and_our_way_stays_within_them(done: E
 
 def test_what_is_published_is_trained_and_our_way_is_not(done: EncoderReproduction) -> None:
     rows = {row.configuration: row for row in done.rows}
-    assert {label for label, row in rows.items() if row.training_s.mean > 0} == {"dense-again", "p50", "p-step-5"}
+    assert {label for label, row in rows.items() if row.training_s.mean > 0} == {
+        "dense-again",
+        "p50",
+        "p-step-5",
+        "w50",
+    }
     assert rows["p50"].untrained_accuracy is not None
     assert rows["own-p50"].untrained_accuracy is None
 
@@ -171,19 +184,60 @@ def test_finished_runs_are_not_repeated_and_a_torn_one_is(
     unfinished = experiment(place)
     unfinished.progress = told.append
     again = reproduce(unfinished, tmp_path)
-    assert [line.split(":")[0] for line in told if "/10" in line] == ["10/10 tiny sst2 own-p50"]
+    assert [line.split(":")[0] for line in told if "/12" in line] == ["12/12 tiny sst2 own-p50"]
     assert [row.accuracy for row in again.rows] == [row.accuracy for row in done.rows]
+
+
+def test_single_weights_stay_zero_and_save_nothing(done: EncoderReproduction) -> None:
+    rows = {row.configuration: row for row in done.rows}
+    dense, pruned = rows["dense"], rows["w50"]
+    assert pruned.zeroed is not None and dense.zeroed is not None
+    linear = sum(layer.weight.numel() for layer in maskable_layers(tiny("bert", len(LABELS))).values())
+    assert (dense.zeroed.mean, pruned.zeroed.mean) == (0, pytest.approx(linear / 2, abs=1))
+    assert (pruned.flops.mean, pruned.parameters.mean) == (dense.flops.mean, dense.parameters.mean)
+    assert any("run the same dense kernels" in sentence for sentence in done.sentences)
+
+
+@pytest.mark.parametrize("method", ["weights", "set"])
+def test_layer_wise_masks_leave_the_first_and_the_last_block(method: str) -> None:
+    shape = {"num_hidden_layers": 3, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+    model = BertForSequenceClassification(BertConfig(vocab_size=40, **shape))
+    workload = SimpleNamespace(model=model, family=SimpleNamespace(layout=named_layout(model)))
+    configuration = EncoderConfiguration(label="x", method=method, ratio=0.5, scope="layer-wise")
+    masks = Masks(model)
+    masks.set(without_weakest(masks.layers, magnitude_scores(masks.layers), target_of(configuration, workload)))
+    pruned = {name for name, units in masks.pruned_units.items() if units}
+    assert all(".layer.1." in name for name in pruned)
+    assert len(pruned) == 6  # query, key, value, and the three layers behind them
+
+
+def test_every_training_has_a_curve(records: list[EncoderRecord], done: EncoderReproduction) -> None:
+    of = {record.key.configuration: record.curve for record in records}
+    assert [point.step for point in of["p50"]] == [2, 4, 6]  # of 96 examples in batches of 16
+    assert not of["dense"] and not of["own-p50"]
+    row = next(row for row in done.rows if row.configuration == "p50")
+    assert row.training_curve[-1].step == 6
+    assert cross_entropy(np.zeros((3, 4)), np.array([0, 1, 2])) == pytest.approx(np.log(4))
 
 
 def test_ledgers_of_former_versions_are_read(done: EncoderReproduction, place: Path, tmp_path: Path) -> None:
     lines = (place / "output" / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     old = [json.loads(line) for line in lines]
     for record in old:
-        del record["f1_weighted"], record["padded_macs"]
+        del record["f1_weighted"], record["padded_macs"], record["zeroed"], record["curve"]
     (tmp_path / "runs.jsonl").write_text("\n".join(map(json.dumps, old)) + "\n", encoding="utf-8")
     again = reproduce(experiment(place), tmp_path)
     assert [row.accuracy for row in again.rows] == [row.accuracy for row in done.rows]
     assert isinstance(again, EncoderReproduction) and again.rows[0].f1_weighted is None
+
+
+@pytest.mark.parametrize("finished", range(1, len(CHOSEN)))
+def test_whatever_is_finished_can_be_written(place: Path, records: list[EncoderRecord], finished: int) -> None:
+    asked = experiment(place)
+    some = records[:finished]
+    rows = asked.rows(some)
+    assert len(rows) == finished
+    assert asked.sentences(rows, some)
 
 
 def test_what_is_reported_is_the_validation_split_and_nothing_is_chosen_on_it(place: Path) -> None:
@@ -300,5 +354,5 @@ def test_requests_that_cannot_work_are_refused(wrong: dict[str, object], message
 def test_a_preset_whose_methods_and_ratios_do_not_fit_is_refused() -> None:
     broken = PRESET.model_dump()
     broken["configurations"][0]["ratio"] = 0.3
-    with pytest.raises(ValidationError, match="a ratio goes with the methods magnitude and obs"):
+    with pytest.raises(ValidationError, match="a ratio goes with the methods magnitude, obs, weights, set"):
         EncoderPreset.model_validate(broken)
