@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from objectives.measurement import Measurement, Source
+from objectives.measurement import Conditions, Measurement, Source
 from objectives.metrics import Metric
 from objectives.racing import Race, race_order
 from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.backends.backend import runner_of
-from optimizer.backends.names import BACKEND, TORCH
+from optimizer.backends.names import TORCH
+from optimizer.backends.running import conditions_of_answers
 from optimizer.predict import predict
 from optimizer.prefixes import Prefixes
 from optimizer.rivals import Rivals, ruled_out_by
@@ -277,12 +278,15 @@ def flops_measurement(value: float) -> Measurement:
 
 
 def _answered(outcome: Outcome, model: nn.Module) -> Outcome:
-    """Return an outcome whose drop says what answered, where that is not torch."""
-    if runner_of(model) == TORCH:
-        return outcome
-    drop = next(each for each in outcome.measurements if each.quantity == "drop")
-    told = replace(drop, conditions={**drop.conditions, BACKEND: runner_of(model)})
-    return replace(outcome, measurements=tuple(told if each is drop else each for each in outcome.measurements))
+    """Return an outcome whose drop says what answered, where another runtime would answer otherwise."""
+    told = conditions_of_answers(model)
+    return outcome if not told else replace(outcome, measurements=tuple(_told(m, told) for m in outcome.measurements))
+
+
+def _told(measurement: Measurement, told: Conditions) -> Measurement:
+    if measurement.quantity != "drop":
+        return measurement
+    return replace(measurement, conditions={**measurement.conditions, **told})
 
 
 def _scores(metric: Metric, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:

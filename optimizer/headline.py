@@ -62,9 +62,10 @@ def drop_in_words(member: Member) -> str:
     if checked is None:
         return f"drop {member.drop:.4f} on {member.seen:,} search examples, not verified"
     together = f", 95 % for all {checked.interval_members} verified members together"
+    held = f", {member.answered.qualifier}" if member.answered and member.answered.qualifier else ""
     return (
         f"drop {checked.drop:.4f} [{checked.interval[0]:.4f}, {checked.interval[1]:.4f}] on {checked.n:,} "
-        f"verification examples{together if checked.interval_members > 1 else ''}"
+        f"verification examples{together if checked.interval_members > 1 else ''}{held}"
     )
 
 

@@ -89,6 +89,18 @@ class VerificationView(View):
     chance_above: float | None = None  # that the true drop is above ε: at most this, by the same model; None without ε
 
 
+class AnsweredView(View):
+    """What gave a member's answers, where its layers of 8 bits have runtimes answer otherwise.
+
+    `qualifier` is added to its verdict, `words` say the whole.
+    """
+
+    backend: str
+    activations: str  # that these layers read: float32 or int8
+    qualifier: str
+    words: str
+
+
 class LatencyView(View):
     """Latency of the extracted model at one batch size in one backend.
 
@@ -166,6 +178,7 @@ class Member(Costs):
     drop_interval: tuple[float, float] | None
     seen: int
     verification: VerificationView | None
+    answered: AnsweredView | None = None  # None where every runtime gives the same answers
     flops_ratio: float
     latency_ratio: float | None = None  # of the first batch in the fastest backend, to the dense model in torch
     latency_gain: bool = True  # False where the interval of that ratio contains 1
@@ -198,14 +211,14 @@ class Member(Costs):
     def verdict_in_words(self) -> str:
         """The verdict, with the labels that were bought for it or the member at which the sequence ended before it.
 
-        Where answers depend on what else is in a batch, it holds for one request at a time.
+        Where runtimes answer otherwise, it says for which answers it holds.
         """
         verified = self.verification
-        alone = ", one request at a time" if verified and verified.answers_changed is not None else ""
+        held = f", {self.answered.qualifier}" if verified and self.answered and self.answered.qualifier else ""
         if verified and verified.bought and self.verdict is Verdict.CERTIFIED:
-            return f"{self.verdict.value} by {verified.bought.in_words}{alone}"
+            return f"{self.verdict.value} by {verified.bought.in_words}{held}"
         blocked_by = verified.blocked_by if verified else None
-        return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}") + alone
+        return self.verdict.value + ("" if blocked_by is None else f", blocked by #{blocked_by}") + held
 
     @property
     def verdict(self) -> Verdict:

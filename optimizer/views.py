@@ -9,6 +9,7 @@ from typing import TypedDict
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
 from objectives.statistics.power import ALPHA
+from optimizer.answered import answered_view
 from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
 from optimizer.gains import shows_gain
 from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
@@ -99,6 +100,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         drop_interval=_bounds(drop.interval) if drop else None,
         seen=outcome.seen if outcome else 0,
         verification=_verification(candidate, measured, judgement),
+        answered=answered_view(drop, measured.get(CHANGED)),
         flops_ratio=measured.required("flops") / baseline.required("flops"),
         latency_ratio=steering.ratio_torch if steering else None,
         latency_gain=steering.gain_torch if steering else True,

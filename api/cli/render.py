@@ -277,6 +277,8 @@ def _print_chosen(result: RunResult, console: Console) -> None:
         name = f"energy per inference ({member.energy_source})"
         table.add_row(name, scaled(member.energy_dense_j, "J"), scaled(member.energy_j, "J"), change)
     console.print(table)
+    if member.answered:
+        say(console, f"{member.answered.words}.")
     console.print()
 
 

@@ -17,6 +17,8 @@ TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model i
 BACKEND = "backend"  # the condition of a figure: what ran the model; torch where it is not named
 BATCH = 32  # of the padded batches in which answers may change
 CHANGED = "answers_changed"  # the quantity of the share of verified answers that change in padded batches
+ACTIVATIONS, ANSWERS = "activations", "answers"  # conditions of a drop whose layers of 8 bits runtimes answer otherwise
+INTEGERS, FLOATS, ONE_BY_ONE = "int8", "float32", "one by one"
 FASTEST = "fastest"  # the condition of a figure: whether its backend is the fastest of several
 
 

@@ -9,8 +9,18 @@ from pathlib import Path
 from torch import nn
 
 from objectives.device import INT8, vector_instructions
-from optimizer.backends.backend import Backend
-from optimizer.backends.names import ONNXRUNTIME, TORCH
+from objectives.measurement import JsonScalar
+from optimizer.backends.backend import Backend, in_batches, runner_of
+from optimizer.backends.names import (
+    ACTIVATIONS,
+    ANSWERS,
+    BACKEND,
+    FLOATS,
+    INTEGERS,
+    ONE_BY_ONE,
+    ONNXRUNTIME,
+    TORCH,
+)
 from optimizer.backends.table import backend_of
 from optimizer.errors import InputError
 from optimizer.spec import StudySpec
@@ -87,8 +97,14 @@ def conditions_of(spec: StudySpec) -> dict[str, str]:
 
 
 def notes_of(spec: StudySpec) -> list[str]:
-    """Return what is to be known of this machine by a study that searches layers of 8 bits."""
-    if BITS not in spec.applied or ONNXRUNTIME not in spec.backends or INT8.intersection(vector_instructions()):
+    """Return what is to be known of a study that searches layers of 8 bits, and of this machine."""
+    if BITS not in spec.applied:
+        return []
+    if ONNXRUNTIME not in spec.backends:
+        return [
+            "layers of 8 bits answer in torch, with float activations; `backend` onnxruntime makes integers of them"
+        ]
+    if INT8.intersection(vector_instructions()):
         return []
     has = " ".join(vector_instructions()) or "no vector instructions"
     return [f"this CPU ({has}) has no instructions for products of 8 bits, such as VNNI; 8 bits may not be faster here"]
@@ -98,3 +114,11 @@ def multiplies_integers(model: nn.Module) -> bool:
     """Whether a layer of a model has integers for its activations where a backend can multiply them; no look-up has."""
     layers = (module for module in model.modules() if not isinstance(module, nn.Embedding))
     return any(stored.bits == INTEGER_BITS for layer in layers if (stored := stored_of(layer)))
+
+
+def conditions_of_answers(model: nn.Module) -> dict[str, JsonScalar]:
+    """Return what is to be said of a model's answers, of the model as what answers for it runs it."""
+    if runner_of(model) == TORCH:
+        return {ACTIVATIONS: FLOATS} if multiplies_integers(model) else {}
+    alone: dict[str, JsonScalar] = {} if in_batches(model) is None else {ANSWERS: ONE_BY_ONE}
+    return {BACKEND: runner_of(model), ACTIVATIONS: INTEGERS, **alone}

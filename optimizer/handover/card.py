@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from objectives.figures import scaled
-from optimizer.backends.names import BATCH
+from optimizer.backends.names import FLOATS
 from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.headline import bounds_in_words, in_doubt
-from optimizer.latencies import RUNTIMES, change_of, places_of, times, title_of
+from optimizer.latencies import change_of, places_of, times, title_of
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Origin, Verdict
@@ -70,11 +70,11 @@ def model_card(
             f"upper bound {_figure(verified.upper_95, '.4f')}; "
             f"one of a shortlist of {result.shortlist_size}, verified once; {member.verdict_in_words}"
             f"{in_doubt(member, result.epsilon)}.",
-            *_about_batches(verified),
             *_by_label(verified),
         ]
     conditions = ", ".join(f"{k} {v}" for k, v in result.conditions.items() if not isinstance(v, dict | list))
     lines += [
+        *_about_answers(member),
         *([] if dtype is None else [f"The weights are stored as {dtype}; sizes are those of files in that type."]),
         *_about_bits(member),
         f"Measured under: {conditions}.",
@@ -122,16 +122,12 @@ def _about_training(member: Member, result: RunResult) -> list[str]:
     return [f"Pruned, then trained for {_figure(member.training_seconds, '.0f', ' s')}: it learned from {teacher}.", ""]
 
 
-def _about_batches(verified: VerificationView) -> list[str]:
-    """Return what the answers depend on besides the example, nothing where that is nothing."""
-    if verified.answers_changed is None:
+def _about_answers(member: Member) -> list[str]:
+    """Return what gave the answers, nothing where every runtime gives the same; a warning where it was floats."""
+    if member.answered is None:
         return []
-    runtime = RUNTIMES.get(verified.backend, verified.backend)
-    return [
-        "",
-        f"Verified in {runtime}, one request at a time, because it scales activations by all that a batch contains: "
-        f"of these answers {verified.answers_changed:.1%} change in padded batches of {BATCH}.",
-    ]
+    warning = "**Warning.** " if member.answered.activations == FLOATS else ""
+    return ["", f"{warning}{member.answered.words}.", ""]
 
 
 def _rows(member: Member, result: RunResult) -> list[str]:

@@ -57,6 +57,8 @@ class Manifest(BaseModel):
         own = {"own", "own_ratios"}  # figures of a study in Python, which the card states
         if self.member.bit_operations is None:
             own |= {"bit_operations", "bit_operations_ratio"}
+        if self.member.answered is None:
+            own |= {"answered"}
         if self.transforms is None:
             return self.model_dump_json(indent=1, exclude={"transforms": True, "member": {"transforms", *own}})
         written = self.model_copy(update={"schema_version": SCHEMA_VERSION})

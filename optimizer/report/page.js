@@ -4,7 +4,7 @@ const colours = { certified: "#1f8a70", verified: "#2474b5", measured: "#2474b5"
 const dense = result.baseline;
 const chosen = result.best ?? result.knee, title = result.best === null ? "knee" : "best";
 const verdict = (m) => (m.verification ? m.verification.verdict : "unverified");
-const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.verification.bought ? ` by ${m.verification.bought.labels} bought labels of ${m.verification.bought.texts} texts` : "") + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "") + (isShown(m.verification?.answers_changed) ? ", one request at a time" : "");
+const verdictInWords = (m) => verdict(m) + (verdict(m) === "certified" && m.verification.bought ? ` by ${m.verification.bought.labels} bought labels of ${m.verification.bought.texts} texts` : "") + (m.verification && m.verification.blocked_by != null ? `, blocked by #${m.verification.blocked_by}` : "") + (m.verification && m.answered?.qualifier ? `, ${m.answered.qualifier}` : "");
 const isShown = (v) => v !== null && v !== undefined;
 const number = (v, digits = 4) => (isShown(v) ? v.toFixed(digits) : "–");
 const interval = (v, b, digits = 4) => (isShown(v) ? number(v, digits) + (b ? ` [${b[0].toFixed(digits)}, ${b[1].toFixed(digits)}]` : "") : "–");
@@ -138,6 +138,7 @@ function drawChosen() {
   for (const l of m.latency)
     row(table, [`latency, ${titleOf(l, m.latency)}`, isShown(l.dense_seconds) ? milliseconds(l.dense_seconds) : "–", milliseconds(l.seconds), changeOf(l, changed, "against")], "td");
   if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio);
+  if (m.answered) row(table, ["answers", "–", m.answered.words, "–"], "td");
 }
 function drawConditions() {
   const table = document.getElementById("conditions");

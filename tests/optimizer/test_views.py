@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from stored_studies import put_study
+from torch import nn
 
 from api.cli.render import print_front
 from objectives.measurement import Interval, Measurement, Source
 from optimizer.backends.names import CHANGED, TO_TORCH
+from optimizer.backends.running import conditions_of_answers
 from optimizer.fronts import front_of, members_of
 from optimizer.handover.card import model_card
+from optimizer.headline import drop_in_words
 from optimizer.latencies import change_of, times
-from optimizer.member import LatencyView
+from optimizer.member import LatencyView, Member
 from optimizer.result import result_of
+from search_spaces.layouts.stored import store as store_in_codes
+from search_spaces.transforms.bits.rounding import rounded
 from studies.opening import open_store
 from studies.records import Verification
+from studies.store import StudyStore
 
 
 @pytest.mark.parametrize(("upper", "kernels", "gain"), [(0.99, "", True), (1.01, "", False), (0.99, "dense", False)])
@@ -25,7 +32,12 @@ def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: s
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     study = put_study(store, "s", candidates=[(0.0, 0.5)])
     (candidate,) = store.candidates(study.id)
-    common = {"value": 0.95, "source": Source.NVML, "n": 3, "interval": Interval(lower=0.9, upper=upper)}
+    common: dict[str, Any] = {
+        "value": 0.95,
+        "source": Source.NVML,
+        "n": 3,
+        "interval": Interval(lower=0.9, upper=upper),
+    }
     named = {"energy": "J", "energy_ratio": "ratio"}.items()
     conditions = {"kernels": kernels} if kernels else {}
     found = [Measurement(quantity=name, unit=unit, conditions=conditions, **common) for name, unit in named]
@@ -42,7 +54,7 @@ def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: s
 
 def timed(value: float, ratio: float, to_torch: float | None = None, **conditions: object) -> list[Measurement]:
     """Return a latency with its ratios; without `to_torch` as torch has them."""
-    common = {"source": Source.MEASURED, "n": 6, "conditions": {"batch": 1, **conditions}}
+    common: dict[str, Any] = {"source": Source.MEASURED, "n": 6, "conditions": {"batch": 1, **conditions}}
     ratios = {"latency_ratio": ratio} | ({} if to_torch is None else {TO_TORCH: to_torch})
     around = {name: Interval(lower=value - 0.01, upper=value + 0.01) for name, value in ratios.items()}
     return [
@@ -90,27 +102,55 @@ def test_what_is_no_gain_says_over_what() -> None:
     assert change_of(view.model_copy(update={"backend": "torch"}), times) == "no gain"
 
 
-def test_a_verdict_on_integers_holds_for_one_request_at_a_time(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
-    study = put_study(store, "s", candidates=[(0.0, 0.5)])
+def told(store: StudyStore, slug: str, *, changed: float | None = None, **conditions: Any) -> tuple[Member, str]:
+    """Return a verified member whose drop was found under these conditions, and its card."""
+    study = put_study(store, slug, candidates=[(0.0, 0.5)])
     (candidate,) = store.candidates(study.id)
-    there = {"backend": "onnxruntime"}
-    changed = Measurement(
-        quantity=CHANGED, value=0.0125, unit="1", source=Source.MEASURED, n=800, conditions={"batch": 32, **there}
+    figures = {"drop": 0.0} | ({} if changed is None else {CHANGED: changed})
+    store.add_measurements(
+        candidate.id,
+        [
+            Measurement(quantity=name, value=value, unit="1", source=Source.MEASURED, n=800, conditions=conditions)
+            for name, value in figures.items()
+        ],
     )
-    drop = Measurement(quantity="drop", value=0.0, unit="1", source=Source.MEASURED, n=200, conditions=there)
-    store.add_measurements(candidate.id, [changed, drop])
     verification = Verification(
         examples="hash", n=800, metric=0.9, drop=0.0, interval=Interval(lower=-0.01, upper=0.01), lost=0, gained=0,
         predictions=b"", shortlist_size=1,
     )  # fmt: skip
     store.shortlist(study.id, [candidate.id])
     store.verify_candidate(candidate.id, verification)
-    (member,) = members_of(store.study("s"), store.candidates(study.id))
-    result = result_of(store.study("s"), store)
-    store.close()
+    (member,) = members_of(store.study(slug), store.candidates(study.id))
+    return member, model_card(member, result_of(store.study(slug), store))
+
+
+def test_a_verdict_and_the_card_say_what_gave_the_answers_of_layers_of_8_bits(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    member, card = told(store, "plain")
+    assert member.answered is None
+    assert "Answered by" not in card
+    member, card = told(store, "older", changed=0.0125, backend="onnxruntime")
     assert member.verification
     assert (member.verification.backend, member.verification.answers_changed) == ("onnxruntime", 0.0125)
     assert member.verdict_in_words.endswith(", one request at a time")
-    assert "Verified in ONNX Runtime, one request at a time" in model_card(member, result)
-    assert "1.2% change in padded batches of 32" in model_card(member, result)
+    assert drop_in_words(member).endswith("verification examples, one request at a time")
+    assert "Answered by ONNX Runtime, which makes integers of what layers of 8 bits read, one request at a time" in card
+    assert "1.2% change in padded batches of 32." in card
+    integers: dict[str, Any] = {"backend": "onnxruntime", "activations": "int8"}
+    member, card = told(store, "real-numbers", **integers, answers="one by one")
+    assert member.verdict_in_words.endswith(", one request at a time"), "of a metric whose answers are floats"
+    member, card = told(store, "by-token", **integers)
+    assert member.verdict_in_words == member.verdict.value
+    assert "layers of 8 bits read; an answer does not depend on what else is in a batch." in card
+    member, card = told(store, "floats", activations="float32")
+    store.close()
+    assert member.verdict_in_words.endswith(", with float activations")
+    assert "**Warning.** Answered by torch with float activations. A runtime that makes integers" in card
+
+
+def test_what_answers_is_found_on_the_model_that_runs() -> None:
+    layer = nn.Linear(4, 4)
+    model = nn.Sequential(layer)
+    assert conditions_of_answers(model) == {}
+    store_in_codes(layer, rounded(layer.weight.detach(), 8))
+    assert conditions_of_answers(model) == {"activations": "float32"}
