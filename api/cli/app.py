@@ -28,6 +28,7 @@ from api.cli.commands import (
     resume,
     serve,
     show,
+    storage,
     studies,
     worker,
 )
@@ -47,6 +48,7 @@ OF_THIS_MACHINE = (
     "serve",
     "worker",
     "keys",
+    "storage",
 )  # commands that work on this machine only
 GARBAGE = 10_000, 10, 10  # objects between two looks for garbage: libraries make a million at import, and none is
 
@@ -148,6 +150,7 @@ def _quiet_libraries() -> None:
 for module in (
     studies,
     show,
+    storage,
     front,
     recommend,
     resume,
