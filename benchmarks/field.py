@@ -29,6 +29,7 @@ from optimizer.progress import Stages, ignore
 from optimizer.samplers import make_sampler
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.search.refine import Step, configs_of
 from optimizer.spec import CriterionName, StudySpec
 from optimizer.workload import Workload
 from optimizer.worth import Worth
@@ -90,9 +91,9 @@ class Descent:
     def __init__(self, configs: Iterator[Config]) -> None:
         self._configs = configs
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Proposal | None:
         """Return the next that was not proposed."""
-        known = {candidate.config for candidate in history}
+        known = {c.config for c in finished}.union(*map(configs_of, pending))
         config = next((each for each in self._configs if each not in known), None)
         return None if config is None else Proposal(config=config, origin=Origin.USER)
 

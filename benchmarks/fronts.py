@@ -33,11 +33,13 @@ from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer import certification, feasible, shortlist
+from optimizer.evaluate import Evaluator
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
 from optimizer.reproduce.pictures import write_pictures
 from optimizer.search.proposer import Proposer
+from optimizer.search.refine import Neighbours, Step
 from optimizer.spec import StudySpec
 from studies.records import Candidate, Proposal
 
@@ -123,7 +125,7 @@ def run(field: Field, name: str, seed: int, epsilons: Sequence[float]) -> Line:
     """Search with one method and return its candidates, its scores at every ε and its curves."""
     method = METHODS[name]
     arena = field.arena(method.weights)
-    proposer = Timed(method.proposer(field, seed))
+    proposer = Timed(method.proposer(field, seed), arena.prepared.evaluator)
     candidates = arena.candidates(proposer, rivals=method.rivals, recover=method.recover)
     outcomes = [candidate.outcome for candidate in candidates if candidate.outcome]  # all of them: they are finished
     proposing = [*proposer.seconds, *[0.0] * len(candidates)][: len(candidates)]  # what is trained is not proposed
@@ -140,15 +142,16 @@ def run(field: Field, name: str, seed: int, epsilons: Sequence[float]) -> Line:
 
 
 class Timed:
-    """A proposer whose proposals are timed, one after the other, in `seconds`."""
+    """A proposer whose proposals are timed, one after the other, in `seconds`, the screening of neighbours included."""
 
-    def __init__(self, proposer: Proposer) -> None:
-        self._proposer, self.seconds = proposer, list[float]()
+    def __init__(self, proposer: Proposer, evaluator: Evaluator) -> None:
+        self._proposer, self._evaluator, self.seconds = proposer, evaluator, list[float]()
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Proposal | None:
         """Return what the proposer does."""
         started = time.monotonic()
-        proposal = self._proposer.propose(history)
+        step = self._proposer.propose(finished, pending)
+        proposal = step.closest(self._evaluator.divergences_of(step.configs)) if isinstance(step, Neighbours) else step
         self.seconds.append(time.monotonic() - started)
         return proposal
 

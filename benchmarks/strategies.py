@@ -30,6 +30,7 @@ from scipy.stats import wilcoxon
 from benchmarks.judge import Judge, Verified
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.certification import in_sequence, verification_alpha
+from optimizer.executors.inprocess import InProcess
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
@@ -38,9 +39,11 @@ from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
+from optimizer.rivals import Rival
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.search.refine import Step
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory
@@ -81,7 +84,8 @@ class Arena:
                 study_id=study.id,
                 store=store,
                 proposer=proposer,
-                evaluate=self._evaluate if rivals else lambda config, _: self._evaluate(config, ()),
+                executor=InProcess(self),
+                rivals=self.prepared.evaluator.rivals if rivals else None,
                 budget=Budget(trials=self.spec.trials),
                 on_finished=lambda _candidate: None,
             ).candidates
@@ -124,15 +128,19 @@ class Arena:
         """Return a candidate's FLOPs as a ratio to the dense model's."""
         return self.prepared.space.costs["flops"].ratio(candidate.config)
 
-    def _evaluate(self, config: Config, known: Sequence[Candidate]) -> Outcome:
+    def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
         """Return the outcome; only one that no rival cut short serves other strategies, which have other rivals."""
         evaluator = self.prepared.evaluator
-        if config in self._outcomes and evaluator.rival(self._outcomes[config].measurements, known) is None:
+        if config in self._outcomes and evaluator.rivals.first(self._outcomes[config].measurements, rivals) is None:
             return self._outcomes[config]
-        outcome = evaluator.evaluate(config, known)
-        if evaluator.rival(outcome.measurements, known) is None:
+        outcome = evaluator.evaluate(config, rivals)
+        if evaluator.rivals.first(outcome.measurements, rivals) is None:
             self._outcomes[config] = outcome
         return outcome
+
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        """Return the divergences of configs."""
+        return self.prepared.evaluator.divergences_of(configs)
 
     @property
     def _examples(self) -> int:
@@ -164,9 +172,10 @@ class Listed:
     def __init__(self, proposals: Sequence[Proposal]) -> None:
         self._proposals = proposals
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Proposal | None:
         """Return the next of the list."""
-        return self._proposals[len(history)] if len(history) < len(self._proposals) else None
+        number = len(finished) + len(pending)
+        return self._proposals[number] if number < len(self._proposals) else None
 
     @property
     def exhausted(self) -> str:

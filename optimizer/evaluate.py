@@ -7,6 +7,7 @@ rival rules out. A failed candidate is recorded as a result.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +25,10 @@ from objectives.statistics import bootstrap_drop, paired_drop_interval
 from optimizer.backends.backend import runner_of
 from optimizer.backends.names import TORCH
 from optimizer.backends.running import conditions_of_answers
+from optimizer.faults import is_out_of_memory, out_of_memory
 from optimizer.predict import predict
 from optimizer.prefixes import Prefixes
-from optimizer.rivals import Rivals, ruled_out_by
+from optimizer.rivals import Rival, Rivals, ruled_out_by
 from optimizer.search.space import SearchSpace
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
@@ -127,7 +129,8 @@ class Evaluator:
     ) -> None:
         self._space, self._build, self._dense, self.counted = space, build, dense, counted
         self._task, self._metric = dense.task, dense.task.metric
-        self._epsilon, self._seed, self._rivals = epsilon, seed, Rivals(costs, epsilon)
+        self._epsilon, self._seed = epsilon, seed
+        self.rivals = Rivals(tuple(sorted(costs)), epsilon)
         self._labels = dense.examples.labels
         self._dense_scores = self._metric.per_example(dense.predictions, self._labels)
         self._screened: dict[Config, NDArray[np.float32]] = {}  # answers on the screening examples
@@ -143,8 +146,18 @@ class Evaluator:
             self._screened[config] = self._dense.screened(self._dense.answering(self._build(config)), config)
         return self._dense.divergence_of(self._screened[config])
 
-    def evaluate(self, config: Config, known: Sequence[Candidate] = ()) -> Outcome:
-        """Return the outcome of a config, stopped early where one of the `known` candidates is its rival."""
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        """Return the divergences of several configs; infinite where the answers are NaN or infinite."""
+        return tuple(map(self._divergence_or_infinity, configs))
+
+    def _divergence_or_infinity(self, config: Config) -> float:
+        try:
+            return self.divergence_of(config)
+        except ValueError:
+            return math.inf
+
+    def evaluate(self, config: Config, rivals: Sequence[Rival] = ()) -> Outcome:
+        """Return the outcome of a config, stopped early where one of the `rivals` rules it out."""
         started = time.monotonic()
         costs = self._costs(config)
         if not self._space.within_limits(config):
@@ -155,9 +168,13 @@ class Evaluator:
             if config not in self._screened:
                 self._screened[config] = self._dense.screened(answering, config)
             measured = (*costs, *self.counted(config, model))
-            outcome = self._outcome(answering, self._screened[config], measured, known=known)
+            outcome = self._outcome(answering, self._screened[config], measured, rivals=rivals)
         except ValueError as error:  # NaN or infinite answers: this candidate fails, the study continues
             outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            outcome = Outcome(state=CandidateState.FAILED, measurements=costs, reason=out_of_memory(error))
         trim_memory()
         return replace(outcome, seconds=time.monotonic() - started)
 
@@ -176,18 +193,18 @@ class Evaluator:
         screened: NDArray[np.float32],
         costs: tuple[Measurement, ...],
         *,
-        known: Sequence[Candidate] = (),
+        rivals: Sequence[Rival] = (),
     ) -> Outcome:
         """Return the outcome by the answers of what runs a model; its drop says which backend that is."""
         measured = (*costs, self._divergence(screened))
         if self._dense_scores is None:
             return _answered(self._whole(model, measured), model)
-        rival = self.rival(measured, known)
+        rival = self.rivals.first(measured, rivals)
         return _answered(self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival), model)
 
     def rival(self, measured: Sequence[Measurement], known: Sequence[Candidate]) -> int | None:
         """Return the number of the first of the `known` candidates that rules out one with these measurements."""
-        return self._rivals.first(measured, known)
+        return self.rivals.first(measured, self.rivals.among(known))
 
     def costs_of(self, config: Config) -> tuple[Measurement, ...]:
         """Return all costs of a config, without evaluating it."""

@@ -1,14 +1,25 @@
-"""The loop: propose, evaluate and store candidates until the budget is spent."""
+"""The loop: propose, have evaluated and store candidates until the budget is spent.
+
+An executor answers; this process alone writes the study. Nothing but the order in which answers arrive decides what is
+proposed: with one worker that is the order of the proposals.
+"""
 
 from __future__ import annotations
 
 import time
+from bisect import insort
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from typing import Any
 
+from optimizer.executors.executor import Evaluate, Executor, Screen
+from optimizer.faults import failed, is_candidates_own
+from optimizer.rivals import Rivals
 from optimizer.search.proposer import Proposer
-from search_spaces.config import Config
-from studies.records import Candidate, CandidateState, Origin, Outcome
+from optimizer.search.refine import Neighbours, Step
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 from studies.store import StudyStore
 
 
@@ -42,38 +53,139 @@ def search(
     study_id: int,
     store: StudyStore,
     proposer: Proposer,
-    evaluate: Callable[[Config, Sequence[Candidate]], Outcome],
+    executor: Executor,
     budget: Budget,
     on_finished: Callable[[Candidate], None],
+    rivals: Rivals | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Searched:
-    """Evaluate proposals until the budget is spent or the proposer is exhausted; `evaluate` sees the known candidates.
+    """Evaluate proposals until the budget is spent or the proposer is exhausted.
 
-    Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidate in flight.
-    A candidate that an earlier run left in flight is finished first; one that was being recovered is left to recovery.
+    Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidates in
+    flight. Those that an earlier run left in flight are finished first; one that was being recovered is left to
+    recovery. A candidate whose worker dies is tried again, and has failed when that is of no use.
     """
-    started = clock()
-    known = [c for c in store.candidates(study_id) if not (_in_flight(c) and c.proposal.origin is Origin.RECOVER)]
-    for candidate in filter(_in_flight, tuple(known)):
-        finished = store.finish_candidate(candidate.id, evaluate(candidate.config, known))
-        known[known.index(candidate)] = finished
-        on_finished(finished)
-    while budget.has_trials(len(known)):
-        if not budget.has_time(clock() - started):
-            return Searched(known, f"{_short(known, budget)}: the timeout of {budget.timeout_s:g} s was reached")
-        proposal = proposer.propose(known)
-        if proposal is None:
-            return Searched(known, f"{_short(known, budget)}: {proposer.exhausted}")
-        candidate = store.start_candidate(study_id, proposal)
-        finished = store.finish_candidate(candidate.id, evaluate(proposal.config, known))
-        known.append(finished)
-        on_finished(finished)
-    return Searched(known)
+    return _Search(study_id, store, proposer, executor, budget, on_finished, rivals or Rivals(), clock).run()
 
 
-def _in_flight(candidate: Candidate) -> bool:
+class _Search:
+    """A search under way: what is finished, what waits for a worker, and what is in flight."""
+
+    def __init__(
+        self,
+        study_id: int,
+        store: StudyStore,
+        proposer: Proposer,
+        executor: Executor,
+        budget: Budget,
+        on_finished: Callable[[Candidate], None],
+        rivals: Rivals,
+        clock: Callable[[], float],
+    ) -> None:
+        self._study_id, self._store, self._proposer, self._executor = study_id, store, proposer, executor
+        self._budget, self._on_finished, self._clock, self._started = budget, on_finished, clock, clock()
+        stored = store.candidates(study_id)
+        self._finished = [c for c in stored if not _is_running(c)]
+        self._waiting = deque(c for c in stored if _is_running(c) and c.proposal.origin is not Origin.RECOVER)
+        self._evaluated: dict[Future[Outcome], Candidate] = {}
+        self._screened: dict[Future[tuple[float, ...]], Neighbours] = {}
+        self._attempts = Counter[int]()
+        self._rivals, self._present = rivals, rivals.among(self._finished)
+        self._ended: str | None = None
+
+    def run(self) -> Searched:
+        """Keep every worker busy until nothing is left to begin and all that began has ended."""
+        while True:
+            while self._in_flight < self._executor.slots and self._begin():
+                pass
+            if not self._in_flight:
+                return Searched(self._finished, self._ended)
+            asked: list[Future[Any]] = [*self._screened, *self._evaluated]  # Any: one type per question
+            landed, _ = wait(asked, return_when=FIRST_COMPLETED)
+            for screened in [each for each in self._screened if each in landed]:
+                self._propose_closest(screened)
+            for evaluated in [each for each in self._evaluated if each in landed]:
+                self._keep(evaluated)
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._evaluated) + len(self._screened)
+
+    def _begin(self) -> bool:
+        """Give the next question to a worker; False where there is none now."""
+        if self._waiting:
+            self._evaluate(self._waiting.popleft())
+            return True
+        self._ended = None
+        if not self._budget.has_trials(len(self._finished) + self._in_flight):
+            return False
+        if not self._budget.has_time(self._clock() - self._started):
+            self._ended = self._short(f"the timeout of {self._budget.timeout_s:g} s was reached")
+            return False
+        step = self._proposer.propose(self._finished, self._pending)
+        if step is None:
+            self._ended = self._short(self._proposer.exhausted)
+            return False
+        self._take(step)
+        return True
+
+    @property
+    def _pending(self) -> list[Step]:
+        """What is in flight: candidates in the order of their numbers, then neighbours that are being screened."""
+        candidates = sorted(self._evaluated.values(), key=_number)
+        return [*(candidate.proposal for candidate in candidates), *self._screened.values()]
+
+    def _take(self, step: Step) -> None:
+        """Have neighbours screened, and a proposal evaluated as the next candidate."""
+        if isinstance(step, Proposal):
+            self._evaluate(self._store.start_candidate(self._study_id, step))
+        else:
+            self._screened[self._executor.submit(Screen(step.configs))] = step
+
+    def _evaluate(self, candidate: Candidate) -> None:
+        self._evaluated[self._executor.submit(Evaluate(candidate.config, tuple(self._present)))] = candidate
+
+    def _propose_closest(self, screened: Future[tuple[float, ...]]) -> None:
+        """Evaluate the closest neighbour; where screening failed, the one that the tables predict to be it."""
+        neighbours, error = self._screened.pop(screened), screened.exception()
+        if error is not None:
+            self._raise_unless_own(error)
+        self._take(neighbours.closest(screened.result() if error is None else range(len(neighbours.configs))))
+
+    def _keep(self, evaluated: Future[Outcome]) -> None:
+        """Store an outcome, or have the candidate evaluated again."""
+        candidate = self._evaluated.pop(evaluated)
+        outcome = self._outcome(evaluated, candidate)
+        if outcome is None:
+            self._waiting.append(candidate)
+            return
+        finished = self._store.finish_candidate(candidate.id, outcome)
+        insort(self._finished, finished, key=_number)
+        self._rivals.add(finished, self._present)
+        self._on_finished(finished)
+
+    def _outcome(self, evaluated: Future[Outcome], candidate: Candidate) -> Outcome | None:
+        """Return the outcome of a candidate, None where another attempt may give one."""
+        error = evaluated.exception()
+        if error is None:
+            return evaluated.result()
+        self._raise_unless_own(error)
+        self._attempts[candidate.id] += 1
+        return failed(error, attempts=self._attempts[candidate.id])
+
+    def _raise_unless_own(self, error: BaseException) -> None:
+        has_worked = any(c.outcome is not None and c.outcome.drop is not None for c in self._finished)
+        if not is_candidates_own(error, has_worked=has_worked):
+            raise error
+
+    def _short(self, why: str) -> str:
+        begun = len(self._finished) + self._in_flight
+        return f"the search ended after {begun} of {self._budget.trials} trials: {why}"
+
+
+def _is_running(candidate: Candidate) -> bool:
     return candidate.state is CandidateState.RUNNING
 
 
-def _short(candidates: Sequence[Candidate], budget: Budget) -> str:
-    return f"the search ended after {len(candidates)} of {budget.trials} trials"
+def _number(candidate: Candidate) -> int:
+    return candidate.number

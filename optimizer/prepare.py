@@ -113,7 +113,6 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     evaluates = evaluator(space=space, build=build, costs=_compared(spec, space))
     refiner = Refiner(
         space,
-        divergence_of=stages.timed("screen", evaluates.divergence_of),
         is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
         seeks_accuracy=spec.epsilon is None,
     )

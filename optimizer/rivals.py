@@ -7,8 +7,10 @@ a rival on the search examples is mostly lucky there, and the shortlist prefers 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from objectives.measurement import Measurement
 from optimizer.feasible import is_feasible
@@ -17,6 +19,18 @@ from studies.records import Candidate
 
 SMALLER = 0.8  # share of the other's divergence
 REASON = "costs no more and diverges less by a fifth at least"  # stored with the outcome, after the rival's number
+
+
+class Rival(NamedTuple):
+    """A feasible candidate by what it is compared with: its divergence, and the costs that count."""
+
+    number: int
+    divergence: float
+    costs: tuple[float, ...]
+
+    def is_no_worse(self, other: Rival) -> bool:
+        """Whether this one beats all that the other beats."""
+        return self.divergence <= other.divergence and not any(map(float.__gt__, self.costs, other.costs))
 
 
 def ruled_out_by(number: int) -> str:
@@ -32,19 +46,39 @@ def was_ruled_out(candidate: Candidate) -> bool:
 
 @dataclass(frozen=True)
 class Rivals:
-    """The candidates of a study that may rule out another. `costs` are the quantities that count; none: no rivals."""
+    """Which candidates may rule out another. `costs` are the quantities that count; none: no rivals."""
 
-    costs: Collection[str]
-    epsilon: float
+    costs: tuple[str, ...] = ()
+    epsilon: float = 0.0
 
-    def first(self, measured: Sequence[Measurement], candidates: Sequence[Candidate]) -> int | None:
-        """Return the number of the first feasible candidate that is a rival of one with these measurements, if any."""
+    def among(self, candidates: Iterable[Candidate]) -> list[Rival]:
+        """Return those of the candidates that may rule out another, by their numbers."""
+        found: list[Rival] = []
+        for candidate in candidates:
+            self.add(candidate, found)
+        return found
+
+    def add(self, candidate: Candidate, found: list[Rival]) -> None:
+        """Add a candidate to the rivals found, unless one with a smaller number beats all that it beats."""
+        if not self.costs or not is_feasible(candidate, self.epsilon):
+            return
+        measured = Measured(candidate.measurements)
+        costs = tuple(float(measured.required(cost)) for cost in self.costs)
+        rival = Rival(candidate.number, float(measured.required("divergence")), costs)
+        if any(other.number < rival.number and other.is_no_worse(rival) for other in found):
+            return
+        found[:] = [other for other in found if other.number < rival.number or not rival.is_no_worse(other)]
+        insort(found, rival)
+
+    def first(self, measured: Sequence[Measurement], rivals: Iterable[Rival]) -> int | None:
+        """Return the number of the first rival of a candidate with these measurements, if any."""
         if not self.costs:
             return None
         ours = Measured(measured)
-        feasible = (candidate for candidate in candidates if is_feasible(candidate, self.epsilon))
-        return next((c.number for c in feasible if self._beats(Measured(c.measurements), ours)), None)
+        return next((rival.number for rival in rivals if self._beats(rival, ours)), None)
 
-    def _beats(self, rival: Measured, other: Measured) -> bool:
-        is_closer = rival.required("divergence") <= SMALLER * other.required("divergence")
-        return is_closer and all(rival.required(cost) <= other.required(cost) for cost in self.costs)
+    def _beats(self, rival: Rival, other: Measured) -> bool:
+        is_closer = rival.divergence <= SMALLER * other.required("divergence")
+        return is_closer and all(
+            cost <= other.required(name) for name, cost in zip(self.costs, rival.costs, strict=True)
+        )

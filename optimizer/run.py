@@ -31,7 +31,6 @@ from optimizer.feasible import is_feasible, is_undecided
 from optimizer.given import NOTHING, Given
 from optimizer.interrupts import interrupts_end
 from optimizer.loaded import loaded, notes_of_choice
-from optimizer.loop import Budget, search
 from optimizer.member import RunResult
 from optimizer.names import check_larger, create_study, free_slug
 from optimizer.power import what_can_be_concluded
@@ -41,9 +40,7 @@ from optimizer.recovery.halving import planned
 from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
 from optimizer.result import result_of
-from optimizer.samplers import make_sampler
-from optimizer.search.iterative import IterativeProposer
-from optimizer.search.proposer import Proposer, StagedProposer
+from optimizer.searching import Searching
 from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
@@ -53,13 +50,12 @@ from optimizer.unchanged import fingerprints, refuse_changes, refuse_other_metri
 from optimizer.verify import Verifier
 from optimizer.views import Measured
 from optimizer.workload import Workload
-from optimizer.worth import Ratios, Worth
+from optimizer.worth import Ratios
 from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Origin, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore
 
 NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
-SEARCH_PARTS = ("search", "screen", "evaluate", "train")
 
 
 def optimize(
@@ -208,7 +204,7 @@ class StudyRun:
             self._note(planned(self._spec.recover_epochs))
         if self._spec.start_from is not None:
             self._note(transfer(self._spec.start_from, self._study, self._store, prepared, self._spec))
-        self._search(prepared)
+        Searching(self._study, self._store, self._spec, prepared, self._sampler, self._stages).run()
         self._verify(prepared)
 
     def _record_workload(self, workload: Workload) -> None:
@@ -280,52 +276,6 @@ class StudyRun:
         notes = self._store.study(str(self._study.id)).context["notes"]
         self._store.update_study(self._study.id, context={"notes": [*notes, text]})
         self._stages.tell(Event(stage="note", text=text))
-
-    def _search(self, prepared: Prepared) -> None:
-        if any(candidate.shortlisted for candidate in self._store.candidates(self._study.id)):
-            return  # the shortlist is fixed: verification examples may have been seen, so the search is over
-        budget = Budget(
-            trials=self._spec.trials,
-            timeout_s=self._spec.timeout,
-            spent_s=sum(self._store.study(str(self._study.id)).seconds.get(part, 0.0) for part in SEARCH_PARTS),
-        )
-        with self._stages.stage("search"):
-            found = search(
-                study_id=self._study.id,
-                store=self._store,
-                proposer=self._proposer(prepared),
-                evaluate=self._stages.timed("evaluate", prepared.evaluator.evaluate),
-                budget=budget,
-                on_finished=self._announce,
-            )
-        self._store.update_study(self._study.id, context={"search_ended": found.ended})
-        if found.ended:
-            self._stages.tell(Event(stage="ended", text=found.ended))
-
-    def _announce(self, candidate: Candidate) -> None:
-        done, total = candidate.number + 1, self._spec.trials
-        self._stages.tell(Event(stage="search", done=done, total=total, candidate=candidate))
-
-    def _proposer(self, prepared: Prepared) -> Proposer:
-        spec, space = self._spec, prepared.space
-        if spec.sampler == "iterative":
-            return IterativeProposer(prepared.groups, self._is_feasible)
-        worth = Worth(spec, prepared, self._baseline)
-        return StagedProposer(
-            space,
-            seeds=prepared.ladder(spec.trials),
-            trials=spec.trials,
-            make_sampler=lambda: make_sampler(
-                self._sampler,
-                dimensions=space.dimensions,
-                seed=spec.seed,
-                budget=spec.trials,
-                objectives=1 + len(spec.objectives),
-                constraints=worth.constraints,
-            ),
-            worth=worth,
-            refiner=prepared.refiner,
-        )
 
     def _is_feasible(self, candidate: Candidate) -> bool:
         return is_feasible(candidate, self._spec.tolerance)

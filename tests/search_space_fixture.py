@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from optimizer.costs import linear_cost
+from optimizer.search.refine import Step
 from optimizer.search.space import Space
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind
@@ -42,6 +43,11 @@ def harm(config: Config) -> float:
     kept = config.as_dict()
     alone = sum((1 + g.layer) * (1 - kept[g.name] / g.units) ** 2 for g in groups())
     return alone * (1 + 0.3 * (kept["layer.0.heads"] < 4))
+
+
+def settled(step: Step, harm: Callable[[Config], float] = harm) -> Proposal:
+    """What is proposed: of neighbours the one of least harm."""
+    return step if isinstance(step, Proposal) else step.closest([*map(harm, step.configs)])
 
 
 def candidate(

@@ -29,3 +29,9 @@ class OwnSampler:
     def tell(self, told: Told) -> None:
         """Pass a finished candidate on."""
         self._sampler.tell(told)
+
+    def expect(self, point: Point) -> None:
+        """Pass a candidate in flight on to a sampler that wants to know."""
+        note = getattr(self._sampler, "expect", None)
+        if note is not None:
+            note(point)

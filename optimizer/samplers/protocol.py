@@ -35,6 +35,10 @@ class Sampler(Protocol):
     everything told so far in the order it was told, and of its two arguments: two samplers told the same answer the
     same, regardless of earlier asks, and asking changes nothing. So a killed study resumes undisturbed.
     `attempt` counts the proposals for this number that were duplicates.
+
+    Candidates in flight are expected, in the order of their numbers, after all that was told. What a sampler makes of
+    them is its own rule: TPE takes them for bad ones (constant liar), Gaussian processes for as good as they predict,
+    random search and the genetic samplers take no notice; a point whose config is in flight is asked for again.
     """
 
     def ask(self, number: int, attempt: int = 0) -> Point:
@@ -45,3 +49,6 @@ class Sampler(Protocol):
 
         Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
         """
+
+    def expect(self, point: Point) -> None:
+        """Take note of a candidate in flight. Raises `ValueError` where the point is outside the cube."""

@@ -51,11 +51,12 @@ class Problem:
 
 
 class ReplaySampler(ABC):
-    """A sampler whose only state is what it was told, in order."""
+    """A sampler whose only state is what it was told and what it expects, in order."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._told: list[Told] = []
+        self._expected: list[Point] = []
 
     @abstractmethod
     def ask(self, number: int, attempt: int = 0) -> Point:
@@ -66,12 +67,20 @@ class ReplaySampler(ABC):
 
         Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
         """
-        _check_vector("point", told.point, self._problem.dimensions)
+        self._check_point(told.point)
         _check_vector("losses", told.losses, self._problem.objectives)
         _check_vector("violations", told.violations, self._problem.constraints)
-        if not all(0 <= coordinate <= 1 for coordinate in told.point):
-            raise ValueError(f"point: every coordinate must be in [0, 1], got {told.point}")
         self._told.append(told)
+
+    def expect(self, point: Point) -> None:
+        """Take note of a candidate in flight."""
+        self._check_point(point)
+        self._expected.append(point)
+
+    def _check_point(self, point: Point) -> None:
+        _check_vector("point", point, self._problem.dimensions)
+        if not all(0 <= coordinate <= 1 for coordinate in point):
+            raise ValueError(f"point: every coordinate must be in [0, 1], got {point}")
 
     @property
     def _generation(self) -> int:

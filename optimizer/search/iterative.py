@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from optimizer.search.refine import Step
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, config_of
 from studies.records import Candidate, Origin, Proposal
@@ -22,10 +23,12 @@ class IterativeProposer:
     def __init__(self, groups: Sequence[Group], is_feasible: Callable[[Candidate], bool]) -> None:
         self._groups, self._is_feasible = tuple(groups), is_feasible
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next proposal, a pure function of `history`."""
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Proposal | None:
+        """Return the next proposal, a pure function of what is finished; nothing while its forerunner is pending."""
+        if pending:
+            return None
         answers = {pruned_config(self._groups, tenths / 10): tenths for tenths in range(1, 10)}
-        held = {answers[c.config]: self._is_feasible(c) for c in history if c.config in answers}
+        held = {answers[c.config]: self._is_feasible(c) for c in finished if c.config in answers}
         tenths = next_tenths(held)
         if tenths is None:
             return None

@@ -1,7 +1,8 @@
 """The proposer: ladder, then sampler, then refinement; never a config twice.
 
-`propose` is a pure function of the spec and the finished candidates in order, so a killed study resumes as
-if nothing had happened.
+`propose` is a pure function of the spec, the finished candidates in order and what is pending, so a killed study
+resumes as if nothing had happened. Nobody waits for a generation: what is pending is not proposed again, and every
+sampler makes of it what its rule says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from optimizer.samplers.protocol import Sampler, Told
-from optimizer.search.refine import Refiner
+from optimizer.search.refine import Refiner, Step, configs_of
 from optimizer.search.space import SearchSpace
 from search_spaces.config import Config
 from studies.records import Candidate, Origin, Proposal
@@ -22,8 +23,12 @@ PATIENCE = 20  # duplicates in a row that end the sampler's stage
 class Proposer(Protocol):
     """Decides what is evaluated next."""
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next proposal given all finished candidates in order, or None when there is nothing left."""
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Step | None:
+        """Return the next proposal, or neighbours of which the closest is to be the next one.
+
+        `finished` are all finished candidates in the order of their numbers, `pending` what is being evaluated or
+        screened. None: nothing is left, as long as none of what is pending ends otherwise than all before.
+        """
 
     @property
     def exhausted(self) -> str:
@@ -47,37 +52,46 @@ class StagedProposer:
         self._ladder = seeds
         self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next proposal; a stage with nothing new passes to the next stage."""
-        number = len(history)
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Step | None:
+        """Return the next step; a stage with nothing new passes to the next stage."""
+        number = len(finished) + len(pending)
         if number < len(self._ladder):
             return self._ladder[number]
-        has_refined = any(candidate.proposal.origin is Origin.REFINE for candidate in history)
+        proposals = (*(candidate.proposal for candidate in finished), *pending)
+        has_refined = any(step.origin is Origin.REFINE for step in proposals)
         if number < self._refine_from and not has_refined:
-            return self._sample(history) or self._refine(history)
-        return self._refine(history) or self._sample(history)
+            return self._sample(finished, pending) or self._refine(finished, pending)
+        return self._refine(finished, pending) or self._sample(finished, pending)
 
     @property
     def exhausted(self) -> str:
         """Why there is nothing left."""
         return "neither sampler nor refinement found a config within the limits that is new"
 
-    def _refine(self, history: Sequence[Candidate]) -> Proposal | None:
-        return self._refiner.propose(history) if self._refiner else None
+    def _refine(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Step | None:
+        return self._refiner.propose(finished, pending) if self._refiner else None
 
-    def _sample(self, history: Sequence[Candidate]) -> Proposal | None:
-        sampler = self._make_sampler()
+    def _sample(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Proposal | None:
+        sampler, number = self._make_sampler(), len(finished) + len(pending)
         known: dict[Config, Told | None] = {self._space.dense: None}
-        for candidate in history:
+        for candidate in finished:
             known[candidate.config] = told = self._worth(candidate)
             if told is not None:
                 sampler.tell(told)
+        for step in pending:
+            known.update(dict.fromkeys(configs_of(step)))
+            if isinstance(step, Proposal) and step.coordinates is not None:
+                self._expect(sampler, step.coordinates)
         for attempt in range(PATIENCE):
-            point = sampler.ask(len(history), attempt)
+            point = sampler.ask(number, attempt)
             config = self._space.at_point(point)
             if config not in known:
                 return Proposal(config=config, origin=Origin.SAMPLER, coordinates=point)
             stored = known[config]
             if stored is not None:
-                sampler.tell(Told(number=len(history), point=point, losses=stored.losses, violations=stored.violations))
+                sampler.tell(Told(number=number, point=point, losses=stored.losses, violations=stored.violations))
         return None
+
+    def _expect(self, sampler: Sampler, point: tuple[float, ...]) -> None:
+        if len(point) == self._space.dimensions:  # an earlier version may have begun the study in another space
+            sampler.expect(point)

@@ -7,6 +7,7 @@ promising few are asked for their divergence (no labels, a short pass), and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,44 +19,64 @@ from studies.records import Candidate, Origin, Proposal
 SCREENED = 3  # neighbours asked for their divergence per proposal
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Neighbours of a parent, the most promising first, of which the one that diverges least is to be proposed."""
+
+    configs: tuple[Config, ...]
+    parent: int  # a candidate's number
+
+    origin = Origin.REFINE
+
+    def closest(self, divergences: Sequence[float]) -> Proposal:
+        """Return the proposal, given the divergence of each; of equals the first is taken."""
+        least = min(range(len(self.configs)), key=divergences.__getitem__)
+        return Proposal(config=self.configs[least], origin=self.origin, parent=self.parent)
+
+
+Step = Proposal | Neighbours
+
+
+def configs_of(step: Step) -> tuple[Config, ...]:
+    """Return all configs that a step may propose."""
+    return step.configs if isinstance(step, Neighbours) else (step.config,)
+
+
 class Refiner:
-    """Proposes neighbours of front members. A pure function of its arguments, given a deterministic divergence.
+    """Proposes neighbours of front members. A pure function of its arguments.
 
     The cheapest members come first, or with `seeks_accuracy` those with the smallest drops.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        divergence_of: Callable[[Config], float],
-        is_feasible: Callable[[Candidate], bool],
-        seeks_accuracy: bool = False,
-    ) -> None:
-        self._space, self._divergence_of, self._is_feasible = space, divergence_of, is_feasible
+    def __init__(self, space: Space, *, is_feasible: Callable[[Candidate], bool], seeks_accuracy: bool = False) -> None:
+        self._space, self._is_feasible = space, is_feasible
         self._first = self._drop if seeks_accuracy else self._cost
 
-    def propose(self, history: Sequence[Candidate]) -> Proposal | None:
-        """Return the next proposal, or None when no parent has an untried neighbour."""
-        tried = {self._space.dense, *(candidate.config for candidate in history)}
-        parents = self._parents(history)
+    def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Neighbours | None:
+        """Return the neighbours to choose from, or None when no parent has an untried one.
+
+        What is pending counts as tried, and its parents as used.
+        """
+        tried = {self._space.dense, *(candidate.config for candidate in finished)}
+        tried.update(config for step in pending for config in configs_of(step))
+        parents = self._parents(finished, pending)
         for turn in range(len(ALLOWANCES)):  # few parents: each may have neighbours under another allowance alone
-            for step, parent in enumerate(parents, start=len(history) + turn):
-                config = self._best_neighbour(parent.config, tried, step)
-                if config is not None:
-                    return Proposal(config=config, origin=Origin.REFINE, parent=parent.number)
+            for step, parent in enumerate(parents, start=len(finished) + len(pending) + turn):
+                promising = self._promising_neighbours(parent.config, tried, step)
+                if promising:
+                    return Neighbours(promising, parent.number)
         return None
 
-    def _best_neighbour(self, config: Config, tried: set[Config], turn: int) -> Config | None:
+    def _promising_neighbours(self, config: Config, tried: set[Config], turn: int) -> tuple[Config, ...]:
         found = (self._space.merged(move.config) for move in self._space.moves(config, turn))
         fresh = (each for each in found if each not in tried and self._space.within_limits(each))
-        screened = [neighbour for neighbour, _ in zip(fresh, range(SCREENED), strict=False)]
-        return min(screened, key=self._divergence_of, default=None)
+        return tuple(neighbour for neighbour, _ in zip(fresh, range(SCREENED), strict=False))
 
-    def _parents(self, history: Sequence[Candidate]) -> list[Candidate]:
+    def _parents(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> list[Candidate]:
         """Return the promising candidates, those that were a parent least often first."""
-        uses = [c.proposal.parent for c in history if c.proposal.origin is Origin.REFINE]
-        return sorted(self._promising(history), key=lambda c: (uses.count(c.number), self._first(c), c.number))
+        steps = (*(c.proposal for c in finished), *pending)
+        uses = [step.parent for step in steps if step.origin is Origin.REFINE]
+        return sorted(self._promising(finished), key=lambda c: (uses.count(c.number), self._first(c), c.number))
 
     def _promising(self, history: Sequence[Candidate]) -> list[Candidate]:
         """Return the front of the feasible candidates, or the least violating half where none is feasible."""

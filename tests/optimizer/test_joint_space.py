@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from search_space_fixture import candidate
+from search_space_fixture import candidate, settled
 
 from optimizer.combined import block_prices, measure_combinations
 from optimizer.samplers import make_sampler
@@ -190,10 +190,10 @@ def run(trials: int, history: Sequence[Candidate] = ()) -> list[Candidate]:
             "tpe", dimensions=of.dimensions, seed=7, budget=trials, objectives=3, constraints=1
         ),
         worth=told(of),
-        refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
+        refiner=Refiner(of, is_feasible=feasible),
     )
-    while len(found) < trials and (proposal := proposer.propose(found)) is not None:
-        found.append(candidate(len(found), proposal, harm=harm))
+    while len(found) < trials and (step := proposer.propose(found)) is not None:
+        found.append(candidate(len(found), settled(step, harm), harm=harm))
     return found
 
 

@@ -8,18 +8,20 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from search_space_fixture import candidate, groups, harm, space
+from search_space_fixture import candidate, groups, harm, settled, space
 
 from optimizer.errors import InputError
+from optimizer.executors.inprocess import InProcess
 from optimizer.feasible import is_feasible
 from optimizer.limits import least_ratio, refuse_unreachable
 from optimizer.loop import Budget, search
+from optimizer.rivals import Rival
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.ladder import ladder
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Refiner
+from optimizer.search.refine import Refiner, Step
 from optimizer.search.space import Space
 from search_spaces.config import Config
 from search_spaces.groups import check_config
@@ -56,14 +58,14 @@ def staged(sampler: str = "tpe", trials: int = TRIALS, limits: dict[str, float] 
         trials=trials,
         make_sampler=lambda: make_sampler(sampler, dimensions=4, seed=7, budget=trials, objectives=2, constraints=1),
         worth=worth(of),  # type: ignore[arg-type]
-        refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
+        refiner=Refiner(of, is_feasible=feasible),
     )
 
 
 def run(proposer: Proposer, trials: int, history: Sequence[Candidate] = ()) -> list[Candidate]:
     found = list(history)
-    while len(found) < trials and (proposal := proposer.propose(found)) is not None:
-        found.append(candidate(len(found), proposal))
+    while len(found) < trials and (step := proposer.propose(found)) is not None:
+        found.append(candidate(len(found), settled(step)))
     return found
 
 
@@ -100,8 +102,9 @@ def test_a_kill_after_every_candidate_changes_nothing(sampler: str) -> None:
     whole = [c.config for c in run(staged(sampler), TRIALS)]
     history: list[Candidate] = []
     for number in range(TRIALS):
-        proposal = staged(sampler).propose(history)
-        assert proposal is not None
+        step = staged(sampler).propose(history)
+        assert step is not None
+        proposal = settled(step)
         assert proposal.config == whole[number]
         history.append(candidate(number, proposal))
 
@@ -135,13 +138,16 @@ def test_twenty_duplicates_end_the_samplers_stage() -> None:
         def tell(self, told: Told) -> None:
             pass
 
+        def expect(self, point: tuple[float, ...]) -> None:
+            pass
+
     proposer = StagedProposer(
         of,
         seeds=ladder(of, 30),
         trials=30,
         make_sampler=Stuck,
         worth=worth(of),  # type: ignore[arg-type]
-        refiner=Refiner(of, divergence_of=harm, is_feasible=feasible),
+        refiner=Refiner(of, is_feasible=feasible),
     )
     origins = [c.proposal.origin for c in run(proposer, 30)]
     assert origins.count(Origin.SAMPLER) == 1
@@ -172,6 +178,16 @@ def outcome_of(config: Config) -> Outcome:
     return outcome
 
 
+class Made:
+    """Evaluates without a model."""
+
+    def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
+        return outcome_of(config)
+
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        return tuple(map(harm, configs))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StudyStore]:
     with closing(open_store(f"sqlite:///{tmp_path}/s.sqlite")) as opened:
@@ -182,18 +198,19 @@ def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in
     study = store.create_study("s", {})
     evaluated: list[Config] = []
 
-    def evaluate(config: Config, _: Sequence[Candidate]) -> Outcome:
-        evaluated.append(config)
-        if len(evaluated) == 5:
-            raise KeyboardInterrupt
-        return outcome_of(config)
+    class Interrupted(Made):
+        def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
+            evaluated.append(config)
+            if len(evaluated) == 5:
+                raise KeyboardInterrupt
+            return super().evaluate(config, rivals)
 
     def go(trials: int) -> None:
         search(
             study_id=study.id,
             store=store,
             proposer=staged(),
-            evaluate=evaluate,
+            executor=InProcess(Interrupted()),
             budget=Budget(trials=trials),
             on_finished=lambda _: None,
         )
@@ -221,7 +238,7 @@ def searched(
         study_id=study.id,
         store=store,
         proposer=proposer,
-        evaluate=lambda config, _: outcome_of(config),
+        executor=InProcess(Made()),
         budget=budget,
         on_finished=lambda _: None,
         clock=lambda: next(ticks) * seconds_each,
@@ -246,14 +263,14 @@ def test_a_parent_with_neighbours_under_one_allowance_alone_is_refined() -> None
     of = space()
     nearly_nothing = Config.of({g.name: int(g.name == "layer.0.heads") for g in groups()}, of.form)
     parent = candidate(0, Proposal(config=nearly_nothing, origin=Origin.USER))
-    found = Refiner(of, divergence_of=harm, is_feasible=feasible).propose([parent])
+    found = Refiner(of, is_feasible=feasible).propose([parent])
     assert found is not None
     assert found.parent == 0
 
 
 def test_the_sampler_takes_over_where_refinement_is_dry() -> None:
     class Dry:
-        def propose(self, history: Sequence[Candidate]) -> None:
+        def propose(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> None:
             return None
 
     proposer = staged()

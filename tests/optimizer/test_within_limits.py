@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from search_space_fixture import candidate, harm, space
+from search_space_fixture import candidate, space
 from stored_studies import put_study
 from tiny_checkpoints import DISTILLED, save_data, save_tiny
 
@@ -194,7 +194,7 @@ def test_the_ladder_begins_with_the_best_config_at_the_limit_and_scales_its_rati
 def test_refinement_begins_with_the_smallest_drop() -> None:
     of = space()
     history = [candidate(number, p, epsilon=1.0) for number, p in enumerate(ladder(of, 30))]
-    refiner = Refiner(of, divergence_of=harm, is_feasible=lambda _: True, seeks_accuracy=True)
+    refiner = Refiner(of, is_feasible=lambda _: True, seeks_accuracy=True)
     proposal = refiner.propose(history)
     assert proposal is not None
     smallest = min(c.outcome.drop for c in history if c.outcome is not None and c.outcome.drop is not None)

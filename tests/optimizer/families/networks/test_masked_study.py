@@ -295,6 +295,7 @@ def proposals(prepared: Prepared, sampler: str, trials: int, history: Sequence[C
         refiner=prepared.refiner,
     )
     while len(found) < trials and (proposal := proposer.propose(found)) is not None:
+        assert isinstance(proposal, Proposal)  # masked candidates are not refined
         found.append(evaluated(len(found), proposal, prepared))
         worth = told(found[-1])
         assert isinstance(worth, Told)
