@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from torch import nn
 
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import BY_TOKEN, TORCH
 from optimizer.combined import measure_combinations
 from optimizer.evaluate import DenseAnswers
 from optimizer.pipeline import Pipeline
@@ -58,7 +58,10 @@ class Harms:
 
     @property
     def _name(self) -> str:
-        screening, elsewhere = self.dense.screening, "" if self.answered_by == TORCH else f"-{self.answered_by}"
+        screening, elsewhere = (
+            self.dense.screening,
+            "" if self.answered_by == TORCH else f"-{self.answered_by}-{BY_TOKEN}",
+        )
         return f"{self.form.value}-{len(screening)}-{screening.hash[:12]}{elsewhere}.json"
 
     def _of_level(self, group: str, level: int) -> float:

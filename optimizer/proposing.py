@@ -9,7 +9,7 @@ from torch import nn
 
 from objectives.device import device_fingerprint
 from objectives.latency import run_conditions
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import GRAPHS, TORCH
 from optimizer.backends.running import Backends
 from optimizer.latency.computed import Computed
 from optimizer.latency.fitted import NETWORKS, FittedLatency, FittedTable, fit_table
@@ -34,6 +34,7 @@ def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cach
     holds_for = {
         "device": device_fingerprint(pipeline.workload.device),
         "backend": run_conditions(there),
+        "graphs": GRAPHS,
         "network": str(dense),
         "transforms": list(pipeline.names),
         "groups": [(group.name, list(group.levels)) for group in groups],

@@ -12,7 +12,8 @@ from dataclasses import replace
 import moocore
 import numpy as np
 
-from optimizer.backends.running import answers_in
+from optimizer.backends.names import INTEGER_SCALES
+from optimizer.backends.running import answers_in, conditions_of
 from optimizer.errors import InputError
 from optimizer.feasible import is_undecided
 from optimizer.given import Given
@@ -84,6 +85,8 @@ def _refuse_other(source: Study, spec: StudySpec, workload: Workload, fingerprin
     others = [role for role in SAME_ROLES if known.get(role) != fingerprints.get(role)]
     others += [name for name in SAME_FIELDS if getattr(theirs, name) != getattr(spec, name)]
     others += ["backends"] if answers_in(theirs) != answers_in(spec) else []
+    known_scales = source.context.get("conditions", {}).get(INTEGER_SCALES)
+    others += [INTEGER_SCALES] if known_scales != conditions_of(spec).get(INTEGER_SCALES) else []
     others += ["metric"] if source.context.get("metric") != workload.metric.name else []
     if others:
         raise InputError(

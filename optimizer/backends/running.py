@@ -15,7 +15,9 @@ from optimizer.backends.names import (
     ACTIVATIONS,
     ANSWERS,
     BACKEND,
+    BY_TOKEN,
     FLOATS,
+    INTEGER_SCALES,
     INTEGERS,
     ONE_BY_ONE,
     ONNXRUNTIME,
@@ -93,7 +95,8 @@ def conditions_of(spec: StudySpec) -> dict[str, str]:
     """Return what a study's figures hold for where it names other backends than torch."""
     if spec.backends == (TORCH,):
         return {}
-    return {"backends": ", ".join(spec.backends), "vector_instructions": " ".join(vector_instructions())}
+    integers = {INTEGER_SCALES: BY_TOKEN} if answers_in(spec) == ONNXRUNTIME else {}
+    return {"backends": ", ".join(spec.backends), "vector_instructions": " ".join(vector_instructions()), **integers}
 
 
 def notes_of(spec: StudySpec) -> list[str]:

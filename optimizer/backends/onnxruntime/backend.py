@@ -12,11 +12,12 @@ from torch import nn
 
 from objectives.measurement import JsonScalar
 from optimizer.backends.backend import OnnxInputs
+from optimizer.backends.names import BY_TOKEN
 from optimizer.backends.onnxruntime.checked import difference
 from optimizer.backends.onnxruntime.graph import GraphBuilder, beside, written
 from optimizer.backends.onnxruntime.layers import UnstitchedError
 from optimizer.backends.onnxruntime.ranges import is_fixed, ranges_of
-from optimizer.backends.onnxruntime.session import INT8, REFUSED, SessionModel
+from optimizer.backends.onnxruntime.session import FIXED, INT8, REFUSED, SessionModel
 from optimizer.backends.onnxruntime.stitched import stitched
 from optimizer.backends.onnxruntime.template import kept_template, template
 from optimizer.backends.onnxruntime.widths import Side, Widths, followed, following, widths_of
@@ -34,7 +35,7 @@ class Graph:
 
     def difference(self, model: nn.Module, requests: Sequence[Inputs]) -> float:
         """Return the difference from torch on some requests, 0 where it is tolerated."""
-        return difference(self.session, model, requests, self.built.fixed)
+        return difference(self.session, model, requests, self.built)
 
     def save(self, path: Path) -> None:
         """Write one file that ONNX Runtime runs without this package."""
@@ -105,7 +106,6 @@ def _graph(pattern: Any, model: nn.Module, inputs: OnnxInputs, numbers: Mapping[
     ranges = ranges_of(model, inputs.calibration()) if inputs.calibration and is_fixed(model) else None
     built = stitched(pattern, model, ranges, numbers)
     graph = written(built, pattern, whole=False).SerializeToString()
-    if ranges:
-        more |= {"dtype": INT8, "scales": "fixed"}
-    session = SessionModel(graph, beside(built), one_by_one=bool(built.integers), more=more)
-    return Graph(built, pattern, session)
+    if ranges or built.integers:
+        more |= {"dtype": INT8, "scales": FIXED if ranges else BY_TOKEN}
+    return Graph(built, pattern, SessionModel(graph, beside(built), more=more))

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from optimizer.backends.onnxruntime.fixed import Fixed
-from optimizer.backends.onnxruntime.session import SessionModel, answers
+from optimizer.backends.onnxruntime.graph import GraphBuilder
+from optimizer.backends.onnxruntime.session import SessionModel
+from optimizer.backends.onnxruntime.weights import STEPS
 from search_spaces.layouts.requests import Inputs, logits_of
 from search_spaces.layouts.stored import stored_of
 from search_spaces.layouts.surgery import share_structure
@@ -20,9 +22,7 @@ from search_spaces.layouts.surgery import share_structure
 TOLERATED, OF_INTEGERS = 1e-4, 0.01  # differences of logits, in floats and where activations are integers
 
 
-def difference(
-    session: SessionModel, model: nn.Module, requests: Sequence[Inputs], fixed: Fixed | None = None
-) -> float:
+def difference(session: SessionModel, model: nn.Module, requests: Sequence[Inputs], graph: GraphBuilder) -> float:
     """Return the difference of a session's logits from torch's on the CPU, 0 where it is tolerated.
 
     It is a share of one more than the largest logit, of the row that differs most. Where the session makes integers of
@@ -31,14 +31,14 @@ def difference(
     wrong for all of them.
     """
     here = share_structure(model) if next(model.parameters()).is_cpu else copy.deepcopy(model).cpu()
-    if fixed:
-        _round_as(here, fixed)
-    for layer in [] if fixed else here.modules():
+    if graph.fixed:
+        _round_as(here, graph.fixed)
+    for layer in here.modules() if graph.integers else []:
         stored = stored_of(layer)
         if isinstance(layer, nn.Linear) and stored and stored.bits == 8:
             layer.register_forward_pre_hook(_as_integers)
     apart = np.concatenate([_by_row(session, here, request) for request in requests])
-    has_integers = session.one_by_one or fixed is not None
+    has_integers = bool(graph.integers or graph.fixed)
     found = float(np.median(apart) if has_integers else apart.max())
     return 0.0 if found <= (OF_INTEGERS if has_integers else TOLERATED) else found
 
@@ -46,7 +46,7 @@ def difference(
 def _by_row(session: SessionModel, model: nn.Module, request: Inputs) -> NDArray[np.float64]:
     """Return the largest difference of each row, as a share of one more than the largest logit: `(rows,)`."""
     with torch.inference_mode():
-        wanted = answers(lambda inputs: logits_of(model(**inputs)), request, one_by_one=session.one_by_one).numpy()
+        wanted = logits_of(model(**request)).numpy()
         got = session(**request).logits.numpy()
     if got.shape != wanted.shape:
         return np.full(len(wanted), np.inf)
@@ -65,11 +65,8 @@ def _round_as(model: nn.Module, fixed: Fixed) -> None:
 
 
 def _as_integers(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Round a layer's input as ONNX Runtime does: to 256 values from its least to its largest, and zero."""
+    """Round a layer's input as ONNX Runtime does: every token to whole steps, as many as its largest value has."""
     values, *others = inputs
-    low, high = values.min().clamp(max=0), values.max().clamp(min=0)
-    scale = (high - low) / 255
-    if scale == 0:
-        return inputs
-    zero = (-low / scale).round()
-    return ((values / scale).round() + zero).clamp(0, 255).sub(zero).mul(scale), *others
+    largest = values.abs().amax(dim=-1, keepdim=True)
+    step = torch.where(largest > 0, largest, 1) / STEPS
+    return (values / step).round() * step, *others

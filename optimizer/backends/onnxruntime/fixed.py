@@ -20,8 +20,6 @@ from optimizer.backends.onnxruntime.template import LAYER, PATH
 from search_spaces.layouts.modeling_pruned import FROM_RANK
 from search_spaces.layouts.stored import Stored
 
-MIDDLE = 128  # of unsigned codes: products of signed ones overflow on processors without instructions for them
-
 
 class Fixed:
     """What a template says of the surroundings of layers, and the ranges that a smaller model has there."""
@@ -107,9 +105,9 @@ def product(graph: GraphBuilder, fixed: Fixed, path: str, stored: Stored, inputs
 
 def _weight(graph: GraphBuilder, path: str, codes: Tensor, scales: Tensor, *, axis: int) -> str:
     """Add codes, int8, with scales along an axis as a weight; return its name."""
-    held = graph.tensor(f"{path}.codes", (codes.to(torch.int16) + MIDDLE).to(torch.uint8))
-    middle = graph.tensor(f"{path}.middle", np.full(len(scales), MIDDLE, dtype=np.uint8))
-    return graph.node("DequantizeLinear", [held, graph.tensor(f"{path}.scales", scales), middle], path, axis=axis)
+    held = [graph.tensor(f"{path}.codes", codes), graph.tensor(f"{path}.scales", scales)]
+    zeros = graph.tensor(f"{path}.middle", np.zeros(len(scales), dtype=np.int8))
+    return graph.node("DequantizeLinear", [*held, zeros], path, axis=axis)
 
 
 def _folded(layer: nn.Conv2d, stored: Stored, norm: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 class GraphBuilder:
-    """Nodes, and tensors by name; `integers` says, by its name, what a tensor is as integers: values, scale, zero."""
+    """Nodes, and tensors by name; `integers` says, by its name, what a tensor is as integers: values, their scales."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []  # of onnx, which is untyped

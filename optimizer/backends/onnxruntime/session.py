@@ -17,10 +17,14 @@ from torch import Tensor, nn
 
 from objectives.device import vector_instructions
 from objectives.measurement import JsonScalar
+from optimizer.backends.names import BY_TOKEN
 from optimizer.backends.onnxruntime.graph import Array
 from search_spaces.layouts.requests import Inputs
 
-INT8 = "int8"
+INT8, FIXED = "int8", "fixed"
+EXACT = (
+    "session.x64quantprecision"  # signed codes become unsigned where products of signed ones overflow: see `weights`
+)
 REFUSED = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented, raised.RuntimeException)
 DEFAULTS = {"attention_mask": torch.ones_like, "token_type_ids": torch.zeros_like}  # as transformers fills them in
 
@@ -36,8 +40,8 @@ class SessionModel(nn.Module):
     """A graph as ONNX Runtime runs it on the CPU, on as many threads as torch has when it is called.
 
     `graph` is the serialised model, `beside` the tensors that it leaves out. One that answers requests `one_by_one`
-    runs the rows of a batch in turn, without their padding: it makes integers of activations, and what scales them is
-    taken from all that it is given at once. `more` are conditions of its figures.
+    runs the rows of a batch in turn, without their padding: files of older versions make integers of activations whose
+    scale is taken from all that they are given at once. `more` are conditions of its figures.
     """
 
     def __init__(
@@ -89,8 +93,10 @@ class SessionModel(nn.Module):
 def session_of_file(path: Path) -> SessionModel:
     """Return the session of a whole graph in a file."""
     kinds = {node.op_type for node in onnx.load_model(path).graph.node}
-    fixed: dict[str, JsonScalar] = {"dtype": INT8, "scales": "fixed"} if "QuantizeLinear" in kinds else {}
-    return SessionModel(str(path), one_by_one="DynamicQuantizeLinear" in kinds, more=fixed)
+    more: dict[str, JsonScalar] = {}
+    if "QuantizeLinear" in kinds:
+        more = {"dtype": INT8, "scales": BY_TOKEN if "MatMulIntegerToFloat" in kinds else FIXED}
+    return SessionModel(str(path), one_by_one="DynamicQuantizeLinear" in kinds, more=more)
 
 
 def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) -> Any:  # Any: onnxruntime is untyped
@@ -98,6 +104,7 @@ def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) ->
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what fails raises
+    options.add_session_config_entry(EXACT, "1")
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in beside.values()]
     options.add_external_initializers([*beside], values)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,12 @@
 """Weights of few bits as operators: what a graph has in the place of a layer whose weight is `Stored`.
 
-An 8-bit weight of a linear layer is multiplied by integers, which are made of its input when the model runs: that takes
-the scale from all that it is given. All other codes become floats again, so that only the file is smaller.
+An 8-bit weight of a linear layer is multiplied by integers, which are made of its input when the model runs, each token
+with a scale of its own: so its answer does not depend on its neighbours. All other codes become floats again, so that
+only the file is smaller.
+
+Activations are unsigned bytes and codes signed ones. Such products take half the time of unsigned ones where the CPU
+has instructions for them (VNNI). Where it has none, two of them can exceed the 16 bits in which x86 processors add them
+up: sessions there have the codes made unsigned (`EXACT` in `session`), so the sums are the same integers everywhere.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from search_spaces.layouts.modeling_pruned import BLOCK
 from search_spaces.layouts.stored import Stored
 
 MIDDLE = {8: 128, 4: 8}  # of unsigned codes
+STEPS = 127  # of integers of activations on either side of zero
 
 
 def product(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
@@ -57,16 +63,38 @@ def kernel(graph: GraphBuilder, path: str, layer: nn.Conv2d, stored: Stored | No
 
 
 def _of_integers(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
-    """Add a product of integers, as ONNX Runtime's own quantisation writes it, so that its kernels take it."""
+    """Add a product of integers; layers that read one tensor share its integers.
+
+    The operators that ONNX Runtime would fuse (`MatMulInteger`, `Cast`, `Mul`) take one scale for all tokens, also
+    where they are given one for each. So a token's scale multiplies behind its own fused operator.
+    """
     if inputs not in graph.integers:
-        graph.integers[inputs] = graph.outputs_of("DynamicQuantizeLinear", [inputs], path, 3)
-    values, scale, zero = graph.integers[inputs]
-    codes = graph.tensor(f"{path}.codes", _unsigned(stored.codes).t())
-    middle = graph.tensor(f"{path}.middle", np.full(len(stored.codes), MIDDLE[8], dtype=np.uint8))
-    sums = graph.node("MatMulInteger", [values, codes, zero, middle], path)
-    floats = graph.node("Cast", [sums], path, to=TensorProto.FLOAT)
-    scales = graph.node("Mul", [scale, graph.tensor(f"{path}.scales", _scales(stored).flatten())], path)
-    return graph.node("Mul", [floats, scales], path)
+        graph.integers[inputs] = _by_token(graph, path, inputs)
+    values, largest = graph.integers[inputs]
+    codes = graph.tensor(f"{path}.codes", stored.codes.t())
+    scales = graph.tensor(f"{path}.scales", _scales(stored).flatten())
+    middle = graph.tensor(f"{path}.middle", np.zeros(len(stored.codes), dtype=np.int8))
+    held = [values, codes, _step(graph), scales, _zero(graph), middle]
+    return graph.node("Mul", [graph.node("MatMulIntegerToFloat", held, path, domain=MICROSOFT), largest], path)
+
+
+def _by_token(graph: GraphBuilder, path: str, inputs: str) -> list[str]:
+    """Add what makes integers of every token; return their name, and that of the tokens' largest values `(…, 1)`.
+
+    A token of zeros is divided by zero: whatever that makes is multiplied by its largest value, 0.
+    """
+    last = graph.tensor("last_axis", np.array([-1], dtype=np.int64))
+    largest = graph.node("ReduceMax", [graph.node("Abs", [inputs], path), last], path, keepdims=1)
+    shares = graph.node("Div", [inputs, largest], path)
+    return [graph.node("QuantizeLinear", [shares, _step(graph), _zero(graph)], path), largest]
+
+
+def _step(graph: GraphBuilder) -> str:
+    return graph.tensor("integers.step", np.array(1 / STEPS, dtype=np.float32))
+
+
+def _zero(graph: GraphBuilder) -> str:
+    return graph.tensor("integers.zero", np.array(MIDDLE[8], dtype=np.uint8))
 
 
 def _of_blocks(graph: GraphBuilder, path: str, stored: Stored, inputs: str) -> str:
@@ -87,11 +115,6 @@ def _scales(stored: Stored) -> Tensor:
     if stored.scales is None:
         raise TypeError("16-bit weights have no scales")
     return stored.scales.float()
-
-
-def _unsigned(codes: Tensor) -> Tensor:
-    """Return codes about the middle of a byte: products of signed ones overflow on processors without VNNI."""
-    return (codes.to(torch.int16) + MIDDLE[8]).to(torch.uint8)
 
 
 def _pairs(codes: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tiny_encoders import tiny, tokens
@@ -25,6 +26,8 @@ from search_spaces.transforms.rank.layers import with_rank
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
+
+from optimizer.backends.onnxruntime.session import session_of_file
 
 FREE = ("batch", "length")
 
@@ -113,13 +116,22 @@ def test_a_smaller_model_is_stitched_and_answers_as_in_torch(made: Callable, bac
     assert backend.exported == 0
 
 
-def test_integers_answer_one_request_at_a_time_whatever_its_neighbours(backend, dense: nn.Module) -> None:
+def each_alone(session: nn.Module, request: dict[str, Tensor]) -> Tensor:
+    pairs = zip(request["input_ids"], request["attention_mask"].bool(), strict=True)
+    return torch.cat([session(input_ids=row[None, mask]).logits for row, mask in pairs])
+
+
+def test_integers_answer_the_same_whatever_their_neighbours(backend, dense: nn.Module) -> None:
     small = of_bits(of_units(dense, [3, 20]), 8)
     session, request = backend.runs(small), padded()
-    alone = [session(input_ids=row[None, mask]).logits for row, mask in
-             zip(request["input_ids"], request["attention_mask"].bool(), strict=True)]  # fmt: skip
-    assert torch.equal(session(**request).logits, torch.cat(alone))
+    alone = each_alone(session, request)
+    assert largest(session(**request).logits, alone) < 1e-6
+    loud = tokens(3, 9) | {"attention_mask": request["attention_mask"]}
+    loud["input_ids"] = request["input_ids"].clone()
+    loud["input_ids"][0] = 49 - loud["input_ids"][0]  # another text in the place of the first one
+    assert largest(session(**loud).logits[1:], alone[1:]) < 1e-6
     assert run_conditions(session)["dtype"] == "int8"
+    assert run_conditions(session)["scales"] == "by-token"
     with torch.inference_mode():
         assert 0 < largest(session(**request).logits, small(**request).logits) < 1e-3  # torch has float activations
 
@@ -151,15 +163,60 @@ def test_what_multiplies_integers_answers_for_a_model_that_it_changes(dense: nn.
     assert backend.exported == 0
 
 
-def test_answers_in_a_batch_are_asked_for_apart(dense: nn.Module, backend) -> None:
-    session = backend.runs(of_bits(dense, 8))
+class Relus(Bag):
+    """A classifier with layers of 8 bits, the second of which reads nothing but zeros for some tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(8, 16, bias=False), nn.Linear(16, 8)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        read = self.outer(self.inner(self.table(input_ids)).relu()) * attention_mask[..., None]
+        return SimpleNamespace(logits=self.head(read.sum(1)))
+
+
+def test_a_token_of_zeros_stays_zeros_as_integers(cache: Path) -> None:
+    model = Relus().eval()
+    with torch.no_grad():
+        model.table.weight[:25] = 0
+        model.outer.weight += torch.eye(8, 16)
+    made = of_bits(model, 8, (nn.Linear,))
+    asked = OnnxInputs(requests=[tokens(2, 7), padded(), tokens(1, 5)], free=FREE)
+    session = backend_of("onnxruntime", dense=model, inputs=asked, cache_dir=cache).runs(made)
+    request = padded() | {"input_ids": torch.arange(27).reshape(3, 9)}  # most of them are zeros
+    with torch.inference_mode():
+        assert largest(session(**request).logits, made(**request).logits) < 0.01
+
+
+def test_files_whose_integers_have_one_scale_for_a_batch_answer_one_by_one(tmp_path: Path) -> None:
+    session = session_of_file(scaled_by_batch(tmp_path / "model.onnx"))
     batched = in_batches(session)
     assert batched is not None
     assert in_batches(batched) is None
-    assert session.one_by_one
-    with torch.inference_mode():
-        assert largest(batched(**padded()).logits, session(**padded()).logits) > 0
-    assert in_batches(dense) is None
+    assert run_conditions(session)["answers"] == "one by one"
+    request = {"input_ids": torch.tensor([[1, 2, 3], [40, 50, 60]]), "attention_mask": torch.ones(2, 3).long()}
+    alone = torch.cat([session(**{name: tensor[i : i + 1] for name, tensor in request.items()}).logits for i in (0, 1)])
+    assert torch.equal(session(**request).logits, alone)
+    assert largest(batched(**request).logits, alone) > 0
+
+
+def scaled_by_batch(path: Path) -> Path:
+    """Write a graph as older versions did."""
+    from onnx import TensorProto, helper, numpy_helper, save_model
+
+    given = [helper.make_tensor_value_info(n, TensorProto.INT64, ["b", "t"]) for n in ("input_ids", "attention_mask")]
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("DynamicQuantizeLinear", ["floats"], ["values", "scale", "zero"]),
+        helper.make_node("MatMulInteger", ["values", "codes", "zero"], ["sums"]),
+        helper.make_node("Cast", ["sums"], ["products"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["products", "scale"], ["logits"]),
+    ]
+    codes = numpy_helper.from_array(np.array([[1, 2], [3, 4], [5, 6]], dtype=np.uint8), "codes")
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["b", 2])
+    graph = helper.make_graph(nodes, "old", given, [logits], [codes])
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
 
 
 def test_a_model_of_another_shape_is_exported_alone_and_that_is_said(backend) -> None:
