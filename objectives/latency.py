@@ -31,7 +31,7 @@ MakeInput = Callable[[int], Mapping[str, torch.Tensor]]
 
 CPU_COPIES = 0.006  # standard deviation of the ratio of two copies of one model (docs/honesty.md)
 LATENCY_ONLY = (
-    *("rounds", "interquartile_range", "clock", "passes", "interrupted", "noise", COPIES),
+    *("rounds", "interquartile_range", "clock", "passes", "interrupted", "noise"),
     *(f"p{percent}" for percent in PERCENTILES),
 )
 """Conditions that describe how a latency was timed, no other figure of the same request."""

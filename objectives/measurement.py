@@ -19,7 +19,9 @@ class Source(StrEnum):
     TABLE = "table"  # summed from a table of isolated blocks: proposes, never concludes
     MODELLED = "modelled"  # from a model of the device with named constants
     NVML = "nvml-counter"  # the GPU's total-energy counter
-    RAPL = "rapl"  # the CPU package's energy counter
+    NVML_POWER = "nvml-power"  # the GPU's power, sampled and summed up
+    RAPL = "rapl"  # the energy counters of CPU packages, and of their memory where there are some
+    ZEUS = "zeus"  # what the package zeus reads: AMD, Apple, Jetson, or RAPL through its daemon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from objectives.statistics.signed_rank import signed_rank_centre
 Key = TypeVar("Key", bound=Hashable)
 Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
 LEVEL = 0.95
-COUNTERS = (Source.NVML, Source.RAPL)
+METERED = (Source.NVML, Source.NVML_POWER, Source.RAPL, Source.ZEUS)
 COPIES = "copies_differ"  # the condition: standard deviation of a ratio, as a fraction, between copies of its models
 
 
@@ -55,19 +55,19 @@ def _rank(n: int) -> int:
     return max(fits, default=1)
 
 
-def mean_with_interval(samples: ArrayLike) -> tuple[float, Interval | None]:
-    """Return the mean of `(n,)` samples and its two-sided 95 % Student interval, None for a single sample."""
+def mean_with_interval(samples: ArrayLike, *, level: float = LEVEL) -> tuple[float, Interval | None]:
+    """Return the mean of `(n,)` samples and its two-sided Student interval, None for a single sample."""
     values = np.asarray(samples, dtype=float)
     mean, n = float(values.mean()), len(values)
     if n < 2:
         return mean, None
-    half = student_half_width(float(values.std(ddof=1)), n)
-    return mean, Interval(lower=mean - half, upper=mean + half, level=LEVEL)
+    half = student_half_width(float(values.std(ddof=1)), n, level=level)
+    return mean, Interval(lower=mean - half, upper=mean + half, level=level)
 
 
-def student_half_width(deviation: float, n: int) -> float:
-    """Return half the two-sided 95 % Student interval of a mean of n samples with this standard deviation."""
-    return float(stdtrit(n - 1, (1 + LEVEL) / 2)) * deviation / sqrt(n)
+def student_half_width(deviation: float, n: int, *, level: float = LEVEL) -> float:
+    """Return half the two-sided Student interval of a mean of n samples with this standard deviation."""
+    return float(stdtrit(n - 1, (1 + level) / 2)) * deviation / sqrt(n)
 
 
 def ratio_with_interval(
@@ -86,6 +86,17 @@ def ratio_with_interval(
     return exp(centre), Interval(lower=exp(lower), upper=exp(upper), level=truly)
 
 
+def mean_ratio_with_interval(ratios: ArrayLike, *, level: float = LEVEL) -> tuple[float, Interval | None]:
+    """Return the geometric mean of per-round ratios `(n,)`, all positive, with Student's interval.
+
+    It suits windows of a meter: they are few, and each sums up so many passes that it scatters normally.
+    """
+    mean, interval = mean_with_interval(np.log(np.asarray(ratios, dtype=float)), level=level)
+    if interval is None:
+        return exp(mean), None
+    return exp(mean), Interval(lower=exp(interval.lower), upper=exp(interval.upper), level=level)
+
+
 def half_width(interval: Interval) -> float:
     """Return half the width of a ratio's interval, as a fraction of the ratio."""
     return log(interval.upper / interval.lower) / 2
@@ -96,7 +107,7 @@ def is_gain(ratio: Measurement, *, comparisons: int) -> bool:
     if not ratio.samples:
         return ratio.value < 1
     level = 1 - (1 - LEVEL) / comparisons
-    _, interval = ratio_with_interval(ratio.samples, level=level, copies=copies_of(ratio))
+    _, interval = _summary(ratio, level)(ratio.samples)
     return interval is not None and interval.level >= level and interval.upper < 1
 
 
@@ -105,22 +116,25 @@ def copies_of(measurement: Measurement) -> float:
     return float(str(measurement.conditions.get(COPIES, 0.0)))
 
 
-def compared(costs: Mapping[Key, Measurement], *, dense: Key, summary: Summary | None = None) -> dict[Key, Compared]:
+def compared(costs: Mapping[Key, Measurement], *, dense: Key) -> dict[Key, Compared]:
     """Put every cost beside its ratio to that of `dense`.
 
     Args:
         costs: measurements of one session; samples of round i have index i in all of them.
         dense: the key of the dense model. Its own ratio is exactly 1.
-        summary: how the per-round ratios become one value and an interval; None for `ratio_with_interval`.
 
     Raises:
         ValueError: the sample counts differ, or the dense model's cost is not positive.
     """
-    found = {}
-    for key, cost in costs.items():
-        own = summary or partial(ratio_with_interval, copies=0.0 if key == dense else copies_of(cost))
-        found[key] = Compared(cost, _ratio(cost, costs[dense], own))
-    return found
+    summaries = {key: median_with_interval if key == dense else _summary(cost) for key, cost in costs.items()}
+    return {key: Compared(cost, _ratio(cost, costs[dense], summaries[key])) for key, cost in costs.items()}
+
+
+def _summary(cost: Measurement, level: float = LEVEL) -> Summary:
+    """Return how the per-round ratios of a cost become one value and an interval."""
+    if cost.source in METERED:
+        return partial(mean_ratio_with_interval, level=level)
+    return partial(ratio_with_interval, level=level, copies=copies_of(cost))
 
 
 def dense_in_same_rounds(cost: Measurement, ratio: Measurement) -> float:
@@ -132,7 +146,7 @@ def dense_in_same_rounds(cost: Measurement, ratio: Measurement) -> float:
     if not ratio.samples:
         return cost.value / ratio.value
     dense = np.asarray(cost.samples) / np.asarray(ratio.samples)
-    return float(np.mean(dense) if cost.source in COUNTERS else np.median(dense))
+    return float(np.mean(dense) if cost.source in METERED else np.median(dense))
 
 
 def _ratio(cost: Measurement, dense: Measurement, summary: Summary) -> Measurement:

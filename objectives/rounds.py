@@ -23,7 +23,7 @@ Taken = Mapping[Key, Sequence[T]]
 
 MIN_ROUNDS = 6  # the fewest whose range holds the median with 95 %
 MAX_ROUNDS = 200  # enough: more samples are stored, not more precise
-FIRST_LOOK = 8  # rounds after which it is first asked whether they are enough
+FIRST_LOOK = 8  # rounds: of fewer, a median's interval is as wide as its range
 BETWEEN_LOOKS = 1.25  # rounds of the next look over those of the last: few looks do not mislead an interval
 
 
@@ -34,6 +34,7 @@ class Pace:
     seconds: float = 20.0
     fewest: int = MIN_ROUNDS
     most: int = MAX_ROUNDS
+    look: int = FIRST_LOOK  # rounds after which it is first asked whether they are enough
 
     def __post_init__(self) -> None:
         if not 1 <= self.fewest <= self.most:
@@ -55,11 +56,11 @@ def in_rounds(
         takes: what takes turns.
         rng: draws the orders.
         pace: how many rounds, and how long.
-        enough: whether what was taken so far suffices, asked after `FIRST_LOOK` rounds and ever less often.
+        enough: whether what was taken so far suffices, asked after `pace.look` rounds and ever less often.
         clock: monotonic seconds.
         began: when the `seconds` began, where something went before; None for now.
     """
-    keys, look = list(takes), max(FIRST_LOOK, pace.fewest)
+    keys, look = list(takes), max(pace.look, pace.fewest)
     taken: dict[Key, list[T]] = {key: [] for key in keys}
     began, round_s = clock() if began is None else began, 0.0
     for done in range(pace.most):

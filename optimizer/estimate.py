@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from objectives.energy.choose import choose_meter
-from objectives.energy.measure import WINDOW_S, WINDOWS
+from objectives.energy.windows import LOOK, WINDOW_S
 from objectives.racing import CHUNK
 from optimizer.combined import TARGETS
 from optimizer.families.encoders.load import check_workload
@@ -96,7 +96,7 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
 
 def _metering_s(workload: Workload) -> float:
     """Return the seconds of reading an energy counter for a full shortlist and the dense model; 0 without a counter."""
-    return 0.0 if choose_meter(workload.device).meter is None else (1 + SIZE) * WINDOWS * WINDOW_S
+    return 0.0 if choose_meter(workload.device).meter is None else (1 + SIZE) * LOOK * WINDOW_S
 
 
 def _preparing(pipeline: Pipeline, tokens: Mapping[str, float]) -> float:

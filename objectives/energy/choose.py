@@ -8,26 +8,31 @@ from dataclasses import dataclass
 import torch
 
 from objectives.energy.meter import EnergyMeter, MeterUnavailableError
-from objectives.energy.nvml import nvml_meter
+from objectives.energy.nvml import nvml_meter, nvml_power_meter
 from objectives.energy.rapl import rapl_meter
+from objectives.energy.zeus import zeus_meter
 from objectives.measurement import Source
 
 MakeMeter = Callable[[torch.device], EnergyMeter]
 
 METERS: Mapping[str, Sequence[MakeMeter]] = {
-    "cuda": (nvml_meter,),
-    "cpu": (lambda _: rapl_meter(),),
-    "mps": (),
+    "cuda": (nvml_meter, nvml_power_meter, zeus_meter),
+    "cpu": (lambda _: rapl_meter(), zeus_meter),
+    "mps": (zeus_meter,),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterChoice:
-    """The meter for a device, None where energy has to be modelled, and the reason in words."""
+    """The meter for a device, None where energy has to be modelled, and the reason in words.
+
+    Of a meter that is `required` no figure is replaced by a modelled one.
+    """
 
     device: torch.device
     meter: EnergyMeter | None
     reason: str
+    required: bool = False
 
     @property
     def source(self) -> Source:
@@ -40,8 +45,13 @@ class MeterChoice:
         return "processor and memory of this work alone" if self.meter is None else self.meter.scope
 
 
-def choose_meter(device: torch.device, meters: Mapping[str, Sequence[MakeMeter]] = METERS) -> MeterChoice:
-    """Return the best meter that this machine offers for `device`, with the reason for it."""
+def choose_meter(
+    device: torch.device, meters: Mapping[str, Sequence[MakeMeter]] = METERS, *, required: bool = False
+) -> MeterChoice:
+    """Return the best meter that this machine offers for `device`, with the reason for it.
+
+    Raises `MeterUnavailableError` where a meter is `required` and there is none.
+    """
     refusals = []
     for make in meters.get(device.type, ()):
         try:
@@ -49,6 +59,9 @@ def choose_meter(device: torch.device, meters: Mapping[str, Sequence[MakeMeter]]
         except MeterUnavailableError as error:
             refusals.append(str(error))
         else:
-            return MeterChoice(device=device, meter=meter, reason=f"{meter.source} can be read: {meter.scope}")
+            reason = f"{meter.source} can be read: {meter.scope}"
+            return MeterChoice(device=device, meter=meter, reason=reason, required=required)
     why = "; ".join(refusals) or f"no counter is known for {device.type}"
+    if required:
+        raise MeterUnavailableError(why)
     return MeterChoice(device=device, meter=None, reason=f"modelled, since {why}")

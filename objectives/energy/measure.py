@@ -1,7 +1,7 @@
 """Energy of one inference of several models: by windows of a meter taken in turn, or from the model of the device.
 
-A counter moves in steps of up to a tenth of a second, so a window lasts seconds. Windows of all models alternate in
-random order, so that a chip growing warmer favours none of them. Idle power is not taken off: what is drawn is counted.
+A metered figure is what is drawn, power at rest included; what remains without that stands in its conditions. A meter
+that fails on the way leaves modelled figures, which say why.
 """
 
 from __future__ import annotations
@@ -9,20 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from objectives.energy.choose import MeterChoice
 from objectives.energy.meter import EnergyMeter, MeterError
 from objectives.energy.modelled import model_conditions, modelled_energy
+from objectives.energy.windows import WINDOW_S, Batch, Windows, take_windows
+from objectives.latency import LATENCY_ONLY
 from objectives.measurement import JsonScalar, Measurement, Source
-from objectives.repeats import Compared, Key, compared, mean_with_interval, median_with_interval
-from objectives.rounds import Run, Seconds
-
-WINDOW_S = 3.0
-WINDOWS = 3
-LATENCY_ONLY = ("rounds", "interquartile_range")
+from objectives.repeats import COPIES, Compared, Key, compared, copies_of, mean_with_interval
+from objectives.rounds import Pace, Run, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +44,14 @@ def measure_energy(
     dense: Key,
     rng: np.random.Generator,
     window_s: float = WINDOW_S,
-    windows: int = WINDOWS,
+    pace: Pace | None = None,
     clock: Seconds = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[Key, Compared]:
     """Return the joules per inference of every work, and their ratio to those of `works[dense]`.
 
-    With a meter each work takes `windows` windows of `window_s` seconds, and values are means with Student intervals.
-    Without one nothing runs: energies follow from the latencies, whose samples and intervals they inherit.
+    With a meter works take windows of `window_s` seconds in turn until the ratios are known (`windows.py`); values are
+    means with Student intervals. Without one nothing runs: energies follow from the latencies.
 
     Args:
         works: one forward pass of every model, the dense one among them.
@@ -61,51 +59,46 @@ def measure_energy(
         dense: the key of the dense model.
         rng: draws the order of every round of windows.
         window_s: seconds of one window, several times the step of the counter.
-        windows: windows per work; fewer than two leave no interval.
+        pace: how many windows, and how long; None for those of `take_windows`.
         clock: monotonic seconds.
+        sleep: rests so many seconds.
 
     Raises:
-        MeterError: the meter fails, or does not move during a window.
+        MeterError: a meter that is `required` fails, or does not move during a window.
     """
-    if choice.meter is None:
-        modelled = {key: _modelled(work, choice) for key, work in works.items()}
-        return compared(modelled, dense=dense, summary=median_with_interval)
-    window = partial(_joules_per_inference, meter=choice.meter, window_s=window_s, clock=clock)
-    joules = _rounds(works, window, rng=rng, rounds=windows)
-    metered = {key: _metered(joules[key], work, choice, window_s=window_s) for key, work in works.items()}
-    return compared(metered, dense=dense, summary=mean_with_interval)
+    if choice.meter is not None:
+        try:
+            metered = _metered_all(
+                works, choice, choice.meter, dense, rng, window_s=window_s, pace=pace, clock=clock, sleep=sleep
+            )
+        except MeterError as error:
+            if choice.required:
+                raise
+            choice = replace(choice, meter=None, reason=f"modelled, since the meter failed: {error}")
+        else:
+            return compared(metered, dense=dense)
+    return compared({key: _modelled(work, choice) for key, work in works.items()}, dense=dense)
 
 
-def _rounds(
-    works: Mapping[Key, Work], window: Callable[[Work], float], *, rng: np.random.Generator, rounds: int
-) -> dict[Key, list[float]]:
-    for work in works.values():
-        work.run()
-    keys = list(works)
-    joules: dict[Key, list[float]] = {key: [] for key in keys}
-    for _ in range(rounds):
-        for index in rng.permutation(len(keys)):
-            joules[keys[index]].append(window(works[keys[index]]))
-    return joules
+def _metered_all(
+    works: Mapping[Key, Work],
+    choice: MeterChoice,
+    meter: EnergyMeter,
+    dense: Key,
+    rng: np.random.Generator,
+    *,
+    window_s: float,
+    pace: Pace | None,
+    clock: Seconds,
+    sleep: Callable[[float], None],
+) -> dict[Key, Measurement]:
+    batches = {key: Batch(work.run, work.inferences) for key, work in works.items()}
+    windows = take_windows(batches, meter, dense=dense, rng=rng, window_s=window_s, pace=pace, clock=clock, sleep=sleep)
+    return {key: _metered(key, windows, work, choice, window_s=window_s) for key, work in works.items()}
 
 
-def _joules_per_inference(work: Work, *, meter: EnergyMeter, window_s: float, clock: Seconds) -> float:
-    """Return the joules per inference over one window of at least one run."""
-    runs = 0
-    meter.start()
-    began = clock()
-    try:
-        while runs == 0 or clock() - began < window_s:
-            work.run()
-            runs += 1
-    finally:
-        joules = meter.stop()
-    if joules <= 0:
-        raise MeterError(f"{meter.source}: the counter did not move in {window_s} s; it cannot be used on this machine")
-    return joules / (runs * work.inferences)
-
-
-def _metered(joules: list[float], work: Work, choice: MeterChoice, *, window_s: float) -> Measurement:
+def _metered(key: Key, windows: Windows[Key], work: Work, choice: MeterChoice, *, window_s: float) -> Measurement:
+    joules = [each.each for each in windows.taken[key]]
     value, interval = mean_with_interval(joules)
     return Measurement(
         quantity="energy",
@@ -120,6 +113,7 @@ def _metered(joules: list[float], work: Work, choice: MeterChoice, *, window_s: 
             "reason": choice.reason,
             "window_s": window_s,
             "idle_subtracted": False,
+            **windows.said(key),
         },
         samples=tuple(joules),
     )
@@ -145,6 +139,7 @@ def _modelled(work: Work, choice: MeterChoice) -> Measurement:
         interval=interval and replace(interval, lower=joules(interval.lower), upper=joules(interval.upper)),
         conditions={
             **_request(work),
+            COPIES: copies_of(work.latency),
             "scope": choice.scope,
             "reason": choice.reason,
             "bytes_moved": work.bytes_moved,
@@ -156,4 +151,4 @@ def _modelled(work: Work, choice: MeterChoice) -> Measurement:
 
 def _request(work: Work) -> dict[str, JsonScalar | list[JsonScalar]]:
     """Return the conditions of the latency that are about the request, not about its rounds."""
-    return {key: value for key, value in work.latency.conditions.items() if key not in LATENCY_ONLY}
+    return {key: value for key, value in work.latency.conditions.items() if key not in (*LATENCY_ONLY, COPIES)}

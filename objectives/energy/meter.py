@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from objectives.measurement import Source
 
@@ -14,6 +14,17 @@ class MeterError(RuntimeError):
 
 class MeterUnavailableError(MeterError):
     """No such meter on this machine; the text says why, and what would make it available."""
+
+
+class CounterResetError(MeterError):
+    """A counter that went back, as one does when a driver is loaded again: this window is lost, the next one is not."""
+
+
+class State(NamedTuple):
+    """How the hardware is now: degrees Celsius where it tells them, and why it runs slower than it could."""
+
+    celsius: float | None = None
+    throttled: tuple[str, ...] = ()
 
 
 class EnergyMeter(Protocol):
@@ -38,6 +49,9 @@ class EnergyMeter(Protocol):
     def stop(self) -> float:
         """Close the window and return its joules, >= 0. Raises `MeterError` when none is open or reading fails."""
 
+    def state(self) -> State:
+        """Return how the hardware is now. Raises `MeterError` when reading fails."""
+
 
 class CounterMeter:
     """A meter over counters that only grow, and start again from 0 at their range where they have one.
@@ -53,6 +67,7 @@ class CounterMeter:
         read: Callable[[], Sequence[int]],
         joules_per_count: float,
         ranges: Sequence[int | None],
+        state: Callable[[], State] = State,
     ) -> None:
         """Take `read`, which returns one count per counter and waits for the device, and the counters' `ranges`."""
         self.source = source
@@ -60,6 +75,7 @@ class CounterMeter:
         self._read = read
         self._joules_per_count = joules_per_count
         self._ranges = tuple(ranges)
+        self._state = state
         self._start: Sequence[int] | None = None
 
     def start(self) -> None:
@@ -76,6 +92,10 @@ class CounterMeter:
         counts = zip(before, self._counts(), self._ranges, strict=True)
         return self._joules_per_count * sum(self._grown(*count) for count in counts)
 
+    def state(self) -> State:
+        """Return how the hardware is now."""
+        return self._state()
+
     def _counts(self) -> Sequence[int]:
         try:
             return self._read()
@@ -86,5 +106,7 @@ class CounterMeter:
         if after >= before:
             return after - before
         if counter_range is None:
-            raise MeterError(f"{self.source}: the energy counter went back from {before} to {after}; was it reset?")
+            raise CounterResetError(
+                f"{self.source}: the energy counter went back from {before} to {after}; was it reset?"
+            )
         return after + counter_range - before

@@ -93,7 +93,7 @@ def test_the_dense_cost_of_the_same_rounds_comes_back_from_the_ratios(pairs: lis
 
 def test_windows_of_a_counter_are_summed_up_by_their_mean() -> None:
     dense, pruned = (replace(cost(*samples), source=Source.NVML) for samples in ((1.0, 2.0, 6.0), (1.0, 1.0, 1.0)))
-    found = compared({"dense": dense, "pruned": pruned}, dense="dense", summary=mean_with_interval)
+    found = compared({"dense": dense, "pruned": pruned}, dense="dense")
     assert dense_in_same_rounds(*found["pruned"]) == pytest.approx(3.0)
 
 

@@ -45,6 +45,12 @@ class EnergyMeterContract:
         with pytest.raises(MeterError, match="no window is open"):
             meter.stop()
 
+    def test_its_state_can_be_asked_at_any_time(self, meter: EnergyMeter) -> None:
+        meter.state()
+        meter.start()
+        assert meter.state().celsius is None or meter.state().celsius > 0
+        meter.stop()
+
     def test_it_says_its_source_and_scope(self, meter: EnergyMeter) -> None:
         assert meter.source.value
         assert meter.scope

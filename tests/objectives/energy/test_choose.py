@@ -33,7 +33,7 @@ def test_without_any_energy_is_modelled_and_every_refusal_is_told() -> None:
 
 
 def test_a_device_without_meters_is_modelled() -> None:
-    assert choose_meter(torch.device("mps")).reason == "modelled, since no counter is known for mps"
+    assert choose_meter(torch.device("xpu")).reason == "modelled, since no counter is known for xpu"
 
 
 def test_this_machine_gets_an_answer_and_a_reason() -> None:

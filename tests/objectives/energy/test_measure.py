@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from objectives.energy.traffic import count_traffic
 from objectives.flops import count_flops
 from objectives.latency import forward_pass
 from objectives.measurement import Interval, Measurement, Source
+from objectives.rounds import Pace
 
 CPU = torch.device("cpu")
 MODELLED = MeterChoice(device=CPU, meter=None, reason="modelled, since this is a test")
@@ -30,14 +33,15 @@ LATENCY = Measurement(
 class Machine:
     """A machine whose runs take time and energy, and which draws more the longer it has been on."""
 
-    def __init__(self, heating_w: float = 0.0) -> None:
+    def __init__(self, heating_w: float = 0.0, idle_w: float = 0.0) -> None:
         self.now = 0.0
         self.joules = 0.0
         self.heating_w = heating_w
+        self.idle_w = idle_w
 
     def work(self, seconds: float, joules: float, inferences: int = 1) -> Work:
         def run() -> None:
-            self.joules += joules * (1 + self.heating_w * self.now)
+            self.joules += joules * (1 + self.heating_w * self.now) + seconds * self.idle_w
             self.now += seconds
 
         return Work(run=run, inferences=inferences, latency=LATENCY, flops=0, bytes_moved=0)
@@ -52,10 +56,20 @@ class Machine:
         )
         return MeterChoice(device=CPU, meter=meter, reason="it is there")
 
-    def measure(self, works: dict[str, Work], windows: int = 3):
-        rng = np.random.default_rng(0)
+    def rest(self, seconds: float) -> None:
+        self.joules += seconds * self.idle_w
+        self.now += seconds
+
+    def measure(self, works: dict[str, Work], windows: int = 3, *, required: bool = True):
         return measure_energy(
-            works, self.choice(), dense="dense", rng=rng, window_s=2.0, windows=windows, clock=lambda: self.now
+            works,
+            replace(self.choice(), required=required),
+            dense="dense",
+            rng=np.random.default_rng(0),
+            window_s=2.0,
+            pace=Pace(seconds=1e9, fewest=windows, look=5, most=max(windows, 5)),
+            clock=lambda: self.now,
+            sleep=self.rest,
         )
 
 
@@ -65,15 +79,15 @@ def test_a_meter_gives_joules_per_inference_over_windows() -> None:
     result = machine.measure(works)
     energy = result["small"].absolute
     assert energy.value == pytest.approx(0.05)
-    assert (energy.quantity, energy.unit, energy.source, energy.n) == ("energy", "J", Source.NVML, 3)
+    assert (energy.quantity, energy.unit, energy.source, energy.n) == ("energy", "J", Source.NVML, 5)
     assert energy.interval.lower <= energy.value <= energy.interval.upper
     assert result["small"].ratio.value == pytest.approx(0.25)
-    assert 2 * 3 * 2.0 < machine.now < 2 * 3 * 2.0 + 1  # two works, three windows of two seconds, little beside
+    assert 2 * 5 * 2.0 < machine.now - 2 * 2.5 < 2 * 5 * 2.0 + 1  # two works, five windows of two seconds, two of rest
 
 
 def test_a_metered_figure_says_scope_reason_window_and_idle() -> None:
-    machine = Machine()
-    conditions = machine.measure({"dense": machine.work(0.1, 1.0)})["dense"].absolute.conditions
+    machine = Machine(idle_w=3.0)
+    conditions = machine.measure({"dense": machine.work(0.1, 1.0, inferences=4)})["dense"].absolute.conditions
     assert conditions == {
         "batch": 4,
         "threads": 2,
@@ -81,6 +95,9 @@ def test_a_metered_figure_says_scope_reason_window_and_idle() -> None:
         "reason": "it is there",
         "window_s": 2.0,
         "idle_subtracted": False,
+        "windows": 5,
+        "idle_w": pytest.approx(3.0),
+        "net_j": pytest.approx(0.25),
     }
 
 
@@ -102,6 +119,15 @@ def test_a_counter_that_does_not_move_is_an_error_not_a_zero() -> None:
         machine.measure({"dense": machine.work(0.1, 0.0)})
 
 
+def test_a_meter_that_fails_leaves_modelled_figures_that_say_why() -> None:
+    machine = Machine()
+    energy = machine.measure({"dense": machine.work(0.1, 0.0)}, required=False)["dense"].absolute
+    assert energy.source is Source.MODELLED
+    assert str(energy.conditions["reason"]).startswith(
+        "modelled, since the meter failed: nvml-counter: the counter did"
+    )
+
+
 def test_a_failing_run_closes_its_window() -> None:
     machine = Machine()
     choice = machine.choice()
@@ -113,7 +139,9 @@ def test_a_failing_run_closes_its_window() -> None:
 
     work = Work(run=fail, inferences=1, latency=LATENCY, flops=0, bytes_moved=0)
     with pytest.raises(ZeroDivisionError):
-        measure_energy({0: work}, choice, dense=0, rng=np.random.default_rng(0), clock=lambda: machine.now)
+        measure_energy(
+            {0: work}, choice, dense=0, rng=np.random.default_rng(0), clock=lambda: machine.now, sleep=machine.rest
+        )
     choice.meter.start()
 
 

@@ -6,7 +6,7 @@ import pytest
 from meter_contract import EnergyMeterContract
 
 from objectives.energy.meter import CounterMeter, MeterUnavailableError
-from objectives.energy.rapl import rapl_meter
+from objectives.energy.rapl import DRAM, PACKAGE, rapl_meter
 from objectives.measurement import Source
 
 RANGE = 262_143_328_850
@@ -32,24 +32,36 @@ class TestRapl(EnergyMeterContract):
         counter.write_text(str((int(counter.read_text()) + round(joules * 1e6)) % RANGE))
 
 
-def test_only_packages_are_summed_and_none_twice(tmp_path: Path) -> None:
+def test_packages_and_their_memory_are_summed_and_nothing_twice(tmp_path: Path) -> None:
     zones = {
         "intel-rapl:0": "package-0",
         "intel-rapl:1": "package-1",
         "intel-rapl:2": "psys",
         "intel-rapl:0:0": "core",
         "intel-rapl:0:1": "dram",
+        "intel-rapl:2:0": "dram",
         "intel-rapl-mmio:0": "package-0",
         "dtpm": "package-9",
     }
     paths = {folder: zone(tmp_path, folder, name) for folder, name in zones.items()}
-    meter = rapl_meter(tmp_path)
-    meter.start()
+    meters = [rapl_meter(tmp_path), *(rapl_meter(tmp_path, frozenset({part})) for part in (PACKAGE, DRAM))]
+    for meter in meters:
+        meter.start()
     for path in paths.values():
         (path / "energy_uj").write_text("1000000")
-    assert meter.stop() == pytest.approx(2)
-    assert meter.scope == "CPU package-0, package-1 without memory, all processes of the machine"
-    assert meter.source is Source.RAPL
+    assert [meter.stop() for meter in meters] == pytest.approx([3, 2, 1])
+    assert [meter.scope for meter in meters] == [
+        "CPU package-0, package-0 dram, package-1, all processes of the machine",
+        "CPU package-0, package-1 without memory, all processes of the machine",
+        "CPU package-0 dram, all processes of the machine",
+    ]
+    assert meters[0].source is Source.RAPL
+
+
+def test_a_processor_whose_memory_is_not_counted_says_so(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    with pytest.raises(MeterUnavailableError, match="no memory of a CPU below"):
+        rapl_meter(tmp_path, frozenset({DRAM}))
 
 
 @pytest.mark.parametrize("root", ["missing", "."])
@@ -68,7 +80,7 @@ def test_a_forbidden_counter_names_the_remedy(tmp_path: Path, monkeypatch: pytes
         return read_text(path)
 
     monkeypatch.setattr(Path, "read_text", guarded)
-    with pytest.raises(MeterUnavailableError, match=r"permission denied for .*energy_uj .*administrator"):
+    with pytest.raises(MeterUnavailableError, match=r"permission denied for .*energy_uj: since 2020 only root .*chmod"):
         rapl_meter(tmp_path)
 
 
