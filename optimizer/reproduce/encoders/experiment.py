@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from optimizer.errors import InputError
@@ -10,6 +11,7 @@ from optimizer.families.encoders.models import BUILT_IN as BUILT_IN_MODEL
 from optimizer.families.encoders.models import check_model_name
 from optimizer.reproduce.encoders.bench import Bench
 from optimizer.reproduce.encoders.execute import execute
+from optimizer.reproduce.encoders.figures import write_figures
 from optimizer.reproduce.encoders.preset import EncoderPreset, EncoderScale, Illustration, Quoted
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord
 from optimizer.reproduce.encoders.rows import EncoderRow, rows_of
@@ -95,6 +97,10 @@ class EncoderExperiment(Experiment[EncoderPreset, EncoderRecord]):
     def name(self, key: EncoderKey) -> str:
         """Return what the names of the files begin with."""
         return f"{super().name(key)}-{key.learning_rate:g}"
+
+    def write_more(self, rows: Sequence[EncoderRow], directory: Path, name: str) -> list[Path]:
+        """Write the paper's figures."""
+        return write_figures(rows, directory, name)
 
     def appendix(self) -> tuple[str, ...]:
         """Return what the paper quotes, and what it leaves open."""

@@ -1,6 +1,7 @@
 """The papers' figures over our rows, by layout, and the files they go to.
 
-`efficiency` are figures 3 (6 for CNNs), 4 and 5 of Douzandeh Zenoozi et al. 2026: a point or a bar per configuration.
+`efficiency` are figures 3 (6 for CNNs), 4 (7, 8) and 5 of Douzandeh Zenoozi et al. 2026, and the quantities of its
+table 1 with what its text prints of them. What a paper prints is drawn where it can be compared: no seconds, no joules.
 `techniques` are figures 3 to 19 of Douzandeh Zenoozi et al. 2025, its three scenarios side by side: curves over the
 epochs have a panel per scenario and a line per technique; bars a group per scenario, the dense network in each.
 """
@@ -8,17 +9,32 @@ epochs have a panel per scenario and a line per technique; bars a group per scen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from optimizer.reproduce.charts import Chart, Panel, Series, page
-from optimizer.reproduce.images.preset import Layout
+from optimizer.charts.chart import Chart, Panel, Series, page
+from optimizer.charts.pictures import write_pictures
+from optimizer.reproduce.images.preset import QUANTITIES, Layout
 from optimizer.reproduce.images.rows import DENSE, EpochMeans, ImageRow
-from optimizer.reproduce.pictures import write_pictures
 from optimizer.reproduce.rows import Figure
 
 Value = Callable[[ImageRow], Figure]
-GLOBAL = "firebrick"  # every global approach is red, as in the paper
-APPROACHES = {DENSE: "green", "layer-wise": "royalblue"}
+APPROACHES = {  # global is red and layer-wise blue, as in the paper
+    DENSE: "green",
+    "layer-wise": "royalblue",
+    "global": "firebrick",
+    "global at equal overall sparsity": "darkorange",
+    "global, one ranking": "saddlebrown",
+    "global, Erdős–Rényi densities": "rosybrown",
+    "convolutions, layer-wise": "purple",
+    "convolutions, global": "orchid",
+}
+ROOM = 0.3  # below the lowest bar, of the range of all
+CHANGES = {
+    "accuracy_relative": "accuracy relative to dense, %",
+    "time_change": "inference time against dense, %",
+    "energy_change": "inference energy against dense, %",
+}
 TECHNIQUES = {
     DENSE: "green",
     "pre-training": "royalblue",
@@ -37,6 +53,7 @@ CURVES: Mapping[str, Callable[[EpochMeans], float | None]] = {
     "validation accuracy": lambda epoch: epoch.validation_accuracy,
     "training loss": lambda epoch: epoch.loss,
 }
+OF_CURVES = {"training accuracy": "training_accuracy", "training loss": "loss"}  # what the text says of curves
 COSTS: Mapping[str, Value] = {
     "total training time, s": lambda row: row.training_s,
     "total training energy, J": lambda row: row.training_j,
@@ -57,16 +74,77 @@ def write_figures(rows: Sequence[ImageRow], layout: Layout, directory: Path, nam
 
 
 def _efficiency(rows: Sequence[ImageRow]) -> Iterator[Chart]:
-    """Yield accuracy against the Efficiency Index, training energy, and peak memory."""
+    """Yield accuracy against the Efficiency Index, training energy, peak memory, and changes with published values."""
     points = tuple(
-        Series(name=row.configuration, colour=_colour(row), x=(row.efficiency_index,), y=(100 * row.accuracy.mean,))
+        Series(
+            name=row.configuration,
+            group=row.approach,
+            colour=APPROACHES[row.approach],
+            x=(row.efficiency_index,),
+            y=(100 * row.accuracy.mean,),
+        )
         for row in rows
     )
-    panel = Panel(kind="points", x_title="Efficiency Index", y_title="test accuracy, %", series=points)
+    index = "Efficiency Index (our reading of it)"
+    panel = Panel(kind="points", x_title=index, y_title="test accuracy, %", series=points)
     yield _chart(rows, "trade-off", "accuracy and efficiency", (panel,))
-    energy = f"J per epoch ({rows[0].energy_source})"
-    yield _chart(rows, "training-energy", "training energy", (_each(rows, energy, lambda row: row.epoch_j),))
-    yield _chart(rows, "memory", "peak memory of training", (_each(rows, "MB", lambda row: row.memory_mb),))
+    energy = f"J of the whole training ({rows[0].energy_source})"
+    joules = _paired(rows, energy, lambda row: (row.training_j.mean, *row.training_j_ends))
+    yield _chart(rows, "training-energy", "training energy, least and most of the runs", (joules,))
+    memory = _paired(rows, "MB", lambda row: (row.memory_mb.mean,) * 3)
+    yield _chart(rows, "memory", "peak memory of training", (memory,))
+    yield _chart(rows, "changes", "changes against dense, one standard deviation", tuple(_changes(rows)))
+
+
+def _paired(rows: Sequence[ImageRow], unit: str, value: Callable[[ImageRow], tuple[float, float, float]]) -> Panel:
+    """Return bars with whiskers, approaches side by side, on an axis zoomed to their differences as in the paper."""
+    series = []
+    for approach in dict.fromkeys(row.approach for row in rows):
+        found = {_without_approach(row): value(row) for row in rows if row.approach == approach}
+        y, low, high = zip(*found.values(), strict=True)
+        colour = APPROACHES[approach]
+        series.append(Series(name=approach, colour=colour, x=tuple(found), y=y, low=low, high=high))
+    least, most = min(map(min, (s.low for s in series))), max(map(max, (s.high for s in series)))
+    return Panel(kind="bars", y_title=unit, series=tuple(series), bottom=max(0.0, least - ROOM * (most - least)))
+
+
+def _without_approach(row: ImageRow) -> str:
+    """Return the label of a configuration without the letter of its approach, `50_PT` of `50_L_PT`."""
+    if row.technique is None:
+        return row.configuration
+    share, *_, technique = row.configuration.split("_")
+    return f"{share}_{technique}"
+
+
+def _changes(rows: Sequence[ImageRow]) -> Iterator[Panel]:
+    """Yield what the paper's table 1 is of, beside the values and bounds that its text prints."""
+    for metric, what in CHANGES.items():
+        known = {row: found for row in rows if (found := getattr(row, metric)) is not None}
+        series = [
+            replace(
+                _bars(row.configuration, APPROACHES[row.approach], {row.configuration: row}, _percent_of(metric)),
+                published=(_published(row, metric, 100),),
+            )
+            for row in known
+        ]
+        yield Panel(kind="bars", y_title=what, series=tuple(series))
+
+
+def _percent_of(metric: str) -> Value:
+    def value(row: ImageRow) -> Figure:
+        found: Figure = getattr(row, metric)
+        return Figure(mean=100 * found.mean, deviation=None if found.deviation is None else 100 * found.deviation)
+
+    return value
+
+
+def _published(row: ImageRow, metric: str, scale: float = 1.0) -> float | None:
+    """Return a value that the paper prints of a row, else its bound, None where there is none that can be judged."""
+    for claim in row.published:
+        ends = [end for end in (claim.value, claim.at_most, claim.at_least) if end is not None]
+        if claim.metric == metric and ends and QUANTITIES[metric].is_judged:
+            return scale * ends[0]
+    return None
 
 
 def _techniques(rows: Sequence[ImageRow]) -> Iterator[Chart]:
@@ -76,7 +154,7 @@ def _techniques(rows: Sequence[ImageRow]) -> Iterator[Chart]:
     for what, curve in CURVES.items():
         panels = tuple(_curves(scenario, of, what, curve) for scenario, of in scenarios.items())
         yield _chart(rows, what, what, panels)
-    scores = tuple(_grouped(scenarios, what, score) for what, score in SCORES.items())
+    scores = tuple(_grouped(scenarios, what, score, what) for what, score in SCORES.items())
     yield _chart(rows, "test-scores", "test scores", scores)
     for what, cost in COSTS.items():
         unit = f"{what} ({rows[0].energy_source})" if what.endswith("J") else what
@@ -90,25 +168,28 @@ def _chart(rows: Sequence[ImageRow], name: str, what: str, panels: tuple[Panel, 
     return Chart(name=name.replace(" ", "-"), title=title, panels=panels)
 
 
-def _each(rows: Sequence[ImageRow], unit: str, value: Value) -> Panel:
-    series = (_bars(row.configuration, _colour(row), {row.configuration: row}, value) for row in rows)
-    return Panel(kind="bars", y_title=unit, series=tuple(series))
-
-
-def _grouped(scenarios: Mapping[str, Mapping[str, ImageRow]], what: str, value: Value) -> Panel:
+def _grouped(scenarios: Mapping[str, Mapping[str, ImageRow]], what: str, value: Value, metric: str = "") -> Panel:
     series = []
     for technique, colour in TECHNIQUES.items():
         found = {scenario: of[technique] for scenario, of in scenarios.items() if technique in of}
         if found:
-            series.append(_bars(technique, colour, found, value))
+            series.append(_bars(technique, colour, found, value, metric))
     return Panel(kind="bars", y_title=what, series=tuple(series))
 
 
-def _bars(name: str, colour: str, rows: Mapping[str, ImageRow], value: Value) -> Series:
+def _bars(name: str, colour: str, rows: Mapping[str, ImageRow], value: Value, metric: str = "") -> Series:
     figures = [value(row) for row in rows.values()]
+    spread = [figure.deviation for figure in figures if figure.deviation is not None]
     means = tuple(figure.mean for figure in figures)
-    deviations = tuple(figure.deviation for figure in figures if figure.deviation is not None)
-    return Series(name=name, colour=colour, x=tuple(rows), y=means, deviations=deviations)
+    return Series(
+        name=name,
+        colour=colour,
+        x=tuple(rows),
+        y=means,
+        low=tuple(mean - deviation for mean, deviation in zip(means, spread, strict=False)),
+        high=tuple(mean + deviation for mean, deviation in zip(means, spread, strict=False)),
+        published=tuple(_published(row, metric) for row in rows.values()),
+    )
 
 
 def _curves(
@@ -118,9 +199,6 @@ def _curves(
     for technique, row in rows.items():
         values = ((number, value(epoch)) for number, epoch in enumerate(row.epochs, start=1))
         x, y = zip(*((number, found) for number, found in values if found is not None), strict=True)
-        series.append(Series(name=technique, colour=TECHNIQUES[technique], x=x, y=y))
+        level = _published(row, OF_CURVES[what]) if what in OF_CURVES else None
+        series.append(Series(name=technique, colour=TECHNIQUES[technique], x=x, y=y, published=(level,)))
     return Panel(kind="lines", title=scenario, x_title="epoch", y_title=what, series=tuple(series))
-
-
-def _colour(row: ImageRow) -> str:
-    return APPROACHES.get(row.approach, GLOBAL)

@@ -44,8 +44,8 @@ class EpochMeans(BaseModel):
 class ImageRow(Row):
     """A configuration. Changes are fractions against dense, `accuracy_change` in points, `accuracy_relative` of dense.
 
-    `training_accuracy` is the highest of all epochs, `loss` that of the last one; changes of time and energy of
-    training are those against the dense training of the same seed.
+    `training_j_ends` are the least and the most of all runs. `training_accuracy` is the highest of all epochs, `loss`
+    that of the last one; changes of time and energy of training are those against the dense training of the same seed.
     """
 
     technique: str | None
@@ -75,6 +75,7 @@ class ImageRow(Row):
     epoch_j: Figure
     training_s: Figure
     training_j: Figure
+    training_j_ends: tuple[float, float]
     training_time_change: Figure
     training_energy_change: Figure
     training_wh: float
@@ -186,6 +187,10 @@ def _row(preset: ImagePreset, found: BySeed, dense: BySeed, *, index: float) -> 
         nominal_sparsity=None if configuration.as_sparse_as else configuration.ratio,
         overall_sparsity=first.pruned_weights / first.weights,
         efficiency_index=index,
+        training_j_ends=(
+            min(record.training_j for record in found.values()),
+            max(record.training_j for record in found.values()),
+        ),
         training_wh=watt_hours,
         training_co2_g=watt_hours / 1000 * CARBON_G_PER_KWH,
         memory_bytes=round(_mean(found, lambda record: record.memory_bytes)),

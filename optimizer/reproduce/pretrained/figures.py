@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from optimizer.reproduce.charts import Chart, Panel, Series, page
-from optimizer.reproduce.pictures import write_pictures
+from optimizer.charts.chart import Chart, Panel, Series, page
+from optimizer.charts.pictures import write_pictures
 from optimizer.reproduce.pretrained.preset import BASELINE, Network, PretrainedPreset
 from optimizer.reproduce.pretrained.rows import PretrainedRow
 from optimizer.reproduce.rows import Figure

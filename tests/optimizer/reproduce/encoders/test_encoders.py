@@ -164,7 +164,7 @@ def test_the_verdict_on_our_way_follows_its_interval(done: EncoderReproduction, 
 
 
 def test_tables_hold_every_row_and_say_what_the_paper_leaves_open(done: EncoderReproduction) -> None:
-    page, numbers = (Path(file) for file in done.files)
+    page, numbers = (Path(file) for file in done.files if Path(file).suffix in (".md", ".csv"))
     text = page.read_text(encoding="utf-8")
     for row in done.rows:
         assert len(re.findall(rf"^\| {row.configuration} \|", text, flags=re.MULTILINE)) == 2  # quality and costs
@@ -209,6 +209,13 @@ def test_layer_wise_masks_leave_the_first_and_the_last_block(method: str) -> Non
     pruned = {name for name, units in masks.pruned_units.items() if units}
     assert all(".layer.1." in name for name in pruned)
     assert len(pruned) == 6  # query, key, value, and the three layers behind them
+
+
+def test_figures_are_drawn_of_every_curve(done: EncoderReproduction) -> None:
+    names = [Path(file) for file in done.files if file.endswith(".svg")]
+    assert [name.stem.rpartition("0.002-")[2] for name in names] == ["figure-2", "figure-3", "changes"]
+    text = names[1].read_text(encoding="utf-8")
+    assert all(f"<!-- {word} -->" in text for word in ("validation loss", "training loss", "p50", "w50"))
 
 
 def test_every_training_has_a_curve(records: list[EncoderRecord], done: EncoderReproduction) -> None:

@@ -1,0 +1,119 @@
+"""Charts as pictures, SVG and PNG: by matplotlib, since plotly's own need a browser."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optimizer.charts.chart import Chart, Panel, Series, whiskers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # half a second to import
+
+PANEL_INCHES = (4.8, 4.2)
+LABEL_INCHES = 0.2  # of height, for each label beside points
+DOTS_PER_INCH = 150
+SUFFIXES = (".svg", ".png")
+CROWDED = 6  # more groups have their labels upright
+LETTERS_PER_INCH = 8  # of a title; a small letter of a legend is narrower
+MARGIN = 6  # letters of a legend's entry beside its name
+PUBLISHED = "published value or bound"
+
+
+def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
+    """Write a chart as SVG and as PNG, and return both paths."""
+    from matplotlib.figure import Figure
+
+    width, height = PANEL_INCHES
+    labels = max((len(panel.series) for panel in chart.panels if panel.kind == "points"), default=0)
+    size = (width * len(chart.panels), max(height, LABEL_INCHES * labels))
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
+    for panel, axes in zip(chart.panels, figure.subplots(1, len(chart.panels), squeeze=False)[0], strict=True):
+        _draw(panel, axes)
+    letters = int(LETTERS_PER_INCH * size[0])
+    figure.suptitle(textwrap.fill(chart.title, letters))
+    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    named = {name: handle for handles, names in found for name, handle in zip(names, handles, strict=True)}
+    if not any(map(_needs_legend, chart.panels)):
+        named = {name: handle for name, handle in named.items() if name == PUBLISHED}
+    if named:
+        longest = max(map(len, named))
+        columns = max(1, int(letters / (longest + MARGIN)))
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize="small")
+    paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
+    for path in paths:
+        figure.savefig(path, bbox_inches="tight")
+        figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
+    return paths
+
+
+def _needs_legend(panel: Panel) -> bool:
+    """Whether neither labels at the points nor those at the axis say what colours mean."""
+    if panel.kind == "points":
+        return any(each.group for each in panel.series)
+    return panel.kind == "lines" or any(each.x != (each.name,) for each in panel.series)
+
+
+def _draw(panel: Panel, axes: Axes) -> None:
+    if panel.kind == "bars":
+        _draw_bars(panel, axes)
+    second = axes.twinx() if panel.second_title else axes
+    for series in panel.series:
+        if panel.kind == "lines":
+            _draw_line(series, axes if not series.is_second else second)
+        elif panel.kind == "points":
+            axes.scatter(series.x, series.y, color=series.colour, label=series.group)
+    if panel.kind == "points":
+        _label_points(panel, axes)
+    if panel.second_title:
+        second.set_ylabel(panel.second_title)
+    axes.set(title=textwrap.fill(panel.title, int(LETTERS_PER_INCH * PANEL_INCHES[0])))
+    axes.set(xlabel=panel.x_title, ylabel=textwrap.fill(panel.y_title, int(LETTERS_PER_INCH * PANEL_INCHES[1])))
+    if panel.bottom is not None:
+        axes.set_ylim(bottom=panel.bottom)
+
+
+def _draw_line(series: Series, axes: Axes) -> None:
+    if series.low:
+        axes.fill_between(series.x, series.low, series.high, color=series.colour, alpha=0.15, linewidth=0)
+    mark, style = "." if series.has_marks else "", ":" if series.is_second else "-"
+    axes.plot(series.x, series.y, marker=mark, linestyle=style, color=series.colour, label=series.name)
+    for level in series.published:
+        if level is not None:
+            axes.axhline(level, linestyle="--", linewidth=1, color=series.colour, label=f"{series.name}, published")
+
+
+def _label_points(panel: Panel, axes: Axes) -> None:
+    """Write the names in a column beside the axes, in the order of the points, a thin line to each."""
+    points = [(float(x), y, series) for series in panel.series for x, y in zip(series.x, series.y, strict=True)]
+    for place, (x, y, series) in enumerate(sorted(points, key=lambda point: point[1])):
+        axes.annotate(
+            series.name,
+            (x, y),
+            xytext=(1.03, (place + 0.5) / len(points)),
+            textcoords="axes fraction",
+            fontsize="x-small",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": series.colour, "linewidth": 0.4},
+        )
+
+
+def _draw_bars(panel: Panel, axes: Axes) -> None:
+    """Draw the bars of each series beside those that the others have at the same place."""
+    places: dict[str | float, list[str]] = {}
+    for series in panel.series:
+        for x in series.x:
+            places.setdefault(x, []).append(series.name)
+    groups, width = list(places), 0.8 / max(map(len, places.values()))
+    for series in panel.series:
+        offsets = [(places[x].index(series.name) - (len(places[x]) - 1) / 2) * width for x in series.x]
+        at = [groups.index(x) + offset for x, offset in zip(series.x, offsets, strict=True)]
+        above, below = whiskers(series)
+        ends = [below, above] if above else None
+        axes.bar(at, series.y, width, yerr=ends, color=series.colour, label=series.name, capsize=2)
+        for x, y in zip(at, series.published, strict=False):
+            if y is not None:
+                axes.scatter([x], [y], marker="D", s=22, color="black", zorder=3, label=PUBLISHED)
+    labels = [str(group).replace(", ", ",\n") for group in groups]
+    axes.set_xticks(range(len(groups)), labels, rotation=90 if len(groups) > CROWDED else 0, fontsize="small")
