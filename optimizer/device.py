@@ -1,9 +1,11 @@
-"""Device: where a study runs, refused where this machine has none of that name."""
+"""Device: where a study runs, refused where this machine has none of that name or cannot measure its energy."""
 
 from __future__ import annotations
 
 import torch
 
+from objectives.energy.choose import choose_meter
+from objectives.energy.meter import MeterUnavailableError
 from optimizer.errors import InputError
 
 
@@ -16,3 +18,11 @@ def check_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("device", "'mps' is not here; use cpu")
     return device
+
+
+def check_meter(device: torch.device) -> None:
+    """Raise `InputError` where the energy of a device cannot be measured on this machine."""
+    try:
+        choose_meter(device, required=True)
+    except MeterUnavailableError as error:
+        raise InputError("require_measured_energy", f"no energy meter of {device} can be read: {error}") from error

@@ -53,11 +53,13 @@ def measure_models(
     seed: int,
     latency_s: float,
     progress: Callable[[int, int], None],
+    metered: bool = False,
 ) -> Measurements:
     """Return the measured costs of every model; the runs of `DENSE`, one of them in torch, are what ratios are to.
 
     `latency_s` is the number of seconds of timing per batch size, over all runs. Where a model has several backends,
-    the condition `FASTEST` of its latencies says which of them is the fastest at the first batch size.
+    the condition `FASTEST` of its latencies says which of them is the fastest at the first batch size. Energy that has
+    to be `metered` is never modelled: a meter that is missing or fails is a `MeterError`.
     """
     rng = np.random.default_rng(seed)
     rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s)
@@ -72,7 +74,7 @@ def measure_models(
     taken = with_gains(taken, dense=DENSE, of=lambda each: each.quantity in (LATENCY_RATIO, TO_TORCH))
     chosen = {run.model: run for run in runs if fastest.get(run.model, run.backend) == run.backend} | {DENSE: REFERENCE}
     progress(steps - 2, steps)
-    _add_energy(taken, chosen, runs, asked, batch_sizes[0], threads=threads, rng=rng)
+    _add_energy(taken, chosen, runs, asked, batch_sizes[0], threads=threads, rng=rng, metered=metered)
     progress(steps - 1, steps)
     _add_sizes(taken, chosen, runs, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
@@ -109,6 +111,7 @@ def _add_energy(
     *,
     threads: int | None,
     rng: np.random.Generator,
+    metered: bool,
 ) -> None:
     inputs = asked.request(batch)
     with measuring(*runs.values(), *asked.built.values(), threads=threads):
@@ -122,7 +125,7 @@ def _add_energy(
                 flops=batch * asked.flops(built),
                 bytes_moved=count_traffic(forward_pass(built, inputs)),
             )
-        choice = choose_meter(device_of(runs[REFERENCE]))
+        choice = choose_meter(device_of(runs[REFERENCE]), required=metered)
         for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
             taken[key].extend(compared)
 

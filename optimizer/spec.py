@@ -242,6 +242,11 @@ class StudySpec(Frozen):
         description="Most seconds of timing per batch size, over all models of the shortlist; it ends earlier when all "
         "ratios are known to 2 %.",
     )
+    require_measured_energy: Annotated[bool, AsWritten(), Shown(MEASURE)] = Field(
+        default=False,
+        title="Require an energy meter",
+        description="Refuse to run where no energy meter can be read, and fail where one fails, instead of modelling.",
+    )
     backends: Annotated[tuple[BackendName, ...], Shown(MEASURE, option="backend")] = Field(
         ("torch",),
         description="What runs the models: latency is measured in each, and steers by the fastest.",

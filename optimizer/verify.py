@@ -95,6 +95,7 @@ class Verifier:
             seed=self.spec.seed,
             latency_s=self.spec.measure_seconds,
             progress=report,
+            metered=self.spec.require_measured_energy,
         )
         for candidate in shortlist:
             conditions = executed[candidate.id].conditions

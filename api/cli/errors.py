@@ -15,6 +15,7 @@ from api.client.errors import (
     TooManyError,
     UnauthorizedError,
 )
+from objectives.energy.meter import MeterError
 from optimizer.errors import LONGEST_SHOWN, InputError, MachineError, NothingFeasibleError, UnknownNameError
 from studies.keys import KeyExistsError, KeyNotFoundError
 from studies.store import (
@@ -53,6 +54,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     StudyCancelledError: INTERRUPTED,
     ClientError: MACHINE_FAILURE,
     MachineError: MACHINE_FAILURE,
+    MeterError: MACHINE_FAILURE,
     OSError: MACHINE_FAILURE,
     MemoryError: MACHINE_FAILURE,
 }

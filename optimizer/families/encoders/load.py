@@ -11,7 +11,7 @@ import numpy as np
 
 from objectives.metrics import Metric
 from optimizer.dense import dense_answers
-from optimizer.device import check_device
+from optimizer.device import check_device, check_meter
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
 from optimizer.families.encoders.family import EncoderFamily
@@ -41,7 +41,9 @@ from optimizer.workload import ROLES, Progress, Workload
 def check_workload(spec: StudySpec, given: Given = NOTHING) -> None:
     """Check names, paths, columns and device before anything is loaded or fetched. Raises `InputError`."""
     check_names(spec, given.names)
-    check_device(spec.device)
+    device = check_device(spec.device)
+    if spec.require_measured_energy:
+        check_meter(device)
 
 
 def load_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Workload:
