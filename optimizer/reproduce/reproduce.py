@@ -91,9 +91,14 @@ class Experiment(ABC, Generic[Kind, Record]):
                 for settings in self.settings(dataset, model):
                     shared = {"preset": self.preset.name, "dataset": dataset, "model": model, **settings}
                     for seed in range(self.asked.runs or self.scale.runs):
-                        for configuration in self.preset.configurations:
+                        for configuration in self.configurations(model):
                             own = self.of_configuration(configuration)
                             yield kind(**shared, **own, configuration=configuration.label, seed=seed)
+
+    def configurations(self, _model: str) -> tuple[Any, ...]:
+        """Return the configurations to run of a model."""
+        configurations: tuple[Any, ...] = self.preset.configurations
+        return configurations
 
     def of_configuration(self, _configuration: Any) -> dict[str, object]:
         """Return the settings that a configuration has for itself."""

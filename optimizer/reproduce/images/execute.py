@@ -17,7 +17,7 @@ from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
 from optimizer.training.images import Epoch, ImageLoss, TrainingSettings, image_batch, train
 from search_spaces.transforms.masks.choose import magnitude_scores
-from search_spaces.transforms.masks.layers import maskable_layers, weights_per_unit
+from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, weights_per_unit
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
@@ -79,15 +79,20 @@ def _record(epoch: Epoch) -> EpochRecord:
 
 def target_of(configuration: MaskConfiguration, preset: ImagePreset, model: nn.Module) -> Target:
     """Return what a configuration prunes of a model, with the ratio of the configuration it shall equal, if any."""
+    scope = configuration.scope
+    if scope == "convolutions" or scope == "convolutions-hidden":
+        names = [name for name, layer in maskable_layers(model).items() if is_convolution(layer)]
+        pruned = names if scope == "convolutions" else names[1:-1]
+        return Target(scope="per-layer", ratios=dict.fromkeys(pruned, configuration.ratio))
     if configuration.as_sparse_as is None:
         return Target(
-            scope=configuration.scope,
+            scope=scope,
             ratio=configuration.ratio,
             convolution_ratio=configuration.convolution_ratio,
         )
     other = target_of(preset.configuration(configuration.as_sparse_as), preset, model)
-    everything = Target(scope=configuration.scope, ratio=1.0)
-    return Target(scope=configuration.scope, ratio=_pruned(other, model) / _pruned(everything, model))
+    everything = Target(scope=scope, ratio=1.0)
+    return Target(scope=scope, ratio=_pruned(other, model) / _pruned(everything, model))
 
 
 def _pruned(target: Target, model: nn.Module) -> int:

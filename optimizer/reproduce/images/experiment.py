@@ -66,6 +66,10 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
             return names
         return tuple(name for name in names if name in paired)
 
+    def configurations(self, model: str) -> tuple[MaskConfiguration, ...]:
+        """Return the configurations to run of a model: those of convolutions need some."""
+        return tuple(each for each in self.preset.configurations if each.models is None or model in each.models)
+
     def of_configuration(self, configuration: MaskConfiguration) -> dict[str, object]:
         """Return which draw of random masks a configuration has."""
         return {"draw": configuration.draw}

@@ -14,6 +14,7 @@ from search_spaces.transforms.masks.schedules.table import ScheduleName
 from search_spaces.transforms.masks.target import ScopeName
 
 Layout = Literal["efficiency", "techniques"]
+ConvolutionScope = Literal["convolutions", "convolutions-hidden"]  # all of them; all but the first and the last
 WHOLE = 1000  # from which on digits behind the point say nothing
 
 
@@ -66,12 +67,14 @@ class MaskConfiguration(Configuration):
 
     `convolution_ratio`, where given, is the share of filters that convolutions lose, `ratio` then that of connections.
     `as_sparse_as` names the configuration whose number of removed weights gives the ratio of this one. Configurations
-    of one `draw` have the same random masks at the start; another is drawn independently.
+    of one `draw` have the same random masks at the start; another is drawn independently. `models` are those that it
+    is run with (None: all).
     """
 
     technique: ScheduleName | None = None
     approach: str = "dense"
-    scope: ScopeName = "uniform"
+    scope: ScopeName | ConvolutionScope = "uniform"
+    models: tuple[str, ...] | None = None
     ratio: float = Field(0.0, ge=0, le=1)
     convolution_ratio: float | None = Field(None, ge=0, le=1)
     as_sparse_as: str | None = None

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from optimizer.families.networks.models import new_model
+from optimizer.reproduce.images.execute import target_of
 from optimizer.reproduce.images.experiment import ImageExperiment
 from optimizer.reproduce.images.preset import Comparison, ImagePreset, Side
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
@@ -19,6 +21,8 @@ from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked
 from optimizer.tasks.images.data import Images
 from optimizer.training.images import TrainingSettings, train
+from search_spaces.transforms.masks.choose import magnitude_scores
+from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, unit_count
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
@@ -95,6 +99,18 @@ def test_the_paper_pairs_networks_with_data_sets() -> None:
     assert len(planned()) == 9
     assert planned(model="mlp-small") == {(name, "mlp-small") for name in ("mnist", "fashion_mnist", "octmnist")}
     assert planned(model="mlp-small", dataset="emnist") == {("emnist", "mlp-small")}  # who asks for it gets it
+
+
+def test_layer_wise_pruning_of_convolutions_leaves_the_first_the_last_and_the_classifier() -> None:
+    network = new_model("vgg16-deep", (1, 8, 8), 10, seed=0)
+    layers = maskable_layers(network)
+    convolutions = [name for name, layer in layers.items() if is_convolution(layer)]
+    of = {}
+    for label in ("80_C_PT", "80_K_PT"):
+        counts = target_of(LAYERWISE.configuration(label), LAYERWISE, network).counts(layers, magnitude_scores(layers))
+        of[label] = {name for name, count in counts.items() if count}
+        assert all(counts[name] == round(0.8 * unit_count(layers[name])) for name in of[label])
+    assert of == {"80_C_PT": set(convolutions[1:-1]), "80_K_PT": set(convolutions)}
 
 
 def test_in_training_and_set_draw_their_masks_apart() -> None:
