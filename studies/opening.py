@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_data_dir
 
+from studies.limits import OF_A_SERVICE, Limits
+
 if TYPE_CHECKING:  # SQLAlchemy takes a third of a second to load
     from studies.sql.service import SqlService
     from studies.sql.store import SqlStore
@@ -46,11 +48,11 @@ def open_store(url: str, *, read_only: bool = False) -> SqlStore:
     return SqlStore.open(url, read_only=read_only)
 
 
-def open_service(url: str) -> SqlService:
+def open_service(url: str, *, limits: Limits = OF_A_SERVICE) -> SqlService:
     """Open all that the service keeps, over one pool of connections, for writing; the database is as for `open_store`.
 
     Raises `StoreUnusableError`.
     """
     from studies.sql.service import SqlService
 
-    return SqlService.open(url)
+    return SqlService.open(url, limits=limits)

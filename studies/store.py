@@ -58,6 +58,10 @@ class StoreOlderError(StoreUnusableError):
     """The database has an older version's tables; opening it for writing upgrades them."""
 
 
+class StoreNewerError(StoreUnusableError):
+    """A newer program has upgraded the tables while this one had the database open: this one must end."""
+
+
 class StoreUnavailableError(StoreError, RuntimeError):
     """The database cannot serve now: unreachable, full, locked. Nothing of the call is kept; later it may be."""
 

@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = open_service(settings.storage)
+        service = open_service(settings.storage, limits=settings.limits)
         feed = Feed(service.events, service.has_study)
         app.state.shared = State(settings, service, feed)
         upkeep = asyncio.create_task(keep_tidy(service.events, service.jobs, settings))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studies.limits import OF_A_SERVICE, Limits
+
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -15,6 +17,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     storage: str
+    limits: Limits = OF_A_SERVICE
     cache_dir: Path
     artifacts: Path = Field(description="exported models and reports; nothing outside of it is ever served")
     roots: tuple[Path, ...] = Field((), description="local models and data must be below one of these; none: no paths")

@@ -22,7 +22,14 @@ from api.runner.reporter import Reporter
 from optimizer.progress import AbandonedError, CancelledError, Event
 from studies.jobs import Job, JobKind, JobLostError, JobState
 from studies.sql.service import SqlService
-from studies.store import StoreError, StoreUnavailableError, StoreUnusableError, StudyBusyError, StudyLostError
+from studies.store import (
+    StoreError,
+    StoreNewerError,
+    StoreUnavailableError,
+    StoreUnusableError,
+    StudyBusyError,
+    StudyLostError,
+)
 
 POLL_S = 1.0
 SAYING_S = 10.0  # between two words of an idle worker that it is there
@@ -51,7 +58,7 @@ class Worker:
     _said_at: float = float("-inf")
 
     def run(self, *, until_idle: bool = False) -> None:
-        """Take jobs until told to stop, or until none is left."""
+        """Take jobs until told to stop, or until none is left. Raises `StoreNewerError`."""
         try:
             while not self.stopping.is_set():
                 job = self._next()
@@ -76,6 +83,8 @@ class Worker:
                 self.service.workers.seen(self.name)
                 self._said_at = time.monotonic()
             return self.service.jobs.claim(self.name, lease_s=self.lease_s, per_owner=self.per_owner, kinds=self.kinds)
+        except StoreNewerError:
+            raise
         except StoreError as error:
             log.warning("the database failed; trying again: %s", error)
             return None
@@ -124,6 +133,8 @@ class Worker:
             except JobLostError as error:
                 log.info("%s", error)
                 return
+            except StoreNewerError:
+                raise
             except StoreError as error:
                 log.warning("job %d: what became of it is not written yet: %s", job.id, error)
             if self.stopping.wait(POLL_S):

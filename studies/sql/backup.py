@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from studies.sql.engine import BUSY_TIMEOUT_S, database_file, is_sqlite, new_engine, parsed_url, reading
+from studies.limits import OF_A_PROGRAM
+from studies.sql.engine import database_file, is_sqlite, new_engine, parsed_url, reading
 from studies.sql.failures import explained, shown
 from studies.sql.schema import SchemaState, refuse_strange, schema_state
 from studies.store import StoreUnusableError
@@ -65,7 +66,7 @@ def _write(source: Path, part: Path) -> None:
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=OF_A_PROGRAM.lock_s, isolation_level=None)
 
 
 def _keep(part: Path, target: Path) -> None:

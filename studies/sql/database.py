@@ -9,9 +9,10 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.orm import Session
 
+from studies.limits import OF_A_PROGRAM, Limits
 from studies.sql.engine import database_file, glancing, is_sqlite, new_engine, parsed_url, reading, writing
 from studies.sql.failures import explained, shown
-from studies.sql.schema import check_readable, make_usable
+from studies.sql.schema import check_readable, make_usable, refuse_newer
 from studies.store import StoreUnusableError
 
 
@@ -29,13 +30,13 @@ class Database:
         self._identity = self._look()
 
     @classmethod
-    def open(cls, text: str, *, read_only: bool = False, connections: int = 5) -> Self:
-        """Open a database, made or brought up to date unless `read_only`; `connections` stay open once needed.
+    def open(cls, text: str, *, read_only: bool = False, limits: Limits = OF_A_PROGRAM) -> Self:
+        """Open a database, made or brought up to date unless `read_only`.
 
         Raises `StoreUnusableError`.
         """
         url = parsed_url(text)
-        engine = new_engine(url, read_only=read_only, connections=connections)
+        engine = new_engine(url, read_only=read_only, limits=limits)
         try:
             with explained(url):
                 (check_readable if read_only else make_usable)(engine, url)
@@ -58,11 +59,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Give a transaction, committed as a whole or not at all. Raises `StoreUnusableError` if opened for reading."""
+        """Give a transaction, committed as a whole or not at all.
+
+        Raises `StoreUnusableError` if opened for reading, and `StoreNewerError` once a newer program has upgraded the
+        tables.
+        """
         if self._read_only:
             raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
         self.refuse_replaced()
         with explained(self.url), Session(self._writing) as session, session.begin():
+            refuse_newer(session.connection(), self.url)
             yield session
 
     @contextmanager

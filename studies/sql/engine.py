@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from studies.limits import CONNECTIONS_AT_NEED, OF_A_PROGRAM, Limits
 from studies.store import StoreUnusableError
 
-BUSY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
 IDLE_IN_TRANSACTION_S = 60  # after it the locks of a frozen process are let go
 _FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
@@ -47,8 +48,8 @@ def database_file(url: URL) -> Path:
     return Path(url.database or "").expanduser().absolute()
 
 
-def new_engine(url: URL, *, read_only: bool, connections: int = 5) -> Engine:
-    """Return an engine that keeps some connections open, and opens more at need.
+def new_engine(url: URL, *, read_only: bool, limits: Limits = OF_A_PROGRAM) -> Engine:
+    """Return an engine within these limits.
 
     A missing SQLite file, with its directories, is made unless `read_only`.
 
@@ -56,7 +57,7 @@ def new_engine(url: URL, *, read_only: bool, connections: int = 5) -> Engine:
     """
     try:
         make = _sqlite_engine if is_sqlite(url) else _server_engine
-        return make(url, read_only=read_only, connections=connections)
+        return make(url, read_only=read_only, limits=limits)
     except ImportError as error:
         raise StoreUnusableError(
             f"storage: the driver of {url.drivername} is not installed ({error}); "
@@ -90,30 +91,40 @@ def share_among_processes(engine: Engine) -> None:
             cursor.execute("PRAGMA journal_mode = WAL")
 
 
-def _server_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
+def _server_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
     if read_only:
         options["options"] = "-c default_transaction_read_only=on"
-    engine = create_engine(url, pool_size=connections, pool_pre_ping=True, connect_args=options)
-    event.listen(engine, "connect", _set_up_server)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=options, **_pool(limits))
+    event.listen(engine, "connect", partial(_set_up_server, limits))
     return engine
 
 
-def _set_up_server(connection: Any, _record: object) -> None:  # Any: the driver's own connection
+def _pool(limits: Limits) -> dict[str, Any]:  # Any: keyword arguments
+    return {"pool_size": limits.connections, "max_overflow": CONNECTIONS_AT_NEED}
+
+
+def _set_up_server(limits: Limits, connection: Any, _record: object) -> None:  # Any: the driver's own connection
+    seconds = {
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S,
+        "statement_timeout": limits.statement_s or 0,  # 0: none
+        "lock_timeout": limits.lock_s,
+    }
     with closing(connection.cursor()) as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_S * 1000}")
+        for name, value in seconds.items():
+            cursor.execute(f"SET {name} = {round(value * 1000)}")
     connection.commit()
 
 
-def _sqlite_engine(url: URL, *, read_only: bool, connections: int) -> Engine:
+def _sqlite_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
     path = database_file(url)
     if read_only and not path.is_file():
         raise StoreUnusableError(f"storage {url}: there is no such database; run a study there first, or name another")
     if not read_only:
         _make_directory(path.parent, url)
     query = {"uri": "true"} | _access(path, read_only=read_only)
-    engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query), pool_size=connections)
-    event.listen(engine, "connect", _set_up_sqlite)
+    engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query), **_pool(limits))
+    event.listen(engine, "connect", partial(_set_up_sqlite, limits))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -138,10 +149,10 @@ def _make_directory(directory: Path, url: URL) -> None:
         ) from error
 
 
-def _set_up_sqlite(connection: Any, _record: object) -> None:  # Any: the driver's own connection
+def _set_up_sqlite(limits: Limits, connection: Any, _record: object) -> None:  # Any: the driver's own connection
     connection.isolation_level = None  # `_begin_sqlite` begins; the driver would begin late, and never for DDL
     with closing(connection.cursor()) as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {round(limits.lock_s * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: sound after any kill, one fsync per checkpoint
 

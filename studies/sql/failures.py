@@ -37,6 +37,8 @@ _SQLITE: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 
 _UNANSWERED = "08"  # where there is no SQLSTATE no server has answered
 _POSTGRESQL: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (("57014",), StoreUnavailableError, "it took longer than --statement-seconds allow; nothing of it was kept"),
+    (("55P03",), StoreUnavailableError, "others held what this needed for --lock-seconds; nothing was kept, try again"),
     (("08", "57", "58"), StoreUnavailableError, "the server cannot be reached or refuses; check the URL, or start it"),
     (("28", "3D"), StoreUnusableError, "the server refuses the login or has no such database; check the URL"),
     (("25006", "42501"), StoreUnusableError, "the login may not do this; use one that owns the database"),

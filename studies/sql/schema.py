@@ -18,7 +18,7 @@ from studies.sql.activity import what_is_open
 from studies.sql.engine import reading, share_among_processes, writing
 from studies.sql.failures import shown
 from studies.sql.tables import Base
-from studies.store import StoreOlderError, StoreUnusableError, StudyBusyError
+from studies.store import StoreNewerError, StoreOlderError, StoreUnusableError, StudyBusyError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -61,6 +61,19 @@ def make_usable(engine: Engine, url: URL) -> None:
         else:
             _refuse_open(connection, url)
             upgrade(connection)
+
+
+def refuse_newer(connection: Connection, url: URL) -> None:
+    """Raise `StoreNewerError` where the tables are no longer of this program's version.
+
+    Whatever was upgraded has had room for this program's rows: what is checked before a write holds for all of it.
+    """
+    found = version(connection)
+    if found != _revisions(MIGRATIONS)[-1]:
+        raise StoreNewerError(
+            f"storage {shown(url)}: its tables are of version {found} by now, made by a newer program; start this "
+            "program again in that version"
+        )
 
 
 def check_readable(engine: Engine, url: URL) -> None:
@@ -115,6 +128,8 @@ def upgrade(connection: Connection) -> None:
     """Run the missing migrations inside the connection's transaction."""
     from alembic import command
 
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # large tables take their time
     config = migrations()
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from studies.idempotency import StoredResponse
 from studies.jobs import Job, JobKind
+from studies.limits import OF_A_SERVICE, Limits
 from studies.ownership import Owner
 from studies.records import Study, StudyState
 from studies.rules import utc_now
@@ -28,8 +29,6 @@ from studies.sql.store import SqlStore
 from studies.sql.tables import JobRow, StudyRow
 from studies.sql.workers import SqlWorkers
 from studies.store import StoreError, StudyBusyError, StudyNotFoundError
-
-CONNECTIONS = 30  # kept open: with those opened at need, as many as a server answers requests at once
 
 
 class SqlService:
@@ -52,9 +51,9 @@ class SqlService:
         self.keys = SqlKeyRing(database, clock=clock)
 
     @classmethod
-    def open(cls, text: str) -> Self:
+    def open(cls, text: str, *, limits: Limits = OF_A_SERVICE) -> Self:
         """Open a database, made or brought up to date. Raises `StoreUnusableError`."""
-        return cls(Database.open(text, connections=CONNECTIONS))
+        return cls(Database.open(text, limits=limits))
 
     def submit(
         self,

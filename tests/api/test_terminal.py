@@ -27,6 +27,7 @@ from objectives.measurement import Interval
 from optimizer.progress import STUDY, Event
 from search_spaces.config import Config
 from studies.jobs import JobKind
+from studies.limits import Limits
 from studies.opening import open_service, open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, StudyState, Verification
 from studies.sql.schema import migrations
@@ -357,7 +358,7 @@ def test_a_metric_of_zero_has_no_relative_change(typed: Typed) -> None:
 def test_a_locked_database_is_one_sentence(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     import sqlite3
 
-    monkeypatch.setattr("studies.sql.engine.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(open_service, "__kwdefaults__", {"limits": Limits(lock_s=0.05)})
     typed.put("first")
     with closing(sqlite3.connect(typed.url.removeprefix("sqlite:///"))) as connection:
         connection.execute("BEGIN EXCLUSIVE")

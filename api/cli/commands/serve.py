@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.bundles import taking
-from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey
+from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey, limits_of
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from api.cli.saying import say
 from optimizer.errors import InputError
+from studies.limits import Limits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,10 +35,11 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
-@taking(shared=shared_here)
+@taking(shared=shared_here, limits=limits_of)
 def serve(
     *,
     shared: Shared,
+    limits: Limits,
     host: Annotated[
         str, typer.Option(help="Address to listen on; addresses other than loopback require an API key.")
     ] = ("127.0.0.1"),
@@ -64,6 +66,7 @@ def serve(
 
     settings = Settings(
         storage=shared.storage,
+        limits=limits,
         cache_dir=shared.cache_dir,
         artifacts=artifacts or shared.cache_dir / ARTIFACTS,
         roots=tuple(allow_path or ()),
@@ -135,6 +138,12 @@ def _worker_arguments(settings: Settings) -> list[str]:
         str(settings.studies_per_key),
         "--lease-seconds",
         str(settings.lease_s),
+        "--database-connections",
+        str(settings.limits.connections),
+        "--statement-seconds",
+        str(settings.limits.statement_s),
+        "--lock-seconds",
+        str(settings.limits.lock_s),
         *(part for root in settings.roots for part in ("--allow-path", str(root))),
     ]
 

@@ -15,6 +15,7 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from studies.jobs import JobKind
+from studies.limits import OF_A_SERVICE, Limits
 
 Artifacts = Annotated[
     Path | None, typer.Option("--artifacts", help="Directory of exported models; in --cache-dir by default.")
@@ -26,6 +27,24 @@ StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key 
 AllowPath = Annotated[
     list[Path] | None, typer.Option(help="Directory whose local models and data are accepted; may repeat.")
 ]
+Connections = Annotated[
+    int, typer.Option("--database-connections", min=1, help="Connections to the database that are kept open.")
+]
+StatementSeconds = Annotated[
+    float, typer.Option("--statement-seconds", min=0.1, help="Seconds that a statement may take in PostgreSQL.")
+]
+LockSeconds = Annotated[
+    float, typer.Option("--lock-seconds", min=0.1, help="Seconds that a statement may wait for others' locks.")
+]
+
+
+def limits_of(
+    database_connections: Connections = OF_A_SERVICE.connections,
+    statement_seconds: StatementSeconds = OF_A_SERVICE.statement_s or 0.0,
+    lock_seconds: LockSeconds = OF_A_SERVICE.lock_s,
+) -> Limits:
+    """Return the limits on the use of the database."""
+    return Limits(connections=database_connections, statement_s=statement_seconds, lock_s=lock_seconds)
 
 
 class Only(StrEnum):
@@ -44,10 +63,11 @@ def register(app: typer.Typer) -> None:
     app.command("worker")(worker)
 
 
-@taking(shared=shared_here)
+@taking(shared=shared_here, limits=limits_of)
 def worker(
     *,
     shared: Shared,
+    limits: Limits,
     artifacts: Artifacts = None,
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
@@ -70,7 +90,7 @@ def worker(
     from api.runner.worker import Worker
     from studies.opening import open_service
 
-    service = open_service(shared.storage)
+    service = open_service(shared.storage, limits=limits)
     made = Worker(
         service,
         cache_dir=shared.cache_dir,

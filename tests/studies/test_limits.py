@@ -1,0 +1,56 @@
+"""Limits on statements and locks, and the end of a program whose tables a newer one has upgraded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from api.runner.worker import Worker
+from studies.limits import Limits
+from studies.opening import open_service
+from studies.records import StudyState
+from studies.store import StoreNewerError, StoreUnavailableError
+
+
+def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -> None:
+    patient = open_service(postgresql_url, limits=Limits())
+    hasty = open_service(postgresql_url, limits=Limits(connections=1, statement_s=0.1, lock_s=0.05))
+    too_long = pytest.raises(StoreUnavailableError, match="it took longer than --statement-seconds allow")
+    with too_long, hasty.database.read() as session:
+        session.execute(text("SELECT pg_sleep(5)"))
+    study = patient.store.create_study("first", {}, state=StudyState.COMPLETE)
+    with patient.database.write() as session:
+        session.execute(text("LOCK TABLE studies"))
+        with pytest.raises(StoreUnavailableError, match="others held what this needed for --lock-seconds"):
+            hasty.store.label_study(study.id, note="n")
+    assert hasty.store.label_study(study.id, note="n").note == "n"
+    for service in (patient, hasty):
+        service.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite_url", "postgresql_url"])
+def test_a_program_ends_when_a_newer_one_has_upgraded_its_tables(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    service = open_service(request.getfixturevalue(kind))
+    study = service.store.create_study("first", {}, state=StudyState.COMPLETE)
+    before = _stamped(service, "9999")
+    try:
+        with pytest.raises(StoreNewerError, match="of version 9999 by now, made by a newer program"):
+            service.store.label_study(study.id, note="n")
+        assert service.store.study("first").note == ""
+        with pytest.raises(StoreNewerError):
+            Worker(service, cache_dir=tmp_path, artifacts=tmp_path).run()
+    finally:
+        _stamped(service, before)
+    assert service.store.label_study(study.id, note="n").note == "n"
+    service.close()
+
+
+def _stamped(service, version: str) -> str:
+    with service.database.engine.begin() as connection:
+        before = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    return str(before)
