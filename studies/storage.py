@@ -1,4 +1,4 @@
-"""Tending a database: check it, back it up, copy it into another, bring its tables up to date.
+"""Tending a database: check it, back it up, copy it into another, bring its tables up to date, find what may go.
 
 Each function opens the database, does its work and closes it. Importing this loads no database library.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from studies.store import StoreUnusableError
 if TYPE_CHECKING:
     from studies.sql.checking import Checked
     from studies.sql.copying import Copied
+    from studies.sql.retention import Retained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,26 @@ def copy(source: str, target: str, *, progress: Callable[[str, int], None] = lam
     from studies.sql import copying
 
     return copying.copy_all(source, target, progress=progress)
+
+
+def stale(url: str, older_than: timedelta) -> Retained:
+    """Say which studies nothing was written to for so long, and which of them stay all the same; nothing is changed.
+
+    Those that run, wait or have labels that were bought stay. `StudyStore.delete_study` deletes the others.
+    """
+    from studies.sql import retention
+
+    return retention.stale(url, older_than)
+
+
+def vacuum(url: str) -> tuple[int, int]:
+    """Give the room that deleted studies leave back to the disk, and return the bytes before and after.
+
+    Writers wait meanwhile. SQLite needs as much room again as the file has; PostgreSQL keeps the room for new rows.
+    """
+    from studies.sql import retention
+
+    return retention.vacuum(url)
 
 
 def migrate(url: str) -> Migrated:

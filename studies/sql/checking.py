@@ -55,7 +55,7 @@ def check(url: str) -> Checked:
                 storage=shown(parsed),
                 version=version(connection) or "",
                 is_current=is_current,
-                size_bytes=_size(connection),
+                size_bytes=size_of(connection),
                 rows={table.name: count(connection, table) for table in tables},
                 faults=[*faults, *(_unreadable(connection, tables) if is_current and not faults else ())],
                 is_open=what_is_open(connection, now=utc_now()),
@@ -93,7 +93,8 @@ def _unreadable(connection: Connection, tables: Sequence[Table]) -> Iterator[str
             yield from torn_rows(connection, table)
 
 
-def _size(connection: Connection) -> int:
+def size_of(connection: Connection) -> int:
+    """Return the bytes that the database takes."""
     if connection.dialect.name == "postgresql":
         return connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
     pages = connection.scalar(text("PRAGMA page_count")) or 0

@@ -87,6 +87,7 @@ def test_a_copy_shows_what_the_source_shows_and_numbers_on(source: str, either: 
     assert (done.found, done.waiting) == (0, 3)
     assert everything(either) == everything(source)
     assert storage.check(either).faults == []
+    assert all(size > 0 for size in storage.vacuum(either))
     back = f"sqlite:///{tmp_path}/back.sqlite"
     assert storage.copy(either, back).rows == done.rows
     assert everything(back) == everything(source)

@@ -1,8 +1,9 @@
-"""`optimize storage`: check, back up, copy and upgrade the database of the studies."""
+"""`optimize storage`: check, back up, copy, upgrade and clear the database of the studies."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,16 @@ from rich.table import Column, Table
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.errors import BAD_INPUT
+from api.cli.local import LocalStudies
 from api.cli.saying import say
 from studies import storage as tending
 
 if TYPE_CHECKING:
     from studies.sql.checking import Checked
 
-storage_app = typer.Typer(help="Check, back up, copy and upgrade the database of the studies.", no_args_is_help=True)
+storage_app = typer.Typer(
+    help="Check, back up, copy, upgrade and clear the database of the studies.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -70,6 +74,37 @@ def copy(
     if done.waiting:
         say(shared.messages, f"{done.waiting} jobs wait in both databases; let workers take them from one only")
     return None
+
+
+@storage_app.command("prune")
+@taking(shared=shared_here)
+def prune(
+    *,
+    shared: Shared,
+    older_than: Annotated[
+        float, typer.Option("--older-than", min=0, metavar="DAYS", help="Days since anything was written to a study.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it the studies are only listed.")] = False,
+) -> None:
+    """List the studies that nobody has touched for so long; with --yes delete them with their exports, and vacuum."""
+    found = tending.stale(shared.storage, timedelta(days=older_than))
+    size: tuple[int, int] | None = None
+    if yes and found.may_go:
+        known = LocalStudies(shared.storage, shared.cache_dir)
+        for study in found.may_go:
+            known.delete(str(study.id))
+        size = tending.vacuum(shared.storage)
+    if shared.as_json:
+        names = [study.slug for study in found.may_go]
+        return shared.answer({"schema_version": 1, "deleted": yes, "studies": names, "kept": found.stay, "bytes": size})
+    for name, why in found.stay.items():
+        say(shared.messages, f"{name} stays: {why}")
+    for study in found.may_go:
+        verb = "deleted" if yes else "would be deleted"
+        say(shared.console, f"{study.slug}: {study.state}, last written {study.updated_at:%Y-%m-%d}; {verb}")
+    if size is not None:
+        return say(shared.console, f"{decimal(size[0])} before, {decimal(size[1])} now")
+    return say(shared.messages, "nothing is deleted" + ("; --yes deletes these" if found.may_go else ""))
 
 
 @storage_app.command("migrate")
