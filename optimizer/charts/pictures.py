@@ -43,7 +43,7 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize="small")
     paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
-        figure.savefig(path, bbox_inches="tight")
+        figure.savefig(path)
         figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
     return paths
 
