@@ -18,6 +18,7 @@ from api.cli.commands import (
     cancel,
     certify,
     delete,
+    doctor,
     export,
     front,
     keys,
@@ -44,6 +45,7 @@ from optimizer.errors import InputError
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
 OF_THIS_MACHINE = (
     "cache",
+    "doctor",
     "reproduce",
     "serve",
     "worker",
@@ -161,6 +163,7 @@ for module in (
     certify,
     delete,
     cache,
+    doctor,
     serve,
     worker,
     keys,
