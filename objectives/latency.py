@@ -122,6 +122,7 @@ def timed_sessions(
     threads: int | None = None,
     shape: Conditions | None = None,
     within: float = WITHIN,
+    inferences: int | None = None,
 ) -> list[dict[Key, Measurement]]:
     """Measure the latency of one forward pass of every model in sessions of common rounds.
 
@@ -136,6 +137,7 @@ def timed_sessions(
         threads: CPU threads; None keeps torch's own choice.
         shape: what the inputs look like, beside the batch; kept with every figure.
         within: half the width of a ratio's interval, as a fraction, at which it is known; 0 to spend all the time.
+        inferences: at least so many passes of every model, instead of what `seconds` and `within` say.
 
     Returns:
         Per session and key the median seconds of one pass; samples of round i have index i in all of a session.
@@ -149,7 +151,15 @@ def timed_sessions(
         found = []
         for session in sessions:
             runs = {key: forward_pass(model, inputs) for key, model in session.items()}
-            timed_here = _session(runs, device, dense=first, rng=rng, seconds=seconds / len(sessions), within=within)
+            timed_here = _session(
+                runs,
+                device,
+                dense=first,
+                rng=rng,
+                seconds=seconds / len(sessions),
+                within=within,
+                inferences=inferences,
+            )
             found.append({key: latency_of(s, {**conditions[key], **c}) for key, (s, c) in timed_here.items()})
     return found
 
@@ -162,6 +172,7 @@ def _session(
     rng: np.random.Generator,
     seconds: float,
     within: float,
+    inferences: int | None,
 ) -> dict[Key, tuple[NDArray[np.float64], Conditions]]:
     """Return per run the seconds of its turns, and what is to be said of how they were timed."""
     on_cpu = device.type == "cpu"
@@ -169,7 +180,14 @@ def _session(
     copies = CPU_COPIES if on_cpu else 0.0
     before = Machine.now()
     clock, turns = interleaved_turns(
-        runs, dense=dense, threads=threads, rng=rng, seconds=seconds, within=within, copies=copies
+        runs,
+        dense=dense,
+        threads=threads,
+        rng=rng,
+        seconds=seconds,
+        within=within,
+        copies=copies,
+        inferences=inferences,
     )
     interrupted = np.mean([each.interruptions > 0 for of_key in turns.values() for turn in of_key for each in turn])
     noise = Noise.between(before, Machine.now(), interrupted=float(interrupted))

@@ -24,6 +24,7 @@ WARM_UPS = 2
 TURN_S = 0.01  # of one turn at least: longer than it takes to fill the caches
 MOST_PASSES = 25  # of one turn
 ROUNDS = 30  # before more passes fill a turn: of many short turns a ratio is known better than of few long ones
+FIXED_ROUNDS = 20  # of so many passes as are asked for
 WITHIN = 0.02  # half the width of a ratio's interval, as a fraction of it: then it is known
 PERCENTILES = (50, 95, 99)
 
@@ -37,6 +38,7 @@ def interleaved_turns(
     seconds: float,
     within: float = WITHIN,
     copies: float = 0.0,
+    inferences: int | None = None,
     clocks: Clocks = SYSTEM,
 ) -> tuple[Clock, dict[Key, list[Turn]]]:
     """Have every run take a turn of passes per round until all ratios to `dense` are known, or the time is up.
@@ -50,6 +52,7 @@ def interleaved_turns(
             `MIN_ROUNDS` rounds are taken.
         within: half the width of a ratio's interval, as a fraction, at which it is known; 0 to spend all the time.
         copies: standard deviation of a ratio between copies of its models, part of its interval.
+        inferences: so many passes of every run, in `FIXED_ROUNDS` turns, instead of what `seconds` and `within` say.
         clocks: where passes are timed.
 
     Returns:
@@ -62,6 +65,10 @@ def interleaved_turns(
             warm[key].append(timed(run, clocks))
     clock = clock_of((each for passes in warm.values() for each in passes), threads=threads)
     passes = _passes(warm, clock, seconds)
+    pace = Pace(seconds=seconds)
+    if inferences is not None:
+        passes = dict.fromkeys(runs, math.ceil(inferences / FIXED_ROUNDS))
+        pace = Pace(fewest=FIXED_ROUNDS, most=FIXED_ROUNDS)
     takes = {key: partial(_turn, run, passes[key], clocks) for key, run in runs.items()}
 
     def known(taken: Mapping[Key, Sequence[Turn]]) -> bool:
@@ -73,7 +80,7 @@ def interleaved_turns(
         ]
         return bool(intervals) and all(each is not None and half_width(each) <= within for each in intervals)
 
-    turns = in_rounds(takes, rng=rng, pace=Pace(seconds=seconds), enough=known, clock=clocks.elapsed, began=began)
+    turns = in_rounds(takes, rng=rng, pace=pace, enough=known, clock=clocks.elapsed, began=began)
     return clock, turns
 
 

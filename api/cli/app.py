@@ -14,6 +14,7 @@ from rich.console import Console
 from api.cli import options
 from api.cli.bundles import taking
 from api.cli.commands import (
+    analyze,
     cache,
     cancel,
     certify,
@@ -46,6 +47,7 @@ SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand b
 OF_THIS_MACHINE = (
     "cache",
     "doctor",
+    "analyze",
     "reproduce",
     "serve",
     "worker",
@@ -168,5 +170,6 @@ for module in (
     worker,
     keys,
     reproduce,
+    analyze,
 ):
     module.register(app)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 from rich.console import Console
@@ -27,7 +28,10 @@ from studies.opening import default_storage_url, has_database, open_service, ope
 from studies.records import Study, StudyState
 from studies.rules import checked_slug
 from studies.standing import as_it_stands, why_busy
-from studies.store import StoreOlderError, StudyBusyError, StudyStore
+from studies.store import StoreOlderError, StudyBusyError, StudyNotFoundError, StudyStore
+
+if TYPE_CHECKING:
+    from optimizer.analyze.sources.source import Described, Entry
 
 ARTIFACTS = "artifacts"  # exported models, in the cache directory
 
@@ -150,6 +154,18 @@ class LocalStudies:
             from optimizer.handover.export import export_candidate
 
             return export_candidate(store, study, candidate, directory, cache_dir=self.cache_dir, as_onnx=as_onnx)
+
+    def analyzed(self, name: str, described: Described) -> Sequence[Entry] | None:
+        """Return the front of a study as `optimize analyze` measures it; None for a name that no study has."""
+        if not has_database(self.storage):
+            return None
+        from optimizer.analyze.sources.studies import opened
+
+        try:
+            with self._store(read_only=True) as store:
+                return opened(name, store, self.cache_dir).entries(described)
+        except StudyNotFoundError:
+            return None
 
     def certify(self, name: str, asked: Labelling, *, progress: Callable[[str], None]) -> Certified:
         """Begin a purchase of labels or take labels back, and write the file to fill in next."""

@@ -50,13 +50,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """How models are measured: their inputs by batch size, and seconds for the rounds of a batch size."""
+    """How models are measured: their inputs by batch size, and seconds for the rounds of a batch size.
+
+    `inferences` replace the seconds: at least so many passes of every model.
+    """
 
     request: Request
     seconds: float
     rng: np.random.Generator
     threads: int | None = None
     conditions: Mapping[str, JsonScalar] = field(default_factory=dict)
+    inferences: int | None = None
 
     def measure(self, models: Mapping[Key, Measured], *, dense: Key, batch: int) -> dict[Key, Costs]:
         """Return what a batch costs every model; `models[dense]` runs in all rounds, and ratios are to it."""
@@ -70,6 +74,7 @@ class Bench:
             seconds=self.seconds,
             threads=self.threads,
             shape=self.conditions,
+            inferences=self.inferences,
         )
         for latencies in sessions:  # the dense model's figures are those of the first
             found = {**self._with_energy(models, latencies, dense=dense, batch=batch), **found}

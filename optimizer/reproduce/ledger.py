@@ -1,15 +1,12 @@
-"""What runs leave behind, and the file that keeps it: one JSON object per line, never repeated."""
+"""What runs of an experiment leave behind."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from optimizer.errors import InputError
+from optimizer.ledger import Keyed
 
 
 class RunKey(BaseModel):
@@ -28,10 +25,8 @@ class RunKey(BaseModel):
         return self.model_dump(exclude={"configuration", "seed"})
 
 
-class Recorded(BaseModel):
+class Recorded(Keyed):
     """A finished run of any kind under its key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: RunKey
 
@@ -53,46 +48,3 @@ class Scored(Recorded):
 
 
 Record = TypeVar("Record", bound=Recorded)
-
-
-class Ledger(Generic[Record]):
-    """The finished runs of an output directory, all of one kind. One process writes at a time."""
-
-    def __init__(self, path: Path, kind: type[Record]) -> None:
-        self._path = path
-        self._records = {record.key: record for record in _read(path, kind)}
-
-    def get(self, key: RunKey) -> Record | None:
-        """Return a finished run, None for one that is still to do."""
-        return self._records.get(key)
-
-    def add(self, record: Record) -> None:
-        """Keep a finished run; it is on the disk when this returns."""
-        torn = self._path.exists() and self._path.read_bytes()[-1:] not in (b"", b"\n")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if torn else "") + record.model_dump_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._records[record.key] = record
-
-
-def _read(path: Path, kind: type[Record]) -> list[Record]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [_parsed(path, number, line, kind) for number, line in enumerate(lines, start=1) if _is_whole(line)]
-
-
-def _is_whole(line: str) -> bool:
-    """Return whether a line was written to its end; a process may have been killed before it."""
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return True
-
-
-def _parsed(path: Path, number: int, line: str, kind: type[Record]) -> Record:
-    try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        text = f"line {number} of {path.name} is of another version; choose a new directory"
-        raise InputError("output", text) from error

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.reproduce.ledger import Ledger, RunKey
+from optimizer.ledger import Ledger
+from optimizer.reproduce.ledger import RunKey
 from optimizer.reproduce.reproduce import Experiment
 
 NAMED = {"preset", "dataset", "model"}

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.reproduce.ledger import Ledger, Record, Recorded, RunKey
+from optimizer.ledger import Ledger
+from optimizer.reproduce.ledger import Record, Recorded, RunKey
 from optimizer.reproduce.presets import Preset, Scale, ScaleName
 from optimizer.reproduce.rows import Row
 from optimizer.reproduce.tables import Column, comma_separated, listed, markdown

@@ -31,7 +31,7 @@ DEFAULTS = {"attention_mask": torch.ones_like, "token_type_ids": torch.zeros_lik
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a session answers: `logits`, as the graph's only output."""
+    """What a session answers: `logits`, as the graph's first output."""
 
     logits: Tensor
 
@@ -136,5 +136,5 @@ def _run(session: Any, inputs: Inputs) -> Tensor:
     for name in (each.name for each in session.get_inputs()):
         if name not in given and name in DEFAULTS:
             given[name] = DEFAULTS[name](given["input_ids"])
-    (logits,) = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})
+    logits = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})[0]
     return torch.from_numpy(logits)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from objectives.metrics.correlation import spearman
+from optimizer.ratios import Ratio, order
 from optimizer.reproduce.listed.preset import ListedPreset
 from optimizer.reproduce.listed.rows import BatchRow, ListedRow
-from optimizer.reproduce.ratios import Ratio
 
 Z_95 = 1.959964
 NOTHING = Ratio.alone(1.0)  # what pruning nothing costs
@@ -70,11 +70,6 @@ def measured_grid(rows: Sequence[ListedRow], cost: Callable[[BatchRow], Ratio]) 
     return {
         Cell(row.model, row.distribution, row.ratio, each.batch): cost(each) for row in rows for each in row.batches
     }
-
-
-def order(one: Ratio, other: Ratio) -> int:
-    """Return 1 where one is shown to be above the other, -1 where below, 0 where neither is shown."""
-    return int(one.lower > other.upper) - int(one.upper < other.lower)
 
 
 def dearer(grid: Grid) -> Tally:

@@ -9,9 +9,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from optimizer.analyze.costs import Costs
+from optimizer.ratios import Ratio
 from optimizer.reproduce.ledger import Recorded, RunKey
 from optimizer.reproduce.listed.preset import UNPRUNED
-from optimizer.reproduce.ratios import Ratio
 
 
 class ListedKey(RunKey):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from optimizer.ratios import Ratio
 from optimizer.reproduce.answered import Answered
 from optimizer.reproduce.ledger import RunKey
 from optimizer.reproduce.pretrained.energy import Energy
 from optimizer.reproduce.pretrained.preset import Reading
-from optimizer.reproduce.ratios import Ratio
 
 
 class PretrainedKey(RunKey):

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from objectives.repeats import mean_with_interval
+from optimizer.ratios import Ratio, pooled
 from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.pretrained.preset import BASELINE, PretrainedPreset
 from optimizer.reproduce.pretrained.records import PretrainedRecord
-from optimizer.reproduce.ratios import Ratio, pooled
 from optimizer.reproduce.rows import Difference, Figure, Measure, Row, by_seed, row_of
 
 BySeed = Mapping[int, PretrainedRecord]

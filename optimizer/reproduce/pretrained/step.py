@@ -17,10 +17,10 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.latency import interleaved_latency, latency_of, waited_for
 from objectives.repeats import compared
+from optimizer.ratios import Ratio
 from optimizer.reproduce.pretrained.form import Form
 from optimizer.reproduce.pretrained.records import PretrainedKey, StepRecord
 from optimizer.reproduce.pretrained.retrain import Training, step_cost
-from optimizer.reproduce.ratios import Ratio
 from optimizer.tasks.task import Batch
 
 DENSE, OURS = "dense", "ours"

@@ -21,6 +21,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from objectives.flops import count_flops
 from objectives.size import count_parameters
 from optimizer.errors import InputError
+from optimizer.ledger import Ledger
 from optimizer.reproduce.answered import difference, packed
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.encoders.bench import Bench
@@ -30,7 +31,6 @@ from optimizer.reproduce.encoders.experiment import EncoderExperiment, EncoderRe
 from optimizer.reproduce.encoders.preset import QUANTITIES, EncoderConfiguration, EncoderPreset, EncoderScale
 from optimizer.reproduce.encoders.prune import largest_ratio, target_of
 from optimizer.reproduce.encoders.records import EncoderRecord
-from optimizer.reproduce.ledger import Ledger
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked, reproduce
 from optimizer.reproduce.rows import by_seed

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from optimizer.families.networks.models import new_model
+from optimizer.ledger import Ledger
 from optimizer.reproduce.images.execute import target_of
 from optimizer.reproduce.images.experiment import ImageExperiment
 from optimizer.reproduce.images.preset import Comparison, ImagePreset, Side
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
 from optimizer.reproduce.images.rows import ImageRow
 from optimizer.reproduce.images.together import pairs_of, sentences_together
-from optimizer.reproduce.ledger import Ledger
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked
 from optimizer.tasks.images.data import Images

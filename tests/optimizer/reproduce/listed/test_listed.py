@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from objectives.size import count_parameters
-from optimizer.reproduce.ledger import Ledger
+from optimizer.ledger import Ledger
+from optimizer.ratios import Ratio
 from optimizer.reproduce.listed.experiment import ListedExperiment, ListedReproduction
 from optimizer.reproduce.listed.findings import (
     Cell,
@@ -26,7 +27,6 @@ from optimizer.reproduce.listed.networks import MappedConvolution, count_macs, p
 from optimizer.reproduce.listed.preset import ListedPreset, Network, Pruning, Series
 from optimizer.reproduce.listed.records import ListedRecord
 from optimizer.reproduce.presets import read_preset
-from optimizer.reproduce.ratios import Ratio
 from optimizer.reproduce.reproduce import Asked, reproduce
 
 PRESET = ListedPreset.model_validate(read_preset("energy-analyzer"))

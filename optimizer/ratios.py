@@ -41,6 +41,11 @@ class Ratio(BaseModel):
         return f"{self.value - 1:+.1%} [{self.lower - 1:+.1%}, {self.upper - 1:+.1%}]"
 
 
+def order(one: Ratio, other: Ratio) -> int:
+    """Return 1 where one is shown to be above the other, -1 where below, 0 where their intervals overlap."""
+    return int(one.lower > other.upper) - int(one.upper < other.lower)
+
+
 def pooled(ratios: Sequence[Ratio]) -> Ratio:
     """Return the ratio of several runs: that of a single one, else their mean with Student's interval over the runs."""
     if len(ratios) == 1:

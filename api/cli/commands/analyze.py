@@ -1,0 +1,109 @@
+"""`optimize analyze`: models pruned by anyone, measured beside the unpruned ones they come from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.table import Table
+
+from api.cli.bundles import taking
+from api.cli.context import Shared, shared_here
+from api.cli.local import LocalStudies
+from api.cli.saying import say
+
+if TYPE_CHECKING:
+    from optimizer.analyze.run import Analyzed
+
+OUTPUT = Path("analysis")
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("analyze")(analyze)
+
+
+@taking(shared=shared_here)
+def analyze(
+    *,
+    shared: Shared,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR|GLOB|STUDY]...",
+            help="Exports, Hugging Face folders, ONNX files, files of weights, directories of these, or studies.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a column `path`, for models whose names say nothing: parent, input, metrics, …"),
+    ] = None,
+    parent: Annotated[Path | None, typer.Option(help="The unpruned model of all that name no other.")] = None,
+    module: Annotated[
+        str | None,
+        typer.Option(help="FILE.py:NAME, your function that makes the module of files of weights; it is run."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="Shape without the batch, such as 3x224x224 or NAME=128:int64; may repeat."),
+    ] = None,
+    sequence_length: Annotated[int, typer.Option(help="Tokens of a text.")] = 128,
+    batch_size: Annotated[list[int] | None, typer.Option(help="Batch size; may repeat; 1, 8, 16, 32, 64.")] = None,
+    seconds: Annotated[float, typer.Option(help="Most seconds of timing for a model at a batch size.")] = 5.0,
+    inferences: Annotated[
+        int | None, typer.Option(help="So many passes of every model instead, such as 10000 as published.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own choice.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    along: Annotated[str, typer.Option(help="What compression is counted in: flops or parameters.")] = "flops",
+    plots: Annotated[bool, typer.Option(help="Draw the plots, as HTML, SVG and PNG.")] = True,
+    output: Annotated[
+        Path, typer.Option(help="Directory for measurements, table and plots; a second call goes on.")
+    ] = OUTPUT,
+) -> None:
+    """Measure energy, time and throughput of pruned models beside the unpruned ones; show where pruning costs more."""
+    from optimizer.analyze.asked import BATCH_SIZES, Asked, module_of
+    from optimizer.analyze.curves import Along
+    from optimizer.analyze.inputs import written_inputs
+    from optimizer.analyze.run import analyze_groups
+
+    asked = Asked(
+        named=models or (),
+        manifest=manifest,
+        parent=parent,
+        build=module_of(module) if module else None,
+        inputs=written_inputs(inputs or ()),
+        length=sequence_length,
+        batch_sizes=batch_size or BATCH_SIZES,
+        seconds=seconds,
+        inferences=inferences,
+        threads=threads,
+        device=device,
+        along=cast("Along", along),
+    )
+    settings, said = asked.settings(), partial(say, shared.messages)
+    studies = LocalStudies(shared.storage, shared.cache_dir)
+    groups = asked.groups(partial(studies.analyzed, described=asked.described()))
+    _answer(shared, analyze_groups(groups, settings, output, along=asked.along, draws=plots, said=said))
+
+
+def _answer(shared: Shared, found: Analyzed) -> None:
+    if shared.as_json:
+        return shared.answer(found.as_json())
+    table = Table("model", "batch", "FLOPs", "parameters", "time", "energy", "per second", box=None)
+    for each in found.measures:
+        table.add_row(
+            each.key.model,
+            str(each.key.batch),
+            f"{each.counts.flops / each.parent_counts.flops - 1:+.1%}",
+            f"{each.counts.parameters / each.parent_counts.parameters - 1:+.1%}",
+            each.time.as_change,
+            f"{each.energy.as_change} ({each.energy_source})",
+            f"{each.fps:.4g}",
+        )
+    shared.console.print(table)
+    for line in (*found.sentences, *map(str, found.failures), "", *map(str, found.files)):
+        say(shared.console, line)
+    return None

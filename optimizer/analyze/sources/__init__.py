@@ -1,0 +1,1 @@
+"""Where models come from: one file for each form in which people save them, one row each in `table.py`."""

@@ -1,0 +1,92 @@
+"""ONNX files: graphs that ONNX Runtime runs on the CPU, counted from the shapes that its profiler sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimizer.analyze.costs import Measured
+from optimizer.analyze.inputs import Input, Inputs
+from optimizer.analyze.sources.source import Described, Loaded
+from optimizer.backends.names import ONNXRUNTIME, check_backend
+from optimizer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SUFFIX = ".onnx"
+KINDS = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+}
+TOKENS = ("input_ids", "attention_mask", "token_type_ids")  # whose only free dimension beside the batch is the length
+
+
+class Graphs:
+    """A file of a graph with its weights in it, or beside it."""
+
+    name = "onnx"
+
+    def takes(self, place: Path) -> bool:
+        """Whether it is a file with that ending."""
+        return place.is_file() and place.suffix == SUFFIX
+
+    def load(self, place: Path, described: Described) -> Loaded:
+        """Return a session of the graph, tried on the smallest batch that it takes."""
+        if described.device.type != "cpu":
+            raise InputError("device", f"{place.name} is run by ONNX Runtime, which measures on the CPU here")
+        check_backend(ONNXRUNTIME)
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+        from optimizer.analyze.sources.profile import count_graph, read_graph
+        from optimizer.backends.onnxruntime.session import REFUSED, session_of, session_of_file
+
+        try:
+            graph = read_graph(place)
+            inputs = _inputs(session_of(graph.serialised, {}, 1).get_inputs(), place, described)
+            counted = count_graph(graph, inputs)
+            model: nn.Module = session_of_file(place).in_batches()
+        except InputError:
+            raise
+        except (*REFUSED, DecodeError, OSError, ValueError) as error:
+            raise InputError("model", f"{place.name} is damaged, or does not run: {_first_line(error)}") from error
+        moved = counted.bytes_moved
+        return Loaded(
+            measured=Measured(model, counted.flops, lambda given: moved(len(next(iter(given.values()))))),
+            parameters=graph.parameters,
+            inputs=inputs,
+        )
+
+
+def _inputs(declared: Any, place: Path, described: Described) -> Inputs:
+    """Return what a graph takes: its fixed dimensions, and those that the user describes."""
+    batches = {each.shape[0] for each in declared if isinstance(each.shape[0], int)}
+    return Inputs(tuple(_input(each, place, described) for each in declared), tuple(sorted(batches)) or None)
+
+
+def _input(declared: Any, place: Path, described: Described) -> Input:
+    if declared.type not in KINDS:
+        raise InputError("model", f"{place.name}: {declared.name} is a {declared.type}, which cannot be made here")
+    shape = tuple(declared.shape[1:])
+    if not all(isinstance(size, int) for size in shape):
+        shape = _described(declared.name, shape, place, described)
+    return Input(declared.name, shape, KINDS[declared.type])
+
+
+def _described(name: str, shape: tuple[Any, ...], place: Path, described: Described) -> tuple[int, ...]:
+    given = described.inputs.tensors if described.inputs else ()
+    found = next((each.shape for each in given if each.name == name or len(given) == 1), None)
+    if found is None and name in TOKENS:
+        found = (described.length,)
+    if found is None:
+        raise InputError("input", f"{place.name}: {name} has free dimensions; give {name}=SHAPE, without the batch")
+    if len(found) != len(shape) or any(isinstance(s, int) and s != f for s, f in zip(shape, found, strict=True)):
+        raise InputError("input", f"{place.name}: {name} takes {shape}, not {found}")
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,19 @@
+"""The forms in which models are found on a disk, a row each: the first that takes a place opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from optimizer.analyze.sources.checkpoints import Checkpoints
+from optimizer.analyze.sources.exports import Exports
+from optimizer.analyze.sources.graphs import Graphs
+from optimizer.analyze.sources.source import Source
+from optimizer.analyze.sources.states import States
+
+SOURCES: Sequence[Source] = (Exports(), Checkpoints(), Graphs(), States())
+
+
+def source_of(place: Path) -> Source | None:
+    """Return the form in which a place holds a model, None where it holds none."""
+    return next((source for source in SOURCES if source.takes(place)), None)
