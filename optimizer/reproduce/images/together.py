@@ -22,7 +22,7 @@ def sentences_together(preset: ImagePreset, rows: Sequence[ImageRow]) -> tuple[s
         *(sentence for tally in preset.tallies for sentence in _on_tally(tally, rows)),
         *(sentence for comparison in preset.comparisons for sentence in _on_comparison(comparison, rows)),
         *(sentence for best in preset.best for sentence in _on_best(best, rows)),
-        *(f"Also published: {remark.text} ({remark.where})." for remark in preset.remarks),
+        *(f"Of the paper: {remark.text} ({remark.where})." for remark in preset.remarks),
     )
 
 
@@ -47,8 +47,14 @@ def _on_comparison(comparison: Comparison, rows: Sequence[ImageRow]) -> Iterator
             f"{QUANTITIES[comparison.metric].words} of {_words(comparison.lower)} below that of "
             f"{_words(comparison.higher)}: in {sum(below)} of {len(pairs)} pairs, by the interval of the difference in "
             f"{sum(ends is not None and ends[1] < 0 for ends in sides)}, reversed by it in "
-            f"{sum(ends is not None and ends[0] > 0 for ends in sides)}; published: in all ({comparison.where})."
+            f"{sum(ends is not None and ends[0] > 0 for ends in sides)}{_without(sides)}; published: in all "
+            f"({comparison.where})."
         )
+
+
+def _without(sides: Sequence[tuple[float, float] | None]) -> str:
+    missing = sum(ends is None for ends in sides)
+    return f" ({missing} without an interval)" if missing else ""
 
 
 def _on_best(best: Best, rows: Sequence[ImageRow]) -> Iterator[str]:
@@ -102,12 +108,14 @@ def _stars(pattern: str, label: str) -> tuple[str, ...] | None:
 def _ends(comparison: Comparison, pair: Pair) -> tuple[float, float] | None:
     """Return a conservative 95 % interval of lower minus higher: the smaller number of runs gives the freedom.
 
-    Counted values have no deviation and differ exactly; None where a value of a single run has none either.
+    Counted values differ exactly; None for a value of a single run, and for one made of several means.
     """
     low, high = (_value(row, comparison) for row in pair)
     gap, runs = mean_of(low) - mean_of(high), min(row.runs for row in pair)
-    if not isinstance(low, Figure) or not isinstance(high, Figure):
+    if isinstance(low, int) and isinstance(high, int):
         return gap, gap
+    if not isinstance(low, Figure) or not isinstance(high, Figure):
+        return None
     if low.deviation is None or high.deviation is None or runs < 2:
         return None
     variances = (figure.deviation**2 / row.runs for figure, row in zip((low, high), pair, strict=True))  # type: ignore[operator]  # neither is None

@@ -75,6 +75,17 @@ def test_two_networks_are_compared_at_the_same_configuration(rows: tuple[ImageRo
     ) in said
 
 
+def test_what_is_made_of_several_means_has_no_interval() -> None:
+    preset = LAYERWISE.model_copy(
+        update={"scales": {"quick": LAYERWISE.scales["quick"].model_copy(update={"epochs": 1})}}
+    )
+    said = "\n".join(sentences_together(preset, rows_of(preset, {"mlp-small": 5.0})))
+    assert "Efficiency Index (our reading of it) of `*_G_*` below that of `*_L_*`: in 0 of 4 pairs" in said
+    assert "by it in 0 (4 without an interval); published" in said
+    assert "peak memory of training of `*_L_*` below that of `*_G_*`: in 0 of 4 pairs, by the interval" in said
+    assert "Of the paper: " in said
+
+
 @pytest.mark.parametrize(
     ("lower", "higher", "count"),
     [
