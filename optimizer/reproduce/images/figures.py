@@ -105,7 +105,8 @@ def _paired(rows: Sequence[ImageRow], unit: str, value: Callable[[ImageRow], tup
         colour = APPROACHES[approach]
         series.append(Series(name=approach, colour=colour, x=tuple(found), y=y, low=low, high=high))
     least, most = min(map(min, (s.low for s in series))), max(map(max, (s.high for s in series)))
-    return Panel(kind="bars", y_title=unit, series=tuple(series), bottom=max(0.0, least - ROOM * (most - least)))
+    bottom = max(0.0, least - ROOM * (most - least)) if least < most else None
+    return Panel(kind="bars", y_title=unit, series=tuple(series), bottom=bottom)
 
 
 def _without_approach(row: ImageRow) -> str:
@@ -119,15 +120,16 @@ def _without_approach(row: ImageRow) -> str:
 def _changes(rows: Sequence[ImageRow]) -> Iterator[Panel]:
     """Yield what the paper's table 1 is of, beside the values and bounds that its text prints."""
     for metric, what in CHANGES.items():
-        known = {row: found for row in rows if (found := getattr(row, metric)) is not None}
         series = [
             replace(
                 _bars(row.configuration, APPROACHES[row.approach], {row.configuration: row}, _percent_of(metric)),
                 published=(_published(row, metric, 100),),
             )
-            for row in known
+            for row in rows
+            if getattr(row, metric) is not None
         ]
-        yield Panel(kind="bars", y_title=what, series=tuple(series))
+        if series:  # an accuracy of 0 leaves nothing to be relative to
+            yield Panel(kind="bars", y_title=what, series=tuple(series))
 
 
 def _percent_of(metric: str) -> Value:

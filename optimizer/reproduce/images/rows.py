@@ -213,7 +213,7 @@ def _epoch_means(found: BySeed, index: int) -> EpochMeans:
 
 
 def _spread(figure: Figure) -> float | None:
-    return None if figure.deviation is None else figure.deviation / figure.mean
+    return figure.deviation / figure.mean if figure.deviation is not None and figure.mean else None
 
 
 def _mean(found: BySeed, value: Callable[[ImageRecord], float]) -> float:

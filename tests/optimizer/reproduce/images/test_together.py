@@ -75,6 +75,16 @@ def test_two_networks_are_compared_at_the_same_configuration(rows: tuple[ImageRo
     ) in said
 
 
+def test_rows_without_any_difference_and_without_accuracy_are_drawn(tmp_path: Path) -> None:
+    experiment = ImageExperiment(preset=LAYERWISE, asked=Asked(runs=2, dataset="digits"), cache_dir=Path())
+    records = [record(experiment, key, accuracy=0.0, seconds=1.0) for key in experiment.plan()]
+    rows = experiment.rows(records)
+    assert rows[1].accuracy_relative is None and rows[1].accuracy_spread is None
+    written = experiment.write_more(rows, tmp_path, "it")
+    assert all(file.stat().st_size for file in written)
+    assert experiment.sentences(rows, records)
+
+
 def test_what_is_made_of_several_means_has_no_interval() -> None:
     preset = LAYERWISE.model_copy(
         update={"scales": {"quick": LAYERWISE.scales["quick"].model_copy(update={"epochs": 1})}}
