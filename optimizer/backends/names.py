@@ -13,7 +13,7 @@ ONNXRUNTIME: BackendName = "onnxruntime"
 BACKENDS = get_args(BackendName)
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them
 
-GRAPHS = 3  # raise when the graphs of the same models take other times or answer otherwise
+GRAPHS = 4  # raise when the graphs of the same models take other times or answer otherwise
 INTEGER_SCALES, BY_TOKEN = "integer_scales", "by-token"  # the condition of what gives integers their scales, and how
 
 TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs

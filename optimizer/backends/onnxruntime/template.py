@@ -28,7 +28,8 @@ from optimizer.families.encoders.loading import hash_weights
 from search_spaces.files import written_whole
 from search_spaces.layouts.requests import logits_of
 
-VERSION = 2  # raise when templates change
+VERSION = 3  # raise when templates change
+OPSET = 23  # the first that has attention as one operator, which takes numbers of heads from what it reads
 OUTPUT = "logits"
 DOMAIN, LAYER, PARAMETER, PATH = "pruned", "Layer", "Parameter", "path"
 LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding, nn.BatchNorm2d)
@@ -78,7 +79,29 @@ def template(dense: nn.Module, inputs: OnnxInputs) -> Any:  # Any: onnx is untyp
     for node in made.graph.node:
         node.doc_string = _scope(node)
         del node.metadata_props[:]
+    _give_each_its_own(made.graph)
     return made
+
+
+def _give_each_its_own(graph: Any) -> None:
+    """Have every operator, in place, read constants of its own where these are whole numbers.
+
+    Which of them follow the widths of layers is found out reader by reader (`widths.py`).
+    """
+    numbers = {each.name: each for each in graph.initializer if each.data_type == onnx.TensorProto.INT64}
+    nodes = []
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name in numbers:
+                node.input[place] = own = f"{node.name}.{name}.{place}"
+                constant = onnx.helper.make_node("Constant", [], [own], name=own, value=numbers[name])
+                constant.doc_string = node.doc_string
+                nodes.append(constant)
+        nodes.append(node)
+    rest = [each for each in graph.initializer if each.name not in numbers]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(rest)
 
 
 def _scope(node: Any) -> str:
@@ -121,7 +144,8 @@ def _exported(model: nn.Module, request: Mapping[str, Tensor], names: Sequence[s
             output_names=[OUTPUT],
             dynamic_shapes={"tensors": tuple(free for _ in request)},
             dynamo=True,
-            optimize=False,
+            optimize=True,
+            opset_version=OPSET,
             verbose=False,
         )
     return exported.model_proto

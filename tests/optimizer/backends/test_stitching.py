@@ -175,14 +175,14 @@ class Relus(Bag):
         return SimpleNamespace(logits=self.head(read.sum(1)))
 
 
-def test_a_token_of_zeros_stays_zeros_as_integers(cache: Path) -> None:
+def test_a_token_of_zeros_stays_zeros_as_integers(tmp_path: Path) -> None:
     model = Relus().eval()
     with torch.no_grad():
         model.table.weight[:25] = 0
         model.outer.weight += torch.eye(8, 16)
     made = of_bits(model, 8, (nn.Linear,))
     asked = OnnxInputs(requests=[tokens(2, 7), padded(), tokens(1, 5)], free=FREE)
-    session = backend_of("onnxruntime", dense=model, inputs=asked, cache_dir=cache).runs(made)
+    session = backend_of("onnxruntime", dense=model, inputs=asked, cache_dir=tmp_path).runs(made)
     request = padded() | {"input_ids": torch.arange(27).reshape(3, 9)}  # most of them are zeros
     with torch.inference_mode():
         assert largest(session(**request).logits, made(**request).logits) < 0.01
