@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors
+    from optimizer.door.analyze import analyze
     from optimizer.door.entry import export_candidate, open_front, optimize, resume
     from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
     from optimizer.door.found import Front
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from optimizer.tasks.images.data import ImageData, Images, Normalisation, load_images
 
 PUBLIC = {
+    "analyze": "optimizer.door.analyze",
     "optimize": "optimizer.door.entry",
     "open_front": "optimizer.door.entry",
     "resume": "optimizer.door.entry",
@@ -40,7 +42,7 @@ PUBLIC = {
 __all__ = [
     "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
     "PrunedRegressor", "StudySpec",
-    "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
+    "analyze", "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
 ]  # fmt: skip
 
 

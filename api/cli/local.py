@@ -31,7 +31,7 @@ from studies.standing import as_it_stands, why_busy
 from studies.store import StoreOlderError, StudyBusyError, StudyNotFoundError, StudyStore
 
 if TYPE_CHECKING:
-    from optimizer.analyze.sources.source import Described, Entry
+    from optimizer.analysis.sources.source import Described, Entry
 
 ARTIFACTS = "artifacts"  # exported models, in the cache directory
 
@@ -159,7 +159,7 @@ class LocalStudies:
         """Return the front of a study as `optimize analyze` measures it; None for a name that no study has."""
         if not has_database(self.storage):
             return None
-        from optimizer.analyze.sources.studies import opened
+        from optimizer.analysis.sources.studies import opened
 
         try:
             with self._store(read_only=True) as store:

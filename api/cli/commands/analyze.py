@@ -15,7 +15,7 @@ from api.cli.local import LocalStudies
 from api.cli.saying import say
 
 if TYPE_CHECKING:
-    from optimizer.analyze.run import Analyzed
+    from optimizer.analysis.run import Analyzed
 
 OUTPUT = Path("analysis")
 
@@ -64,10 +64,10 @@ def analyze(
     ] = OUTPUT,
 ) -> None:
     """Measure energy, time and throughput of pruned models beside the unpruned ones; show where pruning costs more."""
-    from optimizer.analyze.asked import BATCH_SIZES, Asked, module_of
-    from optimizer.analyze.curves import Along
-    from optimizer.analyze.inputs import written_inputs
-    from optimizer.analyze.run import analyze_groups
+    from optimizer.analysis.asked import BATCH_SIZES, Asked, module_of
+    from optimizer.analysis.curves import Along
+    from optimizer.analysis.inputs import written_inputs
+    from optimizer.analysis.run import analyze_groups
 
     asked = Asked(
         named=models or (),

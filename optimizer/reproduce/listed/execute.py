@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_name
 from objectives.size import count_parameters
-from optimizer.analyze.costs import Bench, Measured
+from optimizer.analysis.costs import Bench, Measured
 from optimizer.reproduce.listed.networks import SHAPE, count_macs, pruned, unpruned
 from optimizer.reproduce.listed.preset import ListedPreset
 from optimizer.reproduce.listed.records import BatchRecord, ListedKey, ListedRecord

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.analyze.costs import Costs
+from optimizer.analysis.costs import Costs
 from optimizer.ratios import Ratio
 from optimizer.reproduce.ledger import Recorded, RunKey
 from optimizer.reproduce.listed.preset import UNPRUNED

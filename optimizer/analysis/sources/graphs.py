@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimizer.analyze.costs import Measured
-from optimizer.analyze.inputs import Input, Inputs
-from optimizer.analyze.sources.source import Described, Loaded
+from optimizer.analysis.costs import Measured
+from optimizer.analysis.inputs import Input, Inputs
+from optimizer.analysis.sources.source import Described, Loaded
 from optimizer.backends.names import ONNXRUNTIME, check_backend
 from optimizer.errors import InputError
 
@@ -41,7 +41,7 @@ class Graphs:
         check_backend(ONNXRUNTIME)
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-        from optimizer.analyze.sources.profile import count_graph, read_graph
+        from optimizer.analysis.sources.profile import count_graph, read_graph
         from optimizer.backends.onnxruntime.session import REFUSED, session_of, session_of_file
 
         try:

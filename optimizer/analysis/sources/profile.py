@@ -17,7 +17,7 @@ from typing import Any
 import onnx
 import onnxruntime
 
-from optimizer.analyze.inputs import Inputs
+from optimizer.analysis.inputs import Inputs
 from optimizer.errors import InputError
 
 WEIGHTS = {  # types of tensors that hold weights; those of others are shapes and places

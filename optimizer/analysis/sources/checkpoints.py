@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from optimizer.analyze.inputs import Inputs, image, text
-from optimizer.analyze.sources.exports import MASK, TOKENS
-from optimizer.analyze.sources.source import Described, Loaded, of_module, undescribed
+from optimizer.analysis.inputs import Inputs, image, text
+from optimizer.analysis.sources.exports import MASK, TOKENS
+from optimizer.analysis.sources.source import Described, Loaded, of_module, undescribed
 from optimizer.errors import InputError, listed
 from optimizer.families.encoders.loading import check_finite, pretrained
 from optimizer.families.encoders.weights import INDEX, WHOLE

@@ -16,9 +16,9 @@ from torch import nn
 
 from objectives.networks import count_network_flops
 from objectives.size import count_parameters
-from optimizer.analyze.inputs import Inputs, written_inputs
-from optimizer.analyze.sources.source import Described, Loaded
-from optimizer.analyze.sources.table import source_of
+from optimizer.analysis.inputs import Inputs, written_inputs
+from optimizer.analysis.sources.source import Described, Loaded
+from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
 from optimizer.families.networks.models import new_model
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optimizer.analyze.records import Measure
+from optimizer.analysis.records import Measure
 from optimizer.ratios import Ratio
 from search_spaces.files import written_whole
 

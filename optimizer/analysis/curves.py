@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from optimizer.analyze.records import Measure
+from optimizer.analysis.records import Measure
 from optimizer.ratios import Ratio, order
 
 Cost = Literal["time", "energy"]

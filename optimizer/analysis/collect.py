@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from optimizer.analyze.facts import Facts, facts_of
-from optimizer.analyze.manifest import Row, read_manifest
-from optimizer.analyze.sources.source import Described, Entry
-from optimizer.analyze.sources.table import source_of
+from optimizer.analysis.facts import Facts, facts_of
+from optimizer.analysis.manifest import Row, read_manifest
+from optimizer.analysis.sources.source import Described, Entry
+from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
 
 FindStudy = Callable[[str], Sequence[Entry] | None]  # the models of a study, None for a name that no study has

@@ -7,7 +7,7 @@ from objectives.guard import measuring
 from objectives.latency import forward_pass
 from objectives.memory import peak_memory_bytes
 from objectives.room import free_bytes
-from optimizer.analyze.sources.source import Loaded
+from optimizer.analysis.sources.source import Loaded
 
 FULL = ("can't allocate memory", "not enough memory", "bad allocation", "Failed to allocate memory", "out of memory")
 GIB = 2**30

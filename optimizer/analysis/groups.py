@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optimizer.analyze.sources.source import Entry
+from optimizer.analysis.sources.source import Entry
 from optimizer.errors import InputError, listed
 
 REMEDY = "name it by --parent, or in a column `parent` of --manifest"

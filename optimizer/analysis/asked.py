@@ -12,12 +12,12 @@ from typing import get_args
 import torch
 from torch import nn
 
-from optimizer.analyze.collect import FindStudy, collected
-from optimizer.analyze.curves import Along
-from optimizer.analyze.groups import Group, grouped
-from optimizer.analyze.inputs import Inputs
-from optimizer.analyze.measure import Settings
-from optimizer.analyze.sources.source import LENGTH, Described, Entry
+from optimizer.analysis.collect import FindStudy, collected
+from optimizer.analysis.curves import Along
+from optimizer.analysis.groups import Group, grouped
+from optimizer.analysis.inputs import Inputs
+from optimizer.analysis.measure import Settings
+from optimizer.analysis.sources.source import LENGTH, Described, Entry
 from optimizer.device import check_device
 from optimizer.errors import InputError, UnknownNameError
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from analyzed_networks import SHAPE, network, save_graph, save_networks
 
-from optimizer.analyze import fitting, plots
-from optimizer.analyze.asked import Asked, module_of
-from optimizer.analyze.costs import Bench
-from optimizer.analyze.forms import smoothed
-from optimizer.analyze.inputs import written_inputs
-from optimizer.analyze.run import Analyzed, analyze_groups
+from optimizer.analysis import fitting, plots
+from optimizer.analysis.asked import Asked, module_of
+from optimizer.analysis.costs import Bench
+from optimizer.analysis.forms import smoothed
+from optimizer.analysis.inputs import written_inputs
+from optimizer.analysis.run import Analyzed, analyze_groups
 from optimizer.errors import InputError
 
 WIDTHS = {"N_D_UNPRUNED": (8, 12), "N_D_r_PD1_GPR-50_x": (4, 6), "N_D_r_PD1_GPR-75_x": (2, 3)}

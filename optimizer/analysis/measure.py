@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from objectives.room import free_bytes
-from optimizer.analyze.called import called_like
-from optimizer.analyze.costs import Bench, Costs, Measured
-from optimizer.analyze.fitting import is_full, refusal
-from optimizer.analyze.groups import Group
-from optimizer.analyze.records import Counts, Measure, MeasureKey, figures_of
-from optimizer.analyze.sources.source import Entry, Loaded
+from optimizer.analysis.called import called_like
+from optimizer.analysis.costs import Bench, Costs, Measured
+from optimizer.analysis.fitting import is_full, refusal
+from optimizer.analysis.groups import Group
+from optimizer.analysis.records import Counts, Measure, MeasureKey, figures_of
+from optimizer.analysis.sources.source import Entry, Loaded
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
 from optimizer.trim import trim_memory

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer.analyze.curves import Along, Found, curves, found_in
-from optimizer.analyze.frame import frame_of, row_of, write_frame
-from optimizer.analyze.groups import Group
-from optimizer.analyze.measure import Analysis, Failure, Settings
-from optimizer.analyze.records import Measure
+from optimizer.analysis.curves import Along, Found, curves, found_in
+from optimizer.analysis.frame import frame_of, row_of, write_frame
+from optimizer.analysis.groups import Group
+from optimizer.analysis.measure import Analysis, Failure, Settings
+from optimizer.analysis.records import Measure
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
 from search_spaces.files import written_whole
@@ -74,7 +74,7 @@ def analyze_groups(
     found = tuple(found_in(curve) for curve in curves(measures, along))
     files = write_frame(frame_of(measures), output, NAME)
     if draws:
-        from optimizer.analyze.plots import write_plots
+        from optimizer.analysis.plots import write_plots
 
         files += write_plots(measures, along, output)
     analyzed = Analyzed(measures=measures, found=found, failures=tuple(analysis.failures), files=tuple(files))

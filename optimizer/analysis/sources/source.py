@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from objectives.networks import UncountableModelError, count_network_flops
 from objectives.size import count_parameters
-from optimizer.analyze.costs import Measured
-from optimizer.analyze.facts import Facts
-from optimizer.analyze.inputs import Inputs
+from optimizer.analysis.costs import Measured
+from optimizer.analysis.facts import Facts
+from optimizer.analysis.inputs import Inputs
 from optimizer.errors import InputError
 
 CPU = torch.device("cpu")

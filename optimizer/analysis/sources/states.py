@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from optimizer.analyze.facts import facts_of
-from optimizer.analyze.inputs import Inputs
-from optimizer.analyze.sources.resized import resized
-from optimizer.analyze.sources.source import Described, Loaded, OneInput, of_module, undescribed
+from optimizer.analysis.facts import facts_of
+from optimizer.analysis.inputs import Inputs
+from optimizer.analysis.sources.resized import resized
+from optimizer.analysis.sources.source import Described, Loaded, OneInput, of_module, undescribed
 from optimizer.errors import InputError
 from optimizer.families.networks.models import IMAGE_MODELS, new_model
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from analyzed_networks import save_networks
 
-from optimizer.analyze.asked import Asked
-from optimizer.analyze.facts import Facts, facts_of
-from optimizer.analyze.groups import Group
+from optimizer.analysis.asked import Asked
+from optimizer.analysis.facts import Facts, facts_of
+from optimizer.analysis.groups import Group
 from optimizer.errors import InputError
 
 TWO = {"A_D_UNPRUNED": (8, 12), "A_D_random_PD1_GPR-30_x": (4, 4), "A_D_random_PD1_GPR-5_x": (6, 6)}

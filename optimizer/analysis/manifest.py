@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from optimizer.analyze.facts import Facts
-from optimizer.analyze.inputs import Inputs, written_inputs
+from optimizer.analysis.facts import Facts
+from optimizer.analysis.inputs import Inputs, written_inputs
 from optimizer.errors import InputError, listed
 
 PATH, PARENT, INPUT, UNPRUNED, METRIC = "path", "parent", "input", "unpruned", "metric"

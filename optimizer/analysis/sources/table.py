@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from optimizer.analyze.sources.checkpoints import Checkpoints
-from optimizer.analyze.sources.exports import Exports
-from optimizer.analyze.sources.graphs import Graphs
-from optimizer.analyze.sources.source import Source
-from optimizer.analyze.sources.states import States
+from optimizer.analysis.sources.checkpoints import Checkpoints
+from optimizer.analysis.sources.exports import Exports
+from optimizer.analysis.sources.graphs import Graphs
+from optimizer.analysis.sources.source import Source
+from optimizer.analysis.sources.states import States
 
 SOURCES: Sequence[Source] = (Exports(), Checkpoints(), Graphs(), States())
 

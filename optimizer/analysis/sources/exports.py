@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optimizer.analyze.inputs import Inputs, image, text
-from optimizer.analyze.sources.source import Described, Loaded, of_module
+from optimizer.analysis.inputs import Inputs, image, text
+from optimizer.analysis.sources.source import Described, Loaded, of_module
 from optimizer.families.networks.network import read_network
 from optimizer.handover.loading import load_pruned
 from optimizer.handover.manifest import FILE

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from objectives.measurement import Measurement
 from objectives.repeats import is_gain
-from optimizer.analyze.costs import Costs
-from optimizer.analyze.facts import Facts
+from optimizer.analysis.costs import Costs
+from optimizer.analysis.facts import Facts
 from optimizer.ledger import Keyed
 from optimizer.ratios import Ratio
 

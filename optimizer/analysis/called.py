@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from optimizer.analyze.costs import Measured
-from optimizer.analyze.inputs import Inputs
-from optimizer.analyze.sources.source import Loaded
+from optimizer.analysis.costs import Measured
+from optimizer.analysis.inputs import Inputs
+from optimizer.analysis.sources.source import Loaded
 from optimizer.errors import InputError
 
 

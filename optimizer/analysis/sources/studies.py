@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch import nn
 
-from optimizer.analyze.facts import Facts
-from optimizer.analyze.inputs import Input, Inputs
-from optimizer.analyze.sources.source import Described, Entry, Loaded, of_module
+from optimizer.analysis.facts import Facts
+from optimizer.analysis.inputs import Input, Inputs
+from optimizer.analysis.sources.source import Described, Entry, Loaded, of_module
 from optimizer.fronts import front_of
 from optimizer.handover.export import reload
 from optimizer.member import Member

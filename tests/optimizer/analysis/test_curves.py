@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optimizer.analyze.curves import Curve, Point, found_in
-from optimizer.analyze.forms import averaged, smoothed
+from optimizer.analysis.curves import Curve, Point, found_in
+from optimizer.analysis.forms import averaged, smoothed
 from optimizer.charts.chart import Series
 from optimizer.ratios import Ratio
 

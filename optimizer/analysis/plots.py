@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from optimizer.analyze.curves import Along, gone
-from optimizer.analyze.forms import FORMS
-from optimizer.analyze.records import Measure
+from optimizer.analysis.curves import Along, gone
+from optimizer.analysis.forms import FORMS
+from optimizer.analysis.records import Measure
 from optimizer.charts.chart import Chart, Panel, Series, page
 from optimizer.charts.pictures import write_pictures
 from optimizer.ratios import Ratio
