@@ -121,6 +121,7 @@ def timed_sessions(
     seconds: float = 20.0,
     threads: int | None = None,
     shape: Conditions | None = None,
+    comparisons: int = 1,
     within: float = WITHIN,
     inferences: int | None = None,
 ) -> list[dict[Key, Measurement]]:
@@ -133,9 +134,10 @@ def timed_sessions(
             first of them end a session when all are known.
         batch: sequences per forward pass.
         rng: draws the order of every round.
-        seconds: the most that all sessions together take, but for their `MIN_ROUNDS` rounds.
+        seconds: the most that all sessions together take, but for the rounds that `interleaved_turns` always takes.
         threads: CPU threads; None keeps torch's own choice.
         shape: what the inputs look like, beside the batch; kept with every figure.
+        comparisons: ratios that are looked at together, of other calls as well.
         within: half the width of a ratio's interval, as a fraction, at which it is known; 0 to spend all the time.
         inferences: at least so many passes of every model, instead of what `seconds` and `within` say.
 
@@ -157,6 +159,7 @@ def timed_sessions(
                 dense=first,
                 rng=rng,
                 seconds=seconds / len(sessions),
+                comparisons=comparisons,
                 within=within,
                 inferences=inferences,
             )
@@ -171,6 +174,7 @@ def _session(
     dense: Key,
     rng: np.random.Generator,
     seconds: float,
+    comparisons: int,
     within: float,
     inferences: int | None,
 ) -> dict[Key, tuple[NDArray[np.float64], Conditions]]:
@@ -185,6 +189,7 @@ def _session(
         threads=threads,
         rng=rng,
         seconds=seconds,
+        comparisons=comparisons,
         within=within,
         copies=copies,
         inferences=inferences,

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr, ndtri, stdtrit
 
 from objectives.measurement import Interval, Measurement, Source
-from objectives.statistics.signed_rank import signed_rank_centre
+from objectives.statistics.signed_rank import fewest_values, signed_rank_centre
 
 Key = TypeVar("Key", bound=Hashable)
 Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
@@ -109,6 +109,11 @@ def is_gain(ratio: Measurement, *, comparisons: int) -> bool:
     level = 1 - (1 - LEVEL) / comparisons
     _, interval = _summary(ratio, level)(ratio.samples)
     return interval is not None and interval.level >= level and interval.upper < 1
+
+
+def rounds_to_tell(comparisons: int) -> int:
+    """Return how many rounds a gain takes at least, among so many comparisons."""
+    return fewest_values(1 - (1 - LEVEL) / max(comparisons, 1))
 
 
 def copies_of(measurement: Measurement) -> float:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from objectives.clocks import SYSTEM, Clock, Clocks, Pass, clock_of, timed
 from objectives.measurement import JsonScalar
-from objectives.repeats import Key, half_width, ratio_with_interval
-from objectives.rounds import Pace, Run, in_rounds
+from objectives.repeats import Key, half_width, ratio_with_interval, rounds_to_tell
+from objectives.rounds import MIN_ROUNDS, Pace, Run, in_rounds
 
 Turn = list[Pass]
 
@@ -36,6 +36,7 @@ def interleaved_turns(
     threads: int,
     rng: np.random.Generator,
     seconds: float,
+    comparisons: int = 1,
     within: float = WITHIN,
     copies: float = 0.0,
     inferences: int | None = None,
@@ -49,7 +50,8 @@ def interleaved_turns(
         threads: on which the runs compute: processor time describes those on one thread alone.
         rng: draws the orders.
         seconds: no further round is begun that would probably end past this budget, warm-up included, but at least
-            `MIN_ROUNDS` rounds are taken.
+            `MIN_ROUNDS` rounds are taken, and as many as it takes to tell a gain among the `comparisons`.
+        comparisons: ratios that are looked at together.
         within: half the width of a ratio's interval, as a fraction, at which it is known; 0 to spend all the time.
         copies: standard deviation of a ratio between copies of its models, part of its interval.
         inferences: so many passes of every run, in `FIXED_ROUNDS` turns, instead of what `seconds` and `within` say.
@@ -65,7 +67,7 @@ def interleaved_turns(
             warm[key].append(timed(run, clocks))
     clock = clock_of((each for passes in warm.values() for each in passes), threads=threads)
     passes = _passes(warm, clock, seconds)
-    pace = Pace(seconds=seconds)
+    pace = Pace(seconds=seconds, fewest=max(MIN_ROUNDS, rounds_to_tell(comparisons)))
     if inferences is not None:
         passes = dict.fromkeys(runs, math.ceil(inferences / FIXED_ROUNDS))
         pace = Pace(fewest=FIXED_ROUNDS, most=FIXED_ROUNDS)

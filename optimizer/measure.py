@@ -62,7 +62,7 @@ def measure_models(
     to be `metered` is never modelled: a meter that is missing or fails is a `MeterError`.
     """
     rng = np.random.default_rng(seed)
-    rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s)
+    rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s, _comparisons(runs, batch_sizes))
     taken: dict[Hashable, list[Measurement]] = {run.model: [] for run in runs}
     steps = len(batch_sizes) + 2
     progress(0, steps)
@@ -79,6 +79,11 @@ def measure_models(
     _add_sizes(taken, chosen, runs, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
     return {model: tuple(measurements) for model, measurements in taken.items()}
+
+
+def _comparisons(runs: Runs, batch_sizes: Sequence[int]) -> int:
+    """Return the number of ratios of latency: one to the same backend's dense model, and one to torch's elsewhere."""
+    return len(batch_sizes) * sum(1 + (run.backend != TORCH) for run in runs if run.model != DENSE)
 
 
 def noise_in(taken: Mapping[Hashable, Sequence[Measurement]]) -> list[str]:

@@ -33,13 +33,17 @@ Runs = Mapping[Run, nn.Module]
 
 @dataclass(frozen=True)
 class Rounds:
-    """How runs are timed: the request, and what is said of it; `seconds` are those of one batch size."""
+    """How runs are timed: the request, and what is said of it; `seconds` are those of one batch size.
+
+    `comparisons` are the ratios of all batch sizes that are looked at together: a gain is one among all of them.
+    """
 
     request: Request
     conditions: Mapping[str, JsonScalar]
     threads: int | None
     rng: np.random.Generator
     seconds: float
+    comparisons: int
 
     def timed(self, runs: Runs, batch: int) -> list[dict[Run, Measurement]]:
         """Return the latency of every run, session by session; `runs` contain the dense model in every backend."""
@@ -52,6 +56,7 @@ class Rounds:
             seconds=self.seconds,
             threads=self.threads,
             shape=self.conditions,
+            comparisons=self.comparisons,
         )
 
 

@@ -86,6 +86,7 @@ def try_forms(
         spec.threads,
         np.random.default_rng(spec.seed),
         SECONDS,
+        comparisons=len(runs) - 1,
     )
     return Tried(rounds.timed(runs, spec.batch_sizes[0]), refused)
 

@@ -9,6 +9,7 @@ Reference: Hodges & Lehmann 1963; Hollander, Wolfe & Chicken, Nonparametric Stat
 from __future__ import annotations
 
 from functools import cache
+from math import ceil, log2
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,11 @@ def signed_rank_centre(values: ArrayLike, level: float) -> Centre:
     truly = 1 - 2 * _below(n, rank)
     lower, upper = means[rank - 1], means[len(means) - rank]
     return Centre(float(np.median(means)), float(lower), float(upper), min(level, truly))
+
+
+def fewest_values(level: float) -> int:
+    """Return how many values an interval of this level takes at least: of n values the widest has 1 - 2^(1 - n)."""
+    return max(2, 1 + ceil(-log2(1 - level) - 1e-9))
 
 
 @cache

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from objectives.clocks import Clock, Clocks, Pass
+from objectives.latency import latency_of
+from objectives.repeats import compared, is_gain
 from objectives.turns import MOST_PASSES, centres_of, interleaved_turns, spread_of
 
 
@@ -54,6 +56,23 @@ def test_it_ends_when_every_ratio_is_known() -> None:
     rounds = [len(turns(World(scatter=s), dense=0.02, half=0.01)[1]["dense"]) for s in (0.001, 0.05, 0.2)]
     assert rounds[0] == 8
     assert 8 < rounds[1] < rounds[2] == 200
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 40, 1000])
+def test_slow_models_run_as_often_as_a_gain_among_all_comparisons_takes(comparisons: int) -> None:
+    world = World(scatter=0.01)
+    runs = {"dense": world.run(60.0), "half": world.run(30.0)}
+    clock, taken = interleaved_turns(
+        runs,
+        dense="dense",
+        threads=1,
+        rng=np.random.default_rng(0),
+        seconds=1.0,
+        comparisons=comparisons,
+        clocks=world.clocks,
+    )
+    costs = {key: latency_of(centres_of(each, clock), {}) for key, each in taken.items()}
+    assert is_gain(compared(costs, dense="dense")["half"].ratio, comparisons=comparisons)
 
 
 def test_fast_models_make_several_passes_in_turn_unless_time_is_short() -> None:

@@ -42,7 +42,8 @@ RUNS = {
 
 
 def rounds(seconds: float = 0.0) -> Rounds:
-    return Rounds(lambda _: INPUTS, {"length": 3}, threads=1, rng=np.random.default_rng(0), seconds=seconds)
+    rng = np.random.default_rng(0)
+    return Rounds(lambda _: INPUTS, {"length": 3}, threads=1, rng=rng, seconds=seconds, comparisons=1)
 
 
 def test_a_ratio_is_to_the_dense_model_in_the_same_backend_and_another_one_to_that_in_torch() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from objectives.statistics.signed_rank import signed_rank_centre
+from objectives.statistics.signed_rank import fewest_values, signed_rank_centre
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=80))
@@ -30,6 +30,13 @@ def test_what_the_test_does_not_reject_is_the_interval(n: int) -> None:
 
 def test_few_values_say_at_which_level_their_range_holds() -> None:
     assert [signed_rank_centre(range(n), 0.95).level for n in range(2, 8)] == [0.5, 0.75, 0.875, 0.9375, 0.95, 0.95]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.975, 0.99, 0.9995])
+def test_the_fewest_values_reach_a_level_and_one_less_does_not(level: float) -> None:
+    n = fewest_values(level)
+    assert signed_rank_centre(range(n), level).level == level
+    assert n == 2 or signed_rank_centre(range(n - 1), level).level < level
 
 
 def test_the_normal_approximation_continues_the_enumeration() -> None:
