@@ -15,6 +15,7 @@ import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
 from torch import Tensor, nn
 
+from objectives.device import INT8 as INT8_PRODUCTS
 from objectives.device import vector_instructions
 from objectives.measurement import JsonScalar
 from optimizer.backends.names import BY_TOKEN
@@ -104,7 +105,8 @@ def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) ->
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what fails raises
-    options.add_session_config_entry(EXACT, "1")
+    if not INT8_PRODUCTS.intersection(vector_instructions()):  # else it would only make them slower
+        options.add_session_config_entry(EXACT, "1")
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in beside.values()]
     options.add_external_initializers([*beside], values)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -175,6 +175,23 @@ class Relus(Bag):
         return SimpleNamespace(logits=self.head(read.sum(1)))
 
 
+@pytest.mark.parametrize(("has", "exact"), [(["avx2"], "1"), (["avx2", "avx512_vnni"], None)])
+def test_codes_become_unsigned_where_products_of_signed_ones_overflow(
+    has: list[str], exact: str | None, backend, dense: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = padded()
+    wanted = backend.runs(of_bits(dense, 8))(**before).logits
+    monkeypatch.setattr("optimizer.backends.onnxruntime.session.vector_instructions", lambda: has)
+    session = backend.runs(of_bits(dense, 8))
+    assert largest(session(**before).logits, wanted) < 1e-6  # the sums are the same integers
+    options = session._on(torch.get_num_threads()).get_session_options()
+    if exact is None:
+        with pytest.raises(RuntimeError, match="does not have"):
+            options.get_session_config_entry("session.x64quantprecision")
+    else:
+        assert options.get_session_config_entry("session.x64quantprecision") == exact
+
+
 def test_a_token_of_zeros_stays_zeros_as_integers(tmp_path: Path) -> None:
     model = Relus().eval()
     with torch.no_grad():
