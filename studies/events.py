@@ -15,6 +15,7 @@ from studies.records import Claim
 
 STATE = "state"  # of the study; data: state, error
 CANDIDATE = "candidate"  # finished; data: number, state, drop, seen
+LEASE = "lease"  # lost by a silent worker; data: job, kind, worker, attempt
 TORN = "torn"  # in place of one that cannot be read; data: error
 STAGE = "stage"  # of its run, told by its process; data: stage, text, done, total
 
@@ -31,7 +32,7 @@ class StudyEvent:
 
 
 class EventLog(Protocol):
-    """Keeps events. The store itself appends those of kind `STATE` and `CANDIDATE`, in the transaction reported.
+    """Keeps events. The store itself appends those of kind `STATE`, `CANDIDATE`, `LEASE`, in the transaction reported.
 
     A study's events go with the study. Every method is one short transaction.
     """

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from api.http import description
 from api.http.conditional import Held
 from api.http.feed import Feed
+from api.http.figures import QueueFigures
 from api.http.guard import Guard
+from api.http.measured import Measured
 from api.http.problems import handle_problems
 from api.http.routes import (
     candidates,
@@ -43,15 +46,20 @@ MODULES = (
 def create_app(settings: Settings) -> FastAPI:
     """Return the service's ASGI app."""
 
+    registry = CollectorRegistry()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(settings.storage, limits=settings.limits)
         feed = Feed(service.events, service.has_study)
-        app.state.shared = State(settings, service, feed)
+        app.state.shared = State(settings, service, feed, registry)
+        figures = QueueFigures(service)
+        registry.register(figures)
         upkeep = asyncio.create_task(keep_tidy(service.events, service.jobs, settings))
         try:
             yield
         finally:
+            registry.unregister(figures)
             upkeep.cancel()
             await feed.close()
             service.close()
@@ -70,5 +78,6 @@ def create_app(settings: Settings) -> FastAPI:
     handle_problems(app)
     add_pages(app)
     app.add_middleware(Held)
-    app.add_middleware(Guard, settings=settings)  # the outermost: it comes first
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Measured, registry=registry)  # the outermost: it comes first
     return app

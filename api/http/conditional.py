@@ -19,6 +19,7 @@ from studies.keys import Scope as KeyScope
 from studies.records import Revision
 from studies.store import StoreError
 
+HELD = "/v1/studies/{name}/front"  # the route whose answers are held
 FRONT = re.compile(r"/v1/studies/(?P<name>[^/]+)/front")
 
 
@@ -59,6 +60,8 @@ class Held:
         """Answer a request, or pass it on."""
         found = FRONT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
         answer = await _answer(found["name"], Request(scope)) if found else None
+        if found and answer:
+            scope["held"] = HELD, found["name"]
         await (answer or self._app)(scope, receive, send)
 
 

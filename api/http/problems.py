@@ -180,9 +180,10 @@ def _is_served(scope: Scope, routes: Sequence[BaseRoute]) -> bool:
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    if type(error) in FOR_THE_LOG:
+    for_the_caller = next((FOR_THE_LOG[kind] for kind in type(error).__mro__ if kind in FOR_THE_LOG), None)
+    if for_the_caller is not None:
         log.error("%s", error)
-        return problem(status, FOR_THE_LOG[type(error)])
+        return problem(status, for_the_caller)
     field = getattr(error, "field", None)
     errors = [FieldError(field=field, detail=str(error))] if field else []
     return problem(status, str(error), errors=errors)

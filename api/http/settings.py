@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.logs import LogFormat
 from studies.limits import OF_A_SERVICE, Limits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -32,3 +33,4 @@ class Settings(BaseModel):
     event_retention_s: float = 30 * 24 * 3600.0
     export_retention_s: float = Field(default=30 * 24 * 3600.0, gt=0, description="for exported models")
     lease_s: float = 30.0
+    log_format: LogFormat = LogFormat.TEXT

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
 from api.http.cache import MOST_BYTES, MOST_CANDIDATES, Cache, Records
@@ -26,6 +27,7 @@ class State:
     settings: Settings
     service: SqlService
     feed: Feed
+    registry: CollectorRegistry
     answers: Cache[bytes] = field(default_factory=lambda: Cache(MOST_BYTES))
     _has_keys: bool = False
     _looked_at: float = float("-inf")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from api.pages.figures import fixed
-from studies.events import CANDIDATE, STAGE, STATE, StudyEvent
+from studies.events import CANDIDATE, LEASE, STAGE, STATE, StudyEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def _line(event: StudyEvent) -> Line:
             return Line(event.created_at, CANDIDATE, _candidate(event.data))
         case "stage":
             return Line(event.created_at, STAGE, _stage(event.data))
+        case "lease":
+            return Line(event.created_at, LEASE, _lost(event.data))
         case other:
             return Line(event.created_at, other, "")
 
@@ -57,6 +59,10 @@ def _line(event: StudyEvent) -> Line:
 def _candidate(data: Mapping[str, Any]) -> str:
     drop = "" if data.get("drop") is None else f", drop {fixed(data['drop'])}"
     return f"#{data['number']} {data['state']}{drop}, {data['seen']} examples seen"
+
+
+def _lost(data: Mapping[str, Any]) -> str:
+    return f"worker {data['worker']} fell silent in attempt {data['attempt']} of job {data['job']}"
 
 
 def _stage(data: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event as Flag
 from uuid import uuid4
 
+from api.logs import about
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
 from optimizer.progress import AbandonedError, CancelledError, Event
@@ -90,6 +91,10 @@ class Worker:
             return None
 
     def _take(self, job: Job) -> None:
+        with about(job=job.id, study=job.study_id):
+            self._run(job)
+
+    def _run(self, job: Job) -> None:
         log.info("job %d: %s of study %d, attempt %d", job.id, job.kind, job.study_id, job.attempts)
         with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s) as lease:
             try:

@@ -14,12 +14,14 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from studies.events import LEASE
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobState
 from studies.ownership import QUIET, Owner
 from studies.records import StudyState
 from studies.rules import LARGEST_ID, json_data, utc_now
 from studies.sql import leases, writes
 from studies.sql.database import Database
+from studies.sql.events import append_event
 from studies.sql.leases import job_record
 from studies.sql.locks import hold
 from studies.sql.tables import JobRow, StudyRow
@@ -229,5 +231,7 @@ class SqlJobQueue:
             study, row = pair
             if row.kind in leases.RUNS and writes.what_keeps_study(study, self._process, quiet_for=QUIET):
                 return
+            lost = {"job": row.id, "kind": row.kind, "worker": row.worker, "attempt": row.attempts}
             leases.recover(session, row, now=now)
+            append_event(session, study.id, LEASE, lost, now=now)  # both rows are locked already
             leases.let_study_follow(session, study, row, process=self._process, quiet_for=QUIET, now=now)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.bundles import taking
-from api.cli.commands.worker import AllowPath, Artifacts, LeaseSeconds, StudiesPerKey, limits_of
+from api.cli.commands.worker import AllowPath, Artifacts, Format, LeaseSeconds, StudiesPerKey, limits_of
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from api.cli.saying import say
+from api.logs import LogFormat, log_to_stderr
 from optimizer.errors import InputError
 from studies.limits import Limits
 
@@ -59,6 +60,7 @@ def serve(
     artifacts: Artifacts = None,
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
+    log_format: Format = LogFormat.TEXT,
     export_days: Annotated[float, typer.Option(min=0.01, help="Days for which exported models are kept.")] = 30.0,
 ) -> None:
     """Serve studies and fronts over HTTP, and run submitted studies."""
@@ -75,6 +77,7 @@ def serve(
         workers=workers,
         studies_per_key=studies_per_key,
         lease_s=lease_seconds,
+        log_format=log_format,
         requests_per_minute=requests_per_minute,
         export_retention_s=export_days * DAY_S,
     )
@@ -105,6 +108,7 @@ def _run(settings: Settings, *, host: str, port: int, connections: int, proxies:
     from api.http.protocol import bounded
     from api.runner.pool import Pool
 
+    log_to_stderr(settings.log_format)
     pool = Pool(settings.workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     try:
@@ -113,7 +117,7 @@ def _run(settings: Settings, *, host: str, port: int, connections: int, proxies:
             create_app(settings),
             host=host,
             port=port,
-            log_level="info",
+            log_config=None,  # ours
             access_log=False,
             http=bounded(most_connections=connections),
             ws="none",
@@ -142,6 +146,8 @@ def _worker_arguments(settings: Settings) -> list[str]:
         str(settings.limits.connections),
         "--statement-seconds",
         str(settings.limits.statement_s),
+        "--log-format",
+        settings.log_format,
         "--lock-seconds",
         str(settings.limits.lock_s),
         *(part for root in settings.roots for part in ("--allow-path", str(root))),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
+from api.logs import LogFormat, log_to_stderr
 from studies.jobs import JobKind
 from studies.limits import OF_A_SERVICE, Limits
 
@@ -26,6 +26,9 @@ LeaseSeconds = Annotated[
 StudiesPerKey = Annotated[int, typer.Option(min=1, help="Studies of one API key that run at the same time.")]
 AllowPath = Annotated[
     list[Path] | None, typer.Option(help="Directory whose local models and data are accepted; may repeat.")
+]
+Format = Annotated[
+    LogFormat, typer.Option("--log-format", help="text, or json: one object per line with the ids of its study.")
 ]
 Connections = Annotated[
     int, typer.Option("--database-connections", min=1, help="Connections to the database that are kept open.")
@@ -72,6 +75,7 @@ def worker(
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
+    log_format: Format = LogFormat.TEXT,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when the queue is empty.")] = False,
     only: Annotated[
         Only | None,
@@ -100,17 +104,12 @@ def worker(
         roots=tuple(allow_path or ()),
         kinds=OF_ALL if only is None else KINDS[only],
     )
-    _log_to_stderr()
+    log_to_stderr(log_format)
     _stop_on_signals(made.stopping)
     try:
         made.run(until_idle=until_idle)
     finally:
         service.close()
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("api").setLevel(logging.INFO)
 
 
 def _stop_on_signals(stopping: Flag) -> None:

@@ -1,9 +1,9 @@
-"""Health: whether the process is alive, whether it can work, and its counters."""
+"""Health: whether the process is alive, whether it can work, and its figures."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from api.http.problems import responses
@@ -33,10 +33,5 @@ def ready(state: Shared) -> Health:
 
 @router.get("/metrics", response_class=Response, responses=responses(503))
 def metrics(state: Shared) -> Response:
-    """Return the counts in Prometheus' text format."""
-    registry = CollectorRegistry()
-    Gauge("optimizer_jobs_waiting", "Jobs that wait for a worker", registry=registry).set(state.service.jobs.waiting())
-    Gauge("optimizer_events_latest", "Sequence of the latest event", registry=registry).set(
-        state.service.events.latest()
-    )
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    """Return the figures of requests and of the queue in Prometheus' text format."""
+    return Response(generate_latest(state.registry), media_type=CONTENT_TYPE_LATEST)

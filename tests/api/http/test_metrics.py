@@ -1,0 +1,89 @@
+"""Figures for monitoring: latencies by route, the queue's ages, candidates, lost leases; and the ids of requests."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
+
+from api.logs import JsonLines, about
+from studies.jobs import JobKind
+from studies.opening import open_service
+from studies.sql.tables import EventRow, JobRow
+
+
+def figures(client: TestClient) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = (sample for family in families for sample in family.samples)
+    return {(sample.name, *map(str, sample.labels.values())): sample.value for sample in samples}
+
+
+def test_requests_are_counted_by_route_and_never_by_name(client: TestClient) -> None:
+    client.get("/v1/studies/secret-name")
+    client.get("/v1/studies")
+    client.get("/no/such/path")
+    client.request("BREW", "/v1/studies")
+    found = figures(client)
+    assert found["optimizer_request_seconds_count", "GET", "/v1/studies/{name}", "404"] == 1
+    assert found["optimizer_request_seconds_count", "GET", "/v1/studies", "200"] == 1
+    assert found["optimizer_request_seconds_bucket", "10.0", "GET", "/v1/studies", "200"] == 1
+    assert not any("secret" in part or "BREW" in part for sample in found for part in sample)
+
+
+def test_the_queue_shows_its_ages_and_what_workers_lost(place, client: TestClient) -> None:
+    assert client.post("/v1/studies", json=place.request(name="s")).status_code == 201
+    service = open_service(place.settings.storage)
+    now = datetime.now(UTC)
+    for hours in (2, 0):
+        job = service.jobs.enqueue(1, JobKind.EXPORT, {})
+        with service.database.write() as session:
+            session.execute(update(JobRow).where(JobRow.id == job.id).values(created_at=now - timedelta(hours=hours)))
+    found = figures(client)
+    assert (found["optimizer_jobs_waiting",], found["optimizer_jobs_running",]) == (3, 0)
+    ages = {sample[1]: value for sample, value in found.items() if sample[0] == "optimizer_queue_age_seconds_bucket"}
+    assert (ages["60.0"], ages["3600.0"], ages["21600.0"], ages["+Inf"]) == (2, 2, 3, 3)
+    assert found["optimizer_queue_age_seconds_gsum",] == pytest.approx(7200, abs=30)
+    claimed = service.jobs.claim("silent", lease_s=60)
+    with service.database.write() as session:
+        session.execute(update(JobRow).where(JobRow.id == claimed.id).values(lease_until=now - timedelta(seconds=1)))
+    assert figures(client)["optimizer_jobs_running",] == 1
+    service.jobs.claim("next", lease_s=60, kinds=[JobKind.CERTIFY])
+    assert figures(client)["optimizer_leases_lost_per_hour",] == 1
+    events = {event.kind: event.data for event in service.events.after(0, limit=9)}
+    assert events["lease"] == {"job": claimed.id, "kind": claimed.kind, "worker": "silent", "attempt": 1}
+    with service.database.write() as session:
+        session.execute(update(EventRow).values(created_at=now - timedelta(hours=2)))
+    assert figures(client)["optimizer_leases_lost_per_hour",] == 0
+    assert "silent fell silent in attempt 1" in client.get("/studies/s/log").text
+    service.close()
+
+
+def test_a_request_keeps_its_id_or_gets_one(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="api.access")
+    caplog.handler.setFormatter(JsonLines())
+    assert client.get("/v1/studies/s1", headers={"X-Request-ID": "abc.1"}).headers["X-Request-ID"] == "abc.1"
+    made = client.get("/healthz", headers={"X-Request-ID": 'x" y'}).headers["X-Request-ID"]
+    assert len(made) == 32
+    lines = [json.loads(line) for line in caplog.text.splitlines() if "api.access" in line]
+    assert [line["request"] for line in lines] == ["abc.1", made]
+    assert lines[0] | {"study": "s1", "status": 404, "method": "GET", "path": "/v1/studies/s1"} == lines[0]
+
+
+def test_a_line_says_what_it_is_about_and_stays_one_line() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        record = logging.LogRecord("api.x", logging.ERROR, "x.py", 1, "job %d\nfailed", (3,), None)
+        record.exc_info = type(error), error, error.__traceback__
+    with about(job=3, study=7):
+        text = JsonLines().format(record)
+    line = json.loads(text)
+    assert "\n" not in text
+    assert (line["job"], line["study"], line["level"], line["message"]) == (3, 7, "error", "job 3\nfailed")
+    assert "two\nlines" in line["error"]
+    assert "job" not in json.loads(JsonLines().format(record))
