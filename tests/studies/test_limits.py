@@ -16,7 +16,7 @@ from studies.store import StoreNewerError, StoreUnavailableError
 
 def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -> None:
     patient = open_service(postgresql_url, limits=Limits())
-    hasty = open_service(postgresql_url, limits=Limits(connections=1, statement_s=0.1, lock_s=0.05))
+    hasty = open_service(postgresql_url, limits=Limits(connections=1, statement_s=1.5, lock_s=0.3))
     too_long = pytest.raises(StoreUnavailableError, match="it took longer than --statement-seconds allow")
     with too_long, hasty.database.read() as session:
         session.execute(text("SELECT pg_sleep(5)"))
@@ -25,7 +25,7 @@ def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -
         session.execute(text("LOCK TABLE studies"))
         with pytest.raises(StoreUnavailableError, match="others held what this needed for --lock-seconds"):
             hasty.store.label_study(study.id, note="n")
-    assert hasty.store.label_study(study.id, note="n").note == "n"
+    assert patient.store.study("first").note == ""
     for service in (patient, hasty):
         service.close()
 
