@@ -33,11 +33,11 @@ from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer import certification, feasible, shortlist
+from optimizer.charts.pictures import write_pictures
 from optimizer.evaluate import Evaluator
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
-from optimizer.reproduce.pictures import write_pictures
 from optimizer.search.proposer import Proposer
 from optimizer.search.refine import Neighbours, Step
 from optimizer.spec import StudySpec

@@ -67,7 +67,7 @@ def conv(width: int) -> nn.Module:
 
 
 def encoder(width: int) -> nn.Module:
-    return BertModel(
+    model: nn.Module = BertModel(
         BertConfig(
             vocab_size=8000,
             hidden_size=384,
@@ -76,6 +76,7 @@ def encoder(width: int) -> nn.Module:
             intermediate_size=48 * width,
         )
     )
+    return model
 
 
 NETWORKS: dict[str, tuple[Make, Callable[[], Tensor]]] = {

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.field import METHODS, Weights
-from optimizer.reproduce.charts import Chart, Panel, Series
+from optimizer.charts.chart import Chart, Panel, Series
 
 SCORES = {"certified": "leanest certified", "cheapest": "leanest verified", "hypervolume": "verified hypervolume"}
 COLOURS = (

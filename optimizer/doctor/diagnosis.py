@@ -120,7 +120,7 @@ def _latency(here: Processor, device: Device) -> Figure:
     elif here.threads == 1:
         says = "processor time of one thread, which other programs do not lengthen"
     else:
-        says = f"elapsed time on {here.threads} threads; with --threads 1 processor time of one thread"
+        says = f"elapsed time on {here.threads} threads; on one, processor time"
     return Figure(figure=f"latency on {device.name}", source="measured", says=says)
 
 
@@ -128,8 +128,8 @@ def _for_timing(here: Processor, noise: str | None) -> list[str]:
     said = []
     if noise:
         said.append(
-            f"this machine is busy ({noise}): stop other programs, or measure with --threads 1, whose processor time "
-            "they do not lengthen; intervals say how much is left open"
+            f"this machine is busy ({noise}): stop other programs, or measure on one thread (`threads` 1), whose "
+            "processor time they do not lengthen; intervals say how much is left open"
         )
     if here.governor not in (None, "performance"):
         said.append(
@@ -137,7 +137,7 @@ def _for_timing(here: Processor, noise: str | None) -> list[str]:
         )
     if here.threads > here.usable:
         said.append(
-            f"torch starts {here.threads} threads but {here.usable:g} processors may be used: give --threads "
+            f"torch starts {here.threads} threads but {here.usable:g} processors may be used: give `threads` "
             f"{max(1, int(here.usable))}, or they wait for each other"
         )
     return said
@@ -151,7 +151,7 @@ def _for_energy(here: Processor, meters: tuple[Meter, ...]) -> list[str]:
             why = "; ".join(meter.says for meter in own)
             virtual = "; a virtual machine shows no counter of its host" if here.is_virtual and name == "cpu" else ""
             said.append(
-                f"energy on {name} will be modelled ({why}{virtual}): --require-measured-energy refuses instead"
+                f"energy on {name} will be modelled ({why}{virtual}): `require_measured_energy` refuses instead"
             )
     return said
 
@@ -159,7 +159,7 @@ def _for_energy(here: Processor, meters: tuple[Meter, ...]) -> list[str]:
 def _for_backends(here: Processor, versions: dict[str, str | None]) -> list[str]:
     said = []
     if versions["onnxruntime"] is None:
-        said.append("ONNX Runtime is not installed: pip install 'pruning-optimizer[onnx]' for --backend onnxruntime")
+        said.append("ONNX Runtime is not installed: pip install 'pruning-optimizer[onnx]' for the backend onnxruntime")
     if not here.int8:
         said.append("no instructions for integers of 8 bits (VNNI, AMX, dot products): few bits save size, hardly time")
     return said
@@ -168,7 +168,7 @@ def _for_backends(here: Processor, versions: dict[str, str | None]) -> list[str]
 def _for_room(room: Memory, place: Disk) -> list[str]:
     said = []
     if place.free < LOW_DISK:
-        said.append(f"{place.path} has {place.free / 2**30:.1f} GiB left: --cache-dir places the cache elsewhere")
+        said.append(f"{place.path} has {place.free / 2**30:.1f} GiB left: `cache_dir` places the cache elsewhere")
     if min(room.available, room.limit or room.available) < LOW_MEMORY:
         said.append(f"{room.available / 2**30:.1f} GiB of memory are available: large models may not fit")
     return said

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
 from sqlalchemy import event as listening
 
 from api.http import access
@@ -196,6 +197,7 @@ def test_who_follows_is_told_nothing_more_once_a_key_says_no(
         Settings(storage="unused", cache_dir=tmp_path, artifacts=tmp_path),
         service,
         Feed(service.events, service.has_study),
+        CollectorRegistry(),
     )
 
     async def told() -> list[bytes]:

@@ -66,7 +66,7 @@ def test_advice_follows_from_what_was_found(found: Diagnosis) -> None:
     weak = found.processor.model_copy(update={"governor": "powersave", "threads": 8, "usable": 2.0, "int8": ()})
     timing = diagnosis._for_timing(weak, "1.0 processors at work for other programs")
     assert [text.split(" ")[0] for text in timing] == ["this", "the", "torch"]
-    assert "--threads 2" in timing[-1]
+    assert "`threads` 2" in timing[-1]
     assert "VNNI" in diagnosis._for_backends(weak, {"onnxruntime": None})[1]
     small = found.memory.model_copy(update={"limit": 2**20})
     assert len(diagnosis._for_room(small, found.disk.model_copy(update={"free": 5}))) == 2
