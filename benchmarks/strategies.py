@@ -34,7 +34,7 @@ from optimizer.executors.inprocess import InProcess
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
-from optimizer.loop import Budget, search
+from optimizer.loop import Budget, Search
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.recovery.recoveries import RECOVERIES
@@ -80,15 +80,19 @@ class Arena:
         with TemporaryDirectory() as place, closing(open_store(f"sqlite:///{place}/s.sqlite")) as store:
             spec = self.spec.model_copy(update={"recover": recover})
             study = store.create_study("strategy", spec.model_dump(mode="json"))
-            found = search(
-                study_id=study.id,
-                store=store,
-                proposer=proposer,
-                executor=InProcess(self),
-                rivals=self.prepared.evaluator.rivals if rivals else None,
-                budget=Budget(trials=self.spec.trials),
-                on_finished=lambda _candidate: None,
-            ).candidates
+            found = (
+                Search(
+                    study_id=study.id,
+                    store=store,
+                    proposer=proposer,
+                    executor=InProcess(self),
+                    rivals=self.prepared.evaluator.rivals if rivals else None,
+                    budget=Budget(trials=self.spec.trials),
+                    on_finished=lambda _candidate: None,
+                )
+                .run()
+                .candidates
+            )
             if recover == "none":
                 return found
             recovery = Recovery(study, store, spec, self.prepared, Path(place))

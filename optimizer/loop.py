@@ -48,39 +48,20 @@ class Searched:
     ended: str | None = None
 
 
-def search(
-    *,
-    study_id: int,
-    store: StudyStore,
-    proposer: Proposer,
-    executor: Executor,
-    budget: Budget,
-    on_finished: Callable[[Candidate], None],
-    rivals: Rivals | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Searched:
-    """Evaluate proposals until the budget is spent or the proposer is exhausted.
-
-    Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidates in
-    flight. Those that an earlier run left in flight are finished first; one that was being recovered is left to
-    recovery. A candidate whose worker dies is tried again, and has failed when that is of no use.
-    """
-    return _Search(study_id, store, proposer, executor, budget, on_finished, rivals or Rivals(), clock).run()
-
-
-class _Search:
+class Search:
     """A search under way: what is finished, what waits for a worker, and what is in flight."""
 
     def __init__(
         self,
+        *,
         study_id: int,
         store: StudyStore,
         proposer: Proposer,
         executor: Executor,
         budget: Budget,
         on_finished: Callable[[Candidate], None],
-        rivals: Rivals,
-        clock: Callable[[], float],
+        rivals: Rivals | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._study_id, self._store, self._proposer, self._executor = study_id, store, proposer, executor
         self._budget, self._on_finished, self._clock, self._started = budget, on_finished, clock, clock()
@@ -90,11 +71,17 @@ class _Search:
         self._evaluated: dict[Future[Outcome], Candidate] = {}
         self._screened: dict[Future[tuple[float, ...]], Neighbours] = {}
         self._attempts = Counter[int]()
-        self._rivals, self._present = rivals, rivals.among(self._finished)
+        self._rivals = rivals or Rivals()
+        self._present = self._rivals.among(self._finished)
         self._ended: str | None = None
 
     def run(self) -> Searched:
-        """Keep every worker busy until nothing is left to begin and all that began has ended."""
+        """Evaluate proposals until the budget is spent or the proposer is exhausted; no worker waits meanwhile.
+
+        Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidates in
+        flight. Those that an earlier run left in flight are finished first; one that was being recovered is left to
+        recovery. A candidate whose worker dies is tried again, and has failed when that is of no use.
+        """
         while True:
             while self._in_flight < self._executor.slots and self._begin():
                 pass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optimizer.executors.executor import Evaluating, Executor
 from optimizer.executors.inprocess import InProcess
 from optimizer.feasible import is_feasible
-from optimizer.loop import Budget, search
+from optimizer.loop import Budget, Search
 from optimizer.prepare import Prepared
 from optimizer.progress import Event, Stages
 from optimizer.rivals import Rival
@@ -67,7 +67,7 @@ class Searching:
             self.stages.tell(Event(stage="search", done=done, total=self.spec.trials, candidate=candidate))
 
         with self.stages.stage("search"), self._executor() as executor:
-            found = search(
+            found = Search(
                 study_id=self.study.id,
                 store=self.store,
                 proposer=self._proposer(),
@@ -75,7 +75,7 @@ class Searching:
                 rivals=self.prepared.evaluator.rivals,
                 budget=self._budget(),
                 on_finished=announce,
-            )
+            ).run()
         self.store.update_study(self.study.id, context={"search_ended": found.ended})
         if found.ended:
             self.stages.tell(Event(stage="ended", text=found.ended))

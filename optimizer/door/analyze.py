@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -85,21 +86,21 @@ def analyze(
         build=build,
         manifest=Path(manifest) if manifest is not None else None,
     )
-    home = Home(store, cache_dir)
-
-    def find_study(name: str) -> Sequence[Entry] | None:
-        try:
-            return opened(name, home.store, home.cache_dir).entries(described)
-        except StudyNotFoundError:
-            return None
-
-    groups = asked.groups(find_study)
+    groups = asked.groups(partial(_of_study, home=Home(store, cache_dir), described=described))
     with TemporaryDirectory() as temporary:
         place = Path(temporary if output is None else output)
         found = analyze_groups(groups, asked.settings(), place, along=along, draws=output is not None)
     table = frame_of(found.measures)
     table.attrs |= {"failures": [each._asdict() for each in found.failures], "sentences": list(found.sentences)}
     return table
+
+
+def _of_study(name: str, *, home: Home, described: Described) -> Sequence[Entry] | None:
+    """Return the models of a study, None where no study has the name."""
+    try:
+        return opened(name, home.store, home.cache_dir).entries(described)
+    except StudyNotFoundError:
+        return None
 
 
 def _sorted(models: Models) -> tuple[list[str], dict[str, nn.Module]]:

@@ -106,14 +106,9 @@ class Experiment(ABC, Generic[Kind, Record]):
         return {}
 
     @property
+    @abstractmethod
     def tables(self) -> Mapping[str, Sequence[Column[Any]]]:
         """The tables of a page by their headings, each with its columns; one table alone has no heading."""
-        return {"": self.columns}
-
-    @property
-    def columns(self) -> Sequence[Column[Any]]:
-        """The columns of a page's only table."""
-        raise NotImplementedError("a page has columns or tables")
 
     @abstractmethod
     def datasets(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from optimizer.errors import InputError
 from optimizer.executors.inprocess import InProcess
 from optimizer.feasible import is_feasible
 from optimizer.limits import least_ratio, refuse_unreachable
-from optimizer.loop import Budget, search
+from optimizer.loop import Budget, Search
 from optimizer.rivals import Rival
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
@@ -206,14 +206,14 @@ def test_the_loop_stores_every_candidate_before_the_next_and_takes_up_the_one_in
             return super().evaluate(config, rivals)
 
     def go(trials: int) -> None:
-        search(
+        Search(
             study_id=study.id,
             store=store,
             proposer=staged(),
             executor=InProcess(Interrupted()),
             budget=Budget(trials=trials),
             on_finished=lambda _: None,
-        )
+        ).run()
 
     with pytest.raises(KeyboardInterrupt):
         go(12)
@@ -234,7 +234,7 @@ def searched(
     """Return why a search ended early, and after how many candidates."""
     ticks = count()
     study = store.create_study(f"s{len(store.studies())}", {})
-    found = search(
+    found = Search(
         study_id=study.id,
         store=store,
         proposer=proposer,
@@ -242,7 +242,7 @@ def searched(
         budget=budget,
         on_finished=lambda _: None,
         clock=lambda: next(ticks) * seconds_each,
-    )
+    ).run()
     return found.ended, len(found.candidates)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,9 +38,9 @@ class ListedExperiment(Experiment[ListedPreset, ListedRecord]):
         self._networks = Networks(self.preset)
 
     @property
-    def columns(self) -> Sequence[Column[Any]]:
-        """The columns of a page's table."""
-        return COLUMNS
+    def tables(self) -> Mapping[str, Sequence[Column[Any]]]:
+        """The only table of a page."""
+        return {"": COLUMNS}
 
     @property
     def scale(self) -> ListedScale:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -48,9 +48,9 @@ class PretrainedExperiment(Experiment[PretrainedPreset, PretrainedRecord]):
         self._bench: Bench | None = None
 
     @property
-    def columns(self) -> Sequence[Column[Any]]:
-        """The columns of a page's table."""
-        return columns(self.preset.pue)
+    def tables(self) -> Mapping[str, Sequence[Column[Any]]]:
+        """The only table of a page."""
+        return {"": columns(self.preset.pue)}
 
     @property
     def scale(self) -> PretrainedScale:
