@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 MOST_LISTED = 10
 
@@ -12,7 +13,17 @@ LONGEST_SHOWN = 200  # characters of a name in a message
 
 
 class OptimizerError(Exception):
-    """Root of the optimizer's own errors."""
+    """Root of the optimizer's own errors. They travel between processes as they are."""
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: as in pickle
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[OptimizerError], arguments: tuple[Any, ...], state: Mapping[str, Any]) -> OptimizerError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(OptimizerError, ValueError):

@@ -22,6 +22,8 @@ from optimizer.search.refine import Neighbours, Step
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 from studies.store import StudyStore
 
+WAIT_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -61,10 +63,12 @@ class Search:
         budget: Budget,
         on_finished: Callable[[Candidate], None],
         rivals: Rivals | None = None,
+        on_wait: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._study_id, self._store, self._proposer, self._executor = study_id, store, proposer, executor
-        self._budget, self._on_finished, self._clock, self._started = budget, on_finished, clock, clock()
+        self._budget, self._clock, self._started = budget, clock, clock()
+        self._on_finished, self._on_wait = on_finished, on_wait
         stored = store.candidates(study_id)
         self._finished = [c for c in stored if not _is_running(c)]
         self._waiting = deque(c for c in stored if _is_running(c) and c.proposal.origin is not Origin.RECOVER)
@@ -80,7 +84,8 @@ class Search:
 
         Every finished candidate is stored before the next one is proposed, so a kill costs at most the candidates in
         flight. Those that an earlier run left in flight are finished first; one that was being recovered is left to
-        recovery. A candidate whose worker dies is tried again, and has failed when that is of no use.
+        recovery. A candidate whose worker dies is tried again, and has failed when that is of no use. `on_wait` is
+        called every second in which no answer comes.
         """
         while True:
             while self._in_flight < self._executor.slots and self._begin():
@@ -88,7 +93,9 @@ class Search:
             if not self._in_flight:
                 return Searched(self._finished, self._ended)
             asked: list[Future[Any]] = [*self._screened, *self._evaluated]  # Any: one type per question
-            landed, _ = wait(asked, return_when=FIRST_COMPLETED)
+            landed, _ = wait(asked, WAIT_S, return_when=FIRST_COMPLETED)
+            if not landed:
+                self._on_wait()
             for screened in [each for each in self._screened if each in landed]:
                 self._propose_closest(screened)
             for evaluated in [each for each in self._evaluated if each in landed]:

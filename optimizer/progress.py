@@ -59,6 +59,7 @@ class Stages:
 
     Every second is counted once, for the innermost open part: the seconds of a stage exclude those of its parts, so
     all seconds sum to the time of the run. They are passed to `record` when the outermost stage ends, even if it fails.
+    In another process they are timed as well, and nobody is notified.
     """
 
     def __init__(
@@ -71,6 +72,9 @@ class Stages:
         self._open: list[str] = []
         self._since = 0.0
         self._seconds: dict[str, float] = {}
+
+    def __reduce__(self) -> tuple[type[Stages], tuple[object, ...]]:
+        return Stages, (ignore, dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Report]:

@@ -23,8 +23,10 @@ from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.backends.running import conditions_of, notes_of
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
+from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import UNITS
+from optimizer.executors.workplace import HERE, Workplace, words_of, workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.families.names import with_absolute_paths
 from optimizer.feasible import is_feasible, is_undecided
@@ -66,28 +68,30 @@ def optimize(
     study: str | None = None,
     listener: Listener = ignore,
     given: Given = NOTHING,
+    engine: Engine = ALONE,
 ) -> RunResult:
     """Run a new study and return its result; without `study`, a name is generated.
 
     What is `given` takes the place of what the spec names; its `model` and `task` are then only labels. Raises
     `InputError` for invalid input, before anything is stored; `StudyExistsError` for a taken name. An interrupt leaves
-    the study INTERRUPTED; `resume` continues it.
+    the study INTERRUPTED; `resume` continues it, with any `engine`.
     """
     given.check(spec)
     check_workload(spec, given)
     spec = with_absolute_paths(spec, given.names)
     slug = None if study is None else free_slug(study, store)
     started = time.monotonic()
-    with on_threads(spec.threads):
+    with workplace(engine, spec, cache_dir) as place, on_threads(spec.threads):
         found = loaded(spec, cache_dir=cache_dir, listener=listener, given=given)
         spec, workload = found.spec, found.workload
+        place.check(workload)
         check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         created = create_study(spec, slug, store)
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
         store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
         created = found.kept_by(created, store)
-        return _run(created, spec, workload, store, cache_dir, listener, given)
+        return _run(created, spec, workload, store, cache_dir, listener, given, place)
 
 
 def resume(
@@ -98,6 +102,7 @@ def resume(
     epsilon: float | None = None,
     listener: Listener = ignore,
     given: Given = NOTHING,
+    engine: Engine = ALONE,
 ) -> RunResult:
     """Resume a study where it stopped; stored results are reused.
 
@@ -115,9 +120,10 @@ def resume(
         return result_of(found, store)
     given.check_again(found)
     check_workload(spec, given)
-    with on_threads(spec.threads):
+    with workplace(engine, spec, cache_dir) as place, on_threads(spec.threads):
         now = loaded(spec, cache_dir=cache_dir, listener=listener, given=given)
         spec, workload = now.spec, now.workload
+        place.check(workload)
         refuse_changes(found, spec, workload, cache_dir)
         refuse_other_metric(found, workload)
         claimed = store.claim_study(found.id)
@@ -128,7 +134,7 @@ def resume(
                 check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         if epsilon is not None:
             spec, claimed = _widen(claimed, spec, epsilon, store)
-        return _run(claimed, spec, workload, store, cache_dir, listener, given)
+        return _run(claimed, spec, workload, store, cache_dir, listener, given, place)
 
 
 @contextmanager
@@ -157,10 +163,11 @@ def _run(
     cache_dir: Path,
     listener: Listener,
     given: Given,
+    place: Workplace,
 ) -> RunResult:
     try:
         with interrupts_end(listener) as tell:
-            StudyRun(study, spec, store, cache_dir, tell, given).run(workload)
+            StudyRun(study, spec, store, cache_dir, tell, given, place).run(workload)
     except KeyboardInterrupt:
         store.update_study(study.id, state=StudyState.INTERRUPTED)
         raise
@@ -187,8 +194,10 @@ class StudyRun:
         cache_dir: Path,
         listener: Listener,
         given: Given = NOTHING,
+        place: Workplace = HERE,
     ) -> None:
         self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
+        self._place = place
         self._given, self._sampler = given.loaded, given.sampler or spec.sampler
         self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
 
@@ -198,13 +207,13 @@ class StudyRun:
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)
         self._record_strain(prepared)
-        for note in prepared.notes:
+        for note in (*prepared.notes, *words_of(self._place.record)):
             self._note(note)
         if self._spec.recover == "distill":
             self._note(planned(self._spec.recover_epochs))
         if self._spec.start_from is not None:
             self._note(transfer(self._spec.start_from, self._study, self._store, prepared, self._spec))
-        Searching(self._study, self._store, self._spec, prepared, self._sampler, self._stages).run()
+        Searching(self._study, self._store, self._spec, prepared, self._sampler, self._stages, self._place).run()
         self._verify(prepared)
 
     def _record_workload(self, workload: Workload) -> None:
@@ -218,6 +227,7 @@ class StudyRun:
                 "examples": workload.examples_record,
                 "notes": [*workload.notes, *notes_of_choice(self._study.context), *notes_of(self._spec)],
                 "conditions": self._conditions(workload),
+                **({"workers": dict(self._place.record)} if self._place.record else {}),
             },
         )
 

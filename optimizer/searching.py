@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optimizer.executors.executor import Evaluating, Executor
-from optimizer.executors.inprocess import InProcess
+from optimizer.executors.executor import Evaluating
+from optimizer.executors.workplace import HERE, Workplace
 from optimizer.feasible import is_feasible
 from optimizer.loop import Budget, Search
 from optimizer.prepare import Prepared
@@ -27,7 +27,7 @@ SEARCH_PARTS = ("search", "screen", "evaluate", "train")
 
 @dataclass(frozen=True)
 class Timed:
-    """An evaluator in this process, whose time is counted by what is asked."""
+    """An evaluator whose time is counted by what is asked; what workers take, nobody counts."""
 
     evaluator: Evaluating
     stages: Stages
@@ -53,6 +53,7 @@ class Searching:
     prepared: Prepared
     sampler: str | MakeSampler
     stages: Stages
+    place: Workplace = HERE
 
     def run(self) -> None:
         """Search until the budget is spent, unless an earlier run has ended the search."""
@@ -66,7 +67,8 @@ class Searching:
             done += 1
             self.stages.tell(Event(stage="search", done=done, total=self.spec.trials, candidate=candidate))
 
-        with self.stages.stage("search"), self._executor() as executor:
+        timed = Timed(self.prepared.evaluator, self.stages)
+        with self.stages.stage("search"), self.place.executor(timed) as executor:
             found = Search(
                 study_id=self.study.id,
                 store=self.store,
@@ -75,13 +77,11 @@ class Searching:
                 rivals=self.prepared.evaluator.rivals,
                 budget=self._budget(),
                 on_finished=announce,
+                on_wait=lambda: self.stages.tell(Event(stage="search", done=done, total=self.spec.trials)),
             ).run()
         self.store.update_study(self.study.id, context={"search_ended": found.ended})
         if found.ended:
             self.stages.tell(Event(stage="ended", text=found.ended))
-
-    def _executor(self) -> Executor:
-        return InProcess(Timed(self.prepared.evaluator, self.stages))
 
     def _budget(self) -> Budget:
         seconds = self.store.study(str(self.study.id)).seconds

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """A listener. The start and end of a stage are written at once, events between them once a second.
+    """A listener. The start and end of a stage are written at once, events between them once a second if they are news.
 
     Each carries the seconds that the stage has taken, and those that remain at its pace so far.
     """
@@ -24,7 +24,7 @@ class Reporter:
     def __init__(self, events: EventLog, study_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._events, self._study_id, self._clock = events, study_id, clock
         self._pace: Pace | None = None
-        self._told_at = 0.0
+        self._told, self._told_at = Event(stage=""), 0.0
 
     def __call__(self, event: Event) -> None:
         """Write an event, if it is time. The run continues while the database is away: the next event may reach it.
@@ -36,9 +36,9 @@ class Reporter:
             self._pace = Pace(event.stage, began=now, since=now, done=event.done, total=event.total)
         elif event.total != self._pace.total:
             self._pace = replace(self._pace, since=now, done=event.done, total=event.total)
-        elif event.done != event.total and now - self._told_at < EVERY_S:
+        elif event == self._told or (event.done != event.total and now - self._told_at < EVERY_S):
             return
-        self._told_at = now
+        self._told, self._told_at = event, now
         data = {
             "stage": event.stage,
             "title": TITLES.get(event.stage),

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from optimizer.rivals import Rival
 from search_spaces.config import Config
 from studies.records import Outcome
+
+if TYPE_CHECKING:
+    from optimizer.rivals import Rival  # with SciPy, which a worker may never need
 
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")

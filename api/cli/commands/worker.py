@@ -87,7 +87,7 @@ def worker(
     ] = None,
 ) -> None:
     """Run queued studies, one after the other, until stopped."""
-    from api.runner.parent import end_with
+    from optimizer.executors.parent import end_with
 
     if with_parent is not None:
         end_with(with_parent)

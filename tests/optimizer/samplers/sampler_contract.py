@@ -55,6 +55,7 @@ class SamplerContract:
 
     name: str
     examples, length, told, attempts = 25, BUDGET, 25, 20
+    minds = False  # whether what is in flight changes what it proposes
 
     def make(
         self,
@@ -163,6 +164,21 @@ class SamplerContract:
         history = told_at_random(50, objectives=2, constraints=1)[::2]
         sampler = self.make(history)
         assert sampler.ask(50) != sampler.ask(51)
+
+    def test_candidates_in_flight_are_no_hindrance(self) -> None:
+        history = told_at_random(self.told, objectives=2, constraints=1)
+        alone = self.make(history).ask(self.told)
+        points = []
+        for _ in range(2):
+            sampler = self.make(history)
+            for point in (alone, history[0].point, alone):  # of the next, of one that was told, and once more
+                sampler.expect(point)
+            points.append(sampler.ask(self.told))
+        assert_in_cube(points[0], world.DIMENSIONS)
+        assert points[0] == points[1]
+        assert (points[0] != alone) is self.minds
+        with pytest.raises(ValueError, match="point: "):
+            self.make().expect((0.5, 0.5, 0.5, 1.01))
 
     @pytest.mark.parametrize(
         ("field", "changed"),

@@ -7,4 +7,5 @@ from sampler_contract import SamplerContract
 
 class TestGp(SamplerContract):
     name = "gp"
+    minds = True
     examples, length, told, attempts = 2, 12, 11, 5

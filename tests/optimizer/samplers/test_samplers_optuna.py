@@ -14,7 +14,7 @@ from optimizer.samplers import make_sampler
 
 
 class TestTpe(LearnerContract):
-    name, margin = "tpe", 1.4
+    name, margin, minds = "tpe", 1.4, True
 
 
 class TestNsga2(GeneticContract):

@@ -1,0 +1,135 @@
+"""A study without a model: the real proposer, loop and store over configs whose outcome is a formula."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+
+import numpy as np
+
+from optimizer.costs import linear_cost
+from optimizer.feasible import is_feasible
+from optimizer.rivals import Rival
+from optimizer.samplers import make_sampler
+from optimizer.samplers.protocol import Told
+from optimizer.search.ladder import ladder
+from optimizer.search.proposer import StagedProposer
+from optimizer.search.refine import Refiner
+from optimizer.search.space import Space
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, GroupKind
+from studies.records import Candidate, CandidateState, Outcome
+
+LAYERS, NEURONS, STEP = 3, 96, 8
+EXAMPLES = 872
+EPSILON = 0.02
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """Return the heads and neurons of a small model."""
+    return tuple(
+        Group(
+            name=f"layer.{layer}.{kind}",
+            kind=kind,
+            layer=layer,
+            units=units,
+            unit_size=1,
+            levels=tuple(range(0, units + 1, each)),
+            producers=(),
+            consumers=(),
+        )
+        for layer in range(LAYERS)
+        for kind, units, each in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, NEURONS, STEP))
+    )
+
+
+@cache
+def space() -> Space:
+    """Return the space of its configs."""
+    made = groups()
+    flops = linear_cost(made, {g.name: 8.0 if g.kind is GroupKind.HEADS else 1.0 for g in made}, dense=700.0)
+    harms = {g.name: (1 + g.layer) * (1 - np.array(g.levels) / g.units) ** 2 for g in made}
+    return Space(made, Form.RECONSTRUCTED, {"flops": flops}, harms, {})
+
+
+def harm(config: Config) -> float:
+    """Return how far a config's answers diverge: what the tables say, and a noise that is its own."""
+    kept = config.as_dict()
+    alone = sum((1 + g.layer) * (1 - kept[g.name] / g.units) ** 2 for g in groups())
+    return float(alone * (0.9 + 0.2 * share(config, "harm")))
+
+
+def share(config: Config, purpose: str) -> float:
+    """Return a number in [0, 1) that belongs to a config, the same in every process."""
+    return int.from_bytes(sha256(f"{purpose} {config.canonical_json()}".encode()).digest()[:6]) / 2**48
+
+
+def outcome_of(config: Config) -> Outcome:
+    """Return the outcome of a config."""
+    lost = round(EXAMPLES * 0.01 * harm(config))
+    return Outcome(state=CandidateState.COMPLETE, drop=lost / EXAMPLES, seen=EXAMPLES, lost=lost, gained=0, reason=None)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """An evaluator that takes some seconds for a config and one tenth of them to screen one."""
+
+    seconds: float = 0.0
+
+    def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
+        """Return the outcome of a config."""
+        del rivals
+        time.sleep(self.seconds)
+        return outcome_of(config)
+
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        """Return the divergences of configs."""
+        time.sleep(self.seconds / 10 * len(configs))
+        return tuple(map(harm, configs))
+
+
+def worth(candidate: Candidate) -> Told | None:
+    """Return what a sampler is told of a candidate."""
+    outcome, point = candidate.outcome, candidate.proposal.coordinates
+    if outcome is None or outcome.drop is None or point is None:
+        return None
+    losses = outcome.drop, space().costs["flops"].ratio(candidate.config)
+    violations = ((outcome.drop - EPSILON) / EPSILON,)
+    return Told(number=candidate.number, point=point, losses=losses, violations=violations)
+
+
+def proposer(trials: int, *, seed: int, sampler: str = "nsga2") -> StagedProposer:
+    """Return a study's proposer."""
+    of = space()
+    return StagedProposer(
+        of,
+        seeds=ladder(of, trials),
+        trials=trials,
+        make_sampler=lambda: make_sampler(
+            sampler, dimensions=of.dimensions, seed=seed, budget=trials, objectives=2, constraints=1
+        ),
+        worth=worth,
+        refiner=Refiner(of, is_feasible=lambda candidate: is_feasible(candidate, EPSILON)),
+    )
+
+
+def problems(candidates: Sequence[Candidate], trials: int) -> list[str]:
+    """Return what is wrong with a search: candidates lost, doubled, without a reason or with another's answer."""
+    found = [f"{len(candidates)} of {trials} candidates"] if len(candidates) != trials else []
+    found += ["numbers with gaps"] if [c.number for c in candidates] != list(range(len(candidates))) else []
+    doubled = [config for config, count in Counter(c.config for c in candidates).items() if count > 1]
+    found += [f"proposed twice: {config.canonical_json()}" for config in doubled]
+    for candidate in candidates:
+        outcome = candidate.outcome
+        if outcome is None:
+            found.append(f"#{candidate.number} never finished")
+        elif outcome.state is CandidateState.FAILED:
+            found += [] if outcome.reason else [f"#{candidate.number} failed without a reason"]
+        elif replace(outcome, seconds=0.0) != outcome_of(candidate.config):
+            found.append(f"#{candidate.number} has another's outcome")
+    return found

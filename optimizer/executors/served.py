@@ -1,0 +1,44 @@
+"""Served: what a worker process is, once it runs: a prepared study's evaluator, and the questions put to it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from optimizer.executors.executor import Evaluating, Question
+
+
+class Served:
+    """The evaluator of this process, on its share of the threads and cores."""
+
+    def __init__(self, evaluator: Evaluating) -> None:
+        self._evaluator = evaluator
+
+    def answer(self, question: Question[Any]) -> Any:  # Any: one type per question
+        """Return the answer. An error that would not reach the driver is raised as a `RuntimeError` of its words."""
+        try:
+            return question.put_to(self._evaluator)
+        except Exception as error:
+            if _travels(error):
+                raise
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+
+
+def settle(cores: Sequence[int] = ()) -> None:
+    """Have this process use these cores alone, all where none are named, and leave Ctrl-C to the driver.
+
+    How many threads torch uses, the environment says before it is imported.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def _travels(error: Exception) -> bool:
+    try:
+        return str(pickle.loads(pickle.dumps(error))) == str(error)
+    except Exception:
+        return False

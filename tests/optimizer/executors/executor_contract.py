@@ -1,0 +1,125 @@
+"""What every executor keeps to. A test file makes one and inherits the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from optimizer.errors import InputError
+from optimizer.executors.executor import Evaluate, Executor, Screen
+from optimizer.faults import TimeLimitError, WorkerDiedError
+from search_spaces.config import Config
+from studies.records import CandidateState, Outcome
+
+LIMIT_S = 0.5
+WORDS = {"input": InputError("keep", "no such layer"), "value": ValueError("answers are NaN")}
+
+
+class UnspeakableError(Exception):
+    """Cannot be pickled: it asks for more than it keeps."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+class Scripted:
+    """Does with a config what its one group says. The drop of all others is their level; `weight` is shared data."""
+
+    def __init__(self) -> None:
+        self.weight = np.arange(1000.0)
+
+    def evaluate(self, config: Config, rivals: Sequence[Any]) -> Outcome:
+        ((what, level),) = config.as_dict().items()
+        if what in WORDS:
+            raise WORDS[what]
+        if what == "unspeakable":
+            raise UnspeakableError("this", "that")
+        if what == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "hangs":
+            time.sleep(60)
+        reason = " ".join(map(str, (os.getpid(), os.environ.get("OMP_NUM_THREADS"), len(rivals))))
+        return Outcome(state=CandidateState.COMPLETE, drop=self.weight[level], reason=reason)
+
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        return tuple(float(config.as_dict()["level"]) for config in configs)
+
+
+def asked(what: str = "level", level: int = 1) -> Evaluate:
+    return Evaluate(Config.of({what: level}))
+
+
+def pid_of(answer: Future[Outcome]) -> int:
+    return int((answer.result(60).reason or "").split()[0])
+
+
+class ExecutorContract:
+    """The fixture `executor` gives one with `Scripted` and, where it ends what hangs, a limit of `LIMIT_S`."""
+
+    def test_answers_are_the_evaluator_s(self, executor: Executor) -> None:
+        screened = executor.submit(Screen((Config.of({"level": 3}), Config.of({"level": 5}))))
+        assert screened.result(60) == (3.0, 5.0)
+        for level in range(3):
+            answers = [executor.submit(asked(level=level + slot)) for slot in range(executor.slots)]
+            assert [each.result(60).drop for each in answers] == [level + slot for slot in range(executor.slots)]
+
+    @pytest.mark.parametrize("what", sorted(WORDS))
+    def test_an_error_of_an_evaluation_is_its_future_s(self, what: str, executor: Executor) -> None:
+        error = executor.submit(asked(what)).exception(60)
+        assert type(error) is type(WORDS[what])
+        assert str(error) == str(WORDS[what])
+        assert getattr(error, "field", None) == getattr(WORDS[what], "field", None)
+        assert executor.submit(asked()).result(60).drop == 1
+
+    def test_an_error_that_cannot_travel_is_told_in_words(self, executor: Executor) -> None:
+        error = executor.submit(asked("unspeakable")).exception(60)
+        assert "this and that" in str(error)
+
+
+class WorkersContract(ExecutorContract):
+    """What executors of two workers in other processes keep to beside."""
+
+    def test_two_questions_are_answered_by_two_processes(self, executor: Executor) -> None:
+        deadline, pids = time.monotonic() + 60, set[int]()
+        while len(pids) < 2 and time.monotonic() < deadline:  # the second worker may still be starting
+            pids |= {pid_of(each) for each in [executor.submit(asked()) for _ in range(executor.slots)]}
+        assert len(pids) == executor.slots == 2
+        assert os.getpid() not in pids
+
+    def test_workers_share_the_threads(self, executor: Executor) -> None:
+        assert (executor.submit(asked()).result(60).reason or "").split()[1] == "1"
+
+    def test_a_worker_that_dies_or_hangs_is_replaced_and_the_other_answers_meanwhile(self, executor: Executor) -> None:
+        died, other = executor.submit(asked("dies")), executor.submit(asked())
+        error = died.exception(60)
+        assert isinstance(error, WorkerDiedError)
+        assert other.result(60).drop == 1
+        hung, other = executor.submit(asked("hangs")), executor.submit(asked())
+        late = hung.exception(60)
+        assert isinstance(late, TimeLimitError)
+        assert str(late) == f"took longer than {LIMIT_S:g} s"
+        assert other.result(60).drop == 1
+        self.test_two_questions_are_answered_by_two_processes(executor)
+
+    def test_closing_ends_workers_whatever_they_do(self, closed_while_busy: tuple[list[int], float]) -> None:
+        pids, seconds = closed_while_busy
+        assert seconds < 10
+        assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+def close_while_busy(executor: Executor) -> tuple[list[int], float]:
+    """Close an executor with a question in flight; return its processes and the seconds that it took."""
+    pids = [pid_of(executor.submit(asked()))]
+    hanging = executor.submit(asked("hangs"))
+    wait([hanging], 0.1)
+    started = time.monotonic()
+    executor.close()
+    return pids, time.monotonic() - started
