@@ -20,10 +20,10 @@ from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
 from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
-from objectives.memory import measure_memory
 from objectives.size import measure_size
 from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
 from optimizer.gains import with_gains
+from optimizer.memory import peak_memory
 from optimizer.request import Request
 from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
 
@@ -154,11 +154,11 @@ def _add_sizes(
     *,
     threads: int | None,
 ) -> None:
-    inputs = asked.request(batch)
+    """Add sizes, and the memory of all models in the backends chosen for them, of the dense one in each."""
+    for key, run in chosen.items():
+        taken[key].extend(asked.sizes(asked.built.get(key, runs[run])))
+    held = dict.fromkeys([*chosen.values(), *(Run(DENSE, run.backend) for run in chosen.values())])
     conditions = {"batch": batch, **asked.conditions}
-    with measuring(*runs.values(), threads=threads):
-        for key, run in chosen.items():
-            model = runs[run]
-            taken[key].extend(asked.sizes(asked.built.get(key, model)))
-            if run.backend == TORCH:  # others hold their tensors where torch counts none
-                taken[key].append(measure_memory(forward_pass(model, inputs), model, conditions=conditions))
+    found = peak_memory({run: runs[run] for run in held}, asked.request(batch), threads=threads, conditions=conditions)
+    for run, memory in found.items():
+        taken[run.model].append(memory)

@@ -133,7 +133,8 @@ class Costs(View):
     energy_dense_j: float | None = None  # of the dense model in the same rounds
     energy_interval: tuple[float, float] | None = None
     energy_source: str | None = None
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: int | None = None  # of a request, the weights among it
+    memory_backend: str = TORCH  # in which it was counted: the fastest one
     bit_operations: float | None = None  # of a study whose weights may have fewer bits
     own: dict[str, float] = {}  # by the caller's own objectives, in their units
 
@@ -187,6 +188,7 @@ class Member(Costs):
     parameters_ratio: float | None = None
     size_ratio: float | None = None
     bit_operations_ratio: float | None = None
+    memory_ratio: float | None = None  # to the dense model's in the same backend
     own_ratios: dict[str, float] = {}  # by the caller's own objectives
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
@@ -196,6 +198,13 @@ class Member(Costs):
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
         found: float | None = getattr(self, f"{cost}_ratio", None)
         return self.own_ratios.get(cost, found)
+
+    @property
+    def memory_dense_bytes(self) -> float | None:
+        """The memory of the dense model in the backend of its own."""
+        if self.peak_memory_bytes is None or self.memory_ratio is None:
+            return None
+        return self.peak_memory_bytes / self.memory_ratio
 
     @property
     def leanness(self) -> float:

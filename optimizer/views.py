@@ -53,6 +53,15 @@ class Measured:
         ratios, to_torch = self._placed("latency_ratio"), self._placed(TO_TORCH)
         return tuple(_latency(m, ratios.get(at), to_torch.get(at, ratios.get(at))) for at, m in timed.items())
 
+    def memory_ratio(self, dense: Measured) -> float | None:
+        """Return the memory as a ratio to the dense model's in the same backend, None where either is not known."""
+        memory = self.get("memory")
+        if memory is None or "batch" not in memory.conditions:
+            return None
+        at = memory.conditions["batch"], memory.conditions.get(BACKEND, TORCH)
+        whole = dense._placed("memory").get(at)
+        return None if whole is None else memory.value / whole.value
+
     @property
     def steering(self) -> LatencyView | None:
         """The latency that steers: the first one of the fastest backend."""
@@ -109,6 +118,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
         bit_operations_ratio=_ratio("bit_operations", measured, baseline),
+        memory_ratio=measured.memory_ratio(baseline),
         own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
         training_seconds=measured.value("training_time"),
@@ -127,6 +137,7 @@ class _CostFields(TypedDict):
     energy_interval: tuple[float, float] | None
     energy_source: str | None
     peak_memory_bytes: int | None
+    memory_backend: str
     bit_operations: float | None
     own: dict[str, float]
 
@@ -134,7 +145,7 @@ class _CostFields(TypedDict):
 def _costs(measured: Measured) -> _CostFields:
     energy, ratio = measured.get("energy"), measured.get("energy_ratio")
     is_final = energy is not None and ratio is not None
-    memory = measured.value("memory")
+    memory = measured.get("memory")
     return {
         "flops": measured.required("flops"),
         "parameters": round(measured.required("parameters")),
@@ -144,7 +155,8 @@ def _costs(measured: Measured) -> _CostFields:
         "energy_dense_j": dense_in_same_rounds(energy, ratio) if energy and ratio else None,
         "energy_interval": _bounds(energy.interval) if energy and is_final else None,
         "energy_source": energy.source.value if energy and is_final else None,
-        "peak_memory_bytes": None if memory is None else round(memory),
+        "peak_memory_bytes": None if memory is None else round(memory.value),
+        "memory_backend": str(memory.conditions.get(BACKEND, TORCH)) if memory else TORCH,
         "bit_operations": measured.value("bit_operations"),
         "own": measured.own(),
     }

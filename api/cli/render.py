@@ -16,7 +16,7 @@ from api.cli.wording import in_flags
 from objectives.figures import scaled
 from optimizer.backends.names import BATCH, TORCH
 from optimizer.headline import bounds_in_words, headline
-from optimizer.latencies import NO_GAIN, Place, change_of, latency_at, places_of, title_of, to_torch
+from optimizer.latencies import NO_GAIN, RUNTIMES, Place, change_of, latency_at, places_of, title_of, to_torch
 from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult, chosen_of
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
@@ -276,6 +276,10 @@ def _print_chosen(result: RunResult, console: Console) -> None:
         change = f"{member.energy_ratio - 1:+.1%}" if member.energy_gain else NO_GAIN
         name = f"energy per inference ({member.energy_source})"
         table.add_row(name, scaled(member.energy_dense_j, "J"), scaled(member.energy_j, "J"), change)
+    if member.peak_memory_bytes is not None and member.memory_dense_bytes is not None:
+        name = f"peak memory of a request ({RUNTIMES[member.memory_backend]})"
+        sizes = member.memory_dense_bytes, float(member.peak_memory_bytes)
+        table.add_row(name, *_compared(*sizes, lambda size: scaled(size, "B")))
     console.print(table)
     if member.answered:
         say(console, f"{member.answered.words}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -48,6 +49,14 @@ class OneByOne(Protocol):
 
     def in_batches(self) -> nn.Module:
         """Return the model that answers a batch at once, its padding included."""
+
+
+@runtime_checkable
+class Graph(Protocol):
+    """A model that is a graph, whose memory torch does not see."""
+
+    def save(self, path: Path) -> Path:
+        """Write it to one file; return its path."""
 
 
 def in_batches(model: nn.Module) -> nn.Module | None:

@@ -8,7 +8,7 @@ from objectives.figures import scaled
 from optimizer.backends.names import FLOATS
 from optimizer.handover.usage import usage_of_images, usage_of_texts
 from optimizer.headline import bounds_in_words, in_doubt
-from optimizer.latencies import change_of, places_of, times, title_of
+from optimizer.latencies import RUNTIMES, change_of, places_of, times, title_of
 from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
 from studies.records import Origin, Verdict
@@ -153,6 +153,12 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         gain = _figure(member.energy_ratio, ".2f", before="×") if member.energy_gain else "no gain"
         name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")
         rows.append(f"| {name} | {before} | {member.energy_j:.3g} J ({gain}) |")
+    if member.peak_memory_bytes is not None and member.memory_dense_bytes is not None:
+        name, before = (
+            f"peak memory of a request, {RUNTIMES[member.memory_backend]}",
+            scaled(member.memory_dense_bytes, "B"),
+        )
+        rows.append(f"| {name} | {before} | {scaled(member.peak_memory_bytes, 'B')} (×{member.memory_ratio:.3f}) |")
     return rows
 
 

@@ -54,7 +54,7 @@ class Manifest(BaseModel):
 
     def written(self) -> str:
         """Return the manifest as JSON, without what older readers do not know where there is nothing of it."""
-        own = {"own", "own_ratios"}  # figures of a study in Python, which the card states
+        own = {"own", "own_ratios", "memory_backend", "memory_ratio"}  # which the card states
         if self.member.bit_operations is None:
             own |= {"bit_operations", "bit_operations_ratio"}
         if self.member.answered is None:

@@ -61,7 +61,7 @@ const ofDense = (l) => milliseconds(l.seconds) + (l.backend === "torch" ? "" : `
 function costs(m) {
   const before = m !== dense && isShown(m.energy_dense_j) ? `${scaled(m.energy_dense_j, "J")} → ` : "";
   return [isShown(m.energy_j) ? `${before}${scaled(m.energy_j, "J")}${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
-    scaled(m.size_bytes, "B"), isShown(m.peak_memory_bytes) ? scaled(m.peak_memory_bytes, "B") : "–"];
+    scaled(m.size_bytes, "B"), isShown(m.peak_memory_bytes) ? scaled(m.peak_memory_bytes, "B") + (isShown(m.memory_ratio) ? ` ×${m.memory_ratio.toFixed(2)}` : "") : "–"];
 }
 function drawFront() {
   const table = document.getElementById("front");

@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 import onnxruntime
 import torch
+from onnx import numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as raised
 from torch import Tensor, nn
 
@@ -26,6 +27,7 @@ INT8, FIXED = "int8", "fixed"
 EXACT = (
     "session.x64quantprecision"  # signed codes become unsigned where products of signed ones overflow: see `weights`
 )
+LARGE = 2**31 - 2**24  # bytes of weights: a file of protobuf holds 2 GiB at most
 REFUSED = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented, raised.RuntimeException)
 DEFAULTS = {"attention_mask": torch.ones_like, "token_type_ids": torch.zeros_like}  # as transformers fills them in
 
@@ -84,6 +86,18 @@ class SessionModel(nn.Module):
         made.one_by_one = False
         return made
 
+    def save(self, path: Path) -> Path:
+        """Write the whole graph to one file, or a large one with its weights beside it; return its path."""
+        whole = (
+            onnx.load_model(self._graph) if isinstance(self._graph, str) else onnx.ModelProto.FromString(self._graph)
+        )
+        for held in whole.graph.initializer:
+            if held.name in self._beside:
+                held.CopyFrom(numpy_helper.from_array(self._beside[held.name], held.name))
+        is_large = sum(tensor.nbytes for tensor in self._beside.values()) > LARGE
+        onnx.save_model(whole, path, save_as_external_data=is_large, location=f"{path.name}.data")
+        return path
+
     def _on(self, threads: int) -> Any:
         with self._making:
             if self._session is None or self._session[0] != threads:
@@ -100,13 +114,19 @@ def session_of_file(path: Path) -> SessionModel:
     return SessionModel(str(path), one_by_one="DynamicQuantizeLinear" in kinds, more=more)
 
 
+def entries() -> dict[str, str]:
+    """Return the entries of a session's configuration on this machine."""
+    is_exact = INT8_PRODUCTS.intersection(vector_instructions())
+    return {} if is_exact else {EXACT: "1"}  # where products are exact it would only make them slower
+
+
 def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) -> Any:  # Any: onnxruntime is untyped
     """Return a session whose operators share so many threads and run one after the other."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what fails raises
-    if not INT8_PRODUCTS.intersection(vector_instructions()):  # else it would only make them slower
-        options.add_session_config_entry(EXACT, "1")
+    for name, value in entries().items():
+        options.add_session_config_entry(name, value)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in beside.values()]
     options.add_external_initializers([*beside], values)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -133,10 +153,15 @@ def answers(ask: Callable[[Inputs], Tensor], inputs: Inputs, *, one_by_one: bool
     return joined
 
 
+def filled_in(inputs: Inputs) -> Inputs:
+    """Return a request with what transformers fills in where it is left out."""
+    if "input_ids" not in inputs:
+        return inputs
+    return {**{name: fill(inputs["input_ids"]) for name, fill in DEFAULTS.items()}, **inputs}
+
+
 def _run(session: Any, inputs: Inputs) -> Tensor:
-    given = dict(inputs)
-    for name in (each.name for each in session.get_inputs()):
-        if name not in given and name in DEFAULTS:
-            given[name] = DEFAULTS[name](given["input_ids"])
-    logits = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})[0]
+    wanted = {each.name for each in session.get_inputs()}
+    given = {name: tensor.numpy() for name, tensor in filled_in(inputs).items() if name in wanted}
+    logits = session.run(None, given)[0]
     return torch.from_numpy(logits)
