@@ -15,6 +15,8 @@ from search_spaces.layouts.layout import UnprunableModelError
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.layouts.traced.inputs import Inputs, agree, answers
 
+QUANTIZED = ("torch.ao.nn.quantized", "bitsandbytes.nn", "auto_gptq.", "gptqmodel.", "awq.")  # modules of such layers
+
 
 def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
     """Raise `UnprunableModelError` naming what is wrong; the model is left as it is."""
@@ -36,7 +38,7 @@ def check_sound(model: nn.Module, example_inputs: Inputs) -> None:
 def check_own_weights(model: nn.Module) -> None:
     """Raise `UnprunableModelError` naming the first layer whose weight is quantized or computed from other tensors."""
     for path, module in model.named_modules():
-        if type(module).__module__.startswith("torch.ao.nn.quantized"):
+        if type(module).__module__.startswith(QUANTIZED) or _has_integers(module):
             raise UnprunableModelError(f"{path} is quantized ({module}); give the network that it was made from")
         if parametrize.is_parametrized(module):
             name = next(iter(module.parametrizations))
@@ -48,6 +50,11 @@ def check_own_weights(model: nn.Module) -> None:
             if isinstance(hook, WeightNorm | SpectralNorm):
                 kind = "weight" if isinstance(hook, WeightNorm) else "spectral"
                 raise _computed(path, hook.name, f'torch.nn.utils.remove_{kind}_norm(layer, "{hook.name}")')
+
+
+def _has_integers(module: nn.Module) -> bool:
+    weight = dict(module.named_parameters(recurse=False)).get("weight")
+    return weight is not None and not (weight.is_floating_point() or weight.is_complex())
 
 
 def _computed(path: str, name: str, remedy: str) -> UnprunableModelError:

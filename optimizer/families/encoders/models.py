@@ -8,6 +8,7 @@ from pathlib import Path
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.checkpoint import Checkpoint, inspect_checkpoint
 from optimizer.families.encoders.hub import fetch_model
+from optimizer.families.encoders.saved import refuse_graph
 from optimizer.families.encoders.vocabulary import check_tokenizer_files
 
 BUILT_IN = "phrases-mini"
@@ -45,6 +46,7 @@ def check_model_name(name: str) -> Checkpoint | None:
         return None
     if Path(name).is_dir():
         return checked_checkpoint(name, Path(name))
+    refuse_graph(name)
     if Path(name).is_absolute() or name.startswith((".", "~")):
         raise InputError("model", f"there is no directory {name}")
     if name.count("/") != 1:

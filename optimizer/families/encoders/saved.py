@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from search_spaces.transforms.table import BITS, RANK, TRANSFORMS
 
 CODE = Path(layouts.__file__).with_name("modeling_pruned.py")  # written into exports; transformers runs it, we do not
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+GRAPH = ".onnx"
+INTEGER_OPERATORS = (
+    b"DequantizeLinear",
+    b"DynamicQuantizeLinear",
+    b"MatMulInteger",
+    b"ConvInteger",
+    b"MatMulNBits",
+    b"QLinear",
+)
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -123,7 +133,23 @@ def _read_config(directory: Path) -> dict[str, Any]:
     return config
 
 
+def refuse_graph(name: str) -> None:
+    """Raise `InputError` for a name that is that of a file with an ONNX graph."""
+    if (file := Path(name)).suffix == GRAPH and file.is_file():
+        raise InputError("model", _of_graph(file) if file.stat().st_size else f"{file} is empty")
+
+
+def _of_graph(file: Path) -> str:
+    """Return why a graph is not pruned, and what to give instead; its operators are named in it in plain letters."""
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as held:
+        is_quantized = any(held.find(kind) >= 0 for kind in INTEGER_OPERATORS)
+    quantized = ", quantized already" if is_quantized else ""
+    return f"{file} is an ONNX graph{quantized}, which is not pruned; give the checkpoint that it was exported from"
+
+
 def _without_weights(directory: Path) -> str:
+    if graphs := sorted(path for path in directory.rglob(f"*{GRAPH}") if path.stat().st_size):
+        return _of_graph(graphs[0])
     pickles = sorted(path.name for pattern in PICKLES for path in directory.glob(pattern))
     if not pickles:
         return f"{directory} has no {WHOLE}"

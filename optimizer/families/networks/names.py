@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.families.encoders.saved import check_directory, check_export
+from optimizer.families.encoders.saved import check_directory, check_export, refuse_graph
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.folders import holds_only_images
 from optimizer.tasks.images.known import IMAGE_TASKS
@@ -109,6 +109,7 @@ def refuse(value: object, option: str, reason: str) -> None:
 
 def check_image_model(spec: StudySpec) -> None:
     """Check the name of a network, and of its file of weights. Raises `InputError`."""
+    refuse_graph(spec.model)
     if spec.weights is not None:
         _check_weights(spec.model, Path(spec.weights))
     if spec.model in FROM_TORCHVISION:

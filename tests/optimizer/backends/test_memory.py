@@ -65,7 +65,7 @@ def test_a_graph_that_does_not_run_is_said() -> None:
         peak_bytes([session(1)], {"input": torch.zeros(1, WIDTH)}, threads=1)
 
 
-def test_a_graph_that_no_file_can_hold_has_its_weights_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_too_large_for_a_file_has_weights_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("optimizer.backends.onnxruntime.session.LARGE", WEIGHT)
     path = session(2).save(tmp_path / "model.onnx")
     assert path.stat().st_size < MEGABYTE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,13 @@ def lose_shard(place: Path) -> None:
     (place / "model-2.safetensors").unlink()
 
 
+def as_graph(place: Path, operator: bytes) -> None:
+    """Leave a graph alone, as exporters name its operators."""
+    (place / WEIGHTS).unlink()
+    (place / "onnx").mkdir()
+    (place / "onnx" / "model.onnx").write_bytes(b"\x08\x0a..." + operator + b"...")
+
+
 def write(name: str, text: str) -> Callable[[Path], object]:
     return lambda place: (place / name).write_text(text)
 
@@ -201,6 +209,11 @@ def write(name: str, text: str) -> Callable[[Path], object]:
     [
         (write("config.json", "[1]"), r"config\.json holds a list; it must hold an object"),
         (lambda place: configure(place, quantization_config={"quant_method": "gptq"}), "quantization_config"),
+        (
+            partial(as_graph, operator=b"MatMul"),
+            r"model\.onnx is an ONNX graph, which is not pruned; give the checkpoint",
+        ),
+        (partial(as_graph, operator=b"DequantizeLinear"), r"is an ONNX graph, quantized already"),
         (lambda place: configure(place, chunk_size_feed_forward=7), "set chunk_size_feed_forward .* to 0"),
         (lambda place: configure(place, id2label={"0": "a", "1": "b"}), "names 2 labels, the head has 3 outputs"),
         (lambda place: configure(place, id2label={"0": "a", "2": "b", "3": "c"}), "must number the labels from 0"),

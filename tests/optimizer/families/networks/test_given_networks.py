@@ -180,6 +180,13 @@ def quantized() -> nn.Module:
         return nn.Sequential(nn.Flatten(), torch.ao.nn.quantized.dynamic.Linear(64, 10))
 
 
+def in_integers() -> nn.Module:
+    """As layers of other libraries hold their codes."""
+    layer = nn.Linear(64, 10)
+    layer.weight = nn.Parameter(torch.zeros(10, 64, dtype=torch.int8), requires_grad=False)
+    return nn.Sequential(nn.Flatten(), layer)
+
+
 @pytest.mark.parametrize(
     ("network", "says"),
     [
@@ -196,6 +203,7 @@ def quantized() -> nn.Module:
         (Noisy(), r"model: .*differs between two runs in evaluation mode; .*training=self\.training"),
         (with_nan_in_a_buffer(), r"model: tensor '2\.running_mean' contains NaN"),
         (quantized(), r"model: 1 is quantized \(Dynamic.* give the network that it was made from"),
+        (in_integers(), r"model: 1 is quantized \(Linear.* give the network that it was made from"),
         (normed(parametrizations.weight_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(parametrizations.spectral_norm), r"model: 1: its weight is computed .*remove_parametrizations\(layer"),
         (normed(nn.utils.weight_norm), r"model: 1: its weight is computed .*remove_weight_norm\(layer"),
