@@ -92,7 +92,7 @@ def _passes(warm: Mapping[Key, Sequence[Pass]], clock: Clock, seconds: float) ->
     They are fewer where so many would not leave the time for `ROUNDS`.
     """
     shortest = {key: max(min(each.seconds(clock) for each in passes), 1e-9) for key, passes in warm.items()}
-    of_a_round = sum(min(each.elapsed for each in passes) for passes in warm.values())
+    of_a_round = sum(sum(each.elapsed for each in passes) / len(passes) for passes in warm.values())
     most = max(1, min(MOST_PASSES, int(seconds / ROUNDS / max(of_a_round, 1e-9))))
     return {key: (min(most, math.ceil(TURN_S / one)) - 1) // 2 * 2 + 1 for key, one in shortest.items()}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tiny_encoders import prune_neurons, remove_blocks, tiny, tokens
+from tiny_encoders import remove_blocks, tiny, tokens
 from torch import nn
 
 from objectives.latency import interleaved_latency, measure_latency
@@ -84,7 +84,7 @@ def test_nothing_to_time_and_no_rounds_are_refused() -> None:
 
 def test_real_models_are_compared_under_stated_conditions_and_left_as_found() -> None:
     dense, small = tiny("bert").train(), tiny("bert")
-    prune_neurons(small, 0, 4)
+    remove_blocks(small, 0)
     remove_blocks(small, 1)
     result = measure_latency(
         {"dense": dense, 7: small},
@@ -92,7 +92,7 @@ def test_real_models_are_compared_under_stated_conditions_and_left_as_found() ->
         dense="dense",
         batch=2,
         rng=rng(),
-        seconds=0.5,
+        seconds=3.0,  # on a quiet machine it ends much earlier
         threads=1,
         shape={"length": 25},
     )
