@@ -24,6 +24,7 @@ Summary = Callable[[ArrayLike], tuple[float, Interval | None]]
 LEVEL = 0.95
 METERED = (Source.NVML, Source.NVML_POWER, Source.RAPL, Source.ZEUS)
 COPIES = "copies_differ"  # the condition: standard deviation of a ratio, as a fraction, between copies of its models
+DRAWS = "draws"  # the condition of samples that are draws of a model's constants: so many
 
 
 class Compared(NamedTuple):
@@ -97,6 +98,19 @@ def mean_ratio_with_interval(ratios: ArrayLike, *, level: float = LEVEL) -> tupl
     return exp(mean), Interval(lower=exp(interval.lower), upper=exp(interval.upper), level=level)
 
 
+def drawn_ratio_with_interval(
+    ratios: ArrayLike, *, value: float, level: float = LEVEL
+) -> tuple[float, Interval | None]:
+    """Return a modelled `value`, and its interval from `(n,)` ratios of two costs that one draw each has modelled."""
+    return value, None if np.size(ratios) < 2 else drawn_interval(value, ratios, level=level)
+
+
+def drawn_interval(value: float, samples: ArrayLike, *, level: float = LEVEL) -> Interval:
+    """Return the interval of a modelled value that holds this share of `(n,)` draws of all that is not known."""
+    lower, upper = np.quantile(np.asarray(samples, dtype=float), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(lower=min(value, float(lower)), upper=max(value, float(upper)), level=level)
+
+
 def half_width(interval: Interval) -> float:
     """Return half the width of a ratio's interval, as a fraction of the ratio."""
     return log(interval.upper / interval.lower) / 2
@@ -107,7 +121,7 @@ def is_gain(ratio: Measurement, *, comparisons: int) -> bool:
     if not ratio.samples:
         return ratio.value < 1
     level = 1 - (1 - LEVEL) / comparisons
-    _, interval = _summary(ratio, level)(ratio.samples)
+    _, interval = _summary(ratio, ratio.value, level)(ratio.samples)
     return interval is not None and interval.level >= level and interval.upper < 1
 
 
@@ -131,14 +145,15 @@ def compared(costs: Mapping[Key, Measurement], *, dense: Key) -> dict[Key, Compa
     Raises:
         ValueError: the sample counts differ, or the dense model's cost is not positive.
     """
-    summaries = {key: median_with_interval if key == dense else _summary(cost) for key, cost in costs.items()}
-    return {key: Compared(cost, _ratio(cost, costs[dense], summaries[key])) for key, cost in costs.items()}
+    return {key: Compared(cost, _ratio(cost, costs[dense], is_dense=key == dense)) for key, cost in costs.items()}
 
 
-def _summary(cost: Measurement, level: float = LEVEL) -> Summary:
-    """Return how the per-round ratios of a cost become one value and an interval."""
+def _summary(cost: Measurement, value: float, level: float = LEVEL) -> Summary:
+    """Return how per-round ratios of a cost become one value and an interval; `value` is the ratio of the values."""
     if cost.source in METERED:
         return partial(mean_ratio_with_interval, level=level)
+    if DRAWS in cost.conditions:
+        return partial(drawn_ratio_with_interval, value=value, level=level)
     return partial(ratio_with_interval, level=level, copies=copies_of(cost))
 
 
@@ -146,16 +161,18 @@ def dense_in_same_rounds(cost: Measurement, ratio: Measurement) -> float:
     """Return what the dense model cost in the very rounds of `cost`, in its unit.
 
     The stored ratios are round by round, so they give the dense model's samples back. These are summed up as the
-    cost was: by the mean for windows of an energy counter, by the median otherwise.
+    cost was: by the mean for windows of an energy counter, by the median otherwise. Draws are no rounds: they say how
+    little a model knows, and its values stand beside them.
     """
-    if not ratio.samples:
+    if not ratio.samples or DRAWS in cost.conditions:
         return cost.value / ratio.value
     dense = np.asarray(cost.samples) / np.asarray(ratio.samples)
     return float(np.mean(dense) if cost.source in METERED else np.median(dense))
 
 
-def _ratio(cost: Measurement, dense: Measurement, summary: Summary) -> Measurement:
+def _ratio(cost: Measurement, dense: Measurement, *, is_dense: bool) -> Measurement:
     ratios = _pairwise(cost.samples or (cost.value,), dense.samples or (dense.value,), quantity=cost.quantity)
+    summary = median_with_interval if is_dense else _summary(cost, cost.value / dense.value)
     value, interval = summary(ratios)
     return Measurement(
         quantity=f"{cost.quantity}_ratio",

@@ -1,8 +1,8 @@
 """Measure the real costs of the shortlist: every extracted model and the dense model, timed in the same rounds.
 
-Latency at every batch size in every backend, energy per inference at the first batch size, peak memory of one pass,
-size on disk. Energy and memory are those of a model in its fastest backend; energy compares with the dense model in
-torch.
+Latency at every batch size in every backend, energy per inference at the first batch size (modelled: at every one),
+peak memory of one pass, size on disk. Energy and memory are those of a model in its fastest backend; energy compares
+with the dense model in torch.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import measure_size
 from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
+from optimizer.computed import computed_of
 from optimizer.gains import with_gains
 from optimizer.memory import peak_memory
 from optimizer.request import Request
 from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
+from search_spaces.layouts.requests import Inputs
 
+ENERGY_RATIO = "energy_ratio"  # the quantity of a ratio to the dense model in torch
 Measurements = dict[Hashable, tuple[Measurement, ...]]
 
 
@@ -74,7 +77,8 @@ def measure_models(
     taken = with_gains(taken, dense=DENSE, of=lambda each: each.quantity in (LATENCY_RATIO, TO_TORCH))
     chosen = {run.model: run for run in runs if fastest.get(run.model, run.backend) == run.backend} | {DENSE: REFERENCE}
     progress(steps - 2, steps)
-    _add_energy(taken, chosen, runs, asked, batch_sizes[0], threads=threads, rng=rng, metered=metered)
+    _add_energy(taken, chosen, runs, asked, batch_sizes, threads=threads, rng=rng, metered=metered)
+    taken = with_gains(taken, dense=DENSE, of=lambda each: each.quantity == ENERGY_RATIO)
     progress(steps - 1, steps)
     _add_sizes(taken, chosen, runs, asked, batch_sizes[0], threads=threads)
     progress(steps, steps)
@@ -112,34 +116,44 @@ def _add_energy(
     chosen: Mapping[Hashable, Run],
     runs: Runs,
     asked: Asked,
-    batch: int,
+    batch_sizes: Sequence[int],
     *,
     threads: int | None,
     rng: np.random.Generator,
     metered: bool,
 ) -> None:
-    inputs = asked.request(batch)
-    with measuring(*runs.values(), *asked.built.values(), threads=threads):
-        works = {}
-        for key, run in chosen.items():
-            built = runs[run] if run.backend == TORCH else asked.built[key]
-            works[key] = Work(
-                run=forward_pass(runs[run], inputs),
-                inferences=batch,
-                latency=_latency_of(run, taken[key], batch),
-                flops=batch * asked.flops(built),
-                bytes_moved=count_traffic(forward_pass(built, inputs)),
-            )
-        choice = choose_meter(device_of(runs[REFERENCE]), required=metered)
-        for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
-            taken[key].extend(compared)
+    """Add energies at the first batch size; what is modelled costs no time, so at every one, the first one last.
+
+    The last measurement of a quantity is the one that is filtered and steers.
+    """
+    choice = choose_meter(device_of(runs[REFERENCE]), required=metered)
+    for batch in reversed(batch_sizes if choice.meter is None else batch_sizes[:1]):
+        inputs = asked.request(batch)
+        with measuring(*runs.values(), *asked.built.values(), threads=threads):
+            works = {key: _work(run, taken[key], inputs, batch, runs, asked) for key, run in chosen.items()}
+            for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
+                taken[key].extend(compared)
 
 
-def _latency_of(run: Run, measurements: Sequence[Measurement], batch: int) -> Measurement:
+def _work(run: Run, measured: Sequence[Measurement], inputs: Inputs, batch: int, runs: Runs, asked: Asked) -> Work:
+    built = runs[run] if run.backend == TORCH else asked.built[run.model]
+    computed = computed_of(
+        built, batch * asked.flops(built), count_traffic(forward_pass(built, inputs)), backend=run.backend
+    )
+    return Work(
+        run=forward_pass(runs[run], inputs),
+        inferences=batch,
+        latency=_latency_of(run, measured, batch, "latency"),
+        computed=computed,
+        ratio=_latency_of(run, measured, batch, LATENCY_RATIO if run.backend == TORCH else TO_TORCH),
+    )
+
+
+def _latency_of(run: Run, measurements: Sequence[Measurement], batch: int, quantity: str) -> Measurement:
     return next(
         m
         for m in measurements
-        if m.quantity == "latency"
+        if m.quantity == quantity
         and m.conditions["batch"] == batch
         and m.conditions.get("backend", TORCH) == run.backend
     )

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from objectives.energy.choose import MeterChoice
+from objectives.energy.computed import Computed
 from objectives.energy.meter import EnergyMeter, MeterError
-from objectives.energy.modelled import model_conditions, modelled_energy
+from objectives.energy.modelled import EnergyModel, Floats, model_of, normal_draws
 from objectives.energy.windows import WINDOW_S, Batch, Windows, take_windows
 from objectives.latency import LATENCY_ONLY
 from objectives.measurement import JsonScalar, Measurement, Source
-from objectives.repeats import COPIES, Compared, Key, compared, copies_of, mean_with_interval
+from objectives.repeats import COPIES, DRAWS, Compared, Key, compared, drawn_interval, half_width, mean_with_interval
 from objectives.rounds import Pace, Run, Seconds
 
 
@@ -26,15 +28,16 @@ from objectives.rounds import Pace, Run, Seconds
 class Work:
     """One forward pass as energy sees it.
 
-    `run` finishes its work before it returns; `inferences` is its batch; `latency` its measured seconds;
-    `flops` and `bytes_moved` are of the whole pass (read only where energy is modelled).
+    `run` finishes its work before it returns; `inferences` is its batch; `latency` its measured seconds, and `ratio`
+    their ratio to the dense model's in the same rounds, where the rounds of all works are not the same. `computed` is
+    of the whole pass (read only where energy is modelled).
     """
 
     run: Run
     inferences: int
     latency: Measurement
-    flops: float
-    bytes_moved: float
+    computed: Computed
+    ratio: Measurement | None = None
 
 
 def measure_energy(
@@ -77,7 +80,7 @@ def measure_energy(
             choice = replace(choice, meter=None, reason=f"modelled, since the meter failed: {error}")
         else:
             return compared(metered, dense=dense)
-    return compared({key: _modelled(work, choice) for key, work in works.items()}, dense=dense)
+    return compared(_modelled_all(works, choice, dense), dense=dense)
 
 
 def _metered_all(
@@ -119,34 +122,55 @@ def _metered(key: Key, windows: Windows[Key], work: Work, choice: MeterChoice, *
     )
 
 
-def _modelled(work: Work, choice: MeterChoice) -> Measurement:
-    kind = choice.device.type
-    threads = int(str(work.latency.conditions.get("threads", 1)))
+def _modelled_all(works: Mapping[Key, Work], choice: MeterChoice, dense: Key) -> dict[Key, Measurement]:
+    """Return the modelled energy of every work; sample i of all of them is of the same constants and dense seconds.
 
-    def joules(seconds: float) -> float:
-        total = modelled_energy(
-            flops=work.flops, bytes_moved=work.bytes_moved, seconds=seconds, device_kind=kind, threads=threads
-        )
-        return total / work.inferences
+    Seconds are the dense model's, times a work's ratio to it: what disturbed the rounds of one disturbs no other.
+    """
+    measured = works[dense].latency
+    model = model_of(choice.device, threads=int(str(measured.conditions.get("threads", 1))))
+    dense_s = measured.value * np.exp(_deviation(measured) * normal_draws("dense seconds"))
+    found = {}
+    for index, (key, work) in enumerate(works.items()):
+        ratio, apart = (1.0, 0.0) if key == dense else _time_ratio(work, measured)
+        drawn = dense_s * ratio * np.exp(apart * normal_draws(f"ratio {index}"))
+        found[key] = _modelled(work, measured.value * ratio, drawn, model, choice)
+    return found
 
-    interval = work.latency.interval
+
+def _modelled(work: Work, seconds: float, drawn: Floats, model: EnergyModel, choice: MeterChoice) -> Measurement:
+    samples = model.draws(work.computed, drawn) / work.inferences
+    value = model.joules(work.computed, seconds) / work.inferences
     return Measurement(
         quantity="energy",
-        value=joules(work.latency.value),
+        value=value,
         unit="J",
         source=Source.MODELLED,
         n=work.latency.n,
-        interval=interval and replace(interval, lower=joules(interval.lower), upper=joules(interval.upper)),
+        interval=drawn_interval(value, samples),
         conditions={
             **_request(work),
-            COPIES: copies_of(work.latency),
             "scope": choice.scope,
             "reason": choice.reason,
-            "bytes_moved": work.bytes_moved,
-            **model_conditions(kind),
+            DRAWS: len(samples),
+            **model.conditions(work.computed),
         },
-        samples=tuple(joules(seconds) for seconds in work.latency.samples),
+        samples=tuple(samples.tolist()),
     )
+
+
+def _time_ratio(work: Work, dense: Measurement) -> tuple[float, float]:
+    """Return a work's seconds over the dense model's, and the deviation of its logarithm."""
+    ratio = work.ratio
+    if ratio is None:
+        ratio = compared({True: dense, False: work.latency}, dense=True)[False].ratio
+    return ratio.value, _deviation(ratio)
+
+
+def _deviation(measured: Measurement) -> float:
+    """Return the standard deviation of the logarithm of a measured value, 0 where it has no interval."""
+    interval = measured.interval
+    return 0.0 if interval is None else half_width(interval) / float(ndtri((1 + interval.level) / 2))
 
 
 def _request(work: Work) -> dict[str, JsonScalar | list[JsonScalar]]:

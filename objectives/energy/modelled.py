@@ -1,92 +1,145 @@
-"""Energy where nothing can be read: compute, memory traffic and static power, with constants that others published.
+"""Energy where nothing can be read: power between rest and work, arithmetic by precision, bytes by how far they come.
 
-    E = FLOPs · (arithmetic + instruction) + bytes · DRAM + seconds · static power
+    E = seconds · threads · (idle + awake) + Σ operations · joules(precision) + Σ bytes · joules(level)
 
-The figure is for comparing configs, not for an electricity bill: it leaves out power supply, cooling and all but the
-memory and the processor. Configs of equal FLOPs differ in it by what they move and how long they take.
-
-Sources of the constants:
-    [H] M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, fig. 1.1.9: 45 nm.
-    [J] N. Jouppi et al., "Ten lessons from three generations shaped Google's TPUv4i", ISCA 2021, table 2: the same
-        operations at 7 nm, and DRAM of its time.
-    [D] B. Davy, "Building an AWS EC2 carbon emissions dataset", 2021, and the Cloud Carbon Footprint methodology,
-        appendix I, built on it and on SPECpower: power of processors and boards at rest.
+The constants are those of a profile (`profiles.py`): published ones, or fitted on this machine where it has a meter
+(`calibrate.py`). Each has a range, so a modelled figure has an interval that says how little is known, and a ratio of
+two models one that says how much of that they have in common. It leaves out power supply, cooling and all but the
+memory and the processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from math import log
+from typing import NamedTuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objectives.caches import data_caches
+from objectives.device import device_name, vector_instructions
+from objectives.energy.computed import Computed, Traffic
+from objectives.energy.hardware import cpu_power, gpu_power
+from objectives.energy.profiles import FAR, LEVELS, MEMORY, NEAR, Constant, Profile, cpu_profile, gpu_profile
 from objectives.measurement import JsonScalar
 
-PICOJOULE = 1e-12
+DRAWS = 200  # of all constants at once, within their ranges
+Z95 = 1.959964  # deviations from the middle of a 95 % range to its ends
 
-FP32_MULTIPLY_J = 1.31 * PICOJOULE  # [J] at 7 nm; 3.7 pJ at 45 nm [H]
-FP32_ADD_J = 0.38 * PICOJOULE  # [J] at 7 nm; 0.9 pJ at 45 nm [H]
-ARITHMETIC_J_PER_FLOP = (FP32_MULTIPLY_J + FP32_ADD_J) / 2
-
-INSTRUCTION_J_45NM = 70 * PICOJOULE  # [H] fetch, decode, registers and control of one instruction
-SHRINK_45_TO_7NM = 2.6  # [J] geometric mean over the operations of the table
-CPU_FLOPS_PER_INSTRUCTION = 16  # a fused multiply-add on eight 32-bit lanes
-GPU_FLOPS_PER_INSTRUCTION = 64  # a fused multiply-add of one warp of 32 threads
-
-DDR_J_PER_BYTE = 1300 * PICOJOULE / 8  # [H], [J]: 1.3 nJ per 64-bit access, the same in both
-HBM_J_PER_BYTE = 350 * PICOJOULE / 8  # [J] HBM2: 250–450 pJ per 64-bit access, middle
-
-CPU_STATIC_W_PER_THREAD = 0.74  # [D] average of a cloud's vCPUs at 0 % load
-GPU_STATIC_W = 46.0  # [D] one A100 of an 8-GPU server at rest: 371.6 W / 8
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts(NamedTuple):
+    """Joules of the processor (or GPU) and of its memory."""
+
+    processor: Floats
+    memory: Floats
+
+    @property
+    def total(self) -> Floats:
+        """All joules."""
+        return self.processor + self.memory
+
+
+@dataclass(frozen=True)
 class EnergyModel:
-    """The three constants of a kind of device. `static_w` is per CPU thread, or per GPU board."""
+    """A profile at work on so many threads."""
 
-    flop_j: float
-    byte_j: float
-    static_w: float
+    profile: Profile
+    threads: int = 1
+
+    def joules(self, computed: Computed, seconds: float) -> float:
+        """Return the joules of what takes so many seconds, by the most likely constants."""
+        return float(self._parts(computed, np.array(seconds), lambda constant, _: np.array(constant.value)).total)
+
+    def parts(self, computed: Computed, seconds: float) -> tuple[float, float]:
+        """Return the joules of the processor and those of its memory, by the most likely constants."""
+        found = self._parts(computed, np.array(seconds), lambda constant, _: np.array(constant.value))
+        return float(found.processor), float(found.memory)
+
+    def draws(self, computed: Computed, seconds: Floats) -> Floats:
+        """Return the joules of `(DRAWS,)` seconds, draw i with constants that are the same for everything."""
+        return self._parts(computed, seconds, _drawn).total
+
+    def conditions(self, computed: Computed) -> dict[str, JsonScalar]:
+        """Return what a figure of this model holds for: its constants, from where they are, and what moved."""
+        profile, shares = self.profile, level_shares(computed.traffic, self.profile.sizes)
+        return {
+            "idle_w": profile.idle_w.value,
+            "awake_w": profile.awake_w.value,
+            **{f"{precision}_j": profile.flop_j[profile.flop(precision)].value for precision in computed.flops},
+            **{f"{level.replace(' ', '_')}_byte_j": profile.byte_j[level].value for level in LEVELS},
+            "bytes_moved": computed.traffic.total,
+            "bytes_from_memory": shares[MEMORY],
+            "constants": profile.source,
+        }
+
+    def _parts(self, computed: Computed, seconds: Floats, value: Callable[[Constant, str], Floats]) -> Parts:
+        profile = self.profile
+        at_work = self.threads if profile.per_thread else 1
+        processor = at_work * seconds * (value(profile.idle_w, "idle") + value(profile.awake_w, "awake"))
+        for precision, flops in computed.flops.items():
+            kind = profile.flop(precision)
+            processor = processor + flops * value(profile.flop_j[kind], "flop")
+        shares = level_shares(computed.traffic, profile.sizes)
+        for level in (NEAR, FAR):
+            processor = processor + shares[level] * value(profile.byte_j[level], level)
+        memory = shares[MEMORY] * value(profile.byte_j[MEMORY], MEMORY) + np.zeros_like(seconds)
+        return Parts(processor, memory)
 
 
-def _flop_j(flops_per_instruction: int) -> float:
-    return ARITHMETIC_J_PER_FLOP + INSTRUCTION_J_45NM / SHRINK_45_TO_7NM / flops_per_instruction
+def level_shares(traffic: Traffic, sizes: tuple[float, float]) -> dict[str, float]:
+    """Return the bytes that come from each level, given the bytes of the near and the far cache."""
+    found = dict.fromkeys(LEVELS, 0.0)
+    for size, moved in ((traffic.footprint, traffic.outside), *traffic.inside.items()):
+        near = _fits(size, sizes[0])
+        far = (1 - near) * _fits(size, sizes[1])
+        for level, share in zip(LEVELS, (near, far, 1 - near - far), strict=True):
+            found[level] += share * moved
+    return found
 
 
-_CPU = EnergyModel(flop_j=_flop_j(CPU_FLOPS_PER_INSTRUCTION), byte_j=DDR_J_PER_BYTE, static_w=CPU_STATIC_W_PER_THREAD)
-_GPU = EnergyModel(flop_j=_flop_j(GPU_FLOPS_PER_INSTRUCTION), byte_j=HBM_J_PER_BYTE, static_w=GPU_STATIC_W)
-
-ENERGY_MODELS: Mapping[str, EnergyModel] = {
-    "cpu": _CPU,
-    "cuda": _GPU,
-    "mps": _CPU,  # nothing published for it; it shares package and memory with the CPU
-}
+def _fits(size: float, room: float) -> float:
+    """Return the share of what is read in turn that is still there: all if it fits, none from twice the room on."""
+    return min(1.0, max(0.0, 2 - size / room)) if room else 0.0
 
 
-def modelled_energy(*, flops: float, bytes_moved: float, seconds: float, device_kind: str, threads: int = 1) -> float:
-    """Return the joules of work that computes `flops`, moves `bytes_moved` and takes `seconds`.
-
-    Args:
-        flops: 2 × multiply-accumulates.
-        bytes_moved: to and from memory, weights and activations.
-        seconds: wall-clock time.
-        device_kind: `torch.device.type`; one of `ENERGY_MODELS`.
-        threads: CPU threads at work; a GPU's static power does not depend on them.
+@cache
+def profile_of(kind: str, name: str | None = None) -> Profile:
+    """Return the published profile of a kind of device (`torch.device.type`) on this machine.
 
     Raises:
         ValueError: an unknown kind of device.
     """
-    if device_kind not in ENERGY_MODELS:
-        raise ValueError(f"energy: no model of device {device_kind!r}; known are {sorted(ENERGY_MODELS)}")
-    model = ENERGY_MODELS[device_kind]
-    boards = 1 if device_kind == "cuda" else threads
-    return flops * model.flop_j + bytes_moved * model.byte_j + seconds * model.static_w * boards
+    if kind == "cuda":
+        return gpu_profile(gpu_power(name or ""))
+    if kind not in ("cpu", "mps"):  # nothing published for mps; it shares package and memory with the CPU
+        raise ValueError(f"energy: no model of device {kind!r}; known are cpu, cuda, mps")
+    return cpu_profile(cpu_power(), vector_instructions(), data_caches())
 
 
-def model_conditions(device_kind: str) -> dict[str, JsonScalar]:
-    """Return the constants in force and their sources, to be kept with a modelled figure."""
-    model = ENERGY_MODELS[device_kind]
-    return {
-        "flop_j": model.flop_j,
-        "byte_j": model.byte_j,
-        "static_w": model.static_w,
-        "constants": "Horowitz 2014; Jouppi et al. 2021; Davy 2021",
-    }
+def model_of(device: torch.device, *, threads: int = 1, profiles: Mapping[str, Profile] | None = None) -> EnergyModel:
+    """Return the model of a device at work on so many CPU threads: by `profiles` fitted here, else as published."""
+    fitted = (profiles or {}).get(device.type)
+    if fitted is not None:
+        return EnergyModel(fitted, threads)
+    on_gpu = device.type == "cuda" and torch.cuda.is_available()
+    return EnergyModel(profile_of(device.type, device_name(device) if on_gpu else None), threads)
+
+
+def _drawn(constant: Constant, name: str) -> Floats:
+    """Return `(DRAWS,)` values of a constant, the same at every call: log-normal within its range."""
+    below, above = log(constant.value / constant.lower) / Z95, log(constant.upper / constant.value) / Z95
+    normal = normal_draws(name)
+    return np.asarray(constant.value * np.exp(np.where(normal < 0, below, above) * normal))
+
+
+@cache
+def normal_draws(name: str) -> Floats:
+    """Return `(DRAWS,)` draws of a normal distribution, the same for a name, exactly of mean 0 and deviation 1."""
+    draws = np.random.default_rng([*name.encode()]).standard_normal(DRAWS)
+    return np.asarray((draws - draws.mean()) / draws.std())

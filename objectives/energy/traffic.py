@@ -1,11 +1,14 @@
 """Bytes that a forward pass moves: every operator reads its operands and writes its results once.
 
-So weights are charged once per pass, which is why a small batch costs more per inference than a large one. Caches keep
-some of it from memory and no operator reads perfectly, so it is an estimate, the same for every config.
+So weights are charged once per pass, which is why a small batch costs more per inference than a large one. No operator
+reads perfectly, so it is an estimate, the same for every config. What was there before the pass, weights above all, is
+told from what the pass made itself a moment ago: it comes from farther.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,15 +16,25 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from objectives.tensors import tensor_bytes
+from objectives.energy.computed import Traffic
+from objectives.tensors import parts_of, tensor_bytes
 
 
 class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Adds up, in `bytes_moved`, the operands and results of the operators that run inside it."""
+    """Adds up, in `traffic`, the operands and results of the operators that run inside it."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self.bytes_moved = 0
+        self._outside = 0
+        self._inside = Counter[int]()
+        self._made: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+        self._seen: weakref.WeakKeyDictionary[torch.UntypedStorage, int] = weakref.WeakKeyDictionary()
+        self._footprint, self._largest = 0, 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was moved so far."""
+        return Traffic(self._outside, self._footprint + self._largest, dict(self._inside))
 
     def __torch_dispatch__(
         self,
@@ -31,25 +44,55 @@ class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # tor
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run the operator and add its bytes."""
+        operands = _tensors((args, kwargs))
+        before = [tensor for tensor in operands if not self._is_made(tensor)]
         result = func(*args, **(kwargs or {}))
+        written = _tensors(result)
+        for tensor in written:
+            if not func.is_view and not any(tensor is operand for operand in operands):
+                self._made.update(part.untyped_storage() for part in parts_of(tensor))
         if not func.is_view:
-            self.bytes_moved += _bytes(result) + _bytes_read(func, (args, kwargs), result)
+            self._add(func, operands, before, written)
         return result
 
+    def _add(
+        self,
+        func: torch._ops.OpOverload,
+        operands: Sequence[torch.Tensor],
+        before: Sequence[torch.Tensor],
+        written: Sequence[torch.Tensor],
+    ) -> None:
+        wrote = sum(map(tensor_bytes, written))
+        if func.overloadpacket is torch.ops.aten.embedding:
+            read_outside, read = wrote, wrote  # a look-up reads the rows that it returns, not the whole table
+            self._footprint += wrote
+        else:
+            read_outside = sum(map(tensor_bytes, before))
+            read = sum(map(tensor_bytes, operands))
+            for tensor in before:
+                self._touch(tensor)
+        near = read - read_outside + wrote
+        self._outside += read_outside
+        self._inside[1 << near.bit_length()] += near
+        self._largest = max(self._largest, near)
 
-def _bytes_read(func: torch._ops.OpOverload, operands: object, result: object) -> int:
-    if func.overloadpacket is torch.ops.aten.embedding:
-        return _bytes(result)  # a look-up reads the rows that it returns, not the whole table
-    return _bytes(operands)
+    def _touch(self, tensor: torch.Tensor) -> None:
+        for part in parts_of(tensor):
+            storage, size = part.untyped_storage(), int(part.nbytes)
+            self._footprint += max(0, size - self._seen.get(storage, 0))
+            self._seen[storage] = max(size, self._seen.get(storage, 0))
+
+    def _is_made(self, tensor: torch.Tensor) -> bool:
+        return all(part.untyped_storage() in self._made for part in parts_of(tensor))
 
 
-def _bytes(values: object) -> int:
-    return sum(tensor_bytes(leaf) for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
+def _tensors(values: object) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
 
 
-def count_traffic(run: Callable[[], object]) -> int:
+def count_traffic(run: Callable[[], object]) -> Traffic:
     """Return the bytes that one `run` moves."""
     counter = TrafficCounter()
     with counter:
         run()
-    return counter.bytes_moved
+    return counter.traffic

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_of
 from objectives.energy.choose import choose_meter
+from objectives.energy.computed import Computed, Traffic
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
@@ -20,7 +21,7 @@ from objectives.repeats import Compared, compared
 from optimizer.request import Request
 
 Key = TypeVar("Key", bound=Hashable)
-Traffic = Callable[[Mapping[str, Tensor]], float]  # inputs of a pass -> bytes that it moves
+Moved = Callable[[Mapping[str, Tensor]], float]  # inputs of a pass -> bytes that it moves
 
 
 class Costs(NamedTuple):
@@ -39,13 +40,13 @@ class Measured:
 
     model: nn.Module
     flops: float
-    traffic: Traffic | None = None
+    traffic: Moved | None = None
 
     def work(self, inputs: Mapping[str, Tensor], batch: int, latency: Measurement) -> Work:
         """Return one pass as energy sees it."""
         run = forward_pass(self.model, inputs)
-        moved = count_traffic(run) if self.traffic is None else self.traffic(inputs)
-        return Work(run=run, inferences=batch, latency=latency, flops=batch * self.flops, bytes_moved=moved)
+        moved = count_traffic(run) if self.traffic is None else Traffic.once(self.traffic(inputs))
+        return Work(run=run, inferences=batch, latency=latency, computed=Computed.of(batch * self.flops, moved))
 
 
 @dataclass(frozen=True)

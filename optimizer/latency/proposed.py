@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from objectives.energy.modelled import ENERGY_MODELS
+from objectives.energy.computed import NOTHING, Computed, Traffic
+from objectives.energy.modelled import EnergyModel, model_of
 from optimizer.costs import Cost, WeightedSum
 from optimizer.spec import StudySpec
 
@@ -29,14 +30,22 @@ def add_proposed_costs(
 
 
 def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, device: torch.device) -> Cost:
-    """Energy per inference: arithmetic, one read of the weights per request, static power over its time."""
-    model, batch = ENERGY_MODELS[device.type], spec.batch_sizes[0]
-    threads = 1 if device.type == "cuda" else threads_of(spec)
+    """Energy per inference: arithmetic, one read of the weights per request, power over its time.
+
+    Weights are read from where the dense model's are, so that the sum stays linear.
+    """
+    batch = spec.batch_sizes[0]
+    model = model_of(device, threads=threads_of(spec))
     return WeightedSum(
-        (model.flop_j, costs["flops"]),
-        (model.byte_j / batch, costs["size"]),
-        (model.static_w * threads / batch, latency),
+        (model.joules(Computed.of(1.0, Traffic.once(0.0)), 0.0), costs["flops"]),
+        (_of_weights(model, costs["size"].dense) / batch, costs["size"]),
+        (model.joules(NOTHING, 1.0) / batch, latency),
     )
+
+
+def _of_weights(model: EnergyModel, size: float) -> float:
+    """Return the joules of one byte of weights that take so many."""
+    return model.joules(Computed({}, Traffic.once(size)), 0.0) / size
 
 
 def threads_of(spec: StudySpec) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from objectives.energy.modelled import modelled_energy
+from objectives.energy.computed import Computed, Traffic
+from objectives.energy.modelled import model_of
 from objectives.measurement import Measurement, Source
 from optimizer.errors import InputError, MachineError
 from optimizer.pipeline import Pipeline
@@ -141,12 +142,9 @@ class Recovery:
     def _with_training(self, outcome: Outcome, model: nn.Module, spent: Spent, weights: str) -> Outcome:
         """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
         workload = self.prepared.workload
-        joules = modelled_energy(
-            flops=spent.examples * BACKWARD * workload.family.flops(model) + spent.taught * self.teacher.flops,
-            bytes_moved=0.0,
-            seconds=spent.seconds,
-            device_kind=workload.device.type,
-        )
+        flops = spent.examples * BACKWARD * workload.family.flops(model) + spent.taught * self.teacher.flops
+        computed = Computed.of(flops, Traffic.once(0.0), name_of(self.dtype))
+        joules = model_of(workload.device, threads=torch.get_num_threads()).joules(computed, spent.seconds)
         measured = (
             Measurement(
                 quantity="training_time",

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import synchronise
 from objectives.energy.choose import MeterChoice, choose_meter
-from objectives.energy.modelled import model_conditions, modelled_energy
+from objectives.energy.computed import Computed
+from objectives.energy.modelled import model_of
 from objectives.energy.traffic import TrafficCounter
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import peak_memory_bytes
@@ -22,14 +23,6 @@ from optimizer.tasks.task import Batch
 from optimizer.training.learner import Learner, Loss
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class StepCost:
-    """What one training step computes and moves."""
-
-    flops: float
-    bytes_moved: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +39,12 @@ def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def count_step(model: nn.Module, loss: Loss, batch: Batch) -> StepCost:
+def count_step(model: nn.Module, loss: Loss, batch: Batch) -> Computed:
     """Count one step of Adam on a copy of the model, forward and backward; masked weights compute like others."""
     learner, _ = _copied(model, loss)
     with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
         learner.step(batch)
-    return StepCost(flops=flops.get_total_flops(), bytes_moved=traffic.bytes_moved)
+    return Computed.of(flops.get_total_flops(), traffic.traffic)
 
 
 def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:
@@ -63,7 +56,7 @@ def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:
 
 
 def metered(
-    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], StepCost]
+    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], Computed]
 ) -> Metered[Result]:
     """Run `work` of so many `steps`; `cost` of one of them is asked only where nothing can be read."""
     choice = choose_meter(device)
@@ -87,16 +80,11 @@ def _copied(model: nn.Module, loss: Loss) -> tuple[Learner, torch.optim.Optimize
     return Learner(trained, loss=loss, optimizer=optimizer), optimizer
 
 
-def _modelled(choice: MeterChoice, seconds: float, steps: int, cost: StepCost) -> Measurement:
-    kind, threads = choice.device.type, torch.get_num_threads()
-    joules = modelled_energy(
-        flops=steps * cost.flops,
-        bytes_moved=steps * cost.bytes_moved,
-        seconds=seconds,
-        device_kind=kind,
-        threads=threads,
-    )
-    return _measurement(joules, choice, {"threads": threads, **model_conditions(kind)})
+def _modelled(choice: MeterChoice, seconds: float, steps: int, cost: Computed) -> Measurement:
+    threads, computed = torch.get_num_threads(), cost.times(steps)
+    model = model_of(choice.device, threads=threads)
+    conditions = {"threads": threads, **model.conditions(computed)}
+    return _measurement(model.joules(computed, seconds), choice, conditions)
 
 
 def _measurement(joules: float, choice: MeterChoice, conditions: dict[str, JsonScalar]) -> Measurement:

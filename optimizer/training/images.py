@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.device import device_of
+from objectives.energy.computed import Computed
 from objectives.measurement import Measurement
 from optimizer.errors import InputError
 from optimizer.tasks.images.data import Images
@@ -20,7 +21,7 @@ from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
 from optimizer.training.batches import Places
 from optimizer.training.cutting import batch_count, in_batches
-from optimizer.training.energy import Metered, StepCost, adam, count_step, metered
+from optimizer.training.energy import Metered, adam, count_step, metered
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
 from search_spaces.transforms.masks.masks import Masks
@@ -89,7 +90,7 @@ def train(
     shares, spent = list[float](), list[Metered[float]]()
 
     @cache
-    def cost() -> StepCost:
+    def cost() -> Computed:
         """Count a step on a full batch; masks change nothing of it."""
         return count_step(model, ImageLoss(), load(np.arange(settings.batch_size) % len(images)))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.measurement import Measurement, Source
-from objectives.repeats import compared, dense_in_same_rounds, mean_with_interval, median_with_interval
+from objectives.repeats import DRAWS, compared, dense_in_same_rounds, mean_with_interval, median_with_interval
 
 floats = st.floats(-1e6, 1e6)
 
@@ -101,3 +101,18 @@ def test_without_samples_the_ratio_alone_tells_the_dense_cost() -> None:
     dense, pruned = (replace(cost(value), samples=()) for value in (4.0, 1.0))
     found = compared({"dense": dense, "pruned": pruned}, dense="dense")
     assert dense_in_same_rounds(*found["pruned"]) == pytest.approx(4.0)
+
+
+def test_rounds_of_older_models_are_summed_up_by_their_median_and_draws_of_constants_stand_beside_their_value() -> None:
+    dense, pruned = (replace(cost(*samples), source=Source.MODELLED) for samples in ((1.0, 2.0, 6.0), (1.0, 1.5, 1.0)))
+    of_rounds = compared({"dense": dense, "pruned": pruned}, dense="dense")
+    assert dense_in_same_rounds(*of_rounds["pruned"]) == pytest.approx(2.0)
+    drawn = {
+        key: replace(each, value=each.value / 2, conditions={DRAWS: 3})
+        for key, each in (("dense", dense), ("pruned", pruned))
+    }
+    of_draws = compared(drawn, dense="dense")["pruned"]
+    assert of_draws.ratio.value == pytest.approx(0.5)
+    assert of_draws.ratio.interval is not None
+    assert of_draws.ratio.interval.lower < 0.2 < 0.9 < of_draws.ratio.interval.upper
+    assert dense_in_same_rounds(*of_draws) == pytest.approx(1.0)

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import describe_device
 from objectives.energy.choose import choose_meter
+from objectives.energy.computed import Computed
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
 from objectives.guard import measuring
@@ -97,5 +98,5 @@ def _repeat(run: Callable[[], None], passes: int) -> None:
 def _work(run: Callable[[], None], latency: Measurement, images: Tensor) -> Work:
     with FlopCounterMode(display=False) as flops:
         run()
-    moved = count_traffic(run)
-    return Work(run=run, inferences=len(images), latency=latency, flops=flops.get_total_flops(), bytes_moved=moved)
+    computed = Computed.of(flops.get_total_flops(), count_traffic(run))
+    return Work(run=run, inferences=len(images), latency=latency, computed=computed)

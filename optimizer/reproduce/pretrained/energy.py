@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from objectives.device import synchronise
 from objectives.energy.choose import MeterChoice, choose_meter
-from objectives.energy.modelled import modelled_energy
+from objectives.energy.computed import Computed, Traffic
+from objectives.energy.modelled import model_of
 from objectives.measurement import Source
-from optimizer.training.energy import StepCost
 
 Result = TypeVar("Result")
 FEEDING = 1  # threads of the CPU at work while a GPU trains
@@ -57,7 +57,7 @@ class Energy(BaseModel):
 
 
 def metered_by_part(
-    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], StepCost], batch_bytes: int
+    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], Computed], batch_bytes: int
 ) -> tuple[Result, float, Energy]:
     """Run `work` of so many training steps and return its result, its seconds and its energy.
 
@@ -74,14 +74,15 @@ def metered_by_part(
     finally:
         seconds = time.perf_counter() - began
         counted = {kind: _stop(choice) for kind, choice in choices.items()}
-    of_step = cost()
+    computed = cost().times(steps)
     if device.type != "cuda":
-        threads = torch.get_num_threads()
-        cpu = _part(counted["cpu"], "cpu", steps * of_step.flops, 0.0, seconds, threads)
-        return result, seconds, Energy(gpu=None, cpu=cpu, ram=_memory(steps * of_step.bytes_moved))
-    gpu = _part(counted["cuda"], "cuda", steps * of_step.flops, steps * of_step.bytes_moved, seconds, FEEDING)
-    cpu = _part(counted["cpu"], "cpu", 0.0, 0.0, seconds, FEEDING)
-    return result, seconds, Energy(gpu=gpu, cpu=cpu, ram=_memory(steps * batch_bytes))
+        cpu, ram = model_of(device, threads=torch.get_num_threads()).parts(computed, seconds)
+        return result, seconds, Energy(gpu=None, cpu=_part(counted["cpu"], cpu), ram=_part(None, ram))
+    gpu = model_of(device).joules(computed, seconds)
+    feeding = Computed({}, Traffic.once(steps * batch_bytes))
+    cpu, ram = model_of(torch.device("cpu"), threads=FEEDING).parts(feeding, seconds)
+    parts = Energy(gpu=_part(counted["cuda"], gpu), cpu=_part(counted["cpu"], cpu), ram=_part(None, ram))
+    return result, seconds, parts
 
 
 def _start(choice: MeterChoice) -> None:
@@ -94,12 +95,5 @@ def _stop(choice: MeterChoice) -> Part | None:
     return None if choice.meter is None else Part(joules=choice.meter.stop(), source=choice.source)
 
 
-def _part(counted: Part | None, kind: str, flops: float, moved: float, seconds: float, threads: int) -> Part:
-    if counted is not None:
-        return counted
-    joules = modelled_energy(flops=flops, bytes_moved=moved, seconds=seconds, device_kind=kind, threads=threads)
-    return Part(joules=joules, source=Source.MODELLED)
-
-
-def _memory(moved: float) -> Part:
-    return _part(None, "cpu", 0.0, moved, 0.0, FEEDING)
+def _part(counted: Part | None, modelled: float) -> Part:
+    return counted if counted is not None else Part(joules=modelled, source=Source.MODELLED)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import device_of
+from objectives.energy.computed import Computed
 from objectives.energy.traffic import TrafficCounter
 from objectives.guard import measuring
 from optimizer.reproduce.pretrained.energy import Energy, metered_by_part
@@ -23,7 +24,6 @@ from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import BATCH
 from optimizer.tasks.task import Batch
 from optimizer.training.cutting import batch_count, in_batches
-from optimizer.training.energy import StepCost
 from optimizer.training.images import ImageLoss, image_batch
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
@@ -67,7 +67,7 @@ def retrain(
     full = load(np.arange(key.batch_size) % len(images))
 
     @cache
-    def cost() -> StepCost:
+    def cost() -> Computed:
         return step_cost(model, form, key, full)
 
     def meter(epoch: Callable[[], float]) -> float:
@@ -112,13 +112,13 @@ def stops_at(losses: Sequence[float], patience: int, min_delta: float, reading: 
     return None
 
 
-def step_cost(model: nn.Module, form: Form, key: PretrainedKey, batch: Batch) -> StepCost:
+def step_cost(model: nn.Module, form: Form, key: PretrainedKey, batch: Batch) -> Computed:
     """Count one training step on a copy of the model: forward, backward, update, and what the form takes."""
     training = Training(copy.deepcopy(model).train(), form, key)
     training.step(batch)  # the momentum exists from the second step on
     with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
         training.step(batch)
-    return StepCost(flops=flops.get_total_flops(), bytes_moved=traffic.bytes_moved)
+    return Computed.of(flops.get_total_flops(), traffic.traffic)
 
 
 def mean_loss(model: nn.Module, images: Images) -> float:

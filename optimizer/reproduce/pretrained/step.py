@@ -43,9 +43,7 @@ def measure_step(
     works = {}
     for name, (net, held) in pairs.items():
         cost = step_cost(net, held, key, batch)
-        works[name] = Work(
-            run=runs[name], inferences=1, latency=latencies[name], flops=cost.flops, bytes_moved=cost.bytes_moved
-        )
+        works[name] = Work(run=runs[name], inferences=1, latency=latencies[name], computed=cost)
     energies = measure_energy(works, choose_meter(device), dense=DENSE, rng=rng, window_s=seconds / 6)
     times = compared(latencies, dense=DENSE)
     return StepRecord(

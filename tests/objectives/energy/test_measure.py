@@ -8,6 +8,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from objectives.energy.choose import MeterChoice
+from objectives.energy.computed import NOTHING, Computed, Traffic
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.meter import CounterMeter, MeterError
 from objectives.energy.traffic import count_traffic
@@ -44,7 +45,7 @@ class Machine:
             self.joules += joules * (1 + self.heating_w * self.now) + seconds * self.idle_w
             self.now += seconds
 
-        return Work(run=run, inferences=inferences, latency=LATENCY, flops=0, bytes_moved=0)
+        return Work(run=run, inferences=inferences, latency=LATENCY, computed=NOTHING)
 
     def choice(self) -> MeterChoice:
         meter = CounterMeter(
@@ -137,7 +138,7 @@ def test_a_failing_run_closes_its_window() -> None:
             raise ZeroDivisionError
         machine.now = 1.0
 
-    work = Work(run=fail, inferences=1, latency=LATENCY, flops=0, bytes_moved=0)
+    work = Work(run=fail, inferences=1, latency=LATENCY, computed=NOTHING)
     with pytest.raises(ZeroDivisionError):
         measure_energy(
             {0: work}, choice, dense=0, rng=np.random.default_rng(0), clock=lambda: machine.now, sleep=machine.rest
@@ -145,16 +146,16 @@ def test_a_failing_run_closes_its_window() -> None:
     choice.meter.start()
 
 
-def test_a_modelled_figure_inherits_the_latencys_samples_and_interval() -> None:
-    work = Work(run=pytest.fail, inferences=4, latency=LATENCY, flops=1e9, bytes_moved=1e8)
+def test_a_modelled_figure_has_the_interval_of_the_model_and_says_its_constants() -> None:
+    work = Work(run=pytest.fail, inferences=4, latency=LATENCY, computed=Computed.of(1e9, Traffic.once(1e8)))
     result = measure_energy({"dense": work}, MODELLED, dense="dense", rng=np.random.default_rng(0))
     energy = result["dense"].absolute
     assert energy.source is Source.MODELLED
-    assert len(energy.samples) == 3
-    assert energy.samples[1] == energy.value
     assert energy.interval.lower < energy.value < energy.interval.upper
-    assert energy.interval.upper - energy.value == pytest.approx(0.002 * 0.74 * 2 / 4)
+    assert energy.interval.upper / energy.interval.lower > 1.3
     assert energy.conditions["reason"] == MODELLED.reason
+    assert "Horowitz" in str(energy.conditions["constants"])
+    assert {"idle_w", "awake_w", "float32_j", "memory_byte_j", "bytes_from_memory"} <= energy.conditions.keys()
     assert "rounds" not in energy.conditions
 
 
@@ -182,8 +183,8 @@ def test_configs_of_equal_flops_differ_in_energy() -> None:
     works = {}
     for key, model in models.items():
         run = forward_pass(model, {"input_ids": ids})
-        moved = count_traffic(run)
-        works[key] = Work(run=run, inferences=1, latency=LATENCY, flops=flops[key], bytes_moved=moved)
+        computed = Computed.of(flops[key], count_traffic(run))
+        works[key] = Work(run=run, inferences=1, latency=LATENCY, computed=computed)
     result = measure_energy(works, MODELLED, dense="dense", rng=np.random.default_rng(0))
     assert result["fewer heads"].ratio.value != 1
     assert result["fewer heads"].absolute.value != result["dense"].absolute.value

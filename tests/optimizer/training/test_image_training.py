@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from objectives.energy.computed import FLOAT32
 from objectives.measurement import Source
 from optimizer.errors import InputError, MachineError
 from optimizer.families.networks.models import new_model
@@ -43,7 +44,7 @@ def test_two_epochs_teach_digits_and_tell_of_each(digits: ImageData) -> None:
     assert result.epochs[-1].loss < result.epochs[0].loss
     assert result.epochs[-1].accuracy == accuracy(model, digits.test)
     assert all(epoch.seconds > 0 and epoch.energy.value > 0 for epoch in result.epochs)
-    assert all(e.energy.source is not Source.MODELLED or "flop_j" in e.energy.conditions for e in result.epochs)
+    assert all(e.energy.source is not Source.MODELLED or "float32_j" in e.energy.conditions for e in result.epochs)
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone(digits: ImageData) -> None:
@@ -92,7 +93,7 @@ def test_a_loss_that_is_no_number_is_a_failure(digits: ImageData) -> None:
 
 def test_a_step_costs_three_forward_passes_less_the_gradient_of_the_images(digits: ImageData) -> None:
     forward = 2 * 4 * (64 * 16 + 16 * 16 + 16 * 10)
-    assert count_step(small(digits), ImageLoss(), four(digits)).flops == 3 * forward - 2 * 4 * 64 * 16
+    assert count_step(small(digits), ImageLoss(), four(digits)).flops[FLOAT32] == 3 * forward - 2 * 4 * 64 * 16
 
 
 def test_the_memory_of_a_step_holds_weights_gradients_and_the_optimizers_two_moments(digits: ImageData) -> None:

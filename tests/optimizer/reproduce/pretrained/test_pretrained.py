@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from objectives.energy.computed import Computed, Traffic
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.claims import Claim
 from optimizer.reproduce.presets import read_preset
@@ -25,7 +26,6 @@ from optimizer.reproduce.pretrained.retrain import stops_at
 from optimizer.reproduce.pretrained.sentences import NOT_DECIDED, Span, judged, ordered
 from optimizer.reproduce.reproduce import Asked, reproduce
 from optimizer.tasks.images.data import Images
-from optimizer.training.energy import StepCost
 from search_spaces.transforms.bits.mantissa import spare_bits
 
 PRESET = PretrainedPreset.model_validate(read_preset("pretrained-energy"))
@@ -276,11 +276,12 @@ def test_the_two_readings_of_the_minimum_improvement(
 
 
 def test_energy_of_a_training_is_that_of_its_steps() -> None:
+    cost = Computed.of(1e9, Traffic.once(1e9))
     result, seconds, energy = metered_by_part(
-        lambda: "done", device=torch.device("cpu"), steps=10, cost=lambda: StepCost(1e9, 1e6), batch_bytes=5
+        lambda: "done", device=torch.device("cpu"), steps=10, cost=lambda: cost, batch_bytes=5
     )
     assert (result, energy.gpu, energy.ram.source) == ("done", None, "modelled")
-    assert energy.ram.joules == pytest.approx(10 * 1e6 * 1300e-12 / 8)
+    assert energy.ram.joules == pytest.approx(10 * 1e9 * (1300 * 2600) ** 0.5 * 1e-12 / 8)
     assert energy.total == energy.cpu.joules + energy.ram.joules
     assert seconds >= 0
     parts = Energy(gpu=Part(joules=1, source="nvml-counter"), cpu=energy.ram, ram=energy.ram)
