@@ -122,6 +122,19 @@ class LatencyView(View):
     kernels: str | None = None  # for a masked member: dense, dead neurons removed, compressed rows
 
 
+class EnergyView(View):
+    """Energy of one inference at one batch size; the ratio is to the dense model in torch in the same rounds."""
+
+    batch: int
+    joules: float
+    interval: tuple[float, float] | None
+    dense_joules: float
+    ratio: float
+    ratio_interval: tuple[float, float] | None
+    gain: bool  # as for latency
+    source: str
+
+
 class Costs(View):
     """The costs of a model; figures that have not been measured are None."""
 
@@ -129,6 +142,7 @@ class Costs(View):
     parameters: int
     size_bytes: int
     latency: tuple[LatencyView, ...] = ()
+    energy: tuple[EnergyView, ...] = ()  # by batch size; what follows is that of the first one
     energy_j: float | None = None
     energy_dense_j: float | None = None  # of the dense model in the same rounds
     energy_interval: tuple[float, float] | None = None
@@ -184,6 +198,7 @@ class Member(Costs):
     latency_ratio: float | None = None  # of the first batch in the fastest backend, to the dense model in torch
     latency_gain: bool = True  # False where the interval of that ratio contains 1
     energy_ratio: float | None = None
+    energy_ratio_interval: tuple[float, float] | None = None
     energy_gain: bool = True  # False as for latency
     parameters_ratio: float | None = None
     size_ratio: float | None = None

@@ -12,7 +12,7 @@ from objectives.statistics.power import ALPHA
 from optimizer.answered import answered_view
 from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
 from optimizer.gains import shows_gain
-from optimizer.member import Baseline, LatencyView, Member, RecipeView, VerificationView
+from optimizer.member import Baseline, EnergyView, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
 from optimizer.verdicts import Judgement
@@ -61,6 +61,12 @@ class Measured:
         at = memory.conditions["batch"], memory.conditions.get(BACKEND, TORCH)
         whole = dense._placed("memory").get(at)
         return None if whole is None else memory.value / whole.value
+
+    def energies(self) -> tuple[EnergyView, ...]:
+        """Return one view per batch size, ascending."""
+        ratios, found = self._placed("energy_ratio"), self._placed("energy")
+        both = {at[0]: (m, ratios[at]) for at, m in found.items() if at in ratios}
+        return tuple(_energy(*both[batch]) for batch in sorted(both, key=lambda batch: int(str(batch))))
 
     @property
     def steering(self) -> LatencyView | None:
@@ -114,7 +120,8 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         latency_ratio=steering.ratio_torch if steering else None,
         latency_gain=steering.gain_torch if steering else True,
         energy_ratio=measured.value("energy_ratio"),
-        energy_gain=shows_gain(measured.get("energy_ratio")),
+        energy_ratio_interval=_bounds(ratio.interval) if (ratio := measured.get("energy_ratio")) else None,
+        energy_gain=shows_gain(ratio),
         parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
         size_ratio=measured.required("size") / baseline.required("size"),
         bit_operations_ratio=_ratio("bit_operations", measured, baseline),
@@ -132,6 +139,7 @@ class _CostFields(TypedDict):
     parameters: int
     size_bytes: int
     latency: tuple[LatencyView, ...]
+    energy: tuple[EnergyView, ...]
     energy_j: float | None
     energy_dense_j: float | None
     energy_interval: tuple[float, float] | None
@@ -151,6 +159,7 @@ def _costs(measured: Measured) -> _CostFields:
         "parameters": round(measured.required("parameters")),
         "size_bytes": round(measured.required("size")),
         "latency": measured.latencies(),
+        "energy": measured.energies(),
         "energy_j": energy.value if energy and is_final else None,
         "energy_dense_j": dense_in_same_rounds(energy, ratio) if energy and ratio else None,
         "energy_interval": _bounds(energy.interval) if energy and is_final else None,
@@ -184,6 +193,19 @@ def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurem
         fastest=bool(latency.conditions.get(FASTEST, True)),
         source=latency.source.value,
         kernels=None if kernels is None else str(kernels),
+    )
+
+
+def _energy(energy: Measurement, ratio: Measurement) -> EnergyView:
+    return EnergyView(
+        batch=int(energy.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
+        joules=energy.value,
+        interval=_bounds(energy.interval),
+        dense_joules=dense_in_same_rounds(energy, ratio),
+        ratio=ratio.value,
+        ratio_interval=_bounds(ratio.interval),
+        gain=shows_gain(ratio),
+        source=energy.source.value,
     )
 
 

@@ -235,10 +235,20 @@ def _by(ratio: float, _interval: tuple[float, float] | None) -> str:
     return f"{ratio - 1:+.1%}"
 
 
+def _by_within(ratio: float, interval: tuple[float, float] | None) -> str:
+    return f"{ratio - 1:+.1%}" + ("" if interval is None else f" [{interval[0] - 1:+.1%}, {interval[1] - 1:+.1%}]")
+
+
 def _energy(view: Costs, *, is_dense: bool) -> str:
     before = "" if is_dense or view.energy_dense_j is None else f"{scaled(view.energy_dense_j, 'J')} → "
-    after = f" {NO_GAIN}" if isinstance(view, Member) and not view.energy_gain else ""
-    return f"{before}{scaled(view.energy_j or 0.0, 'J')}{after}"
+    return f"{before}{scaled(view.energy_j or 0.0, 'J')}{_energy_change(view)}"
+
+
+def _energy_change(view: Costs) -> str:
+    """Return a member's ratio to the dense model with its interval, nothing for that."""
+    if not isinstance(view, Member) or view.energy_ratio is None:
+        return ""
+    return f" {_times(view.energy_ratio, view.energy_ratio_interval) if view.energy_gain else NO_GAIN}"
 
 
 def _print_chosen(result: RunResult, console: Console) -> None:
@@ -273,7 +283,7 @@ def _print_chosen(result: RunResult, console: Console) -> None:
         change = change_of(view, _by, of="against")
         table.add_row(f"{device} latency ({title_of(place, places)})", before, _milliseconds(view.seconds), change)
     if member.energy_dense_j and member.energy_j and member.energy_ratio:
-        change = f"{member.energy_ratio - 1:+.1%}" if member.energy_gain else NO_GAIN
+        change = _by_within(member.energy_ratio, member.energy_ratio_interval) if member.energy_gain else NO_GAIN
         name = f"energy per inference ({member.energy_source})"
         table.add_row(name, scaled(member.energy_dense_j, "J"), scaled(member.energy_j, "J"), change)
     if member.peak_memory_bytes is not None and member.memory_dense_bytes is not None:

@@ -36,11 +36,11 @@ def between(bounds: tuple[float, float] | None, digits: int = 4) -> str:
     return "" if bounds is None else f"[{fixed(bounds[0], digits)}, {fixed(bounds[1], digits)}]"
 
 
-def ratio(value: float | None, gain: bool = True) -> str:  # noqa: FBT001, FBT002 - a filter of the templates
-    """Return a ratio to the dense model; one that is no gain says so."""
+def ratio(value: float | None, gain: bool = True, bounds: tuple[float, float] | None = None) -> str:  # noqa: FBT001, FBT002 - a filter of the templates
+    """Return a ratio to the dense model with its bounds, if given; one that is no gain says so."""
     if value is None:
         return NONE
-    return f"×{value:.2f}" if gain else f"×{value:.2f} no gain"
+    return f"×{value:.2f}{f' {between(bounds, 2)}' if bounds else ''}" if gain else f"×{value:.2f} no gain"
 
 
 def placed(latency: LatencyView, of: Costs) -> str:

@@ -151,6 +151,8 @@ def _rows(member: Member, result: RunResult) -> list[str]:
         rows.append(f"| latency, {title_of(place, places)} | {before} | {view.seconds:.4g} s ({gain}) |")
     if member.energy_j is not None:
         gain = _figure(member.energy_ratio, ".2f", before="×") if member.energy_gain else "no gain"
+        if member.energy_gain and member.energy_ratio_interval is not None:
+            gain += " [{:.2f}, {:.2f}]".format(*member.energy_ratio_interval)
         name, before = f"energy per inference ({member.energy_source})", _figure(member.energy_dense_j, ".3g", " J")
         rows.append(f"| {name} | {before} | {member.energy_j:.3g} J ({gain}) |")
     if member.peak_memory_bytes is not None and member.memory_dense_bytes is not None:

@@ -45,7 +45,7 @@ const placesOf = (views) => [...new Map(views.flatMap((m) => m?.latency ?? []).m
 const titleOf = (l, places) => `batch ${l.batch}${places.some((each) => each.backend !== "torch") ? `, ${nameOf(l)}` : ""}`;
 const latencyAt = (m, place) => m.latency.find((l) => l.batch === place.batch && l.backend === place.backend);
 const times = (ratio, bounds) => `×${interval(ratio, bounds, 2)}`;
-const changed = (ratio) => `${((ratio - 1) * 100).toFixed(1)} %`;
+const changed = (ratio, bounds = null) => `${((ratio - 1) * 100).toFixed(1)} %${bounds ? ` [${bounds.map((b) => ((b - 1) * 100).toFixed(1)).join(", ")}]` : ""}`;
 const toTorch = (l, figure, of = "of") => (l.gain_torch ? `${figure(l.ratio_torch, l.ratio_torch_interval)} ${of} torch float32` : "no gain over torch float32");
 function changeOf(l, figure, of = "of") {
   if (l.backend === "torch") return l.gain ? figure(l.ratio, l.ratio_interval) : "no gain";
@@ -58,9 +58,10 @@ function latency(l) {
   return `${before}${milliseconds(l.seconds)} ${changeOf(l, times)}${kernels}`;
 }
 const ofDense = (l) => milliseconds(l.seconds) + (l.backend === "torch" ? "" : ` ${toTorch(l, times)}`);
+const energyChange = (m) => (m === dense || !isShown(m.energy_ratio) ? "" : m.energy_gain ? ` ${times(m.energy_ratio, m.energy_ratio_interval)}` : " no gain");
 function costs(m) {
   const before = m !== dense && isShown(m.energy_dense_j) ? `${scaled(m.energy_dense_j, "J")} → ` : "";
-  return [isShown(m.energy_j) ? `${before}${scaled(m.energy_j, "J")}${m.energy_gain === false ? " no gain" : ""} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
+  return [isShown(m.energy_j) ? `${before}${scaled(m.energy_j, "J")}${energyChange(m)} (${m.energy_source})` : "–", m.parameters.toLocaleString("en"),
     scaled(m.size_bytes, "B"), isShown(m.peak_memory_bytes) ? scaled(m.peak_memory_bytes, "B") + (isShown(m.memory_ratio) ? ` ×${m.memory_ratio.toFixed(2)}` : "") : "–"];
 }
 function drawFront() {
@@ -128,16 +129,16 @@ function drawChosen() {
   if (!m || !dense) return;
   const table = document.getElementById("chosen");
   document.getElementById("chosen-title").textContent = `The ${title}, in the published form`;
-  const line = (name, a, b, form, gain = true, ratio = b / a) =>
-    row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? changed(ratio) : "no gain"], "td");
+  const line = (name, a, b, form, gain = true, ratio = b / a, bounds = null) =>
+    row(table, [name, isShown(a) ? form(a) : "–", form(b), gain ? changed(ratio, bounds) : "no gain"], "td");
   row(table, ["", "original", "pruned", "change"], "th");
   if (m.verification && isShown(dense.verification_accuracy)) line(`${result.metric}, verification`, dense.verification_accuracy, m.verification.accuracy, number);
   for (const l of m.verification?.labels ?? [])
     row(table, [`F1 of ${l.label} (n = ${l.n})`, number(l.dense_f1), number(l.f1), `drop ${interval(l.drop, l.interval)}`], "td");
   line("FLOPs per inference", dense.flops, m.flops, scaled);
   for (const l of m.latency)
-    row(table, [`latency, ${titleOf(l, m.latency)}`, isShown(l.dense_seconds) ? milliseconds(l.dense_seconds) : "–", milliseconds(l.seconds), changeOf(l, changed, "against")], "td");
-  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio);
+    row(table, [`latency, ${titleOf(l, m.latency)}`, isShown(l.dense_seconds) ? milliseconds(l.dense_seconds) : "–", milliseconds(l.seconds), changeOf(l, (r) => changed(r), "against")], "td");
+  if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio, m.energy_ratio_interval);
   if (m.answered) row(table, ["answers", "–", m.answered.words, "–"], "td");
 }
 function drawConditions() {

@@ -19,6 +19,7 @@ from optimizer.errors import UnknownNameError
 from optimizer.fronts import front_of
 from optimizer.member import FrontResult, Member
 from optimizer.spec import CostName
+from optimizer.views import Measured
 from studies.records import Study, Verdict
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
@@ -65,7 +66,7 @@ class FrontQuery(BaseModel):
     def _limits(self, study: Study) -> dict[str, float]:
         given: dict[str, float | None] = {cost: getattr(self, f"max_{cost}_ratio") for cost in get_args(CostName)}
         if self.max_energy_j is not None:
-            dense = next((m.value for m in study.baseline if m.quantity == "energy"), None)
+            dense = Measured(study.baseline).value("energy")
             if dense is None:
                 raise ProblemError(409, f"the energy of {study.slug!r} was not measured yet", field="max_energy_j")
             given["energy"] = min(self.max_energy_j / dense, self.max_energy_ratio or 1.0)

@@ -4,7 +4,8 @@ export const fixed = (value, digits = 4) => (isShown(value) ? value.toFixed(digi
 export const percent = (value) => (isShown(value) ? `${(value * 100).toFixed(1)} %` : "–");
 export const between = (bounds) => (bounds ? `[${fixed(bounds[0])}, ${fixed(bounds[1])}]` : "–");
 export const count = (value) => value.toLocaleString("en");
-export const ratio = (value, gain = true) => (isShown(value) ? `×${value.toFixed(2)}${gain ? "" : " no gain"}` : "–");
+export const ratio = (value, gain = true, bounds = null) =>
+  isShown(value) ? `×${value.toFixed(2)}${gain ? (bounds ? ` [${fixed(bounds[0], 2)}, ${fixed(bounds[1], 2)}]` : "") : " no gain"}` : "–";
 
 export function element(name, { text, ...attributes } = {}, ...children) {
   const made = document.createElement(name);

@@ -19,7 +19,7 @@ function rowOf(member, view, ticked) {
   const numbers = {
     "FLOPs": percent(member.flops_ratio), "Drop, search": fixed(member.drop), "Drop, verified": fixed(member.verification?.drop), "95 %": between(member.verification?.interval),
     "Corrected": fixed(member.verification?.shrunken_drop),
-    "Latency": ratio(member.latency_ratio, member.latency_gain), "Energy": ratio(member.energy_ratio, member.energy_gain), "Parameters": count(member.parameters),
+    "Latency": ratio(member.latency_ratio, member.latency_gain), "Energy": ratio(member.energy_ratio, member.energy_gain, member.energy_ratio_interval), "Parameters": count(member.parameters),
   };
   const badge = element("td", {}, element("span", { class: `badge ${verdict}`, text: verdict }));
   const row = element("tr", {}, element("td", { class: "tick" }, box), name, badge, ...Object.entries(numbers).map(([label, text]) => element("td", { class: "number", "data-label": label, text })));
