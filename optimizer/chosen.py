@@ -17,7 +17,6 @@ from optimizer.errors import InputError
 from optimizer.fronts import study_limits
 from optimizer.latencies import NO_GAIN, RUNTIMES
 from optimizer.spec import BackendName, StudySpec
-from optimizer.structure import UNTRAINED
 from optimizer.timing import DENSE, Run
 from optimizer.tried import Tried, try_forms
 from optimizer.workload import Workload
@@ -49,7 +48,7 @@ def chosen(spec: StudySpec, workload: Workload, cache_dir: Path) -> Choice:
     """Return what wins on this machine. Raises `InputError` where no named backend runs the model."""
     names, missing = backends_here(spec)
     backends = Backends(spec.model_copy(update={"backends": names}), workload, cache_dir)
-    tried = try_forms(spec, workload, backends, _possible(spec), cache_dir)
+    tried = try_forms(spec, workload, backends, list(SAVES), cache_dir)
     return choice_of(spec, names, tried, missing)
 
 
@@ -59,7 +58,7 @@ def choice_of(spec: StudySpec, names: Sequence[BackendName], tried: Tried, missi
     if not able:
         raise InputError("backends", "; ".join([*missing, *tried.refused.values()]))
     fastest = min((Run(DENSE, name) for name in able), key=lambda run: tried.ratio(run).value)
-    possible = [each for each in _possible(spec) if each not in tried.refused]
+    possible = [each for each in SAVES if each not in tried.refused]
     faster = [each for each in possible if any(tried.gains(Run(each, name), fastest) for name in able)]
     named = {*spec.objectives, *study_limits(spec)}
     taken = [UNITS, *(each for each in possible if each in faster or SAVES[each] & named)]
@@ -69,7 +68,6 @@ def choice_of(spec: StudySpec, names: Sequence[BackendName], tried: Tried, missi
     reasons = [
         *missing,
         *(f"{name}: {why}" for name, why in tried.refused.items()),
-        *(f"{each}: {UNTRAINED}" for each in SAVES if each not in _possible(spec)),
         *(f"{each}: {NO_GAIN} in time" for each in idle),
     ]
     return Choice(
@@ -78,11 +76,6 @@ def choice_of(spec: StudySpec, names: Sequence[BackendName], tried: Tried, missi
         words="; ".join([*_in_words(taken, kept, tried, spec.batch_sizes[0]), *reasons]),
         figures=[_figure(run, tried) for run in tried.runs],
     )
-
-
-def _possible(spec: StudySpec) -> list[str]:
-    """Return the transforms that the study's other options allow."""
-    return [each for each in SAVES if each != BITS or spec.recover == "none"]
 
 
 def _in_words(transforms: Sequence[str], backends: Sequence[str], tried: Tried, batch: int) -> list[str]:

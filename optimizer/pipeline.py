@@ -122,14 +122,31 @@ class Pipeline:
     def build(self, config: Config, *, share_weights: bool = True) -> nn.Module:
         """Return the compressed model; `share_weights`: it shares untouched layers with the dense model."""
         grouped.check_config(config, self.groups)
-        model, stays = self.dense.model, dict[Side, Tensor]()
-        for step in self.steps:
-            part, made = config.part(step.under), step.transform.apply
-            model = made(model, part, step.source, share_weights=share_weights, stays=stays)
-            stays |= step.source.stays(part)
+        model = self._through(self.steps, self.dense.model, config, share_weights=share_weights)
         if config.form is not Form.RECONSTRUCTED:
             return model
         return self.settled(model)
+
+    def before_training(self, config: Config) -> Config:
+        """Return the config of the model that is trained: the transforms that end a recovery leave it as it is."""
+        dense = grouped.dense_config(self.groups).levels
+        ending = (group.name for step in self.steps if step.row.ends for group in step.groups)
+        return config.replaced({name: dense[name] for name in ending})
+
+    def after_training(self, model: nn.Module, config: Config) -> nn.Module:
+        """Return a config's model from the one that was trained for it, with which it shares what does not change."""
+        ending = [step for step in self.steps if step.row.ends]
+        return self._through(ending, model, config, share_weights=True)
+
+    def _through(self, steps: Sequence[Step], model: nn.Module, config: Config, *, share_weights: bool) -> nn.Module:
+        """Return what some of the steps make of a model that the steps before them have left."""
+        stays = dict[Side, Tensor]()
+        for step in self.steps:
+            part = config.part(step.under)
+            if step in steps:
+                model = step.transform.apply(model, part, step.source, share_weights=share_weights, stays=stays)
+            stays |= step.source.stays(part)
+        return model
 
     def settled(self, model: nn.Module) -> nn.Module:
         """Return a model whose batch norms are measured on calibration examples."""

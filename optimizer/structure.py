@@ -9,8 +9,6 @@ from optimizer.spec import AS_MASKED, CostName, StudySpec
 from optimizer.tasks.images.known import IMAGE_TASKS
 from search_spaces.transforms.table import AUTO, BITS, known_costs, trains
 
-UNTRAINED = "training would move the weights away from what few bits hold"
-
 
 def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     """Raise `InputError` for options that the spec's transforms do not support."""
@@ -52,10 +50,10 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
 
 def _check_bits(spec: StudySpec) -> None:
     if BITS in spec.applied:
-        return _refuse(spec.recover != "none", "recover", f"{UNTRAINED}; use none, or leave bits out")
+        return
     reason = "bit operations follow FLOPs where no transform is bits; name flops, or add bits to `transforms`"
     _refuse("bit_operations" in spec.objectives, "objectives", reason)
-    return _refuse(spec.limits.bit_operations_ratio is not None, "limits.bit_operations_ratio", reason)
+    _refuse(spec.limits.bit_operations_ratio is not None, "limits.bit_operations_ratio", reason)
 
 
 def _check_costs(spec: StudySpec) -> None:

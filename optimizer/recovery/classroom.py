@@ -80,7 +80,7 @@ class Classroom:
 
     def pupil(self, parent: Candidate, rate: float) -> Pupil:
         """Return the student that a parent becomes at a learning rate."""
-        model = self._recovery.pipeline.build(parent.config, share_weights=False)
+        model = self._recovery.to_train(parent)
         train = self._recovery.train
         made_of = [hash_weights(model), self._recovery.teacher.weights_hash, train.hash, self._settings, rate]
         share_tables(model, self._workload.model)
@@ -118,7 +118,7 @@ class Classroom:
         if pupil.student.failure:
             return None
         try:
-            return self._recovery.prepared.evaluator.evaluate_model(pupil.student.model, pupil.parent.config)
+            return self._recovery.outcome(pupil.student.model, pupil.parent.config)
         except ValueError:  # the answers are NaN or infinite
             return None
 

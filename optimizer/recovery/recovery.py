@@ -113,13 +113,13 @@ class Recovery:
             return known
         proposal = Proposal(config=config, origin=Origin.RECOVER, parent=parent.number)
         candidate = self.store.start_candidate(self.study.id, proposal)
-        model = self.pipeline.build(parent.config, share_weights=False)
+        model = self.to_train(parent)
         try:
             spent = train(model)
             if self.spec.augment != "none":  # its batch norms have seen augmented images alone
                 model = self.pipeline.settled(model)
             model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
-            outcome = self.prepared.evaluator.evaluate_model(model, config)
+            outcome = self.outcome(model, config)
         except InputError:
             raise
         except (MachineError, ValueError) as error:  # the loss or the answers are NaN or infinite
@@ -127,6 +127,14 @@ class Recovery:
             return self.store.finish_candidate(candidate.id, Outcome(state=CandidateState.FAILED, reason=reason))
         weights = keep_weights(model, self.cache_dir, self.study)
         return self.store.finish_candidate(candidate.id, self._with_training(outcome, model, spent, weights))
+
+    def to_train(self, parent: Candidate) -> nn.Module:
+        """Return a parent's model with weights of its own, as it is when its training begins."""
+        return self.pipeline.build(self.pipeline.before_training(parent.config), share_weights=False)
+
+    def outcome(self, model: nn.Module, config: Config) -> Outcome:
+        """Return the outcome of a config of which this is the trained model. Raises `ValueError` as evaluating does."""
+        return self.prepared.evaluator.evaluate_model(self.pipeline.after_training(model, config), config)
 
     def known(self, config: Config) -> Candidate | None:
         """Return the candidate of a config that is already finished."""

@@ -28,6 +28,8 @@ def keep_weights(model: nn.Module, cache_dir: Path, study: Study) -> str:
 def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path, study: Study) -> nn.Module:
     """Return a candidate's model, sharing untouched weights with the dense one; a recovered one has its own.
 
+    What is kept is as it was trained: transforms that follow a training are applied here.
+
     Raises `InputError` where the weights of a recovered candidate are no longer in the cache.
     """
     if candidate.config.form is not Form.FINETUNED:
@@ -43,7 +45,7 @@ def build_candidate(candidate: Candidate, pipeline: Pipeline, *, cache_dir: Path
     tensors = {name: tensor.to(pipeline.workload.device) for name, tensor in stored.items()}
     model = pipeline.outline(candidate.config, tensors)
     model.load_state_dict(tensors, assign=True)
-    return model.eval()
+    return pipeline.after_training(model.eval(), candidate.config)
 
 
 def weights_paths(cache_dir: Path, study: Study, candidate: Candidate) -> tuple[Path, ...]:

@@ -22,7 +22,8 @@ class Row:
     `place` is `module:name` of its class, `words` what it does to a model. `follows` are the transforms that may come
     before it. `of_layout`: its groups are those of the layout, which a family prices itself. `trains`: every candidate
     is trained, and which costs it has shows afterwards, apart from those in `known`. `leaves_zeros`: layers keep their
-    shape, so sizes are those of the smallest storage. `lasting` says why another study cannot prune its models again.
+    shape, so sizes are those of the smallest storage. `ends`: a recovered model is trained before it, in what the
+    transforms before it left. `lasting` says why another study cannot prune its models again.
     """
 
     place: str
@@ -31,6 +32,7 @@ class Row:
     of_layout: bool = False
     trains: bool = False
     leaves_zeros: bool = False
+    ends: bool = False
     lasting: str = ""
     known: frozenset[str] = field(default=frozenset({"flops", "latency", "energy", "parameters", "size"}))
 
@@ -71,6 +73,7 @@ TRANSFORMS: dict[str, Row] = {
     BITS: Row(
         place="search_spaces.transforms.bits.transform:Bits",
         words="weights are stored in 16, 8 or 4 bits",
+        ends=True,
         lasting="its weights are rounded to few bits, which another study cannot undo",
         follows=frozenset({UNITS, VOCABULARY, RANK}),
     ),

@@ -26,7 +26,6 @@ from search_spaces.groups import dense_config
     [
         ({"objectives": ("bit_operations",)}, "objectives: bit operations follow FLOPs .* add bits to `transforms`"),
         ({"limits": {"bit_operations_ratio": 0.5}}, "limits.bit_operations_ratio: bit operations follow FLOPs"),
-        ({"transforms": ("units", "bits"), "recover": "distill"}, "recover: training would move the weights away"),
     ],
 )
 def test_what_few_bits_do_not_go_with_is_refused_before_anything_is_loaded(asked: dict, says: str) -> None:

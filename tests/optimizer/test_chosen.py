@@ -59,7 +59,7 @@ def choice(ratios: Mapping[Run, float], refused: Mapping[str, str] | None = None
         (WITHOUT, {"objectives": ["size"]}, ("units", "rank", "bits"), BOTH),
         (WITHOUT, {"limits": {"size_ratio": 0.5}}, ("units", "rank", "bits"), BOTH),
         (WITHOUT, {"objectives": ["bit_operations"]}, ("units", "rank", "bits"), BOTH),
-        (WITH_VNNI, {"recover": "finetune"}, ("units", "rank"), BOTH),
+        (WITH_VNNI, {"recover": "finetune"}, ("units", "rank", "bits"), BOTH),
         (IDLE, {"backends": ["torch"]}, ("units",), ("torch",)),
         (IDLE, {"backends": ["torch"], "objectives": ["parameters"]}, ("units", "rank"), ("torch",)),
         (SLOW, {}, ("units", "rank"), ("torch",)),
@@ -87,7 +87,6 @@ def test_no_gain_and_what_could_not_be_timed_are_said() -> None:
     assert found.transforms == ("units", "bits")
     assert "rank: no layer of this model is large enough" in found.words
     assert found.words.endswith("bits: no gain in time; onnxruntime: no gain in time")
-    assert "bits: training would move the weights" in choice(WITH_VNNI, recover="distill").words
     with pytest.raises(InputError, match="backends: logits differ"):
         choice({REFERENCE: 1.0}, {ORT: "logits differ"}, backends=[ORT])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 from tiny_checkpoints import DISTILLED, save_data, save_tiny
 from tiny_teachers import deeper, saved
 
@@ -20,11 +21,13 @@ from optimizer.handover.loading import load_pruned
 from optimizer.member import RunResult
 from optimizer.progress import CancelledError, Event
 from optimizer.recovery import classroom
+from optimizer.recovery.weights import weights_paths
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
 from search_spaces.config import Form
+from search_spaces.layouts.stored import bits_by_layer
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState
 from studies.store import StudyStore
@@ -160,6 +163,32 @@ def check_front(result: RunResult) -> None:
 
 def hashes(candidate: Candidate) -> list[object]:
     return [m.conditions["weights"] for m in candidate.measurements if "weights" in m.conditions]
+
+
+def test_students_learn_in_float32_and_are_stored_in_few_bits_afterwards(
+    spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.recovery.halving.STUDENTS", 2)
+    of_bits = spec.model_copy(
+        update={"transforms": ("units", "bits"), "objectives": ("size",), "epsilon": 0.9, "recover_epochs": 1.0}
+    )
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    optimize(of_bits, store=store, cache_dir=tmp_path / "cache", study="bits")
+    student = next(c for c in distilled(store, "bits") if c.shortlisted)
+    levels = {bits for name, bits in student.config.levels.items() if name.endswith(".bits")}
+    kept = load_file(weights_paths(tmp_path / "cache", store.study("bits"), student)[0])
+    export_candidate(store, store.study("bits"), student.number, tmp_path / "export", cache_dir=tmp_path / "cache")
+    model = load_pruned(tmp_path / "export")
+    stored = bits_by_layer(model)
+
+    assert levels & {4, 8}
+    assert {*stored.values()} == levels - {32}
+    for path in stored:
+        weight = model.get_submodule(path).weight.detach()
+        learned = kept[f"{path}.weight"]
+        assert not torch.equal(weight, learned)
+        assert torch.nn.functional.cosine_similarity(weight.flatten(), learned.flatten(), dim=0) > 0.98
+    store.close()
 
 
 def test_an_unstable_training_fails_its_candidate_and_not_the_study(
