@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 Schema = Mapping[str, Any]  # Any: JSON data
@@ -15,6 +15,17 @@ Schema = Mapping[str, Any]  # Any: JSON data
 MODEL, DATA, SEARCH = "Model and tolerance", "Data", "Search"
 LIMITS, SPACE, MEASURE = "Limits", "Search space", "Measuring"
 SECTIONS = (MODEL, DATA, SEARCH, LIMITS, SPACE, MEASURE)  # in the order in which they are shown
+
+
+def label(name: str, _: object = None) -> str:
+    """Return a field's name in words: its title, unless it has its own."""
+    return name.replace("_", " ").capitalize()
+
+
+class Frozen(BaseModel):
+    """A frozen pydantic model that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, field_title_generator=label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,8 @@ class Offered:
 
     @property
     def kind(self) -> str:
-        """JSON Schema's type of one value: string, integer, number or boolean."""
-        return str(self.schema["items"]["type"] if self.is_list else self.schema["type"])
+        """JSON Schema's type of one value: string, integer, number, boolean, or object for one of several fields."""
+        return str(self.schema["items"].get("type", "object") if self.is_list else self.schema["type"])
 
     @property
     def choices(self) -> Sequence[str]:
@@ -62,11 +73,6 @@ def offered(model: type[BaseModel]) -> tuple[Offered, ...]:
     """Return the fields of a model, section by section. Each field carries `Shown` as metadata."""
     found = _offered(model.model_fields, model.model_json_schema())
     return tuple(sorted(found, key=lambda one: SECTIONS.index(one.section)))
-
-
-def label(name: str, _: object = None) -> str:
-    """Return a field's name in words: its title, unless it has its own."""
-    return name.replace("_", " ").capitalize()
 
 
 def _offered(fields: Mapping[str, FieldInfo], schema: Schema) -> Iterator[Offered]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from optimizer.certification import stored_list
 from optimizer.certify.bought import bought_of
+from optimizer.distributions import NAMES
 from optimizer.emptiness import why_empty
 from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
@@ -173,7 +174,10 @@ def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Ca
     members = listed.members if listed else ()
     tried = [c for c in candidates if c.shortlisted or c.number in members]
     judgements = judge(tried, epsilon, listed, bought_of(study))
-    return lambda candidate: member_view(candidate, baseline, metric, judgements.get(candidate.number))
+    names = study.context.get(NAMES, {})
+    return lambda candidate: member_view(
+        candidate, baseline, metric, judgements.get(candidate.number), distributions=names
+    )
 
 
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:

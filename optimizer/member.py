@@ -188,6 +188,7 @@ class Member(Costs):
     recipe: RecipeView | None = None  # of masked weights alone
     origin: str
     parent: int | None = None
+    distribution: str | None = None  # the user's own ones that it is
     accuracy: float | None
     drop: float | None
     drop_interval: tuple[float, float] | None

@@ -12,6 +12,7 @@ from torch import nn
 from optimizer.backends.running import Backends
 from optimizer.combined import block_prices
 from optimizer.costs import Cost
+from optimizer.distributions import written_of
 from optimizer.errors import InputError
 from optimizer.evaluate import DenseAnswers, Evaluator
 from optimizer.feasible import is_feasible
@@ -29,6 +30,7 @@ from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
 from optimizer.search.space import SearchSpace, Space
 from optimizer.search.weight_space import WeightSpace
+from optimizer.search.written import NOTHING, Wanted, wanted
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.blocks import blocks_of
@@ -54,6 +56,7 @@ class Prepared:
     ladder: Callable[[int], list[Proposal]]  # the initial configs for a study of this many candidates
     refiner: Refiner | None  # None where the sampler is the whole search
     notes: tuple[str, ...] = ()
+    wanted: Wanted = NOTHING  # the user's own distributions
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -116,12 +119,16 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         is_feasible=lambda candidate: is_feasible(candidate, spec.tolerance),
         seeks_accuracy=spec.epsilon is None,
     )
-    seeds = partial(_seeds, space, top=top)
-    return Prepared(workload, pipeline, backends, space, evaluates, build, seeds, refiner, _notes(costs))
+    asked = wanted(spec.distributions, space)
+    seeds, notes = partial(_seeds, space, asked, top=top), (*_notes(costs), *asked.notes)
+    return Prepared(workload, pipeline, backends, space, evaluates, build, seeds, refiner, notes, asked)
 
 
-def _seeds(space: Space, trials: int, *, top: float) -> list[Proposal]:
-    return joint_ladder(space, trials, top=top) if isinstance(space, JointSpace) else ladder(space, trials, top=top)
+def _seeds(space: Space, asked: Wanted, trials: int, *, top: float) -> list[Proposal]:
+    """Return what the user gives, and the ladder of the candidates that this leaves."""
+    left = max(1, trials - len(asked.names))
+    built_in = joint_ladder(space, left, top=top) if isinstance(space, JointSpace) else ladder(space, left, top=top)
+    return [*asked.proposals, *(seed for seed in built_in if seed.config not in asked.names)]
 
 
 def _notes(costs: Mapping[str, Cost]) -> tuple[str, ...]:
@@ -139,13 +146,15 @@ def _compared(spec: StudySpec, space: Space) -> set[str]:
 def check_loaded(spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
     """Raise `InputError` for faults that only a loaded model shows, before the study is stored.
 
-    These are unknown layers to keep, limits that are too low, an own objective that returns no cost, and an own
-    criterion that returns no order.
+    These are unknown layers to keep or in distributions, limits that are too low, an own objective that returns no
+    cost, and an own criterion that returns no order.
     """
     pipeline, limits = Pipeline.of(spec, workload, cache_dir), study_limits(spec)
     groups = pipeline.groups
     if limits:
         refuse_unreachable(limits, pipeline.costs, groups)
+    for one in written_of(spec.distributions):
+        one.config(groups, Form.RECONSTRUCTED)
     refuse_worthless(pipeline)
     _refuse_unranked(pipeline)
 

@@ -270,7 +270,7 @@ class StudyRun:
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
         power = what_can_be_concluded(len(prepared.workload.verification.labels), self._spec, metric)
         dense = {"dense_config": space.dense.as_dict(), "dense_transforms": space.dense.transforms}
-        self._store.update_study(self._study.id, context={"power": power, **dense})
+        self._store.update_study(self._study.id, context={"power": power, **dense, **prepared.wanted.in_context})
         self._stages.tell(Event(stage="power", text=power))
 
     def _record_strain(self, prepared: Prepared) -> None:

@@ -96,6 +96,7 @@ class Searching:
         return StagedProposer(
             prepared.space,
             seeds=prepared.ladder(spec.trials),
+            given=prepared.wanted.proposals,
             trials=spec.trials,
             make_sampler=lambda: make_sampler(
                 self.sampler,

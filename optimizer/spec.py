@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
+from optimizer.distributions import MOST_LISTS, Distribution, what_is_wrong
 from optimizer.errors import BrokenSpecError
-from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Shown, label
+from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Frozen, Shown
 from search_spaces.transforms.table import AUTO, MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
@@ -61,6 +62,7 @@ MetricName = Literal[
 
 
 CERTIFICATE_ERROR = 0.05  # `objectives.statistics.power.ALPHA`, whose module would load SciPy
+TAKEN_OF = 6  # of so many candidates, one at least is not taken from the study that a study starts from
 MAX_LENGTH = 128  # tokens per text, by default
 EPSILON_OR_LIMIT = "is required, unless a limit such as `limits.flops_ratio` bounds the study"
 AS_PUBLISHED: Mapping[str, Any] = {"criterion": "magnitude-l1", "reconstruct": False}
@@ -69,12 +71,6 @@ AS_MASKED: Mapping[str, Any] = {**AS_PUBLISHED, "objectives": ("parameters",)}
 """Defaults of masked weights: every schedule ranks by magnitude, and parameters are what is known beforehand."""
 AS_OPEN: Mapping[str, Any] = {"backends": get_args(BackendName)}
 """Defaults of a study that leaves its transforms to the machine: what runs the models is open as well."""
-
-
-class Frozen(BaseModel):
-    """A frozen pydantic model that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, field_title_generator=label)
 
 
 Limit = Annotated[Ratio | None, Field(description="Upper limit, as a ratio to the dense model's cost.")]
@@ -179,6 +175,11 @@ class StudySpec(Frozen):
     round_to: Annotated[int, Field(ge=1), AtMost(65_536), AsWritten(), Shown(SPACE)] = Field(
         8, description="Keep the channels of an image network in multiples of this number."
     )
+    distributions: Annotated[tuple[Distribution, ...], AtMost(MOST_LISTS), Shown(SPACE, option="distribution")] = Field(
+        (),
+        title="Distributions of your own",
+        description="What every layer loses or keeps at named ratios of the whole; these are evaluated first.",
+    )
 
     objectives: Annotated[tuple[Annotated[CostName, OrOwn()], ...], Shown(SEARCH)] = Field(
         ("flops",),
@@ -279,10 +280,18 @@ class StudySpec(Frozen):
     @model_validator(mode="after")
     def _has_epsilon_or_a_limit(self) -> Self:
         if self.epsilon is None and self.limits == Limits():
-            wrong = PydanticCustomError("missing", EPSILON_OR_LIMIT)
-            raise ValidationError.from_exception_data(
-                "study", [InitErrorDetails(type=wrong, loc=("epsilon",), input=None)]
-            )
+            raise _refusal("epsilon", EPSILON_OR_LIMIT)
+        return self
+
+    @model_validator(mode="after")
+    def _distributions_fit(self) -> Self:
+        if not self.distributions:
+            return self
+        if self.sampler == "iterative" or self.applied[0] != UNITS:
+            raise _refusal("distributions", "remove units, beside any sampler but 'iterative'; leave them out")
+        room = self.trials // TAKEN_OF if self.start_from else self.trials
+        if wrong := what_is_wrong(self.distributions, most=room):
+            raise _refusal("distributions", wrong)
         return self
 
     @field_validator("epsilon")
@@ -358,6 +367,11 @@ class StudySpec(Frozen):
         if self.sampler == "iterative" and (self.reconstruct or not self.criterion.startswith("magnitude")):
             raise ValueError("sampler 'iterative' is Algorithm 1 as published: criterion magnitude, no reconstruction")
         return self
+
+
+def _refusal(field: str, why: str) -> ValidationError:
+    wrong = InitErrorDetails(type=PydanticCustomError("missing", "{why}", {"why": why}), loc=(field,), input=None)
+    return ValidationError.from_exception_data("study", [wrong])
 
 
 def _is_masked(data: Mapping[str, Any]) -> bool:

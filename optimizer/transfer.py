@@ -20,12 +20,12 @@ from optimizer.given import Given
 from optimizer.prepare import Prepared
 from optimizer.rivals import ruled_out_by, was_ruled_out
 from optimizer.search.space import SearchSpace
-from optimizer.spec import StudySpec
+from optimizer.spec import TAKEN_OF, StudySpec
 from optimizer.workload import Workload
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study
 from studies.store import StudyNotFoundError, StudyStore
 
-OWN_SHARE = 1 / 6  # of the candidates: what the new study evaluates itself at least
+OWN_SHARE = 1 / TAKEN_OF  # of the candidates: what the new study evaluates itself at least
 SAME_ROLES = ("weights", "calibration", "search")
 SAME_FIELDS = ("structure", "applied", "criterion", "reconstruct", "keep", "round_to", "max_length")
 

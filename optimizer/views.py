@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TypedDict
 
 from objectives.measurement import Interval, Measurement
@@ -97,8 +98,18 @@ def baseline_view(study: Study, metric: str) -> Baseline | None:
     )
 
 
-def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement: Judgement | None = None) -> Member:
-    """Return a candidate's view; `judgement` is its verdict at the ε in question."""
+def member_view(
+    candidate: Candidate,
+    baseline: Measured,
+    metric: str,
+    judgement: Judgement | None = None,
+    *,
+    distributions: Mapping[str, str] = MappingProxyType({}),
+) -> Member:
+    """Return a candidate's view.
+
+    `judgement` is its verdict at the ε in question, `distributions` names those of the user by the digests of configs.
+    """
     measured = Measured(candidate.measurements)
     outcome = candidate.outcome
     drop, steering = measured.get("drop"), measured.steering
@@ -110,6 +121,7 @@ def member_view(candidate: Candidate, baseline: Measured, metric: str, judgement
         recipe=_recipe(candidate.config.recipe),
         origin=candidate.proposal.origin.value,
         parent=candidate.proposal.parent,
+        distribution=distributions.get(candidate.config.digest),
         accuracy=measured.value(metric),
         drop=outcome.drop if outcome else None,
         drop_interval=_bounds(drop.interval) if drop else None,

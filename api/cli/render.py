@@ -128,7 +128,8 @@ def _print_members(
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
         costs.append(["dense", scaled(baseline.flops), *_bit_operations(baseline, bits), *_costs(baseline, places)])
     for member in members:
-        name = f"#{member.candidate}{names.get(member.candidate, '')}"
+        own = f" {escape(member.distribution)}" if member.distribution else ""
+        name = f"#{member.candidate}{names.get(member.candidate, '')}{own}"
         trained = [member.recipe.words if member.recipe else ABSENT] if recipe else []
         *figures, verdict = _quality(member)
         quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])

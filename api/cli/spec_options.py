@@ -14,13 +14,17 @@ from pydantic import ValidationError
 
 from api.cli.errors import input_error
 from api.cli.wording import in_flags
+from optimizer.distribution_files import read_distributions
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.fields import LIMITS, Offered, offered
 from optimizer.spec import Limits, StudySpec
 
 FIELDS: Mapping[str, Offered] = {one.flag[2:].replace("-", "_"): one for one in offered(StudySpec)}  # by parameter
 RATIOS = {name: field for name, field in FIELDS.items() if field.section == LIMITS}
-TYPES: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
+TYPES: Mapping[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "object": Path}
+
+FILES = "object"  # a value of several fields, which is read from a file
+SEVERAL = {"string": "; commas separate several", FILES: ", from a TOML, JSON or CSV file; may repeat"}
 
 
 def limits_of(**options: float | None) -> dict[str, float]:
@@ -43,7 +47,7 @@ def spec_from(given: Mapping[str, Any], config: Path | None) -> StudySpec:
     fields = _read_toml(config) if config else {}
     for field in FIELDS.values():
         if field.path in given:
-            _put(fields, field.path, _parts(given[field.path]) if field.is_list else given[field.path])
+            _put(fields, field.path, _value(field, given[field.path]))
     for field in FIELDS.values():
         _check(field, fields)
     try:
@@ -56,7 +60,8 @@ def _parameter(name: str, field: Offered) -> Parameter:
     one = TYPES[field.kind]
     kind: Any = GenericAlias(list, one) if field.is_list else one
     flag = f"{field.flag}/--no-{field.flag[2:]}" if field.default is True else field.flag
-    option = typer.Option(flag, help=_help(field), rich_help_panel=field.section)
+    metavar = "FILE" if field.kind == FILES else None
+    option = typer.Option(flag, help=_help(field), rich_help_panel=field.section, metavar=metavar)
     return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
@@ -67,7 +72,7 @@ def _help(field: Offered) -> str:
     default = ", ".join(map(str, field.default)) if isinstance(field.default, list) else field.default
     kept = f" ({default:g})" if isinstance(default, float) else f" ({default})"
     shown = "" if isinstance(default, bool) or default in (None, "") else kept
-    several = ("; commas separate several" if field.kind == "string" else "; may repeat") if field.is_list else ""
+    several = SEVERAL.get(field.kind, "; may repeat") if field.is_list else ""
     return f"{in_flags(field.text).removesuffix('.')}{choices}{shown}{several}."
 
 
@@ -78,6 +83,12 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(fields, dict):
             raise InputError("config", f"{part} must be a table, not {fields!r}")
     fields[name] = value
+
+
+def _value(field: Offered, given: Any) -> Any:  # Any: what an option holds, JSON data
+    if field.kind == FILES:
+        return [one for path in given for one in read_distributions(path)]
+    return _parts(given) if field.is_list else given
 
 
 def _parts(values: list[Any]) -> list[Any]:

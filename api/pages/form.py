@@ -12,7 +12,7 @@ from optimizer.bounds import PATTERN
 from optimizer.families.names import MODELS, TASK_NAMES
 from optimizer.fields import MODEL, SEARCH, Offered, offered
 
-SEVERAL = " Separate several by commas."
+SEVERAL = {"json": " A list as in the HTTP API, in JSON.", "list": " Separate several by commas."}
 OPEN = (MODEL, SEARCH)  # sections that are shown unfolded
 SUGGESTIONS: Mapping[str, Sequence[str]] = {
     "model": tuple(MODELS),
@@ -26,7 +26,7 @@ class Input:
 
     name: str
     path: str
-    kind: str  # text, number, choice, choices, flag or list
+    kind: str  # text, number, choice, choices, flag, list or json
     label: str
     hint: str
     default: Any  # Any: JSON data
@@ -53,13 +53,13 @@ def sections() -> list[Section]:
 
 
 def _input(field: Offered) -> Input:
-    name, several = field.path.rsplit(".", maxsplit=1)[-1], "" if not field.is_list or field.choices else SEVERAL
+    name, kind = field.path.rsplit(".", maxsplit=1)[-1], _kind(field)
     return Input(
         name=name,
         path=field.path,
-        kind=_kind(field),
+        kind=kind,
         label=field.label,
-        hint=field.text.replace("`", "") + several,
+        hint=field.text.replace("`", "") + SEVERAL.get(kind, ""),
         default=field.default,
         options=field.choices,
         suggestions=SUGGESTIONS.get(name, ()),
@@ -71,7 +71,7 @@ def _kind(field: Offered) -> str:
     if field.choices:
         return "choices" if field.is_list else "choice"
     if field.is_list:
-        return "list"
+        return "json" if field.kind == "object" else "list"
     return {"boolean": "flag", "integer": "number", "number": "number"}.get(field.kind, "text")
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from optimizer.distribution_files import FIELD, read_distributions
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.spec import Limits, StudySpec
 
 
 def as_several(fields: Mapping[str, Any]) -> dict[str, Any]:  # Any: one type per field
-    """Return the fields with a single text or number in a tuple where the spec takes several, as `batch_sizes=1`."""
+    """Return the fields with a single text or number in a tuple where the spec takes several, as `batch_sizes=1`.
+
+    A path in place of distributions is read. Raises `InputError` for a file that has none.
+    """
+    place = fields.get(FIELD)
+    read = {FIELD: read_distributions(Path(place))} if isinstance(place, Path | str) else {}
     return {
-        name: (each,) if _takes_several(name) and isinstance(each, str | int) else each for name, each in fields.items()
+        name: (each,) if _takes_several(name) and isinstance(each, str | int) else each
+        for name, each in {**fields, **read}.items()
     }
 
 

@@ -74,7 +74,7 @@ function drawFront() {
     ...places.map((l) => (latencyAt(dense, l) ? ofDense(latencyAt(dense, l)) : "–")), ...costs(dense)], "td", "dense");
   for (const m of shown) {
     const v = m.verification;
-    row(table, [`#${m.candidate}${m.candidate === chosen ? ` ${title}` : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
+    row(table, [`#${m.candidate}${m.candidate === chosen ? ` ${title}` : ""}${m.distribution ? ` ${m.distribution}` : ""}${m.recipe ? ` ${m.recipe.words}` : ""}`, number(m.accuracy), interval(m.drop, m.drop_interval),
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", number(v?.shrunken_drop), isShown(v?.chance_above) ? `≤ ${(v.chance_above * 100).toFixed(0)} %` : "–", { text: verdictInWords(m), className: verdict(m) },
       `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...places.map((l) => (latencyAt(m, l) ? latency(latencyAt(m, l)) : "–")), ...costs(m)], "td");
   }
@@ -89,7 +89,7 @@ function drawScatter() {
   const traces = Object.keys(colours).map((kind) => {
     const some = members.filter((m) => verdict(m) === kind && isShown(AXES[x](m)) && isShown(AXES[y](m)));
     return { name: kind, mode: "markers", type: "scatter", x: some.map(AXES[x]), y: some.map(AXES[y]), customdata: some.map((m) => m.candidate),
-      text: some.map((m) => `#${m.candidate} ${m.origin}${m.candidate === chosen ? ` (${title})` : ""}<br>drop ${interval(m.drop, m.drop_interval)}`),
+      text: some.map((m) => `#${m.candidate} ${m.distribution ?? m.origin}${m.candidate === chosen ? ` (${title})` : ""}<br>drop ${interval(m.drop, m.drop_interval)}`),
       hovertemplate: "%{text}<br>%{x:.4g} / %{y:.4g}<extra></extra>",
       marker: { color: colours[kind], size: some.map((m) => (onFront.has(m.candidate) ? 12 : 7)), symbol: some.map((m) => (m.candidate === chosen ? "star" : "circle")) } };
   });

@@ -1,4 +1,4 @@
-"""The proposer: ladder, then sampler, then refinement; never a config twice.
+"""The proposer: what the user gives, ladder, sampler, then refinement; never a config twice.
 
 `propose` is a pure function of the spec, the finished candidates in order and what is pending, so a killed study
 resumes as if nothing had happened. Nobody waits for a generation: what is pending is not proposed again, and every
@@ -36,25 +36,28 @@ class Proposer(Protocol):
 
 
 class StagedProposer:
-    """Ladder (`seeds`), sampler and refinement, in this order."""
+    """What is `given`, ladder (`seeds`, which begin with what is given), sampler and refinement, in this order."""
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seeds: Sequence[Proposal],
+        given: Sequence[Proposal] = (),
         trials: int,
         make_sampler: Callable[[], Sampler],
         worth: Callable[[Candidate], Told | None],
         refiner: Refiner | None,
     ) -> None:
         self._space, self._make_sampler, self._worth, self._refiner = space, make_sampler, worth, refiner
-        self._ladder = seeds
+        self._ladder, self._given = seeds, given
         self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
 
     def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Step | None:
         """Return the next step; a stage with nothing new passes to the next stage."""
         number = len(finished) + len(pending)
+        if self._given and (proposal := self._wanted(finished, pending)):
+            return proposal
         if number < len(self._ladder):
             return self._ladder[number]
         proposals = (*(candidate.proposal for candidate in finished), *pending)
@@ -67,6 +70,11 @@ class StagedProposer:
     def exhausted(self) -> str:
         """Why there is nothing left."""
         return "neither sampler nor refinement found a config within the limits that is new"
+
+    def _wanted(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Proposal | None:
+        """Return the first of what is given that is no candidate yet, not even one taken from another study."""
+        known = {candidate.config for candidate in finished}.union(*map(configs_of, pending))
+        return next((proposal for proposal in self._given if proposal.config not in known), None)
 
     def _refine(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Step | None:
         return self._refiner.propose(finished, pending) if self._refiner else None

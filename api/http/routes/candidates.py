@@ -18,8 +18,8 @@ from optimizer.member import Member
 router = APIRouter(prefix="/v1", tags=["candidates"])
 PARQUET, CSV, JSON = "application/vnd.apache.parquet", "text/csv", "application/json"
 COLUMNS = (
-    "candidate", "origin", "parent", "accuracy", "drop", "seen", "flops", "flops_ratio", "parameters", "size_bytes",
-    "latency_ratio", "energy_j", "energy_ratio", "energy_source", "divergence",
+    "candidate", "origin", "distribution", "parent", "accuracy", "drop", "seen", "flops", "flops_ratio", "parameters",
+    "size_bytes", "latency_ratio", "energy_j", "energy_ratio", "energy_source", "divergence",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ function rowOf(member, view, ticked) {
   const name = element("td", { class: "first" }, link);
   if (member.candidate === view.front.knee) name.append(" ", element("span", { class: "tag", text: "knee" }));
   if (member.candidate === view.front.best) name.append(" ", element("span", { class: "tag", text: "best" }));
+  if (member.distribution) name.append(" ", element("span", { class: "tag", text: member.distribution }));
   const verdict = verdictAt(member, view.study, view.epsilon, view.judged);
   const numbers = {
     "FLOPs": percent(member.flops_ratio), "Drop, search": fixed(member.drop), "Drop, verified": fixed(member.verification?.drop), "95 %": between(member.verification?.interval),

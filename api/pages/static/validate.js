@@ -10,6 +10,7 @@ export function valueOf(control) {
     case "flag": return control.checked === control.defaultChecked ? undefined : control.checked;
     case "choice": return same([...control.options], (option) => option.selected === option.defaultSelected) || control.value === "" ? undefined : control.value;
     case "list": return control.value === control.defaultValue ? undefined : listed(control.value).map(control.dataset.items === "integer" ? Number : String);
+    case "json": return control.value.trim() ? JSON.parse(control.value) : undefined;
     case "number": return control.value === "" || control.value === control.defaultValue ? undefined : control.valueAsNumber;
     default: return control.value.trim() || undefined;
   }
@@ -24,6 +25,7 @@ export function problemOf(control) {
     case "list": return problemOfList(control);
     case "number": return problemOfNumber(control);
     case "text": return problemOfText(control);
+    case "json": return problemOfJson(control);
     default: return null;
   }
 }
@@ -44,6 +46,14 @@ function problemOfNumber({ value, validity, valueAsNumber, min, max, dataset }) 
   if (dataset.above !== undefined && valueAsNumber <= Number(dataset.above)) return `Above ${dataset.above}.`;
   if (dataset.below !== undefined && valueAsNumber >= Number(dataset.below)) return `Below ${dataset.below}.`;
   return null;
+}
+
+function problemOfJson({ value }) {
+  try {
+    return !value.trim() || Array.isArray(JSON.parse(value)) ? null : "Enter a list in square brackets.";
+  } catch (error) {
+    return `This is not JSON: ${error.message}`;
+  }
 }
 
 function problemOfList({ value, dataset, defaultValue }) {

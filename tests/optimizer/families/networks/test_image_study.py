@@ -20,6 +20,7 @@ from optimizer.certify.files import read_labels, write_next
 from optimizer.certify.standing import settle
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.fronts import members_of
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate
 from optimizer.handover.manifest import FILE as MANIFEST
@@ -57,6 +58,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[SqlStore, Path, 
     root = tmp_path_factory.mktemp("digits")
     store = open_store(f"sqlite:///{root}/s.sqlite")
     return store, root, optimize(spec_of(), store=store, cache_dir=root / "cache", study="digits")
+
+
+def test_distributions_of_the_user_come_first_and_keep_their_names(finished: tuple[SqlStore, Path, object]) -> None:
+    store, root, _ = finished
+    listed = {"name": "PD2", "ratio": 0.5, "removed": [0.25, 0.75]}
+    spec = spec_of(trials=2, distributions=[listed], limits={"flops_ratio": 0.9})
+    result = optimize(spec, store=store, cache_dir=root / "cache", study="listed")
+    members = members_of(store.study("listed"), store.candidates(store.study("listed").id))
+    assert [(member.distribution, member.origin) for member in members] == [("PD2 50 %", "user"), (None, "ladder")]
+    assert members[0].config == {"net.1": 12, "net.3": 4}
+    assert {member.distribution for member in result.front} <= {"PD2 50 %", None}
+    for wrong, said in (([0.5], "1 numbers for 2 groups"), ({"conv": 0.5}, "no layer or group is called 'conv'")):
+        refused = spec_of(distributions=[{**listed, "removed": wrong}])
+        with pytest.raises(InputError, match=f"distributions: PD2 50 %: .*{said}"):
+            optimize(refused, store=store, cache_dir=root / "cache", study="refused")
+    assert "refused" not in store.slugs("refused")
+    above = spec_of(trials=2, distributions=[listed], limits={"flops_ratio": 0.1})
+    notes = optimize(above, store=store, cache_dir=root / "cache", study="above").notes
+    assert "distributions above a limit, not evaluated: PD2 50 %" in notes
 
 
 def test_a_study_of_images_ends_with_a_verified_front_of_smaller_networks(finished: tuple) -> None:
