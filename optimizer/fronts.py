@@ -44,7 +44,8 @@ def front_of(
     Up to the study's own ε the front of a verified study is taken from its shortlist: dominance compares measured costs
     and drops on the verification examples, which took no part in choosing the shortlist, though they choose its front.
     Above that ε, or before verification, all evaluated candidates are compared by their drops on the search examples.
-    The two kinds of drop are never compared with each other. A candidate for which an objective or a limited cost was
+    The two kinds of drop are never compared with each other. No member without a certificate takes the place of one
+    that has it. A candidate for which an objective or a limited cost was
     not measured is left out. Raises `UnknownNameError` for an objective or a limit that is no cost of the study.
     """
     spec = StudySpec.stored(study.spec)
@@ -64,7 +65,7 @@ def front_of(
     feasible = kept(within)
     axes = Axes(objectives, by_verification=is_final)
     comparable = [member for member in feasible if axes.can_compare(member)]
-    on_front = non_dominated(axes.losses(comparable))
+    on_front = non_dominated(axes.standing_losses(comparable))
     front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.leanness)
     ratios = [{cost: member.ratio(cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
@@ -105,6 +106,15 @@ class Axes:
         """Return the members' coordinates, lower is better: `(n, 1 + costs)`."""
         rows = [self._coordinates(member) for member in members]
         return np.array(rows, dtype=np.float64).reshape(len(members), 1 + len(self.objectives))
+
+    def standing_losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
+        """Return `losses` with a column that is 0 for certified members and 1 for others: `(n, 2 + costs)`.
+
+        By it a certified member leaves the front to another certified one alone: an observed drop that is smaller, and
+        may be luck, says less than a certificate.
+        """
+        standing = [member.verdict is not Verdict.CERTIFIED for member in members]
+        return np.column_stack([self.losses(members), np.array(standing, dtype=np.float64)])
 
     def corrected_losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """Return `losses` with verified drops corrected for luck, where every member's is known."""
