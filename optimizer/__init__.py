@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from optimizer.door.entry import export_candidate, open_front, optimize, resume
     from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
     from optimizer.door.found import Front
+    from optimizer.engine import Engine
     from optimizer.handover.loading import load_pruned
     from optimizer.progress import CancelledError, Event
     from optimizer.recommendation import recommend
@@ -27,6 +28,7 @@ PUBLIC = {
     "Front": "optimizer.door.found",
     "PrunedClassifier": "optimizer.door.estimators",
     "PrunedRegressor": "optimizer.door.estimators",
+    "Engine": "optimizer.engine",
     "CancelledError": "optimizer.progress",
     "Event": "optimizer.progress",
     "recommend": "optimizer.recommendation",
@@ -40,7 +42,7 @@ PUBLIC = {
 }
 
 __all__ = [
-    "CancelledError", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
+    "CancelledError", "Engine", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
     "PrunedRegressor", "StudySpec",
     "analyze", "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
 ]  # fmt: skip

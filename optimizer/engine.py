@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from optimizer.errors import InputError, UnknownNameError
+from optimizer.errors import InputError, UnknownNameError, a_kind
 
 EngineName = Literal["in-process", "processes"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -15,42 +15,51 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 class Engine:
     """`workers` evaluate candidates at the same time; None: as many as fit.
 
-    `limit_s` are the seconds after which a candidate has failed.
+    A candidate has failed after `candidate_timeout` seconds. Raises `InputError` for what does not go together.
     """
 
     name: EngineName = "in-process"
     workers: int | None = 1
-    limit_s: float | None = None
+    candidate_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise UnknownNameError("engine", self.name, ENGINES)
+        if self.workers is not None and self.workers < 1:
+            raise InputError("workers", f"at least 1, got {self.workers}")
+        if self.candidate_timeout is not None and not 0 < self.candidate_timeout < float("inf"):
+            raise InputError("candidate_timeout", f"a number of seconds above 0, got {self.candidate_timeout}")
+        if self.name == "in-process":
+            self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        if self.workers != 1:
+            raise InputError("workers", "of one process are 1; leave `engine` out, or give `engine=processes`")
+        if self.candidate_timeout is not None:
+            raise InputError("candidate_timeout", "ends a process; leave `engine` out, or give `engine=processes`")
 
 
 ALONE = Engine()
 
 
 def engine_of(
-    engine: str | None = None,
-    *,
-    workers: int | None = None,
-    candidate_timeout: float | None = None,
+    name: EngineName | None = None, *, workers: int | None = None, candidate_timeout: float | None = None
 ) -> Engine:
-    """Return the engine that options name: processes for several workers or a time limit.
+    """Return the engine that options name. Without a name there is one worker, and processes for more or a time limit.
 
     Raises `InputError` for options that do not go together.
     """
-    if engine is not None and engine not in ENGINES:
-        raise UnknownNameError("engine", engine, ENGINES)
-    name = next((each for each in ENGINES if each == engine), None) or _implied(workers, candidate_timeout)
-    if workers is not None and workers < 1:
-        raise InputError("workers", f"at least 1, got {workers}")
-    if candidate_timeout is not None and not 0 < candidate_timeout < float("inf"):
-        raise InputError("candidate_timeout", f"a number of seconds above 0, got {candidate_timeout}")
-    if name == "in-process":
-        if workers not in (None, 1):
-            raise InputError("workers", f"{workers} cannot be one process; leave `engine` out, or give 'processes'")
-        if candidate_timeout is not None:
-            raise InputError("candidate_timeout", "ends a process; leave `engine` out, or give 'processes'")
-        return ALONE
-    return Engine(name=name, workers=workers, limit_s=candidate_timeout)
+    if workers is None and name in (None, "in-process"):
+        workers = 1
+    if name is None:
+        name = "in-process" if workers == 1 and candidate_timeout is None else "processes"
+    return Engine(name=name, workers=workers, candidate_timeout=candidate_timeout)
 
 
-def _implied(workers: int | None, candidate_timeout: float | None) -> EngineName:
-    return "processes" if (workers or 1) > 1 or candidate_timeout is not None else "in-process"
+def engine_given(workers: object) -> Engine:
+    """Return the engine that Python code gives: a number of workers, or an engine. Raises `InputError`."""
+    if isinstance(workers, Engine):
+        return workers
+    if not isinstance(workers, int) or isinstance(workers, bool):
+        raise InputError("workers", f"must be a number or an Engine, got {a_kind(workers)}")
+    return engine_of(workers=workers)

@@ -13,6 +13,8 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.windows import LOOK, WINDOW_S
 from objectives.racing import CHUNK
 from optimizer.combined import TARGETS
+from optimizer.engine import ALONE, Engine
+from optimizer.executors.workplace import workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.loaded import loaded, notes_of_choice
 from optimizer.pipeline import Pipeline
@@ -58,11 +60,14 @@ class Estimate(BaseModel):
         return "\n".join([*lines, f"about {self.seconds / 60:.0f} minutes ({low:.0f} to {high:.0f})"])
 
 
-def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
+def estimate(spec: StudySpec, *, cache_dir: Path, engine: Engine = ALONE) -> Estimate:
     """Check a spec, load its workload and time the dense model on a few examples. Raises `InputError`."""
     check_workload(spec)
-    found = loaded(spec, cache_dir=cache_dir)
-    spec, workload = found.spec, found.workload
+    with workplace(engine, spec, cache_dir) as place:
+        found = loaded(spec, cache_dir=cache_dir)
+        spec, workload = found.spec, found.workload
+        place.check(workload)
+    together = place.record.get("workers", 1) if spec.threads else 1  # otherwise they share the threads of one process
     pipeline = Pipeline.of(spec, workload, cache_dir)
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
@@ -72,14 +77,14 @@ def estimate(spec: StudySpec, *, cache_dir: Path) -> Estimate:
     predict(workload.model, few, workload.task)
     token_s = (time.perf_counter() - started) / float(few.lengths.sum())
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    passes = _preparing(pipeline, tokens) + _searching(spec, pipeline, tokens)
+    searching = _searching(spec, pipeline, tokens) / together
+    passes = _preparing(pipeline, tokens) + searching
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
     if spec.recover != "none":
         passes += _recovering(spec, workload) * float(workload.train().lengths.sum())
     seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
-    search_s = _searching(spec, pipeline, tokens) * token_s
     if spec.timeout is not None:
-        seconds -= max(0.0, search_s - spec.timeout)
+        seconds -= max(0.0, searching * token_s - spec.timeout)
     return Estimate(
         examples={role: record["n"] for role, record in workload.examples_record.items()},
         groups=len(pipeline.groups),

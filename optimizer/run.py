@@ -227,7 +227,7 @@ class StudyRun:
                 "examples": workload.examples_record,
                 "notes": [*workload.notes, *notes_of_choice(self._study.context), *notes_of(self._spec)],
                 "conditions": self._conditions(workload),
-                **({"workers": dict(self._place.record)} if self._place.record else {}),
+                "workers": dict(self._place.record),
             },
         )
 

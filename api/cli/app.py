@@ -36,11 +36,13 @@ from api.cli.commands import (
 )
 from api.cli.commands.run import run_study
 from api.cli.context import ApiKey, AsJson, CacheDir, ServerUrl, Storage, shared
+from api.cli.engine_options import engine_options
 from api.cli.errors import SUCCESS, exit_code, in_words
 from api.cli.letters import spell_out_unknown_letters
 from api.cli.saying import say
 from api.cli.spec_options import given_of, spec_from
 from api.cli.wording import flags_of
+from optimizer.engine import Engine
 from optimizer.errors import InputError
 
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
@@ -68,11 +70,12 @@ app = typer.Typer(
 
 
 @app.callback()
-@taking(given=given_of)
+@taking(given=given_of, engine=engine_options)
 def optimize(
     ctx: typer.Context,
     *,
     given: Mapping[str, Any],
+    engine: Engine,
     config: options.Config = None,
     study: options.Study = None,
     dry_run: options.DryRun = False,
@@ -92,7 +95,15 @@ def optimize(
         _refuse_stray_options(ctx.invoked_subcommand, named)
         ctx.obj = before
         return
-    run_study(spec_from(given, config), shared(before), study=study, dry_run=dry_run, output=output, mlflow=mlflow)
+    run_study(
+        spec_from(given, config),
+        shared(before),
+        study=study,
+        dry_run=dry_run,
+        output=output,
+        mlflow=mlflow,
+        engine=engine,
+    )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from api.cli import letters
 from api.cli.local import LocalStudies, default_cache_dir
 from api.cli.sources import Studies
+from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
 from studies.opening import default_storage_url
 
@@ -73,11 +74,16 @@ class Shared:
         return _console(stderr=True)
 
     @contextmanager
-    def studies(self) -> Iterator[Studies]:
-        """Yield the studies that a command works on."""
+    def studies(self, engine: Engine = ALONE) -> Iterator[Studies]:
+        """Yield the studies that a command works on. Raises `InputError` for an engine of a server's runs."""
         if self.server is None:
-            yield LocalStudies(self.storage, self.cache_dir)
+            yield LocalStudies(self.storage, self.cache_dir, engine)
             return
+        if engine != ALONE:
+            raise InputError(
+                "--server",
+                f"{self.server.url} runs studies in its own workers; give --workers to its `optimize worker`",
+            )
         from api.cli.remote import RemoteStudies  # brings httpx and FastAPI's models
         from api.client.blocking import Client
 

@@ -17,6 +17,7 @@ from api.cli.saying import say
 from api.cli.sources import Certified, Format, Labelling
 from api.http.kept import delete_study
 from api.http.models import StudyView
+from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
@@ -70,6 +71,7 @@ class LocalStudies:
 
     storage: str
     cache_dir: Path
+    engine: Engine = ALONE
 
     def run(self, spec: StudySpec, *, name: str | None, console: Console) -> RunResult:
         """Run a new study here."""
@@ -79,7 +81,9 @@ class LocalStudies:
             from optimizer.run import optimize
 
             with LiveProgress(console, epsilon=spec.epsilon, interrupted=self._interrupted) as live:
-                return optimize(spec, store=store, cache_dir=self.cache_dir, study=slug, listener=live)
+                return optimize(
+                    spec, store=store, cache_dir=self.cache_dir, study=slug, listener=live, engine=self.engine
+                )
 
     def resume(self, name: str, *, epsilon: float | None, console: Console) -> RunResult:
         """Resume a study here."""
@@ -99,7 +103,14 @@ class LocalStudies:
             with LiveProgress(console, epsilon=within, interrupted=said, study=found.slug) as live:
                 for candidate in store.candidates(found.id):
                     live.note_candidate(candidate)
-                return resume(name, store=store, cache_dir=self.cache_dir, epsilon=epsilon, listener=live)
+                return resume(
+                    name,
+                    store=store,
+                    cache_dir=self.cache_dir,
+                    epsilon=epsilon,
+                    listener=live,
+                    engine=self.engine,
+                )
 
     def studies(self, *, tag: str | None = None) -> Sequence[StudyView]:
         """Return all studies, newest first; with `tag` only those that have it."""
@@ -230,7 +241,8 @@ class LocalStudies:
         """Return the command that resumes a study, as it can be typed here."""
         places = [] if self.storage == default_storage_url() else ["--storage", shown_url(self.storage)]
         places += [] if self.cache_dir == default_cache_dir() else ["--cache-dir", str(self.cache_dir)]
-        return shlex.join(["optimize", "resume", slug, *places])
+        workers = [] if self.engine.workers in (None, 1) else ["--workers", str(self.engine.workers)]
+        return shlex.join(["optimize", "resume", slug, *workers, *places])
 
     def _without_baseline(self, study: Study) -> str:
         state = as_it_stands(study).state

@@ -14,6 +14,7 @@ from api.sent import in_plain_names
 from optimizer.certify.begin import begin
 from optimizer.certify.sequence import Plan
 from optimizer.certify.standing import settle
+from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
 from optimizer.fronts import members_of
 from optimizer.handover.export import export_candidate
@@ -31,7 +32,13 @@ REPORT = "report.html"
 
 
 def run_study(
-    job: Job, store: StudyStore, *, cache_dir: Path, listener: Listener, roots: Sequence[Path] | None = None
+    job: Job,
+    store: StudyStore,
+    *,
+    cache_dir: Path,
+    listener: Listener,
+    roots: Sequence[Path] | None = None,
+    engine: Engine = ALONE,
 ) -> None:
     """Run the job's study from its present state to its end. A refused study ends FAILED with the reason.
 
@@ -50,6 +57,7 @@ def run_study(
                 cache_dir=cache_dir,
                 epsilon=None if epsilon is None or epsilon <= StudySpec.stored(study.spec).tolerance else epsilon,
                 listener=listener,
+                engine=engine,
             )
     except ValueError as error:  # refused before it was begun
         if store.study(str(job.study_id)).state is StudyState.RUNNING:

@@ -20,6 +20,7 @@ from uuid import uuid4
 from api.logs import about
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
+from optimizer.engine import ALONE, Engine
 from optimizer.progress import AbandonedError, CancelledError, Event
 from studies.jobs import Job, JobKind, JobLostError, JobState
 from studies.sql.service import SqlService
@@ -54,6 +55,7 @@ class Worker:
     per_owner: int | None = None
     kinds: Sequence[JobKind] = tuple(JobKind)
     roots: Sequence[Path] | None = None  # local models and data must be below one of these; None: anywhere
+    engine: Engine = ALONE
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
     _said_at: float = float("-inf")
@@ -166,5 +168,5 @@ class Worker:
                     job, store, cache_dir=cache_dir, artifacts=self.artifacts, listener=listener, roots=roots
                 )
             case _:
-                run_study(job, store, cache_dir=cache_dir, listener=listener, roots=roots)
+                run_study(job, store, cache_dir=cache_dir, listener=listener, roots=roots, engine=self.engine)
                 return None

@@ -10,6 +10,7 @@ from optimizer.door.found import Front
 from optimizer.door.home import Home, Kept
 from optimizer.door.progress import listening
 from optimizer.door.taken import AnyCriterion, AnyMetric, AnyObjectives, AnySampler, Own, Taken
+from optimizer.engine import Engine, engine_given
 from optimizer.errors import InputError
 from optimizer.handover.export import export_candidate as write_candidate
 from optimizer.member import RunResult
@@ -35,6 +36,7 @@ def optimize(
     criterion: AnyCriterion = ...,
     objectives: AnyObjectives = ...,
     sampler: AnySampler = ...,
+    workers: int | Engine = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
     cache_dir: Path | str | None = ...,
@@ -55,6 +57,7 @@ def optimize(
     criterion: AnyCriterion = ...,
     objectives: AnyObjectives = ...,
     sampler: AnySampler = ...,
+    workers: int | Engine = ...,
     study: str | None = ...,
     store: StudyStore | str | None = ...,
     cache_dir: Path | str | None = ...,
@@ -76,6 +79,7 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     criterion: AnyCriterion = None,
     objectives: AnyObjectives = None,
     sampler: AnySampler = None,
+    workers: int | Engine = 1,
     study: str | None = None,
     store: StudyStore | str | None = None,
     cache_dir: Path | str | None = None,
@@ -99,6 +103,8 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
         criterion: a name, or a `Criterion`, which ranks the units of a group.
         objectives: names of costs, and functions of a model: an `Objective` returns a cost, lower is better.
         sampler: a name, or a function of a `Problem` that makes a `Sampler`.
+        workers: how many processes evaluate candidates at the same time, or an `Engine`, which says more; 1: this
+            process does.
         study: the study's name in the store.
         store: a store or its URL; without it the study is temporary.
         cache_dir: where layer banks and trained weights are kept; temporary by default.
@@ -116,10 +122,16 @@ def optimize(  # type: ignore[misc]  # the first argument may be a spec or a mod
     own: Own = {"metric": metric, "criterion": criterion, "objectives": objectives, "sampler": sampler}
     given = Taken(first, data, tokenizer, images, own)
     asked = given.checked(spec, fields) if is_spec else given.spec(fields)
-    home = Home(store, cache_dir)
+    engine, home = engine_given(workers), Home(store, cache_dir)
     with listening(on_event, cancel, shows_progress=progress) as listener:
         result = run_study(
-            asked, store=home.store, cache_dir=home.cache_dir, study=study, listener=listener, given=given.given
+            asked,
+            store=home.store,
+            cache_dir=home.cache_dir,
+            study=study,
+            listener=listener,
+            given=given.given,
+            engine=engine,
         )
     return result if is_spec else Front(Kept(result.study, home, given.given, given.model), result)
 
@@ -136,6 +148,7 @@ def resume(
     objectives: AnyObjectives = None,
     sampler: AnySampler = None,
     epsilon: float | None = None,
+    workers: int | Engine = 1,
     store: StudyStore | str,
     cache_dir: Path | str,
     on_event: Listener | None = None,
@@ -144,16 +157,23 @@ def resume(
 ) -> RunResult:
     """Resume a study where it stopped, with the same objects that `optimize` was given: model, data, metric, ….
 
+    The number of `workers` may be another one.
     A larger `epsilon` replaces the study's own. Raises `InputError` for a model or data that have changed,
     `StudyNotFoundError`, `StudyBusyError`.
     """
     own: Own = {"metric": metric, "criterion": criterion, "objectives": objectives, "sampler": sampler}
     given = Taken(model, data, tokenizer, images, own)
-    home = Home(store, cache_dir)
+    engine, home = engine_given(workers), Home(store, cache_dir)
     given.refuse_other_names(home.store.study(name))
     with listening(on_event, cancel, shows_progress=progress) as listener:
         return resume_study(
-            name, store=home.store, cache_dir=home.cache_dir, epsilon=epsilon, listener=listener, given=given.given
+            name,
+            store=home.store,
+            cache_dir=home.cache_dir,
+            epsilon=epsilon,
+            listener=listener,
+            given=given.given,
+            engine=engine,
         )
 
 

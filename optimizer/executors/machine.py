@@ -27,7 +27,7 @@ class Machine:
 
     def __init__(self, engine: Engine, spec: StudySpec, cache_dir: Path) -> None:
         """Raise `InputError` for more workers than there are cores."""
-        self._limit_s, self._folder = engine.limit_s, cache_dir / FOLDER
+        self._limit_s, self._folder = engine.candidate_timeout, cache_dir / FOLDER
         self._threads, shares = shares_of(cores_here(), engine.workers, spec.threads)
         gpus = visible_gpus() if spec.device.startswith("cuda") else []
         self._places = [

@@ -154,6 +154,30 @@ def test_a_number_out_of_bounds_is_refused_by_its_option(option: str, value: str
     assert len(typed.err) < 700
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--workers 999", "--workers: 999 of 1 thread(s) need 999 cores, and this machine has "),
+        ("--workers 2 --engine in-process", "--workers: of one process are 1; leave --engine out, or give --engine"),
+        ("--candidate-timeout 0", "--candidate-timeout: a number of seconds above 0, got 0.0"),
+    ],
+)
+def test_workers_that_cannot_be_had_are_refused_before_anything_is_stored(
+    options: str, said: str, typed: Typed
+) -> None:
+    assert typed(*KNOWN, "--threads", "1", *options.split()) == 2
+    assert said in typed.err
+    with closing(open_store(typed.url)) as store:
+        assert not store.studies()
+
+
+def test_a_server_s_runs_take_no_workers_of_the_command(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typed, "_shared", [])
+    for command in (KNOWN, ["resume", "s"]):
+        assert typed(*command, "--workers", "2", "--server", "http://127.0.0.1:9") == 2
+        assert "--server: http://127.0.0.1:9 runs studies in its own workers" in typed.err
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_count_and_time_left_are_seen_at_every_width(width: int) -> None:
     console = Console(file=StringIO(), width=width, record=True)

@@ -18,6 +18,7 @@ from tiny_checkpoints import save_data, save_tiny
 from torch import nn
 
 from optimizer.certification import stored_list
+from optimizer.engine import engine_of
 from optimizer.errors import InputError
 from optimizer.families.encoders.load import load_workload
 from optimizer.fronts import front_of
@@ -162,6 +163,38 @@ def test_the_same_seed_gives_the_same_configs_and_another_study_reuses_the_bank(
     assert banks == {path: path.stat().st_mtime_ns for path in (root / "cache" / "banks").rglob("*.order.*")}
     first.close()
     store.close()
+
+
+def test_a_worker_process_finds_what_this_process_does(
+    assets: Path, finished: tuple[Path, RunResult, list[Event]], tmp_path: Path
+) -> None:
+    root, _, _ = finished
+    store, first = (open_store(f"sqlite:///{place}/s.sqlite") for place in (tmp_path, root))
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "verify":
+            raise KeyboardInterrupt
+
+    alone = engine_of("processes", workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        optimize(spec(assets), store=store, cache_dir=root / "cache", study="s", listener=interrupt, engine=alone)
+    outcomes = [
+        [(c.config, c.outcome and replace(c.outcome, seconds=0)) for c in each.candidates(1)] for each in (first, store)
+    ]
+    assert outcomes[0] == outcomes[1]
+    study, without = store.study("s"), first.study("first")
+    assert study.spec == without.spec
+    assert (study.context["workers"], without.context["workers"]) == (
+        {"engine": "processes", "workers": 1, "threads": 1},
+        {},
+    )
+    assert "worker processes on this machine, 1 at a time" in study.context["notes"][-1]
+    assert not [*(root / "cache" / "parcels").iterdir()]
+    with pytest.raises(InputError, match="workers: 1000 of 1 thread"):
+        optimize(spec(assets), store=store, cache_dir=tmp_path, engine=engine_of(workers=1000))
+    assert len(store.studies()) == 1
+    store.close()
+    first.close()
 
 
 def test_a_larger_epsilon_finishes_what_was_stopped(assets: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import typer
 from api.cli.bundles import taking
 from api.cli.commands.run import hand_over
 from api.cli.context import Shared, StudyName, check_output, shared_of
+from api.cli.engine_options import engine_options
+from optimizer.engine import Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -17,10 +19,11 @@ def register(app: typer.Typer) -> None:
     app.command("resume")(resume)
 
 
-@taking(shared=shared_of)
+@taking(shared=shared_of, engine=engine_options)
 def resume(
     *,
     shared: Shared,
+    engine: Engine,
     study: StudyName,
     epsilon: Annotated[
         float | None, typer.Option(help="A larger ε; stopped candidates that may be feasible there are finished.")
@@ -29,6 +32,6 @@ def resume(
 ) -> None:
     """Resume a study; stored candidates are not evaluated again."""
     check_output(output)
-    with shared.studies() as known:
+    with shared.studies(engine) as known:
         result = known.resume(study, epsilon=epsilon, console=shared.messages)
         hand_over(result, known, shared, output)

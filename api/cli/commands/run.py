@@ -12,6 +12,7 @@ from api.cli.saying import say
 from api.cli.sources import Studies
 from api.cli.wording import in_flags
 from optimizer.door.packages import check_mlflow
+from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.families.names import check_names
 from optimizer.member import RunResult, chosen_of
@@ -26,14 +27,15 @@ def run_study(
     dry_run: bool,
     output: Path | None,
     mlflow: str | None = None,
+    engine: Engine = ALONE,
 ) -> None:
     """Run a new study, or only check and estimate it."""
     check_output(output)
     if mlflow is not None:
         check_mlflow()
     if dry_run:
-        return _estimate(spec, shared, study)
-    with shared.studies() as known:
+        return _estimate(spec, shared, study, engine)
+    with shared.studies(engine) as known:
         result = known.run(spec, name=study, console=shared.messages)
         return hand_over(result, known, shared, output, mlflow)
 
@@ -50,7 +52,7 @@ def _log(result: RunResult, known: Studies, shared: Shared, uri: str) -> None:
     say(shared.messages, f"mlflow: run {run} at {uri}")
 
 
-def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
+def _estimate(spec: StudySpec, shared: Shared, study: str | None, engine: Engine) -> None:
     """Print an estimate of a study's time on this machine. Raises `InputError` with `--server`."""
     if shared.server is not None:
         raise InputError(
@@ -61,7 +63,7 @@ def _estimate(spec: StudySpec, shared: Shared, study: str | None) -> None:
         check_free(study, shared.storage)
     from optimizer.estimate import estimate  # brings torch, which a mistyped name should not wait for
 
-    report = estimate(spec, cache_dir=shared.cache_dir)
+    report = estimate(spec, cache_dir=shared.cache_dir, engine=engine)
     if shared.as_json:
         shared.answer(report)
     else:

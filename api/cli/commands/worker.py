@@ -12,8 +12,10 @@ import typer
 
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
+from api.cli.engine_options import engine_options
 from api.cli.local import ARTIFACTS
 from api.logs import LogFormat, log_to_stderr
+from optimizer.engine import Engine
 from studies.jobs import JobKind
 from studies.limits import OF_A_SERVICE, Limits
 
@@ -66,11 +68,12 @@ def register(app: typer.Typer) -> None:
     app.command("worker")(worker)
 
 
-@taking(shared=shared_here, limits=limits_of)
+@taking(shared=shared_here, limits=limits_of, engine=engine_options)
 def worker(
     *,
     shared: Shared,
     limits: Limits,
+    engine: Engine,
     artifacts: Artifacts = None,
     lease_seconds: LeaseSeconds = 30.0,
     studies_per_key: StudiesPerKey = 2,
@@ -102,6 +105,7 @@ def worker(
         lease_s=lease_seconds,
         per_owner=studies_per_key,
         roots=tuple(allow_path or ()),
+        engine=engine,
         kinds=OF_ALL if only is None else KINDS[only],
     )
     log_to_stderr(log_format)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.engine import ALONE, Engine, engine_of
+from optimizer.engine import ALONE, Engine, engine_given, engine_of
 from optimizer.errors import InputError
 from optimizer.executors.capacity import GIB, free_bytes, refuse_more_than_fit, shares_of
 from optimizer.executors.machine import name_of, remove_left
@@ -19,10 +19,10 @@ from studies.ownership import Owner
     [
         ({}, ALONE),
         ({"workers": 1}, ALONE),
-        ({"engine": "in-process"}, ALONE),
+        ({"name": "in-process"}, ALONE),
         ({"workers": 2}, Engine(name="processes", workers=2)),
-        ({"engine": "processes"}, Engine(name="processes", workers=None)),
-        ({"candidate_timeout": 60.0}, Engine(name="processes", workers=None, limit_s=60.0)),
+        ({"name": "processes"}, Engine(name="processes", workers=None)),
+        ({"candidate_timeout": 60.0}, Engine(name="processes", workers=1, candidate_timeout=60.0)),
     ],
 )
 def test_options_name_an_engine(options: dict[str, Any], engine: Engine) -> None:
@@ -32,10 +32,10 @@ def test_options_name_an_engine(options: dict[str, Any], engine: Engine) -> None
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"engine": "process"}, "engine: unknown name 'process'; did you mean 'processes'"),
+        ({"name": "process"}, "engine: unknown name 'process'; did you mean 'processes'"),
         ({"workers": 0}, "workers: at least 1, got 0"),
-        ({"workers": 2, "engine": "in-process"}, "workers: 2 cannot be one process"),
-        ({"engine": "in-process", "candidate_timeout": 1.0}, "candidate_timeout: ends a process"),
+        ({"workers": 2, "name": "in-process"}, "workers: of one process are 1"),
+        ({"name": "in-process", "candidate_timeout": 1.0}, "candidate_timeout: ends a process"),
         ({"candidate_timeout": 0.0}, "candidate_timeout: a number of seconds above 0"),
         ({"candidate_timeout": float("nan")}, "candidate_timeout: a number of seconds above 0"),
     ],
@@ -43,6 +43,15 @@ def test_options_name_an_engine(options: dict[str, Any], engine: Engine) -> None
 def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         engine_of(**options)
+
+
+def test_python_gives_a_number_or_an_engine() -> None:
+    assert engine_given(1) == ALONE
+    assert engine_given(3) == Engine(name="processes", workers=3)
+    assert engine_given(Engine(name="processes", workers=1)).name == "processes"
+    for wrong in (2.0, True, None, "2"):
+        with pytest.raises(InputError, match="workers: must be a number or an Engine, got "):
+            engine_given(wrong)
 
 
 @pytest.mark.parametrize(

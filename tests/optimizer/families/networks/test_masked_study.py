@@ -22,6 +22,7 @@ from objectives.size import count_parameters, size_bytes
 from optimizer import load_pruned
 from optimizer.errors import InputError
 from optimizer.estimate import estimate
+from optimizer.executors.parcel import pack, unpack
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.handover.export import export_candidate
 from optimizer.handover.manifest import read_manifest
@@ -264,6 +265,8 @@ def test_a_network_that_lost_neurons_is_exported_narrower(
     assert small.net[1].out_features < 16
     candidate = store.start_candidate(1, Proposal(config=config, origin=Origin.USER))
     outcome = prepared.evaluator.evaluate(config)
+    of_a_worker = unpack(pack(prepared.evaluator)).evaluate(config)
+    assert replace(of_a_worker, seconds=0) == replace(outcome, seconds=0)
     store.finish_candidate(candidate.id, replace(outcome, state=CandidateState.COMPLETE))
     flops = next(m.value for m in outcome.measurements if m.quantity == "flops")
     assert flops == 2 * sum(layer.weight.numel() for layer in small.net if isinstance(layer, nn.Linear))

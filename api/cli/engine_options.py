@@ -1,0 +1,41 @@
+"""Where a run evaluates its candidates: options of the run, as one bundle. No study stores them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from optimizer.engine import ENGINES, Engine, engine_of
+
+PANEL = "Workers"
+EngineChoice = StrEnum("EngineChoice", {name: name for name in ENGINES})
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Candidates evaluated at the same time, each by a process with cores of its own (1: by this process).",
+        rich_help_panel=PANEL,
+    ),
+]
+EngineOption = Annotated[
+    EngineChoice | None,
+    typer.Option(
+        "--engine",
+        help="Where candidates are evaluated; in-process for one worker, processes for more. Named: as many as fit.",
+        rich_help_panel=PANEL,
+    ),
+]
+CandidateTimeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds after which a candidate has failed and its process is replaced.", rich_help_panel=PANEL),
+]
+
+
+def engine_options(
+    workers: Workers = None, engine: EngineOption = None, candidate_timeout: CandidateTimeout = None
+) -> Engine:
+    """Return the engine of a run. Raises `InputError` for options that do not go together."""
+    name = next((each for each in ENGINES if each == engine), None)
+    return engine_of(name, workers=workers, candidate_timeout=candidate_timeout)
