@@ -53,7 +53,8 @@ class Measured:
 class Bench:
     """How models are measured: their inputs by batch size, and seconds for the rounds of a batch size.
 
-    `inferences` replace the seconds: at least so many passes of every model.
+    `inferences` replace the seconds: at least so many passes of every model. `comparisons` are the ratios among which a
+    gain is to show, of other batch sizes and models as well: as many rounds are taken, however slow they are.
     """
 
     request: Request
@@ -62,6 +63,7 @@ class Bench:
     threads: int | None = None
     conditions: Mapping[str, JsonScalar] = field(default_factory=dict)
     inferences: int | None = None
+    comparisons: int = 1
 
     def measure(self, models: Mapping[Key, Measured], *, dense: Key, batch: int) -> dict[Key, Costs]:
         """Return what a batch costs every model; `models[dense]` runs in all rounds, and ratios are to it."""
@@ -76,6 +78,7 @@ class Bench:
             threads=self.threads,
             shape=self.conditions,
             inferences=self.inferences,
+            comparisons=self.comparisons,
         )
         for latencies in sessions:  # the dense model's figures are those of the first
             found = {**self._with_energy(models, latencies, dense=dense, batch=batch), **found}

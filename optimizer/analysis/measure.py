@@ -124,6 +124,7 @@ class Analysis:
             threads=settings.threads,
             conditions={"inputs": parent.inputs.words},
             inferences=settings.inferences,
+            comparisons=self.comparisons,
         )
         try:
             return bench.measure(models, dense=dense, batch=batch)

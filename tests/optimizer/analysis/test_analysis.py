@@ -11,6 +11,8 @@ import pytest
 import torch
 from analyzed_networks import SHAPE, network, save_graph, save_networks
 
+from objectives.repeats import rounds_to_tell
+from objectives.rounds import MIN_ROUNDS
 from optimizer.analysis import fitting, plots
 from optimizer.analysis.asked import Asked, module_of
 from optimizer.analysis.costs import Bench
@@ -47,6 +49,7 @@ def test_models_are_measured_beside_the_unpruned_one_and_written(
     assert lean["flops_reduction_percent"] == pytest.approx(100 * (1 - lean["flops"] / dense["flops"]))
     assert dense["time_ratio"] == 1 and lean["time_ratio_lower"] <= lean["time_ratio"] <= lean["time_ratio_upper"]
     assert not found.failures
+    assert min(each.rounds for each in found.measures) >= rounds_to_tell(len(WIDTHS) * 2) > MIN_ROUNDS
     names = [path.name for path in found.files]
     assert all((tmp_path / "out" / name).stat().st_size for name in names)
     assert {"plots.html", "findings.md", "plot-N-D-UNPRUNED-energy-smoothed.svg"} <= {*names}
