@@ -29,7 +29,7 @@ from optimizer.progress import Stages, ignore
 from optimizer.samplers import make_sampler
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Step, configs_of
+from optimizer.search.steps import Step, configs_of
 from optimizer.spec import CriterionName, StudySpec
 from optimizer.workload import Workload
 from optimizer.worth import Worth

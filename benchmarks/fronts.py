@@ -39,7 +39,7 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
 from optimizer.front import hypervolume
 from optimizer.search.proposer import Proposer
-from optimizer.search.refine import Neighbours, Step
+from optimizer.search.steps import Neighbours, Step
 from optimizer.spec import StudySpec
 from studies.records import Candidate, Proposal
 

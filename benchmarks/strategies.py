@@ -43,7 +43,7 @@ from optimizer.rivals import Rival
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Step
+from optimizer.search.steps import Step
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.trim import trim_memory

@@ -7,18 +7,19 @@ proposed: with one worker that is the order of the proposals.
 from __future__ import annotations
 
 import time
-from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from optimizer.executors.executor import Evaluate, Executor, Screen
+from optimizer.executors.executor import A, Evaluate, Executor, Question, Screen
 from optimizer.faults import failed, is_candidates_own
 from optimizer.rivals import Rivals
+from optimizer.search.ledger import Finished, Pending
 from optimizer.search.proposer import Proposer
-from optimizer.search.refine import Neighbours, Step
+from optimizer.search.steps import Neighbours, Step
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 from studies.store import StudyStore
 
@@ -70,10 +71,12 @@ class Search:
         self._budget, self._clock, self._started = budget, clock, clock()
         self._on_finished, self._on_wait = on_finished, on_wait
         stored = store.candidates(study_id)
-        self._finished = [c for c in stored if not _is_running(c)]
+        self._finished = Finished(c for c in stored if not _is_running(c))
+        self._pending = Pending()
         self._waiting = deque(c for c in stored if _is_running(c) and c.proposal.origin is not Origin.RECOVER)
         self._evaluated: dict[Future[Outcome], Candidate] = {}
         self._screened: dict[Future[tuple[float, ...]], Neighbours] = {}
+        self._answers = SimpleQueue[Future[Any]]()  # Any: one type per question
         self._attempts = Counter[int]()
         self._rivals = rivals or Rivals()
         self._present = self._rivals.among(self._finished)
@@ -92,14 +95,20 @@ class Search:
                 pass
             if not self._in_flight:
                 return Searched(self._finished, self._ended)
-            asked: list[Future[Any]] = [*self._screened, *self._evaluated]  # Any: one type per question
-            landed, _ = wait(asked, WAIT_S, return_when=FIRST_COMPLETED)
-            if not landed:
+            try:
+                self._take_answer(self._answer())
+            except Empty:
                 self._on_wait()
-            for screened in [each for each in self._screened if each in landed]:
-                self._propose_closest(screened)
-            for evaluated in [each for each in self._evaluated if each in landed]:
-                self._keep(evaluated)
+
+    def _answer(self) -> Future[Any]:
+        """Wait for the next answer. Raises `Empty` after a second without one."""
+        return self._answers.get(timeout=WAIT_S)
+
+    def _take_answer(self, answer: Future[Any]) -> None:
+        if answer in self._screened:
+            self._propose_closest(answer)
+        else:
+            self._keep(answer)
 
     @property
     def _in_flight(self) -> int:
@@ -123,25 +132,27 @@ class Search:
         self._take(step)
         return True
 
-    @property
-    def _pending(self) -> list[Step]:
-        """What is in flight: candidates in the order of their numbers, then neighbours that are being screened."""
-        candidates = sorted(self._evaluated.values(), key=_number)
-        return [*(candidate.proposal for candidate in candidates), *self._screened.values()]
-
     def _take(self, step: Step) -> None:
         """Have neighbours screened, and a proposal evaluated as the next candidate."""
         if isinstance(step, Proposal):
             self._evaluate(self._store.start_candidate(self._study_id, step))
         else:
-            self._screened[self._executor.submit(Screen(step.configs))] = step
+            self._pending.screen(step)
+            self._screened[self._asked(Screen(step.configs))] = step
 
     def _evaluate(self, candidate: Candidate) -> None:
-        self._evaluated[self._executor.submit(Evaluate(candidate.config, tuple(self._present)))] = candidate
+        self._pending.evaluate(candidate.number, candidate.proposal)
+        self._evaluated[self._asked(Evaluate(candidate.config, tuple(self._present)))] = candidate
+
+    def _asked(self, question: Question[A]) -> Future[A]:
+        asked = self._executor.submit(question)
+        asked.add_done_callback(self._answers.put)
+        return asked
 
     def _propose_closest(self, screened: Future[tuple[float, ...]]) -> None:
         """Evaluate the closest neighbour; where screening failed, the one that the tables predict to be it."""
         neighbours, error = self._screened.pop(screened), screened.exception()
+        self._pending.screened(neighbours)
         if error is not None:
             self._raise_unless_own(error)
         self._take(neighbours.closest(screened.result() if error is None else range(len(neighbours.configs))))
@@ -149,12 +160,13 @@ class Search:
     def _keep(self, evaluated: Future[Outcome]) -> None:
         """Store an outcome, or have the candidate evaluated again."""
         candidate = self._evaluated.pop(evaluated)
+        self._pending.evaluated(candidate.number)
         outcome = self._outcome(evaluated, candidate)
         if outcome is None:
             self._waiting.append(candidate)
             return
         finished = self._store.finish_candidate(candidate.id, outcome)
-        insort(self._finished, finished, key=_number)
+        self._finished.add(finished)
         self._rivals.add(finished, self._present)
         self._on_finished(finished)
 
@@ -179,7 +191,3 @@ class Search:
 
 def _is_running(candidate: Candidate) -> bool:
     return candidate.state is CandidateState.RUNNING
-
-
-def _number(candidate: Candidate) -> int:
-    return candidate.number

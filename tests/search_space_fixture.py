@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from optimizer.costs import linear_cost
-from optimizer.search.refine import Step
 from optimizer.search.space import Space
+from optimizer.search.steps import Step
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind
 from studies.records import Candidate, CandidateState, Outcome, Proposal

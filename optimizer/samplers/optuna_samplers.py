@@ -11,12 +11,14 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, TPESampler
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 
+from optimizer.samplers.elite import elite
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.replay import Problem, ReplaySampler
 
@@ -59,13 +61,15 @@ class OptunaSampler(ReplaySampler):
         history = self._history()
         if len(history) < self._startup:
             return self._problem.uniform(number, attempt)
-        seed = int(self._problem.sequence(number, attempt).generate_state(1)[0])
         with _quiet():
-            sampler = self._sampler(seed)
+            sampler = self._sampler(self._seed(number, attempt))
             study = optuna.create_study(directions=["minimize"] * self._problem.objectives, sampler=sampler)
         study.add_trials([*map(self._trial, history), *map(self._running_trial, self._in_flight())])
         params = study.ask(self._space).params
         return tuple(float(params[name]) for name in self._space)
+
+    def _seed(self, number: int, attempt: int) -> int:
+        return int(self._problem.sequence(number, attempt).generate_state(1)[0])
 
     def _trial(self, told: Told) -> optuna.trial.FrozenTrial:
         return optuna.trial.create_trial(
@@ -140,12 +144,15 @@ class GeneticSampler(OptunaSampler):
         return self._problem.population
 
     def _sampler(self, seed: int) -> BaseSampler:
-        return self._kind(
-            population_size=self._problem.population,
-            crossover=BLXAlphaCrossover(),
-            mutation=PolynomialMutation(eta=5.0),
-            seed=seed,
-        )
+        return self._kind(**self._operators, seed=seed)
+
+    @property
+    def _operators(self) -> dict[str, Any]:  # Any: keyword arguments
+        return {
+            "population_size": self._problem.population,
+            "crossover": BLXAlphaCrossover(),
+            "mutation": PolynomialMutation(eta=5.0),
+        }
 
     def _history(self) -> Sequence[Told]:
         """Return generation 0: being complete, it makes Optuna choose parents from it and ask for generation 1."""
@@ -161,9 +168,34 @@ class GeneticSampler(OptunaSampler):
 
 
 class Nsga2Sampler(GeneticSampler):
-    """NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017): feasible first, then rank and crowding."""
+    """NSGA-II (Deb et al. 2002, https://doi.org/10.1109/4235.996017): feasible first, then rank and crowding.
+
+    Parents are chosen once for all asks with the same ancestors, and Optuna makes their child: the one that it proposes
+    in a study of all ancestors, whose building would take a thousand times as long.
+    """
 
     _kind = NSGAIISampler
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        with _quiet():
+            self._study = optuna.create_study(directions=["minimize"] * problem.objectives)
+        self._bred_from: Sequence[Told] = ()
+        self._parents: list[optuna.trial.FrozenTrial] = []
+
+    def ask(self, number: int, attempt: int = 0) -> Point:
+        """Return a child of the parents of this generation."""
+        ancestors = self._ancestors
+        if len(ancestors) < self._startup:
+            return self._problem.uniform(number, attempt)
+        if ancestors != self._bred_from:
+            self._parents = [self._trial(told) for told in elite(ancestors, self._problem.population)]
+            self._bred_from = ancestors
+        with _quiet():
+            sampler = NSGAIISampler(**self._operators, seed=self._seed(number, attempt))
+        breed = sampler._child_generation_strategy
+        params = breed(self._study, dict(sorted(self._space.items())), self._parents)
+        return tuple(float(params[name]) for name in self._space)
 
 
 class Nsga3Sampler(GeneticSampler):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +17,7 @@ class Told:
     `losses`: `(m,)`, lower is better, finite (the drop first, then the costs that steer).
     `violations`: `(c,)`, a constraint holds where its value is <= 0; each is scaled by its own limit.
     `number`: the candidate's number in the study. `point`: `(d,)`, in the unit cube.
+    Raises `ValueError` where a value is not finite or the point is outside the cube.
     """
 
     number: int
@@ -22,13 +25,30 @@ class Told:
     losses: tuple[float, ...]
     violations: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_point(self.point)
+        check_finite("losses", self.losses)
+        check_finite("violations", self.violations)
+
     @property
     def is_feasible(self) -> bool:
         """Whether every constraint holds."""
         return all(violation <= 0 for violation in self.violations)
 
 
-class Sampler(Protocol):
+def check_point(point: Point) -> None:
+    """Raise `ValueError` for a point outside the cube."""
+    if not all(0 <= coordinate <= 1 for coordinate in point):
+        raise ValueError(f"point: every coordinate must be in [0, 1], got {point}")
+
+
+def check_finite(name: str, values: Sequence[float]) -> None:
+    """Raise `ValueError` for NaN and infinity."""
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"{name}: expected finite numbers, got {tuple(values)}")
+
+
+class AskAndTell(Protocol):
     """Proposes points of `[0, 1]^d`.
 
     `ask(number, attempt)` is a pure function of what the sampler was built with (dimensions, seed, budget), of
@@ -47,8 +67,18 @@ class Sampler(Protocol):
     def tell(self, told: Told) -> None:
         """Take note of a finished candidate (or of a duplicate's stored result).
 
-        Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
+        Raises `ValueError` where a count is not the study's.
         """
 
     def expect(self, point: Point) -> None:
         """Take note of a candidate in flight. Raises `ValueError` where the point is outside the cube."""
+
+
+class Sampler(AskAndTell, Protocol):
+    """A sampler that can begin again, from what a study holds by now."""
+
+    def recall(self, told: Sequence[Told], *, forgotten: int = 0, expected: Sequence[Point] = ()) -> None:
+        """Be as a new sampler that was told exactly this in this order, and expects these points.
+
+        `forgotten` counts candidates that were told before, of which it knows nothing more.
+        """

@@ -6,17 +6,17 @@ generator that lives on, so what was asked before cannot matter.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from optimizer.samplers.protocol import Point, Told
+from optimizer.samplers.protocol import Point, Told, check_point
 
 GENERATIONS = 10  # at least about ten are wanted, so a population is at most a tenth of the budget
 SMALLEST_POPULATION = 8  # fewer parents hold too little of a front to cross
+LARGEST_POPULATION = 200  # so that a generation follows from what the one before has found, in the longest study too
 LOWEST = {"dimensions": 1, "seed": 0, "budget": 1, "objectives": 1, "constraints": 0}
 
 
@@ -38,7 +38,7 @@ class Problem:
     @property
     def population(self) -> int:
         """The size of a generation of the genetic samplers."""
-        return max(SMALLEST_POPULATION, round(self.budget / GENERATIONS))
+        return min(max(SMALLEST_POPULATION, round(self.budget / GENERATIONS)), LARGEST_POPULATION)
 
     def sequence(self, *numbers: int) -> np.random.SeedSequence:
         """Return the seed that belongs to these numbers: the same in every process and on every machine."""
@@ -55,37 +55,35 @@ class ReplaySampler(ABC):
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._told: list[Told] = []
-        self._expected: list[Point] = []
+        self._told: Sequence[Told] = []
+        self._expected: Sequence[Point] = []
+        self._forgotten = 0
 
     @abstractmethod
     def ask(self, number: int, attempt: int = 0) -> Point:
         """Return a point in `[0, 1]^d` for candidate `number`; see `Sampler`."""
 
     def tell(self, told: Told) -> None:
-        """Take note of a finished candidate.
-
-        Raises `ValueError` where a count is not the study's, a value is not finite or the point is outside the cube.
-        """
-        self._check_point(told.point)
-        _check_vector("losses", told.losses, self._problem.objectives)
-        _check_vector("violations", told.violations, self._problem.constraints)
-        self._told.append(told)
+        """Take note of a finished candidate. Raises `ValueError` where a count is not the study's."""
+        _check_size("point", told.point, self._problem.dimensions)
+        _check_size("losses", told.losses, self._problem.objectives)
+        _check_size("violations", told.violations, self._problem.constraints)
+        self._told = [*self._told, told]
 
     def expect(self, point: Point) -> None:
         """Take note of a candidate in flight."""
-        self._check_point(point)
-        self._expected.append(point)
+        _check_size("point", point, self._problem.dimensions)
+        check_point(point)
+        self._expected = [*self._expected, point]
 
-    def _check_point(self, point: Point) -> None:
-        _check_vector("point", point, self._problem.dimensions)
-        if not all(0 <= coordinate <= 1 for coordinate in point):
-            raise ValueError(f"point: every coordinate must be in [0, 1], got {point}")
+    def recall(self, told: Sequence[Told], *, forgotten: int = 0, expected: Sequence[Point] = ()) -> None:
+        """Be as a new sampler that was told exactly this, and expects these points. The sequences are not copied."""
+        self._told, self._forgotten, self._expected = told, forgotten, expected
 
     @property
     def _generation(self) -> int:
         """The current generation: one ends when as many candidates as a population holds were told."""
-        return len(self._told) // self._problem.population
+        return (self._forgotten + len(self._told)) // self._problem.population
 
     @property
     def _ancestors(self) -> Sequence[Told]:
@@ -94,9 +92,9 @@ class ReplaySampler(ABC):
         So a ladder longer than a population is one first generation (what is left over joins the next one), and
         nothing good is ever forgotten.
         """
-        return self._told[: self._generation * self._problem.population]
+        return self._told[: self._generation * self._problem.population - self._forgotten]
 
 
-def _check_vector(name: str, vector: Sequence[float], size: int) -> None:
-    if len(vector) != size or not all(map(math.isfinite, vector)):
-        raise ValueError(f"{name}: expected {size} finite numbers, got {tuple(vector)}")
+def _check_size(name: str, vector: Sequence[float], size: int) -> None:
+    if len(vector) != size:
+        raise ValueError(f"{name}: expected {size} numbers, got {tuple(vector)}")

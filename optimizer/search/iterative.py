@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from optimizer.search.refine import Step
+from optimizer.search.steps import Step
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, config_of
 from studies.records import Candidate, Origin, Proposal

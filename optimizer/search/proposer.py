@@ -11,8 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from optimizer.samplers.protocol import Sampler, Told
-from optimizer.search.refine import Refiner, Step, configs_of
+from optimizer.search.ledger import Finished, Follower, Pending
+from optimizer.search.refine import Refiner
 from optimizer.search.space import SearchSpace
+from optimizer.search.steps import Step
+from optimizer.search.window import Window
 from search_spaces.config import Config
 from studies.records import Candidate, Origin, Proposal
 
@@ -35,7 +38,7 @@ class Proposer(Protocol):
         """Why there is nothing left, once there is not."""
 
 
-class StagedProposer:
+class StagedProposer(Follower):
     """What is `given`, ladder (`seeds`, which begin with what is given), sampler and refinement, in this order."""
 
     def __init__(
@@ -49,57 +52,66 @@ class StagedProposer:
         worth: Callable[[Candidate], Told | None],
         refiner: Refiner | None,
     ) -> None:
+        super().__init__()
         self._space, self._make_sampler, self._worth, self._refiner = space, make_sampler, worth, refiner
         self._ladder, self._given = seeds, given
         self._refine_from = trials - trials // REFINE_SHARE if refiner else trials
 
     def propose(self, finished: Sequence[Candidate], pending: Sequence[Step] = ()) -> Step | None:
         """Return the next step; a stage with nothing new passes to the next stage."""
+        finished, pending = Finished.of(finished), Pending.of(pending)
+        self.follow(finished)
         number = len(finished) + len(pending)
-        if self._given and (proposal := self._wanted(finished, pending)):
+        if self._given and (proposal := self._wanted(pending)):
             return proposal
         if number < len(self._ladder):
             return self._ladder[number]
-        proposals = (*(candidate.proposal for candidate in finished), *pending)
-        has_refined = any(step.origin is Origin.REFINE for step in proposals)
-        if number < self._refine_from and not has_refined:
-            return self._sample(finished, pending) or self._refine(finished, pending)
-        return self._refine(finished, pending) or self._sample(finished, pending)
+        if number < self._refine_from and not self._has_refined and not pending.has_refined:
+            return self._sample(number, pending) or self._refine(finished, pending)
+        return self._refine(finished, pending) or self._sample(number, pending)
 
     @property
     def exhausted(self) -> str:
         """Why there is nothing left."""
         return "neither sampler nor refinement found a config within the limits that is new"
 
-    def _wanted(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Proposal | None:
+    def _wanted(self, pending: Pending) -> Proposal | None:
         """Return the first of what is given that is no candidate yet, not even one taken from another study."""
-        known = {candidate.config for candidate in finished}.union(*map(configs_of, pending))
-        return next((proposal for proposal in self._given if proposal.config not in known), None)
+        return next((each for each in self._given if self._is_new(each.config, pending)), None)
 
-    def _refine(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Step | None:
+    def _is_new(self, config: Config, pending: Pending) -> bool:
+        return config not in self._known and config not in pending.configs
+
+    def forget(self) -> None:
+        """Begin without any candidate."""
+        self._sampler = self._make_sampler()
+        self._known: dict[Config, Told | None] = {}
+        self._told = Window()
+        self._has_refined = False
+
+    def note(self, candidate: Candidate) -> None:
+        """Take note of a finished candidate."""
+        self._has_refined = self._has_refined or candidate.proposal.origin is Origin.REFINE
+        self._known[candidate.config] = told = self._worth(candidate)
+        if told is not None:
+            self._told.add(told)
+
+    def _refine(self, finished: Finished, pending: Pending) -> Step | None:
         return self._refiner.propose(finished, pending) if self._refiner else None
 
-    def _sample(self, finished: Sequence[Candidate], pending: Sequence[Step]) -> Proposal | None:
-        sampler, number = self._make_sampler(), len(finished) + len(pending)
-        known: dict[Config, Told | None] = {self._space.dense: None}
-        for candidate in finished:
-            known[candidate.config] = told = self._worth(candidate)
-            if told is not None:
-                sampler.tell(told)
-        for step in pending:
-            known.update(dict.fromkeys(configs_of(step)))
-            if isinstance(step, Proposal) and step.coordinates is not None:
-                self._expect(sampler, step.coordinates)
+    def _sample(self, number: int, pending: Pending) -> Proposal | None:
+        sampler = self._sampler
+        sampler.recall(self._told.latest, forgotten=self._told.forgotten, expected=self._expected(pending))
         for attempt in range(PATIENCE):
             point = sampler.ask(number, attempt)
             config = self._space.at_point(point)
-            if config not in known:
+            if config != self._space.dense and self._is_new(config, pending):
                 return Proposal(config=config, origin=Origin.SAMPLER, coordinates=point)
-            stored = known[config]
+            stored = None if config in pending.configs else self._known.get(config)
             if stored is not None:
                 sampler.tell(Told(number=number, point=point, losses=stored.losses, violations=stored.violations))
         return None
 
-    def _expect(self, sampler: Sampler, point: tuple[float, ...]) -> None:
-        if len(point) == self._space.dimensions:  # an earlier version may have begun the study in another space
-            sampler.expect(point)
+    def _expected(self, pending: Pending) -> Sequence[tuple[float, ...]]:
+        """Return the points in flight; an earlier version may have begun the study in another space."""
+        return [point for point in pending.points if len(point) == self._space.dimensions]

@@ -19,7 +19,7 @@ from optimizer.executors.inprocess import InProcess
 from optimizer.faults import ATTEMPTS, TimeLimitError, WorkerDiedError
 from optimizer.loop import Budget, Search
 from optimizer.rivals import Rival
-from optimizer.search.refine import Neighbours, Step, configs_of
+from optimizer.search.steps import Neighbours, Step, configs_of
 from search_spaces.config import Config
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Outcome, Proposal

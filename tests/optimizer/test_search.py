@@ -21,8 +21,9 @@ from optimizer.samplers.protocol import Told
 from optimizer.search.iterative import IterativeProposer
 from optimizer.search.ladder import ladder
 from optimizer.search.proposer import Proposer, StagedProposer
-from optimizer.search.refine import Refiner, Step
+from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
+from optimizer.search.steps import Step
 from search_spaces.config import Config
 from search_spaces.groups import check_config
 from studies.opening import open_store
@@ -139,6 +140,11 @@ def test_twenty_duplicates_end_the_samplers_stage() -> None:
             pass
 
         def expect(self, point: tuple[float, ...]) -> None:
+            pass
+
+        def recall(
+            self, told: Sequence[Told], *, forgotten: int = 0, expected: Sequence[tuple[float, ...]] = ()
+        ) -> None:
             pass
 
     proposer = StagedProposer(

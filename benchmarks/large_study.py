@@ -1,0 +1,119 @@
+"""A study of a hundred thousand candidates without a model: its space, and outcomes by a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from objectives.measurement import Measurement, Source
+from optimizer.costs import linear_cost
+from optimizer.feasible import is_feasible
+from optimizer.samplers import make_sampler
+from optimizer.samplers.protocol import Told
+from optimizer.search.ladder import ladder
+from optimizer.search.proposer import StagedProposer
+from optimizer.search.refine import Refiner
+from optimizer.search.space import Space
+from optimizer.spec import StudySpec
+from search_spaces.config import Config, Form
+from search_spaces.groups import Group, GroupKind
+from studies.records import Candidate, CandidateState, Outcome
+
+LAYERS, HEADS, NEURONS, STEP = 12, 12, 768, 32
+EXAMPLES, EPSILON = 872, 0.02
+HEAD_COST, DENSE = 128.0, 30_000.0
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """Return the heads and neurons of a model of the size of BERT-base, its neurons in 24 levels."""
+    kinds = ((GroupKind.HEADS, HEADS, 1), (GroupKind.NEURONS, NEURONS, STEP))
+    return tuple(
+        Group(
+            name=f"layer.{layer}.{kind}",
+            kind=kind,
+            layer=layer,
+            units=units,
+            unit_size=1,
+            levels=tuple(range(0, units + 1, each)),
+            producers=(),
+            consumers=(),
+        )
+        for layer in range(LAYERS)
+        for kind, units, each in kinds
+    )
+
+
+@cache
+def space() -> Space:
+    """Return the space of its configs."""
+    made = groups()
+    unit_costs = {g.name: HEAD_COST if g.kind is GroupKind.HEADS else 1.0 for g in made}
+    harms = {g.name: (1 + g.layer / 4) * (1 - np.array(g.levels) / g.units) ** 2 / 4 for g in made}
+    return Space(made, Form.RECONSTRUCTED, {"flops": linear_cost(made, unit_costs, dense=DENSE)}, harms, {})
+
+
+def evaluated(config: Config) -> Outcome:
+    """Return the outcome of a config: harms that add up, with a part of chance that belongs to the config."""
+    kept, tables = config.as_dict(), space().harms
+    alone = sum(float(tables[g.name][g.levels.index(kept[g.name])]) for g in groups())
+    chance = int.from_bytes(sha256(config.canonical_json().encode()).digest()[:6]) / 2**48
+    divergence = alone * (0.9 + 0.2 * chance)
+    lost = min(EXAMPLES, round(EXAMPLES * 0.02 * divergence))
+    flops = space().costs["flops"].total(config)
+    return Outcome(
+        state=CandidateState.COMPLETE,
+        drop=lost / EXAMPLES,
+        seen=EXAMPLES,
+        lost=lost,
+        gained=0,
+        measurements=(
+            Measurement(quantity="flops", value=flops, unit="FLOP", source=Source.COUNTED),
+            Measurement(quantity="parameters", value=flops / 2, unit="1", source=Source.COUNTED),
+            Measurement(quantity="divergence", value=divergence, unit="nat", source=Source.MEASURED, n=128),
+        ),
+    )
+
+
+def told(candidate: Candidate) -> Told | None:
+    """Return what a sampler is told of a candidate."""
+    outcome, point = candidate.outcome, candidate.proposal.coordinates
+    if outcome is None or outcome.drop is None or point is None:
+        return None
+    losses = outcome.drop, space().costs["flops"].ratio(candidate.config)
+    violations = ((outcome.drop - EPSILON) / EPSILON,)
+    return Told(number=candidate.number, point=point, losses=losses, violations=violations)
+
+
+def proposer_of(sampler: str, trials: int, *, seed: int) -> StagedProposer:
+    """Return a study's proposer."""
+    of = space()
+    return StagedProposer(
+        of,
+        seeds=ladder(of, trials),
+        trials=trials,
+        make_sampler=lambda: make_sampler(
+            sampler, dimensions=of.dimensions, seed=seed, budget=trials, objectives=2, constraints=1
+        ),
+        worth=told,
+        refiner=Refiner(of, is_feasible=lambda candidate: is_feasible(candidate, EPSILON)),
+    )
+
+
+def spec_of(sampler: str, trials: int) -> Mapping[str, Any]:
+    """Return what such a study is stored with."""
+    fields = {"model": "none", "task": "sst2", "data": "none", "epsilon": EPSILON, "sampler": sampler, "trials": trials}
+    return StudySpec.model_validate(fields).model_dump(mode="json")
+
+
+def stored_baseline() -> list[Measurement]:
+    """Return the dense model's measurements."""
+    return [
+        Measurement(quantity="accuracy", value=0.9, unit="1", source=Source.MEASURED, n=EXAMPLES),
+        Measurement(quantity="flops", value=DENSE, unit="FLOP", source=Source.COUNTED),
+        Measurement(quantity="parameters", value=DENSE / 2, unit="1", source=Source.COUNTED),
+    ]

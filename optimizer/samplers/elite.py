@@ -1,0 +1,46 @@
+"""The elite of NSGA-II: who of a population becomes a parent, in the order that Optuna gives them.
+
+Optuna selects them among trials of a study of its own, which takes longer to build than to search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.study._multi_objective import _fast_non_domination_rank
+
+from optimizer.samplers.protocol import Told
+
+
+def elite(population: Sequence[Told], size: int) -> list[Told]:
+    """Return the `size` best: feasible first, then by rank, the last rank by crowding (Deb et al. 2002)."""
+    losses = np.array([told.losses for told in population])
+    penalty = None
+    if population[0].violations:
+        penalty = np.maximum(np.array([told.violations for told in population]), 0.0).sum(axis=1)
+    ranks = _fast_non_domination_rank(losses, penalty=penalty, n_below=size)
+    chosen: list[int] = []
+    for rank in range(int(ranks.max()) + 1):
+        members = np.flatnonzero(ranks == rank)
+        if len(chosen) + len(members) >= size:
+            crowded = members[_by_crowding(losses[members])]
+            chosen.extend(crowded[: size - len(chosen)].tolist())
+            break
+        chosen.extend(members.tolist())
+    return [population[index] for index in chosen]
+
+
+def _by_crowding(losses: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the rows `(n, m)` by their distance to the neighbours on each axis, the loneliest first: `(n,)`."""
+    order = np.arange(len(losses))
+    distance = np.zeros(len(losses))
+    for axis in losses.T:
+        order = order[np.argsort(axis[order], kind="stable")]
+        values = axis[order]
+        if values[0] == values[-1]:
+            continue
+        bounded = np.concatenate([[-np.inf], values, [np.inf]])
+        distance[order] += (bounded[2:] - bounded[:-2]) / (values[-1] - values[0])
+    return order[np.argsort(distance[order], kind="stable")][::-1]
