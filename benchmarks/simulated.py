@@ -1,51 +1,28 @@
-"""A study without a model: the real proposer, loop and store over configs whose outcome is a formula."""
+"""A study without a model: the real proposer over configs whose outcome is a formula."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from hashlib import sha256
 
 import numpy as np
 
+from benchmarks.outcomes import groups, outcome_of
 from optimizer.costs import linear_cost
 from optimizer.feasible import is_feasible
-from optimizer.rivals import Rival
 from optimizer.samplers import make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.ladder import ladder
 from optimizer.search.proposer import StagedProposer
 from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
-from search_spaces.config import Config, Form
-from search_spaces.groups import Group, GroupKind
-from studies.records import Candidate, CandidateState, Outcome
+from search_spaces.config import Form
+from search_spaces.groups import GroupKind
+from studies.records import Candidate, CandidateState
 
-LAYERS, NEURONS, STEP = 3, 96, 8
-EXAMPLES = 872
 EPSILON = 0.02
-
-
-@cache
-def groups() -> tuple[Group, ...]:
-    """Return the heads and neurons of a small model."""
-    return tuple(
-        Group(
-            name=f"layer.{layer}.{kind}",
-            kind=kind,
-            layer=layer,
-            units=units,
-            unit_size=1,
-            levels=tuple(range(0, units + 1, each)),
-            producers=(),
-            consumers=(),
-        )
-        for layer in range(LAYERS)
-        for kind, units, each in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, NEURONS, STEP))
-    )
 
 
 @cache
@@ -55,42 +32,6 @@ def space() -> Space:
     flops = linear_cost(made, {g.name: 8.0 if g.kind is GroupKind.HEADS else 1.0 for g in made}, dense=700.0)
     harms = {g.name: (1 + g.layer) * (1 - np.array(g.levels) / g.units) ** 2 for g in made}
     return Space(made, Form.RECONSTRUCTED, {"flops": flops}, harms, {})
-
-
-def harm(config: Config) -> float:
-    """Return how far a config's answers diverge: what the tables say, and a noise that is its own."""
-    kept = config.as_dict()
-    alone = sum((1 + g.layer) * (1 - kept[g.name] / g.units) ** 2 for g in groups())
-    return float(alone * (0.9 + 0.2 * share(config, "harm")))
-
-
-def share(config: Config, purpose: str) -> float:
-    """Return a number in [0, 1) that belongs to a config, the same in every process."""
-    return int.from_bytes(sha256(f"{purpose} {config.canonical_json()}".encode()).digest()[:6]) / 2**48
-
-
-def outcome_of(config: Config) -> Outcome:
-    """Return the outcome of a config."""
-    lost = round(EXAMPLES * 0.01 * harm(config))
-    return Outcome(state=CandidateState.COMPLETE, drop=lost / EXAMPLES, seen=EXAMPLES, lost=lost, gained=0, reason=None)
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """An evaluator that takes some seconds for a config and one tenth of them to screen one."""
-
-    seconds: float = 0.0
-
-    def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
-        """Return the outcome of a config."""
-        del rivals
-        time.sleep(self.seconds)
-        return outcome_of(config)
-
-    def divergences_of(self, configs: Sequence[Config]) -> tuple[float, ...]:
-        """Return the divergences of configs."""
-        time.sleep(self.seconds / 10 * len(configs))
-        return tuple(map(harm, configs))
 
 
 def worth(candidate: Candidate) -> Told | None:

@@ -24,9 +24,9 @@ def is_candidates_own(error: BaseException, *, has_worked: bool) -> bool:
     """Whether an error may be a candidate's own, so that the study goes on without it.
 
     It is not where the input, the disk or the database is at fault. An error in the code of an evaluation counts as the
-    study's before any candidate `has_worked`: all others would fail alike.
+    study's before any candidate `has_worked`: all others would fail alike. Memory may suffice for smaller candidates.
     """
-    if isinstance(error, WorkerDiedError | TimeLimitError):
+    if isinstance(error, WorkerDiedError | TimeLimitError) or is_out_of_memory(error):
         return True
     return has_worked and isinstance(error, Exception) and not isinstance(error, NOT_A_CANDIDATES)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.simulated import Simulated, outcome_of, problems, proposer, share
+from benchmarks.outcomes import Simulated, outcome_of, share
+from benchmarks.simulated import problems, proposer
 from optimizer.errors import InputError
 from optimizer.executors.executor import A, Evaluate, Question, Screen
 from optimizer.executors.inprocess import InProcess
@@ -123,6 +124,7 @@ class Poison(Simulated):
     [
         (WorkerDiedError("its worker process ended with SIGSEGV(-11)"), ATTEMPTS, "SIGSEGV(-11) (3 attempts)"),
         (RuntimeError("svd did not converge"), ATTEMPTS, "RuntimeError: svd did not converge (3 attempts)"),
+        (MemoryError("not enough memory"), ATTEMPTS, "MemoryError: not enough memory (3 attempts)"),
         (TimeLimitError("took longer than 5 s"), 1, "took longer than 5 s"),
     ],
 )
@@ -145,6 +147,12 @@ def test_an_error_that_is_no_candidate_s_own_ends_the_run(error: Exception, stor
     with pytest.raises(type(error), match=str(error)):
         searched(store, InProcess(Poison(error, always=True)))
     assert [c.state for c in store.candidates(1)] == [CandidateState.RUNNING]
+
+
+def test_too_little_memory_for_the_first_candidate_leaves_the_others(store: StudyStore) -> None:
+    found = searched(store, InProcess(Poison(MemoryError("full"), always=True)))
+    assert not problems(found, TRIALS)
+    assert {c.state for c in found} == {CandidateState.FAILED}
 
 
 class Unreliable:

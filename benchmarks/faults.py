@@ -1,0 +1,153 @@
+"""Whether any fault loses or doubles a candidate: real worker processes, a real driver and a real database.
+
+    python -m benchmarks.faults --faults 1000
+
+Simulated studies of short evaluations run one after the other, each by a driver of its own with two workers.
+Evaluations kill their worker, always with some configs, run out of memory and hang; from outside, workers are killed or
+stopped and drivers are killed, at random moments. A killed driver is started again, which resumes the study. At the end
+every study is to have each of its candidates once, with its own outcome or with the reason why it failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+
+from benchmarks.outcomes import Hazardous
+from benchmarks.simulated import problems, proposer
+from optimizer.executors.crew import Crew
+from optimizer.executors.parcel import pack, write_parcel
+from optimizer.executors.processes import Place, ProcessWorker
+from optimizer.loop import Budget, Search
+from studies.opening import open_store
+from studies.records import Candidate, CandidateState
+
+TRIALS, WORKERS, SECONDS, LIMIT_S = 60, 2, 0.02, 1.0
+OUTSIDE = {"worker killed": 6, "worker stopped": 1, "driver killed": 1}  # how often, to each other
+LONGEST_CALM_S = 3.0
+LONGEST_STUDY_S = 1800.0
+
+
+def main() -> None:
+    """Print one JSON object; exit with 1 where a candidate is lost, doubled, or has another's outcome."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)  # a study's folder: what a driver is started with
+    options = parser.parse_args()
+    if options.drive is not None:
+        return drive(options.drive, options.seed)
+    found = run(options.faults, options.seed)
+    print(json.dumps(found, indent=1))
+    raise SystemExit(bool(found["problems"]))
+
+
+def run(faults: int, seed: int) -> dict[str, Any]:
+    """Run studies until so many things have happened; return what happened and what is wrong."""
+    chance, happened, wrong = random.Random(seed), Counter[str](), list[str]()
+    states, studies, started = Counter[str](), 0, time.monotonic()
+    while happened.total() < faults:
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            happened += disturbed(folder, seed + studies, chance)
+            found = candidates_of(folder)
+            wrong += [f"study {studies}: {each}" for each in problems(found, TRIALS)]
+            states.update(candidate.state.value for candidate in found)
+        studies += 1
+    return {
+        "faults": happened.total(),
+        "of": dict(happened),
+        "studies": studies,
+        "candidates": dict(states),
+        "lost": studies * TRIALS - sum(states.values()) + states[CandidateState.RUNNING.value],
+        "doubled": sum("twice" in each for each in wrong),
+        "problems": wrong,
+        "seconds": round(time.monotonic() - started),
+    }
+
+
+def disturbed(folder: Path, seed: int, chance: random.Random) -> Counter[str]:
+    """Run one study to its end, whatever happens; return how often what happened."""
+    happened, deadline = Counter[str](), time.monotonic() + LONGEST_STUDY_S
+    while True:
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.faults", "--drive", str(folder), "--seed", str(seed)]
+        )
+        while driver.poll() is None:
+            if time.monotonic() > deadline:
+                driver.kill()
+                raise TimeoutError(f"a study of {TRIALS} short evaluations took longer than {LONGEST_STUDY_S:g} s")
+            with suppress(subprocess.TimeoutExpired):
+                driver.wait(chance.uniform(0, LONGEST_CALM_S))
+                break
+            happened.update(_strike(driver, chance))
+        if driver.returncode == 0:
+            break
+        if driver.returncode != -signal.SIGKILL:
+            raise RuntimeError(f"a driver ended with {driver.returncode}")
+    log = folder / "happened"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return happened + Counter(line.split()[0] for line in lines)
+
+
+def _strike(driver: subprocess.Popen[bytes], chance: random.Random) -> list[str]:
+    """Do something to a driver or to one of its workers; return what, nothing where nobody was there."""
+    (what,) = chance.choices([*OUTSIDE], [*OUTSIDE.values()])
+    with suppress(psutil.NoSuchProcess):
+        workers = [
+            child for child in psutil.Process(driver.pid).children() if "popen_loky_posix" in " ".join(child.cmdline())
+        ]
+        if not workers:
+            return []
+        if what == "driver killed":
+            driver.kill()
+        elif what == "worker killed":
+            chance.choice(workers).kill()
+        else:
+            chance.choice(workers).suspend()
+        return [what]
+    return []
+
+
+def drive(folder: Path, seed: int) -> None:
+    """Run the study of a folder to its end, from where an earlier driver left it."""
+    parcel = folder / "evaluator.parcel"
+    write_parcel(pack(Hazardous(SECONDS, log=folder / "happened")), parcel)
+    with closing(open_store(_url(folder))) as store:
+        study = store.study("s") if store.studies() else store.create_study("s", {})
+        with Crew(lambda _: ProcessWorker(parcel, Place(threads=1)), slots=WORKERS, limit_s=LIMIT_S) as crew:
+            Search(
+                study_id=study.id,
+                store=store,
+                proposer=proposer(TRIALS, seed=seed),
+                executor=crew,
+                budget=Budget(trials=TRIALS),
+                on_finished=lambda _: None,
+            ).run()
+
+
+def candidates_of(folder: Path) -> Sequence[Candidate]:
+    """Return the candidates of a folder's study."""
+    with closing(open_store(_url(folder))) as store:
+        return store.candidates(store.study("s").id)
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder}/studies.sqlite"
+
+
+if __name__ == "__main__":
+    main()
