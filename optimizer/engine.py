@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from optimizer.errors import InputError, UnknownNameError, a_kind
 
-EngineName = Literal["in-process", "processes"]
+EngineName = Literal["in-process", "processes", "ray"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
@@ -15,11 +15,13 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 class Engine:
     """`workers` evaluate candidates at the same time; None: as many as fit.
 
-    A candidate has failed after `candidate_timeout` seconds. Raises `InputError` for what does not go together.
+    `address` is a Ray cluster's; without it one is started on this machine. A candidate has failed after
+    `candidate_timeout` seconds. Raises `InputError` for what does not go together.
     """
 
     name: EngineName = "in-process"
     workers: int | None = 1
+    address: str | None = None
     candidate_timeout: float | None = None
 
     def __post_init__(self) -> None:
@@ -29,6 +31,10 @@ class Engine:
             raise InputError("workers", f"at least 1, got {self.workers}")
         if self.candidate_timeout is not None and not 0 < self.candidate_timeout < float("inf"):
             raise InputError("candidate_timeout", f"a number of seconds above 0, got {self.candidate_timeout}")
+        if self.address is not None and self.name != "ray":
+            raise InputError(
+                "address", f"is a Ray cluster's, of which engine {self.name!r} has none; give `engine=ray`"
+            )
         if self.name == "in-process":
             self._refuse_others()
 
@@ -43,7 +49,11 @@ ALONE = Engine()
 
 
 def engine_of(
-    name: EngineName | None = None, *, workers: int | None = None, candidate_timeout: float | None = None
+    name: EngineName | None = None,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    candidate_timeout: float | None = None,
 ) -> Engine:
     """Return the engine that options name. Without a name there is one worker, and processes for more or a time limit.
 
@@ -53,7 +63,7 @@ def engine_of(
         workers = 1
     if name is None:
         name = "in-process" if workers == 1 and candidate_timeout is None else "processes"
-    return Engine(name=name, workers=workers, candidate_timeout=candidate_timeout)
+    return Engine(name=name, workers=workers, address=address, candidate_timeout=candidate_timeout)
 
 
 def engine_given(workers: object) -> Engine:

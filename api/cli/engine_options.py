@@ -27,6 +27,13 @@ EngineOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="host:port of a Ray cluster's head, or auto; by default $RAY_ADDRESS, or a cluster of this machine.",
+        rich_help_panel=PANEL,
+    ),
+]
 CandidateTimeout = Annotated[
     float | None,
     typer.Option(help="Seconds after which a candidate has failed and its process is replaced.", rich_help_panel=PANEL),
@@ -34,8 +41,11 @@ CandidateTimeout = Annotated[
 
 
 def engine_options(
-    workers: Workers = None, engine: EngineOption = None, candidate_timeout: CandidateTimeout = None
+    workers: Workers = None,
+    engine: EngineOption = None,
+    address: Address = None,
+    candidate_timeout: CandidateTimeout = None,
 ) -> Engine:
     """Return the engine of a run. Raises `InputError` for options that do not go together."""
     name = next((each for each in ENGINES if each == engine), None)
-    return engine_of(name, workers=workers, candidate_timeout=candidate_timeout)
+    return engine_of(name, workers=workers, address=address, candidate_timeout=candidate_timeout)

@@ -51,9 +51,13 @@ def words_of(record: Mapping[str, Any]) -> list[str]:  # Any: JSON data
     """Return the note of a run with workers, none for one without."""
     if not record:
         return []
+    where = "a Ray cluster" if record["engine"] == "ray" else "this machine"
+    now = record.get("fit", record["workers"])
+    waiting = [f"{now} of {record['workers']} workers fit on the cluster now; the others begin when it grows"]
     return [
-        f"candidates are evaluated by worker processes on this machine, {record['workers']} at a time; latency, "
-        "energy and memory are measured when they are gone, the dense model and all members in one process"
+        *(waiting if now < record["workers"] else []),
+        f"candidates are evaluated by worker processes on {where}, {record['workers']} at a time; latency, "
+        "energy and memory are measured when they are gone, the dense model and all members in one process",
     ]
 
 
@@ -62,7 +66,12 @@ def workplace(engine: Engine, spec: StudySpec, cache_dir: Path) -> Iterator[Work
     """Open the workplace of a run. Raises `InputError` for one that is not to be had."""
     if engine.name == "in-process":
         yield HERE
-    else:
+    elif engine.name == "processes":
         from optimizer.executors.machine import Machine
 
         yield Machine(engine, spec, cache_dir)
+    else:
+        from optimizer.executors.cluster import connected
+
+        with connected(engine, spec, cache_dir) as cluster:
+            yield cluster
