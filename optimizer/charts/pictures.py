@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.charts.chart import Chart, Panel, Series, whiskers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes  # half a second to import
+    from matplotlib.figure import Figure
 
 PANEL_INCHES = (4.8, 4.2)
 LABEL_INCHES = 0.2  # of height, for each label beside points
 DOTS_PER_INCH = 150
 SUFFIXES = (".svg", ".png")
+OF_FORM: Mapping[str, Any] = {
+    ".png": {"pil_kwargs": {"compress_level": 2}}
+}  # a third of the time of level 6, for a tenth more bytes
 CROWDED = 6  # more groups have their labels upright
 LETTERS_PER_INCH = 8  # of a title; a small letter of a legend is narrower
 MARGIN = 6  # letters of a legend's entry beside its name
+LEFT, RIGHT, BOTTOM, TOP = 1.05, 0.15, 0.6, 0.1  # inches around the axes of lines, for labels and numbers
+NUMBERS = 0.6, 0.32  # of these, for the numbers beside and below the axes
+SMALL, LARGE = -3, 4  # powers of ten beyond which a number is written with its power: so it fits
+LINE_INCHES = 0.24  # of height, for a line of a title or a legend
+TICKS = 5  # intervals between the numbers at an axis of lines, at most
 PUBLISHED = "published value or bound"
 
 
@@ -28,11 +39,16 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
     width, height = PANEL_INCHES
     labels = max((len(panel.series) for panel in chart.panels if panel.kind == "points"), default=0)
     size = (width * len(chart.panels), max(height, LABEL_INCHES * labels))
-    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-    for panel, axes in zip(chart.panels, figure.subplots(1, len(chart.panels), squeeze=False)[0], strict=True):
-        _draw(panel, axes)
     letters = int(LETTERS_PER_INCH * size[0])
-    figure.suptitle(textwrap.fill(chart.title, letters))
+    title = textwrap.fill(chart.title, letters)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH)
+    are_lines = all(panel.kind == "lines" for panel in chart.panels)
+    if not are_lines:
+        figure.set_layout_engine("constrained")
+    places = figure.subplots(1, len(chart.panels), squeeze=False)[0]
+    for panel, axes in zip(chart.panels, places, strict=True):
+        _draw(panel, axes)
+    figure.suptitle(title)
     found = [axes.get_legend_handles_labels() for axes in figure.axes]
     named = {name: handle for handles, names in found for name, handle in zip(names, handles, strict=True)}
     if not any(map(_needs_legend, chart.panels)):
@@ -40,12 +56,39 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
     if named:
         longest = max(map(len, named))
         columns = max(1, int(letters / (longest + MARGIN)))
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize="small")
+        place = "lower center" if are_lines else "outside lower center"
+        figure.legend(named.values(), named.keys(), loc=place, ncols=columns, fontsize="small")
+    if are_lines:
+        _place(figure, chart, above=title.count("\n") + 1, below=math.ceil(len(named) / columns) if named else 0)
     paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
-        figure.savefig(path)
-        figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
+        figure.savefig(path, **OF_FORM.get(path.suffix, {}))
+        if not are_lines:
+            figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
     return paths
+
+
+def _place(figure: Figure, chart: Chart, *, above: int, below: int) -> None:
+    """Place the axes of panels of lines, with so many lines of text above and below all of them.
+
+    An engine for layouts draws the figure several times to find the same; an analysis has dozens of such figures.
+    """
+    width, height = figure.get_size_inches()
+    places = figure.axes[: len(chart.panels)]
+    titles = max(axes.get_title().count("\n") + 1 for axes in places)
+    right = LEFT if any(panel.second_title for panel in chart.panels) else RIGHT
+    bottom, top = BOTTOM + LINE_INCHES * below, TOP + LINE_INCHES * (above + titles)
+    inside = PANEL_INCHES[0] - LEFT - right, height - bottom - top
+    figure.subplots_adjust(
+        left=LEFT / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height,
+        wspace=(LEFT + right) / inside[0],
+    )  # fmt: skip
+    for axes in places:
+        axes.locator_params(axis="y", nbins=TICKS)
+        axes.ticklabel_format(axis="y", scilimits=(SMALL, LARGE), useMathText=True)
+        axes.set_title(axes.get_title(), y=1.0)  # else it is sought where nothing is, as the places of labels are
+        axes.xaxis.set_label_coords(0.5, -NUMBERS[1] / inside[1])
+        axes.yaxis.set_label_coords(-NUMBERS[0] / inside[0], 0.5)
 
 
 def _needs_legend(panel: Panel) -> bool:
