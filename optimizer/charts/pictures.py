@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimizer.charts.chart import Chart, Panel, Series, whiskers
 
@@ -18,9 +17,6 @@ PANEL_INCHES = (4.8, 4.2)
 LABEL_INCHES = 0.2  # of height, for each label beside points
 DOTS_PER_INCH = 150
 SUFFIXES = (".svg", ".png")
-OF_FORM: Mapping[str, Any] = {
-    ".png": {"pil_kwargs": {"compress_level": 2}}
-}  # a third of the time of level 6, for a tenth more bytes
 CROWDED = 6  # more groups have their labels upright
 LETTERS_PER_INCH = 8  # of a title; a small letter of a legend is narrower
 MARGIN = 6  # letters of a legend's entry beside its name
@@ -56,13 +52,18 @@ def write_pictures(chart: Chart, directory: Path, name: str) -> list[Path]:
     if named:
         longest = max(map(len, named))
         columns = max(1, int(letters / (longest + MARGIN)))
-        place = "lower center" if are_lines else "outside lower center"
-        figure.legend(named.values(), named.keys(), loc=place, ncols=columns, fontsize="small")
+        figure.legend(
+            named.values(),
+            named.keys(),
+            loc="lower center" if are_lines else "outside lower center",
+            ncols=columns,
+            fontsize="small",
+        )
     if are_lines:
         _place(figure, chart, above=title.count("\n") + 1, below=math.ceil(len(named) / columns) if named else 0)
     paths = [directory / f"{name}-{chart.name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
-        figure.savefig(path, **OF_FORM.get(path.suffix, {}))
+        figure.savefig(path)
         if not are_lines:
             figure.set_layout_engine("none")  # every one has the layout of the first, which takes as long as drawing
     return paths
