@@ -88,6 +88,12 @@ def candidate_record(
     )
 
 
+def new_record(row: CandidateRow, measured: Sequence[Values] = ()) -> Candidate:
+    """Return the record of a candidate whose row, with the values of its measurements, was written just now."""
+    rows = [MeasurementRow(**values) for values in measured]
+    return candidate_record(row, measurements=rows, verification=None)
+
+
 def torn_candidate(row: Any, why: str) -> Candidate:  # Any: the columns that are read
     """Return the stand-in for a candidate whose record is torn: failed, without a config."""
     return Candidate(

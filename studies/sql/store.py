@@ -40,7 +40,7 @@ from studies.rules import (
     utc_now,
 )
 from studies.sql import purchases, writes
-from studies.sql.convert import outcome_values, verification_values
+from studies.sql.convert import new_record, outcome_values, verification_values
 from studies.sql.database import Database
 from studies.sql.events import append_candidate, append_state
 from studies.sql.queries import (
@@ -234,7 +234,7 @@ class SqlStore:
             study = writes.changed_study(session, study_id, now, claim=self._claim, is_result=False)
             row = writes.same_config(session, study_id, proposal)
             if row is None:
-                row = writes.new_candidate(session, study, proposal, now=now)
+                return new_record(writes.new_candidate(session, study, proposal, now=now))
             refuse_repetition(row.number, row.state)
             row.started_at, row.revision = now, study.revision
             session.flush()
@@ -249,9 +249,11 @@ class SqlStore:
             for column, value in outcome_values(outcome).items():
                 setattr(row, column, value)
             row.finished_at = now
-            writes.add_outcome_measurements(session, row, outcome.measurements)
+            measured = writes.add_outcome_measurements(session, row, outcome.measurements)
             append_candidate(session, row, now=now)
-            return candidate_by_id(session, candidate_id)
+            if writes.was_verified_or_measured(session, candidate_id):
+                return candidate_by_id(session, candidate_id)
+            return new_record(row, measured)
 
     def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
         """Add what was measured after the evaluation, replacing equal quantities measured under equal conditions.

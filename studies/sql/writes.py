@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,11 +16,40 @@ from studies.merging import merged
 from studies.ownership import Owner, what_keeps
 from studies.records import CandidateState, Claim, Proposal, StudyState
 from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, refuse_void, study_exists
-from studies.sql.convert import measurement_record, measurement_values, owner_of, proposal_values
+from studies.sql.convert import Values, measurement_record, measurement_values, owner_of, proposal_values
 from studies.sql.queries import slugs
-from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationUseRow
+from studies.sql.tables import (
+    Base,
+    CandidateRow,
+    MeasurementRow,
+    StageSecondsRow,
+    StudyRow,
+    TagRow,
+    VerificationRow,
+    VerificationUseRow,
+)
 from studies.sql.torn import TORN
 from studies.store import StudyBusyError, StudyTornError
+
+_candidates, _measurements = CandidateRow.__table__.c, MeasurementRow.__table__.c  # made once: run for every candidate
+_of_study = _candidates.study_id == bindparam("study")
+_LOCKED_STUDY = (
+    select(StudyRow)
+    .where(StudyRow.id == bindparam("study"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_CANDIDATE = select(CandidateRow).where(CandidateRow.id == bindparam("candidate"))
+_STUDY_OF = select(_candidates.study_id).where(_candidates.id == bindparam("candidate"))
+_OF_CONFIG = select(_candidates.id).where(_of_study, _candidates.config == bindparam("config"))
+_LAST_NUMBER = select(func.max(_candidates.number)).where(_of_study)
+_INSERT_MEASUREMENT = insert(Base.metadata.tables[MeasurementRow.__tablename__])
+_WAS_VERIFIED_OR_MEASURED = select(
+    or_(
+        exists().where(_measurements.candidate_id == bindparam("candidate"), _measurements.later),
+        exists().where(VerificationRow.__table__.c.candidate_id == bindparam("candidate")),
+    )
+)
 
 
 def locked_study(session: Session, study_id: int, claim: Claim | None = None) -> StudyRow:
@@ -29,7 +58,7 @@ def locked_study(session: Session, study_id: int, claim: Claim | None = None) ->
     Raises `StudyNotFoundError`, `StudyTornError`, `StudyLostError`.
     """
     try:
-        row = session.get(StudyRow, study_id, with_for_update=True)
+        row = session.scalar(_LOCKED_STUDY, {"study": study_id})
     except TORN as error:
         raise StudyTornError(f"study {study_id}: its record cannot be read ({error}); delete the study") from error
     if row is None:
@@ -52,11 +81,11 @@ def changed_study(
 
 def changed_candidate(session: Session, candidate_id: int, now: datetime, *, claim: Claim | None) -> CandidateRow:
     """Return a candidate's row, its study locked and the write counted. Raises `CandidateNotFoundError`."""
-    study_id = session.scalar(select(CandidateRow.study_id).where(CandidateRow.id == candidate_id))
+    study_id = session.scalar(_STUDY_OF, {"candidate": candidate_id})
     if study_id is None:
         raise no_such_candidate(candidate_id)
     study = changed_study(session, study_id, now, claim=claim)
-    row = session.get_one(CandidateRow, candidate_id)  # read under the lock
+    row = session.scalars(_CANDIDATE, {"candidate": candidate_id}).one()  # read under the lock
     row.revision = study.revision
     return row
 
@@ -137,9 +166,9 @@ def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measure
     _insert(session, baseline, study_id=study_id, candidate_id=None, later=False)
 
 
-def add_outcome_measurements(session: Session, row: CandidateRow, measurements: Iterable[Measurement]) -> None:
-    """Keep what the evaluation of a candidate measured."""
-    _insert(session, measurements, study_id=row.study_id, candidate_id=row.id, later=False)
+def add_outcome_measurements(session: Session, row: CandidateRow, measurements: Iterable[Measurement]) -> list[Values]:
+    """Keep what the evaluation of a candidate measured; return the values that were written."""
+    return _insert(session, measurements, study_id=row.study_id, candidate_id=row.id, later=False)
 
 
 def merge_later_measurements(session: Session, row: CandidateRow, measurements: Sequence[Measurement]) -> None:
@@ -153,13 +182,19 @@ def merge_later_measurements(session: Session, row: CandidateRow, measurements: 
 
 def same_config(session: Session, study_id: int, proposal: Proposal) -> CandidateRow | None:
     """Return the candidate that has the config of a proposal."""
-    is_same = (CandidateRow.study_id == study_id) & (CandidateRow.config == proposal.config.canonical_json())
-    return session.scalar(select(CandidateRow).where(is_same))
+    same = {"study": study_id, "config": proposal.config.canonical_json()}
+    candidate_id = session.scalar(_OF_CONFIG, same)
+    return None if candidate_id is None else session.get(CandidateRow, candidate_id)
+
+
+def was_verified_or_measured(session: Session, candidate_id: int) -> bool:
+    """Whether a candidate in flight was verified, or measured beside its evaluation, before it was put back."""
+    return bool(session.scalar(_WAS_VERIFIED_OR_MEASURED, {"candidate": candidate_id}))
 
 
 def new_candidate(session: Session, study: StudyRow, proposal: Proposal, *, now: datetime) -> CandidateRow:
     """Add a candidate in flight, with the next number of its study."""
-    last = session.scalar(select(func.max(CandidateRow.number)).where(CandidateRow.study_id == study.id))
+    last = session.scalar(_LAST_NUMBER, {"study": study.id})
     row = CandidateRow(
         study_id=study.id,
         revision=study.revision,
@@ -193,8 +228,9 @@ def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -
 
 def _insert(
     session: Session, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
-) -> None:
+) -> list[Values]:
     belongs = {"study_id": study_id, "candidate_id": candidate_id, "later": later}
     rows = [belongs | measurement_values(measurement) for measurement in measurements]
     if rows:
-        session.execute(insert(MeasurementRow), rows)
+        session.execute(_INSERT_MEASUREMENT, rows)
+    return rows
