@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimizer.backends.names import TORCH, backends_here
+from optimizer.backends.names import ONNXRUNTIME, TORCH, backends_here
 from optimizer.backends.running import Backends
 from optimizer.errors import InputError
 from optimizer.fronts import study_limits
@@ -23,7 +23,7 @@ from optimizer.workload import Workload
 from search_spaces.transforms.table import AUTO, BITS, RANK, UNITS
 
 SAVES: Mapping[str, frozenset[str]] = {
-    RANK: frozenset({"parameters", "size"}),
+    RANK: frozenset({"parameters", "size", "memory"}),
     BITS: frozenset({"size", "bit_operations"}),
 }
 """The transforms that may be taken, and the costs that they save whatever the machine."""
@@ -61,7 +61,9 @@ def choice_of(spec: StudySpec, names: Sequence[BackendName], tried: Tried, missi
     possible = [each for each in SAVES if each not in tried.refused]
     faster = [each for each in possible if any(tried.gains(Run(each, name), fastest) for name in able)]
     named = {*spec.objectives, *study_limits(spec)}
-    taken = [UNITS, *(each for each in possible if each in faster or SAVES[each] & named)]
+    holds_codes = ONNXRUNTIME in able and tried.gains(Run(DENSE, ONNXRUNTIME))  # torch holds floats
+    saves = {**SAVES, BITS: SAVES[BITS] | {"memory"}} if holds_codes else SAVES
+    taken = [UNITS, *(each for each in possible if each in faster or saves[each] & named)]
     gaining = [name for name in able if name == TORCH or any(tried.gains(Run(form, name)) for form in (DENSE, *taken))]
     kept = gaining or able
     idle = [*(each for each in possible if each not in faster), *(name for name in able if name not in kept)]

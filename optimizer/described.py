@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,19 @@ class Savings:
             "bit_operations": self._bit_operations,
         }
         return laws.get(name, lambda _path, _shape: 0.0)
+
+    def held(self, few: Collection[int]) -> Saved:
+        """Return what a change saves of the weights in memory, where those of `few` bits are held as codes."""
+
+        def saved(path: str, shape: LayerShape) -> float:
+            each = self.model.get_parameter(f"{path}.weight").element_size()
+            if not shape.bits:
+                return each * self._parameters(path, shape) - INDEX_BYTES * shape.indices
+            if shape.bits not in few:
+                return 0.0
+            return sum(each * math.prod(part) - bytes_in(part, shape.bits) for part in self._parts(path, shape))
+
+        return saved
 
     def _parameters(self, _path: str, shape: LayerShape) -> float:
         if shape.bits:

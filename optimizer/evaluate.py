@@ -38,9 +38,18 @@ from search_spaces.config import Config
 from search_spaces.groups import Group
 from studies.records import Candidate, CandidateState, Outcome
 
-UNITS = {"flops": "FLOP", "bit_operations": "bitop", "parameters": "1", "size": "B", "latency": "s", "energy": "J"}
+UNITS = {
+    "flops": "FLOP",
+    "bit_operations": "bitop",
+    "parameters": "1",
+    "size": "B",
+    "latency": "s",
+    "energy": "J",
+    "memory": "bytes",
+}
 AHEAD = 3  # parts of the order that are answered at once: sorted by length together they have half of the padding
-SOURCES = {"latency": Source.TABLE, "energy": Source.MODELLED}
+PROPOSED = {"latency": Source.TABLE, "energy": Source.MODELLED, "memory": Source.MODELLED}
+"""The costs that are measured at the end, by how they are known before."""
 
 
 Answering = Callable[[nn.Module], nn.Module]
@@ -224,7 +233,7 @@ class Evaluator:
     def _costs(self, config: Config) -> tuple[Measurement, ...]:
         return tuple(
             Measurement(
-                quantity=name, value=cost.total(config), unit=UNITS[name], source=SOURCES.get(name, Source.COUNTED)
+                quantity=name, value=cost.total(config), unit=UNITS[name], source=PROPOSED.get(name, Source.COUNTED)
             )
             for name, cost in self._space.costs.items()
         )

@@ -27,6 +27,7 @@ MEASURED_BY: Mapping[str, str] = {
     "energy": "energy_ratio",
     "parameters": "parameters",
     "size": "size_bytes",
+    "memory": "memory_ratio",
     "bit_operations": "bit_operations",
 }
 

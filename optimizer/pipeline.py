@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -169,10 +169,20 @@ class Pipeline:
     @cached_property
     def costs(self) -> Mapping[str, Cost]:
         """The costs of a config that are known exactly before its model is built."""
-        priced = self.workload.family.costs() if self.of_layout else self._constants()
+        priced = dict(self._priced)
         if BITS in self.names:
             priced["bit_operations"] = WeightedSum((FULL / 2, priced["flops"]))
         return {name: self._after_all(cost, self._savings.of(name)) for name, cost in priced.items()}
+
+    @cached_property
+    def _priced(self) -> Mapping[str, Cost]:
+        """What the family's own groups cost."""
+        return self.workload.family.costs() if self.of_layout else self._constants()
+
+    def weights(self, few: Collection[int]) -> Cost:
+        """Return the bytes of a model's weights in memory, where those of `few` bits are held as codes."""
+        each = next(self.dense.model.parameters()).element_size()
+        return self._after_all(WeightedSum((float(each), self._priced["parameters"])), self._savings.held(few))
 
     def proposed_costs(
         self, spec: StudySpec, cache_dir: Path, elsewhere: Callable[[], Cost | None] = lambda: None

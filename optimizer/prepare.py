@@ -19,10 +19,12 @@ from optimizer.feasible import is_feasible
 from optimizer.fronts import study_limits
 from optimizer.harms import Harms
 from optimizer.latency.fitted import FittedLatency
+from optimizer.latency.proposed import wanted_costs
 from optimizer.limits import refuse_unreachable
 from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Report, Stages
+from optimizer.proposed_memory import MEMORY, proposed_memory
 from optimizer.proposing import fitted_latency, note_of
 from optimizer.search.joint import JointSpace
 from optimizer.search.joint_ladder import joint_ladder
@@ -106,7 +108,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     with stages.stage("sensitivity") as report:
         each = harms.of_groups(report)
     with stages.stage("tables"):
-        costs = pipeline.proposed_costs(spec, cache_dir, partial(fitted_latency, spec, pipeline, backends, cache_dir))
+        costs = _costs(spec, pipeline, backends, cache_dir)
     refuse_unreachable(study_limits(spec), costs, groups)
     space = Space(groups, form, costs, each, study_limits(spec), pipeline.merged)
     if len(pipeline.names) > 1:
@@ -129,6 +131,14 @@ def _seeds(space: Space, asked: Wanted, trials: int, *, top: float) -> list[Prop
     left = max(1, trials - len(asked.names))
     built_in = joint_ladder(space, left, top=top) if isinstance(space, JointSpace) else ladder(space, left, top=top)
     return [*asked.proposals, *(seed for seed in built_in if seed.config not in asked.names)]
+
+
+def _costs(spec: StudySpec, pipeline: Pipeline, backends: Backends, cache_dir: Path) -> Mapping[str, Cost]:
+    """Return what is known of a config's costs before its model is built."""
+    costs = pipeline.proposed_costs(spec, cache_dir, partial(fitted_latency, spec, pipeline, backends, cache_dir))
+    if MEMORY not in wanted_costs(spec):
+        return costs
+    return {**costs, MEMORY: proposed_memory(spec, pipeline, backends, cache_dir)}
 
 
 def _notes(costs: Mapping[str, Cost]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cach
         return None
     family, dense, groups = pipeline.workload.family, pipeline.dense.model, pipeline.groups
     (backend, there), batch, threads = next(iter(others.items())), spec.batch_sizes[0], threads_of(spec)
-    computes = _computed(pipeline, batch)
+    computes = computed_of(pipeline, batch)
     holds_for = {
         "device": device_fingerprint(pipeline.workload.device),
         "backend": run_conditions(there),
@@ -65,7 +65,8 @@ def note_of(latency: FittedLatency) -> str:
     )
 
 
-def _computed(pipeline: Pipeline, batch: int) -> Computed:
+def computed_of(pipeline: Pipeline, batch: int) -> Computed:
+    """Return what counts the work of a request of so many examples by its config."""
     model, family = pipeline.dense.model, pipeline.workload.family
     paths = [path for path, layer in model.named_modules() if isinstance(layer, LAYERS)]
     each = family.requests.positions(model, paths, [family.requests.length])

@@ -25,7 +25,7 @@ from optimizer.backends.running import conditions_of, notes_of
 from optimizer.certification import stored_list, verification_alpha, with_shortlist
 from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, listed
-from optimizer.evaluate import UNITS
+from optimizer.evaluate import PROPOSED, UNITS
 from optimizer.executors.workplace import HERE, Workplace, words_of, workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.families.names import with_absolute_paths
@@ -262,10 +262,10 @@ class StudyRun:
         costs = [
             Measurement(quantity=name, value=cost.dense, unit=UNITS[name], source=Source.COUNTED)
             for name, cost in space.costs.items()
-            if name not in ("latency", "energy")
+            if name not in PROPOSED
         ]
         costs += prepared.evaluator.counted(space.dense, prepared.workload.model)
-        known = {quality.quantity, *space.costs, *(cost.quantity for cost in costs)}
+        known = {quality.quantity, *(cost.quantity for cost in costs)}
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])
         power = what_can_be_concluded(len(prepared.workload.verification.labels), self._spec, metric)

@@ -31,7 +31,7 @@ SamplerName = Literal[
     "iterative",
 ]
 CriterionName = Literal["obs", "fisher", "taylor", "knowledge", "activation", "magnitude-l1", "magnitude-l2", "random"]
-CostName = Literal["flops", "latency", "energy", "parameters", "size", "bit_operations"]
+CostName = Literal["flops", "latency", "energy", "parameters", "size", "memory", "bit_operations"]
 StructureName = Literal["units", "weights"]
 AugmentName = Literal["none", "crop", "crop-flip"]
 BackendName = Literal["torch", "onnxruntime"]
@@ -84,6 +84,7 @@ class Limits(Frozen):
     energy_ratio: Limit = None
     parameters_ratio: Limit = None
     size_ratio: Limit = None
+    memory_ratio: Limit = None
     bit_operations_ratio: Limit = None
 
 

@@ -54,10 +54,16 @@ class Measured:
         ratios, to_torch = self._placed("latency_ratio"), self._placed(TO_TORCH)
         return tuple(_latency(m, ratios.get(at), to_torch.get(at, ratios.get(at))) for at, m in timed.items())
 
+    @property
+    def memory(self) -> Measurement | None:
+        """The measured peak memory; what a search predicts has no batch size."""
+        memory = self.get("memory")
+        return memory if memory and "batch" in memory.conditions else None
+
     def memory_ratio(self, dense: Measured) -> float | None:
         """Return the memory as a ratio to the dense model's in the same backend, None where either is not known."""
-        memory = self.get("memory")
-        if memory is None or "batch" not in memory.conditions:
+        memory = self.memory
+        if memory is None:
             return None
         at = memory.conditions["batch"], memory.conditions.get(BACKEND, TORCH)
         whole = dense._placed("memory").get(at)
@@ -165,7 +171,7 @@ class _CostFields(TypedDict):
 def _costs(measured: Measured) -> _CostFields:
     energy, ratio = measured.get("energy"), measured.get("energy_ratio")
     is_final = energy is not None and ratio is not None
-    memory = measured.get("memory")
+    memory = measured.memory
     return {
         "flops": measured.required("flops"),
         "parameters": round(measured.required("parameters")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,14 +33,24 @@ class Computed:
 
     def __call__(self, config: Config) -> Mapping[str, float]:
         """Return multiplications, layers, and numbers that they write, by kind of layer and precision."""
-        left, changes = self.left(config), dict(self.changes(config))
         found = Counter[str]({BASE: 1})
+        for layer, change, part in self._multiplied(config):
+            _add(found, layer.kind(change), part, layer.positions)
+        return found
+
+    def widest(self, config: Config) -> float:
+        """Return how many numbers the layer that has most of them reads and writes."""
+        held = (layer.positions * sum(part[:2]) for layer, _, part in self._multiplied(config) if math.prod(part))
+        return max(held, default=0.0)
+
+    def _multiplied(self, config: Config) -> Iterator[tuple[_Layer, LayerShape | None, tuple[int, ...]]]:
+        """Yield the layers with the shapes of their weights."""
+        left, changes = self.left(config), dict(self.changes(config))
         for path, layer in self._layers.items():
             change = changes.get(path)
             shape = change.weight if change else layer.shape_after(left)
             for part in layer.parts(shape, change):
-                _add(found, layer.kind(change), part, layer.positions)
-        return found
+                yield layer, change, part
 
     @cached_property
     def _layers(self) -> Mapping[str, _Layer]:

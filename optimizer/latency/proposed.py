@@ -19,7 +19,7 @@ def add_proposed_costs(
 
     `latency` builds or reads the table; it is called only where needed.
     """
-    wanted = {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
+    wanted = wanted_costs(spec)
     if not wanted & {"latency", "energy"}:
         return dict(costs)
     seconds = latency()
@@ -27,6 +27,11 @@ def add_proposed_costs(
     if "energy" in wanted:
         added["energy"] = _energy(costs, seconds, spec, device)
     return {**costs, **added}
+
+
+def wanted_costs(spec: StudySpec) -> set[str]:
+    """Return the costs that a spec's objectives and limits name."""
+    return {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
 
 
 def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, device: torch.device) -> Cost:

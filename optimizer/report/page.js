@@ -23,9 +23,10 @@ const AXES = {
   "energy ratio": (m) => m.energy_ratio,
   parameters: (m) => m.parameters,
   "size in bytes": (m) => m.size_bytes,
+  "peak memory ratio": (m) => m.memory_ratio ?? null,
   divergence: (m) => m.divergence,
 };
-const AT_DENSE = { "FLOPs ratio": 1, "bit operations ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, divergence: 0 };
+const AT_DENSE = { "FLOPs ratio": 1, "bit operations ratio": 1, "drop (search)": 0, "drop (verification)": 0, "latency ratio": 1, "energy ratio": 1, "peak memory ratio": 1, divergence: 0 };
 for (const cost of Object.keys(dense?.own ?? {})) { AXES[`${cost} ratio`] = (m) => m.own_ratios[cost]; AT_DENSE[`${cost} ratio`] = 1; }
 if (dense) { AT_DENSE.parameters = dense.parameters; AT_DENSE["size in bytes"] = dense.size_bytes; }
 

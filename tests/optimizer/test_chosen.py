@@ -59,6 +59,8 @@ def choice(ratios: Mapping[Run, float], refused: Mapping[str, str] | None = None
         (WITHOUT, {"objectives": ["size"]}, ("units", "rank", "bits"), BOTH),
         (WITHOUT, {"limits": {"size_ratio": 0.5}}, ("units", "rank", "bits"), BOTH),
         (WITHOUT, {"objectives": ["bit_operations"]}, ("units", "rank", "bits"), BOTH),
+        (WITHOUT, {"objectives": ["memory"]}, ("units", "rank", "bits"), BOTH),
+        (SLOW, {"objectives": ["memory"]}, ("units", "rank"), ("torch",)),
         (WITH_VNNI, {"recover": "finetune"}, ("units", "rank", "bits"), BOTH),
         (IDLE, {"backends": ["torch"]}, ("units",), ("torch",)),
         (IDLE, {"backends": ["torch"], "objectives": ["parameters"]}, ("units", "rank"), ("torch",)),

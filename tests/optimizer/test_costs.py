@@ -9,20 +9,27 @@ import pytest
 from prunable_models import bank_of, possible
 from tiny_checkpoints import save_data, save_tiny
 from tiny_encoders import OF_EVERY_PART
+from torch import nn
 
 from objectives.flops import count_flops, flop_count
+from objectives.guard import measuring
+from objectives.latency import forward_pass
 from objectives.latency_table import LatencyTable
+from objectives.memory import peak_memory_bytes
 from objectives.size import count_parameters
+from optimizer.backends.running import Backends
 from optimizer.combined import block_prices
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
 from optimizer.families.encoders.load import load_workload
 from optimizer.limits import least_ratio
 from optimizer.pipeline import Pipeline
+from optimizer.proposed_memory import proposed_memory
 from optimizer.spec import StudySpec
 from search_spaces.blocks import Block, blocks_of
 from search_spaces.combinations import Prices
 from search_spaces.config import Config, Form
 from search_spaces.groups import dense_config
+from search_spaces.layouts.modeling_pruned import TOKEN_ROWS
 from search_spaces.transforms.units.materialize import materialize, outline
 
 LENGTHS = np.array([5, 9, 14])
@@ -72,8 +79,12 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
     )
     workload = load_workload(spec, cache_dir=tmp_path, progress=lambda *_: None)
     pipeline = Pipeline.of(spec, workload, tmp_path)
-    costs = pipeline.proposed_costs(spec, tmp_path)
+    costs = dict(pipeline.proposed_costs(spec, tmp_path))
+    costs["memory"] = proposed_memory(spec, pipeline, Backends(spec, workload, tmp_path), tmp_path)
     dense = dense_config(pipeline.groups)
+    with measuring(workload.model):
+        run = forward_pass(workload.model, workload.family.request()(1))
+        assert costs["memory"].dense == peak_memory_bytes(run, workload.model)
     rows = next(group for group in pipeline.groups if group.kind == "tokens")
     smaller = dense.replaced({rows.name: rows.levels[0]})
     assert costs["latency"].ratio(smaller) == 1, "a smaller table is as fast"
@@ -94,11 +105,17 @@ def test_every_cost_prices_the_groups_of_every_transform(transforms: tuple[str, 
             assert cost.dense + added == pytest.approx(cost.total(config), rel=1e-9), "blocks add up"
         assert costs["flops"].total(config) == pytest.approx(workload.family.flops(built), rel=1e-9)
         assert costs["parameters"].total(config) == count_parameters(built)
+        assert costs["memory"].weights.total(config) == sum(each.nbytes for each in built.parameters()) + indices(built)
         sizes = {measured.quantity: measured.value for measured in pipeline.sizes(built)}
         assert costs["size"].total(config) == pytest.approx(sizes["size"], abs=4096), "but for the names in the file"
     for group in pipeline.groups:
-        for counted in {"flops", "parameters", "size", "bit_operations"} & {*costs}:
+        for counted in {"flops", "parameters", "size", "memory", "bit_operations"} & {*costs}:
             assert (np.diff(costs[counted].of_levels(group)) >= 0).all(), "a higher level never costs less"
+
+
+def indices(model: nn.Module) -> int:
+    """The bytes of the rows of tokens that a smaller table has."""
+    return sum(buffer.nbytes for name, buffer in model.named_buffers() if name.endswith(TOKEN_ROWS))
 
 
 def _added(levels: dict[str, int], block: Block, prices: Prices) -> float:

@@ -42,6 +42,7 @@ class FrontQuery(BaseModel):
     max_energy_ratio: Ratio = None
     max_parameters_ratio: Ratio = None
     max_size_ratio: Ratio = None
+    max_memory_ratio: Ratio = None
     max_bit_operations_ratio: Ratio = None
     max_energy_j: float | None = Field(None, gt=0, description="per inference")
     min_accuracy: float | None = Field(None, description="of the task's metric")

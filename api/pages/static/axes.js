@@ -9,6 +9,7 @@ export const AXES = {
   "energy ratio": { of: (m) => m.energy_ratio, dense: () => 1 },
   "parameters": { of: (m) => m.parameters, dense: (baseline) => baseline.parameters },
   "size, bytes": { of: (m) => m.size_bytes, dense: (baseline) => baseline.size_bytes },
+  "peak memory ratio": { of: (m) => m.memory_ratio ?? null, dense: () => 1 },
   "divergence": { of: (m) => m.divergence, dense: () => 0 },
 };
 

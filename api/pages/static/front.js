@@ -22,6 +22,7 @@ export function ratioTo(baseline, member, cost) {
     case "bit_operations": return member.bit_operations_ratio;
     case "latency": return member.latency_ratio;
     case "energy": return member.energy_ratio;
+    case "memory": return member.memory_ratio;
     case "parameters": return member.parameters / baseline.parameters;
     case "size": return member.size_bytes / baseline.size_bytes;
   }
