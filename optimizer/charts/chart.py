@@ -17,8 +17,8 @@ class Series:
     """What one entry of the legend names.
 
     Bars have whiskers from `low` to `high` where these are given, lines a band. Lines may be without marks at their
-    points, or belong to the second axis. `published` is what a paper prints at each `x` of bars (None: nothing), or the
-    one level that it prints of a line. Points of one `group` share an entry of the legend.
+    points, be dashed, or belong to the second axis. `published` is what a paper prints at each `x` of bars (None:
+    nothing), or the one level that it prints of a line. Points of one `group` share an entry of the legend.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Series:
     high: tuple[float, ...] = ()
     has_marks: bool = True
     is_second: bool = False
+    is_dashed: bool = False
     published: tuple[float | None, ...] = ()
     group: str = ""
 
@@ -98,7 +99,7 @@ def _trace(panel: Panel, series: Series, *, with_legend: bool) -> Any:  # Any: p
             **shared, offsetgroup=series.name, error_y=ends, marker_color=series.colour, showlegend=with_legend
         )
     if panel.kind == "lines":
-        line = {"color": series.colour, "dash": "dot" if series.is_second else "solid"}
+        line = {"color": series.colour, "dash": "dot" if series.is_second else "dash" if series.is_dashed else "solid"}
         mode = "lines+markers" if series.has_marks else "lines"
         return go.Scatter(**shared, mode=mode, line=line, showlegend=with_legend)
     return go.Scatter(

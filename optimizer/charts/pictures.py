@@ -121,7 +121,7 @@ def _draw(panel: Panel, axes: Axes) -> None:
 def _draw_line(series: Series, axes: Axes) -> None:
     if series.low:
         axes.fill_between(series.x, series.low, series.high, color=series.colour, alpha=0.15, linewidth=0)
-    mark, style = "." if series.has_marks else "", ":" if series.is_second else "-"
+    mark, style = "." if series.has_marks else "", ":" if series.is_second else "--" if series.is_dashed else "-"
     axes.plot(series.x, series.y, marker=mark, linestyle=style, color=series.colour, label=series.name)
     for level in series.published:
         if level is not None:

@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.listed.execute import Networks, execute
+from optimizer.reproduce.listed.figures import write_figures
 from optimizer.reproduce.listed.preset import ListedPreset, ListedScale
 from optimizer.reproduce.listed.records import ListedKey, ListedRecord
 from optimizer.reproduce.listed.rows import ListedRow, rows_of
 from optimizer.reproduce.listed.sentences import sentences
 from optimizer.reproduce.listed.tables import COLUMNS, SUMMARY, measurements, published
+from optimizer.reproduce.listed.totals import write_totals
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column, listed
 
@@ -77,12 +79,17 @@ class ListedExperiment(Experiment[ListedPreset, ListedRecord]):
         return (f"## Readings, and what is not compared\n\n{listed(self.preset.remarks)}",)
 
     def write_more(self, rows: Sequence[ListedRow], directory: Path, name: str) -> list[Path]:
-        """Write the measurements by batch size, where there are any."""
+        """Write figures of what is published and measured, and the measurements by batch size where there are any."""
+        figures = write_figures(rows, self.preset, directory, name)
         if not any(row.batches for row in rows):
-            return []
+            return figures
         path = directory / f"{name}-batches.csv"
         path.write_text(measurements(rows), encoding="utf-8")
-        return [path]
+        return [path, *figures]
+
+    def write_together(self, rows: Sequence[ListedRow], directory: Path) -> list[Path]:
+        """Write the table of totals."""
+        return write_totals(rows, self.preset, directory)
 
     def details(self, _parts: Sequence[Sequence[ListedRecord]]) -> dict[str, object]:
         """Return the remarks."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from objectives.size import count_parameters
+from optimizer.charts.chart import Chart
 from optimizer.ledger import Ledger
 from optimizer.ratios import Ratio
+from optimizer.reproduce.listed import figures
 from optimizer.reproduce.listed.experiment import ListedExperiment, ListedReproduction
 from optimizer.reproduce.listed.findings import (
     Cell,
@@ -120,7 +123,11 @@ def test_a_rank_correlation_has_an_interval() -> None:
     assert rank_correlation([1, 2], [1, 2]) is None
 
 
-def test_a_reproduction_times_beside_the_unpruned_network_and_resumes(tmp_path: Path) -> None:
+def test_a_reproduction_times_beside_the_unpruned_network_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Chart] = []
+    monkeypatch.setattr(figures, "write_pictures", lambda chart, *_: drawn.append(chart) or [])
     scale = PRESET.scales["quick"].model_copy(update={"timed": ("PD1_GPR-50",), "seconds": 0.01, "batch_sizes": (1,)})
     labels = {"UNPRUNED", "PD1_GPR-50", "PD2_GPR-50"}
     few = tuple(each for each in PRESET.configurations if each.label in labels)
@@ -138,6 +145,20 @@ def test_a_reproduction_times_beside_the_unpruned_network_and_resumes(tmp_path: 
     assert any("the two are swapped" in sentence for sentence in found.sentences)
     assert (tmp_path / "noise-alexnet-batches.csv").read_text().count("\n") == 2
     assert len(said) == 3
+    energy, throughput = drawn
+    assert [panel.title for panel in energy.panels] == [f"batch {batch}" for batch in PRESET.batch_sizes]
+    lines = {series.name: series for series in throughput.panels[0].series}
+    assert len(lines) == 6 and len(energy.panels[1].series) == 5  # five published, one here, at batch 1 alone
+    of_50 = 1 + PRESET.ratios.index(50)
+    assert (
+        lines["PD1, published"].x[of_50] == lines["PD1, here"].x[1] == pytest.approx(100 * (1 - timed.macs / 714197696))
+    )
+    assert lines["PD1, published"].y[of_50] == pytest.approx(100 * 1024 / 1041)
+    assert lines["PD1, here"].y[1] == pytest.approx(100 / at_one.time.value)
+    totals = pd.read_csv(tmp_path / "energy-analyzer-totals.csv").set_index("batch")
+    assert list(totals.index) == ["1", "8", "16", "32", "64", "all"]
+    assert list(totals.loc["all", ["published", "more energy than unpruned", "timed here"]]) == [325, 61, 1]
+    assert totals.loc["1", "mean time"] == f"{at_one.time.value - 1:+.1%}"
     reproduce(experiment, tmp_path)
     assert len(said) == 3
     assert all(Ledger(tmp_path / "runs.jsonl", ListedRecord).get(key) for key in experiment.plan())
