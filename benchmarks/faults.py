@@ -4,8 +4,9 @@
 
 Simulated studies of short evaluations run one after the other, each by a driver of its own with two workers.
 Evaluations kill their worker, always with some configs, run out of memory and hang; from outside, workers are killed or
-stopped and drivers are killed, at random moments. A killed driver is started again, which resumes the study. At the end
-every study is to have each of its candidates once, with its own outcome or with the reason why it failed.
+stopped and drivers are killed, at random moments. A driver that was killed, or gave up because no worker started three
+times in a row, is started again, which resumes the study. At the end every study is to have each of its candidates
+once, with its own outcome or with the reason why it failed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import psutil
 
 from benchmarks.outcomes import Hazardous
 from benchmarks.simulated import problems, proposer
+from optimizer.errors import MachineError
 from optimizer.executors.crew import Crew
 from optimizer.executors.parcel import pack, write_parcel
 from optimizer.executors.processes import Place, ProcessWorker
@@ -38,6 +40,7 @@ from studies.records import Candidate, CandidateState
 TRIALS, WORKERS, SECONDS, LIMIT_S = 60, 2, 0.02, 1.0
 OUTSIDE = {"worker killed": 6, "worker stopped": 1, "driver killed": 1}  # how often, to each other
 LONGEST_CALM_S = 3.0
+GAVE_UP = 75  # exit code of a driver whose workers were killed at three starts in a row
 LONGEST_STUDY_S = 1800.0
 
 
@@ -49,7 +52,11 @@ def main() -> None:
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)  # a study's folder: what a driver is started with
     options = parser.parse_args()
     if options.drive is not None:
-        return drive(options.drive, options.seed)
+        try:
+            return drive(options.drive, options.seed)
+        except MachineError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(GAVE_UP) from None
     found = run(options.faults, options.seed)
     print(json.dumps(found, indent=1))
     raise SystemExit(bool(found["problems"]))
@@ -96,7 +103,9 @@ def disturbed(folder: Path, seed: int, chance: random.Random) -> Counter[str]:
             happened.update(_strike(driver, chance))
         if driver.returncode == 0:
             break
-        if driver.returncode != -signal.SIGKILL:
+        if driver.returncode == GAVE_UP:
+            happened["run ended: no worker started"] += 1
+        elif driver.returncode != -signal.SIGKILL:
             raise RuntimeError(f"a driver ended with {driver.returncode}")
     log = folder / "happened"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -5,7 +5,8 @@
 The same configs are evaluated by one worker, by two, by one and by two again, each time by new workers; starting them
 is told apart. The overhead per candidate is what one worker takes beyond the evaluations themselves. Processor time
 per candidate says how much of a small gain other programs on the machine are to blame for: while they take their
-share of the cores, `by_processor_time` is what two cores of one's own would give.
+share of the cores, `by_processor_time` is what two cores of one's own would give. With `--sleep 0.5` evaluations only
+wait for so many seconds, which needs no core: the gain is then what the engine alone leaves of two workers.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.outcomes import Simulated
+from benchmarks.simulated import space
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.engine import Engine, EngineName
 from optimizer.executors.executor import Evaluate, Evaluating, Executor
 from optimizer.executors.workplace import workplace
 from optimizer.families.encoders.load import load_workload
-from optimizer.prepare import Prepared, prepare
+from optimizer.prepare import prepare
 from optimizer.progress import Stages, ignore
+from optimizer.search.ladder import ladder
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
-from studies.records import Outcome
+from studies.records import Outcome, Proposal
 
 GAIN, OVERHEAD_S = 1.8, 0.03  # at least, at most
 ENGINES: tuple[EngineName, ...] = ("processes", "ray")
@@ -79,28 +83,55 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, default="processes")
     parser.add_argument("--address", help="a Ray cluster's; one is started here without it")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--sleep", type=float, help="seconds of evaluations that only wait")
     options = parser.parse_args()
-    found = run(spec_of(options, threads=1), options.engine, options.address, options.rounds)
+    with TemporaryDirectory() as scratch:
+        spec, place = spec_of(options, threads=1), Path(scratch)
+        work = real(spec, place) if options.sleep is None else simulated(options.sleep, spec.trials)
+        found = run(work, spec, place, options.engine, options.address, options.rounds)
     print(json.dumps(found, indent=1))
     raise SystemExit(found["gain"] < GAIN or found["overhead_ms"] > 1000 * OVERHEAD_S)
 
 
-def run(spec: StudySpec, name: EngineName, address: str | None, rounds: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Work:
+    """What is evaluated, by what; `first` is what a worker answers before it counts as started."""
+
+    evaluator: Evaluating
+    configs: Sequence[Config]
+    first: Config
+
+
+def real(spec: StudySpec, cache_dir: Path) -> Work:
+    """Return the seeds of a study, and its evaluator."""
+    workload = load_workload(spec, cache_dir=cache_dir, progress=lambda *_: None)
+    prepared = prepare(spec, workload, cache_dir=cache_dir, stages=Stages(ignore, lambda _seconds: None))
+    return Work(prepared.evaluator, _different(prepared.ladder(3 * spec.trials), spec.trials), prepared.space.dense)
+
+
+def simulated(seconds: float, trials: int) -> Work:
+    """Return the seeds of a simulated study, and an evaluator that only waits."""
+    of = space()
+    return Work(Simulated(seconds), _different(ladder(of, 3 * trials), trials), of.dense)
+
+
+def _different(proposals: Sequence[Proposal], most: int) -> list[Config]:
+    return list(dict.fromkeys(proposal.config for proposal in proposals))[:most]
+
+
+def run(
+    work: Work, spec: StudySpec, cache_dir: Path, name: EngineName, address: str | None, rounds: int
+) -> dict[str, Any]:
     """Return the blocks, and what they say in the median."""
-    with TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        workload = load_workload(spec, cache_dir=place, progress=lambda *_: None)
-        prepared = prepare(spec, workload, cache_dir=place, stages=Stages(ignore, lambda _seconds: None))
-        configs = list(dict.fromkeys(proposal.config for proposal in prepared.ladder(3 * spec.trials)))[: spec.trials]
-        blocks = [
-            block(Engine(name=name, workers=workers, address=address), spec, prepared, configs, place)
-            for _ in range(rounds)
-            for workers in (1, 2)
-        ]
+    blocks = [
+        block(Engine(name=name, workers=workers, address=address), spec, work, cache_dir)
+        for _ in range(rounds)
+        for workers in (1, 2)
+    ]
     one, two = ([each for each in blocks if each.workers == count] for count in (1, 2))
     return {
         "engine": name,
-        "candidates": len(configs),
+        "candidates": len(work.configs),
         "blocks": [asdict(each) for each in blocks],
         "gain": round(median(each.per_minute for each in two) / median(each.per_minute for each in one), 2),
         "by_processor_time": round(2 * mean(b.processor_s for b in one) / mean(b.processor_s for b in two), 2),
@@ -108,23 +139,21 @@ def run(spec: StudySpec, name: EngineName, address: str | None, rounds: int) -> 
     }
 
 
-def block(engine: Engine, spec: StudySpec, prepared: Prepared, configs: Sequence[Config], cache_dir: Path) -> Block:
+def block(engine: Engine, spec: StudySpec, work: Work, cache_dir: Path) -> Block:
     """Evaluate all configs by new workers."""
-    started = time.perf_counter()
-    with workplace(engine, spec, cache_dir) as place:
-        place.check(prepared.workload)
-        with place.executor(prepared.evaluator) as executor:
-            _wait_for_all(executor, prepared.space.dense)
-            start_s = time.perf_counter() - started
-            began = time.perf_counter()
-            answers = _all(executor, configs)
-            took = time.perf_counter() - began
+    started, configs = time.perf_counter(), work.configs
+    with workplace(engine, spec, cache_dir) as place, place.executor(work.evaluator) as executor:
+        _wait_for_all(executor, work.first)
+        start_s = time.perf_counter() - started
+        began = time.perf_counter()
+        answers = _all(executor, configs)
+        took = time.perf_counter() - began
     return Block(
         workers=executor.slots,
         start_s=round(start_s, 1),
         per_minute=round(60 * len(configs) / took, 1),
         overhead_ms=round(1000 * (executor.slots * took - sum(a.wall_s for a in answers)) / len(configs), 1),
-        processor_s=round(mean(a.processor_s for a in answers), 3),
+        processor_s=round(mean(a.processor_s for a in answers), 6),
         load=round(os.getloadavg()[0], 1),
     )
 
