@@ -29,6 +29,7 @@ IDLE_S, SETTLE_S = 3.0, 0.5  # at rest, and before that: the counter still moves
 DRIFT = 0.1  # of the power at rest, from before to after: more is said
 WARMER = 8.0  # degrees Celsius above the first window, before a window waits
 REST_S, REST_STEP_S = 10.0, 0.5  # at most, and before it is asked again
+LATE = 0.25  # of a window, by which it may end late
 RETAKEN = 2  # times a window is taken again
 LOST = f"{RETAKEN + 1} windows in a row were lost, to resets of the counter or to a machine that slept"
 
@@ -168,9 +169,8 @@ class _Taker:
             raise
         seconds = self.clock() - began
         joules = self._stopped()
-        if (
-            joules is None or seconds > self.window_s + 3 * seconds / runs
-        ):  # one run took most of it: the machine was asleep
+        late = max(3 * seconds / runs, LATE * self.window_s)  # a short run may wait for its turn on a busy machine
+        if joules is None or seconds > self.window_s + late:  # one run took most of it: the machine was asleep
             return None
         if joules <= 0:
             still = f"the counter did not move in {self.window_s} s; it cannot be used on this machine"
