@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors
+    from optimizer.calibration import calibrate
     from optimizer.door.analyze import analyze
     from optimizer.door.entry import export_candidate, open_front, optimize, resume
     from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors
 
 PUBLIC = {
     "analyze": "optimizer.door.analyze",
+    "calibrate": "optimizer.calibration",
     "optimize": "optimizer.door.entry",
     "open_front": "optimizer.door.entry",
     "resume": "optimizer.door.entry",
@@ -43,8 +45,8 @@ PUBLIC = {
 
 __all__ = [
     "CancelledError", "Engine", "Event", "Front", "ImageData", "Images", "Normalisation", "PrunedClassifier",
-    "PrunedRegressor", "StudySpec",
-    "analyze", "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
+    "PrunedRegressor", "StudySpec", "analyze", "calibrate",
+    "export_candidate", "load_images", "load_pruned", "open_front", "optimize", "recommend", "resume",
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from objectives.energy.choose import choose_meter
+from objectives.energy.choose import meter_of
 from objectives.energy.meter import MeterUnavailableError
 from optimizer.errors import InputError
 
@@ -23,6 +23,6 @@ def check_device(name: str) -> torch.device:
 def check_meter(device: torch.device) -> None:
     """Raise `InputError` where the energy of a device cannot be measured on this machine."""
     try:
-        choose_meter(device, required=True)
+        meter_of(device)
     except MeterUnavailableError as error:
         raise InputError("require_measured_energy", f"no energy meter of {device} can be read: {error}") from error

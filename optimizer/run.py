@@ -32,6 +32,7 @@ from optimizer.families.names import with_absolute_paths
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.given import NOTHING, Given
 from optimizer.interrupts import interrupts_end
+from optimizer.latency.proposed import constants_of
 from optimizer.loaded import loaded, notes_of_choice
 from optimizer.member import RunResult
 from optimizer.names import check_larger, create_study, free_slug
@@ -48,7 +49,7 @@ from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.training.precision import name_of, training_dtype
 from optimizer.transfer import check_source, transfer
-from optimizer.unchanged import fingerprints, refuse_changes, refuse_other_metric
+from optimizer.unchanged import CONSTANTS, fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
 from optimizer.views import Measured
 from optimizer.workload import Workload
@@ -217,6 +218,7 @@ class StudyRun:
         self._verify(prepared)
 
     def _record_workload(self, workload: Workload) -> None:
+        constants = constants_of(self._spec, workload.device)
         self._store.update_study(
             self._study.id,
             context={
@@ -228,6 +230,7 @@ class StudyRun:
                 "notes": [*workload.notes, *notes_of_choice(self._study.context), *notes_of(self._spec)],
                 "conditions": self._conditions(workload),
                 "workers": dict(self._place.record),
+                **({} if constants is None else {CONSTANTS: constants}),
             },
         )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from optimizer.errors import InputError, listed
+from optimizer.latency.proposed import constants_of
 from optimizer.pipeline import Pipeline
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.groups import dense_config
 from studies.records import Study
+
+CONSTANTS = "energy_constants"  # in a study's context: from where those are by which energy is proposed
 
 
 def fingerprints(workload: Workload) -> dict[str, str]:
@@ -26,7 +29,19 @@ def refuse_changes(study: Study, spec: StudySpec, workload: Workload, cache_dir:
     changed = sorted(name for name in now if known.get(name) != now[name])
     if changed:
         raise InputError("study", f"{', '.join(changed)} changed since {study.slug!r} began; start a new study")
+    refuse_other_constants(study, constants_of(spec, workload.device))
     _refuse_other_groups(study, dense_config(Pipeline.of(spec, workload, cache_dir).groups).as_dict())
+
+
+def refuse_other_constants(study: Study, now: str | None) -> None:
+    """Raise `InputError` where energies were proposed by other constants than they would be `now`."""
+    known = study.context.get(CONSTANTS, now)
+    if known != now:
+        raise InputError(
+            "study",
+            f"{study.slug!r} proposes by energies of other constants ({known}) than this machine's now ({now}): their "
+            "calibration was made or removed since; start a new study",
+        )
 
 
 def refuse_other_metric(study: Study, workload: Workload) -> None:

@@ -28,9 +28,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers, and what they start, share the cores: more threads only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start; this one has torch already
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-else:  # the hub's cache is empty at first, whatever the user has in theirs; workers inherit it
+else:  # the hub's cache and the user's data are empty at first, whatever the user has in theirs; workers inherit it
     os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+    os.environ["XDG_DATA_HOME"] = str(Path(os.environ["HF_HOME"]) / "data")  # calibrations of energy among them
     if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:  # the tests wait for a disk ten thousand times
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 

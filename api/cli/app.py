@@ -16,6 +16,7 @@ from api.cli.bundles import taking
 from api.cli.commands import (
     analyze,
     cache,
+    calibrate,
     cancel,
     certify,
     delete,
@@ -48,6 +49,7 @@ from optimizer.errors import InputError
 SHARED = ("storage", "cache_dir", "as_json", "server", "api_key")  # may stand before a subcommand's name
 OF_THIS_MACHINE = (
     "cache",
+    "calibrate",
     "doctor",
     "analyze",
     "reproduce",
@@ -177,6 +179,7 @@ for module in (
     delete,
     cache,
     doctor,
+    calibrate,
     serve,
     worker,
     keys,

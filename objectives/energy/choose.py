@@ -45,6 +45,17 @@ class MeterChoice:
         return "processor and memory of this work alone" if self.meter is None else self.meter.scope
 
 
+def meter_of(device: torch.device, meters: Mapping[str, Sequence[MakeMeter]] = METERS) -> EnergyMeter:
+    """Return the best meter that this machine offers for `device`. Raises `MeterUnavailableError`, and says why."""
+    refusals = []
+    for make in meters.get(device.type, ()):
+        try:
+            return make(device)
+        except MeterUnavailableError as error:
+            refusals.append(str(error))
+    raise MeterUnavailableError("; ".join(refusals) or f"no counter is known for {device.type}")
+
+
 def choose_meter(
     device: torch.device, meters: Mapping[str, Sequence[MakeMeter]] = METERS, *, required: bool = False
 ) -> MeterChoice:
@@ -52,16 +63,12 @@ def choose_meter(
 
     Raises `MeterUnavailableError` where a meter is `required` and there is none.
     """
-    refusals = []
-    for make in meters.get(device.type, ()):
-        try:
-            meter = make(device)
-        except MeterUnavailableError as error:
-            refusals.append(str(error))
-        else:
-            reason = f"{meter.source} can be read: {meter.scope}"
-            return MeterChoice(device=device, meter=meter, reason=reason, required=required)
-    why = "; ".join(refusals) or f"no counter is known for {device.type}"
-    if required:
-        raise MeterUnavailableError(why)
-    return MeterChoice(device=device, meter=None, reason=f"modelled, since {why}")
+    try:
+        meter = meter_of(device, meters)
+    except MeterUnavailableError as error:
+        if required:
+            raise
+        return MeterChoice(device=device, meter=None, reason=f"modelled, since {error}")
+    return MeterChoice(
+        device=device, meter=meter, reason=f"{meter.source} can be read: {meter.scope}", required=required
+    )

@@ -3,14 +3,14 @@
     E = seconds · threads · (idle + awake) + Σ operations · joules(precision) + Σ bytes · joules(level)
 
 The constants are those of a profile (`profiles.py`): published ones, or fitted on this machine where it has a meter
-(`calibrate.py`). Each has a range, so a modelled figure has an interval that says how little is known, and a ratio of
-two models one that says how much of that they have in common. It leaves out power supply, cooling and all but the
-memory and the processor.
+(`calibrated.py`, `fit.py`). Each has a range, so a modelled figure has an interval that says how little is known, and a
+ratio of two models one that says how much of that they have in common. It leaves out power supply, cooling and all but
+the memory and the processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import log
@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 from objectives.caches import data_caches
 from objectives.device import device_name, vector_instructions
+from objectives.energy.calibrated import calibration_of
 from objectives.energy.computed import Computed, Traffic
-from objectives.energy.hardware import cpu_power, gpu_power
+from objectives.energy.hardware import UNKNOWN_GPU, cpu_power, gpu_power
+from objectives.energy.nvml import power_limit_w
 from objectives.energy.profiles import FAR, LEVELS, MEMORY, NEAR, Constant, Profile, cpu_profile, gpu_profile
 from objectives.measurement import JsonScalar
 
@@ -108,27 +110,40 @@ def _fits(size: float, room: float) -> float:
     return min(1.0, max(0.0, 2 - size / room)) if room else 0.0
 
 
-@cache
-def profile_of(kind: str, name: str | None = None) -> Profile:
-    """Return the published profile of a kind of device (`torch.device.type`) on this machine.
+def published_profile(device: torch.device) -> Profile:
+    """Return the published profile of a device on this machine.
 
     Raises:
         ValueError: an unknown kind of device.
     """
-    if kind == "cuda":
-        return gpu_profile(gpu_power(name or ""))
-    if kind not in ("cpu", "mps"):  # nothing published for mps; it shares package and memory with the CPU
-        raise ValueError(f"energy: no model of device {kind!r}; known are cpu, cuda, mps")
+    if device.type == "cuda":
+        return _of_board(device)
+    if device.type not in ("cpu", "mps"):  # nothing published for mps; it shares package and memory with the CPU
+        raise ValueError(f"energy: no model of device {device.type!r}; known are cpu, cuda, mps")
+    return _of_processor()
+
+
+@cache
+def _of_board(device: torch.device) -> Profile:
+    if not torch.cuda.is_available():
+        return gpu_profile(UNKNOWN_GPU)
+    return gpu_profile(gpu_power(device_name(device), power_limit_w(device)))
+
+
+@cache
+def _of_processor() -> Profile:
     return cpu_profile(cpu_power(), vector_instructions(), data_caches())
 
 
-def model_of(device: torch.device, *, threads: int = 1, profiles: Mapping[str, Profile] | None = None) -> EnergyModel:
-    """Return the model of a device at work on so many CPU threads: by `profiles` fitted here, else as published."""
-    fitted = (profiles or {}).get(device.type)
-    if fitted is not None:
-        return EnergyModel(fitted, threads)
-    on_gpu = device.type == "cuda" and torch.cuda.is_available()
-    return EnergyModel(profile_of(device.type, device_name(device) if on_gpu else None), threads)
+def model_of(device: torch.device, *, threads: int = 1) -> EnergyModel:
+    """Return the model of a device at work on so many CPU threads: as calibrated on this machine, else as published.
+
+    Raises:
+        ValueError: an unknown kind of device.
+        MeterError: a calibration that cannot be read.
+    """
+    published, calibration = published_profile(device), calibration_of(device)
+    return EnergyModel(published if calibration is None else calibration.profile, threads)
 
 
 def _drawn(constant: Constant, name: str) -> Floats:

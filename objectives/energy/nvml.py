@@ -51,6 +51,15 @@ def nvml_power_meter(*devices: torch.device) -> PowerMeter:
     return power_of(pynvml, _uuids(devices), wait=partial(_wait, devices))
 
 
+def power_limit_w(device: torch.device, nvml: ModuleType = pynvml) -> float | None:
+    """Return the power limit of a CUDA device's board, None where NVML tells none, as of a MIG slice."""
+    try:
+        (handle,) = handles_of(nvml, _uuids([device]))
+        return _MILLI * float(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
+    except (MeterUnavailableError, nvml.NVMLError):
+        return None
+
+
 def counter_of(nvml: ModuleType, uuids: Sequence[str], *, wait: Callable[[], None]) -> CounterMeter:
     """Return a meter over the counters that `nvml` has for the GPUs with these UUIDs (without their "GPU-")."""
     handles = handles_of(nvml, uuids)

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
-from objectives.energy.computed import Traffic
+from objectives.energy.computed import FLOAT32, Computed, Traffic
 from objectives.tensors import parts_of, tensor_bytes
 
 
@@ -96,3 +97,10 @@ def count_traffic(run: Callable[[], object]) -> Traffic:
     with counter:
         run()
     return counter.traffic
+
+
+def count_computed(run: Callable[[], object], precision: str = FLOAT32) -> Computed:
+    """Return what one `run` computes, all in one precision, and moves."""
+    with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
+        run()
+    return Computed.of(flops.get_total_flops(), traffic.traffic, precision)

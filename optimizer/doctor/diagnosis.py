@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from objectives.energy.calibrated import calibration_of
 from objectives.energy.choose import METERS
 from objectives.energy.meter import MeterUnavailableError
 from objectives.noise import Machine, Noise
@@ -109,9 +110,14 @@ def figures_of(here: Processor, found: tuple[Device, ...], meters: tuple[Meter, 
     for device in found:
         figures.append(_latency(here, device))
         best = next((meter for meter in meters if meter.device == device.name and meter.source), None)
-        source, says = (best.source or "", best.says) if best else ("modelled", "for comparing models, not for a bill")
+        source, says = (best.source or "", best.says) if best else ("modelled", _modelled(device))
         figures.append(Figure(figure=f"energy on {device.name}", source=source, says=says))
     return tuple(figures)
+
+
+def _modelled(device: Device) -> str:
+    says, found = "for comparing models, not for a bill", calibration_of(torch.device(device.name))
+    return says if found is None else f"{says}; {found.profile.source}, within {found.error:.0%}"
 
 
 def _latency(here: Processor, device: Device) -> Figure:

@@ -34,6 +34,11 @@ def wanted_costs(spec: StudySpec) -> set[str]:
     return {*spec.objectives, *(n.removesuffix("_ratio") for n, v in spec.limits.model_dump().items() if v)}
 
 
+def constants_of(spec: StudySpec, device: torch.device) -> str | None:
+    """Return from where the constants are by which energy is proposed, None where it is not."""
+    return model_of(device).profile.source if "energy" in wanted_costs(spec) else None
+
+
 def _energy(costs: Mapping[str, Cost], latency: Cost, spec: StudySpec, device: torch.device) -> Cost:
     """Energy per inference: arithmetic, one read of the weights per request, power over its time.
 

@@ -10,13 +10,12 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import synchronise
 from objectives.energy.choose import MeterChoice, choose_meter
 from objectives.energy.computed import Computed
 from objectives.energy.modelled import model_of
-from objectives.energy.traffic import TrafficCounter
+from objectives.energy.traffic import count_computed
 from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import peak_memory_bytes
 from optimizer.tasks.task import Batch
@@ -42,9 +41,7 @@ def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
 def count_step(model: nn.Module, loss: Loss, batch: Batch) -> Computed:
     """Count one step of Adam on a copy of the model, forward and backward; masked weights compute like others."""
     learner, _ = _copied(model, loss)
-    with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
-        learner.step(batch)
-    return Computed.of(flops.get_total_flops(), traffic.traffic)
+    return count_computed(lambda: learner.step(batch))
 
 
 def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:

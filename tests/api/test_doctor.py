@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import Done, run_here
 
+from objectives.energy.meter import MeterUnavailableError
 from optimizer.doctor import diagnosis
 
 
@@ -33,3 +35,15 @@ def test_it_works_on_this_machine_alone(tmp_path: Path) -> None:
     refused = doctor(tmp_path, "--server", "http://localhost:1")
     assert refused.returncode == 2
     assert "works on this machine" in refused.stderr
+
+
+def test_energy_is_not_calibrated_where_no_meter_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: torch.device) -> None:
+        raise MeterUnavailableError("rapl: no CPU package")
+
+    monkeypatch.setattr("optimizer.calibration.meter_of", none)
+    refused = run_here(["calibrate"], environment={**os.environ}, directory=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(
+        "error: --device: no energy meter of cpu can be read, so nothing can be fitted: rapl"
+    )

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from prunable_models import bank_of, possible
+from stored_studies import put_study
 from tiny_checkpoints import save_data, save_tiny
 from tiny_encoders import OF_EVERY_PART
 from torch import nn
@@ -20,17 +23,21 @@ from objectives.size import count_parameters
 from optimizer.backends.running import Backends
 from optimizer.combined import block_prices
 from optimizer.costs import WeightedSum, flops_cost, parameters_cost, table_cost
+from optimizer.errors import InputError
 from optimizer.families.encoders.load import load_workload
+from optimizer.latency.proposed import constants_of
 from optimizer.limits import least_ratio
 from optimizer.pipeline import Pipeline
 from optimizer.proposed_memory import proposed_memory
 from optimizer.spec import StudySpec
+from optimizer.unchanged import CONSTANTS, refuse_other_constants
 from search_spaces.blocks import Block, blocks_of
 from search_spaces.combinations import Prices
 from search_spaces.config import Config, Form
 from search_spaces.groups import dense_config
 from search_spaces.layouts.modeling_pruned import TOKEN_ROWS
 from search_spaces.transforms.units.materialize import materialize, outline
+from studies.opening import open_store
 
 LENGTHS = np.array([5, 9, 14])
 
@@ -120,3 +127,18 @@ def indices(model: nn.Module) -> int:
 
 def _added(levels: dict[str, int], block: Block, prices: Prices) -> float:
     return prices.total(block, [group.levels.index(levels[group.name]) for group in block.groups])
+
+
+def test_a_study_steered_by_energy_is_resumed_with_its_own_constants_only(tmp_path: Path) -> None:
+    flops, energy = (
+        StudySpec(model="m", task="sst2", data="d", epsilon=0.1, objectives=(o,)) for o in ("flops", "energy")
+    )
+    assert constants_of(flops, torch.device("cpu")) is None
+    now = constants_of(energy, torch.device("cpu"))
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    study = put_study(store, "s")
+    store.close()
+    refuse_other_constants(study, now)  # an older study has not kept them
+    refuse_other_constants(replace(study, context={CONSTANTS: now}), now)
+    with pytest.raises(InputError, match=r"energies of other constants .fitted to rapl"):
+        refuse_other_constants(replace(study, context={CONSTANTS: "fitted to rapl on vm, 2026-11-28"}), now)

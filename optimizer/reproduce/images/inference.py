@@ -10,13 +10,11 @@ from functools import partial
 
 import numpy as np
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import describe_device
 from objectives.energy.choose import choose_meter
-from objectives.energy.computed import Computed
 from objectives.energy.measure import Work, measure_energy
-from objectives.energy.traffic import count_traffic
+from objectives.energy.traffic import count_computed
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency, latency_of, waited_for
 from objectives.measurement import Measurement
@@ -96,7 +94,4 @@ def _repeat(run: Callable[[], None], passes: int) -> None:
 
 
 def _work(run: Callable[[], None], latency: Measurement, images: Tensor) -> Work:
-    with FlopCounterMode(display=False) as flops:
-        run()
-    computed = Computed.of(flops.get_total_flops(), count_traffic(run))
-    return Work(run=run, inferences=len(images), latency=latency, computed=computed)
+    return Work(run=run, inferences=len(images), latency=latency, computed=count_computed(run))

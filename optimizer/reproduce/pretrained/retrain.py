@@ -10,11 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.device import device_of
 from objectives.energy.computed import Computed
-from objectives.energy.traffic import TrafficCounter
+from objectives.energy.traffic import count_computed
 from objectives.guard import measuring
 from optimizer.reproduce.pretrained.energy import Energy, metered_by_part
 from optimizer.reproduce.pretrained.form import Form
@@ -116,9 +115,7 @@ def step_cost(model: nn.Module, form: Form, key: PretrainedKey, batch: Batch) ->
     """Count one training step on a copy of the model: forward, backward, update, and what the form takes."""
     training = Training(copy.deepcopy(model).train(), form, key)
     training.step(batch)  # the momentum exists from the second step on
-    with TrafficCounter() as traffic, FlopCounterMode(display=False) as flops:
-        training.step(batch)
-    return Computed.of(flops.get_total_flops(), traffic.traffic)
+    return count_computed(lambda: training.step(batch))
 
 
 def mean_loss(model: nn.Module, images: Images) -> float:

@@ -9,7 +9,7 @@ import torch
 from meter_contract import EnergyMeterContract
 
 from objectives.energy.meter import CounterMeter, MeterError, MeterUnavailableError
-from objectives.energy.nvml import counter_of, nvml_meter, nvml_power_meter, power_of
+from objectives.energy.nvml import counter_of, nvml_meter, nvml_power_meter, power_limit_w, power_of
 from objectives.energy.sampled import PowerMeter
 from objectives.measurement import Source
 
@@ -56,6 +56,9 @@ class Driver:
         if not self.counts:
             raise self.NVMLError("Not Supported")
         return self.energy_mj[handle]
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: str) -> int:  # noqa: N802
+        return 700_000
 
     def nvmlDeviceGetPowerUsage(self, handle: str) -> int:  # noqa: N802
         if not self.powered:
@@ -163,3 +166,11 @@ def test_the_real_counter_is_the_integral_of_the_real_power() -> None:
     summed, counted = power.stop(), counter.stop()
     assert counted == pytest.approx(summed, rel=0.05)
     assert counted > 0
+
+
+@pytest.mark.parametrize(("uuid", "limit"), [("bb", 700.0), ("cc", None), ("dd", None)])
+def test_the_power_limit_is_the_boards_and_a_slice_has_none(
+    uuid: str, limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectives.energy.nvml._uuids", lambda _: [uuid])
+    assert power_limit_w(torch.device("cuda"), Driver()) == limit  # type: ignore[arg-type]  # stands for the module
