@@ -6,7 +6,7 @@ Seconds are wall time, CPU seconds those of the analysis' own process: on a mach
 Thirty small convolutional networks, five distributions at six ratios, and the unpruned one are measured at five batch
 sizes by `optimize analyze`, each in a process of its own. The inferences asked for are those of all networks, at the
 median time that the analysis found of each; what comes on top is the start, warm-up, the unpruned network beside every
-eight others, energy, the tables and the plots.
+sixteen others, energy, the tables and the plots.
 """
 
 from __future__ import annotations

@@ -127,7 +127,12 @@ def test_a_reproduction_times_beside_the_unpruned_network_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Chart] = []
-    monkeypatch.setattr(figures, "write_pictures", lambda chart, *_: drawn.append(chart) or [])
+
+    def noted(chart: Chart, *_: object) -> list[Path]:
+        drawn.append(chart)
+        return []
+
+    monkeypatch.setattr(figures, "write_pictures", noted)
     scale = PRESET.scales["quick"].model_copy(update={"timed": ("PD1_GPR-50",), "seconds": 0.01, "batch_sizes": (1,)})
     labels = {"UNPRUNED", "PD1_GPR-50", "PD2_GPR-50"}
     few = tuple(each for each in PRESET.configurations if each.label in labels)
