@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from optimizer.search.joint import JointSpace
+from optimizer.search.joint import HARMS, JointSpace
 from optimizer.search.ladder import SHARE
 from search_spaces.groups import by_transform
 from studies.records import Origin, Proposal
 
-RUNGS = (0.03, 0.1, 0.01, 0.3, 0.06, 0.2, 0.003)  # predicted harms, the middle first: a short ladder is cut here
+RUNGS = (0.03, 0.1, 0.01, 0.001, 0.3, 0.003, 0.06, 0.0003, 0.2)
+"""Predicted harms, the middle first: a short ladder is cut here. A certificate begins with a candidate whose answers
+hardly change, so one less harmful than what the sampler draws comes early."""
 SHARES = (1 / 4, 1 / 2)  # of the dense level: 8 and 16 of 32 bits, a quarter and half of the full ranks
 
 
@@ -35,7 +37,8 @@ def _allocated(space: JointSpace) -> Iterator[Proposal]:
     for harm in RUNGS:
         for tilt in tilts:
             config = space.harming(harm, tilt)
-            yield Proposal(config=config, origin=Origin.LADDER, coordinates=space.point(harm, tilt))
+            drawn = space.point(harm, tilt) if harm >= HARMS[-1] else None
+            yield Proposal(config=config, origin=Origin.LADDER, coordinates=drawn)
 
 
 def _alone(space: JointSpace) -> Iterator[Proposal]:

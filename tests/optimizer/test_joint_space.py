@@ -142,6 +142,9 @@ def test_the_ladder_holds_allocations_of_every_mixture_and_each_transform_alone(
         check_config(seed.config, GROUPS)
         assert seed.coordinates is None or of.at_point(seed.coordinates) == seed.config
     assert sum(seed.coordinates is not None for seed in seeds) > 10
+    safe = of.harming(0.001, of.even)
+    assert safe != of.dense
+    assert safe in [seed.config for seed in joint_ladder(of, 45)], "a short ladder has a first step for certificates"
 
 
 @pytest.mark.parametrize("limits", [{"size": 0.2}, {"flops": 0.1, "size": 0.3}])
