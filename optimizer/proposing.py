@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from optimizer.pipeline import Pipeline, described
 from optimizer.spec import StudySpec
 from search_spaces.config import Config
 from search_spaces.layouts.layout import Side
+from search_spaces.transforms.table import BITS
 
 LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding)
 
 
 def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cache_dir: Path) -> FittedLatency | None:
-    """Return the seconds of a request in the backend other than torch, None where torch alone is named or is faster."""
+    """Return the seconds of a request in the backend other than torch, None where it does not propose candidates."""
     others = backends.dense_runs()
     if not others:
         return None
@@ -50,8 +52,16 @@ def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cach
 
     build = partial(fit_table, groups, computes, runs, dense, family.request()(batch), threads=threads)
     table = kept_table(FittedTable, holds_for, cache_dir, build)
-    is_slower = TORCH in backends.names and table.here >= table.dense
-    return None if is_slower else FittedLatency(groups, computes, table)
+    return FittedLatency(groups, computes, table) if proposes(table, backends.names, pipeline.names) else None
+
+
+def proposes(table: FittedTable, backends: Sequence[str], transforms: Sequence[str]) -> bool:
+    """Whether candidates are proposed by their seconds in a backend other than torch.
+
+    They are where torch is not named, where the dense model is faster there, and where weights may have few bits:
+    torch computes with them in floats, so its table would price 8 bits like 32.
+    """
+    return TORCH not in backends or table.here < table.dense or BITS in transforms
 
 
 def note_of(latency: FittedLatency) -> str:

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from torch import nn
 
+from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.latency.computed import BASE, Computed
-from optimizer.latency.fitted import FittedLatency, fitted, random_configs
+from optimizer.latency.fitted import FittedLatency, FittedTable, fitted, random_configs
+from optimizer.proposing import proposes
 from search_spaces.config import Config
 from search_spaces.groups import Group, GroupKind, dense_config
 from search_spaces.layouts.layout import Axis
+from search_spaces.transforms.table import BITS, RANK, UNITS
 from search_spaces.transforms.transform import LayerShape
+
+BOTH = (TORCH, ONNXRUNTIME)
 
 GROUPS = tuple(
     Group(
@@ -79,3 +84,19 @@ def test_layers_are_counted_as_the_transforms_leave_them() -> None:
     }, "a look-up multiplies nothing"
     gone = Computed(model, {"1": 3.0}, left=lambda _: {("1", Axis.COLUMNS): 0}, changes=lambda _: [])
     assert dict(gone(Config(()))) == {BASE: 1}
+
+
+@pytest.mark.parametrize(
+    ("here", "backends", "transforms", "does"),
+    [
+        (0.9, BOTH, (UNITS,), True),
+        (1.1, BOTH, (UNITS, RANK), False),
+        (1.1, BOTH, (UNITS, BITS), True),  # its integers may be faster than torch's floats
+        (1.1, (ONNXRUNTIME,), (UNITS,), True),
+    ],
+)
+def test_another_backend_proposes_where_it_is_faster_or_computes_in_few_bits(
+    here: float, backends: tuple[str, ...], transforms: tuple[str, ...], does: bool
+) -> None:
+    table = FittedTable(seconds={}, dense=1.0, here=here, networks=8, median_error=0.0, largest_error=0.0)
+    assert proposes(table, backends, transforms) is does
