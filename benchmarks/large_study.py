@@ -74,6 +74,7 @@ def evaluated(config: Config) -> Outcome:
         measurements=(
             Measurement(quantity="flops", value=flops, unit="FLOP", source=Source.COUNTED),
             Measurement(quantity="parameters", value=flops / 2, unit="1", source=Source.COUNTED),
+            Measurement(quantity="size", value=flops * 2, unit="B", source=Source.COUNTED),
             Measurement(quantity="divergence", value=divergence, unit="nat", source=Source.MEASURED, n=128),
         ),
     )
@@ -116,4 +117,5 @@ def stored_baseline() -> list[Measurement]:
         Measurement(quantity="accuracy", value=0.9, unit="1", source=Source.MEASURED, n=EXAMPLES),
         Measurement(quantity="flops", value=DENSE, unit="FLOP", source=Source.COUNTED),
         Measurement(quantity="parameters", value=DENSE / 2, unit="1", source=Source.COUNTED),
+        Measurement(quantity="size", value=DENSE * 2, unit="B", source=Source.COUNTED),
     ]

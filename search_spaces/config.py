@@ -63,26 +63,31 @@ class Config:
 
     def __post_init__(self) -> None:
         pairs = self._pairs
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            raise ConfigError(f"a config names every group once, got {names}")
-        for name, level in pairs:
-            if level < 0:
-                raise ConfigError(f"group {name!r} cannot keep {level} units")
+        levels = dict(pairs)
+        if len(levels) != len(pairs):
+            raise ConfigError(f"a config names every group once, got {[name for name, _ in pairs]}")
+        if min(levels.values(), default=0) < 0:
+            name, level = next(pair for pair in pairs if pair[1] < 0)
+            raise ConfigError(f"group {name!r} cannot keep {level} units")
 
     @classmethod
     def of(cls, kept: Mapping[str, int], form: Form = Form.RECONSTRUCTED) -> Self:
         """Build a config from a mapping of group name to units kept."""
-        return cls(tuple((name, int(count)) for name, count in kept.items()), form)
+        return cls(_levels(kept), form)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `canonical_json` wrote. Raises `ConfigError` on anything else."""
+    def from_json(cls, text: str, order: Sequence[str] = ()) -> Self:
+        """Read what `canonical_json` wrote, the groups in an `order` if one is given.
+
+        Raises `ConfigError` on anything else.
+        """
         try:
             data = json.loads(text)
             recipe = Recipe(**data["recipe"]) if "recipe" in data else None
-            more = {name: cls.of(levels).kept for name, levels in data.get("more", {}).items()}
-            return replace(cls.of(data["kept"], Form(data["form"])), recipe=recipe, more=tuple(more.items()))
+            more = [(name, _levels(levels, order)) for name, levels in data.get("more", {}).items()]
+            if order:
+                more.sort(key=lambda one: order.index(one[1][0][0]))
+            return cls(_levels(data["kept"], order), Form(data["form"]), recipe, tuple(more))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"not a config: {text[:80]!r} ({error})") from error
 
@@ -106,16 +111,6 @@ class Config:
     def transforms(self) -> dict[str, dict[str, int]]:
         """Group name → level by the names of the further transforms."""
         return {name: dict(levels) for name, levels in self.more}
-
-    def ordered(self, names: Sequence[str]) -> Config:
-        """Return this config with its groups, and thereby its further transforms, in the order of `names`."""
-        place = {name: index for index, name in enumerate(names)}
-
-        def sort(levels: Levels) -> Levels:
-            return tuple(sorted(levels, key=lambda pair: place[pair[0]]))
-
-        more = ((name, sort(levels)) for name, levels in self.more)
-        return replace(self, kept=sort(self.kept), more=tuple(sorted(more, key=lambda one: place[one[1][0][0]])))
 
     def part(self, transform: str) -> Config:
         """Return what concerns one further transform, or the first one, whose name is empty here."""
@@ -141,3 +136,10 @@ class Config:
     def digest(self) -> str:
         """The first 16 hex digits of the SHA-256 of the canonical JSON."""
         return sha256(self.canonical_json().encode()).hexdigest()[:16]
+
+
+def _levels(kept: Mapping[str, int], order: Sequence[str] = ()) -> Levels:
+    names = [name for name in order if name in kept] if order else kept
+    if len(names) != len(kept):
+        raise ConfigError(f"an order names every group, got {list(order)}")
+    return tuple(zip(names, (int(kept[name]) for name in names), strict=True))

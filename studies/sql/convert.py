@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from objectives.measurement import Interval, Measurement
+from objectives.measurement import Conditions, Interval, Measurement, Source
 from search_spaces.config import Config
 from studies.merging import merged
 from studies.ownership import Owner
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
-from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow, VerificationRow
+from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow
 
 Values = dict[str, Any]  # column → value
 UNKNOWN = datetime.fromtimestamp(0, UTC)
+MEASURED = ("quantity", "value", "unit", "source", "n", "lower", "upper", "level", "conditions", "samples")  # columns
 
 
 def study_record(
@@ -70,19 +72,22 @@ def owner_of(row: StudyRow) -> Owner | None:
 
 
 def candidate_record(
-    row: CandidateRow, *, measurements: Sequence[MeasurementRow], verification: VerificationRow | None
+    row: Any,  # the columns of `CandidateRow`, of which moments are not read
+    *,
+    of_outcome: Sequence[Measurement],
+    later: Sequence[Measurement],
+    verification: Any | None,  # the columns of `VerificationRow`
 ) -> Candidate:
     """Return a candidate's record from its row and what hangs on it."""
-    of_outcome = tuple(measurement_record(each) for each in measurements if not each.later)
-    later = tuple(measurement_record(each) for each in measurements if each.later)
+    measured = tuple(of_outcome)
     return Candidate(
         id=row.id,
         study_id=row.study_id,
         number=row.number,
         proposal=_proposal(row),
         state=row.state,
-        outcome=None if row.state is CandidateState.RUNNING else _outcome(row, of_outcome),
-        measurements=merged(of_outcome, later),
+        outcome=None if row.state is CandidateState.RUNNING else _outcome(row, measured),
+        measurements=merged(measured, later) if later else measured,
         verification=None if verification is None else verification_record(verification),
         shortlisted=row.shortlisted,
     )
@@ -90,8 +95,8 @@ def candidate_record(
 
 def new_record(row: CandidateRow, measured: Sequence[Values] = ()) -> Candidate:
     """Return the record of a candidate whose row, with the values of its measurements, was written just now."""
-    rows = [MeasurementRow(**values) for values in measured]
-    return candidate_record(row, measurements=rows, verification=None)
+    of_outcome = [measurement_of(*(values[name] for name in MEASURED)) for values in measured]
+    return candidate_record(row, of_outcome=of_outcome, later=(), verification=None)
 
 
 def torn_candidate(row: Any, why: str) -> Candidate:  # Any: the columns that are read
@@ -108,19 +113,35 @@ def torn_candidate(row: Any, why: str) -> Candidate:  # Any: the columns that ar
 
 def measurement_record(row: MeasurementRow) -> Measurement:
     """Return a measurement from its row."""
+    return measurement_of(*(getattr(row, name) for name in MEASURED))
+
+
+def measurement_of(
+    quantity: str,
+    value: float,
+    unit: str,
+    source: Source,
+    n: int,
+    lower: float | None,
+    upper: float | None,
+    level: float | None,
+    conditions: Conditions,
+    samples: Sequence[float],
+) -> Measurement:
+    """Return a measurement from the columns `MEASURED`."""
     return Measurement(
-        quantity=row.quantity,
-        value=row.value,
-        unit=row.unit,
-        source=row.source,
-        n=row.n,
-        interval=_interval(row.lower, row.upper, row.level),
-        conditions=row.conditions,
-        samples=tuple(row.samples),
+        quantity=quantity,
+        value=value,
+        unit=unit,
+        source=source,
+        n=n,
+        interval=_interval(lower, upper, level),
+        conditions=conditions,
+        samples=tuple(samples),
     )
 
 
-def verification_record(row: VerificationRow) -> Verification:
+def verification_record(row: Any) -> Verification:
     """Return a verification from its row."""
     return Verification(
         examples=row.examples,
@@ -196,21 +217,22 @@ def verification_values(verification: Verification) -> Values:
     }
 
 
-def _proposal(row: CandidateRow) -> Proposal:
+def _proposal(row: Any) -> Proposal:
     return Proposal(
-        config=_config(row),
+        config=Config.from_json(row.config, _shared(tuple(row.group_order or ()))),
         origin=row.origin,
         parent=row.parent,
         coordinates=None if row.coordinates is None else tuple(row.coordinates),
     )
 
 
-def _config(row: CandidateRow) -> Config:
-    config = Config.from_json(row.config)
-    return config if row.group_order is None else config.ordered(row.group_order)
+@lru_cache(maxsize=256)
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names, equal ones as one object: a long study has a hundred thousand times the same."""
+    return names
 
 
-def _outcome(row: CandidateRow, measurements: tuple[Measurement, ...]) -> Outcome:
+def _outcome(row: Any, measurements: tuple[Measurement, ...]) -> Outcome:
     return Outcome(
         state=row.state,
         drop=row.drop,

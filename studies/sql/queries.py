@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
 
+from objectives.measurement import Measurement
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
-from studies.sql.convert import candidate_record, study_record, torn_candidate, torn_study
+from studies.sql.convert import MEASURED, candidate_record, measurement_of, study_record, torn_candidate, torn_study
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
 from studies.sql.torn import readable
 
@@ -111,17 +114,29 @@ def slugs(session: Session) -> list[str]:
     return list(session.scalars(select(StudyRow.slug)))
 
 
+_of_candidate = CandidateRow.__table__.c
+_of_measurement = MeasurementRow.__table__.c
+_of_verification = VerificationRow.__table__.c
+AT_ONCE = 2000  # rows that are fetched together
+_MOMENTS = ("started_at", "finished_at")  # in no record
+
+
 class CandidateQuery:
-    """Reads the candidates that a condition on `CandidateRow` selects; made once, it is cheap to ask again."""
+    """Reads the candidates that a condition on `CandidateRow` selects; made once, it is cheap to ask again.
+
+    Rows are read as they are: the objects of a mapper take three times as long, which a long study would wait for.
+    """
 
     def __init__(self, condition: Condition) -> None:
-        chosen = select(CandidateRow.id).where(condition)
-        of_chosen = MeasurementRow.candidate_id.in_(chosen)
-        self._measurements = select(MeasurementRow).where(of_chosen).order_by(MeasurementRow.id)
-        self._verifications = select(VerificationRow).where(VerificationRow.candidate_id.in_(chosen))
-        self._candidates = select(CandidateRow).where(condition).order_by(CandidateRow.study_id, CandidateRow.number)
-        columns = (CandidateRow.id, CandidateRow.study_id, CandidateRow.number)
-        self._named = self._candidates.with_only_columns(*columns)
+        chosen = select(_of_candidate.id).where(condition)
+        of_chosen = _of_measurement.candidate_id.in_(chosen)
+        measured = (_of_measurement[name] for name in ("candidate_id", "later", *MEASURED))
+        self._measurements = select(*measured).where(of_chosen).order_by(_of_measurement.id)
+        self._verifications = select(*_of_verification).where(_of_verification.candidate_id.in_(chosen))
+        columns = (column for column in _of_candidate if column.name not in _MOMENTS)
+        in_order = _of_candidate.study_id, _of_candidate.number
+        self._candidates = select(*columns).where(condition).order_by(*in_order)
+        self._named = self._candidates.with_only_columns(_of_candidate.id, *in_order)
 
     def records(self, session: Session, **bound: object) -> list[Candidate]:
         """Return the candidates in number order; `bound` are the values of the condition's parameters.
@@ -136,14 +151,36 @@ class CandidateQuery:
         )
 
     def _records(self, session: Session, bound: Mapping[str, object]) -> list[Candidate]:
-        measurements: defaultdict[int | None, list[MeasurementRow]] = defaultdict(list)
-        for measurement in session.scalars(self._measurements, bound):
-            measurements[measurement.candidate_id].append(measurement)
-        verifications = {row.candidate_id: row for row in session.scalars(self._verifications, bound)}
-        return [
-            candidate_record(row, measurements=measurements[row.id], verification=verifications.get(row.id))
-            for row in session.scalars(self._candidates, bound)
-        ]
+        connection = session.connection()
+        of_outcome: defaultdict[int, list[Measurement]] = defaultdict(list)
+        later: defaultdict[int, list[Measurement]] = defaultdict(list)
+        with without_collecting():
+            for rows in connection.execute(self._measurements, bound).partitions(AT_ONCE):
+                for candidate_id, is_later, *values in rows:
+                    (later if is_later else of_outcome)[candidate_id].append(measurement_of(*values))
+            verifications = {row.candidate_id: row for row in connection.execute(self._verifications, bound)}
+            return [
+                candidate_record(
+                    row,
+                    of_outcome=of_outcome.get(row.id, ()),
+                    later=later.get(row.id, ()),
+                    verification=verifications.get(row.id),
+                )
+                for rows in connection.execute(self._candidates, bound).partitions(AT_ONCE)
+                for row in rows
+            ]
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Keep Python from looking for garbage among records, which are values: it would look at all, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def candidate_records(session: Session, condition: Condition) -> list[Candidate]:
