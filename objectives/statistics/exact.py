@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)  # asked for every candidate of a study
 def allowed_losses(n: int, epsilon: float) -> int:
     """Return the greatest net number of lost examples, of `n`, that is still within `epsilon` as it is written.
 

@@ -61,7 +61,7 @@ class Refiner(Follower):
             self._uses[candidate.proposal.parent] += 1
         if self._is_feasible(candidate):
             self._front.add(candidate, (self._drop(candidate), *self._costs(candidate)))
-        elif candidate.outcome is not None and candidate.outcome.drop is not None:
+        elif not self._front.members and candidate.outcome is not None and candidate.outcome.drop is not None:
             insort(self._by_drop, candidate, key=lambda each: (self._drop(each), each.number))
 
     def _promising_neighbours(self, config: Config, pending: Pending, turn: int) -> tuple[Config, ...]:
