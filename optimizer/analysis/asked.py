@@ -16,7 +16,7 @@ from optimizer.analysis.collect import FindStudy, collected
 from optimizer.analysis.curves import Along
 from optimizer.analysis.groups import Group, grouped
 from optimizer.analysis.inputs import Inputs
-from optimizer.analysis.measure import Settings
+from optimizer.analysis.measure import Part, Settings
 from optimizer.analysis.sources.source import LENGTH, Described, Entry
 from optimizer.device import check_device
 from optimizer.errors import InputError, UnknownNameError
@@ -40,7 +40,7 @@ class Asked:
     parent: Path | str | None = None
     build: Build | None = None
     inputs: Inputs | None = None
-    length: int = LENGTH
+    lengths: Sequence[int] = (LENGTH,)
     batch_sizes: Sequence[int] = BATCH_SIZES
     seconds: float = SECONDS
     inferences: int | None = None
@@ -55,16 +55,23 @@ class Asked:
             raise InputError("batch_size", "must be at least 1, each once")
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise InputError("seconds", f"must be above 0, got {self.seconds}")
-        for name in ("inferences", "threads", "length"):
+        if not self.lengths or min(self.lengths) < 1 or len(set(self.lengths)) < len(self.lengths):
+            raise InputError("sequence_length", "must be at least 1, each once")
+        if len(self.lengths) > 1 and self.inputs:
+            raise InputError("sequence_length", "several are for models that say their inputs; leave out `input`")
+        for name in ("inferences", "threads"):
             value: int | None = getattr(self, name)
             if value is not None and value < 1:
-                raise InputError(name.replace("length", "sequence_length"), f"must be at least 1, got {value}")
+                raise InputError(name, f"must be at least 1, got {value}")
         if self.along not in get_args(Along):
             raise UnknownNameError("along", self.along, get_args(Along))
 
-    def settings(self) -> Settings:
-        """Return how models are measured."""
-        told = self.inputs.words if self.inputs else f"{self.length} tokens"
+    def parts(self, find_study: FindStudy) -> list[Part]:
+        """Return the models with their unpruned ones, and how they are measured, by length. Raises `InputError`."""
+        return [Part(self._groups(find_study, length), self._settings(length)) for length in self.lengths]
+
+    def _settings(self, length: int) -> Settings:
+        told = self.inputs.words if self.inputs else f"{length} tokens"
         return Settings(
             batch_sizes=tuple(self.batch_sizes),
             seconds=self.seconds,
@@ -72,19 +79,16 @@ class Asked:
             threads=self.threads or torch.get_num_threads(),
             device=check_device(self.device),
             described=told,
+            only_length=None if length == self.lengths[0] else length,
         )
 
-    def described(self) -> Described:
-        """Return what is said of models that say too little themselves."""
+    def _groups(self, find_study: FindStudy, length: int) -> list[Group]:
         device = check_device(self.device)
-        return Described(inputs=self.inputs, length=self.length, build=self.build, device=device)
-
-    def groups(self, find_study: FindStudy) -> list[Group]:
-        """Return the models with their unpruned ones. Raises `InputError`."""
+        described = Described(inputs=self.inputs, length=length, build=self.build, device=device)
         parent = Path(self.parent) if isinstance(self.parent, Path) else None
         if parent is not None and not parent.exists():
             raise InputError("parent", f"{parent} does not exist")
-        found = collected(self.named, self.described(), table=self.manifest, parent=parent, find_study=find_study)
+        found = collected(self.named, described, table=self.manifest, parent=parent, find_study=find_study)
         place = str(parent.resolve()) if parent else self.parent
         return grouped([*found, *self.given], None if place is None else str(place))
 

@@ -15,7 +15,7 @@ from optimizer.analysis.sources.source import Described, Entry
 from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
 
-FindStudy = Callable[[str], Sequence[Entry] | None]  # the models of a study, None for a name that no study has
+FindStudy = Callable[[str, Described], Sequence[Entry] | None]  # the models of a study, None for another name
 FORMS = "an export, a Hugging Face folder, an ONNX file or a file of weights"
 
 
@@ -42,7 +42,7 @@ def _of_name(name: str, described: Described, find_study: FindStudy) -> list[Ent
         if not entries:
             raise InputError("models", f"nothing that {name} matches is {FORMS}")
         return entries
-    members = find_study(name)
+    members = find_study(name, described)
     if members is None:
         raise InputError("models", f"{name!r} is no file, no directory, no pattern that matches, and no stored study")
     return list(members)

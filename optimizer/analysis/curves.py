@@ -28,12 +28,12 @@ class Point(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """The models that were pruned in one way, at one batch size, by what is gone; the unpruned one comes first."""
+    """The models that were pruned in one way, at one batch size and length, by what is gone; the unpruned one first."""
 
     parent: str
     method: str
     distribution: str
-    batch: int
+    size: str  # batch and length
     along: Along
     of: Cost
     points: tuple[Point, ...]
@@ -41,7 +41,7 @@ class Curve(NamedTuple):
     @property
     def title(self) -> str:
         """What the curve is of."""
-        words = (self.parent, self.method, self.distribution, f"batch {self.batch}")
+        words = (self.parent, self.method, self.distribution, self.size)
         return ", ".join(word for word in words if word)
 
 
@@ -71,15 +71,15 @@ class Found(NamedTuple):
 
 def curves(measures: Sequence[Measure], along: Along = "flops") -> Iterator[Curve]:
     """Yield the curves of time and of energy that have two pruned models or more."""
-    series: dict[tuple[str, str, str, int], list[Measure]] = {}
+    series: dict[tuple[str, str, str, str], list[Measure]] = {}
     for each in measures:
         if not each.is_unpruned:
             facts = each.facts
-            series.setdefault((each.key.parent, facts.method, facts.distribution, each.key.batch), []).append(each)
-    for (parent, method, distribution, batch), some in series.items():
+            series.setdefault((each.key.parent, facts.method, facts.distribution, each.size), []).append(each)
+    for (parent, method, distribution, size), some in series.items():
         for of in COSTS if len(some) > 1 else ():
             points = sorted((_point(each, along, of) for each in some), key=lambda point: point.gone)
-            yield Curve(parent, method, distribution, batch, along, of, (Point(parent, 0.0, NOTHING), *points))
+            yield Curve(parent, method, distribution, size, along, of, (Point(parent, 0.0, NOTHING), *points))
 
 
 def found_in(curve: Curve) -> Found:

@@ -33,6 +33,7 @@ def row_of(measure: Measure) -> dict[str, object]:
         "unpruned": measure.is_unpruned,
         "source": measure.source,
         "batch": key.batch,
+        **({} if measure.length is None else {"length": measure.length}),
         "flops": counts.flops,
         "macs": counts.flops / FLOPS_PER_MAC,
         "parameters": counts.parameters,

@@ -22,6 +22,7 @@ TYPES = {
     "bool": torch.bool,
 }
 WRITTEN = re.compile(r"(?:(?P<name>[^=:]+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<type>\w+))?")
+TOKENS = "input_ids"
 LARGEST = 10**9  # numbers of one example
 
 
@@ -58,6 +59,11 @@ class Inputs:
     def words(self) -> str:
         """The inputs as they are written."""
         return ", ".join(f"{each.name}={each.words}" for each in self.tensors)
+
+    @property
+    def length(self) -> int | None:
+        """How many tokens a text has, None where no input has tokens alone."""
+        return next((each.shape[0] for each in self.tensors if each.name == TOKENS and len(each.shape) == 1), None)
 
     @property
     def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:

@@ -18,7 +18,7 @@ from optimizer.analysis.called import called_like
 from optimizer.analysis.costs import Bench, Costs, Measured
 from optimizer.analysis.fitting import is_full, refusal
 from optimizer.analysis.groups import Group
-from optimizer.analysis.records import Counts, Measure, MeasureKey, figures_of
+from optimizer.analysis.records import Counts, Measure, MeasureKey, at_size, figures_of
 from optimizer.analysis.sources.source import Entry, Loaded
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
@@ -34,9 +34,10 @@ class Failure(NamedTuple):
     model: str
     batch: int | None
     why: str
+    length: int | None = None
 
     def __str__(self) -> str:
-        at = "" if self.batch is None else f", batch {self.batch}"
+        at = "" if self.batch is None else f", {at_size(self.batch, self.length)}"
         return f"{self.model}{at}: not measured, {self.why}"
 
 
@@ -44,7 +45,8 @@ class Failure(NamedTuple):
 class Settings:
     """How models are measured: `seconds` for a pruned model at a batch size, or so many `inferences` of each.
 
-    `described` is what the user says of inputs, as it is written.
+    `described` is what the user says of inputs, as it is written. With `only_length`, models whose texts are not so
+    long whatever is said are left out: they were measured before.
     """
 
     batch_sizes: tuple[int, ...]
@@ -53,12 +55,28 @@ class Settings:
     threads: int
     device: torch.device
     described: str
+    only_length: int | None = None
     seed: int = 0
+
+
+class Part(NamedTuple):
+    """What is measured under one description of inputs."""
+
+    groups: Sequence[Group]
+    settings: Settings
+
+    @property
+    def comparisons(self) -> int:
+        """The ratios that it measures."""
+        return sum(len(group.models) for group in self.groups) * len(self.settings.batch_sizes)
 
 
 @dataclass
 class Analysis:
-    """An analysis under way: `comparisons` are those of all models at all batch sizes."""
+    """An analysis under way: `comparisons` are those of all models at all batch sizes and lengths.
+
+    `failures` are of all its parts, each once.
+    """
 
     settings: Settings
     ledger: Ledger[Measure]
@@ -74,7 +92,10 @@ class Analysis:
         parent = self._opened(group.parent)
         if parent is None:
             why = f"its unpruned model, {group.parent.name}, cannot be measured"
-            self.failures += [Failure(entry.name, None, why) for entry in waiting]
+            found = [Failure(entry.name, None, why) for entry in waiting]
+            self.failures += [failure for failure in found if failure not in self.failures]
+            return
+        if self.settings.only_length not in (None, parent.inputs.length):
             return
         for some in _chunks(waiting, self.settings.device):
             self._measure_together(group, parent, some)
@@ -110,7 +131,7 @@ class Analysis:
         }
         for name, why in refusals.items():
             if why is not None:
-                self._failed(name, batch, why)
+                self._failed(name, batch, why, opened[group.parent.name].inputs.length)
         return [entry for entry in entries if refusals[entry.name] is None]
 
     def _costs(self, models: Mapping[str, Measured], parent: Loaded, batch: int) -> Mapping[str, Costs]:
@@ -132,7 +153,8 @@ class Analysis:
             if not is_full(error):
                 raise
             for name in names:
-                self._failed(name, batch, f"a batch of {batch} does not fit into memory")
+                why = f"a batch of {batch} does not fit into memory"
+                self._failed(name, batch, why, parent.inputs.length)
             return {}
 
     def _keep(self, entry: Entry, group: Group, opened: Mapping[str, Loaded], batch: int, costs: Costs) -> None:
@@ -146,11 +168,12 @@ class Analysis:
             metric=dict(entry.metric),
             counts=_counts(opened[entry.name]),
             parent_counts=_counts(opened[group.parent.name]),
+            length=opened[group.parent.name].inputs.length,
             **figures_of(costs, comparisons=self.comparisons),
         )
         self.ledger.add(measure)
         if entry is not group.parent:
-            self.said(f"{entry.name}, batch {batch}: {measure.time.as_change} time, {measure.energy.as_change} energy")
+            self.said(f"{entry.name}, {measure.size}: {measure.time.as_change} time, {measure.energy.as_change} energy")
 
     def _opened(self, entry: Entry) -> Loaded | None:
         """Return an opened model; None, and why, for one that cannot be opened."""
@@ -160,9 +183,11 @@ class Analysis:
             self._failed(entry.name, None, str(error) or "it does not fit into memory")
             return None
 
-    def _failed(self, name: str, batch: int | None, why: str) -> None:
-        self.failures.append(Failure(name, batch, why))
-        self.said(str(self.failures[-1]))
+    def _failed(self, name: str, batch: int | None, why: str, length: int | None = None) -> None:
+        failure = Failure(name, batch, why, length)
+        if failure not in self.failures:
+            self.failures.append(failure)
+            self.said(str(failure))
 
     def _waiting(self, entry: Entry, group: Group) -> list[int]:
         """Return the batch sizes at which a model is not measured yet."""

@@ -112,8 +112,8 @@ class Plot:
         return list(dict.fromkeys(self.panels(each) for each in self.measures if not each.is_unpruned))
 
     def _line(self, name: str, colour: str, some: Sequence[Measure]) -> Series:
-        same = {(each.key.parent, each.key.batch) for each in some}
-        start = [each for each in self.measures if each.is_unpruned and (each.key.parent, each.key.batch) in same]
+        same = {(each.key.parent, each.size) for each in some}
+        start = [each for each in self.measures if each.is_unpruned and (each.key.parent, each.size) in same]
         points = sorted((*start, *some), key=lambda each: gone(each, self.along))
         return line(name, colour, points, self.value.of, self.along)
 
@@ -177,7 +177,7 @@ def _by(lines: Split, measures: Sequence[Measure], along: Along) -> dict[str, li
 
 
 def _batch(measure: Measure) -> str:
-    return f"batch {measure.key.batch}"
+    return measure.size
 
 
 def _way(measure: Measure) -> str:

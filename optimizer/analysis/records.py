@@ -49,7 +49,8 @@ class Measure(Keyed):
     """A model at a batch size: seconds of a pass and joules of an inference, and both relative to the unpruned model's.
 
     `gain_…` say of a ratio that it is below 1 with 95 % confidence in this and all other comparisons of the analysis.
-    Percentiles are those that so many passes can tell. Of the unpruned model itself ratios are 1.
+    Percentiles are those that so many passes can tell. Of the unpruned model itself ratios are 1. `length` is that of a
+    text in tokens, None for inputs without tokens.
     """
 
     key: MeasureKey
@@ -74,6 +75,12 @@ class Measure(Keyed):
     device_name: str
     dtype: str
     backend: str
+    length: int | None = None
+
+    @property
+    def size(self) -> str:
+        """The batch size, and the length of its texts, in words."""
+        return at_size(self.key.batch, self.length)
 
     @property
     def is_unpruned(self) -> bool:
@@ -84,6 +91,11 @@ class Measure(Keyed):
     def fps(self) -> float:
         """Inferences per second."""
         return self.key.batch / self.seconds.value
+
+
+def at_size(batch: int, length: int | None) -> str:
+    """Return a batch size, and the length of its texts, in words."""
+    return f"batch {batch}" + ("" if length is None else f", {length} tokens")
 
 
 def figures_of(costs: Costs, *, comparisons: int) -> dict[str, Any]:  # Any: fields of several kinds

@@ -9,8 +9,7 @@ from typing import Any
 
 from optimizer.analysis.curves import Along, Found, curves, found_in
 from optimizer.analysis.frame import frame_of, row_of, write_frame
-from optimizer.analysis.groups import Group
-from optimizer.analysis.measure import Analysis, Failure, Settings
+from optimizer.analysis.measure import Analysis, Failure, Part
 from optimizer.analysis.records import Measure
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
@@ -41,9 +40,8 @@ class Analyzed:
         return {"schema_version": 1, "models": rows, **said}
 
 
-def analyze_groups(
-    groups: Sequence[Group],
-    settings: Settings,
+def analyze_parts(
+    parts: Sequence[Part],
     output: Path,
     *,
     along: Along = "flops",
@@ -57,11 +55,12 @@ def analyze_groups(
     """
     output.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(output / MEASUREMENTS, Measure)
-    comparisons = sum(len(group.models) for group in groups) * len(settings.batch_sizes)
-    analysis = Analysis(settings, ledger, comparisons, said)
+    comparisons, failures = sum(part.comparisons for part in parts), list[Failure]()
     try:
-        for group in groups:
-            analysis.measure(group)
+        for part in parts:
+            analysis = Analysis(part.settings, ledger, comparisons, said, failures)
+            for group in part.groups:
+                analysis.measure(group)
     except KeyboardInterrupt:
         if measures := _latest(ledger):
             write_frame(frame_of(measures), output, NAME)
@@ -69,7 +68,7 @@ def analyze_groups(
         raise
     measures = _latest(ledger)
     if not measures:
-        first = analysis.failures[0]
+        first = failures[0]
         raise InputError("models", f"none could be measured; {first.model}: {first.why}")
     found = tuple(found_in(curve) for curve in curves(measures, along))
     files = write_frame(frame_of(measures), output, NAME)
@@ -77,13 +76,16 @@ def analyze_groups(
         from optimizer.analysis.plots import write_plots
 
         files += write_plots(measures, along, output)
-    analyzed = Analyzed(measures=measures, found=found, failures=tuple(analysis.failures), files=tuple(files))
+    analyzed = Analyzed(measures=measures, found=found, failures=tuple(failures), files=tuple(files))
     return _with_findings(analyzed, output)
 
 
 def _latest(ledger: Ledger[Measure]) -> tuple[Measure, ...]:
-    """Return the last measure of every model at every batch size, the unpruned model first."""
-    found = {(each.key.parent, not each.is_unpruned, each.key.model, each.key.batch): each for each in ledger}
+    """Return the last measure of every model at every length and batch size, the unpruned model first."""
+    found = {}
+    for each in ledger:
+        size = each.length or 0, each.key.batch
+        found[each.key.parent, not each.is_unpruned, each.key.model, *size] = each
     return tuple(found[place] for place in sorted(found))
 
 

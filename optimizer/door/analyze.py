@@ -13,9 +13,9 @@ from torch import nn
 from optimizer.analysis.asked import BATCH_SIZES, SECONDS, Asked
 from optimizer.analysis.curves import Along
 from optimizer.analysis.frame import frame_of
-from optimizer.analysis.run import analyze_groups
+from optimizer.analysis.run import analyze_parts
 from optimizer.analysis.sources.given import entry_of, given_inputs
-from optimizer.analysis.sources.source import Described, Entry
+from optimizer.analysis.sources.source import LENGTH, Described, Entry
 from optimizer.analysis.sources.studies import opened
 from optimizer.device import check_device
 from optimizer.door.home import Home
@@ -34,6 +34,7 @@ def analyze(
     *,
     parent: str | Path | nn.Module | None = None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    lengths: Sequence[int] = (LENGTH,),
     inputs: object = None,
     build: Callable[[], nn.Module] | None = None,
     manifest: str | Path | None = None,
@@ -46,12 +47,13 @@ def analyze(
     store: StudyStore | str | None = None,
     cache_dir: Path | str | None = None,
 ) -> pd.DataFrame:
-    """Measure pruned models beside the unpruned one they come from, and return a row per model and batch size.
+    """Measure pruned models beside the unpruned one they come from, and return a row per model, batch size and length.
 
     Args:
         models: modules, by name or in a list; paths, patterns and names of studies.
         parent: the unpruned model of all that name no other: a module or a path.
         batch_sizes: of the inferences, examples each.
+        lengths: of texts, tokens each.
         inputs: of modules and files of weights: a shape without the batch, or an example with it, or several by name.
         build: makes the dense module of files of weights.
         manifest: a table of models, for those whose names say nothing.
@@ -77,6 +79,7 @@ def analyze(
         given=given,
         parent=PARENT if isinstance(parent, nn.Module) else Path(parent) if parent is not None else None,
         batch_sizes=batch_sizes,
+        lengths=lengths,
         seconds=seconds,
         inferences=inferences,
         threads=threads,
@@ -86,16 +89,16 @@ def analyze(
         build=build,
         manifest=Path(manifest) if manifest is not None else None,
     )
-    groups = asked.groups(partial(_of_study, home=Home(store, cache_dir), described=described))
+    parts = asked.parts(partial(_of_study, Home(store, cache_dir)))
     with TemporaryDirectory() as temporary:
         place = Path(temporary if output is None else output)
-        found = analyze_groups(groups, asked.settings(), place, along=along, draws=output is not None)
+        found = analyze_parts(parts, place, along=along, draws=output is not None)
     table = frame_of(found.measures)
     table.attrs |= {"failures": [each._asdict() for each in found.failures], "sentences": list(found.sentences)}
     return table
 
 
-def _of_study(name: str, *, home: Home, described: Described) -> Sequence[Entry] | None:
+def _of_study(home: Home, name: str, described: Described) -> Sequence[Entry] | None:
     """Return the models of a study, None where no study has the name."""
     try:
         return opened(name, home.store, home.cache_dir).entries(described)

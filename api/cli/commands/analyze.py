@@ -49,7 +49,7 @@ def analyze(
         list[str] | None,
         typer.Option("--input", help="Shape without the batch, such as 3x224x224 or NAME=128:int64; may repeat."),
     ] = None,
-    sequence_length: Annotated[int, typer.Option(help="Tokens of a text.")] = 128,
+    sequence_length: Annotated[list[int] | None, typer.Option(help="Tokens of a text; may repeat; 128.")] = None,
     batch_size: Annotated[list[int] | None, typer.Option(help="Batch size; may repeat; 1, 8, 16, 32, 64.")] = None,
     seconds: Annotated[float, typer.Option(help="Most seconds of timing for a model at a batch size.")] = 5.0,
     inferences: Annotated[
@@ -67,7 +67,8 @@ def analyze(
     from optimizer.analysis.asked import BATCH_SIZES, Asked, module_of
     from optimizer.analysis.curves import Along
     from optimizer.analysis.inputs import written_inputs
-    from optimizer.analysis.run import analyze_groups
+    from optimizer.analysis.run import analyze_parts
+    from optimizer.analysis.sources.source import LENGTH
 
     asked = Asked(
         named=models or (),
@@ -75,7 +76,7 @@ def analyze(
         parent=parent,
         build=module_of(module) if module else None,
         inputs=written_inputs(inputs or ()),
-        length=sequence_length,
+        lengths=sequence_length or (LENGTH,),
         batch_sizes=batch_size or BATCH_SIZES,
         seconds=seconds,
         inferences=inferences,
@@ -83,10 +84,9 @@ def analyze(
         device=device,
         along=cast("Along", along),
     )
-    settings, said = asked.settings(), partial(say, shared.messages)
-    studies = LocalStudies(shared.storage, shared.cache_dir)
-    groups = asked.groups(partial(studies.analyzed, described=asked.described()))
-    _answer(shared, analyze_groups(groups, settings, output, along=asked.along, draws=plots, said=said))
+    parts = asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed)
+    said = partial(say, shared.messages)
+    _answer(shared, analyze_parts(parts, output, along=asked.along, draws=plots, said=said))
 
 
 def _answer(shared: Shared, found: Analyzed) -> None:
@@ -96,7 +96,7 @@ def _answer(shared: Shared, found: Analyzed) -> None:
     for each in found.measures:
         table.add_row(
             each.key.model,
-            str(each.key.batch),
+            each.size.removeprefix("batch "),
             f"{each.counts.flops / each.parent_counts.flops - 1:+.1%}",
             f"{each.counts.parameters / each.parent_counts.parameters - 1:+.1%}",
             each.time.as_change,

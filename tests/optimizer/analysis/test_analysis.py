@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from analyzed_networks import SHAPE, network, save_graph, save_networks
+from tiny_checkpoints import save_tiny
 
 from objectives.repeats import rounds_to_tell
 from objectives.rounds import MIN_ROUNDS
@@ -18,7 +19,7 @@ from optimizer.analysis.asked import Asked, module_of
 from optimizer.analysis.costs import Bench
 from optimizer.analysis.forms import smoothed
 from optimizer.analysis.inputs import written_inputs
-from optimizer.analysis.run import Analyzed, analyze_groups
+from optimizer.analysis.run import Analyzed, analyze_parts
 from optimizer.errors import InputError
 
 WIDTHS = {"N_D_UNPRUNED": (8, 12), "N_D_r_PD1_GPR-50_x": (4, 6), "N_D_r_PD1_GPR-75_x": (2, 3)}
@@ -29,7 +30,7 @@ def analyze(place: Path, output: Path, *, batches: tuple[int, ...] = (1, 3), dra
     asked = Asked(
         named=[str(place)], build=network, inputs=INPUTS, batch_sizes=batches, seconds=0.02, threads=1, along="flops"
     )
-    return analyze_groups(asked.groups(lambda _: None), asked.settings(), output, along=asked.along, draws=draws)
+    return analyze_parts(asked.parts(lambda *_: None), output, along=asked.along, draws=draws)
 
 
 def test_models_are_measured_beside_the_unpruned_one_and_written(
@@ -135,13 +136,38 @@ def test_an_interrupt_writes_the_table_of_what_is_finished(tmp_path: Path, monke
 def test_so_many_inferences_are_taken_as_are_asked_for(tmp_path: Path) -> None:
     place = save_networks(tmp_path / "models", WIDTHS)
     asked = Asked(named=[str(place)], build=network, inputs=INPUTS, batch_sizes=(1,), inferences=100, threads=1)
-    found = analyze_groups(asked.groups(lambda _: None), asked.settings(), tmp_path / "out", draws=False)
+    found = analyze_parts(asked.parts(lambda *_: None), tmp_path / "out", draws=False)
     assert {(each.rounds, each.passes) for each in found.measures} == {(20, 100)}
+
+
+def test_texts_are_measured_at_every_length(tmp_path: Path) -> None:
+    dense, lean = (save_tiny(tmp_path / "models" / name) for name in ("dense", "lean"))
+    asked = Asked(named=[str(lean)], parent=dense, lengths=(6, 12), batch_sizes=(1, 2), seconds=0.02, threads=1)
+    found = analyze_parts(asked.parts(lambda *_: None), tmp_path / "out", draws=False)
+    of_lean = [each for each in found.measures if each.key.model == "lean"]
+    assert [(each.length, each.key.batch) for each in of_lean] == [(6, 1), (6, 2), (12, 1), (12, 2)]
+    assert of_lean[2].counts.flops > 1.9 * of_lean[0].counts.flops
+    assert of_lean[3].size == "batch 2, 12 tokens"
+    table = pd.read_csv(tmp_path / "out" / "models.csv")
+    assert list(table["length"]) == [6, 6, 12, 12] * 2
+    assert not found.failures
+
+
+def test_several_lengths_measure_what_has_none_once(tmp_path: Path) -> None:
+    place = save_graph(tmp_path / "dense.onnx").parent
+    save_graph(place / "lean.onnx")
+    asked = Asked(named=[str(place)], parent=place / "dense.onnx", lengths=(6, 12), batch_sizes=(2,), seconds=0.02)
+    found = analyze_parts(asked.parts(lambda *_: None), tmp_path / "out", draws=False)
+    assert [(each.key.model, each.length) for each in found.measures] == [("dense", None), ("lean", None)]
+    assert len((tmp_path / "out" / "measurements.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"lengths": (0,)}, "sequence_length"),
+        ({"lengths": (8, 8)}, "sequence_length: must be at least 1, each once"),
+        ({"lengths": (8, 16), "inputs": INPUTS}, "sequence_length: several are for"),
         ({"named": []}, "name a directory"),
         ({"batch_sizes": (0,)}, "batch_size"),
         ({"batch_sizes": (1, 1)}, "each once"),

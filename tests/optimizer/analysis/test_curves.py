@@ -14,7 +14,7 @@ from optimizer.ratios import Ratio
 def curve(*costs: float, half: float = 0.01) -> Curve:
     known = [Ratio.alone(1.0), *(Ratio(value=c, lower=c - half, upper=c + half) for c in costs)]
     points = tuple(Point(f"m{10 * at}", 10.0 * at, cost) for at, cost in enumerate(known))
-    return Curve("net", "", "PD1", 1, "flops", "energy", points)
+    return Curve("net", "", "PD1", "batch 1", "flops", "energy", points)
 
 
 def gone(points: tuple[Point, ...]) -> list[float]:

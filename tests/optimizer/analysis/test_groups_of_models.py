@@ -16,7 +16,9 @@ TWO = {"A_D_UNPRUNED": (8, 12), "A_D_random_PD1_GPR-30_x": (4, 4), "A_D_random_P
 
 
 def groups(*named: Path | str, manifest: Path | None = None, parent: Path | None = None) -> list[Group]:
-    return Asked(named=[str(each) for each in named], manifest=manifest, parent=parent).groups(lambda _: None)
+    asked = Asked(named=[str(each) for each in named], manifest=manifest, parent=parent)
+    (part,) = asked.parts(lambda *_: None)
+    return list(part.groups)
 
 
 def names(found: list[Group]) -> dict[str, list[str]]:
