@@ -39,7 +39,6 @@ from studies.records import Candidate, CandidateState
 
 TRIALS, WORKERS, SECONDS, LIMIT_S = 60, 2, 0.02, 1.0
 OUTSIDE = {"worker killed": 6, "worker stopped": 1, "driver killed": 1}  # how often, to each other
-LONGEST_CALM_S = 3.0
 GAVE_UP = 75  # exit code of a driver whose workers were killed at three starts in a row
 LONGEST_STUDY_S = 1800.0
 
@@ -49,6 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--calm", type=float, default=3.0, help="at most so many seconds between two blows from outside"
+    )
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)  # a study's folder: what a driver is started with
     options = parser.parse_args()
     if options.drive is not None:
@@ -57,23 +59,24 @@ def main() -> None:
         except MachineError as error:
             print(error, file=sys.stderr)
             raise SystemExit(GAVE_UP) from None
-    found = run(options.faults, options.seed)
+    found = run(options.faults, options.seed, options.calm)
     print(json.dumps(found, indent=1))
     raise SystemExit(bool(found["problems"]))
 
 
-def run(faults: int, seed: int) -> dict[str, Any]:
+def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
     """Run studies until so many things have happened; return what happened and what is wrong."""
     chance, happened, wrong = random.Random(seed), Counter[str](), list[str]()
     states, studies, started = Counter[str](), 0, time.monotonic()
     while happened.total() < faults:
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            happened += disturbed(folder, seed + studies, chance)
+            happened += disturbed(folder, seed + studies, chance, calm_s)
             found = candidates_of(folder)
             wrong += [f"study {studies}: {each}" for each in problems(found, TRIALS)]
             states.update(candidate.state.value for candidate in found)
         studies += 1
+        print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", file=sys.stderr)
     return {
         "faults": happened.total(),
         "of": dict(happened),
@@ -86,7 +89,7 @@ def run(faults: int, seed: int) -> dict[str, Any]:
     }
 
 
-def disturbed(folder: Path, seed: int, chance: random.Random) -> Counter[str]:
+def disturbed(folder: Path, seed: int, chance: random.Random, calm_s: float) -> Counter[str]:
     """Run one study to its end, whatever happens; return how often what happened."""
     happened, deadline = Counter[str](), time.monotonic() + LONGEST_STUDY_S
     while True:
@@ -98,7 +101,7 @@ def disturbed(folder: Path, seed: int, chance: random.Random) -> Counter[str]:
                 driver.kill()
                 raise TimeoutError(f"a study of {TRIALS} short evaluations took longer than {LONGEST_STUDY_S:g} s")
             with suppress(subprocess.TimeoutExpired):
-                driver.wait(chance.uniform(0, LONGEST_CALM_S))
+                driver.wait(chance.uniform(0, calm_s))
                 break
             happened.update(_strike(driver, chance))
         if driver.returncode == 0:

@@ -26,6 +26,7 @@ from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 
 ANSWER_S = 5.0  # that a cluster has for a connection
+STARTS = 2  # of a cluster of this machine, before it counts as too busy
 LOOK_S = 120.0  # that a node has to import this project
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # RFC 9113, 3.4: with no settings
 SETTINGS = 4  # the type of the frame that answers it
@@ -66,7 +67,7 @@ def _connect(ray: Any, address: str | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray asks for in a warning
     if address is None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of one run is nobody's news
-        ray.init("local", num_cpus=len(cores_here()), include_dashboard=False, **quiet)
+        _start(ray, quiet)
         return
     refuse_silent(address)
     try:
@@ -78,6 +79,22 @@ def _connect(ray: Any, address: str | None) -> None:
             raise
         said = " ".join(str(error).split())
         raise InputError("address", f"{said} Give driver and cluster the same versions") from error
+
+
+def _start(ray: Any, quiet: Mapping[str, Any]) -> None:
+    """Start a cluster of this machine. Ray gives its own processes 30 s, which a busy machine may not have."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init("local", num_cpus=len(cores_here()), include_dashboard=False, **quiet)
+            return
+        except Exception as error:  # Ray has no type for it
+            ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise
+            if not left:
+                raise MachineError(
+                    "Ray does not start within 30 s: this machine is too busy; try again later"
+                ) from error
 
 
 def refuse_silent(address: str) -> None:
