@@ -274,6 +274,26 @@ class StoppedEarly(View):
     examples_saved: float
 
 
+class PartView(View):
+    """Joules of the processor, of memory or of a GPU; `own_joules` are this process's by its share, an estimate."""
+
+    part: str
+    joules: float
+    own_joules: float
+    source: str
+
+
+class SpentView(View):
+    """What a stage of a run spent; `own_cpu_share` is the share of its work in the machine's processor time."""
+
+    stage: str
+    seconds: float
+    own_cpu_share: float
+    resident_bytes: int
+    peak_cuda_bytes: int | None
+    parts: tuple[PartView, ...]
+
+
 class RunResult(View):
     """A whole run."""
 
@@ -304,6 +324,7 @@ class RunResult(View):
     candidates_evaluated: int
     stopped_early: StoppedEarly
     seconds: dict[str, float]
+    spent: tuple[SpentView, ...] = ()  # by stage; empty for studies of older versions
 
 
 class FrontResult(View):

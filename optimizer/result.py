@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from optimizer.fronts import front_of, study_limits
 from optimizer.member import RunResult, StoppedEarly
 from optimizer.spec import StudySpec
+from optimizer.spent import spent_views
 from optimizer.views import baseline_view
 from studies.records import Candidate, CandidateState, Origin, Study
 from studies.store import StudyStore
@@ -46,6 +47,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         candidates_evaluated=sum(candidate.state is not CandidateState.RUNNING for candidate in candidates),
         stopped_early=_stopped_early(candidates, hashes.get("search", {}).get("n", 0)),
         seconds=dict(study.seconds),
+        spent=spent_views(study),
     )
 
 

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from objectives.device import describe_device
+from objectives.energy.process import ProcessAccount, accounted
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.backends.running import conditions_of, notes_of
@@ -47,6 +49,7 @@ from optimizer.searching import Searching
 from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
+from optimizer.spent import with_spent
 from optimizer.training.precision import name_of, training_dtype
 from optimizer.transfer import check_source, transfer
 from optimizer.unchanged import CONSTANTS, fingerprints, refuse_changes, refuse_other_metric
@@ -200,10 +203,23 @@ class StudyRun:
         self._study, self._spec, self._store, self._cache_dir = study, spec, store, cache_dir
         self._place = place
         self._given, self._sampler = given.loaded, given.sampler or spec.sampler
-        self._stages = Stages(listener, lambda seconds: store.update_study(study.id, add_seconds=seconds))
+        self._stages = Stages(listener, self._record_stage)
+        self._account: ProcessAccount | None = None
 
     def run(self, workload: Workload) -> None:
-        """Run the remaining stages of the study."""
+        """Run the remaining stages of the study, and keep what each of them spends."""
+        with accounted(workload.device) as self._account:
+            self._run(workload)
+
+    def _record_stage(self, seconds: dict[str, float]) -> None:
+        """Store the seconds of a stage, which comes first, and of its parts, and what all of it has spent."""
+        spent: dict[str, Any] = {}
+        if self._account is not None and seconds:
+            now = self._store.study(str(self._study.id))
+            spent = with_spent(now, next(iter(seconds)), self._account.take())
+        self._store.update_study(self._study.id, add_seconds=seconds, context=spent or None)
+
+    def _run(self, workload: Workload) -> None:
         self._record_workload(workload)
         prepared = prepare(self._spec, workload, cache_dir=self._cache_dir, stages=self._stages)
         self._record_baseline(prepared)

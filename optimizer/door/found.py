@@ -12,6 +12,7 @@ from optimizer.door.home import Kept
 from optimizer.door.member import FrontMember
 from optimizer.door.show import figure_of, html_of, table_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
+from optimizer.footprint import Footprint, footprint
 from optimizer.fronts import front_of, members_of
 from optimizer.headline import bounds_in_words, headline, in_doubt
 from optimizer.member import FrontResult, Member, RunResult, most_accurate
@@ -139,6 +140,10 @@ class Front:
         named = rule or next((name for name, value in given.items() if value is not None), None)
         found = recommend(self.view, named, weights=weights, order=order, max_drop=max_drop)
         return FrontMember(found.member, self._kept, found.reason)
+
+    def footprint(self, region: str, *, pue: float = 1.0) -> Footprint:
+        """Return what the study has spent: joules, watt-hours, grams of CO2 in a region's grid. Raises `InputError`."""
+        return footprint(self.result, region=region, pue=pue)
 
     def _refuse_empty(self) -> None:
         if not self.view.items:

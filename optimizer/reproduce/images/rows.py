@@ -8,13 +8,13 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
 
+from optimizer.footprint import JOULES_PER_WH, WORLD, grams_of
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.images.records import ImageRecord
 from optimizer.reproduce.rows import Difference, Figure, Measure, Row, accuracy_relative, by_seed, row_of
 
-CARBON_G_PER_KWH = 527.93  # world average 2000–2017, section 4.3 of the paper
-JOULES_PER_WH = 3600.0
+GRID = WORLD["world-2000-2017"]  # section 4.3 of the paper
 DENSE = "dense"
 HOLDS, REVERSED = "the published order holds", "the published order is reversed"
 ABOVE, BELOW = "the first is above", "the first is below"  # of what the paper does not compare
@@ -175,7 +175,7 @@ def differences(preset: ImagePreset, records: Sequence[ImageRecord]) -> tuple[Or
 def _row(preset: ImagePreset, found: BySeed, dense: BySeed, *, index: float) -> ImageRow:
     first = next(iter(found.values()))
     key, configuration = first.key, preset.configuration(first.key.configuration)
-    watt_hours = _mean(found, lambda record: record.training_j) / JOULES_PER_WH
+    joules = _mean(found, lambda record: record.training_j)
     of_it = [value for value in preset.published if value.is_about(key.configuration)]
     return row_of(
         ImageRow,
@@ -191,8 +191,8 @@ def _row(preset: ImagePreset, found: BySeed, dense: BySeed, *, index: float) -> 
             min(record.training_j for record in found.values()),
             max(record.training_j for record in found.values()),
         ),
-        training_wh=watt_hours,
-        training_co2_g=watt_hours / 1000 * CARBON_G_PER_KWH,
+        training_wh=joules / JOULES_PER_WH,
+        training_co2_g=grams_of(joules, GRID),
         memory_bytes=round(_mean(found, lambda record: record.memory_bytes)),
         removed_neurons=_mean(found, lambda record: record.removed_neurons),
         removed_time_change=_change(record.removed_ratio for record in found.values()),

@@ -1,0 +1,59 @@
+"""Spent: seconds, memory and joules of some work of a process, by part of the machine. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joules:
+    """Joules of a part and their source. `counts_all`: of the whole machine, other processes included."""
+
+    joules: float
+    source: str
+    counts_all: bool
+
+    def plus(self, other: Joules) -> Joules:
+        """Return both together; of two sources both are named."""
+        source = self.source if self.source == other.source else f"{self.source}, {other.source}"
+        both = self.counts_all or other.counts_all
+        return Joules(joules=self.joules + other.joules, source=source, counts_all=both)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What was spent: seconds, those of processors on our work and on all work, memory, joules by part.
+
+    `resident_bytes` are the most that were seen, at the end of a stage and every 30 seconds; `peak_cuda_bytes` is the
+    allocator's own peak.
+    """
+
+    seconds: float
+    own_cpu_s: float
+    all_cpu_s: float
+    resident_bytes: int
+    peak_cuda_bytes: int | None
+    parts: Mapping[str, Joules]
+
+    @property
+    def share(self) -> float:
+        """The share of our work in all processor time, at most 1."""
+        return min(1.0, self.own_cpu_s / self.all_cpu_s) if self.all_cpu_s > 0 else 1.0
+
+    def plus(self, other: Spent) -> Spent:
+        """Return both together."""
+        parts = {name: each for found in (other.parts, self.parts) for name, each in found.items()}
+        shared = {name: self.parts[name].plus(other.parts[name]) for name in self.parts.keys() & other.parts.keys()}
+        cuda = [peak for peak in (self.peak_cuda_bytes, other.peak_cuda_bytes) if peak is not None]
+        return Spent(
+            seconds=self.seconds + other.seconds,
+            own_cpu_s=self.own_cpu_s + other.own_cpu_s,
+            all_cpu_s=self.all_cpu_s + other.all_cpu_s,
+            resident_bytes=max(self.resident_bytes, other.resident_bytes),
+            peak_cuda_bytes=max(cuda, default=None),
+            parts={name: (parts | shared)[name] for name in sorted(parts)},
+        )
+
+
+NONE = Spent(seconds=0.0, own_cpu_s=0.0, all_cpu_s=0.0, resident_bytes=0, peak_cuda_bytes=None, parts={})

@@ -1,0 +1,49 @@
+"""Spent: what the stages of a study have spent, as it is stored and as it is shown. Joules alone are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from objectives.energy.spent import Joules, Spent
+from optimizer.member import PartView, SpentView
+from studies.records import Study
+
+SPENT = "spent"  # in a study's context: stage -> what it spent
+
+
+def with_spent(study: Study, stage: str, spent: Spent) -> dict[str, Any]:  # Any: JSON data
+    """Return the context in which a stage has spent so much more."""
+    known = dict(study.context.get(SPENT, {}))
+    known[stage] = asdict(_read(known[stage]).plus(spent) if stage in known else spent)
+    return {SPENT: known}
+
+
+def spent_views(study: Study) -> tuple[SpentView, ...]:
+    """Return what the stages of a study have spent, none of one that an older version ran."""
+    return tuple(_view(stage, _read(each)) for stage, each in study.context.get(SPENT, {}).items())
+
+
+def _read(stored: Mapping[str, Any]) -> Spent:  # Any: JSON data, as `asdict` wrote it
+    parts = {name: Joules(**each) for name, each in stored["parts"].items()}
+    return Spent(**{**stored, "parts": parts})
+
+
+def _view(stage: str, spent: Spent) -> SpentView:
+    return SpentView(
+        stage=stage,
+        seconds=spent.seconds,
+        own_cpu_share=spent.share,
+        resident_bytes=spent.resident_bytes,
+        peak_cuda_bytes=spent.peak_cuda_bytes,
+        parts=tuple(
+            PartView(
+                part=name,
+                joules=each.joules,
+                own_joules=each.joules * (spent.share if each.counts_all and name != "GPU" else 1.0),
+                source=each.source,
+            )
+            for name, each in spent.parts.items()
+        ),
+    )

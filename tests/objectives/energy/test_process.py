@@ -1,0 +1,73 @@
+"""Accounts of a process: what counters of the whole machine say, and what of it is its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from replay import Hardware
+
+from objectives.energy.process import CPU, RAM, ProcessAccount, accounted, all_cpu_s, own_cpu_s
+from objectives.measurement import Source
+
+
+class Machine:
+    """A replayed machine: 50 W whatever runs; of its processor time a quarter is ours."""
+
+    def __init__(self, *, comes_round: int | None = None, silent: float = float("inf")) -> None:
+        self.hardware = Hardware(step_s=0.001, comes_round=comes_round, silent=(silent, float("inf")))
+
+    def account(self) -> ProcessAccount:
+        account = ProcessAccount(
+            torch.device("cpu"),
+            {CPU: self.hardware.meter()},
+            clock=lambda: self.hardware.now,
+            times=lambda: (self.hardware.now / 2, 2 * self.hardware.now),
+        )
+        account.start()
+        return account
+
+    def works(self, seconds: float) -> None:
+        self.hardware.draw(seconds, 50.0)
+
+
+def test_a_counter_counts_the_whole_machine_of_which_the_share_of_processor_time_is_ours() -> None:
+    machine = Machine()
+    account = machine.account()
+    machine.works(4.0)
+    first = account.take()
+    machine.works(2.0)
+    both = first.plus(account.take())
+    account.end()
+    assert (both.seconds, both.own_cpu_s, both.all_cpu_s, both.share) == pytest.approx((6.0, 3.0, 12.0, 0.25))
+    assert both.parts[CPU].joules == pytest.approx(300.0, rel=0.01)
+    assert (both.parts[CPU].source, both.parts[CPU].counts_all) == (Source.RAPL, True)
+    assert both.parts[RAM].joules == pytest.approx(6.0 * both.resident_bytes * 0.392e-9, rel=0.2)
+    assert not both.parts[RAM].counts_all
+
+
+def test_a_counter_that_comes_round_is_read_often_enough_and_one_that_fails_is_modelled() -> None:
+    machine = Machine(comes_round=120_000_000)  # 120 J, so after 2.4 s
+    account = machine.account()
+    for _ in range(3):
+        machine.works(2.0)
+        account.tick()
+    assert account.take().parts[CPU].joules == pytest.approx(300.0, rel=0.01)
+    account.end()
+    machine = Machine(silent=1.0)
+    account = machine.account()
+    machine.works(2.0)
+    spent = account.take().parts[CPU]
+    account.end()
+    assert (spent.source, spent.counts_all) == (Source.MODELLED, False)
+    assert spent.joules > 0
+
+
+def test_this_process_is_counted_on_this_machine() -> None:
+    before = own_cpu_s(), all_cpu_s()
+    with accounted(torch.device("cpu")) as account:
+        sum(number * number for number in range(200_000))
+        spent = account.take()
+    assert before[0] < own_cpu_s()
+    assert before[1] <= all_cpu_s()
+    assert spent.resident_bytes > 50 * 2**20
+    assert {CPU, RAM} == spent.parts.keys()
