@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from sqlalchemy import insert
 
 from objectives.measurement import Measurement, Source
 from optimizer.costs import linear_cost
@@ -21,11 +23,16 @@ from optimizer.search.space import Space
 from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind
-from studies.records import Candidate, CandidateState, Outcome
+from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+from studies.sql.convert import measurement_values, outcome_values, proposal_values
+from studies.sql.rows import set_last_number
+from studies.sql.store import SqlStore
+from studies.sql.tables import Base, StudyRow
 
 LAYERS, HEADS, NEURONS, STEP = 12, 12, 768, 32
 EXAMPLES, EPSILON = 872, 0.02
 HEAD_COST, DENSE = 128.0, 30_000.0
+BATCH = 5000  # rows written together
 
 
 @cache
@@ -119,3 +126,40 @@ def stored_baseline() -> list[Measurement]:
         Measurement(quantity="parameters", value=DENSE / 2, unit="1", source=Source.COUNTED),
         Measurement(quantity="size", value=DENSE * 2, unit="B", source=Source.COUNTED),
     ]
+
+
+def fill(store: SqlStore, study_id: int, count: int) -> None:
+    """Give a study so many candidates of random configs, without the time that starting and finishing them takes."""
+    rng, now = np.random.default_rng(0), datetime.now(UTC)
+    seen = set[Config]()
+    with store.database.write() as session:
+        while len(seen) < count:
+            candidates, measurements = [], []
+            for config in _random_configs(rng, seen, min(BATCH, count - len(seen))):
+                outcome, number = evaluated(config), len(seen)
+                seen.add(config)
+                proposal = Proposal(config=config, origin=Origin.SAMPLER, coordinates=tuple(rng.random(4).tolist()))
+                belongs = {"id": number + 1, "study_id": study_id, "number": number, "revision": number + 5}
+                moments = {"started_at": now, "finished_at": now, "shortlisted": False}
+                candidates.append(belongs | moments | proposal_values(proposal) | outcome_values(outcome))
+                of = {"study_id": study_id, "candidate_id": number + 1, "later": False}
+                measurements += [of | measurement_values(each) for each in outcome.measurements]
+            session.execute(insert(Base.metadata.tables["candidates"]), candidates)
+            session.execute(insert(Base.metadata.tables["measurements"]), measurements)
+        if not count:
+            return
+        study = session.get_one(StudyRow, study_id)
+        study.revision = study.results_revision = count + 5
+        for name in ("candidates", "measurements"):
+            set_last_number(session.connection(), Base.metadata.tables[name], count * len(outcome.measurements))
+
+
+def _random_configs(rng: np.random.Generator, seen: set[Config], count: int) -> Iterator[Config]:
+    while count:
+        share = rng.uniform(0.5, 1.0)
+        wished = np.clip(share + rng.normal(0, 0.2, len(groups())), 0, 1)
+        kept = {g.name: g.levels[round(w * (len(g.levels) - 1))] for g, w in zip(groups(), wished, strict=True)}
+        config = Config.of(kept)
+        if config not in seen:
+            count -= 1
+            yield config

