@@ -101,7 +101,8 @@ def with_mean(shares: FloatArray, mean: float) -> FloatArray:
     low, high = -float(shares.max()), 1 - float(shares.min())
     for _ in range(50):  # bisection: the mean of the cut shares does not fall as the shift grows
         shift = (low + high) / 2
-        low, high = (shift, high) if np.clip(shares + shift, 0, 1).mean() < mean else (low, shift)
+        cut = np.minimum(np.maximum(shares + shift, 0.0), 1.0)  # `clip` and `mean` take nearly twice as long
+        low, high = (shift, high) if np.add.reduce(cut) / len(cut) < mean else (low, shift)
     return np.clip(shares + high, 0, 1)
 
 
