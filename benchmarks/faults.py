@@ -76,7 +76,7 @@ def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
             wrong += [f"study {studies}: {each}" for each in problems(found, TRIALS)]
             states.update(candidate.state.value for candidate in found)
         studies += 1
-        print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", file=sys.stderr)
+        print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", *wrong[-3:], file=sys.stderr)
     return {
         "faults": happened.total(),
         "of": dict(happened),

@@ -72,8 +72,10 @@ class ProcessWorker:
             future = self._pool.submit(function, *given)
             return future.result(limit_s)
         except TimeoutError:
-            if future is None or future.done():  # the evaluation's own
+            if future is None:
                 raise
+            if future.done():  # the answer came just then, or the error is the evaluation's own
+                return future.result()
             self.close()
             raise TimeLimitError(f"took longer than {limit_s:g} s") from None
         except (BrokenExecutor, ShutdownExecutorError) as error:
