@@ -10,7 +10,7 @@ import typer
 from optimizer.engine import ENGINES, Engine, engine_of
 
 PANEL = "Workers"
-EngineChoice = StrEnum("EngineChoice", {name: name for name in ENGINES})
+EngineChoice = StrEnum("EngineChoice", {name: name for name in ENGINES})  # type: ignore[misc]  # from the one list of them
 
 Workers = Annotated[
     int | None,
