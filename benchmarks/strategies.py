@@ -29,7 +29,7 @@ from scipy.stats import wilcoxon
 
 from benchmarks.judge import Judge, Verified
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer.certification import in_sequence, verification_alpha
+from optimizer.certification import chance_to_pass, in_sequence, verification_alpha
 from optimizer.executors.inprocess import InProcess
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
@@ -161,7 +161,9 @@ class Arena:
     def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
         alpha = verification_alpha(self.spec, self.prepared.workload.metric)
-        sequence = in_sequence(chosen, self.flops)
+        examples = len(self.prepared.workload.verification)
+        chance = partial(chance_to_pass, epsilon=epsilon, alpha=alpha, examples=examples)
+        sequence = in_sequence(chosen, self.flops, chance)
         passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= alpha, sequence)
         return min(map(self.flops, passed), default=1.0)
 

@@ -16,8 +16,11 @@ https://arxiv.org/abs/2110.01052.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from statistics import NormalDist
 from typing import Any
 
 from objectives.metrics import Metric
@@ -29,8 +32,11 @@ from studies.records import Candidate, Origin, Study
 RULE = "fixed-sequence"
 TOGETHER = "simultaneous"  # of a study without ε
 BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
-MARGIN = 2  # standard errors
+LIKELY = 0.8  # chance to pass
 _STORED = "certification"  # in a study's context
+_NORMAL = NormalDist()
+_Point = tuple[float, float]  # cost, chance to pass
+NumberOf = Callable[[Candidate], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,55 +76,63 @@ def with_shortlist(
     known: CertificationList | None,
     shortlist: Sequence[Candidate],
     *,
-    cost_of: Callable[[Candidate], float],
+    cost_of: NumberOf,
     epsilon: float | None,
+    examples: int,
     alpha: float = ALPHA,
 ) -> CertificationList:
-    """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it."""
-    rule, listed = (TOGETHER, shortlist) if epsilon is None else (RULE, in_sequence(shortlist, cost_of))
+    """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it.
+
+    `examples` is the number of those that will verify.
+    """
+    if epsilon is None:
+        rule, listed = TOGETHER, shortlist
+    else:
+        chance = partial(chance_to_pass, epsilon=epsilon, alpha=alpha, examples=examples)
+        rule, listed = RULE, in_sequence(shortlist, cost_of, chance)
     before = known.members if known else ()
     known = known or CertificationList(epsilon, (), rule=rule, alpha=alpha)
     return replace(known, members=(*before, *(c.number for c in listed if c.number not in before)))
 
 
-def in_sequence(shortlist: Sequence[Candidate], cost_of: Callable[[Candidate], float]) -> list[Candidate]:
-    """Return the members of a shortlist that no other clearly beats, most costly first.
+def in_sequence(shortlist: Sequence[Candidate], cost_of: NumberOf, chance_of: NumberOf) -> list[Candidate]:
+    """Return the members of a shortlist that are worth a step of the sequence, most costly first.
 
-    A member is beaten by one of at most its cost whose predicted drop is smaller by more than two standard errors.
-    Without that margin a lucky lean member would push out the safe ones that a sequence has to begin with.
+    One that no cheaper one beats in its chance to pass is, and so is one that is `LIKELY` to: a fallback for cheaper
+    ones that only seem better. Any other could end the sequence before a better one at less cost.
 
-    Where members were recovered by training, they alone are listed, behind the safest of the more costly ones that were
-    not. A lean unrecovered one would end their sequence; without a safe first step a study often certifies nothing.
+    Where members were recovered by training, they alone are listed, behind the one of the more costly others that is
+    most likely to pass. A lean unrecovered one would end their sequence; without a safe first step a study often
+    certifies nothing.
     """
     recovered = [c for c in shortlist if c.proposal.origin is Origin.RECOVER]
     tried = recovered or shortlist
-    points = [(cost_of(candidate), _predicted(candidate), _error(candidate)) for candidate in tried]
-    listed = [c for c, point in zip(tried, points, strict=True) if not any(_beats(p, point) for p in points)]
-    first = _first_step(shortlist, recovered, cost_of) if recovered else []
+    points = [(cost_of(candidate), chance_of(candidate)) for candidate in tried]
+    listed = [c for c, point in zip(tried, points, strict=True) if _is_worth_a_step(point, points)]
+    above = max(map(cost_of, recovered), default=math.inf)
+    costlier = [c for c in shortlist if c.proposal.origin is not Origin.RECOVER and cost_of(c) > above]
+    first = sorted(costlier, key=lambda c: (-chance_of(c), c.number))[:1]
     return [*first, *sorted(listed, key=lambda c: (-cost_of(c), c.number))]
 
 
-def _first_step(
-    shortlist: Sequence[Candidate], recovered: Sequence[Candidate], cost_of: Callable[[Candidate], float]
-) -> list[Candidate]:
-    """Return the one, of those that cost more than all recovered, whose drop is smallest with two standard errors."""
-    above = max(map(cost_of, recovered))
-    costly = [c for c in shortlist if c.proposal.origin is not Origin.RECOVER and cost_of(c) > above]
-    return sorted(costly, key=lambda c: (_predicted(c) + MARGIN * _error(c), c.number))[:1]
+def chance_to_pass(candidate: Candidate, *, epsilon: float, alpha: float, examples: int) -> float:
+    """Return the chance that so many verification examples certify a candidate, by its drop on the search examples.
 
-
-_Point = tuple[float, float, float]  # cost, predicted drop, its standard error
-
-
-def _beats(one: _Point, other: _Point) -> bool:
-    margin = MARGIN * max(one[2], other[2])
-    return one[0] <= other[0] and one[1] + margin <= other[1] and one[:2] != other[:2]
-
-
-def _predicted(candidate: Candidate) -> float:
-    """Return the drop on the search examples."""
+    That drop is taken as an estimate without a bias: a choice among many makes it too small, and the more so the larger
+    its error. Drops are normal here; a candidate without a drop has no chance.
+    """
     outcome = candidate.outcome
-    return float("inf") if outcome is None or outcome.drop is None else outcome.drop
+    if outcome is None or outcome.drop is None:
+        return 0.0
+    error = max(_error(candidate), 1 / outcome.seen if outcome.seen else 0.0)
+    there = error * math.sqrt(outcome.seen / examples)
+    room = epsilon - _NORMAL.inv_cdf(1 - alpha) * there - outcome.drop
+    return _NORMAL.cdf(room / math.hypot(error, there)) if error else float(room >= 0)
+
+
+def _is_worth_a_step(point: _Point, points: Sequence[_Point]) -> bool:
+    cost, chance = point
+    return chance >= LIKELY or not any(other < cost and at >= chance for other, at in points)
 
 
 def _error(candidate: Candidate) -> float:

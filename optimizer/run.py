@@ -339,6 +339,7 @@ class StudyRun:
             shortlist,
             cost_of=lambda candidate: ratios.of(candidate, first),
             epsilon=self._spec.epsilon,
+            examples=len(prepared.workload.verification),
             alpha=verification_alpha(self._spec, prepared.workload.metric),
         )
         self._store.update_study(self._study.id, context=listed.in_context())

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm
 
 from benchmarks.truths.studies import (
     AT_THE_BORDER,
@@ -21,7 +22,7 @@ from benchmarks.truths.studies import (
 )
 from objectives.metrics import METRICS
 from objectives.statistics import holm, paired_drop_p_value
-from optimizer.certification import MARGIN, verification_alpha
+from optimizer.certification import LIKELY, verification_alpha
 from optimizer.spec import StudySpec
 
 
@@ -45,7 +46,7 @@ def sequences(n: int, *, world: World = WORLDS[0], repeats: int = 500) -> dict[s
             continue
         costs = 1 - each.saved[each.places]
         p = np.array([paired_drop_p_value(int(b), int(c), n, EPSILON) for b, c in each.verified])
-        listed = _listed(costs, each.searched[each.places])
+        listed = _listed(costs, each.searched[each.places], n, alpha)
         passed = np.cumprod(p[listed] <= alpha).astype(bool)
         for name, certified in (("Holm", np.flatnonzero(holm(p) <= alpha)), ("fixed sequence", listed[passed])):
             found[name].append((float(costs[certified].min(initial=1.0)), bool((each.true[certified] > EPSILON).any())))
@@ -62,15 +63,17 @@ def tables(repeats: int) -> Iterator[str]:
                 yield f"| {n:,} | {what} | {rule.leanest:.3f} | {100 * rule.nothing:.1f} % | {100 * rule.false:.1f} % |"
 
 
-def _listed(costs: Floats, searched: Ints) -> Ints:
-    """Return the certification list, most costly first: those that no cheaper one beats by two standard errors."""
-    drops, errors = drops_of(searched, SEARCHED), errors_of(searched, SEARCHED)
+def _listed(costs: Floats, searched: Ints, n: int, alpha: float) -> Ints:
+    """Return the certification list, most costly first: as `in_sequence` in optimizer/certification.py."""
+    drops, errors = drops_of(searched, SEARCHED), np.maximum(errors_of(searched, SEARCHED), 1 / SEARCHED)
+    there = errors * np.sqrt(SEARCHED / n)
+    chances = norm.cdf((EPSILON - norm.ppf(1 - alpha) * there - drops) / np.hypot(errors, there))
 
-    def is_beaten(member: int) -> bool:
-        margin = MARGIN * np.maximum(errors, errors[member])
-        return bool(np.any((costs < costs[member]) & (drops + margin <= drops[member])))
+    def is_worth_a_step(member: int) -> bool:
+        is_beaten = np.any((costs < costs[member]) & (chances >= chances[member]))
+        return bool(chances[member] >= LIKELY or not is_beaten)
 
-    return np.array([member for member in np.argsort(-costs) if not is_beaten(member)])
+    return np.array([member for member in np.argsort(-costs) if is_worth_a_step(member)])
 
 
 def _rule(results: Sequence[tuple[float, bool]]) -> Rule:
