@@ -29,9 +29,15 @@ class Split:
         return self.outer.nbytes + self.inner.nbytes
 
     def at(self, rank: int) -> tuple[Tensor, Tensor]:
-        """Return the outer `(rows, rank)` and the inner weight `(rank, columns)`, tensors of their own."""
+        """Return the outer `(rows, rank)` and the inner weight `(rank, columns)`, tensors of their own.
+
+        They are of about one norm: gradients are small, so what weighs outputs by them would make one factor thousands
+        of times as large as the other, whose weights a step of training would then overwrite.
+        """
+        outer, inner = self.outer[:, :rank], self.inner[:rank]
+        balance = _power_of_two(torch.sqrt(inner.norm() / outer.norm()))
         whole = torch.contiguous_format
-        return self.outer[:, :rank].clone(memory_format=whole), self.inner[:rank].clone(memory_format=whole)
+        return (outer * balance).clone(memory_format=whole), (inner / balance).clone(memory_format=whole)
 
 
 def split_by_inputs(weight: Tensor, inputs: Tensor, felt: Tensor | None = None) -> Split:
@@ -74,3 +80,8 @@ def _leading(moments: Tensor) -> Tensor:
     """Return the directions of a symmetric matrix as columns, the most important first."""
     directions: Tensor = torch.linalg.eigh(moments).eigenvectors
     return directions.flip(1)
+
+
+def _power_of_two(value: Tensor) -> float:
+    """Return the nearest power of two, by which floats are multiplied exactly; 1 where the value is 0 or infinite."""
+    return float(2 ** torch.log2(value).round()) if value > 0 and torch.isfinite(value) else 1.0

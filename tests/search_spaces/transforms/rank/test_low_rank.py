@@ -64,6 +64,21 @@ def test_a_plain_split_is_the_truncated_decomposition_of_the_weights(rows: int, 
         torch.testing.assert_close((weight - outer @ inner).norm(), values[rank:].norm(), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1e-5, 1.0, 1e4])  # of gradients
+def test_both_factors_have_about_one_norm_and_their_product_is_the_same_to_the_last_bit(size: float) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    weight, inputs, felt = (
+        torch.randn(12, 20, generator=drawn),
+        *(torch.randn(n, 50, generator=drawn) for n in (20, 12)),
+    )
+    split = split_by_inputs(weight, inputs @ inputs.T, size**2 * felt @ felt.T)
+    outer, inner = split.at(5)
+    assert 0.3 < outer.norm() / inner.norm() < 3
+    assert torch.equal(outer @ inner, split.outer[:, :5] @ split.inner[:5])
+    nothing = split_by_inputs(torch.zeros(12, 20), inputs @ inputs.T).at(5)
+    assert all(torch.isfinite(factor).all() for factor in nothing)
+
+
 @given(shape=st.lists(st.integers(1, 600), min_size=2, max_size=2).map(tuple), taps=st.sampled_from([(), (3, 3)]))
 def test_levels_rise_and_every_one_but_the_last_pays(shape: tuple[int, int], taps: tuple[int, ...]) -> None:
     found = ranks((*shape, *taps))
