@@ -124,3 +124,10 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_words_are_enough_without_torch() -> None:
     assert not imports_torch(TORCH_FREE), [name for name in TORCH_FREE if imports_torch([name])]
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == [], (
+        "tests have no packages: one would hide the other"
+    )

@@ -12,11 +12,13 @@ from studies.events import STAGE, EventLog
 from studies.store import StoreError, StudyLostError
 
 EVERY_S = 1.0
+NO_NEWS_S = 30.0
 log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """A listener. The start and end of a stage are written at once, events between them once a second if they are news.
+    """A listener. The start and end of a stage are written at once, events between them once a second, and
+    what is no news twice a minute.
 
     Each carries the seconds that the stage has taken, and those that remain at its pace so far.
     """
@@ -36,7 +38,7 @@ class Reporter:
             self._pace = Pace(event.stage, began=now, since=now, done=event.done, total=event.total)
         elif event.total != self._pace.total:
             self._pace = replace(self._pace, since=now, done=event.done, total=event.total)
-        elif event == self._told or (event.done != event.total and now - self._told_at < EVERY_S):
+        elif now - self._told_at < (NO_NEWS_S if event == self._told else 0 if event.done == event.total else EVERY_S):
             return
         self._told, self._told_at = event, now
         data = {

@@ -103,12 +103,14 @@ def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served,
     timed = (
         "latency",
         "latency_ratio",
+        "energy",
         "energy_j",
         "energy_dense_j",
         "energy_ratio",
         "energy_gain",
         "energy_interval",
         "peak_memory_bytes",
+        "memory_ratio",
     )
     fronts = [
         [{name: value for name, value in member.items() if name not in timed} for member in result["front"]]
