@@ -5,32 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from sqlalchemy import insert
 
+from benchmarks.outcomes import groups_of, share
+from benchmarks.simulated import EPSILON, proposer_in
 from objectives.measurement import Measurement, Source
 from optimizer.costs import linear_cost
-from optimizer.feasible import is_feasible
-from optimizer.samplers import make_sampler
-from optimizer.samplers.protocol import Told
-from optimizer.search.ladder import ladder
 from optimizer.search.proposer import StagedProposer
-from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
 from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind
-from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
+from studies.records import CandidateState, Origin, Outcome, Proposal
 from studies.sql.convert import measurement_values, outcome_values, proposal_values
 from studies.sql.rows import set_last_number
 from studies.sql.store import SqlStore
 from studies.sql.tables import Base, StudyRow
 
 LAYERS, HEADS, NEURONS, STEP = 12, 12, 768, 32
-EXAMPLES, EPSILON = 872, 0.02
+EXAMPLES = 872
 HEAD_COST, DENSE = 128.0, 30_000.0
 BATCH = 5000  # rows written together
 
@@ -38,21 +34,7 @@ BATCH = 5000  # rows written together
 @cache
 def groups() -> tuple[Group, ...]:
     """Return the heads and neurons of a model of the size of BERT-base, its neurons in 24 levels."""
-    kinds = ((GroupKind.HEADS, HEADS, 1), (GroupKind.NEURONS, NEURONS, STEP))
-    return tuple(
-        Group(
-            name=f"layer.{layer}.{kind}",
-            kind=kind,
-            layer=layer,
-            units=units,
-            unit_size=1,
-            levels=tuple(range(0, units + 1, each)),
-            producers=(),
-            consumers=(),
-        )
-        for layer in range(LAYERS)
-        for kind, units, each in kinds
-    )
+    return groups_of(layers=LAYERS, heads=HEADS, neurons=NEURONS, step=STEP)
 
 
 @cache
@@ -68,8 +50,7 @@ def evaluated(config: Config) -> Outcome:
     """Return the outcome of a config: harms that add up, with a part of chance that belongs to the config."""
     kept, tables = config.as_dict(), space().harms
     alone = sum(float(tables[g.name][g.levels.index(kept[g.name])]) for g in groups())
-    chance = int.from_bytes(sha256(config.canonical_json().encode()).digest()[:6]) / 2**48
-    divergence = alone * (0.9 + 0.2 * chance)
+    divergence = alone * (0.9 + 0.2 * share(config, "divergence"))
     lost = min(EXAMPLES, round(EXAMPLES * 0.02 * divergence))
     flops = space().costs["flops"].total(config)
     return Outcome(
@@ -87,29 +68,9 @@ def evaluated(config: Config) -> Outcome:
     )
 
 
-def told(candidate: Candidate) -> Told | None:
-    """Return what a sampler is told of a candidate."""
-    outcome, point = candidate.outcome, candidate.proposal.coordinates
-    if outcome is None or outcome.drop is None or point is None:
-        return None
-    losses = outcome.drop, space().costs["flops"].ratio(candidate.config)
-    violations = ((outcome.drop - EPSILON) / EPSILON,)
-    return Told(number=candidate.number, point=point, losses=losses, violations=violations)
-
-
 def proposer_of(sampler: str, trials: int, *, seed: int) -> StagedProposer:
     """Return a study's proposer."""
-    of = space()
-    return StagedProposer(
-        of,
-        seeds=ladder(of, trials),
-        trials=trials,
-        make_sampler=lambda: make_sampler(
-            sampler, dimensions=of.dimensions, seed=seed, budget=trials, objectives=2, constraints=1
-        ),
-        worth=told,
-        refiner=Refiner(of, is_feasible=lambda candidate: is_feasible(candidate, EPSILON)),
-    )
+    return proposer_in(space(), trials, seed=seed, sampler=sampler)
 
 
 def spec_of(sampler: str, trials: int) -> Mapping[str, Any]:

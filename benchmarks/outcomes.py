@@ -30,6 +30,12 @@ EXAMPLES = 872
 @cache
 def groups() -> tuple[Group, ...]:
     """Return the heads and neurons of a small model."""
+    return groups_of(layers=LAYERS, heads=12, neurons=NEURONS, step=STEP)
+
+
+def groups_of(*, layers: int, heads: int, neurons: int, step: int) -> tuple[Group, ...]:
+    """Return the heads and neurons of a model of so many layers, a level of neurons at every `step`."""
+    kinds = ((GroupKind.HEADS, heads, 1), (GroupKind.NEURONS, neurons, step))
     return tuple(
         Group(
             name=f"layer.{layer}.{kind}",
@@ -41,8 +47,8 @@ def groups() -> tuple[Group, ...]:
             producers=(),
             consumers=(),
         )
-        for layer in range(LAYERS)
-        for kind, units, each in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, NEURONS, STEP))
+        for layer in range(layers)
+        for kind, units, each in kinds
     )
 
 

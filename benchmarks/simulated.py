@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -34,19 +34,13 @@ def space() -> Space:
     return Space(made, Form.RECONSTRUCTED, {"flops": flops}, harms, {})
 
 
-def worth(candidate: Candidate) -> Told | None:
-    """Return what a sampler is told of a candidate."""
-    outcome, point = candidate.outcome, candidate.proposal.coordinates
-    if outcome is None or outcome.drop is None or point is None:
-        return None
-    losses = outcome.drop, space().costs["flops"].ratio(candidate.config)
-    violations = ((outcome.drop - EPSILON) / EPSILON,)
-    return Told(number=candidate.number, point=point, losses=losses, violations=violations)
-
-
 def proposer(trials: int, *, seed: int, sampler: str = "nsga2") -> StagedProposer:
     """Return a study's proposer."""
-    of = space()
+    return proposer_in(space(), trials, seed=seed, sampler=sampler)
+
+
+def proposer_in(of: Space, trials: int, *, seed: int, sampler: str) -> StagedProposer:
+    """Return the proposer of a study that seeks the least FLOPs of a space within `EPSILON`."""
     return StagedProposer(
         of,
         seeds=ladder(of, trials),
@@ -54,9 +48,19 @@ def proposer(trials: int, *, seed: int, sampler: str = "nsga2") -> StagedPropose
         make_sampler=lambda: make_sampler(
             sampler, dimensions=of.dimensions, seed=seed, budget=trials, objectives=2, constraints=1
         ),
-        worth=worth,
-        refiner=Refiner(of, is_feasible=lambda candidate: is_feasible(candidate, EPSILON)),
+        worth=partial(told, of),
+        refiner=Refiner(of, is_feasible=partial(is_feasible, epsilon=EPSILON)),
     )
+
+
+def told(of: Space, candidate: Candidate) -> Told | None:
+    """Return what a sampler is told of a candidate."""
+    outcome, point = candidate.outcome, candidate.proposal.coordinates
+    if outcome is None or outcome.drop is None or point is None:
+        return None
+    losses = outcome.drop, of.costs["flops"].ratio(candidate.config)
+    violations = ((outcome.drop - EPSILON) / EPSILON,)
+    return Told(number=candidate.number, point=point, losses=losses, violations=violations)
 
 
 def problems(candidates: Sequence[Candidate], trials: int) -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from optimizer.engine import ENGINES, Engine, engine_of
+from optimizer.engine import Engine, EngineName, engine_of
 
 PANEL = "Workers"
-EngineChoice = StrEnum("EngineChoice", {name: name for name in ENGINES})  # type: ignore[misc]  # from the one list of them
 
 Workers = Annotated[
     int | None,
@@ -20,7 +18,7 @@ Workers = Annotated[
     ),
 ]
 EngineOption = Annotated[
-    EngineChoice | None,
+    EngineName | None,
     typer.Option(
         "--engine",
         help="Where candidates are evaluated; in-process for one worker, processes for more. Named: as many as fit.",
@@ -47,5 +45,4 @@ def engine_options(
     candidate_timeout: CandidateTimeout = None,
 ) -> Engine:
     """Return the engine of a run. Raises `InputError` for options that do not go together."""
-    name = next((each for each in ENGINES if each == engine), None)
-    return engine_of(name, workers=workers, address=address, candidate_timeout=candidate_timeout)
+    return engine_of(engine, workers=workers, address=address, candidate_timeout=candidate_timeout)

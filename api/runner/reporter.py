@@ -38,7 +38,7 @@ class Reporter:
             self._pace = Pace(event.stage, began=now, since=now, done=event.done, total=event.total)
         elif event.total != self._pace.total:
             self._pace = replace(self._pace, since=now, done=event.done, total=event.total)
-        elif now - self._told_at < (NO_NEWS_S if event == self._told else 0 if event.done == event.total else EVERY_S):
+        elif now - self._told_at < self._pause(event):
             return
         self._told, self._told_at = event, now
         data = {
@@ -56,6 +56,12 @@ class Reporter:
             raise
         except StoreError as error:
             log.warning("study %d: progress is not told: %s", self._study_id, error)
+
+    def _pause(self, event: Event) -> float:
+        """Return the seconds that have to pass since the last event of this stage before this one is written."""
+        if event == self._told:
+            return NO_NEWS_S
+        return 0.0 if event.done == event.total else EVERY_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,5 +40,5 @@ def settle(cores: Sequence[int] = ()) -> None:
 def _travels(error: Exception) -> bool:
     try:
         return str(pickle.loads(pickle.dumps(error))) == str(error)
-    except Exception:
+    except Exception:  # whatever the error's own `__reduce__` or constructor raises
         return False
