@@ -15,8 +15,8 @@ def spin(seconds: float) -> None:
 
 def test_work_takes_both_times_and_waiting_only_one() -> None:
     working, waiting = timed(lambda: spin(0.01)), timed(lambda: time.sleep(0.01))
-    assert working.processor == pytest.approx(0.01, rel=0.2)
-    assert working.elapsed >= working.processor
+    assert working.processor >= 0.01
+    assert working.elapsed >= 0.99 * working.processor  # the kernel keeps two clocks: microseconds apart
     assert waiting.elapsed >= 0.01 > 10 * waiting.processor
     assert waiting.waits >= 1
     assert waiting.seconds(Clock.ELAPSED) == waiting.elapsed
