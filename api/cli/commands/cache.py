@@ -16,7 +16,7 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.saying import say
 
-KINDS = ("banks", "latency", "checkpoints", "trained", "recovered", "reproduce", "graphs")
+KINDS = ("banks", "latency", "checkpoints", "trained", "recovered", "reproduce", "graphs", "parcels")
 DAY_S = 86_400.0
 
 
@@ -45,7 +45,7 @@ def prune(
     """Remove old entries; what a study needs again is computed again."""
     old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
     for entry in old:
-        path = Path(escape(str(entry["path"])))
+        path = Path(str(entry["path"]))
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     _answer(shared, old)
 
