@@ -48,7 +48,7 @@ def chosen(spec: StudySpec, workload: Workload, cache_dir: Path) -> Choice:
     """Return what wins on this machine. Raises `InputError` where no named backend runs the model."""
     names, missing = backends_here(spec)
     backends = Backends(spec.model_copy(update={"backends": names}), workload, cache_dir)
-    tried = try_forms(spec, workload, backends, list(SAVES), cache_dir)
+    tried = try_forms(spec, workload, backends, cache_dir)
     return choice_of(spec, names, tried, missing)
 
 

@@ -64,20 +64,18 @@ class Tried:
         return next(session for session in self.sessions if run in session)
 
 
-def try_forms(
-    spec: StudySpec, workload: Workload, backends: Backends, transforms: Sequence[str], cache_dir: Path
-) -> Tried:
-    """Time the dense model in every backend that can run it, and there its forms for some transforms."""
+def try_forms(spec: StudySpec, workload: Workload, backends: Backends, cache_dir: Path) -> Tried:
+    """Time the dense model in every backend that can run it, and there its forms for the transforms."""
     refused = dict[str, str]()
     runs: dict[Run, nn.Module] = {REFERENCE: share_structure(workload.model)}
     for name in backends.names:
         with _noted(refused, name):
             runs.setdefault(Run(DENSE, name), backends.run_in(name, workload.model))
     able = [name for name in backends.names if Run(DENSE, name) in runs]
-    for transform in transforms:
+    for transform, form in FORMS.items():
         with _noted(refused, transform):
             only = Pipeline.of(spec.model_copy(update={"transforms": (transform,)}), workload, cache_dir)
-            model = FORMS[transform](workload.model, only.groups)
+            model = form(workload.model, only.groups)
             places = [name for name in able if transform != BITS or name != TORCH]  # torch computes in floats
             runs |= {Run(transform, name): backends.run_in(name, model) for name in places}
     rounds = Rounds(
