@@ -248,8 +248,10 @@ def test_nothing_feasible_exits_with_3_there_too(served: Served) -> None:
         (["--model", "bert-base", "--task", "sst2", "--epsilon", "0.1", "--dry-run"], "--dry-run: estimates for this"),
     ],
 )
-def test_bad_input_exits_with_2_and_names_the_remedy(served: Served, arguments: list[str], message: str) -> None:
-    done = served.remote(*arguments)
+def test_bad_input_exits_with_2_and_names_the_remedy(
+    finished: tuple[Served, dict[str, object]], arguments: list[str], message: str
+) -> None:
+    done = finished[0].remote(*arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
