@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.outcomes import groups_of
 from optimizer.costs import linear_cost
 from optimizer.search.space import Space
 from optimizer.search.steps import Step
@@ -15,20 +16,7 @@ from studies.records import Candidate, CandidateState, Outcome, Proposal
 
 
 def groups(layers: int = 3, *, neurons: int = 96, step: int = 8) -> tuple[Group, ...]:
-    return tuple(
-        Group(
-            name=f"layer.{layer}.{kind}",
-            kind=kind,
-            layer=layer,
-            units=units,
-            unit_size=1,
-            levels=tuple(range(0, units + 1, each)),
-            producers=(),
-            consumers=(),
-        )
-        for layer in range(layers)
-        for kind, units, each in ((GroupKind.HEADS, 12, 1), (GroupKind.NEURONS, neurons, step))
-    )
+    return groups_of(layers=layers, heads=12, neurons=neurons, step=step)
 
 
 def space(limits: dict[str, float] | None = None) -> Space:
