@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from objectives.device import device_of
 from objectives.measurement import Conditions, Measurement, Source
+from objectives.peaks import cuda_peak
 from objectives.tensors import parts_of, tensor_bytes
 
 
@@ -94,12 +95,10 @@ def measure_memory(run: Callable[[], object], model: nn.Module, *, conditions: C
 
 
 def _cuda_peak(run: Callable[[], object], device: torch.device) -> int:
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    run()
-    torch.cuda.synchronize(device)
-    return torch.cuda.max_memory_allocated(device) - before
+    with cuda_peak(device) as peak:
+        run()
+        torch.cuda.synchronize(device)
+        return peak()
 
 
 def _weight_bytes(model: nn.Module) -> int:

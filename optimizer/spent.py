@@ -41,7 +41,7 @@ def _view(stage: str, spent: Spent) -> SpentView:
             PartView(
                 part=name,
                 joules=each.joules,
-                own_joules=each.joules * (spent.share if each.counts_all and name != "GPU" else 1.0),
+                own_joules=spent.own_of(name),
                 source=each.source,
             )
             for name, each in spent.parts.items()

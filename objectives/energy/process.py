@@ -2,13 +2,15 @@
 
 Counters count whole parts of the machine; how much of that is this process's own is an estimate by its share of the
 processor time that the machine spent. Where nothing counts, joules are modelled: of the processor by the seconds that
-it computed, of memory by the bytes that are resident. [C] Cloud Carbon Footprint, methodology: 0.392 W per gigabyte.
+it computed, of memory by the bytes that are resident, and of both by what is told of the work (`tell_computed`).
+[C] Cloud Carbon Footprint, methodology: 0.392 W per gigabyte.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,23 +19,24 @@ import psutil
 import torch
 
 from objectives.energy.choose import meter_of
-from objectives.energy.computed import NOTHING
+from objectives.energy.computed import NOTHING, Computed
 from objectives.energy.meter import CounterResetError, EnergyMeter, MeterError, MeterUnavailableError
 from objectives.energy.modelled import model_of
 from objectives.energy.rapl import DRAM, PACKAGE, rapl_meter
-from objectives.energy.spent import NONE, Joules, Spent
+from objectives.energy.spent import CPU, GPU, NONE, RAM, Joules, Spent
 from objectives.measurement import Source
+from objectives.peaks import PeakWatch, resident_bytes
 
-CPU, RAM, GPU = "CPU", "RAM", "GPU"
 RAM_W_PER_BYTE = 0.392e-9  # [C]
 TICK_S = 30.0  # a counter of a package comes round after minutes to hours; this is far below
+_COUNTING: weakref.WeakSet[ProcessAccount] = weakref.WeakSet()
 
 
-@dataclass
+@dataclass(eq=False)
 class ProcessAccount:
     """Counts from `start` on; `take` returns what was spent since the last take. A thread keeps counters from lapping.
 
-    What this process starts counts with it. A meter that fails is modelled from then on.
+    What this process starts counts with it. A meter that fails is modelled from then on. Accounts may overlap.
     """
 
     device: torch.device
@@ -61,10 +64,13 @@ class ProcessAccount:
         """Begin to count."""
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._failed: set[str] = set()
+        self._watch = PeakWatch(self.device)
         self._models = {CPU: model_of(torch.device("cpu"))}
         if self.device.type == "cuda":
             self._models[GPU] = model_of(self.device)
+        self._beyond = dict.fromkeys((CPU, GPU, RAM), 0.0)
         self._begin()
+        _COUNTING.add(self)
         self._thread = threading.Thread(target=self._keep_ticking, daemon=True)
         self._thread.start()
 
@@ -75,10 +81,28 @@ class ProcessAccount:
             self._begin()
             return spent
 
+    @property
+    def asks(self) -> bool:
+        """Whether what is computed decides any joules, as nothing counts them."""
+        at_work = {GPU} if self.device.type == "cuda" else {CPU, RAM}
+        return not at_work <= self.meters.keys() - self._failed
+
+    def add(self, computed: Computed) -> None:
+        """Take in what was computed since the last take, where that is modelled."""
+        with self._lock:
+            if self.device.type == "cuda":
+                self._beyond[GPU] += self._models[GPU].joules(computed, 0.0)
+                return
+            processor, memory = self._models[CPU].parts(computed, 0.0)
+            self._beyond[CPU] += processor
+            self._beyond[RAM] += memory
+
     def end(self) -> None:
         """Stop counting."""
+        _COUNTING.discard(self)
         self._ended.set()
         self._thread.join()
+        self._watch.end()
         with self._lock:
             for part in self._open:
                 with suppress(MeterError):
@@ -86,12 +110,11 @@ class ProcessAccount:
 
     def _begin(self) -> None:
         self._so_far = NONE
-        if self.device.type == "cuda" and torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats(self.device)
+        self._watch.begin()
         self._open_windows()
 
     def _open_windows(self) -> None:
-        self._at, self._times = self.clock(), self.times()
+        self._at, self._times, self._resident = self.clock(), self.times(), resident_bytes()
         self._open = list[str]()
         for part in self.meters.keys() - self._failed:
             try:
@@ -114,8 +137,7 @@ class ProcessAccount:
     def _since(self) -> Spent:
         seconds = self.clock() - self._at
         own, everything = (now - before for now, before in zip(self.times(), self._times, strict=True))
-        resident = _resident_bytes()
-        parts = self._modelled(seconds, max(0.0, own), resident)
+        parts = self._modelled(seconds, max(0.0, own))
         for part in self._open:
             try:
                 counted = self.meters[part].stop()
@@ -125,21 +147,36 @@ class ProcessAccount:
                 self._failed.add(part)
             else:
                 parts[part] = Joules(joules=counted, source=self.meters[part].source, counts_all=True)
-        on_gpu = self.device.type == "cuda" and torch.cuda.is_available()
+        peak = self._watch.look()
         return Spent(
             seconds=seconds,
             own_cpu_s=max(0.0, own),
             all_cpu_s=max(0.0, everything),
-            resident_bytes=resident,
-            peak_cuda_bytes=torch.cuda.max_memory_allocated(self.device) if on_gpu else None,
+            resident_bytes=peak.resident,
+            peak_cuda_bytes=peak.cuda,
             parts=parts,
         )
 
-    def _modelled(self, seconds: float, own: float, resident: int) -> dict[str, Joules]:
+    def _modelled(self, seconds: float, own: float) -> dict[str, Joules]:
         computing = {CPU: own, GPU: seconds}
         joules = {part: model.joules(NOTHING, computing[part]) for part, model in self._models.items()}
-        joules[RAM] = seconds * resident * RAM_W_PER_BYTE
-        return {part: Joules(joules=each, source=Source.MODELLED, counts_all=False) for part, each in joules.items()}
+        joules[RAM] = seconds * (self._resident + resident_bytes()) / 2 * RAM_W_PER_BYTE
+        beyond, self._beyond = self._beyond, dict.fromkeys(self._beyond, 0.0)
+        return {
+            part: Joules(joules=each + beyond[part], source=Source.MODELLED, counts_all=False)
+            for part, each in joules.items()
+        }
+
+
+def asked() -> bool:
+    """Whether any account of this process wants to be told what is computed."""
+    return any(account.asks for account in [*_COUNTING])
+
+
+def tell_computed(computed: Computed) -> None:
+    """Tell every account of this process what was computed just now."""
+    for account in [*_COUNTING]:
+        account.add(computed)
 
 
 def own_cpu_s() -> float:
@@ -160,15 +197,6 @@ def all_cpu_s() -> float:
     resting = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
     twice = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # in `user` and `nice` as well
     return sum(times) - resting - twice
-
-
-def _resident_bytes() -> int:
-    own = psutil.Process()
-    found = 0
-    for each in (own, *own.children(recursive=True)):
-        with suppress(psutil.Error):
-            found += int(each.memory_info().rss)
-    return found
 
 
 @contextmanager

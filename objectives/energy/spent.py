@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+CPU, RAM, GPU = "CPU", "RAM", "GPU"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joules:
@@ -25,8 +27,7 @@ class Joules:
 class Spent:
     """What was spent: seconds, those of processors on our work and on all work, memory, joules by part.
 
-    `resident_bytes` are the most that were seen, at the end of a stage and every 30 seconds; `peak_cuda_bytes` is the
-    allocator's own peak.
+    `resident_bytes` and `peak_cuda_bytes` are peaks (`objectives/peaks.py`).
     """
 
     seconds: float
@@ -40,6 +41,21 @@ class Spent:
     def share(self) -> float:
         """The share of our work in all processor time, at most 1."""
         return min(1.0, self.own_cpu_s / self.all_cpu_s) if self.all_cpu_s > 0 else 1.0
+
+    @property
+    def joules(self) -> float:
+        """The joules of all parts, other processes' too where a counter counts these."""
+        return sum(part.joules for part in self.parts.values())
+
+    @property
+    def own_joules(self) -> float:
+        """The joules of our work alone: of what counts the whole machine, our share of the processor time."""
+        return sum(self.own_of(part) for part in self.parts)
+
+    def own_of(self, part: str) -> float:
+        """Return the joules of our work alone in a part; a GPU is taken to be ours."""
+        each = self.parts[part]
+        return each.joules * (self.share if each.counts_all and part != GPU else 1.0)
 
     def plus(self, other: Spent) -> Spent:
         """Return both together."""

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from stored_studies import put_study
 
-from objectives.energy.process import CPU, RAM
-from objectives.energy.spent import Joules, Spent
+from objectives.energy.spent import CPU, RAM, Joules, Spent
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.footprint import footprint, grams_of, intensity_of
 from optimizer.member import RunResult

@@ -6,7 +6,9 @@ import pytest
 import torch
 from replay import Hardware
 
-from objectives.energy.process import CPU, RAM, ProcessAccount, accounted, all_cpu_s, own_cpu_s
+from objectives.energy.computed import Computed, Traffic
+from objectives.energy.process import ProcessAccount, accounted, all_cpu_s, own_cpu_s, tell_computed
+from objectives.energy.spent import CPU, RAM
 from objectives.measurement import Source
 
 
@@ -71,3 +73,23 @@ def test_this_process_is_counted_on_this_machine() -> None:
     assert before[1] <= all_cpu_s()
     assert spent.resident_bytes > 50 * 2**20
     assert {CPU, RAM} == spent.parts.keys()
+
+
+def test_what_is_told_of_the_work_adds_to_the_joules_that_nothing_counts_in_every_account() -> None:
+    work = Computed.of(1e12, Traffic.once(1e10))
+    with accounted(torch.device("cpu")) as outer, accounted(torch.device("cpu")) as inner:
+        tell_computed(work)
+        with_work, again = inner.take(), inner.take()
+        whole = outer.take()
+    for part in (CPU, RAM):
+        if with_work.parts[part].source == Source.MODELLED:
+            assert with_work.parts[part].joules > 0.1 > again.parts[part].joules
+            assert whole.parts[part].joules >= 0.9 * with_work.parts[part].joules
+    machine = Machine()
+    account = machine.account()
+    machine.works(1.0)
+    account.add(work)
+    spent = account.take()
+    account.end()
+    assert spent.parts[CPU].joules == pytest.approx(50.0, rel=0.02)  # it is counted, whatever is said of the work
+    assert spent.own_joules == pytest.approx(12.5 + spent.parts[RAM].joules, rel=0.02)

@@ -1,0 +1,58 @@
+"""Peaks of memory: what is held for a moment counts, whoever else watches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from objectives import peaks
+from objectives.peaks import PeakWatch, resident_bytes
+
+MIB = 2**20
+CPU = torch.device("cpu")
+
+
+def hold(size: int) -> None:
+    np.ones(size, dtype=np.uint8)
+
+
+def test_what_was_held_for_a_moment_is_the_peak_and_is_gone_when_it_begins_anew() -> None:
+    watch = PeakWatch(CPU)
+    watch.begin()
+    hold(200 * MIB)
+    first = watch.look()
+    held = resident_bytes()
+    watch.begin()
+    second = watch.look()
+    watch.end()
+    assert first.cuda is None
+    if not first.is_seen:  # a kernel without peaks shows what is held at a look
+        assert first.resident > held + 150 * MIB > second.resident
+
+
+def test_one_that_begins_anew_takes_nothing_from_another() -> None:
+    outer, inner = PeakWatch(CPU), PeakWatch(CPU)
+    outer.begin()
+    hold(200 * MIB)
+    inner.begin()
+    reached, above = inner.look().resident, outer.look()
+    inner.end()
+    outer.end()
+    assert above.is_seen or above.resident > reached + 150 * MIB
+
+
+def test_without_a_peak_of_the_kernel_what_is_held_at_a_look_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peaks, "PROC", tmp_path)
+    watch = PeakWatch(CPU)
+    watch.begin()
+    kept = np.ones(64 * MIB, dtype=np.uint8)
+    found = watch.look()
+    watch.end()
+    assert found.is_seen
+    assert found.resident == pytest.approx(resident_bytes(), abs=8 * MIB)
+    assert found.resident > kept.nbytes
