@@ -100,8 +100,9 @@ class JobQueue(Protocol):
     ) -> Job | None:
         """Lease the job whose turn it is; None where nothing may start now.
 
-        Owners take turns: the one with fewest jobs running comes first, of equals the one served longest ago. Among the
-        jobs of one owner the greater priority goes first, of equals the oldest.
+        Owners take turns: the one with fewest jobs running comes first, of equals the one whose turn was longest ago,
+        whatever became of the job it was given. Among the jobs of one owner the greater priority goes first, of equals
+        the oldest.
         At most `per_owner` jobs of these kinds of one owner run at a time; jobs without an owner are not limited.
         A job whose lease ran out waits again, or has failed when that was its last attempt, or is cancelled where that
         was asked for; one whose study a live process of this host still runs stays as it is.

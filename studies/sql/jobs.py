@@ -23,9 +23,9 @@ from studies.sql import leases, writes
 from studies.sql.database import Database
 from studies.sql.events import append_event
 from studies.sql.leases import job_record
-from studies.sql.locks import hold
 from studies.sql.tables import JobRow, StudyRow
 from studies.sql.torn import readable
+from studies.sql.turns import next_job, take_turn
 from studies.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -176,12 +176,11 @@ class SqlJobQueue:
     def _lent(self, worker: str, lease: timedelta, per_owner: int | None, kinds: Collection[JobKind]) -> Job | None:
         now = self._clock()
         with self._database.write() as session:
-            if per_owner is not None:
-                hold(session, "claims")  # two who count at once would both find room
-            job_id = session.scalar(leases.next_job(per_owner, kinds))
+            job_id = next_job(session, per_owner, kinds)
             if job_id is None:
                 return None
             row = leases.job_row(session, job_id)
+            take_turn(session, row)
             leases.lend(session, row, worker, until=now + lease, now=now)
             session.flush()
             job = job_record(row)

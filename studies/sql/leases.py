@@ -6,13 +6,13 @@ the event about the study is written last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from studies.jobs import MAX_ATTEMPTS, Job, JobKind, JobLostError, JobNotFoundError, JobState
 from studies.ownership import QUIET, Owner
@@ -69,24 +69,6 @@ def new_job(
     session.add(row)
     session.flush()
     return row
-
-
-def next_job(per_owner: int | None, kinds: Collection[JobKind]) -> Select[int]:
-    """Return the query for the id of the job that may start first; one that another transaction holds is passed over.
-
-    Owners take turns: the one who has fewest jobs running, of equals the one who was served longest ago. Priority and
-    age decide among the jobs of one owner alone, so that no owner can keep others waiting.
-    """
-    other = aliased(JobRow)
-    same_owner = (func.coalesce(other.owner, "") == func.coalesce(JobRow.owner, "")) & other.kind.in_(kinds)
-    running = select(func.count()).where(same_owner, other.state == JobState.RUNNING).scalar_subquery()
-    served = select(func.max(other.started_at)).where(same_owner).scalar_subquery()
-    may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED, JobRow.kind.in_(kinds)]
-    if per_owner is not None:
-        may_start.append(or_(JobRow.owner.is_(None), running < per_owner))
-    turn = (running, served.asc().nulls_first(), JobRow.priority.desc(), JobRow.id)
-    first = select(JobRow.id).where(*may_start).order_by(*turn).limit(1)
-    return first.with_for_update(skip_locked=True, of=JobRow)
 
 
 def locked_job(session: Session, job_id: int) -> tuple[StudyRow, JobRow] | None:

@@ -311,6 +311,16 @@ class JobRow(Base):
     progress: Mapped[int] = mapped_column(server_default="0")
 
 
+class TurnRow(Base):
+    """When an owner was last given a worker, in the order of all turns; `owner` is empty for jobs without a key."""
+
+    __tablename__ = "turns"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[JobKind] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
 class ApiKeyRow(Base):
     """An API key; `digest` is the SHA-256 of its secret, `owners` the ids of the keys whose studies it reads too."""
 
