@@ -31,12 +31,13 @@ from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.search.space import Space
 from search_spaces.groups import Group
+from search_spaces.transforms.parts import whole
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.criteria.obs import OptimalBrainSurgeon
 from search_spaces.transforms.units.damping import factorised
 from search_spaces.transforms.units.evidence import Reader, Reading
 from search_spaces.transforms.units.solve import refit
-from search_spaces.transforms.units.tokens import collect_moments
+from search_spaces.transforms.units.tokens import readings
 
 FLOPS = (0.4, 0.3, 0.25, 0.21, 0.18)
 WIDTHS = (1.0, 11 / 12, 5 / 6, 3 / 4)
@@ -51,10 +52,11 @@ class Narrower:
 
     def __init__(self, dense: Dense) -> None:
         model = dense.model
-        groups = [_group(path, module) for path, module in model.named_modules() if path.endswith(READERS)]
-        self._readings = collect_moments(model, groups, dense.batches(), dense.answers)
+        paths = [path for path, _ in model.named_modules() if path.endswith(READERS)]
+        self._readings = readings(whole(dense, paths))
+        group = _group(len(self._readings[paths[0]].mean))
         readers = [_reader(model.get_parameter(f"{path}.weight"), each) for path, each in self._readings.items()]
-        ranked = OptimalBrainSurgeon().rank(groups[0], SimpleNamespace(readers=lambda _: readers))
+        ranked = OptimalBrainSurgeon().rank(group, SimpleNamespace(readers=lambda _: readers))
         self._seen = _watched(dense)
         pooled = self._seen.pop(POOLER)[0]
         self._readings[POOLER] = Reading(mean=pooled.mean(0), covariance=pooled.T.cov(), felt=torch.ones(1))
@@ -88,10 +90,9 @@ class Narrower:
         return scale, target - scale * mean
 
 
-def _group(path: str, reader: Any) -> Group:
-    width = reader.in_features
+def _group(width: int) -> Group:
     return Group(
-        name=path, kind="hidden", layer=0, units=width, unit_size=1, levels=(width,), producers=(), consumers=(path,)
+        name="hidden", kind="hidden", layer=0, units=width, unit_size=1, levels=(width,), producers=(), consumers=()
     )
 
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from search_spaces.groups import Group
 from search_spaces.layouts.named import named_layout
+from search_spaces.transforms.passes import Answers
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.bank import UnitBank
 
@@ -34,15 +35,16 @@ def possible(groups: Sequence[Group], kept: Mapping[str, int]) -> dict[str, int]
     return {group.name: min(max(kept[group.name], group.levels[0]), group.units) for group in groups}
 
 
-def logits(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+def logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    found: Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return found
 
 
-def first_logit(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+def first_logit(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return logits(model, batch)[:, :1]
 
 
-def summed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+def summed_loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return nn.functional.cross_entropy(logits(model, batch), batch["labels"], reduction="sum")
 
 
@@ -60,18 +62,27 @@ class TinyBank(UnitBank):
         return found.weight, found.bias
 
 
-def bank_of(
-    root: Path, family: str = "bert", criterion: str = "obs", examples: Sequence[dict[str, Tensor]] | None = None
-) -> tuple[PreTrainedModel, tuple[Group, ...], TinyBank]:
-    model = tiny(family)
-    dense = Dense(
+def dense_of(
+    model: PreTrainedModel,
+    *,
+    criterion: str = "obs",
+    examples: Sequence[dict[str, Tensor]] | None = None,
+    answers: Answers = first_logit,
+) -> Dense:
+    return Dense(
         model=model,
         find_layout=lambda: named_layout(model),
-        weights_hash=family,
+        weights_hash=str(model.config.model_type),
         examples_hash="e",
         batches=lambda: batches() if examples is None else examples,
         loss=summed_loss,
-        answers=first_logit,
+        answers=answers,
         criterion=criterion,
     )
-    return model, dense.layout.groups, TinyBank(dense, root)
+
+
+def bank_of(
+    root: Path, family: str = "bert", criterion: str = "obs", examples: Sequence[dict[str, Tensor]] | None = None
+) -> tuple[PreTrainedModel, tuple[Group, ...], TinyBank]:
+    dense = dense_of(tiny(family), criterion=criterion, examples=examples)
+    return dense.model, dense.layout.groups, TinyBank(dense, root)

@@ -93,7 +93,8 @@ class Layout:
 
     `dense` says, by the path of a hidden layer that was not excluded by name, why its outputs cannot be pruned.
     `counts`, `arguments` and `blocks` are by group name; a group without a block keeps at least one unit. `gives_bias`:
-    a reader without a bias gets one, for what the removed units contributed on average.
+    a reader without a bias gets one, for what the removed units contributed on average. `layers` are the paths of the
+    modules that are called one after another, where a row names them.
     """
 
     groups: tuple[Group, ...]
@@ -104,6 +105,7 @@ class Layout:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
     gives_bias: bool = False
+    layers: tuple[str, ...] = ()
 
     def only(self, names: Collection[str]) -> Layout:
         """Return the layout of the groups with these names, numbered anew; the others stay dense."""

@@ -79,6 +79,7 @@ def named_layout(model: nn.Module) -> Layout:
         arguments=_arguments(model, row, layers),
         blocks={group.name: block for group, _, _, block in parts if block},
         gives_bias=True,
+        layers=layers,
     )
 
 

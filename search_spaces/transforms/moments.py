@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from search_spaces.layouts.requests import real_tokens
 from search_spaces.transforms.entries import read_entry, write_entry
-from search_spaces.transforms.passes import Batch, frozen_weights
+from search_spaces.transforms.parts import Part, parts
+from search_spaces.transforms.passes import Batch
 from search_spaces.transforms.transform import Dense
 
 VERSION = 2  # raise when what is gathered changes
@@ -35,11 +36,19 @@ class Moments:
         self._dense, self.folder = dense, root / dense.key(f"moments {VERSION}").digest
 
     def fill(self, paths: Sequence[str]) -> None:
-        """Gather, in one pass, those of the layers at `paths` that are not there yet. Raises as `gather` does."""
-        missing = [path for path in paths if read_entry(self._place(path)) is None]
-        if missing:
-            for path, entry in gather(self._dense, missing).items():
-                write_entry(self._place(path), entry)
+        """Gather, part by part of the model, those of the layers at `paths` that are not there yet.
+
+        Raises as `gather` does.
+        """
+
+        def missing() -> list[str]:
+            return [path for path in paths if read_entry(self._place(path)) is None]
+
+        if wanted := missing():
+            room = sum(_Sums(self._dense.model.get_submodule(path)).nbytes for path in wanted)
+            for each in parts(self._dense, missing, room=room, scratch=self.folder / "states"):
+                for path, entry in gather(each).items():
+                    write_entry(self._place(path), entry)
 
     def of(self, path: str) -> dict[str, Tensor]:
         """Return those of the layer at `path`, as `gather` does."""
@@ -63,29 +72,25 @@ def part(moments: Tensor, entries: Tensor | None) -> Tensor:
     return moments[chosen][:, chosen]
 
 
-def gather(dense: Dense, paths: Sequence[str]) -> dict[str, dict[str, Tensor]]:
-    """Return the moments of the layers at `paths`, float32, those of what they read or write about zero.
+def gather(part: Part) -> dict[str, dict[str, Tensor]]:
+    """Return the moments of the layers of a part of a model, float32, those of what they read or write about zero.
 
     Linear layers are known by what they read, `(columns, columns)` under READ, of which units may leave a part;
     convolutions, embeddings and very wide linear layers by what they write, without the bias, `(rows, rows)` under
     WRITTEN; FELT holds those of the gradients, `(rows, rows)`. Padding is left out. Raises `ValueError` where there is
     no calibration example.
     """
-    sums = {path: _Sums(dense.model.get_submodule(path)) for path in paths}
-    generator = torch.Generator().manual_seed(0)
-    with frozen_weights(dense.model), torch.enable_grad():
-        for batch in dense.batches():
-            calls: list[_Call] = []
-            handles = [each.layer.register_forward_hook(partial(_watch, each, batch, calls)) for each in sums.values()]
-            try:
-                outputs = dense.answers(dense.model, batch)
-            finally:
-                for handle in handles:
-                    handle.remove()
-            signs = torch.randint(0, 2, outputs.shape, generator=generator).to(outputs) * 2 - 1
-            torch.autograd.backward((outputs * signs).sum())
-            for call in calls:
-                call.end()
+    sums = {path: _Sums(part.model.get_submodule(path)) for path in part.paths}
+    for batch, run in part.steps():
+        calls: list[_Call] = []
+        handles = [each.layer.register_forward_hook(partial(_watch, each, batch, calls)) for each in sums.values()]
+        try:
+            run()
+        finally:
+            for handle in handles:
+                handle.remove()
+        for call in calls:
+            call.end()
     return {path: each.entry() for path, each in sums.items()}
 
 
@@ -97,10 +102,21 @@ class _Sums:
         self._is_conv = isinstance(layer, nn.Conv2d)
         self._reads = isinstance(layer, nn.Linear) and layer.in_features <= WIDEST
         self.written = self._weight.shape[1] if isinstance(layer, nn.Embedding) else len(self._weight)
-        width, device = self._weight.shape[1] if self._reads else self.written, self._weight.device
+        self._width = self._weight.shape[1] if self._reads else self.written
         self._count, self._total = 0, 0.0
-        self._products = torch.zeros(width, width, dtype=torch.float64, device=device)
-        self._felt = torch.zeros(self.written, self.written, dtype=torch.float64, device=device)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the sums take."""
+        return torch.float64.itemsize * (self._width**2 + self.written**2)
+
+    @cached_property
+    def _products(self) -> Tensor:
+        return torch.zeros(self._width, self._width, dtype=torch.float64, device=self._weight.device)
+
+    @cached_property
+    def _felt(self) -> Tensor:
+        return torch.zeros(self.written, self.written, dtype=torch.float64, device=self._weight.device)
 
     def rows(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         """Return what counts of a call: `(…, width)`."""

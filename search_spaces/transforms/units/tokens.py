@@ -9,7 +9,8 @@ sec. 2.2). The exact weight of a token would be |g|²; on 26,000 tokens only a h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 from search_spaces.groups import Group
 from search_spaces.layouts.layers import weight_of
 from search_spaces.layouts.requests import real_tokens
-from search_spaces.transforms.entries import write_entry
-from search_spaces.transforms.passes import Answers, Batch, frozen_weights
+from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.parts import Part, parts
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.damping import factorised, mark_strained
 from search_spaces.transforms.units.evidence import MaskGradients, Reader, Reading, by_unit
@@ -28,7 +29,6 @@ from search_spaces.transforms.units.gradients import collect_gradients
 from search_spaces.transforms.units.products import add_products, mirrored
 
 LEAST_WEIGHT = 1e-12  # of a token that no answer depends on, so that a layer without any such token has moments too
-Use = tuple[str, Tensor, Tensor]  # a group, inputs and outputs of its consumer in one call, each (batch, tokens, width)
 
 
 class TokenEvidence(Gathered):
@@ -86,12 +86,20 @@ class TokenEvidence(Gathered):
         return f"{group.name}.level-{len(columns) // group.unit_size:05d}"
 
     def gather(self) -> None:
-        """Write the moments of all groups."""
-        dense = self.dense
-        for name, reading in collect_moments(dense.model, dense.layout.groups, dense.batches(), dense.answers).items():
-            mark_strained(self.folder, name, reading.covariance)
-            moments = {"mean": reading.mean, "covariance": reading.covariance, "curvature": reading.felt}
-            write_entry(self.folder / f"{name}.moments.safetensors", moments)
+        """Write the moments of the groups that have none yet, part by part of the model."""
+        for part in parts(self.dense, self._missing, room=self._room(), scratch=self.folder / "states"):
+            for path, reading in readings(part).items():
+                name = self._groups[path].name
+                mark_strained(self.folder, name, reading.covariance)
+                moments = {"mean": reading.mean, "covariance": reading.covariance, "curvature": reading.felt}
+                write_entry(self.folder / f"{name}.moments.safetensors", moments)
+
+    def _missing(self) -> list[str]:
+        return [path for path in self._groups if read_entry(self.folder / f"{self._moments(path)}.safetensors") is None]
+
+    def _room(self) -> int:
+        """Return the bytes of the moments of all groups."""
+        return sum(4 * (len(weight) ** 2 + weight.shape[1] ** 2) for weight in map(self._weight, self._groups))
 
     def _moments(self, path: str) -> str:
         return f"{self._groups[path].name}.moments"
@@ -131,41 +139,49 @@ class _Accumulator:
         return Reading(mean=self.origin + offset, covariance=covariance, felt=mirrored(self.curvature).div_(self.count))
 
 
-def collect_moments(
-    model: nn.Module, groups: Sequence[Group], batches: Iterable[Batch], answers: Answers
-) -> dict[str, Reading]:
-    """Return what every group's reader saw by group name, over all its uses.
+def readings(part: Part) -> dict[str, Reading]:
+    """Return what the readers of a part saw by path, over all their uses; padding is left out.
 
-    `batches` are model inputs, of texts with an `attention_mask` `(batch, tokens)`; padding is left out. `answers`
-    returns the model's outputs `(batch, outputs)`, of which a random projection per example is derived: its squared
-    gradient is on average that of all outputs. Raises `ValueError` when there is no token at all.
+    Raises `ValueError` when there is no token at all.
     """
     sums: dict[str, _Accumulator] = {}
-    uses: list[Use] = []  # a layer that is used several times is seen as often
-    generator = torch.Generator().manual_seed(0)
-    handles = [model.get_submodule(g.consumers[0]).register_forward_hook(_watch(g.name, uses)) for g in groups]
+    uses: list[_Use] = []  # a layer that is used several times is seen as often
+    handles = [part.model.get_submodule(path).register_forward_hook(_watch(path, uses)) for path in part.paths]
     try:
-        with frozen_weights(model), torch.enable_grad():
-            for batch in batches:
-                uses.clear()
-                outputs = answers(model, batch)
-                signs = torch.randint(0, 2, outputs.shape, generator=generator).to(outputs) * 2 - 1
-                gradients = torch.autograd.grad((outputs * signs).sum(), [output for _, _, output in uses])
-                for (name, inputs, output), gradient in zip(uses, gradients, strict=True):
-                    real = real_tokens(batch, inputs)
-                    sums.setdefault(name, _Accumulator(inputs, output)).add(inputs[real], gradient[real])
+        for batch, run in part.steps():
+            run()
+            for use in uses:
+                real = real_tokens(batch, use.inputs)
+                if use.path not in sums:
+                    sums[use.path] = _Accumulator(use.inputs, use.gradient)
+                sums[use.path].add(use.inputs[real], use.gradient[real])
+            uses.clear()
     finally:
         for handle in handles:
             handle.remove()
-    if not sums:
+    if part.paths and not sums:
         raise ValueError("no calibration example was given")
-    return {name: accumulator.reading() for name, accumulator in sums.items()}
+    return {path: accumulator.reading() for path, accumulator in sums.items()}
 
 
-def _watch(name: str, uses: list[Use]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+@dataclass(slots=True)
+class _Use:
+    """The inputs of a reader in one call, `(batch, tokens, width)`, and the gradient of the answers by its outputs."""
+
+    path: str
+    inputs: Tensor
+    gradient: Tensor
+
+    def feel(self, gradient: Tensor) -> None:
+        """Take the gradient, which is zero as long as none comes."""
+        self.gradient = gradient.detach()
+
+
+def _watch(path: str, uses: list[_Use]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if not output.requires_grad:
             output.requires_grad_(True)  # noqa: FBT003 - torch takes it by position
-        uses.append((name, inputs[0].detach(), output))
+        uses.append(_Use(path, inputs[0].detach(), output.new_zeros(()).expand_as(output)))
+        output.register_hook(uses[-1].feel)  # type: ignore[no-untyped-call]
 
     return hook

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from search_spaces.layouts.layout import Layout
 from search_spaces.transforms.moments import FELT, READ, WRITTEN, gather
+from search_spaces.transforms.parts import whole
 from search_spaces.transforms.transform import Dense
 
 COUNTS = torch.tensor([2.0, 1.0, 0.0])  # of the positions: no answer depends on the last one
@@ -52,7 +53,7 @@ def dense() -> Dense:
 
 
 def test_a_position_counts_as_much_as_the_answers_depend_on_it(dense: Dense) -> None:
-    found, model = gather(dense, ["conv", "last", "unread"]), cast("Reading", dense.model)
+    found, model = gather(whole(dense, ["conv", "last", "unread"])), cast("Reading", dense.model)
     seen = torch.cat([batch["seen"] for batch in dense.batches()])
     with torch.no_grad():
         written = seen @ model.conv.weight[..., 0, 0].T  # without its bias

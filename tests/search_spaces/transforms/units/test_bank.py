@@ -1,31 +1,46 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from prunable_models import bank_of, batches, columns_of, first_logit, logits, summed_loss
+from prunable_models import bank_of, batches, columns_of, dense_of, first_logit, logits, summed_loss
 from tiny_encoders import FAMILIES
+from transformers import PreTrainedModel
 
 from search_spaces.groups import GroupKind
 from search_spaces.layouts.named import named_layout
 from search_spaces.transforms import entries
 from search_spaces.transforms.entries import BankFileError, read_entry, write_entry
 from search_spaces.transforms.key import BankKey
+from search_spaces.transforms.parts import whole
+from search_spaces.transforms.passes import Answers
 from search_spaces.transforms.units.criteria import CRITERIA
 from search_spaces.transforms.units.damping import DAMPING, damped, factorised, strained_in
 from search_spaces.transforms.units.evidence import Reading
 from search_spaces.transforms.units.gradients import collect_gradients
 from search_spaces.transforms.units.solve import refit
-from search_spaces.transforms.units.tokens import collect_moments
+from search_spaces.transforms.units.tokens import readings
+
+
+def moments_of(
+    model: PreTrainedModel, answers: Answers = first_logit, examples: Sequence[dict[str, torch.Tensor]] | None = None
+) -> dict[str, Reading]:
+    dense = dense_of(model, answers=answers, examples=examples)
+    return readings(whole(dense, [group.consumers[0] for group in dense.layout.groups]))
+
+
+def unchanging(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return logits(model, batch) * 0
 
 
 def consumer_inputs(model: torch.nn.Module, path: str) -> torch.Tensor:
     rows = []
     module = model.get_submodule(path)
-    mask = []
+    mask: list[torch.Tensor] = []
     handle = module.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0][mask[-1]].detach()))
     with torch.no_grad():
         for batch in batches():
@@ -50,12 +65,12 @@ def consumer_gradients(model: torch.nn.Module, path: str) -> torch.Tensor:
 @pytest.mark.parametrize("family", [*FAMILIES, "albert"])
 def test_moments_are_those_of_the_real_tokens_weighted_by_what_the_answer_feels(family: str, tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path, family)
-    moments = collect_moments(model, groups, batches(), first_logit)
+    moments = moments_of(model)
     for group in groups:
         rows = consumer_inputs(model, group.consumers[0])
         gradients = consumer_gradients(model, group.consumers[0])
         weights = gradients.norm(dim=1)
-        seen = moments[group.name]
+        seen = moments[group.consumers[0]]
         torch.testing.assert_close(seen.mean, (weights @ rows) / weights.sum(), atol=1e-5, rtol=1e-3)
         wanted = rows.T.cov(correction=0, aweights=weights)
         torch.testing.assert_close(seen.covariance, wanted, atol=1e-5, rtol=1e-2)
@@ -70,17 +85,17 @@ def test_a_token_that_no_answer_depends_on_has_no_weight(tmp_path: Path) -> None
     felt = gradients.norm(dim=1) > 0
     assert int(felt.sum()) == sum(len(batch["labels"]) for batch in batches())  # the first token of each example
     rows = consumer_inputs(model, last.consumers[0])[felt]
-    seen = collect_moments(model, groups, batches(), first_logit)[last.name]
+    seen = moments_of(model)[last.consumers[0]]
     wanted = rows.T.cov(correction=0, aweights=gradients.norm(dim=1)[felt])
     torch.testing.assert_close(seen.covariance, wanted, atol=1e-5, rtol=1e-2)
 
 
 def test_moments_of_a_model_whose_answers_never_change_are_those_of_all_tokens(tmp_path: Path) -> None:
     model, groups, _ = bank_of(tmp_path)
-    moments = collect_moments(model, groups, batches(), lambda model, batch: logits(model, batch) * 0)
+    seen = moments_of(model, unchanging)[groups[0].consumers[0]]
     rows = consumer_inputs(model, groups[0].consumers[0])
-    torch.testing.assert_close(moments[groups[0].name].mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(moments[groups[0].name].covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-2)
+    torch.testing.assert_close(seen.mean, rows.mean(dim=0), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(seen.covariance, rows.T.cov(correction=0), atol=1e-6, rtol=1e-2)
 
 
 def test_a_small_variance_far_from_zero_is_not_lost(tmp_path: Path) -> None:
@@ -91,7 +106,7 @@ def test_a_small_variance_far_from_zero_is_not_lost(tmp_path: Path) -> None:
         producer.weight.mul_(0.05)
         producer.bias.fill_(200.0)
     rows = consumer_inputs(model, neurons.consumers[0])
-    seen = collect_moments(model, groups, batches(), lambda model, batch: logits(model, batch) * 0)[neurons.name]
+    seen = moments_of(model, unchanging)[neurons.consumers[0]]
     wanted = rows.double().T.cov(correction=0)
     assert seen.mean.min() > 100
     torch.testing.assert_close(seen.covariance.double(), wanted, atol=0.02 * float(wanted.diagonal().mean()), rtol=0.02)
@@ -99,9 +114,9 @@ def test_a_small_variance_far_from_zero_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_moments_of_nothing_are_refused(tmp_path: Path) -> None:
-    model, groups, _ = bank_of(tmp_path)
+    model, _, _ = bank_of(tmp_path)
     with pytest.raises(ValueError, match="no calibration example"):
-        collect_moments(model, groups, [], logits)
+        moments_of(model, examples=[])
 
 
 @pytest.mark.parametrize("level", [0, 1, 8, 24, 40])
