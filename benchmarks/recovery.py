@@ -29,7 +29,7 @@ from optimizer.predict import predict
 from optimizer.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.recovery.halving import RATES
-from optimizer.recovery.recovery import HELD_OUT_MOST, HELD_OUT_SHARE
+from optimizer.recovery.school import HELD_OUT_MOST, HELD_OUT_SHARE
 from optimizer.search.space import Space
 from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples

@@ -84,7 +84,7 @@ class Fleet:
         self.left = 0
         self._since = clock()
 
-    def submit(self, question: Question[A]) -> Future[A]:
+    def submit(self, question: Question[Any, A]) -> Future[A]:
         """Have a question answered by a worker that is free, or soon will be: one may have left just now."""
         future: Future[A] = Future()
         self._count_time()
@@ -94,7 +94,7 @@ class Fleet:
         self.is_full = self.is_full or not self._speeds
         return future
 
-    def _begin(self, future: Future[A], question: Question[A]) -> None:
+    def _begin(self, future: Future[A], question: Question[Any, A]) -> None:
         if not self._speeds:
             self._at(self._seconds / 100, partial(self._begin, future, question))
             return
@@ -134,7 +134,7 @@ class Fleet:
         self._count += 1
         heapq.heappush(self._events, Event(self._clock() + seconds, self._count, give))
 
-    def _answer(self, future: Future[A], question: Question[A], speed: float) -> None:
+    def _answer(self, future: Future[A], question: Question[Any, A], speed: float) -> None:
         self._speeds.append(speed)
         future.set_result(question.put_to(EVALUATOR))
 

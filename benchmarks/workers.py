@@ -57,7 +57,7 @@ class Clocked:
 
     config: Config
 
-    def put_to(self, evaluator: Evaluating) -> Answered:
+    def put_to(self, evaluator: Evaluating, /) -> Answered:
         """Return the outcome with its seconds."""
         wall, processor = time.perf_counter(), time.process_time()
         outcome = Evaluate(self.config).put_to(evaluator)
@@ -158,14 +158,14 @@ def block(engine: Engine, spec: StudySpec, work: Work, cache_dir: Path) -> Block
     )
 
 
-def _wait_for_all(executor: Executor, config: Config) -> None:
+def _wait_for_all(executor: Executor[Evaluating], config: Config) -> None:
     """Wait until every worker has answered: a first answer brings what is computed once, such as prefixes."""
     seen = set[int]()
     while len(seen) < executor.slots:
         seen |= {a.pid for a in _all(executor, [config] * executor.slots)}
 
 
-def _all(executor: Executor, configs: Sequence[Config]) -> list[Answered]:
+def _all(executor: Executor[Evaluating], configs: Sequence[Config]) -> list[Answered]:
     """Return the answers for all configs; no worker waits while one is left, and none is asked for two."""
     waiting, asked, answers = list(configs), set[Future[Answered]](), list[Answered]()
     while waiting or asked:

@@ -21,7 +21,7 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.recovery.halving import STUDENTS, learning, lengths, planned
-from optimizer.recovery.recovery import BACKWARD
+from optimizer.recovery.school import BACKWARD
 from optimizer.recovery.students import MEAN_BUDGET
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED

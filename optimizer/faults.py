@@ -38,10 +38,18 @@ def failed(error: BaseException, *, attempts: int) -> Outcome | None:
     """
     if isinstance(error, TimeLimitError):
         return Outcome(state=CandidateState.FAILED, reason=str(error))
-    if attempts < ATTEMPTS:
-        return None
-    said = str(error) if isinstance(error, WorkerDiedError) else f"{type(error).__name__}: {error}"
-    return Outcome(state=CandidateState.FAILED, reason=f"{said} ({attempts} attempts)")
+    return None if attempts < ATTEMPTS else out_of_attempts(error)
+
+
+def out_of_attempts(error: BaseException) -> Outcome:
+    """Return the outcome of a candidate whose last attempt ended so."""
+    return Outcome(state=CandidateState.FAILED, reason=said(error))
+
+
+def said(error: BaseException) -> str:
+    """Return the reason why nothing came of all attempts."""
+    what = str(error) if isinstance(error, WorkerDiedError) else f"{type(error).__name__}: {error}"
+    return f"{what} ({ATTEMPTS} attempts)"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

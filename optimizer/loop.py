@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from optimizer.executors.executor import A, Evaluate, Executor, Question, Screen
+from optimizer.executors.executor import A, Evaluate, Evaluating, Executor, Question, Screen
 from optimizer.faults import failed, is_candidates_own
 from optimizer.rivals import Rivals
 from optimizer.search.ledger import Finished, Pending
@@ -60,7 +60,7 @@ class Search:
         study_id: int,
         store: StudyStore,
         proposer: Proposer,
-        executor: Executor,
+        executor: Executor[Evaluating],
         budget: Budget,
         on_finished: Callable[[Candidate], None],
         rivals: Rivals | None = None,
@@ -144,7 +144,7 @@ class Search:
         self._pending.evaluate(candidate.number, candidate.proposal)
         self._evaluated[self._asked(Evaluate(candidate.config, tuple(self._present)))] = candidate
 
-    def _asked(self, question: Question[A]) -> Future[A]:
+    def _asked(self, question: Question[Evaluating, A]) -> Future[A]:
         asked = self._executor.submit(question)
         asked.add_done_callback(self._answers.put)
         return asked

@@ -54,6 +54,18 @@ def ignore(event: Event) -> None:
     """Ignore the event."""
 
 
+@dataclass(frozen=True)
+class Reporter:
+    """A `Report` of one of the `stages`; in another process nobody hears it."""
+
+    stages: Stages
+    stage: str
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how far the stage is."""
+        self.stages.tell(Event(stage=self.stage, done=done, total=total))
+
+
 class Stages:
     """Times the stages of a run and the parts inside them, and notifies the listener.
 
@@ -81,7 +93,7 @@ class Stages:
         """Announce and time a stage; yields a function that reports (done, total)."""
         self._listener(Event(stage=name))
         with self.part(name):
-            yield lambda done, total: self._listener(Event(stage=name, done=done, total=total))
+            yield Reporter(self, name)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:

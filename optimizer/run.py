@@ -310,7 +310,7 @@ class StudyRun:
         return is_feasible(candidate, self._spec.tolerance)
 
     def _verify(self, prepared: Prepared) -> None:
-        recovery = Recovery(self._study, self._store, self._spec, prepared, self._cache_dir)
+        recovery = Recovery(self._study, self._store, self._spec, prepared, self._cache_dir, self._place)
         shortlist = [c for c in self._store.candidates(self._study.id) if c.shortlisted]
         if not shortlist:
             shortlist = self._choose(prepared)

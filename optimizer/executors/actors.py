@@ -66,7 +66,7 @@ class Actor:
             return RuntimeError(f"{type(error).__name__}: {error}")
         return None
 
-    def answer(self, question: Question[Any]) -> tuple[Any, Exception | None]:
+    def answer(self, question: Question[Any, Any]) -> tuple[Any, Exception | None]:
         """Return the answer, or the error in its place."""
         assert self._served is not None
         try:
@@ -88,7 +88,7 @@ class RayWorker:
         if error := self._get(self._actor.begin.remote(self._placed), None):
             raise WorkerDiedError(str(error))
 
-    def answer(self, question: Question[A], limit_s: float | None) -> A:
+    def answer(self, question: Question[Any, A], limit_s: float | None) -> A:
         """Have the actor answer a question."""
         found, error = self._get(self._actor.answer.remote(question), limit_s)
         if error is not None:

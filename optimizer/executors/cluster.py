@@ -20,7 +20,6 @@ from optimizer.errors import InputError, MachineError
 from optimizer.executors.actors import Node, RayWorker, look
 from optimizer.executors.capacity import GIB, cores_here, free_bytes, refuse_more_than_fit, shares_of, worker_bytes
 from optimizer.executors.crew import Crew
-from optimizer.executors.executor import Evaluating
 from optimizer.executors.parcel import pack
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
@@ -198,10 +197,10 @@ class Cluster:
         refuse_others(self._nodes, look(None).versions, self._cache_dir)
         self._take_room(each)
 
-    def executor(self, evaluator: Evaluating) -> Crew:
-        """Place the evaluator in the object store and start the workers."""
+    def executor(self, served: object, *, is_limited: bool = True) -> Crew:
+        """Place what is served in the object store and start the workers."""
         try:
-            placed = self._ray.put(pack(evaluator))
+            placed = self._ray.put(pack(served))
         except self._ray.exceptions.ObjectStoreFullError as error:
             raise MachineError(
                 f"Ray's object store is full ({error}); start Ray with a larger --object-store-memory"
@@ -209,7 +208,7 @@ class Cluster:
         return Crew(
             lambda _: RayWorker(self._ray, placed, self._threads, self._room.options),
             slots=self._workers or 1,
-            limit_s=self._limit_s,
+            limit_s=self._limit_s if is_limited else None,
         )
 
     def _looked_at(self) -> list[Node]:

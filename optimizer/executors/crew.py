@@ -32,7 +32,7 @@ class Worker(Protocol):
     def begin(self) -> None:
         """Start and take over the prepared study. Raises `WorkerDiedError`, or `InputError` where it cannot."""
 
-    def answer(self, question: Question[A], limit_s: float | None) -> A:
+    def answer(self, question: Question[Any, A], limit_s: float | None) -> A:
         """Return the answer. Raises `WorkerDiedError`, `TimeLimitError`, and what the evaluation raises."""
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Crew(AbstractContextManager["Crew"]):
     ) -> None:
         self.slots = slots
         self._make, self._limit_s, self._on_close = make, limit_s, on_close
-        self._asked: SimpleQueue[tuple[Question[Any], Future[Any]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Question[Any, Any], Future[Any]] | None] = SimpleQueue()
         self._workers: dict[int, Worker] = {}
         self._lock, self._closing = Lock(), Flag()
         self._failure: BaseException | None = None
@@ -62,7 +62,7 @@ class Crew(AbstractContextManager["Crew"]):
             thread.daemon = True
             thread.start()
 
-    def submit(self, question: Question[A]) -> Future[A]:
+    def submit(self, question: Question[Any, A]) -> Future[A]:
         """Have a question answered by the next worker that is free."""
         future: Future[A] = Future()
         with self._lock:
@@ -145,7 +145,7 @@ class Crew(AbstractContextManager["Crew"]):
             if self._closing.is_set() or self._failure is not None:
                 return
             self._failure = error if isinstance(error, OptimizerError) else MachineError(f"no worker starts: {said}")
-            unanswered: Sequence[tuple[Question[Any], Future[Any]] | None] = [
+            unanswered: Sequence[tuple[Question[Any, Any], Future[Any]] | None] = [
                 self._asked.get() for _ in range(self._asked.qsize())
             ]
         for asked in unanswered:

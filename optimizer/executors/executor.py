@@ -1,4 +1,4 @@
-"""Executor: where questions about configs are answered. The loop asks, stores the answers, and alone writes the study.
+"""Executor: where questions are answered. The driver asks, stores the answers, and alone writes the study.
 
 A question carries all that its answer depends on beside the prepared study, so it has the same answer everywhere.
 """
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")
+S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
+S_co = TypeVar("S_co", covariant=True)
 
 
 class Evaluating(Protocol):
-    """What answers questions: an `Evaluator`, or what simulates one."""
+    """What answers the questions of a search: an `Evaluator`, or what simulates one."""
 
     def evaluate(self, config: Config, rivals: Sequence[Rival]) -> Outcome:
         """Return the outcome of a config, stopped early where one of the rivals rules it out."""
@@ -31,10 +34,10 @@ class Evaluating(Protocol):
         """Return how far the answers of configs diverge from the dense model's."""
 
 
-class Question(Protocol[A_co]):
-    """A question about configs."""
+class Question(Protocol[S_contra, A_co]):
+    """A question to what the workers have: an evaluator in a search, what trains students in a recovery."""
 
-    def put_to(self, evaluator: Evaluating) -> A_co:
+    def put_to(self, served: S_contra, /) -> A_co:
         """Return the answer."""
 
 
@@ -45,7 +48,7 @@ class Evaluate:
     config: Config
     rivals: tuple[Rival, ...] = ()
 
-    def put_to(self, evaluator: Evaluating) -> Outcome:
+    def put_to(self, evaluator: Evaluating, /) -> Outcome:
         """Return the outcome."""
         return evaluator.evaluate(self.config, self.rivals)
 
@@ -56,15 +59,15 @@ class Screen:
 
     configs: tuple[Config, ...]
 
-    def put_to(self, evaluator: Evaluating) -> tuple[float, ...]:
+    def put_to(self, evaluator: Evaluating, /) -> tuple[float, ...]:
         """Return a divergence for each."""
         return evaluator.divergences_of(self.configs)
 
 
-class Executor(Protocol):
+class Executor(Protocol[S_co]):
     """Answers `slots` questions at a time.
 
-    Contract, which one suite of tests holds for every executor: what an evaluator raises, the future raises; a worker
+    Contract, which one suite of tests holds for every executor: what an answer raises, the future raises; a worker
     that dies is replaced, and only the future of what it was asked raises `WorkerDiedError`; one that takes longer than
     it may is ended, and its future raises `TimeLimitError`; `close` ends everything that was started.
     """
@@ -73,7 +76,7 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many questions are answered at the same time."""
 
-    def submit(self, question: Question[A]) -> Future[A]:
+    def submit(self, question: Question[S_co, A]) -> Future[A]:
         """Have a question answered. At most `slots` are in flight: the next is asked when one is answered."""
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ import torch
 from optimizer.engine import Engine
 from optimizer.executors.capacity import cores_here, free_bytes, refuse_more_than_fit, shares_of, worker_bytes
 from optimizer.executors.crew import Crew
-from optimizer.executors.executor import Evaluating
 from optimizer.executors.parcel import pack, write_parcel
 from optimizer.executors.processes import Place, ProcessWorker
 from optimizer.spec import StudySpec
@@ -45,16 +44,16 @@ class Machine:
         pack(workload)
         refuse_more_than_fit(len(self._places), worker_bytes(workload), free_bytes())
 
-    def executor(self, evaluator: Evaluating) -> Crew:
+    def executor(self, served: object, *, is_limited: bool = True) -> Crew:
         """Start the workers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         remove_left(self._folder)
         file = self._folder / name_of(Owner.of_this_process(), id(self))
-        write_parcel(pack(evaluator), file)
+        write_parcel(pack(served), file)
         return Crew(
             lambda place: ProcessWorker(file, self._places[place]),
             slots=len(self._places),
-            limit_s=self._limit_s,
+            limit_s=self._limit_s if is_limited else None,
             on_close=lambda: file.unlink(missing_ok=True),
         )
 

@@ -57,7 +57,7 @@ class ProcessWorker:
         except TimeLimitError as error:
             raise WorkerDiedError(f"it had not started after {START_S:g} s") from error
 
-    def answer(self, question: Question[A], limit_s: float | None) -> A:
+    def answer(self, question: Question[Any, A], limit_s: float | None) -> A:
         """Have the process answer a question."""
         found: A = self._ask(limit_s, _answer, question)
         return found
@@ -100,7 +100,7 @@ def _begin(parcel: Path, place: Place, parent: int) -> None:
     _served = Served(unpack(read_parcel(parcel)))
 
 
-def _answer(question: Question[Any]) -> Any:  # Any: one type per question
+def _answer(question: Question[Any, Any]) -> Any:  # Any: one type per question
     if _served is None:
         raise WorkerDiedError("its worker process was replaced by one that knows nothing of the study")
     return _served.answer(question)

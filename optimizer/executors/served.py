@@ -1,4 +1,4 @@
-"""Served: what a worker process is, once it runs: a prepared study's evaluator, and the questions put to it."""
+"""Served: what a worker process is, once it runs: what it has of a prepared study, and the questions put to that."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from optimizer.executors.executor import Evaluating, Question
+from optimizer.executors.executor import Question
 
 
 class Served:
-    """The evaluator of this process, on its share of the threads and cores."""
+    """What answers in this process, on its share of the threads and cores."""
 
-    def __init__(self, evaluator: Evaluating) -> None:
-        self._evaluator = evaluator
+    def __init__(self, answering: object) -> None:
+        self._answering = answering
 
-    def answer(self, question: Question[Any]) -> Any:  # Any: one type per question
+    def answer(self, question: Question[Any, Any]) -> Any:  # Any: one type per question
         """Return the answer. An error that would not reach the driver is raised as a `RuntimeError` of its words."""
         try:
-            return question.put_to(self._evaluator)
+            return question.put_to(self._answering)
         except Exception as error:
             if _travels(error):
                 raise

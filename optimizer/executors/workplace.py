@@ -1,4 +1,4 @@
-"""A workplace: where the workers of a run are. It is checked before a study begins, and open for the search alone.
+"""A workplace: where the workers of a run are. It is checked before a study begins, and open to search and recovery.
 
 Everything else, latency and energy above all, is measured by the driver when no worker is left beside it.
 """
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from optimizer.engine import Engine
-from optimizer.executors.executor import Evaluating, Executor
+from optimizer.executors.executor import Executor, S
 from optimizer.executors.inprocess import InProcess
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 
 
 class Workplace(Protocol):
-    """Where candidates are evaluated."""
+    """Where candidates are evaluated and trained."""
 
     @property
     def record(self) -> Mapping[str, Any]:  # Any: JSON data
@@ -27,8 +27,11 @@ class Workplace(Protocol):
     def check(self, workload: Workload) -> None:
         """Raise `InputError` where the workers would not have what they need for a workload."""
 
-    def executor(self, evaluator: Evaluating) -> Executor:
-        """Return an executor of workers that have the evaluator, to be closed after the search."""
+    def executor(self, served: S, *, is_limited: bool = True) -> Executor[S]:
+        """Return an executor of workers that have what is `served`, to be closed before anything is measured.
+
+        `is_limited`: a question may take as long as the engine says, no longer.
+        """
 
 
 class Here:
@@ -39,9 +42,9 @@ class Here:
     def check(self, workload: Workload) -> None:
         """Do nothing: the study runs here anyway."""
 
-    def executor(self, evaluator: Evaluating) -> Executor:
+    def executor(self, served: S, *, is_limited: bool = True) -> Executor[S]:  # noqa: ARG002
         """Return the executor of this process."""
-        return InProcess(evaluator)
+        return InProcess(served)
 
 
 HERE = Here()

@@ -1,54 +1,106 @@
-"""A classroom: one teacher has pruned models as students, who learn in step from the same batches."""
+"""A classroom: one teacher has pruned models as students, who learn in step from the same batches.
+
+It is where a worker is. A class that another worker has left, however that ended, goes on from the states in the cache.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from optimizer.errors import MachineError
 from optimizer.families.encoders.loading import hash_weights
 from optimizer.predict import predict
-from optimizer.recovery.recovery import Recovery
+from optimizer.recovery.pupil import Pupil
+from optimizer.recovery.school import School
+from optimizer.tasks.task import Task
 from optimizer.training.augment import augmentation_of
 from optimizer.training.checkpoint import state_path
 from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.student import NOTHING, Spent, Student
 from optimizer.training.teacher import Lesson
-from studies.records import Candidate, Outcome
+from search_spaces.config import Config
+from studies.records import CandidateState, Outcome
 
-Report = Callable[[int], None]  # of the steps that every student has taken
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What has become of a pupil, as far as was asked. A `failure` says how it has ended its workers."""
+
+    spent: Spent = NOTHING
+    divergence: float = math.inf
+    outcome: Outcome | None = None
+    failure: str = ""
 
 
-@dataclass
-class Pupil:
-    """The student that a parent's model becomes at one learning rate. `extra` is what was tried in vain for it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teach:
+    """What becomes of pupils that learn together up to the end of a `rung`, which is counted from 0?
 
-    parent: Candidate
-    rate: float
-    key: str
-    student: Student
-    extra: Spent = NOTHING
+    After the first rung the answer has their divergences, after the second their outcomes. `before` is how much of all
+    the parts of a recovery, in steps, is done when they begin.
+    """
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """What `Classroom.recorded` makes it from again, as JSON data."""
-        return {"parent": self.parent.number, "rate": self.rate, "extra": asdict(self.extra)}
+    pupils: tuple[Pupil, ...]
+    rung: int
+    before: int
+    total: int
 
-    def hand_over(self, model: nn.Module) -> Spent:
-        """Give the weights to a model of the same shapes, and return what the training took.
+    def put_to(self, classroom: Classroom, /) -> tuple[Learned, ...]:
+        """Train the pupils and return what has become of each."""
+        begin = (0, *classroom.ends)[self.rung]
+        taught = classroom.taught(
+            self.pupils,
+            until=classroom.ends[self.rung],
+            report=lambda step: classroom.school.report(self.before + len(self.pupils) * (step - begin), self.total),
+        )
+        return tuple(
+            Learned(
+                spent=student.spent,
+                divergence=classroom.divergence(student) if self.rung == 0 else math.inf,
+                outcome=classroom.outcome(student, pupil.config) if self.rung == 1 else None,
+            )
+            for pupil, student in zip(self.pupils, taught, strict=True)
+        )
 
-        Raises `MachineError` where the training became unstable.
-        """
-        if self.student.failure:
-            raise MachineError(self.student.failure)
-        model.load_state_dict(self.student.model.state_dict())
-        return self.student.spent + self.extra
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How good is a pupil that has learned up to the end of a `rung`? Its weights are kept."""
+
+    pupil: Pupil
+    rung: int
+
+    def put_to(self, classroom: Classroom, /) -> Outcome:
+        """Return its outcome; one that has learned less than that learns the rest first."""
+        if self.pupil.failure:
+            return Outcome(state=CandidateState.FAILED, reason=self.pupil.failure)
+
+        def train(model: nn.Module) -> Spent:
+            (student,) = classroom.taught([self.pupil], until=classroom.ends[self.rung])
+            return hand_over(student, model) + self.pupil.extra
+
+        return classroom.school.trained(self.pupil.config, train)
+
+
+def hand_over(student: Student, model: nn.Module) -> Spent:
+    """Give a student's weights to a model of the same shapes, and return what its training took.
+
+    Raises `MachineError` where the training became unstable.
+    """
+    if student.failure:
+        raise MachineError(student.failure)
+    model.load_state_dict(student.model.state_dict())
+    return student.spent
 
 
 def share_tables(model: nn.Module, dense: nn.Module) -> None:
@@ -63,66 +115,89 @@ def share_tables(model: nn.Module, dense: nn.Module) -> None:
 
 
 class Classroom:
-    """Teaches models of one study's candidates. `ends` are the steps after which the rungs end."""
+    """Teaches models of one study's candidates. `rungs` end after so many epochs, `ends` are the steps of these."""
 
-    def __init__(self, recovery: Recovery, rungs: Sequence[float]) -> None:
-        self._recovery, self._workload = recovery, recovery.prepared.workload
-        teacher = recovery.teacher
-        written = [path for group in recovery.prepared.groups for path in group.consumers if teacher.has_layers]
-        self._lesson = Lesson(self._workload.task, teacher.model, tuple(dict.fromkeys(written)))
-        self._wanted = predict(teacher.model, recovery.held_out, self._workload.task)
-        spec = recovery.spec
-        augmentation = augmentation_of(spec.augment, spec.seed)
+    def __init__(self, school: School, rungs: Sequence[float]) -> None:
+        self.school, self._rungs = school, tuple(rungs)
+        spec = school.spec
         self._settings = DistillSettings(
-            rungs=tuple(rungs), seed=spec.seed, dtype=recovery.dtype, augmentation=augmentation
+            rungs=self._rungs,
+            seed=spec.seed,
+            dtype=school.dtype,
+            augmentation=augmentation_of(spec.augment, spec.seed),
         )
-        self.ends = self._settings.ends(len(recovery.train))
+        self.ends = self._settings.ends(len(school.train))
 
-    def pupil(self, parent: Candidate, rate: float) -> Pupil:
-        """Return the student that a parent becomes at a learning rate."""
-        model = self._recovery.to_train(parent)
-        train = self._recovery.train
-        made_of = [hash_weights(model), self._recovery.teacher.weights_hash, train.hash, self._settings, rate]
-        share_tables(model, self._workload.model)
-        key = sha256(repr(made_of).encode()).hexdigest()[:24]
-        return Pupil(parent, rate, key, student(model, self._lesson, rate, self._settings, len(train)))
+    def __reduce__(self) -> tuple[type[Classroom], tuple[Any, ...]]:
+        return Classroom, (self.school, self._rungs)
 
-    def recorded(self, parent: Candidate, record: Mapping[str, Any]) -> Pupil:
-        """Return a parent's pupil as its `record` describes it."""
-        return replace(self.pupil(parent, record["rate"]), extra=Spent(**record["extra"]))
+    def taught(
+        self, pupils: Sequence[Pupil], *, until: int, report: Callable[[int], None] = lambda _: None
+    ) -> list[Student]:
+        """Train pupils up to a step and return each as a student.
 
-    def teach(self, pupils: Sequence[Pupil], *, until: int, report: Report) -> None:
-        """Train pupils up to a step; what an interrupted run has done of it is not done again."""
+        What an interrupted run or another worker has done of it is not done again. `report` receives the steps that
+        every student has taken.
+        """
+        models = [self._enrolled(pupil) for pupil in pupils]
+        students = [
+            student(model, self._lesson, pupil.rate, self._settings, len(self.school.train))
+            for pupil, (_, model) in zip(pupils, models, strict=True)
+        ]
         distill(
-            {pupil.key: pupil.student for pupil in pupils},
-            self._recovery.train,
+            {key: each for (key, _), each in zip(models, students, strict=True)},
+            self.school.train,
             self._settings,
             until=until,
-            folder=self._recovery.folder,
+            folder=self.school.folder,
             hear=self._lesson.hear,
             progress=report,
         )
+        return students
 
-    def divergence(self, pupil: Pupil) -> float:
-        """Return the divergence from the teacher on examples held out of training; infinite for an unstable pupil."""
-        if pupil.student.failure:
+    def divergence(self, student: Student) -> float:
+        """Return the divergence from the teacher on examples held out of training; infinite for an unstable student."""
+        if student.failure:
             return math.inf
-        task = self._workload.task
+        task = self._task
         try:
-            return task.divergence(self._wanted, predict(pupil.student.model, self._recovery.held_out, task))
+            return task.divergence(self._wanted, predict(student.model, self.school.held_out, task))
         except ValueError:  # the answers are NaN or infinite
             return math.inf
 
-    def outcome(self, pupil: Pupil) -> Outcome | None:
-        """Return how a pupil does on the search examples; None for an unstable one."""
-        if pupil.student.failure:
+    def outcome(self, student: Student, config: Config) -> Outcome | None:
+        """Return how a student does on the search examples; None for an unstable one."""
+        if student.failure:
             return None
         try:
-            return self._recovery.outcome(pupil.student.model, pupil.parent.config)
+            return self.school.outcome(student.model, config)
         except ValueError:  # the answers are NaN or infinite
             return None
 
     def forget(self, pupils: Sequence[Pupil]) -> None:
         """Remove the states of finished trainings."""
         for pupil in pupils:
-            state_path(self._recovery.folder, pupil.key).unlink(missing_ok=True)
+            key, _ = self._enrolled(pupil)
+            state_path(self.school.folder, key).unlink(missing_ok=True)
+
+    def _enrolled(self, pupil: Pupil) -> tuple[str, nn.Module]:
+        """Return the key of a pupil's training, and its model before the first step."""
+        model, workload = self.school.to_train(pupil.config), self.school.prepared.workload
+        taught = [self.school.teacher.weights_hash, self.school.train.hash, self._settings, pupil.rate]
+        key = sha256(repr([hash_weights(model), *taught]).encode()).hexdigest()[:24]
+        share_tables(model, workload.model)
+        return key, model
+
+    @property
+    def _task(self) -> Task:
+        return self.school.prepared.workload.task
+
+    @cached_property
+    def _lesson(self) -> Lesson:
+        teacher = self.school.teacher
+        written = [path for group in self.school.prepared.groups for path in group.consumers if teacher.has_layers]
+        return Lesson(self._task, teacher.model, tuple(dict.fromkeys(written)))
+
+    @cached_property
+    def _wanted(self) -> NDArray[np.float32]:
+        return predict(self.school.teacher.model, self.school.held_out, self._task)

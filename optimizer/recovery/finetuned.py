@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 from torch import nn
 
 from optimizer.progress import Report
 from optimizer.recovery.recovery import Recovery
+from optimizer.recovery.school import School
 from optimizer.training.augment import augmentation_of
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.student import Spent
-from studies.records import Candidate, CandidateState
+from search_spaces.config import Config
+from studies.records import Candidate, CandidateState, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Finetune:
+    """How good is a member once it is trained?"""
+
+    config: Config
+
+    def put_to(self, school: School, /) -> Outcome:
+        """Train it and return its outcome."""
+        return school.trained(self.config, lambda model: _trained(school, model))
 
 
 def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], report: Report) -> list[Candidate]:
     """Train every member and return the fully evaluated recovered candidates, in the order of the shortlist."""
-    recovered = []
-    for done, parent in enumerate(shortlist):
-        report(done, len(shortlist))
-        recovered.append(recovery.recovered(parent, partial(_train, recovery)))
-    report(len(shortlist), len(shortlist))
+    asked = [(parent, Finetune(parent.config)) for parent in shortlist]
+    with recovery.place.executor(recovery.school(report), is_limited=False) as executor:
+        recovered = recovery.recovered(executor, asked, lambda done: report(done, len(shortlist)))
     return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
 
 
-def _train(recovery: Recovery, model: nn.Module) -> Spent:
-    workload, spec = recovery.prepared.workload, recovery.spec
+def _trained(school: School, model: nn.Module) -> Spent:
+    workload, spec = school.prepared.workload, school.spec
     settings = FinetuneSettings(epochs=int(spec.recover_epochs), seed=spec.seed)
     result = finetune(
         model,
-        recovery.train,
-        held_out=recovery.held_out,
+        school.train,
+        held_out=school.held_out,
         task=workload.task,
         settings=settings,
         progress=lambda _done, _total: None,
-        teacher=recovery.teacher.model,
-        dtype=recovery.dtype,
+        teacher=school.teacher.model,
+        dtype=school.dtype,
         augmentation=augmentation_of(spec.augment, spec.seed),
     )
     examples = result.steps * settings.batch_size

@@ -14,10 +14,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from optimizer.executors.asking import answered
+from optimizer.executors.executor import Executor
+from optimizer.faults import said
 from optimizer.feasible import is_feasible
 from optimizer.progress import Report
-from optimizer.recovery.classroom import Classroom, Pupil
+from optimizer.recovery.classroom import Classroom, Finish, Learned, Teach
 from optimizer.recovery.leaders import Standing, leaders
+from optimizer.recovery.pupil import Pupil
 from optimizer.recovery.recovery import Recovery
 from optimizer.recovery.students import first_cost, students_of
 from optimizer.shortlist import standard_error
@@ -53,9 +57,16 @@ def planned(epochs: float) -> str:
 
 def distill_by_halving(recovery: Recovery, shortlist: Sequence[Candidate], report: Report) -> list[Candidate]:
     """Return the candidates to verify: those of `shortlist`, and the students of all rungs within ε, leanest first."""
-    recovered = _finished(recovery) or Halving(recovery, _parents(recovery), report).run()
+    recovered = _finished(recovery) or _trained(recovery, report)
     holding = {c.number: c for c in recovered if is_feasible(c, recovery.spec.tolerance)}
     return sorted([*shortlist, *holding.values()], key=recovery.prepared.price)
+
+
+def _trained(recovery: Recovery, report: Report) -> list[Candidate]:
+    parents = _parents(recovery)
+    classroom = Classroom(recovery.school(report), [share * recovery.spec.recover_epochs for share in RUNGS])
+    with recovery.place.executor(classroom, is_limited=False) as executor:
+        return Halving(recovery, parents, classroom, executor).run()
 
 
 def _parents(recovery: Recovery) -> list[Candidate]:
@@ -74,79 +85,115 @@ def _finished(recovery: Recovery) -> list[Candidate]:
 
 
 def _decided(recovery: Recovery) -> list[list[dict[str, Any]]]:
-    """Return who learns on after each rung that has ended, as `Pupil.record` gives it."""
+    """Return who learns on after each rung that has ended, as their records say."""
     return list(recovery.store.study(str(recovery.study.id)).context.get(_STORED, ()))
 
 
 class Halving:
-    """The rungs of one study. What an interrupted run has learned and decided stands."""
+    """The rungs of one study. What an interrupted run has learned and decided stands.
 
-    def __init__(self, recovery: Recovery, parents: Sequence[Candidate], report: Report) -> None:
-        self._recovery, self._parents, self._report = recovery, parents, report
-        self._classroom = Classroom(recovery, [share * recovery.spec.recover_epochs for share in RUNGS])
-        steps = [end - begin for begin, end in zip((0, *self._classroom.ends), self._classroom.ends, strict=False)]
-        self._parts = [n * each for n, each in zip(learning(len(parents)), steps, strict=True)]
+    Each worker has a class. Students learn what they would learn alone, so neither the number of workers nor which of
+    them dies makes a difference but to seconds and joules: a teacher answers once for its class.
+    """
+
+    def __init__(
+        self, recovery: Recovery, parents: Sequence[Candidate], classroom: Classroom, executor: Executor[Classroom]
+    ) -> None:
+        self._recovery, self._parents, self._classroom, self._executor = recovery, parents, classroom, executor
+        ends = classroom.ends
+        self._steps = [end - begin for begin, end in zip((0, *ends), ends, strict=False)]  # of each rung
+        self._parts = [n * each for n, each in zip(learning(len(parents)), self._steps, strict=True)]
 
     def run(self) -> list[Candidate]:
         """Train all students and return those of the last rung; the others are stored as candidates, too."""
-        pupils = self._after(1, self._best_rates)
-        stay = self._after(2, partial(self._leaders, pupils))
-        self._teach(stay, 3)
-        recovered = [self._finish(pupil) for pupil in stay]
-        self._report(sum(self._parts), sum(self._parts))
+        pupils = self._after(0, self._best_rates)
+        stay = self._after(1, partial(self._leaders, pupils))
+        recovered = self._finished([pupil for pupil, _ in self._taught(stay, 2)], 2)
+        self._report(sum(self._parts))
         self._classroom.forget(stay)
         return recovered
 
     def _best_rates(self) -> tuple[list[Pupil], list[Pupil]]:
-        """Train everyone at every rate, and return those at the best rate of each parent, and the others."""
-        everyone = [self._classroom.pupil(parent, rate) for parent in self._parents for rate in RATES]
-        self._teach(everyone, 1)
-        best = [self._better(everyone[at : at + len(RATES)]) for at in range(0, len(everyone), len(RATES))]
-        kept = {pupil.key for pupil in best}
-        return best, [pupil for pupil in everyone if pupil.key not in kept]
+        """Have everyone taught at every rate, and return those at the best rate of each parent, and the others."""
+        everyone = [Pupil(parent.number, parent.config, rate) for parent in self._parents for rate in RATES]
+        taught = self._taught(everyone, 0)
+        best = [_better(taught[at : at + len(RATES)]) for at in range(0, len(taught), len(RATES))]
+        kept = {(pupil.parent, pupil.rate) for pupil in best}
+        return best, [pupil for pupil in everyone if (pupil.parent, pupil.rate) not in kept]
 
     def _leaders(self, pupils: Sequence[Pupil]) -> tuple[list[Pupil], list[Pupil]]:
-        """Train pupils, and return those that lead and the others, which are stored as candidates."""
-        self._teach(pupils, 2)
-        standings, places = [self._standing(each) for each in pupils], learning(len(pupils))[-1]
-        stay = leaders(standings, places, self._recovery.spec.tolerance)
-        ended = [pupil for i, pupil in enumerate(pupils) if i not in stay]
-        for pupil in ended:
-            self._finish(pupil)
-        return [pupils[i] for i in stay], ended
+        """Have pupils taught, and return those that lead and the others, which are stored as candidates."""
+        taught = self._taught(pupils, 1)
+        places = learning(len(pupils))[-1]
+        stay = leaders([self._standing(*each) for each in taught], places, self._recovery.spec.tolerance)
+        ended = [pupil for i, (pupil, _) in enumerate(taught) if i not in stay]
+        self._finished(ended, 1)
+        return [taught[i][0] for i in stay], ended
 
-    def _after(self, rung: int, train: Callable[[], tuple[list[Pupil], list[Pupil]]]) -> list[Pupil]:
-        """Return who learns on after a rung: as an earlier run has decided, or as `train` does now."""
+    def _after(self, rung: int, teach: Callable[[], tuple[list[Pupil], list[Pupil]]]) -> list[Pupil]:
+        """Return who learns on after a rung: as an earlier run has decided, or as `teach` does now."""
         decided = _decided(self._recovery)
-        if len(decided) >= rung:
-            parents = {parent.number: parent for parent in self._parents}
-            return [self._classroom.recorded(parents[each["parent"]], each) for each in decided[rung - 1]]
-        pupils, ended = train()
+        if len(decided) > rung:
+            return [Pupil.recorded(self._parent(each["parent"]), each) for each in decided[rung]]
+        pupils, ended = teach()
         decisions = [*decided, [pupil.record for pupil in pupils]]
         self._recovery.store.update_study(self._recovery.study.id, context={_STORED: decisions})
         self._classroom.forget(ended)
         return pupils
 
-    def _teach(self, pupils: Sequence[Pupil], rung: int) -> None:
-        begin, end = (0, *self._classroom.ends)[rung - 1 : rung + 1]
-        before = sum(self._parts[: rung - 1])
+    def _taught(self, pupils: Sequence[Pupil], rung: int) -> list[tuple[Pupil, Learned]]:
+        """Have pupils taught a rung, a class for each worker, and return each with what it has learned.
 
-        def report(step: int) -> None:
-            self._report(before + len(pupils) * (step - begin), sum(self._parts))
+        Where the worker of a class dies, its pupils learn on by themselves: one of them may be to blame.
+        """
+        found = {pupil: Learned(failure=pupil.failure) for pupil in pupils if pupil.failure}
+        left = [pupil for pupil in pupils if not pupil.failure]
+        classes, alone = [left[i :: self._executor.slots] for i in range(self._executor.slots)], list[Pupil]()
+        before, total = sum(self._parts[:rung]), sum(self._parts)
 
-        self._classroom.teach(pupils, until=end, report=report)
+        def teach(*each: Pupil) -> Teach:
+            return Teach(pupils=each, rung=rung, before=before, total=total)
 
-    def _finish(self, pupil: Pupil) -> Candidate:
-        return self._recovery.recovered(pupil.parent, pupil.hand_over)
+        def tell() -> None:
+            self._report(before + len(found) * self._steps[rung])
 
-    def _better(self, rates: Sequence[Pupil]) -> Pupil:
-        """Return the pupil that learned most of one parent's; the others' training is added to its own."""
-        best = min(rates, key=self._classroom.divergence)
-        return replace(best, extra=sum((each.student.spent for each in rates if each is not best), best.extra))
+        questions = (teach(*each) for each in classes if each)
+        for number, answer in answered(self._executor, questions, attempts=1, on_wait=tell):
+            if isinstance(answer, BaseException):
+                alone += classes[number]
+            else:
+                found.update(zip(classes[number], answer, strict=True))
+        for number, answer in answered(self._executor, map(teach, alone), on_wait=tell):
+            if isinstance(answer, BaseException):
+                answer = (Learned(failure=said(answer)),)
+            (found[alone[number]],) = answer
+        return [(replace(pupil, failure=found[pupil].failure), found[pupil]) for pupil in pupils]
 
-    def _standing(self, pupil: Pupil) -> Standing:
-        cost = self._recovery.prepared.space.costs[first_cost(self._recovery)].ratio(pupil.parent.config)
-        outcome = self._classroom.outcome(pupil)
+    def _finished(self, pupils: Sequence[Pupil], rung: int) -> list[Candidate]:
+        """Have the outcomes of pupils that have learned up to the end of a rung stored, and return the candidates."""
+        asked = [(self._parent(pupil.parent), Finish(pupil, rung)) for pupil in pupils]
+        done = sum(self._parts[: rung + 1])
+        return self._recovery.recovered(self._executor, asked, lambda _: self._report(done))
+
+    def _standing(self, pupil: Pupil, learned: Learned) -> Standing:
+        cost, outcome = (
+            self._recovery.prepared.space.costs[first_cost(self._recovery)].ratio(pupil.config),
+            learned.outcome,
+        )
         if outcome is None or outcome.drop is None:
             return Standing(cost=cost, drop=math.inf, error=0.0)
         return Standing(cost=cost, drop=outcome.drop, error=standard_error(outcome))
+
+    def _parent(self, number: int) -> Candidate:
+        return next(parent for parent in self._parents if parent.number == number)
+
+    def _report(self, done: int) -> None:
+        self._classroom.school.report(done, sum(self._parts))
+
+
+def _better(rates: Sequence[tuple[Pupil, Learned]]) -> Pupil:
+    """Return the pupil that learned most of one parent's; the others' training is added to its own."""
+    first = min(range(len(rates)), key=lambda i: rates[i][1].divergence)
+    best, _ = rates[first]
+    others = (learned.spent for i, (_, learned) in enumerate(rates) if i != first)
+    return replace(best, extra=sum(others, best.extra))

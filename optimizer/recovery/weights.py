@@ -17,11 +17,11 @@ from studies.records import Candidate, Study
 WEIGHTS = "weights"  # the condition of a training that holds the hash of what it made
 
 
-def keep_weights(model: nn.Module, cache_dir: Path, study: Study) -> str:
-    """Write a trained model's weights and return their hash."""
+def keep_weights(model: nn.Module, folder: Path) -> str:
+    """Write a trained model's weights into a study's folder and return their hash."""
     weights = hash_weights(model)
     tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    write_entry(folder_of(cache_dir, study) / f"{weights}.safetensors", tensors)
+    write_entry(folder / f"{weights}.safetensors", tensors)
     return weights
 
 

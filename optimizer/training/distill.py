@@ -105,7 +105,7 @@ def distill(
         except BaseException:  # a cancel: nothing is lost but the next step
             checkpoint.keep(now=True)
             raise
-        checkpoint.keep(now=done == until)
+        checkpoint.keep(now=done == until or not learning.is_learning)
 
     if batches:
         Loop(

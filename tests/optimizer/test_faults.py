@@ -32,14 +32,14 @@ TRIALS = 24
 class Threads:
     """An executor whose workers are threads; `before` may raise what a question ends with."""
 
-    def __init__(self, slots: int, before: Callable[[Question[Any]], None] = lambda _: None) -> None:
+    def __init__(self, slots: int, before: Callable[[Question[Any, Any]], None] = lambda _: None) -> None:
         self.slots, self._before = slots, before
         self._pool, self._evaluator, self.most = ThreadPoolExecutor(slots), Simulated(), 0
 
-    def submit(self, question: Question[A]) -> Future[A]:
+    def submit(self, question: Question[Any, A]) -> Future[A]:
         return self._pool.submit(self._answer, question)
 
-    def _answer(self, question: Question[A]) -> A:
+    def _answer(self, question: Question[Any, A]) -> A:
         time.sleep(random.random() / 2000)  # answers arrive in another order each time
         self._before(question)
         return question.put_to(self._evaluator)
@@ -83,7 +83,7 @@ def searched(
 
 @pytest.mark.parametrize("slots", [2, 5])
 def test_several_workers_are_all_busy_and_no_config_comes_twice(slots: int, store: StudyStore) -> None:
-    asked: list[Question[Any]] = []
+    asked: list[Question[Any, Any]] = []
     found = searched(store, Threads(slots, asked.append))
     assert not problems(found, TRIALS)
     assert sum(isinstance(each, Evaluate) for each in asked) == TRIALS
@@ -176,7 +176,7 @@ class Unreliable:
 def test_no_fault_loses_or_doubles_a_candidate(seed: int, store: StudyStore) -> None:
     chance, injected = random.Random(seed), list[str]()
 
-    def fault(question: Question[Any]) -> None:
+    def fault(question: Question[Any, Any]) -> None:
         kind = chance.choices([None, WorkerDiedError, TimeLimitError, RuntimeError], (70, 20, 4, 6))[0]
         if kind is not None:
             injected.append(kind.__name__)

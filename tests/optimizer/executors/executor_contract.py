@@ -7,6 +7,8 @@ import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ import psutil
 import pytest
 
 from optimizer.errors import InputError
-from optimizer.executors.executor import Evaluate, Executor, Screen
+from optimizer.executors.asking import answered
+from optimizer.executors.executor import Evaluate, Evaluating, Executor, Screen
 from optimizer.faults import TimeLimitError, WorkerDiedError
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
@@ -54,6 +57,23 @@ class Scripted:
         return tuple(float(config.as_dict()["level"]) for config in configs)
 
 
+@dataclass(frozen=True)
+class Learn:
+    """Takes three steps and keeps each in a file. Whoever is at the second one where it is fatal dies, once."""
+
+    state: Path
+    is_fatal: bool
+
+    def put_to(self, served: object, /) -> int:
+        taken = self.state.read_text().split() if self.state.exists() else []
+        for step in range(len(taken), 3):
+            with self.state.open("a") as state:
+                state.write(f"{os.getpid()}\n")
+            if self.is_fatal and not taken and step == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return 3 - len(taken)
+
+
 def asked(what: str = "level", level: int = 1) -> Evaluate:
     return Evaluate(Config.of({what: level}))
 
@@ -65,7 +85,7 @@ def pid_of(answer: Future[Outcome]) -> int:
 class ExecutorContract:
     """The fixture `executor` gives one with `Scripted` and, where it ends what hangs, a limit of `LIMIT_S`."""
 
-    def test_answers_are_the_evaluator_s(self, executor: Executor) -> None:
+    def test_answers_are_the_evaluator_s(self, executor: Executor[Evaluating]) -> None:
         screened = executor.submit(Screen((Config.of({"level": 3}), Config.of({"level": 5}))))
         assert screened.result(PATIENCE_S) == (3.0, 5.0)
         for level in range(3):
@@ -75,32 +95,37 @@ class ExecutorContract:
             ]
 
     @pytest.mark.parametrize("what", sorted(WORDS))
-    def test_an_error_of_an_evaluation_is_its_future_s(self, what: str, executor: Executor) -> None:
+    def test_an_error_of_an_evaluation_is_its_future_s(self, what: str, executor: Executor[Evaluating]) -> None:
         error = executor.submit(asked(what)).exception(PATIENCE_S)
         assert type(error) is type(WORDS[what])
         assert str(error) == str(WORDS[what])
         assert getattr(error, "field", None) == getattr(WORDS[what], "field", None)
         assert executor.submit(asked()).result(PATIENCE_S).drop == 1
 
-    def test_an_error_that_cannot_travel_is_told_in_words(self, executor: Executor) -> None:
+    def test_an_error_that_cannot_travel_is_told_in_words(self, executor: Executor[Evaluating]) -> None:
         error = executor.submit(asked("unspeakable")).exception(PATIENCE_S)
         assert "this and that" in str(error)
+
+    def test_what_trains_is_asked_as_well(self, executor: Executor[Evaluating], tmp_path: Path) -> None:
+        assert [*answered(executor, [Learn(tmp_path / "state", is_fatal=False)])] == [(0, 3)]
 
 
 class WorkersContract(ExecutorContract):
     """What executors of two workers in other processes keep to beside."""
 
-    def test_two_questions_are_answered_by_two_processes(self, executor: Executor) -> None:
+    def test_two_questions_are_answered_by_two_processes(self, executor: Executor[Evaluating]) -> None:
         deadline, pids = time.monotonic() + PATIENCE_S, set[int]()
         while len(pids) < 2 and time.monotonic() < deadline:  # the second worker may still be starting
             pids |= {pid_of(each) for each in [executor.submit(asked()) for _ in range(executor.slots)]}
         assert len(pids) == executor.slots == 2
         assert os.getpid() not in pids
 
-    def test_workers_share_the_threads(self, executor: Executor) -> None:
+    def test_workers_share_the_threads(self, executor: Executor[Evaluating]) -> None:
         assert (executor.submit(asked()).result(PATIENCE_S).reason or "").split()[1] == "1"
 
-    def test_a_worker_that_dies_or_hangs_is_replaced_and_the_other_answers_meanwhile(self, executor: Executor) -> None:
+    def test_a_worker_that_dies_or_hangs_is_replaced_and_the_other_answers_meanwhile(
+        self, executor: Executor[Evaluating]
+    ) -> None:
         died, other = executor.submit(asked("dies")), executor.submit(asked())
         error = died.exception(PATIENCE_S)
         assert isinstance(error, WorkerDiedError)
@@ -111,6 +136,14 @@ class WorkersContract(ExecutorContract):
         assert str(late) == f"took longer than {LIMIT_S:g} s"
         assert other.result(PATIENCE_S).drop == 1
         self.test_two_questions_are_answered_by_two_processes(executor)
+
+    def test_a_training_whose_worker_is_killed_goes_on_in_another_from_what_was_kept(
+        self, executor: Executor[Evaluating], tmp_path: Path
+    ) -> None:
+        state = tmp_path / "state"
+        assert [*answered(executor, [Learn(state, is_fatal=True)])] == [(0, 1)]
+        first, second, third = state.read_text().split()
+        assert first == second != third
 
     def test_closing_ends_workers_whatever_they_do(self, closed_while_busy: tuple[list[int], float]) -> None:
         pids, seconds = closed_while_busy
@@ -129,7 +162,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def close_while_busy(executor: Executor) -> tuple[list[int], float]:
+def close_while_busy(executor: Executor[Evaluating]) -> tuple[list[int], float]:
     """Close an executor with a question in flight; return its processes and the seconds that it took."""
     pids = [pid_of(executor.submit(asked()))]
     hanging = executor.submit(asked("hangs"))

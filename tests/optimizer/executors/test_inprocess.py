@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from executor_contract import ExecutorContract, Scripted, asked
 
-from optimizer.executors.executor import Executor
+from optimizer.executors.executor import Evaluating, Executor
 from optimizer.executors.inprocess import InProcess
 from optimizer.rivals import Rival
 from search_spaces.config import Config
@@ -16,7 +16,7 @@ from studies.records import Outcome
 
 class TestInProcess(ExecutorContract):
     @pytest.fixture
-    def executor(self) -> Executor:
+    def executor(self) -> Executor[Evaluating]:
         return InProcess(Scripted())
 
 

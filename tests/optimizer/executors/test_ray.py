@@ -27,7 +27,7 @@ from optimizer.executors.cluster import (
     refuse_silent,
     share_of_gpus,
 )
-from optimizer.executors.executor import Executor
+from optimizer.executors.executor import Evaluating, Executor
 from optimizer.spec import StudySpec
 
 pytestmark = pytest.mark.filterwarnings(  # Ray leaves the processes of a cluster that it has started to themselves
@@ -56,12 +56,12 @@ class TestRay(WorkersContract):
                 yield opened
 
     @pytest.fixture(scope="class")
-    def executor(self, place: Cluster) -> Iterator[Executor]:
+    def executor(self, place: Cluster) -> Iterator[Executor[Evaluating]]:
         with place.executor(Scripted()) as made:
             yield made
 
     @pytest.fixture
-    def closed_while_busy(self, executor: Executor) -> tuple[list[int], float]:
+    def closed_while_busy(self, executor: Executor[Evaluating]) -> tuple[list[int], float]:
         return close_while_busy(executor)
 
     def test_a_cluster_says_what_its_nodes_are(self, place: Cluster) -> None:  # after the last test of the contract

@@ -17,7 +17,7 @@ from executor_contract import LIMIT_S, Scripted, WorkersContract, asked, close_w
 from optimizer.errors import MachineError
 from optimizer.executors import crew
 from optimizer.executors.crew import Crew
-from optimizer.executors.executor import Executor
+from optimizer.executors.executor import Evaluating, Executor
 from optimizer.executors.parcel import pack, write_parcel
 from optimizer.executors.processes import Place, ProcessWorker
 
@@ -30,12 +30,14 @@ def crew_of(folder: Path, *, limit_s: float | None = LIMIT_S) -> Crew:
 
 class TestProcesses(WorkersContract):
     @pytest.fixture(scope="class")
-    def executor(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    def executor(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor[Evaluating]]:
         with crew_of(tmp_path_factory.mktemp("crew")) as made:
             yield made
 
     @pytest.fixture
-    def closed_while_busy(self, executor: Executor) -> tuple[list[int], float]:  # the last test of the class
+    def closed_while_busy(
+        self, executor: Executor[Evaluating]
+    ) -> tuple[list[int], float]:  # the last test of the class
         return close_while_busy(executor)
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,14 +21,19 @@ from tiny_teachers import deeper, saved
 
 from optimizer.certification import stored_list
 from optimizer.errors import InputError
+from optimizer.executors.executor import A, Question
+from optimizer.executors.inprocess import InProcess
+from optimizer.faults import WorkerDiedError
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import load_pruned
 from optimizer.member import RunResult
 from optimizer.progress import CancelledError, Event
 from optimizer.recovery import classroom
+from optimizer.recovery.classroom import Classroom, Teach
 from optimizer.recovery.weights import weights_paths
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
+from optimizer.tasks.task import Batch
 from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
 from search_spaces.config import Form
@@ -209,3 +219,71 @@ def test_a_share_of_an_epoch_is_for_distillation_alone(spec: StudySpec) -> None:
     given = spec.model_dump()
     with pytest.raises(ValidationError, match="recover_epochs must be a whole number"):
         StudySpec.model_validate({**given, "recover": "finetune", "recover_epochs": 0.5})
+
+
+class Deadly(InProcess):
+    """Two workers, of whom one is killed in the middle of every class, and one by each pupil of a doomed parent."""
+
+    slots = 2
+
+    def __init__(self, classroom: Classroom, doomed: Collection[int]) -> None:
+        super().__init__(classroom)
+        self._classroom, self._doomed = classroom, doomed
+
+    def submit(self, question: Question[Any, A]) -> Future[A]:
+        if not isinstance(question, Teach) or (
+            len(question.pupils) == 1 and question.pupils[0].parent not in self._doomed
+        ):
+            return super().submit(question)
+
+        def killed(done: int, _total: int) -> None:
+            if done >= question.before + 2 * len(question.pupils):
+                raise WorkerDiedError("it was killed")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self._classroom, "school", replace(self._classroom.school, report=killed))
+            return super().submit(question)
+
+
+@dataclass
+class DeadlyPlace:
+    """Where search is safe and training is not."""
+
+    doomed: Collection[int] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, workload: object) -> None: ...
+
+    def executor(self, served: object, *, is_limited: bool = True) -> InProcess:
+        del is_limited
+        return Deadly(served, self.doomed) if isinstance(served, Classroom) else InProcess(served)
+
+
+def test_students_whose_workers_are_killed_learn_on_from_what_was_kept(
+    spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.recovery.halving.STUDENTS", 3)
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    place, taken = DeadlyPlace(), Counter[int]()
+    step = Student.step
+
+    def counted(student: Student, batch: Batch) -> torch.Tensor:
+        taken[student.steps] += 1
+        return step(student, batch)
+
+    monkeypatch.setattr(Student, "step", counted)
+    optimize(spec, store=store, cache_dir=tmp_path / "cache", study="whole")
+    whole, taken = dict(taken), Counter()
+    monkeypatch.setattr("optimizer.run.workplace", lambda *_: nullcontext(place))
+    optimize(spec, store=store, cache_dir=tmp_path / "cache", study="killed")
+    made, again = distilled(store, "whole"), distilled(store, "killed")
+    assert [(c.config, hashes(c), epochs([c])) for c in again] == [(c.config, hashes(c), epochs([c])) for c in made]
+    assert taken == whole  # no step is taken twice
+    assert not list((tmp_path / "cache").rglob("*.state"))
+    place.doomed = [made[0].proposal.parent or 0]
+    optimize(spec, store=store, cache_dir=tmp_path / "cache", study="doomed")
+    lost, *others = distilled(store, "doomed")
+    assert lost.outcome is not None
+    assert lost.outcome.reason == "it was killed (3 attempts)"
+    assert [c.config for c in others] == [c.config for c in made[1:]]
+    store.close()
