@@ -8,6 +8,7 @@ has to do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from threading import RLock
 import psutil
 import torch
 
+Processes = Callable[[], Iterator[int]]  # by their ids
 PROC = Path("/proc")
 ANEW = "5"  # written to clear_refs: the peak of the resident memory begins anew (man 5 proc_pid_clear_refs)
 _LOCK = RLock()
@@ -38,10 +40,10 @@ class Peak:
 class PeakWatch:
     """Watches from `begin` to `end`."""
 
-    def __init__(self, device: torch.device, processes: Callable[[], Iterator[int]] | None = None) -> None:
-        """Watch this process and those that it started, or the `processes` by their ids, and a GPU's allocator."""
+    def __init__(self, device: torch.device, processes: Processes) -> None:
+        """Watch processes, and a GPU's allocator."""
         self._device = device if device.type == "cuda" and torch.cuda.is_available() else None
-        self._processes = processes or _with_children
+        self._processes = processes
         self._resident, self._cuda, self._unkept = 0, 0, frozenset[int]()
 
     def begin(self) -> None:
@@ -81,7 +83,7 @@ def _tell() -> None:
 @contextmanager
 def cuda_peak(device: torch.device) -> Iterator[Callable[[], int]]:
     """Yield what returns the peak of the allocator on a GPU since then, above what was allocated before, in bytes."""
-    watch = PeakWatch(device, processes=lambda: iter(()))
+    watch = PeakWatch(device, lambda: iter(()))
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)
     watch.begin()
@@ -91,12 +93,18 @@ def cuda_peak(device: torch.device) -> Iterator[Callable[[], int]]:
         watch.end()
 
 
-def resident_bytes() -> int:
-    """Return what this process and those that it started hold now."""
-    return sum(map(_resident, _with_children()))
+def resident_bytes(processes: Processes) -> int:
+    """Return what processes hold now."""
+    return sum(map(_resident, processes()))
 
 
-def _with_children() -> Iterator[int]:
+def this_process() -> Iterator[int]:
+    """Yield this process."""
+    yield os.getpid()
+
+
+def with_children() -> Iterator[int]:
+    """Yield this process and those that it started, which takes a look at every process of the machine."""
     own = psutil.Process()
     yield own.pid
     yield from (each.pid for each in own.children(recursive=True))

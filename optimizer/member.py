@@ -283,15 +283,33 @@ class PartView(View):
     source: str
 
 
-class SpentView(View):
-    """What a stage of a run spent; `own_cpu_share` is the share of its work in the machine's processor time."""
+class Accounted(View):
+    """What some work spent; `own_cpu_share` is the share of its work in the machine's processor time.
 
-    stage: str
+    Both memories are peaks.
+    """
+
     seconds: float
     own_cpu_share: float
     resident_bytes: int
     peak_cuda_bytes: int | None
     parts: tuple[PartView, ...]
+
+    @property
+    def joules(self) -> float:
+        """The joules of all parts."""
+        return sum(part.joules for part in self.parts)
+
+    @property
+    def own_joules(self) -> float:
+        """The joules of this process in all parts."""
+        return sum(part.own_joules for part in self.parts)
+
+
+class SpentView(Accounted):
+    """What a stage of a run spent."""
+
+    stage: str
 
 
 class RunResult(View):

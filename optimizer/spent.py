@@ -1,4 +1,4 @@
-"""Spent: what the stages of a study have spent, as it is stored and as it is shown. Joules alone are stored."""
+"""Spent: what stages and trainings have spent, as it is stored and as it is shown. Joules alone are stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from objectives.energy.spent import Joules, Spent
-from optimizer.member import PartView, SpentView
+from optimizer.member import Accounted, PartView, SpentView
 from studies.records import Study
 
 SPENT = "spent"  # in a study's context: stage -> what it spent
@@ -16,34 +16,33 @@ SPENT = "spent"  # in a study's context: stage -> what it spent
 def with_spent(study: Study, stage: str, spent: Spent) -> dict[str, Any]:  # Any: JSON data
     """Return the context in which a stage has spent so much more."""
     known = dict(study.context.get(SPENT, {}))
-    known[stage] = asdict(_read(known[stage]).plus(spent) if stage in known else spent)
+    known[stage] = asdict(read_spent(known[stage]).plus(spent) if stage in known else spent)
     return {SPENT: known}
 
 
 def spent_views(study: Study) -> tuple[SpentView, ...]:
     """Return what the stages of a study have spent, none of one that an older version ran."""
-    return tuple(_view(stage, _read(each)) for stage, each in study.context.get(SPENT, {}).items())
+    return tuple(
+        SpentView(stage=stage, **dict(accounted(read_spent(each))))
+        for stage, each in study.context.get(SPENT, {}).items()
+    )
 
 
-def _read(stored: Mapping[str, Any]) -> Spent:  # Any: JSON data, as `asdict` wrote it
+def read_spent(stored: Mapping[str, Any]) -> Spent:  # Any: JSON data
+    """Return what was spent, as `asdict` wrote it."""
     parts = {name: Joules(**each) for name, each in stored["parts"].items()}
     return Spent(**{**stored, "parts": parts})
 
 
-def _view(stage: str, spent: Spent) -> SpentView:
-    return SpentView(
-        stage=stage,
+def accounted(spent: Spent) -> Accounted:
+    """Return what was spent as it is shown."""
+    return Accounted(
         seconds=spent.seconds,
         own_cpu_share=spent.share,
         resident_bytes=spent.resident_bytes,
         peak_cuda_bytes=spent.peak_cuda_bytes,
         parts=tuple(
-            PartView(
-                part=name,
-                joules=each.joules,
-                own_joules=spent.own_of(name),
-                source=each.source,
-            )
+            PartView(part=name, joules=each.joules, own_joules=spent.own_of(name), source=each.source)
             for name, each in spent.parts.items()
         ),
     )

@@ -25,7 +25,7 @@ from objectives.energy.modelled import model_of
 from objectives.energy.rapl import DRAM, PACKAGE, rapl_meter
 from objectives.energy.spent import CPU, GPU, NONE, RAM, Joules, Spent
 from objectives.measurement import Source
-from objectives.peaks import PeakWatch, resident_bytes
+from objectives.peaks import PeakWatch, resident_bytes, this_process, with_children
 
 RAM_W_PER_BYTE = 0.392e-9  # [C]
 TICK_S = 30.0  # a counter of a package comes round after minutes to hours; this is far below
@@ -36,17 +36,19 @@ _COUNTING: weakref.WeakSet[ProcessAccount] = weakref.WeakSet()
 class ProcessAccount:
     """Counts from `start` on; `take` returns what was spent since the last take. A thread keeps counters from lapping.
 
-    What this process starts counts with it. A meter that fails is modelled from then on. Accounts may overlap.
+    What this process starts counts with it, unless it works `alone`, which is told faster. A meter that fails is
+    modelled from then on. Accounts may overlap.
     """
 
     device: torch.device
     meters: Mapping[str, EnergyMeter] = field(default_factory=dict)
+    alone: bool = False
     tick_s: float = TICK_S
     clock: Callable[[], float] = time.perf_counter
-    times: Callable[[], tuple[float, float]] = lambda: (own_cpu_s(), all_cpu_s())
+    times: Callable[[bool], tuple[float, float]] = lambda alone: (own_cpu_s(alone=alone), all_cpu_s())
 
     @classmethod
-    def on(cls, device: torch.device) -> ProcessAccount:
+    def on(cls, device: torch.device, *, alone: bool = False) -> ProcessAccount:
         """Return an account with every meter that this machine offers."""
         wanted: dict[str, Callable[[], EnergyMeter]] = {
             CPU: lambda: rapl_meter(parts=frozenset({PACKAGE})),
@@ -58,13 +60,14 @@ class ProcessAccount:
         for part, make in wanted.items():
             with suppress(MeterUnavailableError):
                 found[part] = make()
-        return cls(device, found)
+        return cls(device, found, alone=alone)
 
     def start(self) -> None:
         """Begin to count."""
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._failed: set[str] = set()
-        self._watch = PeakWatch(self.device)
+        self._processes = this_process if self.alone else with_children
+        self._watch = PeakWatch(self.device, self._processes)
         self._models = {CPU: model_of(torch.device("cpu"))}
         if self.device.type == "cuda":
             self._models[GPU] = model_of(self.device)
@@ -83,9 +86,9 @@ class ProcessAccount:
 
     @property
     def asks(self) -> bool:
-        """Whether what is computed decides any joules, as nothing counts them."""
-        at_work = {GPU} if self.device.type == "cuda" else {CPU, RAM}
-        return not at_work <= self.meters.keys() - self._failed
+        """Whether what is computed decides the joules of the device, as nothing counts them."""
+        at_work = GPU if self.device.type == "cuda" else CPU
+        return at_work not in self.meters or at_work in self._failed
 
     def add(self, computed: Computed) -> None:
         """Take in what was computed since the last take, where that is modelled."""
@@ -114,7 +117,7 @@ class ProcessAccount:
         self._open_windows()
 
     def _open_windows(self) -> None:
-        self._at, self._times, self._resident = self.clock(), self.times(), resident_bytes()
+        self._at, self._times, self._resident = self.clock(), self.times(self.alone), resident_bytes(self._processes)
         self._open = list[str]()
         for part in self.meters.keys() - self._failed:
             try:
@@ -136,7 +139,7 @@ class ProcessAccount:
 
     def _since(self) -> Spent:
         seconds = self.clock() - self._at
-        own, everything = (now - before for now, before in zip(self.times(), self._times, strict=True))
+        own, everything = (now - before for now, before in zip(self.times(self.alone), self._times, strict=True))
         parts = self._modelled(seconds, max(0.0, own))
         for part in self._open:
             try:
@@ -160,17 +163,12 @@ class ProcessAccount:
     def _modelled(self, seconds: float, own: float) -> dict[str, Joules]:
         computing = {CPU: own, GPU: seconds}
         joules = {part: model.joules(NOTHING, computing[part]) for part, model in self._models.items()}
-        joules[RAM] = seconds * (self._resident + resident_bytes()) / 2 * RAM_W_PER_BYTE
+        joules[RAM] = seconds * (self._resident + resident_bytes(self._processes)) / 2 * RAM_W_PER_BYTE
         beyond, self._beyond = self._beyond, dict.fromkeys(self._beyond, 0.0)
         return {
             part: Joules(joules=each + beyond[part], source=Source.MODELLED, counts_all=False)
             for part, each in joules.items()
         }
-
-
-def asked() -> bool:
-    """Whether any account of this process wants to be told what is computed."""
-    return any(account.asks for account in [*_COUNTING])
 
 
 def tell_computed(computed: Computed) -> None:
@@ -179,8 +177,10 @@ def tell_computed(computed: Computed) -> None:
         account.add(computed)
 
 
-def own_cpu_s() -> float:
-    """Return the processor seconds of this process and of all that it started."""
+def own_cpu_s(*, alone: bool = False) -> float:
+    """Return the processor seconds of this process and of all that it started, unless of it alone."""
+    if alone:
+        return time.process_time()
     own = psutil.Process()
     spent = 0.0
     for each in (own, *own.children(recursive=True)):
@@ -200,9 +200,9 @@ def all_cpu_s() -> float:
 
 
 @contextmanager
-def accounted(device: torch.device) -> Iterator[ProcessAccount]:
-    """Yield an account of this process that counts until the end of the block."""
-    account = ProcessAccount.on(device)
+def accounted(device: torch.device, *, alone: bool = False) -> Iterator[ProcessAccount]:
+    """Yield an account of this process that counts until the end of the block, `alone` without what it starts."""
+    account = ProcessAccount.on(device, alone=alone)
     account.start()
     try:
         yield account

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CPU, RAM, GPU = "CPU", "RAM", "GPU"
 
@@ -15,6 +15,10 @@ class Joules:
     joules: float
     source: str
     counts_all: bool
+
+    def times(self, factor: float) -> Joules:
+        """Return so many times as much."""
+        return replace(self, joules=factor * self.joules)
 
     def plus(self, other: Joules) -> Joules:
         """Return both together; of two sources both are named."""
@@ -57,19 +61,35 @@ class Spent:
         each = self.parts[part]
         return each.joules * (self.share if each.counts_all and part != GPU else 1.0)
 
+    def times(self, factor: float) -> Spent:
+        """Return so many times as much, of peaks as much."""
+        return replace(
+            self,
+            seconds=factor * self.seconds,
+            own_cpu_s=factor * self.own_cpu_s,
+            all_cpu_s=factor * self.all_cpu_s,
+            parts={name: part.times(factor) for name, part in self.parts.items()},
+        )
+
+    def peaking_with(self, other: Spent) -> Spent:
+        """Return as much, with the peaks of both."""
+        cuda = [peak for peak in (self.peak_cuda_bytes, other.peak_cuda_bytes) if peak is not None]
+        resident = max(self.resident_bytes, other.resident_bytes)
+        return replace(self, resident_bytes=resident, peak_cuda_bytes=max(cuda, default=None))
+
     def plus(self, other: Spent) -> Spent:
         """Return both together."""
         parts = {name: each for found in (other.parts, self.parts) for name, each in found.items()}
         shared = {name: self.parts[name].plus(other.parts[name]) for name in self.parts.keys() & other.parts.keys()}
-        cuda = [peak for peak in (self.peak_cuda_bytes, other.peak_cuda_bytes) if peak is not None]
-        return Spent(
+        added = Spent(
             seconds=self.seconds + other.seconds,
             own_cpu_s=self.own_cpu_s + other.own_cpu_s,
             all_cpu_s=self.all_cpu_s + other.all_cpu_s,
-            resident_bytes=max(self.resident_bytes, other.resident_bytes),
-            peak_cuda_bytes=max(cuda, default=None),
+            resident_bytes=self.resident_bytes,
+            peak_cuda_bytes=self.peak_cuda_bytes,
             parts={name: (parts | shared)[name] for name in sorted(parts)},
         )
+        return added.peaking_with(other)
 
 
 NONE = Spent(seconds=0.0, own_cpu_s=0.0, all_cpu_s=0.0, resident_bytes=0, peak_cuda_bytes=None, parts={})

@@ -115,6 +115,7 @@ def distill(
             epochs=1,
             seed=settings.seed,
             after_step=after_step,
+            dtype=settings.dtype,
         ).run()
     learning.model.eval()
 

@@ -1,36 +1,77 @@
-"""Energy of training: read from a counter where there is one, else modelled from the work of one step."""
+"""Energy of training, epoch by epoch, and the memory of a step."""
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from objectives.device import synchronise
-from objectives.energy.choose import MeterChoice, choose_meter
 from objectives.energy.computed import Computed
-from objectives.energy.modelled import model_of
+from objectives.energy.process import ProcessAccount, tell_computed
+from objectives.energy.spent import NONE, Spent
 from objectives.energy.traffic import count_computed
-from objectives.measurement import JsonScalar, Measurement
 from objectives.memory import peak_memory_bytes
 from optimizer.tasks.task import Batch
 from optimizer.training.learner import Learner, Loss
 
-Result = TypeVar("Result")
+Step = Callable[[], tuple[Tensor, Batch]]  # takes a step and returns its loss and its batch
 
 
-@dataclass(frozen=True, slots=True)
-class Metered(Generic[Result]):
-    """What some work returned, how long it took, and its energy."""
+class Metering:
+    """What each epoch of a training spends, by an account of this process.
 
-    result: Result
-    seconds: float
-    energy: Measurement
+    Where nothing counts the joules of the device, they follow from what the steps compute. The first step is counted
+    operator by operator as it is taken; the others compute as much for each number of their batch. As counting takes
+    time, that step is taken to spend what the others of its epoch do.
+    """
+
+    def __init__(self, account: ProcessAccount, precision: str) -> None:
+        """Take an account that counts, and the precision that steps compute in."""
+        self._account, self._precision = account, precision
+        self._of_a_number: Computed | None = None
+        self._numbers, self._counted_numbers, self._counted = 0, 0, NONE
+
+    def begin(self) -> None:
+        """Begin an epoch: what was spent before belongs to none."""
+        self._numbers, self._counted_numbers, self._counted = 0, 0, NONE
+        self._account.take()
+
+    def step(self, step: Step) -> Tensor:
+        """Take a step and return its loss."""
+        if self._of_a_number is None and self._account.asks:
+            return self._count(step)
+        loss, batch = step()
+        self._numbers += _numbers(batch)
+        return loss
+
+    def end(self) -> Spent:
+        """Return what the epoch has spent."""
+        synchronise(self._account.device)
+        if self._of_a_number is not None:
+            tell_computed(self._of_a_number.times(self._numbers))
+        spent = self._account.take()
+        if not self._numbers:
+            return self._counted.plus(spent)
+        whole = spent.times(1 + self._counted_numbers / self._numbers)
+        return whole.peaking_with(self._counted)
+
+    def _count(self, step: Step) -> Tensor:
+        taken = list[tuple[Tensor, Batch]]()
+        self._account.take()
+        computed = count_computed(lambda: taken.append(step()), self._precision)
+        tell_computed(computed)
+        self._counted = self._account.take()
+        [(loss, batch)] = taken
+        self._counted_numbers = _numbers(batch)
+        self._of_a_number = computed.times(1 / self._counted_numbers)
+        return loss
+
+
+def _numbers(batch: Batch) -> int:
+    return sum(tensor.numel() for tensor in batch.values())
 
 
 def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
@@ -38,52 +79,11 @@ def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def count_step(model: nn.Module, loss: Loss, batch: Batch) -> Computed:
-    """Count one step of Adam on a copy of the model, forward and backward; masked weights compute like others."""
-    learner, _ = _copied(model, loss)
-    return count_computed(lambda: learner.step(batch))
-
-
 def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:
     """Return the peak of one training step on a copy: weights, gradients, activations, and Adam's memory."""
-    learner, optimizer = _copied(model, loss)
-    peak = peak_memory_bytes(lambda: learner.step(batch), learner.model)
-    remembered = [value for state in optimizer.state.values() for value in state.values()]
-    return peak + sum(int(value.nbytes) for value in remembered if isinstance(value, Tensor))
-
-
-def metered(
-    work: Callable[[], Result], *, device: torch.device, steps: int, cost: Callable[[], Computed]
-) -> Metered[Result]:
-    """Run `work` of so many `steps`; `cost` of one of them is asked only where nothing can be read."""
-    choice = choose_meter(device)
-    if choice.meter is not None:
-        choice.meter.start()
-    began = time.perf_counter()
-    try:
-        result = work()
-        synchronise(device)
-    finally:
-        seconds = time.perf_counter() - began
-        joules = choice.meter.stop() if choice.meter is not None else 0.0
-    if choice.meter is None:
-        return Metered(result, seconds, _modelled(choice, seconds, steps, cost()))
-    return Metered(result, seconds, _measurement(joules, choice, {}))
-
-
-def _copied(model: nn.Module, loss: Loss) -> tuple[Learner, torch.optim.Optimizer]:
     trained = copy.deepcopy(model).train()
     optimizer = adam(trained)
-    return Learner(trained, loss=loss, optimizer=optimizer), optimizer
-
-
-def _modelled(choice: MeterChoice, seconds: float, steps: int, cost: Computed) -> Measurement:
-    threads, computed = torch.get_num_threads(), cost.times(steps)
-    model = model_of(choice.device, threads=threads)
-    conditions = {"threads": threads, **model.conditions(computed)}
-    return _measurement(model.joules(computed, seconds), choice, conditions)
-
-
-def _measurement(joules: float, choice: MeterChoice, conditions: dict[str, JsonScalar]) -> Measurement:
-    said: dict[str, JsonScalar] = {"scope": choice.scope, "reason": choice.reason, **conditions}
-    return Measurement(quantity="energy", value=joules, unit="J", source=choice.source, conditions=said)
+    learner = Learner(trained, loss=loss, optimizer=optimizer)
+    peak = peak_memory_bytes(lambda: learner.step(batch), trained)
+    remembered = [value for state in optimizer.state.values() for value in state.values()]
+    return peak + sum(int(value.nbytes) for value in remembered if isinstance(value, Tensor))

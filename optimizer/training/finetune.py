@@ -104,6 +104,7 @@ def finetune(
         watch=watch,
         end_epoch=lambda number: masks.end_epoch(number, settings.epochs) if masks else None,
         after_epoch=best.see,
+        dtype=dtype,
     ).run()
     best.restore()
     seconds = time.monotonic() - started

@@ -1,10 +1,9 @@
-"""Training of image models: Adam at a constant rate, under a schedule of masks where one is given, and metered."""
+"""Training of image models: Adam at a constant rate, under a schedule of masks where one is given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,16 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.device import device_of
-from objectives.energy.computed import Computed
-from objectives.measurement import Measurement
+from objectives.energy.spent import Spent
 from optimizer.errors import InputError
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
 from optimizer.training.batches import Places
-from optimizer.training.cutting import batch_count, in_batches
-from optimizer.training.energy import Metered, adam, count_step, metered
+from optimizer.training.cutting import in_batches
+from optimizer.training.energy import adam
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
 from search_spaces.transforms.masks.masks import Masks
@@ -55,8 +53,7 @@ class Epoch:
     loss: float
     training_accuracy: float
     accuracy: float | None
-    seconds: float
-    energy: Measurement
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +80,16 @@ def train(
     target, `MachineError` when the loss is NaN or infinite.
     """
     _check(images, settings, schedule, target)
-    optimizer, steps = adam(model, settings.learning_rate), batch_count(len(images), settings.batch_size)
+    optimizer = adam(model, settings.learning_rate)
     generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
-    shares, spent = list[float](), list[Metered[float]]()
+    shares = list[float]()
 
-    @cache
-    def cost() -> Computed:
-        """Count a step on a full batch; masks change nothing of it."""
-        return count_step(model, ImageLoss(), load(np.arange(settings.batch_size) % len(images)))
-
-    def meter(epoch: Callable[[], float]) -> float:
-        spent.append(metered(epoch, device=device_of(model), steps=steps, cost=cost))
+    def end_epoch(number: int) -> None:
         shares.append(loss.taken() / len(images))
-        return spent[-1].result
+        if schedule:
+            schedule.end_epoch(sparse, number, settings.epochs)
 
     epochs = Loop(
         learner=Learner(model, loss=loss, optimizer=optimizer),
@@ -108,12 +100,11 @@ def train(
         score=partial(accuracy, model, held_out) if held_out else None,
         start=lambda: schedule.start(sparse) if schedule else None,
         after_step=lambda _: sparse.keep_masks(),
-        end_epoch=lambda number: schedule.end_epoch(sparse, number, settings.epochs) if schedule else None,
-        around=meter,
+        end_epoch=end_epoch,
     ).run()
     records = (
-        Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, seconds=cost.seconds, energy=cost.energy)
-        for epoch, share, cost in zip(epochs, shares, spent, strict=True)
+        Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent)
+        for epoch, share in zip(epochs, shares, strict=True)
     )
     return Trained(epochs=tuple(records), masks=sparse.masks)
 

@@ -16,10 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from objectives.device import device_of
+from objectives.energy.process import accounted
+from objectives.energy.spent import Spent
 from optimizer.errors import MachineError
 from optimizer.tasks.task import Batch
 from optimizer.training.batches import Places
+from optimizer.training.energy import Metering
 from optimizer.training.learner import UNSTABLE
+from optimizer.training.precision import name_of
 from optimizer.training.randomness import own_randomness
 
 
@@ -43,10 +47,14 @@ class Learns(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What one epoch did: `loss` is the mean over its steps, `score` that of the model after it."""
+    """What one epoch did: `loss` is the mean over its steps, `score` that of the model after it.
+
+    `spent` is what the steps took, the score left out.
+    """
 
     loss: float
     score: float | None
+    spent: Spent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +62,8 @@ class Loop:
     """One training. `draw` gives the batches of the next epoch, `load` the inputs and labels of one of them.
 
     `start` is called once, `after_step` with the steps done, `watch` with these and the loss of the step, `end_epoch`
-    with the number of the epoch, from 1, while it still counts as training: there masks change. `around` runs an epoch
-    up to here and returns its mean loss. `after_epoch` receives the scored epoch and returns whether it is the last.
+    with the number of the epoch, from 1, while it still counts as training: there masks change. `after_epoch` receives
+    the scored epoch and returns whether it is the last. Steps compute in `dtype`.
     """
 
     learner: Learns
@@ -68,39 +76,47 @@ class Loop:
     after_step: Callable[[int], None] = lambda _: None
     watch: Callable[[int, Tensor], None] = lambda _steps, _loss: None
     end_epoch: Callable[[int], None] = lambda _: None
-    around: Callable[[Callable[[], float]], float] = lambda epoch: epoch()
     after_epoch: Callable[[Epoch], bool] = lambda _: False
+    dtype: torch.dtype = torch.float32
 
     def run(self) -> tuple[Epoch, ...]:
         """Train in place, leave the model in evaluation mode, and return the epochs.
 
         The global random state is unchanged. Raises `MachineError` when the loss is NaN or infinite.
         """
-        done: list[Epoch] = []
-        with own_randomness(self.seed, device_of(self.learner.model)):
+        done, device = list[Epoch](), device_of(self.learner.model)
+        with own_randomness(self.seed, device), accounted(device, alone=True) as account:
+            metering = Metering(account, name_of(self.dtype))
             self.start()
             while len(done) < self.epochs:
-                done.append(self._epoch(len(done) + 1))
+                done.append(self._epoch(len(done) + 1, metering))
                 if self.after_epoch(done[-1]):
                     break
         self.learner.model.eval()
         return tuple(done)
 
-    def _epoch(self, number: int) -> Epoch:
-        loss = self.around(partial(self._learn, number))
+    def _epoch(self, number: int, metering: Metering) -> Epoch:
+        metering.begin()
+        loss = self._learn(number, metering)
+        spent = metering.end()
         self.learner.model.eval()
-        return Epoch(loss=loss, score=self.score() if self.score else None)
+        return Epoch(loss=loss, score=self.score() if self.score else None, spent=spent)
 
-    def _learn(self, number: int) -> float:
+    def _learn(self, number: int, metering: Metering) -> float:
         """Take the steps of one epoch and return their mean loss."""
         self.learner.train()
         before, total = self.learner.steps, torch.zeros((), device=device_of(self.learner.model))
         for places in self.draw():
-            loss = self.learner.step(self.load(places))
+            loss = metering.step(partial(self._step, places))
             total += loss
-            self.after_step(self.learner.steps)
             self.watch(self.learner.steps, loss)
         self.end_epoch(number)
         if not math.isfinite(float(total)):
             raise MachineError(UNSTABLE)
         return float(total) / max(1, self.learner.steps - before)
+
+    def _step(self, places: Places) -> tuple[Tensor, Batch]:
+        batch = self.load(places)
+        loss = self.learner.step(batch)
+        self.after_step(self.learner.steps)
+        return loss, batch

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from objectives import peaks
-from objectives.peaks import PeakWatch, resident_bytes
+from objectives.peaks import PeakWatch, resident_bytes, this_process
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -20,11 +20,11 @@ def hold(size: int) -> None:
 
 
 def test_what_was_held_for_a_moment_is_the_peak_and_is_gone_when_it_begins_anew() -> None:
-    watch = PeakWatch(CPU)
+    watch = PeakWatch(CPU, this_process)
     watch.begin()
     hold(200 * MIB)
     first = watch.look()
-    held = resident_bytes()
+    held = resident_bytes(this_process)
     watch.begin()
     second = watch.look()
     watch.end()
@@ -34,7 +34,7 @@ def test_what_was_held_for_a_moment_is_the_peak_and_is_gone_when_it_begins_anew(
 
 
 def test_one_that_begins_anew_takes_nothing_from_another() -> None:
-    outer, inner = PeakWatch(CPU), PeakWatch(CPU)
+    outer, inner = PeakWatch(CPU, this_process), PeakWatch(CPU, this_process)
     outer.begin()
     hold(200 * MIB)
     inner.begin()
@@ -48,11 +48,11 @@ def test_without_a_peak_of_the_kernel_what_is_held_at_a_look_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peaks, "PROC", tmp_path)
-    watch = PeakWatch(CPU)
+    watch = PeakWatch(CPU, this_process)
     watch.begin()
     kept = np.ones(64 * MIB, dtype=np.uint8)
     found = watch.look()
     watch.end()
     assert found.is_seen
-    assert found.resident == pytest.approx(resident_bytes(), abs=8 * MIB)
+    assert found.resident == pytest.approx(resident_bytes(this_process), abs=8 * MIB)
     assert found.resident > kept.nbytes

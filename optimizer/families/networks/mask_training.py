@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from objectives.energy.spent import CPU
 from optimizer.errors import MachineError
 from optimizer.families.networks.origins import FINE_TUNING
 from optimizer.families.networks.trained import BATCH, epochs_for, learnt_part
@@ -41,9 +42,9 @@ class Recipe:
         except MachineError as error:
             raise ValueError(str(error)) from error
         return Spent(
-            seconds=sum(epoch.seconds for epoch in trained.epochs),
-            joules=sum(epoch.energy.value for epoch in trained.epochs),
-            source=trained.epochs[-1].energy.source.value,
+            seconds=sum(epoch.spent.seconds for epoch in trained.epochs),
+            joules=sum(epoch.spent.joules for epoch in trained.epochs),
+            source=trained.epochs[-1].spent.parts[CPU].source,
         )
 
 

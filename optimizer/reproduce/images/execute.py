@@ -12,6 +12,7 @@ from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
+from optimizer.spent import accounted
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
@@ -72,8 +73,9 @@ def _record(epoch: Epoch) -> EpochRecord:
         loss=epoch.loss,
         training_accuracy=epoch.training_accuracy,
         validation_accuracy=epoch.accuracy,
-        seconds=epoch.seconds,
-        joules=epoch.energy.value,
+        seconds=epoch.spent.seconds,
+        joules=epoch.spent.joules,
+        spent=accounted(epoch.spent),
     )
 
 

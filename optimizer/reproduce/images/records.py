@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from optimizer.member import Accounted
 from optimizer.reproduce.ledger import RunKey, Scored
 
 
@@ -27,7 +28,8 @@ class ImageKey(RunKey):
 class EpochRecord(BaseModel):
     """One epoch of training: the mean loss of its steps, the share right in them, and what it cost.
 
-    `validation_accuracy` is taken after the epoch, outside its time and energy, where the preset asks for it.
+    `validation_accuracy` is taken after the epoch, outside its time and energy, where the preset asks for it. `spent`
+    are its joules by part and its peaks of memory, None where an older version ran it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,7 @@ class EpochRecord(BaseModel):
     validation_accuracy: float | None
     seconds: float
     joules: float
+    spent: Accounted | None = None
 
 
 class ImageRecord(Scored):

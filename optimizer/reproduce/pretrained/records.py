@@ -34,7 +34,10 @@ class PretrainedKey(RunKey):
 
 
 class EpochRecord(BaseModel):
-    """One epoch of training: the mean loss of its steps, that on the search images after it, and what it cost."""
+    """One epoch of training: the mean loss of its steps, that on the search images after it, and what it cost.
+
+    Both memories are peaks of the epoch's steps, None where an older version ran it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +45,8 @@ class EpochRecord(BaseModel):
     search_loss: float
     seconds: float
     energy: Energy
+    resident_bytes: int | None = None
+    peak_cuda_bytes: int | None = None
 
 
 class StepRecord(BaseModel):

@@ -1,12 +1,11 @@
-"""Training again: SGD at a constant rate under a form, stopped early by the loss on the search images, metered."""
+"""Training again: SGD at a constant rate under a form, stopped early by the loss on the search images."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,14 +14,14 @@ from objectives.device import device_of
 from objectives.energy.computed import Computed
 from objectives.energy.traffic import count_computed
 from objectives.guard import measuring
-from optimizer.reproduce.pretrained.energy import Energy, metered_by_part
+from optimizer.reproduce.pretrained.energy import Energy
 from optimizer.reproduce.pretrained.form import Form
 from optimizer.reproduce.pretrained.preset import Reading
 from optimizer.reproduce.pretrained.records import EpochRecord, PretrainedKey
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import BATCH
 from optimizer.tasks.task import Batch
-from optimizer.training.cutting import batch_count, in_batches
+from optimizer.training.cutting import in_batches
 from optimizer.training.images import ImageLoss, image_batch
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
@@ -61,19 +60,7 @@ def retrain(
     """
     form.impose(model)
     training, device = Training(model, form, key), device_of(model)
-    load, steps = partial(image_batch, images, device), batch_count(len(images), key.batch_size)
-    spent, losses = list[tuple[float, Energy]](), list[float]()
-    full = load(np.arange(key.batch_size) % len(images))
-
-    @cache
-    def cost() -> Computed:
-        return step_cost(model, form, key, full)
-
-    def meter(epoch: Callable[[], float]) -> float:
-        moved = sum(tensor.nbytes for tensor in full.values())
-        loss, seconds, energy = metered_by_part(epoch, device=device, steps=steps, cost=cost, batch_bytes=moved)
-        spent.append((seconds, energy))
-        return loss
+    load, losses = partial(image_batch, images, device), list[float]()
 
     def score() -> float:
         losses.append(mean_loss(model, held_out))
@@ -87,12 +74,19 @@ def retrain(
         seed=key.seed,
         score=score,
         after_step=lambda _: training.hold(),
-        around=meter,
         after_epoch=lambda _: stops_at(losses, key.patience, key.min_delta, key.reading) is not None,
+        dtype=form.dtype,
     ).run()
     records = (
-        EpochRecord(loss=epoch.loss, search_loss=loss, seconds=seconds, energy=energy)
-        for epoch, loss, (seconds, energy) in zip(epochs, losses, spent, strict=True)
+        EpochRecord(
+            loss=epoch.loss,
+            search_loss=loss,
+            seconds=epoch.spent.seconds,
+            energy=Energy.of(epoch.spent),
+            resident_bytes=epoch.spent.resident_bytes,
+            peak_cuda_bytes=epoch.spent.peak_cuda_bytes,
+        )
+        for epoch, loss in zip(epochs, losses, strict=True)
     )
     return tuple(records), stops_at(losses, key.patience, key.min_delta, key.reading) is not None
 

@@ -23,7 +23,7 @@ class Machine:
             torch.device("cpu"),
             {CPU: self.hardware.meter()},
             clock=lambda: self.hardware.now,
-            times=lambda: (self.hardware.now / 2, 2 * self.hardware.now),
+            times=lambda _: (self.hardware.now / 2, 2 * self.hardware.now),
         )
         account.start()
         return account

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from objectives.energy.computed import FLOAT32
-from objectives.measurement import Source
+from objectives.energy.computed import FLOAT32, Computed
+from objectives.energy.process import ProcessAccount
+from objectives.energy.spent import CPU, RAM
 from optimizer.errors import InputError, MachineError
 from optimizer.families.networks.models import new_model
 from optimizer.tasks.images.data import ImageData, Images, load_images
 from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
-from optimizer.training.energy import count_step, training_memory_bytes
+from optimizer.training import energy
+from optimizer.training.energy import Metering, adam, training_memory_bytes
 from optimizer.training.images import ImageLoss, TrainingSettings, image_batch, train
+from optimizer.training.learner import Learner
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
@@ -43,8 +48,8 @@ def test_two_epochs_teach_digits_and_tell_of_each(digits: ImageData) -> None:
     assert len(result.epochs) == 4
     assert result.epochs[-1].loss < result.epochs[0].loss
     assert result.epochs[-1].accuracy == accuracy(model, digits.test)
-    assert all(epoch.seconds > 0 and epoch.energy.value > 0 for epoch in result.epochs)
-    assert all(e.energy.source is not Source.MODELLED or "float32_j" in e.energy.conditions for e in result.epochs)
+    assert all(epoch.spent.seconds > 0 and epoch.spent.joules > 0 for epoch in result.epochs)
+    assert all({CPU, RAM} == epoch.spent.parts.keys() for epoch in result.epochs)
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone(digits: ImageData) -> None:
@@ -91,9 +96,46 @@ def test_a_loss_that_is_no_number_is_a_failure(digits: ImageData) -> None:
         train(small(digits), broken, SETTINGS)
 
 
-def test_a_step_costs_three_forward_passes_less_the_gradient_of_the_images(digits: ImageData) -> None:
+def stepped(learner: Learner, batch: Batch) -> tuple[torch.Tensor, Batch]:
+    return learner.step(batch), batch
+
+
+def slept(seconds: float, batch: Batch) -> tuple[torch.Tensor, Batch]:
+    time.sleep(seconds)
+    return torch.zeros(()), batch
+
+
+def test_where_nothing_counts_joules_steps_are_counted_and_their_energy_is_that_of_all_they_compute(
+    digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = list[Computed]()
+    monkeypatch.setattr(energy, "tell_computed", told.append)
+    account = ProcessAccount(torch.device("cpu"), alone=True)
+    account.start()
+    metering = Metering(account, FLOAT32)
+    learner = Learner(net := small(digits), loss=ImageLoss(), optimizer=adam(net))
+    for sizes in ((4, 4, 2), (4, 1)):
+        metering.begin()
+        for size in sizes:
+            metering.step(partial(stepped, learner, image_batch(digits.train, torch.device("cpu"), np.arange(size))))
+        metering.end()
+    account.end()
     forward = 2 * 4 * (64 * 16 + 16 * 16 + 16 * 10)
-    assert count_step(small(digits), ImageLoss(), four(digits)).flops[FLOAT32] == 3 * forward - 2 * 4 * 64 * 16
+    of_four = 3 * forward - 2 * 4 * 64 * 16  # less the gradient of the images
+    assert [each.flops[FLOAT32] for each in told] == pytest.approx([of_four, of_four * 6 / 4, of_four * 5 / 4])
+
+
+def test_a_counted_step_is_taken_to_spend_what_the_others_do(digits: ImageData) -> None:
+    account = ProcessAccount(torch.device("cpu"), alone=True)
+    account.start()
+    metering = Metering(account, FLOAT32)
+    metering.begin()
+    batch = four(digits)
+    for seconds in (0.3, 0.05, 0.05):
+        metering.step(partial(slept, seconds, batch))
+    spent = metering.end()
+    account.end()
+    assert 0.15 <= spent.seconds < 0.3
 
 
 def test_the_memory_of_a_step_holds_weights_gradients_and_the_optimizers_two_moments(digits: ImageData) -> None:

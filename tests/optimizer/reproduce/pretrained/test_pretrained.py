@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from objectives.energy.computed import Computed, Traffic
+from objectives.energy.spent import Joules, Spent
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.claims import Claim
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.pretrained.choose import Chosen, Judge, choose_bits, choose_ranks, choose_rate, kept, raised
-from optimizer.reproduce.pretrained.energy import Energy, Part, metered_by_part
+from optimizer.reproduce.pretrained.energy import Energy
 from optimizer.reproduce.pretrained.experiment import PretrainedExperiment, PretrainedReproduction
 from optimizer.reproduce.pretrained.form import Form, Splits, stored_bytes, strongest
 from optimizer.reproduce.pretrained.preset import PretrainedPreset, PretrainedScale
@@ -275,17 +276,16 @@ def test_the_two_readings_of_the_minimum_improvement(
     assert stops_at(losses, 3, 0.05, "relative") == relative
 
 
-def test_energy_of_a_training_is_that_of_its_steps() -> None:
-    cost = Computed.of(1e9, Traffic.once(1e9))
-    result, seconds, energy = metered_by_part(
-        lambda: "done", device=torch.device("cpu"), steps=10, cost=lambda: cost, batch_bytes=5
-    )
-    assert (result, energy.gpu, energy.ram.source) == ("done", None, "modelled")
-    assert energy.ram.joules == pytest.approx(10 * 1e9 * (1300 * 2600) ** 0.5 * 1e-12 / 8)
-    assert energy.total == energy.cpu.joules + energy.ram.joules
-    assert seconds >= 0
-    parts = Energy(gpu=Part(joules=1, source="nvml-counter"), cpu=energy.ram, ram=energy.ram)
-    assert parts.source == "GPU nvml-counter, CPU modelled, memory modelled"
+def test_energy_of_an_epoch_names_the_source_of_every_part() -> None:
+    parts = {
+        "CPU": Joules(joules=3.0, source="rapl", counts_all=True),
+        "RAM": Joules(joules=2.0, source="modelled", counts_all=False),
+    }
+    spent = Spent(seconds=1.0, own_cpu_s=1.0, all_cpu_s=1.0, resident_bytes=1, peak_cuda_bytes=None, parts=parts)
+    energy = Energy.of(spent)
+    assert (energy.gpu, energy.total, energy.source) == (None, 5.0, "CPU rapl, memory modelled")
+    gpu = replace(spent, parts={**parts, "GPU": Joules(joules=1.0, source="nvml-counter", counts_all=True)})
+    assert Energy.of(gpu).source == "GPU nvml-counter, CPU rapl, memory modelled"
 
 
 def test_a_bound_or_an_order_is_decided_by_whole_intervals_only() -> None:
