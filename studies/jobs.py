@@ -93,7 +93,10 @@ class JobQueue(Protocol):
         owner: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> Job:
-        """Add a job. Of its owner's jobs the greater `priority` goes first. Raises `StudyNotFoundError`."""
+        """Add a job. Of its owner's jobs the greater `priority` goes first.
+
+        Raises `StudyNotFoundError`, and `OverQuotaError` where too many of its owner's wait.
+        """
 
     def claim(
         self, worker: str, *, lease_s: float, per_owner: int | None = None, kinds: Collection[JobKind] = tuple(JobKind)
@@ -103,7 +106,8 @@ class JobQueue(Protocol):
         Owners take turns: the one with fewest jobs running comes first, of equals the one whose turn was longest ago,
         whatever became of the job it was given. Among the jobs of one owner the greater priority goes first, of equals
         the oldest.
-        At most `per_owner` jobs of these kinds of one owner run at a time; jobs without an owner are not limited.
+        At most `per_owner` jobs of these kinds of one owner run at a time, or as many as the quota of its key says;
+        jobs without an owner are not limited.
         A job whose lease ran out waits again, or has failed when that was its last attempt, or is cancelled where that
         was asked for; one whose study a live process of this host still runs stays as it is.
         """

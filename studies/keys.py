@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from studies.quotas import ANY, Quota
 from studies.store import StoreError
 
 ALL = "all"  # owners: every one there is and will be
@@ -47,6 +48,7 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    quota: Quota = ANY
 
 
 def new_secret() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -18,6 +19,7 @@ from optimizer.errors import BrokenSpecError, InputError, UnknownNameError
 from studies.idempotency import IdempotencyConflictError
 from studies.jobs import JobNotFoundError
 from studies.keys import KeyNotFoundError
+from studies.quotas import BeyondQuotaError, OverQuotaError
 from studies.rules import readable_data
 from studies.store import (
     CandidateNotFoundError,
@@ -68,6 +70,8 @@ STATUS: Mapping[type[Exception], int] = {
     JobNotFoundError: 404,
     KeyNotFoundError: 404,
     IdempotencyConflictError: 409,
+    OverQuotaError: 429,
+    BeyondQuotaError: 422,
     StoreUnavailableError: 503,
     StoreUnusableError: 503,
     StoreError: 503,
@@ -186,7 +190,8 @@ async def _expected(_: Request, error: Exception) -> JSONResponse:
         return problem(status, for_the_caller)
     field = getattr(error, "field", None)
     errors = [FieldError(field=field, detail=str(error))] if field else []
-    return problem(status, str(error), errors=errors)
+    headers = {"Retry-After": str(ceil(error.retry_after_s))} if isinstance(error, OverQuotaError) else {}
+    return problem(status, str(error), errors=errors, headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -23,6 +23,7 @@ from studies.sql import leases, writes
 from studies.sql.database import Database
 from studies.sql.events import append_event
 from studies.sql.leases import job_record
+from studies.sql.quotas import refuse_over
 from studies.sql.tables import JobRow, StudyRow
 from studies.sql.torn import readable
 from studies.sql.turns import next_job, take_turn
@@ -51,10 +52,14 @@ class SqlJobQueue:
         owner: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
     ) -> Job:
-        """Add a job. Of its owner's jobs the greater `priority` goes first. Raises `StudyNotFoundError`."""
+        """Add a job. Of its owner's jobs the greater `priority` goes first.
+
+        Raises `StudyNotFoundError`, `OverQuotaError`.
+        """
         now = self._clock()
         with self._database.write() as session:
             writes.locked_study(session, study_id)
+            refuse_over(session, owner, now=now)
             row = leases.new_job(session, study_id, kind, payload, priority=priority, owner=owner, now=now)
             row.max_attempts = max_attempts
             return job_record(row)

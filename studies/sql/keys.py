@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,8 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from studies.keys import ALL, ApiKey, KeyExistsError, KeyNotFoundError, Scope, digest, new_secret
-from studies.rules import text_data, utc_now
+from studies.quotas import ANY, Quota, Use
+from studies.rules import LARGEST_ID, text_data, utc_now
 from studies.sql.database import Database
+from studies.sql.quotas import use_of
 from studies.sql.tables import ApiKeyRow
 from studies.store import StoreError
 
@@ -32,7 +35,9 @@ class SqlKeyRing:
         self._database = database
         self._clock = clock
 
-    def add(self, name: str, scopes: Iterable[Scope], *, owners: Iterable[str] = ()) -> tuple[ApiKey, str]:
+    def add(
+        self, name: str, scopes: Iterable[Scope], *, owners: Iterable[str] = (), quota: Quota = ANY
+    ) -> tuple[ApiKey, str]:
         """Make a key; its secret is returned here and never again.
 
         `owners` are names or ids of keys, or `ALL`. Raises `KeyExistsError`, `KeyNotFoundError`, `StoreError`.
@@ -45,6 +50,7 @@ class SqlKeyRing:
             scopes=_checked_scopes(scopes),
             created_at=self._clock(),
         )
+        _set_quota(row, quota)
         with self._database.write() as session:
             row.owners = sorted({owner if owner == ALL else _named(session, owner).id for owner in owners}) or None
             session.add(row)
@@ -78,6 +84,21 @@ class SqlKeyRing:
             row = _named(session, name_or_id)
             row.revoked_at = row.revoked_at or self._clock()
             return _record(row)
+
+    def change_quota(self, name_or_id: str, changes: Mapping[str, int | None]) -> ApiKey:
+        """Change the quotas of a key that are given, by their names in `Quota`. Jobs that wait or run already stay.
+
+        Raises `KeyNotFoundError`, `StoreError`.
+        """
+        with self._database.write() as session:
+            row = _named(session, name_or_id)
+            _set_quota(row, replace(_record(row).quota, **changes))
+            return _record(row)
+
+    def use(self, key_id: str) -> Use:
+        """Return what a key uses now of its quotas."""
+        with self._database.read() as session:
+            return use_of(session, key_id, now=self._clock())
 
     def keys(self) -> Sequence[ApiKey]:
         """Return all keys, revoked ones included, oldest first."""
@@ -128,6 +149,13 @@ def _checked_scopes(scopes: Iterable[Scope]) -> list[str]:
     return words
 
 
+def _set_quota(row: ApiKeyRow, quota: Quota) -> None:
+    for name, most in asdict(quota).items():
+        if most is not None and not 1 <= most <= LARGEST_ID:
+            raise StoreError(f"{name}: {most} is no quota; take 1 to {LARGEST_ID}, or none")
+        setattr(row, f"most_{name}", most)
+
+
 def _record(row: Any) -> ApiKey:  # Any: an `ApiKeyRow`, or a row of its columns
     return ApiKey(
         id=row.id,
@@ -137,4 +165,5 @@ def _record(row: Any) -> ApiKey:  # Any: an `ApiKeyRow`, or a row of its columns
         created_at=row.created_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        quota=Quota(queued=row.most_queued, running=row.most_running, candidates=row.most_candidates),
     )

@@ -23,6 +23,7 @@ from studies.sql.idempotency import answer_to, hold_key, keep_answer
 from studies.sql.jobs import SqlJobQueue
 from studies.sql.keys import SqlKeyRing
 from studies.sql.queries import is_named, study_by_id, study_records
+from studies.sql.quotas import note_candidates, refuse_over
 from studies.sql.reader import CandidateReader
 from studies.sql.revisions import Revisions
 from studies.sql.store import SqlStore
@@ -62,13 +63,16 @@ class SqlService:
         *,
         owner: str | None = None,
         priority: int = 0,
+        candidates: int = 0,
         idempotency_key: str | None = None,
         request_hash: str = "",
     ) -> Study:
         """Create a QUEUED study and the job that runs it; the same request again gives the same study, as it is now.
 
-        What is kept under the idempotency key is status 201 and `{"study": id}`. Raises `StudyExistsError`,
-        `StudySlugError`, `IdempotencyConflictError`, and `StudyNotFoundError` where the study made is deleted.
+        `candidates` is how many the study may have: they count for its owner's quota. What is kept under the
+        idempotency key is status 201 and `{"study": id}`. Raises `StudyExistsError`, `StudySlugError`,
+        `OverQuotaError`, `BeyondQuotaError`, `IdempotencyConflictError`, and `StudyNotFoundError` where the study made
+        is deleted.
         """
         now = self._clock()
         with self.database.write() as session:
@@ -77,8 +81,10 @@ class SqlService:
                 before = answer_to(session, owner, idempotency_key, request_hash, now=now)
                 if before is not None:
                     return study_by_id(session, before.body["study"])
+            refuse_over(session, owner, candidates=candidates, now=now)
             row = writes.new_study(slug, spec, owner=owner, state=StudyState.QUEUED, now=now)
             writes.add_study(session, row)
+            note_candidates(session, row, candidates, now=now)
             leases.new_job(session, row.id, JobKind.RUN, {}, priority=priority, owner=owner, now=now)
             if idempotency_key is not None:
                 answer = StoredResponse(status=HTTPStatus.CREATED, body={"study": row.id})
@@ -89,13 +95,14 @@ class SqlService:
     def requeue(self, study_id: int, payload: Mapping[str, Any], *, owner: str | None = None, priority: int = 0) -> Job:
         """Make a study QUEUED, its error forgotten, with a job that resumes it.
 
-        Raises `StudyNotFoundError`, and `StudyBusyError` while it runs or waits already.
+        Raises `StudyNotFoundError`, `OverQuotaError`, and `StudyBusyError` while it runs or waits already.
         """
         now = self._clock()
         with self.database.write() as session:
             study = writes.locked_study(session, study_id)
             writes.refuse_busy(study, self._process, now=now)
             _refuse_second_run(session, study)
+            refuse_over(session, owner, now=now)
             job = leases.new_job(session, study_id, JobKind.RESUME, payload, priority=priority, owner=owner, now=now)
             leases.move_study(session, study, StudyState.QUEUED, error=None, process=self._process, now=now)
             return leases.job_record(job)

@@ -322,7 +322,10 @@ class TurnRow(Base):
 
 
 class ApiKeyRow(Base):
-    """An API key; `digest` is the SHA-256 of its secret, `owners` the ids of the keys whose studies it reads too."""
+    """An API key; `digest` is the SHA-256 of its secret, `owners` the ids of the keys whose studies it reads too.
+
+    `most_queued`, `most_running` and `most_candidates` are its quotas.
+    """
 
     __tablename__ = "api_keys"
 
@@ -334,6 +337,20 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    most_queued: Mapped[int | None]
+    most_running: Mapped[int | None]
+    most_candidates: Mapped[int | None]
+
+
+class QuotaUseRow(Base):
+    """How many candidates a study of an API key may have, counted for a day, also when the study is deleted."""
+
+    __tablename__ = "quota_uses"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(String(32), primary_key=True)
+    used_at: Mapped[datetime]
+    candidates: Mapped[int]
 
 
 class AnswerRow(Base):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from studies.jobs import JobKind, JobState
 from studies.sql.locks import hold
-from studies.sql.tables import JobRow, TurnRow
+from studies.sql.tables import ApiKeyRow, JobRow, TurnRow
 
 
 def next_job(session: Session, per_owner: int | None, kinds: Collection[JobKind]) -> int | None:
@@ -17,8 +17,9 @@ def next_job(session: Session, per_owner: int | None, kinds: Collection[JobKind]
 
     Owners take turns: the one who has fewest jobs running, of equals the one whose turn was longest ago. Priority and
     age decide among the jobs of one owner alone. So of any other owner at most one job starts before one that waits
-    while nothing of its owner runs. Until the transaction ends nobody else finds a job: two who count at once would
-    both find room, and both give the same owner its turn.
+    while nothing of its owner runs. An owner waits who has as many running as the quota of its key says, or else
+    `per_owner`. Until the transaction ends nobody else finds a job: two who count at once would both find room, and
+    both give the same owner its turn.
     """
     hold(session, "claims")
     running = (
@@ -34,14 +35,14 @@ def next_job(session: Session, per_owner: int | None, kinds: Collection[JobKind]
         .subquery()
     )
     jobs, number = func.coalesce(running.c.jobs, 0), func.coalesce(turn.c.number, 0)
-    may_start: list[ColumnElement[bool]] = [JobRow.state == JobState.QUEUED, JobRow.kind.in_(kinds)]
-    if per_owner is not None:
-        may_start.append(or_(JobRow.owner.is_(None), jobs < per_owner))
+    most = ApiKeyRow.most_running if per_owner is None else func.coalesce(ApiKeyRow.most_running, per_owner)
     first: Select[int] = (
         select(JobRow.id)
         .outerjoin(running, running.c.owner == _owner())
         .outerjoin(turn, turn.c.owner == _owner())
-        .where(*may_start)
+        .outerjoin(ApiKeyRow, ApiKeyRow.id == JobRow.owner)
+        .where(JobRow.state == JobState.QUEUED, JobRow.kind.in_(kinds))
+        .where(or_(JobRow.owner.is_(None), most.is_(None), jobs < most))
         .order_by(jobs, number, JobRow.priority.desc(), JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=JobRow)

@@ -287,6 +287,20 @@ def test_keys_are_listed_with_the_owners_that_they_read(typed: Typed) -> None:
     assert wall.endswith("reads all")
 
 
+def test_quotas_are_set_with_a_key_changed_alone_and_shown_with_what_is_used(typed: Typed) -> None:
+    assert typed("keys", "add", "alice", "--queued", "20", "--candidates", "5000") == 0
+    assert typed("keys", "quota", "alice", "--queued", "unlimited", "--running", "2") == 0
+    assert typed.out.endswith("valid  running 0 of 2  candidates 0 of 5000\n")
+    assert typed("keys", "list", "--json") == 0
+    [alice] = json.loads(typed.out)["items"]
+    assert alice["quota"] == {"queued": None, "running": 2, "candidates": 5000}
+    assert alice["used"] == {"queued": 0, "running": 0, "candidates": 0}
+    for wrong in ("0", "-1", "1.5", "1e3", "²", "none", str(2**31)):
+        assert typed("keys", "quota", "alice", f"--queued={wrong}") == 2
+        assert "--queued: " in typed.err and "or unlimited" in typed.err
+    assert typed("keys", "quota", "nobody") == 2
+
+
 def test_a_deleted_study_takes_its_exports_along(typed: Typed) -> None:
     typed.put("first", candidates=[(0.01, 0.6)])
     with closing(open_store(typed.url)) as store:

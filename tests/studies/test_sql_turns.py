@@ -107,7 +107,7 @@ class World:
         return sum(job.owner == owner for job in self.running), last
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(what=WHAT_HAPPENS)
 def test_in_any_order_the_next_is_who_has_least_and_waited_longest(service: SqlService, what: list[str | None]) -> None:
     with service.database.write() as session:

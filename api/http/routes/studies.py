@@ -45,6 +45,7 @@ def submit(
         spec=spec.model_dump(mode="json"),
         owner=caller.key,
         priority=request.priority,
+        candidates=spec.trials,
         idempotency_key=idempotency_key,
         request_hash=sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest(),
     )

@@ -123,6 +123,22 @@ def test_studies_from_before_there_were_keys_stay(ask: Ask, place: object, servi
     assert ask("boss", "GET", "/v1/studies/older").json()["study"] == "older"
 
 
+def test_who_is_over_a_quota_is_told_which_and_when_to_come_back(ask: Ask, place: object, service: SqlService) -> None:
+    service.keys.change_quota("ann", {"candidates": 10, "queued": 2})
+    assert ask("ann", "POST", "/v1/studies", json=place.request(name="s")).status_code == 201
+    refused = ask("ann", "POST", "/v1/studies", json=place.request(name="t"))
+    assert (refused.status_code, refused.json()["title"]) == (429, "Too many requests")
+    assert "lower `trials` to 4" in refused.json()["detail"]
+    assert 86_390 < int(refused.headers["Retry-After"]) <= 86_400
+    never = ask("ann", "POST", "/v1/studies", json=place.request(name="t", trials=11))
+    assert (never.status_code, never.json()["errors"][0]["field"]) == (422, "trials")
+    assert ask("ann", "POST", "/v1/studies", json=place.request(name="t", trials=4)).status_code == 201
+    assert ask("ann", "POST", "/v1/studies/s/cancel").status_code == 202
+    service.keys.change_quota("ann", {"queued": 1})
+    full = ask("ann", "POST", "/v1/studies/s/resume")
+    assert (full.status_code, full.headers["Retry-After"]) == (429, "300")
+
+
 def test_a_keyless_server_names_studies_as_asked(client: TestClient, place: object) -> None:
     assert client.post("/v1/studies", json=place.request(name="mine")).json()["study"] == "mine"
     assert client.post("/v1/studies", json=place.request(name="mine@me")).status_code == 422
