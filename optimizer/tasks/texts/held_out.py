@@ -13,16 +13,17 @@ import numpy as np
 from optimizer.tasks.texts.splits import HELD_OUT, divide, normal
 from optimizer.tasks.texts.table import Table
 
-MOST = 3  # at most a third of the sources
+LEAST = 3  # sources of which one may be held out
 _START = 4  # words by which long texts are looked up
 
 Words = tuple[str, ...]
 
 
-def held_out(train: Table, wanted: int) -> tuple[Table, Table] | None:
+def held_out(train: Table, wanted: int, *, one_in: int = LEAST) -> tuple[Table, Table] | None:
     """Return examples to verify on, at most `wanted`, and what is left to learn from; neither contains the other.
 
-    None where train has fewer than `HELD_OUT` texts that no other contains, or holds groups of texts.
+    At most one in so many sources is held out. None where train has fewer than `HELD_OUT` texts that no other contains,
+    or holds groups of texts.
     """
     if train.documents is not None or train.shared is not None or len(train) < HELD_OUT:
         return None
@@ -32,7 +33,7 @@ def held_out(train: Table, wanted: int) -> tuple[Table, Table] | None:
     sources = np.array([place for place in range(len(words)) if place not in within])
     if len(sources) < HELD_OUT:
         return None
-    held, _ = divide(train.take(sources), min(wanted, len(sources) // MOST), "held out")
+    held, _ = divide(train.take(sources), min(wanted, len(sources) // one_in), "held out")
     chosen = {normal(texts) for texts in held.texts}
     places = [place for place in sources.tolist() if normal(train.texts[place]) in chosen]
     gone = found.within(places) | {*places}
