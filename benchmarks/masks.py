@@ -56,9 +56,8 @@ def epoch_ratio(name: str, schedule: ScheduleName) -> str:
     Steps of both are timed in turn, and compared round by round; the swap is timed on its own and shared out.
     """
     dense, masked = Epoch(name, None), Epoch(name, schedule)
-    samples = interleaved_latency(
-        {"dense": dense.steps, "masked": masked.steps}, rng=np.random.default_rng(0), min_rounds=ROUNDS, seconds=SECONDS
-    )
+    runs, rng = {"dense": dense.steps, "masked": masked.steps}, np.random.default_rng(0)
+    samples = interleaved_latency(runs, threads=torch.get_num_threads(), rng=rng, min_rounds=ROUNDS, seconds=SECONDS)
     swap_s = min(seconds(masked.end) for _ in range(3))
     swap = swap_s * dense.examples / EXAMPLES / float(np.median(samples["dense"]))
     ratio, interval = median_with_interval(samples["masked"] / samples["dense"] + swap)
@@ -100,7 +99,8 @@ def rows_ratio(width: int, sparsity: float) -> float:
     rows, inputs = SparseLinear(layer), torch.randn(BATCH, width)
     with measuring(layer, rows):
         runs = {"dense": lambda: layer(inputs), "rows": lambda: rows(inputs)}
-        samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=1.0)
+        rng, threads = np.random.default_rng(0), torch.get_num_threads()
+        samples = interleaved_latency(runs, threads=threads, rng=rng, seconds=1.0)
     return float(np.median(samples["rows"] / samples["dense"]))
 
 

@@ -27,6 +27,11 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
+def cpu_threads(device: torch.device) -> int:
+    """Return on how many CPU threads models run there, none on another device."""
+    return torch.get_num_threads() if device.type == "cpu" else 0
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until everything queued on `device` is done; the CPU queues nothing."""
     if device.type == "cuda":

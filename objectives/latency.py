@@ -9,7 +9,6 @@ that passes (`clocks.py`). Percentiles and throughput are of elapsed time, as a 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
@@ -18,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from objectives.device import describe_device, device_of, synchronise
+from objectives.clocks import SYSTEM, Clocks, clock_of, timed
+from objectives.device import cpu_threads, describe_device, device_of, synchronise
 from objectives.guard import measuring
 from objectives.measurement import Conditions, JsonScalar, Measurement, Source
 from objectives.noise import Machine, Noise
 from objectives.repeats import COPIES, Compared, Key, compared, median_with_interval
-from objectives.rounds import MAX_ROUNDS, MIN_ROUNDS, Pace, Run, Seconds, in_rounds
+from objectives.rounds import MAX_ROUNDS, MIN_ROUNDS, Pace, Run, in_rounds
 from objectives.sessions import sessions_of
 from objectives.turns import PERCENTILES, WARM_UPS, WITHIN, centres_of, interleaved_turns, spread_of
 
@@ -40,38 +40,37 @@ LATENCY_ONLY = (
 def interleaved_latency(
     runs: Mapping[Key, Run],
     *,
+    threads: int,
     rng: np.random.Generator,
     seconds: float = 20.0,
     min_rounds: int = MIN_ROUNDS,
-    clock: Seconds = time.perf_counter,
+    clocks: Clocks = SYSTEM,
 ) -> dict[Key, NDArray[np.float64]]:
     """Time every run once per round, in a fresh random order each round, after two warm-ups.
 
     Args:
         runs: each must have finished its work when it returns (synchronise inside).
+        threads: CPU threads on which the runs compute: processor time describes those on one thread alone.
         rng: draws the orders.
         seconds: no further round is begun that would probably end past this budget, warm-up included.
         min_rounds: rounds taken even beyond the budget.
-        clock: monotonic seconds.
+        clocks: where passes are timed.
 
     Returns:
-        Seconds `(rounds,)` per key, of at most `MAX_ROUNDS` rounds; index i is round i for all of them.
+        Seconds `(rounds,)` per key by the clock that describes the passes, of at most `MAX_ROUNDS` rounds; index i is
+        round i for all of them.
     """
     if not runs or not 1 <= min_rounds <= MAX_ROUNDS:
         raise ValueError(f"latency: needs runs and 1 <= min_rounds <= {MAX_ROUNDS}, got {min_rounds=}")
-    began = clock()
+    began = clocks.elapsed()
     for _ in range(WARM_UPS):
         for run in runs.values():
             run()
-    takes = {key: partial(_seconds, run, clock) for key, run in runs.items()}
-    taken = in_rounds(takes, rng=rng, pace=Pace(seconds=seconds, fewest=min_rounds), clock=clock, began=began)
-    return {key: np.array(values) for key, values in taken.items()}
-
-
-def _seconds(run: Run, clock: Seconds) -> float:
-    start = clock()
-    run()
-    return clock() - start
+    takes = {key: partial(timed, run, clocks) for key, run in runs.items()}
+    pace = Pace(seconds=seconds, fewest=min_rounds)
+    taken = in_rounds(takes, rng=rng, pace=pace, clock=clocks.elapsed, began=began)
+    clock = clock_of((each for passes in taken.values() for each in passes), threads=threads)
+    return {key: np.array([each.seconds(clock) for each in passes]) for key, passes in taken.items()}
 
 
 def measure_latency(
@@ -179,14 +178,12 @@ def _session(
     inferences: int | None,
 ) -> dict[Key, tuple[NDArray[np.float64], Conditions]]:
     """Return per run the seconds of its turns, and what is to be said of how they were timed."""
-    on_cpu = device.type == "cpu"
-    threads = torch.get_num_threads() if on_cpu else 0
-    copies = CPU_COPIES if on_cpu else 0.0
+    copies = CPU_COPIES if device.type == "cpu" else 0.0
     before = Machine.now()
     clock, turns = interleaved_turns(
         runs,
         dense=dense,
-        threads=threads,
+        threads=cpu_threads(device),
         rng=rng,
         seconds=seconds,
         comparisons=comparisons,

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from objectives.clocks import SYSTEM, Clocks
 from objectives.latency import interleaved_latency
 from objectives.measurement import JsonScalar, Measurement, Source
 from objectives.rounds import Run
@@ -80,9 +81,11 @@ def build_latency_table(
     *,
     run_dense: Run,
     dense: Sequence[Block],
+    threads: int,
     rng: np.random.Generator,
     seconds: float = 5.0,
     conditions: Mapping[str, JsonScalar] | None = None,
+    clocks: Clocks = SYSTEM,
 ) -> LatencyTable:
     """Time isolated blocks and the dense model in one session of about `seconds`.
 
@@ -91,9 +94,11 @@ def build_latency_table(
         levels: kind → unit counts to measure; must hold the counts in `dense`.
         run_dense: one forward pass of the dense model at the same request.
         dense: the blocks of the dense model, one per group.
+        threads: CPU threads on which the runs compute.
         rng: draws the order of every round.
         seconds: time budget; at least three rounds are taken.
         conditions: batch, length, threads, device, … of the runs.
+        clocks: where passes are timed.
 
     Returns:
         A table that predicts exactly the measured median for the dense model.
@@ -104,7 +109,7 @@ def build_latency_table(
     blocks = [(kind, units) for kind, counts in levels.items() for units in sorted(set(counts))]
     runs: dict[Block | None, Run] = {block: make_block(*block) for block in blocks}
     runs[None] = run_dense
-    samples = interleaved_latency(runs, rng=rng, seconds=seconds, min_rounds=MIN_ROUNDS)
+    samples = interleaved_latency(runs, threads=threads, rng=rng, seconds=seconds, min_rounds=MIN_ROUNDS, clocks=clocks)
     medians = {key: float(np.median(values)) for key, values in samples.items()}
     return _calibrated({block: medians[block] for block in blocks}, medians[None], dense, conditions or {})
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.device import device_fingerprint
+from objectives.device import cpu_threads, device_fingerprint, device_of
 from objectives.guard import measuring
 from objectives.latency import forward_pass, waited_for
 from objectives.latency_table import LatencyTable, build_latency_table
@@ -79,6 +79,7 @@ def _build(
             block,
             levels,
             run_dense=forward_pass(model, request),
+            threads=cpu_threads(device_of(model)),
             dense=[(group.kind, group.units) for group in groups],
             rng=np.random.default_rng(0),
             conditions=conditions,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.optimize import nnls
 from torch import Tensor, nn
 
+from objectives.device import cpu_threads, device_of
 from objectives.guard import measuring
 from objectives.latency import forward_pass, interleaved_latency
 from objectives.rounds import Run
@@ -101,7 +102,8 @@ def fit_table(
         timed.append(config)
         with measuring(dense, network, threads=threads):
             pair: dict[str, Run] = {"dense": forward_pass(dense, request), "network": forward_pass(network, request)}
-            samples = interleaved_latency(pair, rng=np.random.default_rng(0), seconds=SECONDS)
+            rng, computing = np.random.default_rng(0), cpu_threads(device_of(dense))
+            samples = interleaved_latency(pair, threads=computing, rng=rng, seconds=SECONDS)
         ratios.append(float(np.median(samples["network"] / samples["dense"])))
         dense_s.append(float(np.median(samples["dense"])))
     whole = float(np.median(dense_s))

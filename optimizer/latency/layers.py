@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.interpolate import RegularGridInterpolator
 from torch import Tensor, nn
 
-from objectives.device import device_fingerprint, device_of
+from objectives.device import cpu_threads, device_fingerprint, device_of
 from objectives.guard import measuring
 from objectives.latency import forward_pass, interleaved_latency, waited_for
 from objectives.measurement import JsonScalar
@@ -132,7 +132,8 @@ def _build(model: nn.Module, space: Layout, request: Mapping[str, Tensor], *, th
     with measuring(*networks, model, threads=threads):
         layers = _times(model, widths, request)
         runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}
-        samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=WHOLE_SECONDS)
+        rng, computing = np.random.default_rng(0), cpu_threads(device_of(model))
+        samples = interleaved_latency(runs, threads=computing, rng=rng, seconds=WHOLE_SECONDS)
     pairs = [(sum_of_layers(layers, kept), float(np.median(samples[index]))) for index, kept in enumerate(widths)]
     sums, whole = zip(*sorted(pairs), strict=True)  # differences between tiny networks are below the noise
     return LayerTable(layers=layers, sums=sums, whole=whole)
@@ -183,7 +184,8 @@ def calls_of(
 
 def _time(layer: nn.Module, counts: Mapping[Axis, list[int]], shape: tuple[int, ...], calls: int) -> LayerTimes:
     runs = {kept: _run(layer, dict(zip(counts, kept, strict=True)), shape) for kept in product(*counts.values())}
-    samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
+    rng, threads = np.random.default_rng(0), cpu_threads(device_of(layer))
+    samples = interleaved_latency(runs, threads=threads, rng=rng, seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
     seconds = [calls * float(np.median(samples[kept])) for kept in runs]
     return LayerTimes(axes=tuple(counts), counts=tuple(map(tuple, counts.values())), seconds=tuple(seconds))
 

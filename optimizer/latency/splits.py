@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from objectives.device import device_fingerprint, device_of
+from objectives.device import cpu_threads, device_fingerprint, device_of
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency, waited_for
 from objectives.rounds import MIN_ROUNDS, Run
@@ -104,7 +104,8 @@ def _time(layer: nn.Module, shape: tuple[int, ...], calls: int) -> SplitTimes:
         example = torch.randn(shape, device=weight.device)
     forms = {full: layer, **{rank: with_rank(share_structure(layer), rank) for rank in chosen}}
     runs: dict[int, Run] = {rank: waited_for(partial(form, example), weight.device) for rank, form in forms.items()}
-    samples = interleaved_latency(runs, rng=np.random.default_rng(0), seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
+    rng, threads = np.random.default_rng(0), cpu_threads(weight.device)
+    samples = interleaved_latency(runs, threads=threads, rng=rng, seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
     seconds = {rank: calls * float(np.median(samples[rank])) for rank in runs}
     return SplitTimes(
         weight=tuple(weight.shape),

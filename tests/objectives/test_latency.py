@@ -8,8 +8,10 @@ import torch
 from tiny_encoders import remove_blocks, tiny, tokens
 from torch import nn
 
+from objectives.clocks import Clocks
 from objectives.latency import interleaved_latency, measure_latency
 from objectives.measurement import Source
+from objectives.rounds import MIN_ROUNDS
 
 
 class World:
@@ -20,8 +22,9 @@ class World:
         self.drift = drift
         self.log: list[str] = []
 
-    def clock(self) -> float:
-        return self.now
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(lambda: self.now, lambda: self.now, lambda: (0, 0))
 
     def run(self, name: str, seconds: float) -> Callable[[], None]:
         def run() -> None:
@@ -38,7 +41,7 @@ def rng() -> np.random.Generator:
 def test_every_run_is_timed_once_per_round_and_every_sample_kept() -> None:
     world = World()
     runs = {"dense": world.run("dense", 0.2), "small": world.run("small", 0.1)}
-    samples = interleaved_latency(runs, rng=rng(), seconds=0, min_rounds=7, clock=world.clock)
+    samples = interleaved_latency(runs, threads=1, rng=rng(), seconds=0, min_rounds=7, clocks=world.clocks)
     assert samples["dense"] == pytest.approx([0.2] * 7)
     assert samples["small"] == pytest.approx([0.1] * 7)
     rounds = [set(world.log[i : i + 2]) for i in range(0, len(world.log), 2)]
@@ -48,7 +51,7 @@ def test_every_run_is_timed_once_per_round_and_every_sample_kept() -> None:
 def test_the_order_within_a_round_changes() -> None:
     world = World()
     runs = {name: world.run(name, 0.1) for name in "abc"}
-    interleaved_latency(runs, rng=rng(), seconds=0, min_rounds=20, clock=world.clock)
+    interleaved_latency(runs, threads=1, rng=rng(), seconds=0, min_rounds=20, clocks=world.clocks)
     orders = {"".join(world.log[i : i + 3]) for i in range(6, len(world.log), 3)}
     assert len(orders) > 3
 
@@ -56,30 +59,41 @@ def test_the_order_within_a_round_changes() -> None:
 def test_rounds_fill_the_budget_and_do_not_pass_it() -> None:
     world = World()
     runs = {name: world.run(name, 0.25) for name in ("dense", "small")}
-    samples = interleaved_latency(runs, rng=rng(), seconds=10, clock=world.clock)
+    samples = interleaved_latency(runs, threads=1, rng=rng(), seconds=10, clocks=world.clocks)
     assert world.now == 10
     assert len(samples["dense"]) == 18
 
 
 def test_slow_models_get_the_least_number_of_rounds_and_fast_ones_the_most() -> None:
-    slow, fast = World(), World()
-    assert len(interleaved_latency({0: slow.run("", 60)}, rng=rng(), seconds=5, clock=slow.clock)[0]) == 6
-    assert len(interleaved_latency({0: fast.run("", 1e-6)}, rng=rng(), seconds=5, clock=fast.clock)[0]) == 200
+    rounds = {}
+    for seconds in (60, 1e-6):
+        world = World()
+        runs = {0: world.run("", seconds)}
+        rounds[seconds] = len(interleaved_latency(runs, threads=1, rng=rng(), seconds=5, clocks=world.clocks)[0])
+    assert rounds == {60: 6, 1e-6: 200}
 
 
 def test_a_machine_that_slows_down_does_not_favour_whoever_ran_first() -> None:
     world = World(drift=0.02)
     runs = {"dense": world.run("dense", 0.1), "same": world.run("same", 0.1)}
-    samples = interleaved_latency(runs, rng=rng(), seconds=60, clock=world.clock)
+    samples = interleaved_latency(runs, threads=1, rng=rng(), seconds=60, clocks=world.clocks)
     assert samples["dense"][-1] > 1.5 * samples["dense"][0]
     assert np.median(samples["same"] / samples["dense"]) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize(("threads", "seconds"), [(1, 0.1), (2, 0.4), (0, 0.4)])
+def test_the_work_of_others_does_not_lengthen_a_pass_on_one_thread(threads: int, seconds: float) -> None:
+    world = World()
+    busy = Clocks(lambda: 4 * world.now, lambda: world.now, lambda: (0, 0))
+    samples = interleaved_latency({0: world.run("", 0.1)}, threads=threads, rng=rng(), seconds=0, clocks=busy)
+    assert samples[0] == pytest.approx([seconds] * MIN_ROUNDS)
+
+
 def test_nothing_to_time_and_no_rounds_are_refused() -> None:
     with pytest.raises(ValueError, match="latency"):
-        interleaved_latency({}, rng=rng())
+        interleaved_latency({}, threads=1, rng=rng())
     with pytest.raises(ValueError, match="min_rounds"):
-        interleaved_latency({0: lambda: None}, rng=rng(), min_rounds=0)
+        interleaved_latency({0: lambda: None}, threads=1, rng=rng(), min_rounds=0)
 
 
 def test_real_models_are_compared_under_stated_conditions_and_left_as_found() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from objectives.clocks import Clocks
 from objectives.latency_table import LatencyTable, build_latency_table
 from objectives.measurement import Source
 
@@ -17,8 +18,20 @@ TABLE = LatencyTable(
 )
 
 
-def sleeper(seconds: float):
-    return lambda: time.sleep(seconds)
+class World:
+    """A clock that only runs move on."""
+
+    now = 0.0
+
+    def run(self, seconds: float) -> Callable[[], None]:
+        def run() -> None:
+            self.now += seconds
+
+        return run
+
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(lambda: self.now, lambda: self.now, lambda: (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -74,14 +87,17 @@ def test_a_table_that_cannot_be_is_refused(broken: dict) -> None:
 
 
 def build(block_s: dict[tuple[str, int], float], dense_s: float) -> LatencyTable:
+    world = World()
     return build_latency_table(
-        lambda kind, units: sleeper(block_s[kind, units]),
+        lambda kind, units: world.run(block_s[kind, units]),
         {"heads": (2, 1), "neurons": (8, 16)},
-        run_dense=sleeper(dense_s),
+        run_dense=world.run(dense_s),
+        threads=1,
         dense=[("heads", 2), ("neurons", 16)] * 2,
         rng=np.random.default_rng(0),
         seconds=0.3,
         conditions={"batch": 1},
+        clocks=world.clocks,
     )
 
 
@@ -92,24 +108,25 @@ BLOCKS = {("heads", 1): 0.002, ("heads", 2): 0.004, ("neurons", 8): 0.001, ("neu
 def test_what_blocks_do_not_explain_is_the_base() -> None:
     table = build(BLOCKS, dense_s=0.02)
     assert [units for units, _ in table.blocks["heads"]] == [1, 2]
-    assert table.base_s == pytest.approx(0.006, abs=0.002)
-    assert table.predict(DENSE) == pytest.approx(0.02, rel=0.2)
+    assert table.base_s == pytest.approx(0.006)
+    assert table.predict(DENSE) == pytest.approx(0.02)
     assert table.predict([("heads", 1), ("neurons", 8)] * 2) < table.predict(DENSE)
 
 
 def test_blocks_slower_alone_than_together_keep_their_shares() -> None:
     table = build(BLOCKS, dense_s=0.007)
     assert table.base_s == pytest.approx(0, abs=1e-9)
-    assert table.predict(DENSE) == pytest.approx(0.007, rel=0.3)
+    assert table.predict(DENSE) == pytest.approx(0.007)
     assert table.block_seconds(("heads", 1)) < table.block_seconds(("heads", 2))
 
 
 def test_the_dense_blocks_must_be_among_the_measured() -> None:
     with pytest.raises(ValueError, match=r"heads.*3"):
         build_latency_table(
-            lambda kind, units: sleeper(0),
+            lambda kind, units: World().run(0),
             {"heads": (1, 2)},
-            run_dense=sleeper(0),
+            run_dense=World().run(0),
+            threads=1,
             dense=[("heads", 3)],
             rng=np.random.default_rng(0),
         )

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor, nn
 
-from objectives.device import describe_device
+from objectives.device import cpu_threads, describe_device
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_computed
@@ -48,7 +48,7 @@ def measure_inference(model: nn.Module, dense: nn.Module, images: Tensor, *, see
         runs = {name: waited_for(partial(variant, images), images.device) for name, variant in variants.items()}
         passes = _passes(runs[DENSE])
         turns = {name: partial(_repeat, run, passes) for name, run in runs.items()}
-        samples = interleaved_latency(turns, rng=rng, seconds=seconds)
+        samples = interleaved_latency(turns, threads=cpu_threads(images.device), rng=rng, seconds=seconds)
         conditions = {"batch": len(images), **describe_device(images.device)}
         latencies = {name: latency_of(values / passes, conditions) for name, values in samples.items()}
         works = {name: _work(runs[name], latencies[name], images) for name in (DENSE, PRUNED)}

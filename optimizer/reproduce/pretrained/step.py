@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from torch import nn
 
+from objectives.clocks import SYSTEM
 from objectives.device import describe_device, device_of
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
@@ -35,8 +36,8 @@ def measure_step(
     pairs = {DENSE: (dense, Form()), OURS: (model, form)}
     trainings = {name: Training(copy.deepcopy(net).train(), held, key, rate=0.0) for name, (net, held) in pairs.items()}
     runs = {name: waited_for(partial(training.step, batch), device) for name, training in trainings.items()}
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    samples = interleaved_latency(runs, rng=rng, seconds=seconds, clock=clock)
+    clocks = SYSTEM if device.type == "cuda" else SYSTEM._replace(elapsed=time.process_time)
+    samples = interleaved_latency(runs, threads=0, rng=rng, seconds=seconds, clocks=clocks)
     size = len(batch["labels"])
     conditions = {"batch": size, **describe_device(device), "threads": 1}  # processor time is that of all threads
     latencies = {name: latency_of(values, conditions) for name, values in samples.items()}
