@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +17,19 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from objectives.energy.spent import Spent
 from optimizer.errors import InputError
+from optimizer.spent import read_spent
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
+from optimizer.training import loop
 from optimizer.training.batches import Places
+from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import in_batches
 from optimizer.training.energy import adam
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
+from optimizer.training.randomness import random_state, set_random_state
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.schedule import Schedule, SparseTraining
 from search_spaces.transforms.masks.target import Target
@@ -72,41 +80,74 @@ def train(
     schedule: Schedule | None = None,
     target: Target | None = None,
     held_out: Images | None = None,
+    state: Path | None = None,
 ) -> Trained:
     """Train `model` in place under the masks of `schedule` (None: dense), and leave it in evaluation mode.
 
     The global random state is unchanged. `held_out` is evaluated after each epoch, outside the time and energy of
-    that epoch. Raises `InputError` where there is nothing to train on or too few epochs for the schedule to reach its
-    target, `MachineError` when the loss is NaN or infinite.
+    that epoch. With a `state`, a file, the epochs that an interrupted run has kept there are not trained again. Raises
+    `InputError` where there is nothing to train on or too few epochs for the schedule to reach its target,
+    `MachineError` when the loss is NaN or infinite.
     """
     _check(images, settings, schedule, target)
     optimizer = adam(model, settings.learning_rate)
     generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
-    shares = list[float]()
+    so_far = SoFar(Learner(model, loss=loss, optimizer=optimizer), sparse)
+    checkpoint = Checkpoint(state.parent, {state.stem: so_far}) if state else None
 
-    def end_epoch(number: int) -> None:
-        shares.append(loss.taken() / len(images))
-        if schedule:
-            schedule.end_epoch(sparse, number, settings.epochs)
+    def continued() -> Sequence[loop.Epoch]:
+        if checkpoint:
+            checkpoint.restore()
+        return [loop.Epoch(loss=each.loss, score=each.accuracy, spent=each.spent) for each in so_far.epochs]
 
-    epochs = Loop(
-        learner=Learner(model, loss=loss, optimizer=optimizer),
+    def after_epoch(epoch: loop.Epoch) -> bool:
+        share = loss.taken() / len(images)
+        so_far.epochs.append(Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent))
+        if checkpoint:
+            checkpoint.keep()
+        return False
+
+    Loop(
+        learner=so_far.learner,
         draw=lambda: in_batches(torch.randperm(len(images)).numpy(), settings.batch_size),
         load=load,
         epochs=settings.epochs,
         seed=settings.seed,
         score=partial(accuracy, model, held_out) if held_out else None,
         start=lambda: schedule.start(sparse) if schedule else None,
+        continued=continued,
         after_step=lambda _: sparse.keep_masks(),
-        end_epoch=end_epoch,
+        end_epoch=lambda number: schedule.end_epoch(sparse, number, settings.epochs) if schedule else None,
+        after_epoch=after_epoch,
     ).run()
-    records = (
-        Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent)
-        for epoch, share in zip(epochs, shares, strict=True)
-    )
-    return Trained(epochs=tuple(records), masks=sparse.masks)
+    return Trained(epochs=tuple(so_far.epochs), masks=sparse.masks)
+
+
+@dataclass
+class SoFar:
+    """A training after some epochs: all that it continues from."""
+
+    learner: Learner
+    sparse: SparseTraining
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, by plain values and tensors."""
+        return {
+            "learner": self.learner.state_dict(),
+            "sparse": self.sparse.state_dict(),
+            "random": random_state(device_of(self.learner.model)),
+            "epochs": json.dumps([asdict(epoch) for epoch in self.epochs]),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of a training that was made alike."""
+        self.learner.load_state_dict(state["learner"])
+        self.sparse.load_state_dict(state["sparse"])
+        set_random_state(state["random"], device_of(self.learner.model))
+        self.epochs = [Epoch(**{**epoch, "spent": read_spent(epoch["spent"])}) for epoch in json.loads(state["epochs"])]
 
 
 class ImageLoss:

@@ -7,7 +7,7 @@ between steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -61,9 +61,10 @@ class Epoch:
 class Loop:
     """One training. `draw` gives the batches of the next epoch, `load` the inputs and labels of one of them.
 
-    `start` is called once, `after_step` with the steps done, `watch` with these and the loss of the step, `end_epoch`
-    with the number of the epoch, from 1, while it still counts as training: there masks change. `after_epoch` receives
-    the scored epoch and returns whether it is the last. Steps compute in `dtype`.
+    `continued` restores what an interrupted run has done and returns its epochs; where it returns none, `start` is
+    called. `after_step` is called with the steps done, `watch` with these and the loss of the step, `end_epoch` with
+    the number of the epoch, from 1, while it still counts as training: there masks change. `after_epoch` receives the
+    scored epoch and returns whether it is the last. Steps compute in `dtype`.
     """
 
     learner: Learns
@@ -73,6 +74,7 @@ class Loop:
     seed: int
     score: Callable[[], float] | None = None
     start: Callable[[], None] = lambda: None
+    continued: Callable[[], Sequence[Epoch]] = tuple
     after_step: Callable[[int], None] = lambda _: None
     watch: Callable[[int, Tensor], None] = lambda _steps, _loss: None
     end_epoch: Callable[[int], None] = lambda _: None
@@ -84,10 +86,11 @@ class Loop:
 
         The global random state is unchanged. Raises `MachineError` when the loss is NaN or infinite.
         """
-        done, device = list[Epoch](), device_of(self.learner.model)
+        device = device_of(self.learner.model)
         with own_randomness(self.seed, device), accounted(device, alone=True) as account:
-            metering = Metering(account, name_of(self.dtype))
-            self.start()
+            metering, done = Metering(account, name_of(self.dtype)), list(self.continued())
+            if not done:
+                self.start()
             while len(done) < self.epochs:
                 done.append(self._epoch(len(done) + 1, metering))
                 if self.after_epoch(done[-1]):

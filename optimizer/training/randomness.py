@@ -5,7 +5,7 @@ torch has one random state per process, so one thread at a time uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
@@ -26,3 +26,17 @@ def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     with _STATE, torch.random.fork_rng(accelerators, device_type=device.type):
         torch.manual_seed(seed)
         yield
+
+
+def random_state(device: torch.device) -> list[torch.Tensor]:
+    """Return the random state of the CPU and of the kind of `device`."""
+    if device.type == "cpu":
+        return [torch.get_rng_state()]
+    return [torch.get_rng_state(), *torch.get_device_module(device).get_rng_state_all()]
+
+
+def set_random_state(state: Sequence[torch.Tensor], device: torch.device) -> None:
+    """Take over a `random_state`."""
+    torch.set_rng_state(state[0])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state_all(state[1:])

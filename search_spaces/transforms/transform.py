@@ -41,15 +41,15 @@ class Training:
 
     `initial` is the network that training begins with, `words` its settings and `examples_hash` its examples: both are
     part of the key of what it makes. `passes` is the number of examples that one training goes through.
-    `run(model, schedule, kept)` trains in place under the schedule's masks until every layer named keeps so many units.
-    It raises `ValueError` where the training diverges.
+    `run(model, schedule, kept, state)` trains in place under the schedule's masks until every layer named keeps so many
+    units, and keeps its state in a file while it is unfinished. It raises `ValueError` where the training diverges.
     """
 
     initial: nn.Module
     words: str
     examples_hash: str
     passes: int
-    run: Callable[[nn.Module, Schedule, Mapping[str, int]], Spent]
+    run: Callable[[nn.Module, Schedule, Mapping[str, int], Path], Spent]
     notes: tuple[str, ...] = ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -32,13 +33,16 @@ class Recipe:
     images: Images
     settings: TrainingSettings
 
-    def run(self, model: nn.Module, schedule: Schedule, kept: Mapping[str, int]) -> Spent:
-        """Train in place. Raises `ValueError` where the loss is NaN or infinite: only this candidate fails."""
+    def run(self, model: nn.Module, schedule: Schedule, kept: Mapping[str, int], state: Path) -> Spent:
+        """Train in place, from where the `state` of an interrupted training is.
+
+        Raises `ValueError` where the loss is NaN or infinite: only this candidate fails.
+        """
         net = model.get_submodule(PREFIX.removesuffix("."))
         units = {name: unit_count(layer) for name, layer in maskable_layers(net).items()}
         target = Target(scope="per-layer", ratios={n: 1 - kept[f"{PREFIX}{n}"] / units[n] for n in units})
         try:
-            trained = train(net, self.images, self.settings, schedule=schedule, target=target)
+            trained = train(net, self.images, self.settings, schedule=schedule, target=target, state=state)
         except MachineError as error:
             raise ValueError(str(error)) from error
         return Spent(

@@ -17,6 +17,7 @@ from search_spaces.transforms.masks.choose import drop_lowest, n_of_m
 from search_spaces.transforms.masks.layers import MaskError, magnitudes, unit_count
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.packed import pack, unpack
+from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.masks.schedules.table import TRAINED_FIRST, ScheduleName, make_schedule
 from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN
 from search_spaces.transforms.transform import Dense, Source, Spent
@@ -60,6 +61,10 @@ class TrainedNetworks(Source):
     def _path(self, config: Config) -> Path:
         return self.folder / f"{config.digest}.safetensors"
 
+    def _state(self, config: Config) -> Path:
+        """Return the file of a training that is unfinished."""
+        return self.folder / f"{config.digest}.state"
+
     def _train(self, config: Config) -> nn.Module:
         recipe = config.recipe
         if recipe is None:
@@ -70,10 +75,18 @@ class TrainedNetworks(Source):
             _mask_once(model, config.as_dict(), is_patterned=recipe.scope == PATTERN)
         else:
             schedule = make_schedule(cast("ScheduleName", recipe.schedule), recipe.swap_share)
-            spent = self._training.run(model, schedule, config.as_dict())
+            spent = self._trained(model, schedule, config)
             taken = {"seconds": repr(spent.seconds), "joules": repr(spent.joules), "energy_source": spent.source}
         write_entry(self._path(config), pack(model.state_dict()), metadata=taken)
+        self._state(config).unlink(missing_ok=True)
         return model.eval()
+
+    def _trained(self, model: nn.Module, schedule: Schedule, config: Config) -> Spent:
+        try:
+            return self._training.run(model, schedule, config.as_dict(), self._state(config))
+        except ValueError:  # it diverges again
+            self._state(config).unlink(missing_ok=True)
+            raise
 
 
 def _mask_once(model: nn.Module, kept: Mapping[str, int], *, is_patterned: bool) -> None:

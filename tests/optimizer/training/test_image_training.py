@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from objectives.energy.computed import FLOAT32, Computed
 from objectives.energy.process import ProcessAccount
@@ -20,9 +22,10 @@ from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
 from optimizer.training import energy
 from optimizer.training.energy import Metering, adam, training_memory_bytes
-from optimizer.training.images import ImageLoss, TrainingSettings, image_batch, train
+from optimizer.training.images import ImageLoss, Trained, TrainingSettings, image_batch, train
 from optimizer.training.learner import Learner
-from search_spaces.transforms.masks.schedules.table import SCHEDULES
+from search_spaces.transforms.masks.schedules.schedule import SparseTraining
+from search_spaces.transforms.masks.schedules.table import SCHEDULES, ScheduleName, make_schedule
 from search_spaces.transforms.masks.target import Target
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=16, learning_rate=5e-3)
@@ -66,6 +69,50 @@ def test_every_schedule_ends_at_its_target(name: str, digits: ImageData) -> None
     result = train(model, digits.train, SETTINGS, schedule=SCHEDULES[name](), target=Target(ratio=0.5))
     assert result.masks.overall_sparsity == 0.5
     assert int((model[1].weight == 0).sum()) == 64 * 16 // 2
+
+
+class KilledError(BaseException):
+    """Ends a training as a kill does."""
+
+
+@pytest.mark.parametrize("name", ["gradual", "imp", "set"])
+def test_a_training_that_was_killed_goes_on_after_the_last_epoch_that_was_kept(
+    name: ScheduleName, digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.training.checkpoint.EVERY", 0.0)
+    monkeypatch.setattr("optimizer.training.checkpoint.SHARE", 1e9)
+    settings, epochs = replace(SETTINGS, epochs=4), list[int]()
+
+    def trained(state: Path | None, killed_in: int = 0) -> tuple[nn.Module, Trained]:
+        schedule, model = make_schedule(name, None), dropping(digits)
+        end_epoch = schedule.end_epoch
+
+        def end(sparse: SparseTraining, epoch: int, of: int) -> None:
+            epochs.append(epoch)
+            if epoch == killed_in:
+                raise KilledError
+            end_epoch(sparse, epoch, of)
+
+        monkeypatch.setattr(schedule, "end_epoch", end, raising=False)
+        masks = {"schedule": schedule, "target": Target(ratio=0.5)}
+        return model, train(model, digits.train, settings, held_out=digits.test, state=state, **masks)
+
+    model, whole = trained(None)
+    with pytest.raises(KilledError):
+        trained(tmp_path / "one.state", killed_in=3)
+    again, rest = trained(tmp_path / "one.state")
+    assert epochs == [1, 2, 3, 4, 1, 2, 3, 3, 4]
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(again.parameters(), model.parameters(), strict=True))
+    told = [(epoch.loss, epoch.training_accuracy, epoch.accuracy) for epoch in whole.epochs]
+    assert [(epoch.loss, epoch.training_accuracy, epoch.accuracy) for epoch in rest.epochs] == told
+    assert all(epoch.spent.joules > 0 for epoch in rest.epochs)
+    assert rest.masks.overall_sparsity == whole.masks.overall_sparsity == 0.5
+
+
+def dropping(data: ImageData) -> nn.Module:
+    """A network that draws numbers as it learns."""
+    model = small(data)
+    return nn.Sequential(*model[:2], nn.Dropout(0.2), *model[2:])
 
 
 def test_no_images_are_refused(digits: ImageData) -> None:

@@ -8,9 +8,6 @@ Reference: Frankle et al. 2020, https://arxiv.org/abs/1912.05671 (rewinding to w
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from search_spaces.transforms.masks.choose import magnitude_scores, without_weakest
 from search_spaces.transforms.masks.schedules.schedule import SparseTraining
 
@@ -20,7 +17,6 @@ class IterativeMagnitude:
 
     def __init__(self, rewind_epoch: int = 0) -> None:
         self.rewind_epoch = rewind_epoch
-        self._early: dict[str, Tensor] = {}
 
     def share_after(self, epoch: int, epochs: int, /) -> float:
         """Return the share of the target in force: equal steps over the epochs between rewinding point and last."""
@@ -29,26 +25,17 @@ class IterativeMagnitude:
 
     def start(self, sparse: SparseTraining) -> None:
         """Remember the initial weights."""
-        self._remember(sparse)
+        sparse.remember()
 
     def end_epoch(self, sparse: SparseTraining, epoch: int, epochs: int) -> None:
         """Prune what has become weak, then rewind the rest."""
         if epoch == self.rewind_epoch:
-            self._remember(sparse)
+            sparse.remember()
         if self.rewind_epoch < epoch < epochs:
             self._prune(sparse, self.share_after(epoch, epochs))
-            self._rewind(sparse)
+            sparse.rewind()
 
     def _prune(self, sparse: SparseTraining, share: float) -> None:
         layers = sparse.masks.layers
         scores = {name: score + sparse.masks.kept(name) for name, score in magnitude_scores(layers).items()}
         sparse.set_masks(without_weakest(layers, scores, sparse.target, share=share))
-
-    def _remember(self, sparse: SparseTraining) -> None:
-        self._early = {name: tensor.detach().clone() for name, tensor in sparse.model.state_dict().items()}
-
-    @torch.no_grad()
-    def _rewind(self, sparse: SparseTraining) -> None:
-        sparse.model.load_state_dict(self._early)
-        sparse.masks.apply()
-        sparse.forget_momentum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,10 @@ class Schedule(Protocol):
 
 
 class SparseTraining:
-    """What a schedule works on: the masks of the model, its target, its randomness, the optimizer's memory."""
+    """What a schedule works on: the masks of the model, its target, its randomness, the optimizer's memory.
+
+    All that a schedule remembers of a training is here, so that a training continues from `state_dict`.
+    """
 
     def __init__(
         self, model: nn.Module, target: Target, *, generator: torch.Generator, optimizer: torch.optim.Adam
@@ -42,6 +45,7 @@ class SparseTraining:
         self.masks = Masks(model)
         self._optimizer = optimizer
         self._is_held = True  # whether the optimizer itself leaves what is removed at zero
+        self._early: dict[str, Tensor] = {}
 
     def set_masks(self, kept: Mapping[str, Tensor]) -> None:
         """Take new masks for the layers named; what is kept again has no momentum."""
@@ -64,10 +68,35 @@ class SparseTraining:
         for name, fresh in grown.items():
             self._draw(self.masks.layers[name].weight, fresh)
 
-    def forget_momentum(self) -> None:
-        """Drop all that the optimizer remembers, as at the start of a training."""
+    def remember(self) -> None:
+        """Remember the weights as they are now."""
+        self._early = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    @torch.no_grad()
+    def rewind(self) -> None:
+        """Take what is kept back to the weights remembered, and drop all that the optimizer remembers."""
+        self.model.load_state_dict(self._early)
+        self.masks.apply()
         self._optimizer.state.clear()
         self._is_held = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the masks, what is remembered and the randomness; model and optimizer have states of their own."""
+        kept = {name: self.masks.kept(name) for name in self.masks.layers}
+        return {
+            "kept": kept,
+            "early": self._early,
+            "is_held": self._is_held,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of a training of the same model, whose weights are those of that time."""
+        device = next(self.model.parameters()).device
+        self.masks.set({name: mask.to(device) for name, mask in state["kept"].items()})
+        self._early = {name: tensor.to(device) for name, tensor in state["early"].items()}
+        self._is_held = state["is_held"]
+        self.generator.set_state(state["generator"])
 
     def _hold(self) -> None:
         held = [hold(self._optimizer, layer.weight, self.masks.kept(name)) for name, layer in self.masks.layers.items()]
