@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from objectives.energy.computed import Computed, Traffic
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import ONNXRUNTIME
 from search_spaces.layouts.stored import stored_of
 
 INT8 = "int8"
@@ -16,13 +16,13 @@ INT8 = "int8"
 def computed_of(model: nn.Module, flops: float, traffic: Traffic, *, backend: str) -> Computed:
     """Return what a pass of a model computes and moves.
 
-    `flops` and `traffic` are as torch counts them: there weights of few bits are floats again. Other backends read them
-    as they are stored, and multiply those of 8 bits as integers; the share of the operations is taken to be that of the
-    weights.
+    `flops` and `traffic` are as torch counts them: there weights of few bits are floats again. ONNX Runtime reads them
+    as they are stored, and multiplies those of 8 bits as integers; the share of the operations is taken to be that of
+    the weights.
     """
     precision = str(next(model.parameters()).dtype).removeprefix("torch.")
     found = [(layer.get_parameter("weight"), stored) for layer in model.modules() if (stored := stored_of(layer))]
-    if backend == TORCH or not found:
+    if backend != ONNXRUNTIME or not found:
         return Computed.of(flops, traffic, precision)
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.dim() > 1)
     of_eight = sum(weight.numel() for weight, stored in found if stored.bits == 8) / weights

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from optimizer.backends.names import TORCH
+from optimizer.backends.names import COMPILED, ONNXRUNTIME, TORCH
 from optimizer.member import Costs, LatencyView
 
 Place = tuple[int, str]  # batch size, backend
 Figure = Callable[[float, tuple[float, float] | None], str]  # of a ratio and its interval
 
-RUNTIMES: Mapping[str, str] = {TORCH: "torch", "onnxruntime": "ONNX Runtime"}
+RUNTIMES: Mapping[str, str] = {TORCH: "torch", ONNXRUNTIME: "ONNX Runtime", COMPILED: "torch.compile"}
 NO_GAIN = "no gain"
 
 

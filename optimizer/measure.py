@@ -2,7 +2,7 @@
 
 Latency at every batch size in every backend, energy per inference at the first batch size (modelled: at every one),
 peak memory of one pass, size on disk. Energy and memory are those of a model in its fastest backend; energy compares
-with the dense model in torch.
+with the dense model in torch, and memory is that of torch where compiled code does not show it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from objectives.guard import measuring
 from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import measure_size
-from optimizer.backends.names import FASTEST, TO_TORCH, TORCH
+from optimizer.backends.names import COMPILED, FASTEST, TO_TORCH, TORCH
 from optimizer.computed import computed_of
 from optimizer.gains import with_gains
 from optimizer.memory import peak_memory
@@ -128,8 +128,8 @@ def _add_energy(
     """
     choice = choose_meter(device_of(runs[REFERENCE]), required=metered)
     for batch in reversed(batch_sizes if choice.meter is None else batch_sizes[:1]):
-        inputs = asked.request(batch)
         with measuring(*runs.values(), *asked.built.values(), threads=threads):
+            inputs = asked.request(batch)
             works = {key: _work(run, taken[key], inputs, batch, runs, asked) for key, run in chosen.items()}
             for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
                 taken[key].extend(compared)
@@ -168,11 +168,16 @@ def _add_sizes(
     *,
     threads: int | None,
 ) -> None:
-    """Add sizes, and the memory of all models in the backends chosen for them, of the dense one in each."""
+    """Add sizes, and the memory of all models in the backends chosen for them, of the dense one in each.
+
+    That of compiled code is torch's.
+    """
     for key, run in chosen.items():
         taken[key].extend(asked.sizes(asked.built.get(key, runs[run])))
-    held = dict.fromkeys([*chosen.values(), *(Run(DENSE, run.backend) for run in chosen.values())])
+    held = [Run(key, TORCH if run.backend == COMPILED else run.backend) for key, run in chosen.items()]
+    held = list(dict.fromkeys([*held, *(Run(DENSE, run.backend) for run in held)]))
+    models = {run: runs[run] if run in runs else asked.built[run.model] for run in held}
     conditions = {"batch": batch, **asked.conditions}
-    found = peak_memory({run: runs[run] for run in held}, asked.request(batch), threads=threads, conditions=conditions)
+    found = peak_memory(models, asked.request(batch), threads=threads, conditions=conditions)
     for run, memory in found.items():
         taken[run.model].append(memory)

@@ -148,7 +148,7 @@ class Costs(View):
     energy_interval: tuple[float, float] | None = None
     energy_source: str | None = None
     peak_memory_bytes: int | None = None  # of a request, the weights among it
-    memory_backend: str = TORCH  # in which it was counted: the fastest one
+    memory_backend: str = TORCH  # in which it was counted: the fastest one, torch for compiled code
     bit_operations: float | None = None  # of a study whose weights may have fewer bits
     own: dict[str, float] = {}  # by the caller's own objectives, in their units
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_fingerprint
 from objectives.latency import run_conditions
-from optimizer.backends.names import GRAPHS, TORCH
+from optimizer.backends.names import GRAPHS, PROPOSES, TORCH
 from optimizer.backends.running import Backends
 from optimizer.costs import Cost
 from optimizer.errors import InputError
@@ -81,7 +81,8 @@ def proposed_memory(spec: StudySpec, pipeline: Pipeline, backends: Backends, cac
 
     Raises `InputError` where the system does not tell what a process takes.
     """
-    backend, model = next(iter(backends.dense_runs().items()), (TORCH, pipeline.dense.model))
+    runs = {name: model for name, model in backends.dense_runs().items() if name in PROPOSES}
+    backend, model = next(iter(runs.items()), (TORCH, pipeline.dense.model))
     batch, threads = spec.batch_sizes[0], threads_of(spec)
     holds_for = {
         "quantity": MEMORY,

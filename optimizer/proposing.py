@@ -10,7 +10,7 @@ from torch import nn
 
 from objectives.device import device_fingerprint
 from objectives.latency import run_conditions
-from optimizer.backends.names import GRAPHS, TORCH
+from optimizer.backends.names import GRAPHS, PROPOSES, TORCH
 from optimizer.backends.running import Backends
 from optimizer.latency.computed import Computed
 from optimizer.latency.fitted import NETWORKS, FittedLatency, FittedTable, fit_table
@@ -26,8 +26,11 @@ LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding)
 
 
 def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cache_dir: Path) -> FittedLatency | None:
-    """Return the seconds of a request in the backend other than torch, None where it does not propose candidates."""
-    others = backends.dense_runs()
+    """Return the seconds of a request in the backend other than torch, None where it does not propose candidates.
+
+    The dense model is made for every backend here, so that one which cannot run it is refused before the search.
+    """
+    others = {name: model for name, model in backends.dense_runs().items() if name in PROPOSES}
     if not others:
         return None
     family, dense, groups = pipeline.workload.family, pipeline.dense.model, pipeline.groups

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import get_args
 
@@ -10,7 +14,10 @@ from optimizer.spec import BackendName, StudySpec
 
 TORCH: BackendName = "torch"
 ONNXRUNTIME: BackendName = "onnxruntime"
+COMPILED: BackendName = "torch-compile"
 BACKENDS = get_args(BackendName)
+COMPILES = 2, 13  # the first torch here whose compile() bounds the compilations of each model by itself
+PROPOSES = (ONNXRUNTIME,)  # beside torch: a table of 32 networks, which takes too long where each is compiled
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them
 
 GRAPHS = 4  # raise when the graphs of the same models take other times or answer otherwise
@@ -57,9 +64,32 @@ def check_backend(name: str, device: object = "cpu") -> None:
     if name not in BACKENDS:
         raise UnknownNameError("backend", name, BACKENDS)
     if name == TORCH:
-        return
+        return None
+    if name == COMPILED:
+        return _check_compiler(str(device))
     if str(device) != "cpu":
         raise InputError("backend", f"{name} runs on the CPU here, and `device` is {device}; use cpu, or torch alone")
     for package in NEEDED:
         if find_spec(package) is None:
             raise InputError("backend", f"{name} needs {package}: pip install 'pruning-optimizer[onnx]'")
+    return None
+
+
+def compiler() -> str | None:
+    """Return the path of the C++ compiler that torch.compile takes on this system, None where there is none."""
+    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
+
+
+def _check_compiler(device: str) -> None:
+    if not device.startswith(("cpu", "cuda")):
+        raise InputError("backend", f"{COMPILED} runs on the CPU and on CUDA here, and `device` is {device}; use torch")
+    if tuple(map(int, version("torch").split(".")[:2])) < COMPILES:
+        raise InputError("backend", f"{COMPILED} needs torch {'.'.join(map(str, COMPILES))} or later")
+    if compiler() is None:
+        raise InputError(
+            "backend",
+            f"{COMPILED} needs a C++ compiler, and {os.environ.get('CXX', 'g++')} is not here: install g++, or name "
+            "one in the variable CXX",
+        )
+    if device.startswith("cuda") and find_spec("triton") is None:
+        raise InputError("backend", f"{COMPILED} on CUDA needs triton: pip install triton")

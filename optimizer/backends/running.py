@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.device import INT8, vector_instructions
 from objectives.measurement import JsonScalar
 from optimizer.backends.backend import Backend, in_batches, runner_of
+from optimizer.backends.compiled import Timed
 from optimizer.backends.names import (
     ACTIVATIONS,
     ANSWERS,
@@ -37,7 +38,7 @@ class Backends:
     """The backends of one study."""
 
     def __init__(self, spec: StudySpec, workload: Workload, cache_dir: Path) -> None:
-        self.names = spec.backends
+        self.names, self._spec = spec.backends, spec
         self.answers_in = answers_in(spec)
         self._workload, self._cache_dir = workload, cache_dir
         self._made = cache(self._make)
@@ -82,8 +83,18 @@ class Backends:
         return {name: self.run_in(name, self._workload.model) for name in self.names if name != TORCH}
 
     def _make(self, name: str) -> Backend:
-        inputs = self._workload.family.onnx_inputs()
-        return backend_of(name, dense=self._workload.model, inputs=inputs, cache_dir=self._cache_dir)
+        family = self._workload.family
+        return backend_of(
+            name,
+            dense=self._workload.model,
+            inputs=family.onnx_inputs(),
+            timed=Timed(self._requests, self._spec.threads),
+            cache_dir=self._cache_dir,
+        )
+
+    def _requests(self) -> list[dict[str, Tensor]]:
+        request = self._workload.family.request()
+        return [request(batch) for batch in self._spec.batch_sizes]
 
 
 def answers_in(spec: StudySpec) -> str:

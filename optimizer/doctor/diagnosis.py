@@ -11,6 +11,7 @@ from objectives.energy.calibrated import calibration_of
 from objectives.energy.choose import METERS
 from objectives.energy.meter import MeterUnavailableError
 from objectives.noise import Machine, Noise
+from optimizer.backends.names import COMPILED
 from optimizer.doctor.machine import (
     Device,
     Disk,
@@ -166,6 +167,8 @@ def _for_backends(here: Processor, versions: dict[str, str | None]) -> list[str]
     said = []
     if versions["onnxruntime"] is None:
         said.append("ONNX Runtime is not installed: pip install 'pruning-optimizer[onnx]' for the backend onnxruntime")
+    if versions[COMPILED] is None:
+        said.append("no C++ compiler for the backend torch-compile: install g++, or name one in the variable CXX")
     if not here.int8:
         said.append("no instructions for integers of 8 bits (VNNI, AMX, dot products): few bits save size, hardly time")
     return said

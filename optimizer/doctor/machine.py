@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from objectives.caches import data_caches
 from objectives.device import INT8, cpu_name, device_name, vector_instructions
+from optimizer.backends.names import COMPILED, compiler
 
 BF16, AMX = frozenset({"avx512_bf16", "amx_bf16", "bf16"}), frozenset({"amx_int8", "amx_bf16"})
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "ZEUSD_SOCK_PATH")
@@ -143,8 +144,8 @@ def devices() -> tuple[Device, ...]:
 
 
 def backends() -> dict[str, str | None]:
-    """Return the version of every package that can run models, None where it is not installed."""
-    return {name: _version(name) for name in BACKENDS}
+    """Return the version of every package that can run models, and what compiles them; None for what is not here."""
+    return {**{name: _version(name) for name in BACKENDS}, COMPILED: compiler()}
 
 
 def variables() -> dict[str, str]:

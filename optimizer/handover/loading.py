@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from optimizer.backends.names import TORCH, check_backend
+from optimizer.backends.names import COMPILED, TORCH, check_backend
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import auto_class
 from optimizer.families.networks.network import read_network
@@ -52,6 +52,8 @@ def load_pruned(
     place = Path(directory)
     manifest = read_manifest(place)
     check_backend(backend, device)
+    if backend == COMPILED:
+        raise InputError("backend", f"{COMPILED} is called on the loaded model: torch.compile(load_pruned(…))")
     if backend == TORCH:
         return _loaded(place, manifest, device, into)
     return session_in(place) or session_for(_loaded(place, manifest, device, into), read_network(place))

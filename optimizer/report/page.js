@@ -40,7 +40,7 @@ function row(table, cells, kind, className) {
   }
 }
 const milliseconds = (s) => `${(s * 1e3).toFixed(s < 1e-3 ? 3 : 1)} ms`;
-const RUNTIMES = { torch: "torch", onnxruntime: "ONNX Runtime" };
+const RUNTIMES = { torch: "torch", onnxruntime: "ONNX Runtime", "torch-compile": "torch.compile" };
 const nameOf = (l) => RUNTIMES[l.backend] ?? l.backend;
 const placesOf = (views) => [...new Map(views.flatMap((m) => m?.latency ?? []).map((l) => [`${l.batch} ${l.backend}`, l])).values()];
 const titleOf = (l, places) => `batch ${l.batch}${places.some((each) => each.backend !== "torch") ? `, ${nameOf(l)}` : ""}`;

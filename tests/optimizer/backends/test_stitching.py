@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from objectives.latency import run_conditions
 from optimizer.backends.backend import OnnxInputs, in_batches, runner_of
+from optimizer.backends.compiled import Timed
 from optimizer.backends.running import Backends
 from optimizer.backends.table import backend_of
 from optimizer.spec import StudySpec
@@ -30,6 +31,7 @@ pytest.importorskip("onnxscript")
 from optimizer.backends.onnxruntime.session import session_of_file
 
 FREE = ("batch", "length")
+NONE = Timed(lambda: [])
 
 
 def padded() -> dict[str, Tensor]:
@@ -54,7 +56,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backend(dense: nn.Module, cache: Path):
-    return backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=cache)
+    return backend_of("onnxruntime", dense=dense, inputs=inputs(), timed=NONE, cache_dir=cache)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +201,7 @@ def test_a_token_of_zeros_stays_zeros_as_integers(tmp_path: Path) -> None:
         model.outer.weight += torch.eye(8, 16)
     made = of_bits(model, 8, (nn.Linear,))
     asked = OnnxInputs(requests=[tokens(2, 7), padded(), tokens(1, 5)], free=FREE)
-    session = backend_of("onnxruntime", dense=model, inputs=asked, cache_dir=tmp_path).runs(made)
+    session = backend_of("onnxruntime", dense=model, inputs=asked, timed=NONE, cache_dir=tmp_path).runs(made)
     request = padded() | {"input_ids": torch.arange(27).reshape(3, 9)}  # most of them are zeros
     with torch.inference_mode():
         assert largest(session(**request).logits, made(**request).logits) < 0.01
@@ -278,7 +280,7 @@ def test_a_session_fills_in_what_transformers_does(session: nn.Module, dense: nn
 def test_the_graph_of_the_dense_model_is_kept(backend, dense: nn.Module, session: nn.Module) -> None:
     (kept,) = (backend._cache / "graphs").iterdir()
     before = kept.stat().st_mtime_ns
-    again = backend_of("onnxruntime", dense=dense, inputs=inputs(), cache_dir=backend._cache).runs(dense)
+    again = backend_of("onnxruntime", dense=dense, inputs=inputs(), timed=NONE, cache_dir=backend._cache).runs(dense)
     assert torch.equal(again(**padded()).logits, session(**padded()).logits)
     assert kept.stat().st_mtime_ns == before
     assert kept.stat().st_size < 200_000  # no weights
@@ -294,7 +296,7 @@ def test_conditions_name_the_backend_and_how_it_is_set(session: nn.Module, dense
 
 
 def test_torch_runs_the_model_itself(dense: nn.Module, tmp_path: Path) -> None:
-    assert backend_of("torch", dense=dense, inputs=inputs(), cache_dir=tmp_path).runs(dense) is dense
+    assert backend_of("torch", dense=dense, inputs=inputs(), timed=NONE, cache_dir=tmp_path).runs(dense) is dense
 
 
 class Residual(nn.Module):
@@ -326,7 +328,9 @@ def of_images(network: nn.Module, tmp_path_factory: pytest.TempPathFactory):
         free=("batch",),
         calibration=lambda: [{"pixel_values": images}],
     )
-    return backend_of("onnxruntime", dense=network, inputs=asked, cache_dir=tmp_path_factory.mktemp("cache"))
+    return backend_of(
+        "onnxruntime", dense=network, inputs=asked, timed=NONE, cache_dir=tmp_path_factory.mktemp("cache")
+    )
 
 
 @pytest.mark.parametrize("bits", [32, 16])

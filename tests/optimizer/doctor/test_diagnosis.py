@@ -67,8 +67,15 @@ def test_advice_follows_from_what_was_found(found: Diagnosis) -> None:
     timing = diagnosis._for_timing(weak, "1.0 processors at work for other programs")
     assert [text.split(" ")[0] for text in timing] == ["this", "the", "torch"]
     assert "`threads` 2" in timing[-1]
-    assert "VNNI" in diagnosis._for_backends(weak, {"onnxruntime": None})[1]
+    lacking = diagnosis._for_backends(weak, {"onnxruntime": None, "torch-compile": None})
+    assert [
+        words for words, said in zip(("[onnx]", "install g++", "VNNI"), lacking, strict=True) if words not in said
+    ] == []
     small = found.memory.model_copy(update={"limit": 2**20})
     assert len(diagnosis._for_room(small, found.disk.model_copy(update={"free": 5}))) == 2
     quiet = found.processor.model_copy(update={"governor": "performance", "threads": 1, "int8": ("avx512_vnni",)})
-    assert diagnosis._for_timing(quiet, None) == diagnosis._for_backends(quiet, {"onnxruntime": "1"}) == []
+    assert (
+        diagnosis._for_timing(quiet, None)
+        == diagnosis._for_backends(quiet, {"onnxruntime": "1", "torch-compile": "/usr/bin/g++"})
+        == []
+    )
