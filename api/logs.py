@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 ACCESS = "api.access"  # the log of requests, one line each; text leaves it out
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default={})  # noqa: B039 - never changed in place
+REQUEST = "request"  # the id of a request, in the lines of what it asked for as well
+_about: ContextVar[dict[str, object] | None] = ContextVar("about", default=None)
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: " ", 0x2029: " "}
 
 
 class LogFormat(StrEnum):
@@ -22,26 +24,48 @@ class LogFormat(StrEnum):
 
 
 @contextmanager
-def about(**ids: object) -> Iterator[None]:
+def about(**more: object) -> Iterator[None]:
     """Have every line that is logged inside the block carry these ids."""
-    before = _about.set({**_about.get(), **ids})
+    before = _about.set({**ids(), **more})
     try:
         yield
     finally:
         _about.reset(before)
 
 
+def add_about(**more: object) -> None:
+    """Have all further lines of the block carry these ids too, in whatever thread of it they are logged."""
+    found = _about.get()
+    if found is not None:
+        found.update(more)
+
+
+def ids() -> Mapping[str, object]:
+    """Return the ids that lines carry here."""
+    return dict(_about.get() or {})
+
+
 def log_to_stderr(form: LogFormat) -> None:
     """Write the log of this process to standard error: warnings of all, and what our own code says."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form is LogFormat.JSON else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonLines() if form is LogFormat.JSON else TextLines(_TEXT))
     logging.basicConfig(handlers=[handler], force=True)
+    logging.captureWarnings(form is LogFormat.JSON)
     logging.getLogger("api").setLevel(logging.INFO)
     logging.getLogger(ACCESS).setLevel(logging.INFO if form is LogFormat.JSON else logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.INFO)
 
 
 _TEXT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class TextLines(logging.Formatter):
+    """One line of text per event; a caller's line breaks and other control characters begin no line of their own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - fixed by logging
+        """Return the line without the traceback, which has lines of its own."""
+        record.message = record.message.translate(_CONTROLS)
+        return super().formatMessage(record)
 
 
 class JsonLines(logging.Formatter):
@@ -54,7 +78,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_about.get(),
+            **ids(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

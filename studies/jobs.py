@@ -9,7 +9,7 @@ has ended by itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -52,7 +52,8 @@ class Job:
     """A piece of work on a study.
 
     `attempts` counts how often it was lent out since its study last made progress; `owner` is the id of an API key;
-    `claims` are the study's as it was lent out.
+    `claims` are the study's as it was lent out; `context` is what the request that made it is called in logs and
+    traces.
     """
 
     id: int
@@ -73,6 +74,7 @@ class Job:
     started_at: datetime | None  # of the first attempt
     finished_at: datetime | None
     claims: int = 0
+    context: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def claim(self) -> Claim:
@@ -92,6 +94,7 @@ class JobQueue(Protocol):
         priority: int = 0,
         owner: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
+        context: Mapping[str, str] | None = None,
     ) -> Job:
         """Add a job. Of its owner's jobs the greater `priority` goes first.
 

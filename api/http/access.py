@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.http.problems import ProblemError
 from api.http.state import Shared, State
+from api.logs import add_about
 from studies.keys import ALL, Scope
 from studies.records import Study
 from studies.rules import checked_slug
@@ -153,6 +154,7 @@ def study_for(state: State, caller: Caller, name: str, *, changes: bool = False)
     for full_name in caller.readings(name):
         study = state.service.find(full_name)
         if study is not None and caller.may_see(study):
+            add_about(study=study.id)
             if changes and not caller.may_change(study):
                 raise ProblemError(403, f"study {name!r} is another key's; yours may only read it")
             return study

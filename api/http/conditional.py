@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.access import Caller, Reader, admitted, bearer, study_for
 from api.http.problems import ProblemError
 from api.http.state import State
+from api.logs import add_about
 from studies.keys import Scope as KeyScope
 from studies.records import Revision
 from studies.store import StoreError
@@ -61,7 +62,7 @@ class Held:
         found = FRONT.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
         answer = await _answer(found["name"], Request(scope)) if found else None
         if found and answer:
-            scope["held"] = HELD, found["name"]
+            scope["held"] = HELD
         await (answer or self._app)(scope, receive, send)
 
 
@@ -88,6 +89,7 @@ async def _version_of(name: str, request: Request, caller: Caller) -> Version:
 
     is_quick = caller.key is None and state.service.revisions.are_at_hand  # else the study is read
     found = look() if is_quick else await run_in_threadpool(look)
+    add_about(study=found.study_id)
     return Version(*found, asked=request.scope["query_string"].decode("latin-1"))
 
 

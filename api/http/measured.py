@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import METHODS
-from api.logs import ACCESS, about
+from api.logs import ACCESS, REQUEST, about
 
 HEADER = "X-Request-ID"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -49,14 +49,12 @@ class Measured:
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        with about(request=request):
+        with about(**{REQUEST: request}):
             await self._app(scope, receive, noted)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        held, study = scope.get("held", (UNROUTED, scope.get("path_params", {}).get("name")))
-        route = getattr(scope.get("route"), "path", held)
+        route = getattr(scope.get("route"), "path", scope.get("held", UNROUTED))
         method = scope["method"] if scope["method"] in METHODS else UNROUTED  # any other is the caller's own word
         self._seconds.labels(method, route, str(status)).observe(seconds)
         fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 6)}
-        named = {"study": study} if study and "/studies/" in route else {}
-        log.info("%s %s %d", scope["method"], scope["path"], status, extra={"fields": fields | named})
+        log.info("%s %s %d", scope["method"], scope["path"], status, extra={"fields": fields})

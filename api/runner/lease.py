@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
 from typing import Self
 
+from api.logs import about, ids
 from optimizer.progress import AbandonedError, CancelledError
 from studies.jobs import Job, JobLostError, JobQueue
 from studies.store import StoreError
@@ -23,7 +25,7 @@ class Lease:
     def __init__(self, jobs: JobQueue, job: Job, worker: str, *, lease_s: float) -> None:
         self._jobs, self._job, self._worker, self._lease_s = jobs, job, worker, lease_s
         self._over, self._lost, self._cancelled = Flag(), Flag(), Flag()
-        self._thread = Thread(target=self._beat, name=f"lease of job {job.id}", daemon=True)
+        self._thread = Thread(target=self._renew, args=(ids(),), name=f"lease of job {job.id}", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to renew."""
@@ -45,6 +47,10 @@ class Lease:
             raise CancelledError
         if stopping.is_set():
             raise KeyboardInterrupt
+
+    def _renew(self, names: Mapping[str, object]) -> None:
+        with about(**names):
+            self._beat()
 
     def _beat(self) -> None:
         while not self._over.wait(min(BEAT_S, self._lease_s / BEATS)):

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event as Flag
 from uuid import uuid4
 
-from api.logs import about
+from api.logs import REQUEST, about
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
 from optimizer.engine import ALONE, Engine
@@ -93,7 +93,8 @@ class Worker:
             return None
 
     def _take(self, job: Job) -> None:
-        with about(job=job.id, study=job.study_id):
+        asked = {REQUEST: job.context[REQUEST]} if REQUEST in job.context else {}  # else from before they were kept
+        with about(**asked, job=job.id, study=job.study_id):
             self._run(job)
 
     def _run(self, job: Job) -> None:

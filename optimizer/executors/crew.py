@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -57,7 +58,12 @@ class Crew(AbstractContextManager["Crew"]):
         self._lock, self._closing = Lock(), Flag()
         self._failure: BaseException | None = None
         self._serving = 0
-        self._threads = [Thread(target=self._serve, args=(place,), name=f"worker {place}") for place in range(slots)]
+        self._threads = [
+            Thread(
+                target=copy_context().run, args=(self._serve, place), name=f"worker {place}"
+            )  # its log names the study
+            for place in range(slots)
+        ]
         for thread in self._threads:
             thread.daemon = True
             thread.start()

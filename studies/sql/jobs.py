@@ -51,6 +51,7 @@ class SqlJobQueue:
         priority: int = 0,
         owner: str | None = None,
         max_attempts: int = MAX_ATTEMPTS,
+        context: Mapping[str, str] | None = None,
     ) -> Job:
         """Add a job. Of its owner's jobs the greater `priority` goes first.
 
@@ -60,7 +61,9 @@ class SqlJobQueue:
         with self._database.write() as session:
             writes.locked_study(session, study_id)
             refuse_over(session, owner, now=now)
-            row = leases.new_job(session, study_id, kind, payload, priority=priority, owner=owner, now=now)
+            row = leases.new_job(
+                session, study_id, kind, payload, priority=priority, owner=owner, context=context, now=now
+            )
             row.max_attempts = max_attempts
             return job_record(row)
 

@@ -51,6 +51,7 @@ def new_job(
     *,
     priority: int,
     owner: str | None,
+    context: Mapping[str, str] | None,
     now: datetime,
 ) -> JobRow:
     """Put a job into the queue."""
@@ -65,6 +66,7 @@ def new_job(
         max_attempts=MAX_ATTEMPTS,
         cancel_requested=False,
         created_at=now,
+        context=json_data(context, field="context") if context else None,
     )
     session.add(row)
     session.flush()
@@ -240,6 +242,7 @@ def job_record(row: JobRow) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         claims=row.claims,
+        context=row.context or {},
     )
 
 

@@ -66,6 +66,7 @@ class SqlService:
         candidates: int = 0,
         idempotency_key: str | None = None,
         request_hash: str = "",
+        context: Mapping[str, str] | None = None,
     ) -> Study:
         """Create a QUEUED study and the job that runs it; the same request again gives the same study, as it is now.
 
@@ -85,14 +86,22 @@ class SqlService:
             row = writes.new_study(slug, spec, owner=owner, state=StudyState.QUEUED, now=now)
             writes.add_study(session, row)
             note_candidates(session, row, candidates, now=now)
-            leases.new_job(session, row.id, JobKind.RUN, {}, priority=priority, owner=owner, now=now)
+            leases.new_job(session, row.id, JobKind.RUN, {}, priority=priority, owner=owner, context=context, now=now)
             if idempotency_key is not None:
                 answer = StoredResponse(status=HTTPStatus.CREATED, body={"study": row.id})
                 keep_answer(session, owner, idempotency_key, request_hash, response=answer, now=now)
             append_state(session, row, now=now)
             return study_by_id(session, row.id)
 
-    def requeue(self, study_id: int, payload: Mapping[str, Any], *, owner: str | None = None, priority: int = 0) -> Job:
+    def requeue(
+        self,
+        study_id: int,
+        payload: Mapping[str, Any],
+        *,
+        owner: str | None = None,
+        priority: int = 0,
+        context: Mapping[str, str] | None = None,
+    ) -> Job:
         """Make a study QUEUED, its error forgotten, with a job that resumes it.
 
         Raises `StudyNotFoundError`, `OverQuotaError`, and `StudyBusyError` while it runs or waits already.
@@ -103,7 +112,9 @@ class SqlService:
             writes.refuse_busy(study, self._process, now=now)
             _refuse_second_run(session, study)
             refuse_over(session, owner, now=now)
-            job = leases.new_job(session, study_id, JobKind.RESUME, payload, priority=priority, owner=owner, now=now)
+            job = leases.new_job(
+                session, study_id, JobKind.RESUME, payload, priority=priority, owner=owner, context=context, now=now
+            )
             leases.move_study(session, study, StudyState.QUEUED, error=None, process=self._process, now=now)
             return leases.job_record(job)
 

@@ -284,7 +284,8 @@ class EventRow(Base):
 class JobRow(Base):
     """A job, and while it runs the worker that has it and until when.
 
-    `claims` and `progress` are the study's as the job was last lent out.
+    `claims` and `progress` are the study's as the job was last lent out; `context` is what the request that made it is
+    called in logs and traces.
     """
 
     __tablename__ = "jobs"
@@ -309,6 +310,7 @@ class JobRow(Base):
     finished_at: Mapped[datetime | None]
     claims: Mapped[int] = mapped_column(server_default="0")
     progress: Mapped[int] = mapped_column(server_default="0")
+    context: Mapped[JsonData | None]
 
 
 class TurnRow(Base):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +23,12 @@ from optimizer.errors import InputError
 from studies.limits import Limits
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from api.http.settings import Settings
 
 
 GRACE_S = 3
 DAY_S = 24 * 3600.0
+log = logging.getLogger(__name__)
 OTHER_FILES = 100  # that a server opens in addition to its connections: database, exports, logs
 
 
@@ -81,12 +82,14 @@ def serve(
         requests_per_minute=requests_per_minute,
         export_retention_s=export_days * DAY_S,
     )
-    _refuse_open_door(shared, host)
-    connections = _room_for(max_connections, shared.messages)
+    log_to_stderr(log_format)
+    tell = log.info if log_format is LogFormat.JSON else partial(say, shared.messages)
+    _refuse_open_door(shared, host, tell)
+    connections = _room_for(max_connections, tell)
     _run(settings, host=host, port=port, connections=connections, proxies=_networks(trusted_proxy or ()))
 
 
-def _refuse_open_door(shared: Shared, host: str) -> None:
+def _refuse_open_door(shared: Shared, host: str, tell: Callable[[str], None]) -> None:
     """Raise `InputError` for a server without keys that other machines can reach."""
     from studies.opening import open_service
 
@@ -97,7 +100,7 @@ def _refuse_open_door(shared: Shared, host: str) -> None:
             "--host", f"{host} can be reached from other machines; first create a key with `optimize keys add NAME`"
         )
     if not has_keys:
-        say(shared.messages, "no API keys: only this machine can connect, and may do everything")
+        tell("no API keys: only this machine can connect, and may do everything")
 
 
 def _run(settings: Settings, *, host: str, port: int, connections: int, proxies: list[str]) -> None:
@@ -108,7 +111,6 @@ def _run(settings: Settings, *, host: str, port: int, connections: int, proxies:
     from api.http.protocol import bounded
     from api.runner.pool import Pool
 
-    log_to_stderr(settings.log_format)
     pool = Pool(settings.workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     try:
@@ -163,7 +165,7 @@ def _networks(proxies: Sequence[str]) -> list[str]:
     return list(proxies)
 
 
-def _room_for(connections: int, messages: Console) -> int:
+def _room_for(connections: int, tell: Callable[[str], None]) -> int:
     """Return how many connections can be held, after asking the system for as many files as it lets one open."""
     import resource
 
@@ -172,7 +174,7 @@ def _room_for(connections: int, messages: Console) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     room = connections if hard == resource.RLIM_INFINITY else min(connections, max(1, hard - OTHER_FILES))
     if room < connections:
-        say(messages, f"the limit of {hard} open files allows {room} connections; raise it with ulimit -n")
+        tell(f"the limit of {hard} open files allows {room} connections; raise it with ulimit -n")
     return room
 
 

@@ -12,6 +12,7 @@ from api.http.access import Caller, Reader, Writer, study_for
 from api.http.downloads import Download
 from api.http.kept import expires_at
 from api.http.models import JobView, Page
+from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from optimizer.bounds import AsWritten
@@ -47,7 +48,7 @@ def submit(name: str, request: ExportRequest, state: Shared, caller: Writer, res
             f"candidate {request.candidate} is {states[request.candidate]}: it has no whole evaluation to hand over",
             field="candidate",
         )
-    job = state.service.jobs.enqueue(study.id, JobKind.EXPORT, request.model_dump(), owner=caller.key)
+    job = state.service.jobs.enqueue(study.id, JobKind.EXPORT, request.model_dump(), owner=caller.key, context=origin())
     response.headers["Location"] = f"/v1/exports/{job.id}"
     return JobView.of(job)
 

@@ -16,6 +16,7 @@ from api.http.access import Reader, Writer, study_for
 from api.http.admission import admit_file
 from api.http.kept import SENT
 from api.http.models import JobView
+from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from api.sent import SentFile, in_plain_names
@@ -57,7 +58,7 @@ def begin(name: str, request: PurchaseRequest, state: Shared, caller: Writer, re
     _refuse_unbuyable(state, study, request)
     with _placed(request.texts, state) as place:
         payload = {**place, "candidates": request.candidates, "double": request.double}
-        job = state.service.jobs.enqueue(study.id, JobKind.CERTIFY, payload, owner=caller.key)
+        job = state.service.jobs.enqueue(study.id, JobKind.CERTIFY, payload, owner=caller.key, context=origin())
     response.headers["Location"] = f"/v1/studies/{study.slug}/purchases/{job.id}"
     return JobView.of(job)
 

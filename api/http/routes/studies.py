@@ -15,8 +15,10 @@ from api.http.access import Caller, Reader, Writer, study_for
 from api.http.admission import admit
 from api.http.kept import delete_study
 from api.http.models import JobView, LabelsRequest, Page, ResumeRequest, StudyRequest, StudyView
+from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
+from api.logs import add_about
 from optimizer.member import RunResult
 from optimizer.names import check_larger, fresh_slug
 from optimizer.result import result_of
@@ -46,10 +48,12 @@ def submit(
         owner=caller.key,
         priority=request.priority,
         candidates=spec.trials,
+        context=origin(),
         idempotency_key=idempotency_key,
         request_hash=sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest(),
     )
     study = submitted(_free(request.name, state, caller)) if request.name else _fresh(submitted, spec, state, caller)
+    add_about(study=study.id)
     response.headers["Location"] = f"/v1/studies/{study.slug}"
     return StudyView.of(study)
 
@@ -126,7 +130,7 @@ def resume(name: str, state: Shared, caller: Writer, request: ResumeRequest | No
         raise ProblemError(409, f"study {study.slug!r} is {study.state}; only a larger epsilon could add to it")
     if epsilon is not None:
         check_larger(epsilon, StudySpec.stored(study.spec))
-    return JobView.of(state.service.requeue(study.id, {"epsilon": epsilon}, owner=caller.key))
+    return JobView.of(state.service.requeue(study.id, {"epsilon": epsilon}, owner=caller.key, context=origin()))
 
 
 @router.delete("/{name}", status_code=204, responses=responses(401, 403, 404, 409, 422, 429))

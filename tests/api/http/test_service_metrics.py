@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
-from api.logs import JsonLines, about
+from api.logs import JsonLines, TextLines, about
 from studies.jobs import JobKind
 from studies.opening import open_service
 from studies.sql.tables import EventRow, JobRow
@@ -63,15 +63,49 @@ def test_the_queue_shows_its_ages_and_what_workers_lost(place, client: TestClien
     service.close()
 
 
-def test_a_request_keeps_its_id_or_gets_one(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="api.access")
+def json_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    return [json.loads(line) for line in caplog.text.splitlines()]
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The log as the service writes it with --log-format json."""
+    caplog.set_level(logging.INFO, logger="api")
     caplog.handler.setFormatter(JsonLines())
+    return caplog
+
+
+def test_a_request_keeps_its_id_or_gets_one(client: TestClient, logged: pytest.LogCaptureFixture) -> None:
     assert client.get("/v1/studies/s1", headers={"X-Request-ID": "abc.1"}).headers["X-Request-ID"] == "abc.1"
-    made = client.get("/healthz", headers={"X-Request-ID": 'x" y'}).headers["X-Request-ID"]
-    assert len(made) == 32
-    lines = [json.loads(line) for line in caplog.text.splitlines() if "api.access" in line]
-    assert [line["request"] for line in lines] == ["abc.1", made]
-    assert lines[0] | {"study": "s1", "status": 404, "method": "GET", "path": "/v1/studies/s1"} == lines[0]
+    forged = ("", 'x" y', "a" * 65, "a" * 30_000, "{}", "é", "a%0ab", "../..")
+    made = [client.get("/healthz", headers={"X-Request-ID": one.encode()}).headers["X-Request-ID"] for one in forged]
+    assert all(len(one) == 32 for one in made) and len(set(made)) == len(forged)
+    lines = [line for line in json_lines(logged) if line["logger"] == "api.access"]
+    assert [line["request"] for line in lines] == ["abc.1", *made]
+    assert lines[0] | {"status": 404, "method": "GET", "path": "/v1/studies/s1"} == lines[0]
+
+
+def test_all_lines_about_a_study_carry_its_id_and_the_workers_those_of_the_request(
+    place, client: TestClient, logged: pytest.LogCaptureFixture
+) -> None:
+    asked = client.post("/v1/studies", json=place.request(name="s"), headers={"X-Request-ID": "asked-1"})
+    assert asked.status_code == 201
+    client.get("/v1/studies/s/front")
+    client.get("/v1/studies/s", headers={"X-Request-ID": "asked-2"})
+    place.settings = place.settings.model_copy(update={"roots": ()})  # so that the worker refuses the study
+    place.work()
+    lines = [line for line in json_lines(logged) if str(line["logger"]).startswith("api.")]
+    assert [line["study"] for line in lines if line["logger"] == "api.access"] == [1, 1, 1]
+    worked = [line for line in lines if line["logger"] == "api.runner.worker"]
+    assert len(worked) >= 2
+    assert all((line["request"], line["study"], line["job"]) == ("asked-1", 1, 1) for line in worked)
+
+
+def test_a_line_of_text_is_one_line_whatever_a_caller_writes() -> None:
+    record = logging.LogRecord(
+        "api.x", logging.ERROR, "x.py", 1, "%s failed", ("/a\n2026 INFO forged\x1b[2K\u2028é",), None
+    )
+    assert TextLines("%(message)s").format(record) == "/a\\x0a2026 INFO forged\\x1b[2K é failed"
 
 
 def test_a_line_says_what_it_is_about_and_stays_one_line() -> None:
