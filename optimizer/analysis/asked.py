@@ -18,11 +18,13 @@ from optimizer.analysis.groups import Group, grouped
 from optimizer.analysis.inputs import Inputs
 from optimizer.analysis.measure import Part, Settings
 from optimizer.analysis.sources.source import LENGTH, Described, Entry
+from optimizer.backends.names import COMPILED, TORCH, check_backend
 from optimizer.device import check_device
 from optimizer.errors import InputError, UnknownNameError
 
 BATCH_SIZES = (1, 8, 16, 32, 64)  # as published
 SECONDS = 5.0
+RUN_BY = (TORCH, COMPILED)  # a graph is run by ONNX Runtime whatever is asked for
 Build = Callable[[], nn.Module]
 
 
@@ -46,6 +48,7 @@ class Asked:
     inferences: int | None = None
     threads: int | None = None
     device: str = "cpu"
+    backends: Sequence[str] = (TORCH,)
     along: Along = "flops"
 
     def __post_init__(self) -> None:
@@ -59,6 +62,12 @@ class Asked:
             raise InputError("sequence_length", "must be at least 1, each once")
         if len(self.lengths) > 1 and self.inputs:
             raise InputError("sequence_length", "several are for models that say their inputs; leave out `input`")
+        if not self.backends or len(set(self.backends)) < len(self.backends):
+            raise InputError("backend", "must be named, each once")
+        for backend in self.backends:
+            if backend not in RUN_BY:
+                raise UnknownNameError("backend", backend, RUN_BY)
+            check_backend(backend, self.device)
         for name in ("inferences", "threads"):
             value: int | None = getattr(self, name)
             if value is not None and value < 1:
@@ -78,6 +87,7 @@ class Asked:
             inferences=self.inferences,
             threads=self.threads or torch.get_num_threads(),
             device=check_device(self.device),
+            backends=tuple(self.backends),
             described=told,
             only_length=None if length == self.lengths[0] else length,
         )

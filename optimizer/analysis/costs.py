@@ -25,27 +25,34 @@ Moved = Callable[[Mapping[str, Tensor]], float]  # inputs of a pass -> bytes tha
 
 
 class Costs(NamedTuple):
-    """Time of one pass in seconds, energy of one inference in joules, each with its ratio to the unpruned model's."""
+    """Time of one pass in seconds, energy of one inference in joules, each with its ratio to the unpruned model's.
+
+    `to_torch` has the time's ratio to the unpruned model in torch, where something else runs the models.
+    """
 
     latency: Compared
     energy: Compared
+    to_torch: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A model as it is measured: called with the inputs by name. `flops` are those of one inference.
 
-    `traffic` counts the bytes of a pass where torch's operators do not show them.
+    `traffic` counts the bytes of a pass where torch's operators do not show them; `built` is the module that shows them
+    where compiled code runs.
     """
 
     model: nn.Module
     flops: float
     traffic: Moved | None = None
+    built: nn.Module | None = None
 
     def work(self, inputs: Mapping[str, Tensor], batch: int, latency: Measurement) -> Work:
         """Return one pass as energy sees it."""
         run = forward_pass(self.model, inputs)
-        moved = count_traffic(run) if self.traffic is None else Traffic.once(self.traffic(inputs))
+        seen = run if self.built is None else forward_pass(self.built, inputs)
+        moved = count_traffic(seen) if self.traffic is None else Traffic.once(self.traffic(inputs))
         return Work(run=run, inferences=batch, latency=latency, computed=Computed.of(batch * self.flops, moved))
 
 
@@ -65,13 +72,18 @@ class Bench:
     inferences: int | None = None
     comparisons: int = 1
 
-    def measure(self, models: Mapping[Key, Measured], *, dense: Key, batch: int) -> dict[Key, Costs]:
-        """Return what a batch costs every model; `models[dense]` runs in all rounds, and ratios are to it."""
+    def measure(
+        self, models: Mapping[Key, Measured], *, dense: Key, batch: int, reference: Key | None = None
+    ) -> dict[Key, Costs]:
+        """Return what a batch costs every model; `models[dense]` runs in all rounds, and ratios are to it.
+
+        `reference` is the same model in torch where something else runs `dense`; it runs in all rounds as well.
+        """
         found: dict[Key, Costs] = {}
         sessions = timed_sessions(
             {key: each.model for key, each in models.items()},
             self.request,
-            dense=[dense],
+            dense=[dense] if reference is None else [dense, reference],
             batch=batch,
             rng=self.rng,
             seconds=self.seconds,
@@ -81,16 +93,23 @@ class Bench:
             comparisons=self.comparisons,
         )
         for latencies in sessions:  # the dense model's figures are those of the first
-            found = {**self._with_energy(models, latencies, dense=dense, batch=batch), **found}
+            found = {**self._with_energy(models, latencies, dense=dense, batch=batch, reference=reference), **found}
         return {key: found[key] for key in models}
 
     def _with_energy(
-        self, models: Mapping[Key, Measured], latencies: Mapping[Key, Measurement], *, dense: Key, batch: int
+        self,
+        models: Mapping[Key, Measured],
+        latencies: Mapping[Key, Measurement],
+        *,
+        dense: Key,
+        batch: int,
+        reference: Key | None,
     ) -> dict[Key, Costs]:
         device = device_of(models[dense].model)
-        inputs = {name: tensor.to(device) for name, tensor in self.request(batch).items()}
         with measuring(*(models[key].model for key in latencies), threads=self.threads):
+            inputs = {name: tensor.to(device) for name, tensor in self.request(batch).items()}
             works = {key: models[key].work(inputs, batch, latency) for key, latency in latencies.items()}
             energies = measure_energy(works, choose_meter(device), dense=dense, rng=self.rng)
         times = compared(latencies, dense=dense)
-        return {key: Costs(times[key], energies[key]) for key in latencies}
+        to_torch = {} if reference is None else compared(latencies, dense=reference)
+        return {key: Costs(times[key], energies[key], to_torch.get(key)) for key in latencies}

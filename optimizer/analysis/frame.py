@@ -45,6 +45,8 @@ def row_of(measure: Measure) -> dict[str, object]:
         **_with_ends("time_ratio", measure.time),
         "time_reduction_percent": 100 * (1 - measure.time.value),
         "time_gain": measure.gain_time,
+        **({} if measure.time_torch is None else _with_ends("time_ratio_torch", measure.time_torch)),
+        **({} if measure.gain_time_torch is None else {"time_gain_torch": measure.gain_time_torch}),
         **_with_ends("energy_j", measure.energy_j),
         **_with_ends("energy_ratio", measure.energy),
         "energy_reduction_percent": 100 * (1 - measure.energy.value),

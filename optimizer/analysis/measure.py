@@ -7,11 +7,13 @@ others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from objectives.room import free_bytes
 from optimizer.analysis.called import called_like
@@ -20,8 +22,12 @@ from optimizer.analysis.fitting import is_full, refusal
 from optimizer.analysis.groups import Group
 from optimizer.analysis.records import Counts, Measure, MeasureKey, at_size, figures_of
 from optimizer.analysis.sources.source import Entry, Loaded
+from optimizer.backends.compiled import Timed, compiled
+from optimizer.backends.names import COMPILED, TORCH
 from optimizer.errors import InputError
+from optimizer.latencies import RUNTIMES
 from optimizer.ledger import Ledger
+from optimizer.timing import Run
 from optimizer.trim import trim_memory
 
 MOST_TOGETHER = 16  # pruned models in memory at a time: a kill loses few, and the unpruned one runs seldom
@@ -56,6 +62,7 @@ class Settings:
     device: torch.device
     described: str
     only_length: int | None = None
+    backends: tuple[str, ...] = (TORCH,)
     seed: int = 0
 
 
@@ -67,8 +74,9 @@ class Part(NamedTuple):
 
     @property
     def comparisons(self) -> int:
-        """The ratios that it measures."""
-        return sum(len(group.models) for group in self.groups) * len(self.settings.batch_sizes)
+        """The ratios that it measures: two where another backend than torch runs a model."""
+        each = sum(1 + (backend != TORCH) for backend in self.settings.backends)
+        return sum(len(group.models) for group in self.groups) * len(self.settings.batch_sizes) * each
 
 
 @dataclass
@@ -86,7 +94,7 @@ class Analysis:
 
     def measure(self, group: Group) -> None:
         """Measure what of a group is not finished."""
-        waiting = [entry for entry in group.models if self._waiting(entry, group)]
+        waiting = [entry for entry in group.models if self._is_waiting(entry, group)]
         if not waiting:
             return
         parent = self._opened(group.parent)
@@ -103,24 +111,50 @@ class Analysis:
 
     def _measure_together(self, group: Group, parent: Loaded, entries: Sequence[Entry]) -> None:
         opened = {group.parent.name: parent}
-        models = {group.parent.name: parent.measured}
+        models = {Run(group.parent.name): parent.measured}
         for entry in entries:
             loaded = self._opened(entry)
             if loaded is None:
                 continue
             try:
-                models[entry.name] = called_like(parent.inputs, loaded)
+                models[Run(entry.name)] = called_like(parent.inputs, loaded)
                 opened[entry.name] = loaded
             except InputError as error:
                 self._failed(entry.name, None, str(error))
-        for batch in self.settings.batch_sizes:
-            here = [entry for entry in entries if entry.name in models and batch in self._waiting(entry, group)]
+        for backend, batch in product(self.settings.backends, self.settings.batch_sizes):
+            here = [entry for entry in entries if entry.name in opened and self._waits(entry, group, batch, backend)]
             fitting = self._fitting(here, group, opened, batch)
             if not fitting:
                 continue
-            costs = self._costs({name: models[name] for name in (group.parent.name, *_names(fitting))}, parent, batch)
-            for entry in (group.parent, *fitting) if costs else ():
-                self._keep(entry, group, opened, batch, costs[entry.name])
+            of_these = {Run(entry.name): models[Run(entry.name)] for entry in (group.parent, *fitting)}
+            costs = self._costs(self._run_by(backend, of_these, parent, batch), parent, batch)
+            for entry in (group.parent, *fitting):
+                if (run := Run(entry.name, backend)) in costs:
+                    self._keep(entry, group, opened, batch, backend, costs[run])
+
+    def _run_by(
+        self, backend: str, models: Mapping[Run, Measured], parent: Loaded, batch: int
+    ) -> Mapping[Run, Measured]:
+        """Return the models as a backend runs them, the unpruned one first and in torch as well; why not is kept."""
+        if backend == TORCH:
+            return models
+        reference, *others = models
+        found, failed = dict[Run, Measured](), dict[str, str]()
+        timed = Timed(lambda: [self._on_device(parent.inputs.request()(batch))], self.settings.threads)
+        for run in (reference, *others):
+            try:
+                found[Run(run.model, backend)] = compiled_measured(models[run], timed)
+            except InputError as error:
+                failed[str(run.model)] = str(error)
+        if why := failed.pop(str(reference.model), None):
+            failed = {str(run.model): f"the unpruned model: {why}" for run in others}
+            found = {}
+        for name, reason in failed.items():
+            self._failed(name, batch, reason, parent.inputs.length)
+        return found | {reference: models[reference]} if len(found) > 1 else {}
+
+    def _on_device(self, request: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(self.settings.device) for name, tensor in request.items()}
 
     def _fitting(self, entries: Sequence[Entry], group: Group, opened: Mapping[str, Loaded], batch: int) -> list[Entry]:
         """Return the models that can take a batch, none where the unpruned one cannot; why not is kept."""
@@ -134,13 +168,17 @@ class Analysis:
                 self._failed(name, batch, why, opened[group.parent.name].inputs.length)
         return [entry for entry in entries if refusals[entry.name] is None]
 
-    def _costs(self, models: Mapping[str, Measured], parent: Loaded, batch: int) -> Mapping[str, Costs]:
-        """Return the costs of all models in common rounds; nothing, and why, where memory runs out."""
+    def _costs(self, models: Mapping[Run, Measured], parent: Loaded, batch: int) -> Mapping[Run, Costs]:
+        """Return the costs of all models in common rounds, the unpruned one first; nothing, and why, without memory."""
+        if not models:
+            return {}
         settings = self.settings
-        dense, *names = models
+        dense, *others = models
+        reference = Run(dense.model)
+        others = [run for run in others if run != reference]
         bench = Bench(
             parent.inputs.request(),
-            settings.seconds * len(names),
+            settings.seconds * len(others),
             np.random.default_rng(settings.seed),
             threads=settings.threads,
             conditions={"inputs": parent.inputs.words},
@@ -148,17 +186,19 @@ class Analysis:
             comparisons=self.comparisons,
         )
         try:
-            return bench.measure(models, dense=dense, batch=batch)
+            return bench.measure(models, dense=dense, batch=batch, reference=None if dense == reference else reference)
         except (RuntimeError, MemoryError) as error:
             if not is_full(error):
                 raise
-            for name in names:
+            for run in others:
                 why = f"a batch of {batch} does not fit into memory"
-                self._failed(name, batch, why, parent.inputs.length)
+                self._failed(str(run.model), batch, why, parent.inputs.length)
             return {}
 
-    def _keep(self, entry: Entry, group: Group, opened: Mapping[str, Loaded], batch: int, costs: Costs) -> None:
-        key = self._key(entry, group, batch)
+    def _keep(
+        self, entry: Entry, group: Group, opened: Mapping[str, Loaded], batch: int, backend: str, costs: Costs
+    ) -> None:
+        key = self._key(entry, group, batch, backend)
         if self.ledger.get(key) is not None:  # the unpruned model, measured beside others before
             return
         measure = Measure(
@@ -189,11 +229,15 @@ class Analysis:
             self.failures.append(failure)
             self.said(str(failure))
 
-    def _waiting(self, entry: Entry, group: Group) -> list[int]:
-        """Return the batch sizes at which a model is not measured yet."""
-        return [each for each in self.settings.batch_sizes if self.ledger.get(self._key(entry, group, each)) is None]
+    def _is_waiting(self, entry: Entry, group: Group) -> bool:
+        """Whether a model is not measured yet at some batch size in some backend."""
+        places = product(self.settings.batch_sizes, self.settings.backends)
+        return any(self._waits(entry, group, *place) for place in places)
 
-    def _key(self, entry: Entry, group: Group, batch: int) -> MeasureKey:
+    def _waits(self, entry: Entry, group: Group, batch: int, backend: str) -> bool:
+        return self.ledger.get(self._key(entry, group, batch, backend)) is None
+
+    def _key(self, entry: Entry, group: Group, batch: int, backend: str) -> MeasureKey:
         settings = self.settings
         return MeasureKey(
             model=entry.name,
@@ -207,6 +251,7 @@ class Analysis:
             threads=settings.threads,
             seconds=settings.seconds,
             inferences=settings.inferences,
+            backend=backend,
         )
 
 
@@ -226,5 +271,8 @@ def _counts(loaded: Loaded) -> Counts:
     return Counts(flops=loaded.measured.flops, parameters=loaded.parameters)
 
 
-def _names(entries: Sequence[Entry]) -> list[str]:
-    return [entry.name for entry in entries]
+def compiled_measured(measured: Measured, timed: Timed) -> Measured:
+    """Return a model as torch.compile runs it. Raises `InputError` for one that it cannot run."""
+    if measured.traffic is not None:
+        raise InputError("backend", f"{RUNTIMES[COMPILED]} takes torch's modules, and ONNX Runtime runs this graph")
+    return replace(measured, model=compiled(measured.model, timed), built=measured.model)

@@ -11,6 +11,8 @@ from objectives.measurement import Measurement
 from objectives.repeats import is_gain
 from optimizer.analysis.costs import Costs
 from optimizer.analysis.facts import Facts
+from optimizer.backends.names import TORCH
+from optimizer.latencies import RUNTIMES
 from optimizer.ledger import Keyed
 from optimizer.ratios import Ratio
 
@@ -27,7 +29,7 @@ class Counts(BaseModel):
 class MeasureKey(BaseModel):
     """All that a measurement depends on. `stamp` and `parent_stamp` change when the files of a model do.
 
-    `described` is what the user said of inputs.
+    `described` is what the user said of inputs, `backend` what was asked to run the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,7 @@ class MeasureKey(BaseModel):
     threads: int
     seconds: float
     inferences: int | None
+    backend: str = TORCH
 
 
 class Measure(Keyed):
@@ -50,7 +53,8 @@ class Measure(Keyed):
 
     `gain_…` say of a ratio that it is below 1 with 95 % confidence in this and all other comparisons of the analysis.
     Percentiles are those that so many passes can tell. Of the unpruned model itself ratios are 1. `length` is that of a
-    text in tokens, None for inputs without tokens.
+    text in tokens, None for inputs without tokens. `time_torch` is relative to the unpruned model in torch, of a model
+    that something else was asked to run.
     """
 
     key: MeasureKey
@@ -76,11 +80,14 @@ class Measure(Keyed):
     dtype: str
     backend: str
     length: int | None = None
+    time_torch: Ratio | None = None
+    gain_time_torch: bool | None = None
 
     @property
     def size(self) -> str:
-        """The batch size, and the length of its texts, in words."""
-        return at_size(self.key.batch, self.length)
+        """The batch size, the length of its texts, and what runs the model, in words."""
+        run_by = "" if self.key.backend == TORCH else f", {RUNTIMES[self.key.backend]}"
+        return at_size(self.key.batch, self.length) + run_by
 
     @property
     def is_unpruned(self) -> bool:
@@ -101,8 +108,10 @@ def at_size(batch: int, length: int | None) -> str:
 def figures_of(costs: Costs, *, comparisons: int) -> dict[str, Any]:  # Any: fields of several kinds
     """Return the fields of a measure that follow from measured costs."""
     latency, energy = costs.latency.absolute, costs.energy.absolute
-    told = latency.conditions
+    told, to_torch = latency.conditions, costs.to_torch
     return {
+        "time_torch": None if to_torch is None else Ratio.of(to_torch.ratio),
+        "gain_time_torch": None if to_torch is None else is_gain(to_torch.ratio, comparisons=comparisons),
         "seconds": Ratio.of(latency),
         "time": Ratio.of(costs.latency.ratio),
         "gain_time": is_gain(costs.latency.ratio, comparisons=comparisons),

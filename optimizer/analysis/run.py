@@ -11,6 +11,7 @@ from optimizer.analysis.curves import Along, Found, curves, found_in
 from optimizer.analysis.frame import frame_of, row_of, write_frame
 from optimizer.analysis.measure import Analysis, Failure, Part
 from optimizer.analysis.records import Measure
+from optimizer.backends.names import TORCH
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
 from search_spaces.files import written_whole
@@ -81,11 +82,11 @@ def analyze_parts(
 
 
 def _latest(ledger: Ledger[Measure]) -> tuple[Measure, ...]:
-    """Return the last measure of every model at every length and batch size, the unpruned model first."""
+    """Return the last measure of every model at every size in every backend, the unpruned model first."""
     found = {}
     for each in ledger:
         size = each.length or 0, each.key.batch
-        found[each.key.parent, not each.is_unpruned, each.key.model, *size] = each
+        found[each.key.parent, not each.is_unpruned, each.key.model, each.key.backend != TORCH, *size] = each
     return tuple(found[place] for place in sorted(found))
 
 

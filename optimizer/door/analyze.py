@@ -17,6 +17,7 @@ from optimizer.analysis.run import analyze_parts
 from optimizer.analysis.sources.given import entry_of, given_inputs
 from optimizer.analysis.sources.source import LENGTH, Described, Entry
 from optimizer.analysis.sources.studies import opened
+from optimizer.backends.names import TORCH
 from optimizer.device import check_device
 from optimizer.door.home import Home
 from optimizer.errors import InputError, a_kind
@@ -42,6 +43,7 @@ def analyze(
     inferences: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
+    backends: Sequence[str] = (TORCH,),
     along: Along = "flops",
     output: str | Path | None = None,
     store: StudyStore | str | None = None,
@@ -61,6 +63,7 @@ def analyze(
         inferences: so many passes of every model instead.
         threads: of the CPU; None for as many as torch has.
         device: where torch runs.
+        backends: what runs torch's modules, "torch", "torch-compile" or both; graphs are run by ONNX Runtime.
         along: what compression is counted in, "flops" or "parameters".
         output: a directory for measurements, table, findings and plots; a second call goes on there.
         store: of the studies that `models` names, an object or its URL.
@@ -84,6 +87,7 @@ def analyze(
         inferences=inferences,
         threads=threads,
         device=device,
+        backends=backends,
         along=along,
         inputs=described.inputs,
         build=build,

@@ -57,6 +57,10 @@ def analyze(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own choice.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="What runs torch's modules: torch (default) or torch-compile; may repeat."),
+    ] = None,
     along: Annotated[str, typer.Option(help="What compression is counted in: flops or parameters.")] = "flops",
     plots: Annotated[bool, typer.Option(help="Draw the plots, as HTML, SVG and PNG.")] = True,
     output: Annotated[
@@ -69,6 +73,7 @@ def analyze(
     from optimizer.analysis.inputs import written_inputs
     from optimizer.analysis.run import analyze_parts
     from optimizer.analysis.sources.source import LENGTH
+    from optimizer.backends.names import TORCH
 
     asked = Asked(
         named=models or (),
@@ -82,6 +87,7 @@ def analyze(
         inferences=inferences,
         threads=threads,
         device=device,
+        backends=backend or (TORCH,),
         along=cast("Along", along),
     )
     parts = asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed)

@@ -47,7 +47,7 @@ class BatchRecord(BaseModel):
     @classmethod
     def of(cls, batch: int, costs: Mapping[str, Costs], *, dense: str, pruned: str) -> Self:
         """Return the record of a pair that was measured together."""
-        (latency, energy), (unpruned_latency, unpruned_energy) = costs[pruned], costs[dense]
+        (latency, energy, _), (unpruned_latency, unpruned_energy, _) = costs[pruned], costs[dense]
         return cls(
             batch=batch,
             seconds=latency.absolute.value,

@@ -16,13 +16,18 @@ from objectives.repeats import rounds_to_tell
 from objectives.rounds import MIN_ROUNDS
 from optimizer.analysis import fitting, plots
 from optimizer.analysis.asked import Asked, module_of
-from optimizer.analysis.costs import Bench
+from optimizer.analysis.costs import Bench, Measured
 from optimizer.analysis.forms import smoothed
 from optimizer.analysis.inputs import written_inputs
+from optimizer.analysis.measure import compiled_measured
 from optimizer.analysis.run import Analyzed, analyze_parts
+from optimizer.backends import compiled
+from optimizer.backends.compiled import Timed
 from optimizer.errors import InputError
+from optimizer.timing import Run
 
 WIDTHS = {"N_D_UNPRUNED": (8, 12), "N_D_r_PD1_GPR-50_x": (4, 6), "N_D_r_PD1_GPR-75_x": (2, 3)}
+BOTH = ("torch", "torch-compile")
 INPUTS = written_inputs(["x".join(map(str, SHAPE))])
 
 
@@ -62,9 +67,9 @@ def test_a_second_call_measures_only_what_is_new(tmp_path: Path, monkeypatch: py
     measured: list[tuple[list[str], int]] = []
     bench = Bench.measure
 
-    def spied(self: Bench, models: dict[str, object], *, dense: str, batch: int) -> object:
-        measured.append(([name for name in models if name != dense], batch))
-        return bench(self, models, dense=dense, batch=batch)  # type: ignore[arg-type]
+    def spied(self: Bench, models: dict[Run, object], *, dense: Run, batch: int, reference: Run | None) -> object:
+        measured.append(([str(run.model) for run in models if run != dense], batch))
+        return bench(self, models, dense=dense, batch=batch, reference=reference)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Bench, "measure", spied)
     with (output / "measurements.jsonl").open("a") as file:
@@ -99,12 +104,12 @@ def test_what_cannot_be_measured_is_said_and_the_rest_goes_on(tmp_path: Path, mo
 def test_memory_that_runs_out_leaves_smaller_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench.measure
 
-    def full(self: Bench, models: dict[str, object], *, dense: str, batch: int) -> object:
+    def full(self: Bench, models: dict[Run, object], *, dense: Run, batch: int, reference: Run | None) -> object:
         if batch > 1:
             raise RuntimeError(
                 "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
             )
-        return bench(self, models, dense=dense, batch=batch)  # type: ignore[arg-type]
+        return bench(self, models, dense=dense, batch=batch, reference=reference)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Bench, "measure", full)
     found = analyze(save_networks(tmp_path / "models", WIDTHS), tmp_path / "out")
@@ -122,10 +127,10 @@ def test_an_unpruned_model_that_does_not_open_is_the_reason(tmp_path: Path) -> N
 def test_an_interrupt_writes_the_table_of_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench.measure
 
-    def stopped(self: Bench, models: dict[str, object], *, dense: str, batch: int) -> object:
+    def stopped(self: Bench, models: dict[Run, object], *, dense: Run, batch: int, reference: Run | None) -> object:
         if batch > 1:
             raise KeyboardInterrupt
-        return bench(self, models, dense=dense, batch=batch)  # type: ignore[arg-type]
+        return bench(self, models, dense=dense, batch=batch, reference=reference)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Bench, "measure", stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -153,6 +158,60 @@ def test_texts_are_measured_at_every_length(tmp_path: Path) -> None:
     assert not found.failures
 
 
+def compile_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "MAKER", "aot_eager")  # traced and guarded, in torch's operators
+
+
+def test_models_are_compiled_beside_torch_and_their_ratios_are_to_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_without_a_compiler(monkeypatch)
+    place, output = save_networks(tmp_path / "models", dict(list(WIDTHS.items())[:2])), tmp_path / "out"
+    analyze(place, output, batches=(2,))
+    asked = Asked(
+        named=[str(place)], build=network, inputs=INPUTS, batch_sizes=(2,), seconds=0.02, threads=1, backends=BOTH
+    )
+    found = analyze_parts(asked.parts(lambda *_: None), output, draws=False)
+    dense, dense_there, lean, lean_there = found.measures
+    assert [each.backend for each in found.measures] == ["torch", "torch-compile"] * 2
+    assert lean.time_torch is None and lean.size == "batch 2"
+    assert lean_there.size == "batch 2, torch.compile"
+    assert dense_there.time.value == 1 and dense_there.time_torch and lean_there.time_torch
+    assert lean_there.counts == lean.counts and lean_there.energy_source == "modelled"
+    assert dense_there.energy.value == 1 and dense.time.value == 1
+    assert len((output / "measurements.jsonl").read_text().splitlines()) == 4, "those of torch are not repeated"
+    table = pd.read_csv(output / "models.csv")
+    assert list(table["time_ratio_torch"].isna()) == [True, False, True, False]
+
+
+def test_a_model_that_does_not_compile_is_said_at_its_batch_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_without_a_compiler(monkeypatch)
+    place = save_networks(tmp_path / "models", WIDTHS)
+    made = compiled.compiled
+
+    def refuses(model: torch.nn.Module, timed: Timed) -> object:
+        if sum(each.numel() for each in model.parameters()) < 300:
+            raise InputError("backend", "torch.compile does not take this model: no kernel")
+        return made(model, timed)
+
+    monkeypatch.setattr("optimizer.analysis.measure.compiled", refuses)
+    asked = Asked(
+        named=[str(place)], build=network, inputs=INPUTS, batch_sizes=(2,), seconds=0.02, threads=1, backends=BOTH[1:]
+    )
+    found = analyze_parts(asked.parts(lambda *_: None), tmp_path / "out", draws=False)
+    assert [(each.model, each.batch) for each in found.failures] == [("N_D_r_PD1_GPR-75_x", 2)]
+    assert "no kernel" in found.failures[0].why
+    assert [each.key.model for each in found.measures] == ["N_D_UNPRUNED", "N_D_r_PD1_GPR-50_x"]
+
+
+def test_a_graph_is_not_compiled() -> None:
+    graph = Measured(torch.nn.Linear(1, 1), 2.0, traffic=lambda _: 1.0)
+    with pytest.raises(InputError, match="ONNX Runtime runs this graph"):
+        compiled_measured(graph, Timed(lambda: []))
+
+
 def test_several_lengths_measure_what_has_none_once(tmp_path: Path) -> None:
     place = save_graph(tmp_path / "dense.onnx").parent
     save_graph(place / "lean.onnx")
@@ -176,6 +235,8 @@ def test_several_lengths_measure_what_has_none_once(tmp_path: Path) -> None:
         ({"inferences": 0}, "inferences"),
         ({"threads": 0}, "threads"),
         ({"along": "weights"}, "along"),
+        ({"backends": ()}, "backend: must be named"),
+        ({"backends": ("onnxruntime",)}, "backend: unknown name 'onnxruntime'"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_by_its_name(given: dict[str, object], message: str) -> None:
