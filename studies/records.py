@@ -120,6 +120,23 @@ class Candidate:
         return self.proposal.config
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A model that was pruned elsewhere, put beside a study's front: verified and measured like its members.
+
+    It is no candidate, takes no part in dominance and has no certificate. `place` and `form` say where it lay and how
+    it was saved, `digest` is the SHA-256 of its files. Without measurements it is verified alone so far.
+    """
+
+    name: str
+    place: str
+    form: str
+    digest: str
+    verification: Verification
+    measurements: tuple[Measurement, ...] = ()
+    added_at: datetime | None = None  # the store's
+
+
 class Claim(NamedTuple):
     """The right to write to a study. It is void once the study goes to another process, which raises its `number`."""
 
@@ -143,7 +160,7 @@ class Study:
     conditions, fingerprints, example hashes, tables. `seconds` is itemised by stage. `revision` counts the writes that
     changed the study or anything of it; `owner` is the id of the API key that made it, if one did. `claims` grows
     whenever the right to write to it goes to another process, or to none. `tags`, sorted, and `note`
-    are set by people.
+    are set by people. `guests`, by name, were pruned elsewhere.
     """
 
     id: int
@@ -162,6 +179,7 @@ class Study:
     process: Owner | None = None  # the one that runs it, or ran it until it was killed
     tags: tuple[str, ...] = ()
     note: str = ""
+    guests: tuple[Guest, ...] = ()
 
     @property
     def claim(self) -> Claim:

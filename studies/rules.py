@@ -13,7 +13,7 @@ from typing import Any
 
 from objectives.measurement import Measurement
 from studies.purchases import Answer
-from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, CandidateState, Claim, Outcome, Verification
+from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, CandidateState, Claim, Guest, Outcome, Verification
 from studies.store import (
     CandidateNotFoundError,
     LabelError,
@@ -133,6 +133,13 @@ def checked_verification(verification: Verification, *, number: int, is_first: b
         raise StoreError(f"candidate {number} is verified already; verification happens once")
     refuse_nan(number, metric=verification.metric, drop=verification.drop)
     return verification
+
+
+def checked_guest(guest: Guest) -> Guest:
+    """Return a model from elsewhere that can be kept. Raises `StoreError` for one whose metric is not a number."""
+    if math.isnan(guest.verification.metric) or math.isnan(guest.verification.drop):
+        raise StoreError(f"model {guest.name}: its metric is not a number; leave it out")
+    return guest
 
 
 def refuse_taken_purchase(number: int, known: int) -> None:

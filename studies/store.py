@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from objectives.measurement import Measurement
 from studies.purchases import Answer, Disputed, Purchase
-from studies.records import Candidate, Claim, Outcome, Proposal, Revision, Study, StudyState, Verification
+from studies.records import Candidate, Claim, Guest, Outcome, Proposal, Revision, Study, StudyState, Verification
 
 
 class StoreError(Exception):
@@ -168,6 +168,12 @@ class StudyStore(Protocol):
 
     def candidates(self, study_id: int) -> Sequence[Candidate]:
         """Return all candidates of a study in number order."""
+
+    def put_guest(self, study_id: int, guest: Guest) -> None:
+        """Keep a model from elsewhere in place of one with the same files, or of what lay in its place before.
+
+        The study is counted among the users of the examples that verified it.
+        """
 
     def verification_uses(self, examples: str) -> int:
         """Return how many studies, deleted ones included, have verified on the examples of this hash."""

@@ -14,7 +14,7 @@ from objectives.measurement import Conditions, Interval, Measurement, Source
 from search_spaces.config import Config
 from studies.merging import merged
 from studies.ownership import Owner
-from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Study, StudyState, Verification
+from studies.records import Candidate, CandidateState, Guest, Origin, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
 from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow
 
@@ -24,9 +24,14 @@ MEASURED = ("quantity", "value", "unit", "source", "n", "lower", "upper", "level
 
 
 def study_record(
-    row: StudyRow, *, seconds: Mapping[str, float], baseline: Sequence[MeasurementRow], tags: Sequence[str]
+    row: StudyRow,
+    *,
+    seconds: Mapping[str, float],
+    baseline: Sequence[MeasurementRow],
+    tags: Sequence[str],
+    guests: Sequence[Guest],
 ) -> Study:
-    """Return a study's record from its row, its seconds by stage, its baseline's rows and its tags."""
+    """Return a study's record from its row, its seconds by stage, its baseline's rows, its tags and its guests."""
     if not isinstance(row.spec, Mapping) or not isinstance(row.context, Mapping):
         raise TypeError("its settings and what it found out must be objects")
     return Study(
@@ -46,6 +51,7 @@ def study_record(
         process=owner_of(row),
         tags=tuple(tags),
         note=row.note or "",
+        guests=tuple(guests),
     )
 
 

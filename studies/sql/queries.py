@@ -1,4 +1,4 @@
-"""Reading records: four queries for any number of studies, three for any number of candidates."""
+"""Reading records: five queries for any number of studies, three for any number of candidates."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from objectives.measurement import Measurement
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
+from studies.sql import guests
 from studies.sql.convert import MEASURED, candidate_record, measurement_of, study_record, torn_candidate, torn_study
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
 from studies.sql.torn import readable
@@ -55,7 +56,13 @@ def _study_records(session: Session, condition: Condition, limit: int | None) ->
     tags: defaultdict[int, list[str]] = defaultdict(list)
     for tag in session.scalars(_TAGS, ids):
         tags[tag.study_id].append(tag.tag)
-    return [study_record(row, seconds=seconds[row.id], baseline=baselines[row.id], tags=tags[row.id]) for row in rows]
+    visiting = guests.of_studies(session, ids["ids"])
+    return [
+        study_record(
+            row, seconds=seconds[row.id], baseline=baselines[row.id], tags=tags[row.id], guests=visiting.get(row.id, ())
+        )
+        for row in rows
+    ]
 
 
 def page_condition(

@@ -20,6 +20,7 @@ from studies.records import (
     Candidate,
     CandidateState,
     Claim,
+    Guest,
     Outcome,
     Proposal,
     Revision,
@@ -39,7 +40,7 @@ from studies.rules import (
     text_data,
     utc_now,
 )
-from studies.sql import purchases, writes
+from studies.sql import guests, purchases, writes
 from studies.sql.convert import new_record, outcome_values, verification_values
 from studies.sql.database import Database
 from studies.sql.events import append_candidate, append_state
@@ -291,6 +292,14 @@ class SqlStore:
             if session.get(StudyRow, study_id) is None:
                 raise no_such_study(study_id, slugs(session))
             return candidate_records(session, CandidateRow.study_id == study_id)
+
+    def put_guest(self, study_id: int, guest: Guest) -> None:
+        """Keep a model from elsewhere in place of one with the same files, or of what lay in its place before."""
+        now = self._clock()
+        with self.database.write() as session:
+            row = writes.changed_study(session, study_id, now, claim=self._claim)
+            guests.put(session, study_id, guest, now)
+            writes.count_use(session, row, guest.verification.examples, now)
 
     def verification_uses(self, examples: str) -> int:
         """Return how many studies, deleted ones included, have verified on the examples of this hash."""

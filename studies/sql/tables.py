@@ -247,6 +247,29 @@ class DisputedRow(Base):
     again: Mapped[int | None]
 
 
+class GuestRow(Base):
+    """A model that was pruned elsewhere; `measurements` are the columns of `MeasurementRow`, a list of objects."""
+
+    __tablename__ = "guests"
+
+    study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"), primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text)
+    form: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[datetime]
+    examples: Mapped[str] = mapped_column(Text)
+    n: Mapped[int]
+    metric: Mapped[float]
+    drop: Mapped[float]
+    lower: Mapped[float]
+    upper: Mapped[float]
+    level: Mapped[float]
+    lost: Mapped[int | None]
+    gained: Mapped[int | None]
+    measurements: Mapped[JsonData]
+
+
 class VerificationUseRow(Base):
     """The record that a study, perhaps deleted since, has verified on a set of examples."""
 

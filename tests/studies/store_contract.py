@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -518,6 +520,37 @@ class ClaimContract:
             mine.update_study(first.id, state=StudyState.FAILED)
 
 
+class GuestContract:
+    """Models from elsewhere beside a study: each once, whatever is put twice."""
+
+    def test_a_guest_is_kept_once_with_what_was_measured_of_it(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        store.put_guest(study.id, some.guest("lean", digest="a"))
+        measured = some.guest("lean", digest="a", measurements=(some.latency(0.1), some.flops()))
+        store.put_guest(study.id, measured)
+        (kept,) = store.study("first").guests
+        assert replace(kept, added_at=None) == measured and kept.added_at is not None
+        assert store.verification_uses(some.EXAMPLES) == 1
+        store.put_guest(study.id, some.guest("lean", digest="b"))  # another file in its place
+        store.put_guest(study.id, some.guest("later", digest="c"))
+        store.put_guest(study.id, some.guest("moved", digest="c"))
+        assert [(each.name, each.digest) for each in store.studies()[0].guests] == [("lean", "b"), ("moved", "c")]
+        assert store.create_study("second", {}).guests == ()
+
+    def test_a_guest_changes_the_results_and_goes_with_its_study(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        before = store.revision("first")
+        store.put_guest(study.id, some.guest("lean", digest="a"))
+        assert store.revision("first").results > before.results
+        with pytest.raises(StoreError, match="not a number"):
+            store.put_guest(study.id, replace(some.guest("lean", digest="b"), verification=some.verification(math.nan)))
+        with pytest.raises(StudyNotFoundError):
+            store.put_guest(NOBODY, some.guest("lean", digest="a"))
+        store.update_study(study.id, state=StudyState.COMPLETE)
+        store.delete_study(study.id)
+        assert store.studies() == []
+
+
 class PurchaseContract:
     """Purchases of labels: planned, asked, answered once."""
 
@@ -548,7 +581,9 @@ class PurchaseContract:
             store.add_purchase(NOBODY, 1, plan={}, keys=b"", texts=[])
 
 
-class StoreContract(StudyContract, CandidateContract, RoundTripContract, ClaimContract, PurchaseContract):
+class StoreContract(
+    StudyContract, CandidateContract, RoundTripContract, ClaimContract, GuestContract, PurchaseContract
+):
     """Everything, and threads at once."""
 
     def test_threads_share_a_store_and_lose_nothing(self, store: StudyStore) -> None:

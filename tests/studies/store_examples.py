@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from objectives.measurement import Interval, Measurement, Source
 from search_spaces.config import Config, Form
 from studies.purchases import Disputed
-from studies.records import CandidateState, Origin, Outcome, Proposal, Verification
+from studies.records import CandidateState, Guest, Origin, Outcome, Proposal, Verification
 
 EXAMPLES = "sha256:0123"
 
@@ -42,6 +44,18 @@ def outcome(drop: float = 0.01, *, measurements: tuple[Measurement, ...] = ()) -
     state = CandidateState.COMPLETE
     return Outcome(
         state=state, drop=drop, seen=436, lost=9, gained=3, measurements=measurements or (flops(),), seconds=0.7
+    )
+
+
+def guest(name: str, *, digest: str, place: str = "", measurements: tuple[Measurement, ...] = ()) -> Guest:
+    told = replace(verification(), predictions=None, shortlist_size=1)
+    return Guest(
+        name=name,
+        place=place or f"/models/{name}",
+        form="export",
+        digest=digest,
+        verification=told,
+        measurements=measurements,
     )
 
 

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0010"
+down_revision = "0011"
 
 def upgrade():
     op.add_column("studies", sa.Column("remark", sa.Text()))
@@ -165,7 +165,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(tmp_path: Path, newer_progra
         patch.undo()
     assert "remark" not in columns(path)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0010",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0011",)]
         assert connection.execute("SELECT slug FROM studies").fetchall() == [(study.slug,)]
 
 
