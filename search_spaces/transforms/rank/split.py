@@ -48,15 +48,15 @@ def split_by_inputs(weight: Tensor, inputs: Tensor, felt: Tensor | None = None) 
     factor, seen = _factor(weight, felt), inputs.double()
     exact = factor.T @ weight.double()
     if len(exact) <= exact.shape[1]:
-        return _along(_leading(exact @ seen @ exact.T), factor, weight)
+        return _along(_leading(exact @ seen @ exact.T), factor, exact, weight)
     across, upright = torch.linalg.qr(exact)  # no more directions than there are inputs
-    return _along(across @ _leading(upright @ seen @ upright.T), factor, weight)
+    return _along(across @ _leading(upright @ seen @ upright.T), factor, exact, weight)
 
 
 def split_by_outputs(weight: Tensor, outputs: Tensor, felt: Tensor | None = None) -> Split:
     """Return the split of least error where the weight writes outputs of these second moments `(rows, rows)`."""
     factor = _factor(weight, felt)
-    return _along(_leading(factor.T @ outputs.double() @ factor), factor, weight)
+    return _along(_leading(factor.T @ outputs.double() @ factor), factor, factor.T @ weight.double(), weight)
 
 
 def plain_split(weight: Tensor) -> Split:
@@ -71,9 +71,10 @@ def _factor(weight: Tensor, felt: Tensor | None) -> Tensor:
     return factorised(felt)[1]
 
 
-def _along(directions: Tensor, factor: Tensor, weight: Tensor) -> Split:
+def _along(directions: Tensor, factor: Tensor, exact: Tensor, weight: Tensor) -> Split:
+    """Return the split of a weight along directions of `exact`, the factor times the weight."""
     outer = torch.linalg.solve_triangular(factor.T, directions, upper=True)
-    return Split(outer.to(weight), (directions.T @ (factor.T @ weight.double())).to(weight))
+    return Split(outer.to(weight), (directions.T @ exact).to(weight))
 
 
 def _leading(moments: Tensor) -> Tensor:
