@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from optimizer.progress import Report
 from optimizer.recovery.recovery import Recovery
 from optimizer.recovery.school import School
 from optimizer.training.augment import augmentation_of
+from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.student import Spent
 from search_spaces.config import Config
@@ -24,8 +26,11 @@ class Finetune:
     config: Config
 
     def put_to(self, school: School, /) -> Outcome:
-        """Train it and return its outcome."""
-        return school.trained(self.config, lambda model: _trained(school, model))
+        """Train it, from where an interrupted training is, and return its outcome."""
+        state = state_path(school.folder, f"finetuned-{self.config.digest[:24]}")
+        outcome = school.trained(self.config, lambda model: _trained(school, model, state))
+        state.unlink(missing_ok=True)
+        return outcome
 
 
 def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], report: Report) -> list[Candidate]:
@@ -36,7 +41,7 @@ def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], repor
     return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
 
 
-def _trained(school: School, model: nn.Module) -> Spent:
+def _trained(school: School, model: nn.Module, state: Path) -> Spent:
     workload, spec = school.prepared.workload, school.spec
     settings = FinetuneSettings(epochs=int(spec.recover_epochs), seed=spec.seed)
     result = finetune(
@@ -49,6 +54,7 @@ def _trained(school: School, model: nn.Module) -> Spent:
         teacher=school.teacher.model,
         dtype=school.dtype,
         augmentation=augmentation_of(spec.augment, spec.seed),
+        state=state,
     )
     examples = result.steps * settings.batch_size
     return Spent(examples=examples, taught=examples, seconds=result.seconds)

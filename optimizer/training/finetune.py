@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +24,11 @@ from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Order, Places, shuffled
+from optimizer.training.checkpoint import Checkpoint, Stateful
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
 from optimizer.training.loop import Epoch, Loop
+from optimizer.training.so_far import Draws, SoFar
 from optimizer.training.under import MaskedSteps, Under
 
 CLIP = 1.0  # of the gradient's norm
@@ -67,23 +71,31 @@ def finetune(
     augmentation: Augmentation | None = None,
     under: Under | None = None,
     watch: Callable[[int, Tensor], None] = lambda _steps, _loss: None,
+    state: Path | None = None,
 ) -> TrainingResult:
     """Train a model in place, keep the weights of its best epoch, and leave it in evaluation mode.
 
     With a `teacher`, in evaluation mode and on the model's device, half of the loss is the divergence from its
     answers. Steps are computed in `dtype`, and see images under an `augmentation`; masks `under` a schedule keep what
     they remove at zero. `progress` receives (steps done, all steps), `watch` the steps done and the loss of the last
-    one; it leaves the model in training mode. The global random state is unchanged. Raises `InputError` without
+    one; it leaves the model in training mode. With a `state`, a file, the epochs that an interrupted run has kept there
+    are not trained again. The global random state is unchanged. Raises `InputError` without
     training examples, `MachineError` when the loss is NaN or infinite.
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
-    started, device = time.monotonic(), device_of(model)
+    started, before, device = time.monotonic(), 0.0, device_of(model)
     total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = learner_of(model, task, teacher, settings, total=total, dtype=dtype)
     guessed = task.trivial(held_out.labels) if held_out else -math.inf
     best = _BestEpoch(model, settings.patience, guessed)
     masks = under.begin(model, learner.optimizer, settings.seed) if under else None
+    draws = Draws(np.random.default_rng(settings.seed))
+    parts: dict[str, Stateful] = {"best": best, "draws": draws}
+    if masks:
+        parts["masks"] = masks.sparse
+    so_far = SoFar(learner, Epoch, parts)
+    checkpoint = Checkpoint(state.parent, {state.stem: so_far}) if state else None
 
     def load(places: Places) -> Batch:
         batch = next(train.batches(batch_size=len(places), device=device, order=places))
@@ -92,22 +104,37 @@ def finetune(
     def score(held: AnyExamples) -> float:
         return task.metric.value(task.predictions(predict(model, held, task), held), held.labels)
 
+    def continued() -> Sequence[Epoch]:
+        nonlocal before
+        if checkpoint:
+            checkpoint.restore()
+        before = sum(epoch.spent.seconds for epoch in so_far.epochs)
+        return so_far.epochs
+
+    def after_epoch(epoch: Epoch) -> bool:
+        is_last = best.see(epoch)
+        so_far.epochs.append(epoch)
+        if checkpoint and not is_last:  # whoever goes on from there trains a further epoch
+            checkpoint.keep()
+        return is_last
+
     epochs = Loop(
         learner=learner,
-        draw=partial(order, train.lengths, size=settings.batch_size, rng=np.random.default_rng(settings.seed)),
+        draw=partial(order, train.lengths, size=settings.batch_size, rng=draws.rng),
         load=load,
         epochs=settings.epochs,
         seed=settings.seed,
         score=partial(score, held_out) if held_out else None,  # neither None nor empty, as of a small train split
         start=lambda: masks.start() if masks else None,
+        continued=continued,
         after_step=lambda done: _after(done, total, masks, progress),
         watch=watch,
         end_epoch=lambda number: masks.end_epoch(number, settings.epochs) if masks else None,
-        after_epoch=best.see,
+        after_epoch=after_epoch,
         dtype=dtype,
     ).run()
     best.restore()
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started + before
     return TrainingResult(epochs=epochs, steps=learner.steps, seconds=seconds, best=max(best.values, default=None))
 
 
@@ -169,6 +196,14 @@ class _BestEpoch:
         self.values.append(epoch.score)
         best = max(self.values)
         return best > self.guessed and len(self.values) - 1 - self.values.index(best) >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was seen."""
+        return {"values": self.values, "weights": self._weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.values, self._weights = list(state["values"]), dict(state["weights"])
 
     def restore(self) -> None:
         if self._weights:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +15,6 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from objectives.energy.spent import Spent
 from optimizer.errors import InputError
-from optimizer.spent import read_spent
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
@@ -29,7 +26,7 @@ from optimizer.training.cutting import in_batches
 from optimizer.training.energy import adam
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
-from optimizer.training.randomness import random_state, set_random_state
+from optimizer.training.so_far import SoFar
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.schedule import Schedule, SparseTraining
 from search_spaces.transforms.masks.target import Target
@@ -94,7 +91,7 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
-    so_far = SoFar(Learner(model, loss=loss, optimizer=optimizer), sparse)
+    so_far = SoFar(Learner(model, loss=loss, optimizer=optimizer), Epoch, {"sparse": sparse})
     checkpoint = Checkpoint(state.parent, {state.stem: so_far}) if state else None
 
     def continued() -> Sequence[loop.Epoch]:
@@ -123,31 +120,6 @@ def train(
         after_epoch=after_epoch,
     ).run()
     return Trained(epochs=tuple(so_far.epochs), masks=sparse.masks)
-
-
-@dataclass
-class SoFar:
-    """A training after some epochs: all that it continues from."""
-
-    learner: Learner
-    sparse: SparseTraining
-    epochs: list[Epoch] = field(default_factory=list)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, by plain values and tensors."""
-        return {
-            "learner": self.learner.state_dict(),
-            "sparse": self.sparse.state_dict(),
-            "random": random_state(device_of(self.learner.model)),
-            "epochs": json.dumps([asdict(epoch) for epoch in self.epochs]),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict` of a training that was made alike."""
-        self.learner.load_state_dict(state["learner"])
-        self.sparse.load_state_dict(state["sparse"])
-        set_random_state(state["random"], device_of(self.learner.model))
-        self.epochs = [Epoch(**{**epoch, "spent": read_spent(epoch["spent"])}) for epoch in json.loads(state["epochs"])]
 
 
 class ImageLoss:

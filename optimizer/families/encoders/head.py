@@ -15,6 +15,7 @@ from optimizer.families.encoders.loading import hash_weights
 from optimizer.quiet import quiet_transformers
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import Examples
+from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.keep import keep_checkpoint
 
@@ -38,7 +39,7 @@ def with_trained_head(
     Raises `InputError` where nothing is left to train on.
     """
     key = sha256(json.dumps([hash_weights(model), train.hash, asdict(settings)]).encode()).hexdigest()[:24]
-    kept = cache_dir / "checkpoints" / key
+    kept, state = cache_dir / "checkpoints" / key, state_path(cache_dir / "checkpoints", key)
     if kept.is_dir():
         with quiet_transformers():
             trained = type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True)
@@ -54,6 +55,8 @@ def with_trained_head(
         task=task,
         settings=settings,
         progress=lambda done, total: progress("fine-tuning the dense model", done, total),
+        state=state,
     )
     keep_checkpoint(model, tokenizer, kept)
+    state.unlink(missing_ok=True)
     return model.eval()

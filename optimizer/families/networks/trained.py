@@ -14,6 +14,7 @@ from optimizer.families.encoders.loading import hash_weights
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.augment import Augmentation
+from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
 from search_spaces.transforms.entries import read_entry, write_entry
 
@@ -39,7 +40,7 @@ def train_once(
     if augmentation is not None:
         recipe.append(repr(augmentation))
     digest = sha256(json.dumps(recipe).encode()).hexdigest()[:24]
-    path = folder / f"{name}-{digest}.safetensors"
+    path, state = folder / f"{name}-{digest}.safetensors", state_path(folder, f"{name}-{digest}")
     weights = read_entry(path)
     if weights is None:
         learnt, held_out = learnt_part(pool, seed)
@@ -51,8 +52,10 @@ def train_once(
             settings=settings,
             progress=progress,
             augmentation=augmentation,
+            state=state,
         )
         write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
+        state.unlink(missing_ok=True)
     else:
         model.load_state_dict(weights)
     model.eval()

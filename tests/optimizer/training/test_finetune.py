@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from optimizer.predict import predict
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.regression import Regression
 from optimizer.tasks.texts.examples import Examples
+from optimizer.training import checkpoint
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
 
 TRAIN, HELD_OUT = toy_examples(600, seed=1), toy_examples(200, seed=2)
@@ -114,6 +117,38 @@ def test_patience_begins_when_a_model_is_better_than_guessing() -> None:
     result = train(model, replace(FAST, epochs=9), train=FEW, task=Told(script.metric, guess=0.3))
     assert scores(result) == [0.3, 0.3, 0.2, 0.5, 0.5]
     assert are_equal(weights(model), script.seen[3])
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
+    settings, state = replace(FAST, epochs=4, patience=4), tmp_path / "one.state"
+    steps = []
+
+    def kill(done: int, _total: int) -> None:
+        steps.append(done)
+        if done == 4 * killed_after + 2:
+            raise KeyboardInterrupt
+
+    def model() -> nn.Module:
+        return BertForSequenceClassification(BertConfig(**BERT_LIKE, hidden_dropout_prob=0.3))
+
+    torch.manual_seed(0)
+    first, again = model(), model()
+    again.load_state_dict(first.state_dict())
+    whole = copy.deepcopy(first)
+    alone = train(whole, settings, train=FEW)
+    with pytest.raises(KeyboardInterrupt):
+        train(first, settings, train=FEW, state=state, progress=kill)
+    steps.clear()
+    rest = train(again, settings, train=FEW, state=state, progress=lambda done, _: steps.append(done))
+    assert steps == [*range(4 * killed_after + 1, 17)]
+    assert are_equal(weights(whole), weights(again))
+    assert (scores(rest), rest.best, rest.steps) == (scores(alone), alone.best, alone.steps)
+    assert [epoch.loss for epoch in rest.epochs] == [epoch.loss for epoch in alone.epochs]
 
 
 def test_without_held_out_examples_all_epochs_run_and_the_last_weights_stay() -> None:

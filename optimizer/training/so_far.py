@@ -1,0 +1,65 @@
+"""So far: a training after some of its epochs, from which an interrupted one goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from objectives.device import device_of
+from optimizer.spent import read_spent
+from optimizer.training.checkpoint import Stateful
+from optimizer.training.learner import Learner
+from optimizer.training.randomness import random_state, set_random_state
+
+E = TypeVar("E")
+
+
+@dataclass
+class SoFar(Generic[E]):
+    """What a training goes on from: its learner, other `parts` by name, the random state, and epochs of a `kind`.
+
+    A `kind` is a dataclass of plain values, of which `spent` is what the epoch took.
+    """
+
+    learner: Learner
+    kind: type[E]
+    parts: Mapping[str, Stateful]
+    epochs: list[E] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, by plain values and tensors."""
+        epochs: Sequence[Any] = self.epochs  # dataclasses
+        return {
+            "learner": self.learner.state_dict(),
+            **{name: part.state_dict() for name, part in self.parts.items()},
+            "random": random_state(device_of(self.learner.model)),
+            "epochs": json.dumps([asdict(epoch) for epoch in epochs]),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict` of a training that was made alike."""
+        self.learner.load_state_dict(state["learner"])
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        set_random_state(state["random"], device_of(self.learner.model))
+        epochs = json.loads(state["epochs"])
+        self.epochs = [self.kind(**{**epoch, "spent": read_spent(epoch["spent"])}) for epoch in epochs]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The generator of a training's orders."""
+
+    rng: np.random.Generator
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where it is."""
+        return {"generator": json.dumps(self.rng.bit_generator.state)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.rng.bit_generator.state = json.loads(state["generator"])
