@@ -13,7 +13,7 @@ from objectives.latency import run_conditions
 from optimizer.backends.names import GRAPHS, PROPOSES, TORCH
 from optimizer.backends.running import Backends
 from optimizer.latency.computed import Computed
-from optimizer.latency.fitted import NETWORKS, FittedLatency, FittedTable, fit_table
+from optimizer.latency.fitted import NETWORKS, VERSION, FittedLatency, FittedTable, fit_table
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
 from optimizer.pipeline import Pipeline, described
@@ -40,6 +40,7 @@ def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cach
         "device": device_fingerprint(pipeline.workload.device),
         "backend": run_conditions(there),
         "graphs": GRAPHS,
+        "version": VERSION,
         "network": str(dense),
         "transforms": list(pipeline.names),
         "groups": [(group.name, list(group.levels)) for group in groups],

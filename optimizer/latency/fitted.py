@@ -18,16 +18,19 @@ from objectives.device import cpu_threads, device_of
 from objectives.guard import measuring
 from objectives.latency import forward_pass, interleaved_latency
 from objectives.rounds import Run
+from optimizer.backends.running import INTEGER_BITS
 from optimizer.errors import InputError
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
-from search_spaces.groups import Group, config_of, dense_config
+from search_spaces.groups import Group, GroupKind, config_of, dense_config
 
+VERSION = 2  # raise when other networks are timed, or more of them is counted
 NETWORKS = 32  # timed, the dense one among them
 LEFT_OUT = 4  # one in so many is left out of the fit that says how far it is off
 SECONDS = 0.25  # of the rounds of one network
 SPREAD = 0.15  # of the shares of a network's groups around that of their kind
 
+BITS_KINDS = (GroupKind.BITS, GroupKind.TABLE_BITS)
 Computes = Callable[[Config], Mapping[str, float]]
 Runs = Callable[[Config], nn.Module]
 
@@ -92,7 +95,8 @@ def fit_table(
 
     `runs` returns the model of a config as the backend runs it.
     """
-    configs = [dense_config(groups), *random_configs(groups, NETWORKS - 1)]
+    whole_ones = whole_configs(groups)
+    configs = [*whole_ones, *random_configs(groups, NETWORKS - len(whole_ones))]
     ratios, dense_s, timed = [], [], []
     for config in configs:
         try:
@@ -132,6 +136,18 @@ def _fit(amounts: FloatArray, seconds: FloatArray) -> FloatArray:
     scale = np.maximum(relative.max(axis=0), np.finfo(float).tiny)
     found, _ = nnls(relative / scale, np.ones(len(seconds)))
     return np.asarray(found / scale)
+
+
+def whole_configs(groups: Sequence[Group]) -> list[Config]:
+    """Return the dense config and, where weights may have few bits, the one that is dense but for integers throughout.
+
+    Of random configs none is: beside layers of floats every layer of integers converts what it reads and writes.
+    """
+    dense = dense_config(groups)
+    integers = {
+        group.name: INTEGER_BITS for group in groups if group.kind in BITS_KINDS and INTEGER_BITS in group.levels
+    }
+    return [dense, dense.replaced(integers)] if integers else [dense]
 
 
 def random_configs(groups: Sequence[Group], number: int) -> list[Config]:

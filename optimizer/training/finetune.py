@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,11 @@ from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Order, Places, shuffled
-from optimizer.training.checkpoint import Checkpoint, Stateful
+from optimizer.training.checkpoint import Stateful
 from optimizer.training.cutting import batch_count
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
 from optimizer.training.loop import Epoch, Loop
-from optimizer.training.so_far import Draws, SoFar
+from optimizer.training.so_far import Draws, Resumed, SoFar
 from optimizer.training.under import MaskedSteps, Under
 
 CLIP = 1.0  # of the gradient's norm
@@ -84,7 +84,7 @@ def finetune(
     """
     if not len(train):
         raise InputError("data", "no examples are left to train on; give a train split, or a larger one")
-    started, before, device = time.monotonic(), 0.0, device_of(model)
+    started, device = time.monotonic(), device_of(model)
     total = settings.epochs * batch_count(len(train), settings.batch_size)
     learner = learner_of(model, task, teacher, settings, total=total, dtype=dtype)
     guessed = task.trivial(held_out.labels) if held_out else -math.inf
@@ -94,8 +94,7 @@ def finetune(
     parts: dict[str, Stateful] = {"best": best, "draws": draws}
     if masks:
         parts["masks"] = masks.sparse
-    so_far = SoFar(learner, Epoch, parts)
-    checkpoint = Checkpoint(state.parent, {state.stem: so_far}) if state else None
+    resumed = Resumed(SoFar(learner, Epoch, parts), state)
 
     def load(places: Places) -> Batch:
         batch = next(train.batches(batch_size=len(places), device=device, order=places))
@@ -103,20 +102,6 @@ def finetune(
 
     def score(held: AnyExamples) -> float:
         return task.metric.value(task.predictions(predict(model, held, task), held), held.labels)
-
-    def continued() -> Sequence[Epoch]:
-        nonlocal before
-        if checkpoint:
-            checkpoint.restore()
-        before = sum(epoch.spent.seconds for epoch in so_far.epochs)
-        return so_far.epochs
-
-    def after_epoch(epoch: Epoch) -> bool:
-        is_last = best.see(epoch)
-        so_far.epochs.append(epoch)
-        if checkpoint and not is_last:  # whoever goes on from there trains a further epoch
-            checkpoint.keep()
-        return is_last
 
     epochs = Loop(
         learner=learner,
@@ -126,15 +111,15 @@ def finetune(
         seed=settings.seed,
         score=partial(score, held_out) if held_out else None,  # neither None nor empty, as of a small train split
         start=lambda: masks.start() if masks else None,
-        continued=continued,
+        continued=resumed.continued,
         after_step=lambda done: _after(done, total, masks, progress),
         watch=watch,
         end_epoch=lambda number: masks.end_epoch(number, settings.epochs) if masks else None,
-        after_epoch=after_epoch,
+        after_epoch=lambda epoch: resumed.add(epoch, is_last=best.see(epoch)),
         dtype=dtype,
     ).run()
     best.restore()
-    seconds = time.monotonic() - started + before
+    seconds = time.monotonic() - started + resumed.seconds
     return TrainingResult(epochs=epochs, steps=learner.steps, seconds=seconds, best=max(best.values, default=None))
 
 

@@ -21,12 +21,11 @@ from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
 from optimizer.training import loop
 from optimizer.training.batches import Places
-from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import in_batches
 from optimizer.training.energy import adam
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop
-from optimizer.training.so_far import SoFar
+from optimizer.training.so_far import Resumed, SoFar
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.schedule import Schedule, SparseTraining
 from search_spaces.transforms.masks.target import Target
@@ -91,23 +90,19 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
-    so_far = SoFar(Learner(model, loss=loss, optimizer=optimizer), Epoch, {"sparse": sparse})
-    checkpoint = Checkpoint(state.parent, {state.stem: so_far}) if state else None
+    learner = Learner(model, loss=loss, optimizer=optimizer)
+    resumed = Resumed(SoFar(learner, Epoch, {"sparse": sparse}), state)
 
     def continued() -> Sequence[loop.Epoch]:
-        if checkpoint:
-            checkpoint.restore()
-        return [loop.Epoch(loss=each.loss, score=each.accuracy, spent=each.spent) for each in so_far.epochs]
+        return [loop.Epoch(loss=e.loss, score=e.accuracy, spent=e.spent) for e in resumed.continued()]
 
     def after_epoch(epoch: loop.Epoch) -> bool:
         share = loss.taken() / len(images)
-        so_far.epochs.append(Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent))
-        if checkpoint:
-            checkpoint.keep()
-        return False
+        ended = Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent)
+        return resumed.add(ended)
 
     Loop(
-        learner=so_far.learner,
+        learner=learner,
         draw=lambda: in_batches(torch.randperm(len(images)).numpy(), settings.batch_size),
         load=load,
         epochs=settings.epochs,
@@ -119,7 +114,7 @@ def train(
         end_epoch=lambda number: schedule.end_epoch(sparse, number, settings.epochs) if schedule else None,
         after_epoch=after_epoch,
     ).run()
-    return Trained(epochs=tuple(so_far.epochs), masks=sparse.masks)
+    return Trained(epochs=tuple(resumed.so_far.epochs), masks=sparse.masks)
 
 
 class ImageLoss:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from objectives.device import device_of
 from optimizer.spent import read_spent
-from optimizer.training.checkpoint import Stateful
+from optimizer.training.checkpoint import Checkpoint, Stateful
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import random_state, set_random_state
 
@@ -48,6 +50,37 @@ class SoFar(Generic[E]):
         set_random_state(state["random"], device_of(self.learner.model))
         epochs = json.loads(state["epochs"])
         self.epochs = [self.kind(**{**epoch, "spent": read_spent(epoch["spent"])}) for epoch in epochs]
+
+
+@dataclass
+class Resumed(Generic[E]):
+    """Keeps a training after its epochs in the file `state`, and goes on from there; with None it begins anew."""
+
+    so_far: SoFar[E]
+    state: Path | None
+    seconds: float = 0.0  # of the epochs that an interrupted run has trained
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint | None:
+        return Checkpoint(self.state.parent, {self.state.stem: self.so_far}) if self.state else None
+
+    def continued(self) -> Sequence[E]:
+        """Restore what an interrupted run has kept and return its epochs."""
+        if self._checkpoint:
+            self._checkpoint.restore()
+        epochs: Sequence[Any] = self.so_far.epochs
+        self.seconds = sum(epoch.spent.seconds for epoch in epochs)
+        return self.so_far.epochs
+
+    def add(self, epoch: E, *, is_last: bool = False) -> bool:
+        """Keep the training after an epoch; return whether that is the last.
+
+        After the last there is nothing to go on from: whoever is killed there trains it again.
+        """
+        self.so_far.epochs.append(epoch)
+        if self._checkpoint and not is_last:
+            self._checkpoint.keep()
+        return is_last
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch import nn
 
 from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.latency.computed import BASE, Computed
-from optimizer.latency.fitted import FittedLatency, FittedTable, fitted, random_configs
+from optimizer.latency.fitted import FittedLatency, FittedTable, fitted, random_configs, whole_configs
 from optimizer.proposing import proposes
 from search_spaces.config import Config
 from search_spaces.groups import Group, GroupKind, dense_config
@@ -62,6 +64,17 @@ def test_random_configs_reach_from_the_least_to_the_most_and_are_always_the_same
     kept = [sum(level for _, level in config.kept) for config in configs]
     assert min(kept) <= 4
     assert max(kept) >= 20
+
+
+def test_networks_of_integers_throughout_are_timed_where_weights_may_have_few_bits() -> None:
+    bits = tuple(
+        replace(GROUPS[0], name=f"{index}.bits", kind=GroupKind.BITS, units=32, levels=levels)
+        for index, levels in enumerate([(4, 8, 16, 32), (8, 32), (16, 32)])
+    )
+    assert whole_configs(GROUPS) == [dense_config(GROUPS)]
+    dense, integers = whole_configs((*GROUPS, *bits))
+    assert dense == dense_config((*GROUPS, *bits))
+    assert integers == dense.replaced({"0.bits": 8, "1.bits": 8})
 
 
 def test_layers_are_counted_as_the_transforms_leave_them() -> None:
