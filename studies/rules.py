@@ -92,6 +92,8 @@ def _plain(value: object) -> dict[Any, Any]:  # Any: a mapping's values
 def checked_measurement(measurement: Measurement) -> Measurement:
     """Return a measurement as every store returns it: conditions and samples are JSON data, nothing is shared."""
     of = measurement.quantity
+    if not measurement.conditions and not measurement.samples:  # as most have, and so cheap to keep
+        return replace(measurement, conditions={}, samples=())
     return replace(
         measurement,
         conditions=json_data(measurement.conditions, field=f"conditions of {of}"),

@@ -16,7 +16,7 @@ from studies.merging import merged
 from studies.ownership import Owner
 from studies.records import Candidate, CandidateState, Guest, Origin, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
-from studies.sql.tables import CandidateRow, MeasurementRow, StudyRow
+from studies.sql.tables import MeasurementRow, StudyRow
 
 Values = dict[str, Any]  # column → value
 UNKNOWN = datetime.fromtimestamp(0, UTC)
@@ -99,7 +99,7 @@ def candidate_record(
     )
 
 
-def new_record(row: CandidateRow, measured: Sequence[Values] = ()) -> Candidate:
+def new_record(row: Any, measured: Sequence[Values] = ()) -> Candidate:
     """Return the record of a candidate whose row, with the values of its measurements, was written just now."""
     of_outcome = [measurement_of(*(values[name] for name in MEASURED)) for values in measured]
     return candidate_record(row, of_outcome=of_outcome, later=(), verification=None)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, bindparam, delete, func, select
+from sqlalchemy import CursorResult, Select, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from studies.events import CANDIDATE, STATE, TORN, StudyEvent
@@ -22,9 +22,11 @@ from studies.rules import LARGEST_SEQUENCE, json_data, readable_data, text_data,
 from studies.sql.convert import UNKNOWN
 from studies.sql.database import Database
 from studies.sql.locks import hold
-from studies.sql.tables import CandidateRow, EventRow, StudyRow
+from studies.sql.tables import Base, EventRow, StudyRow
 from studies.sql.torn import readable
 from studies.sql.writes import locked_study
+
+_INSERT = insert(Base.metadata.tables[EventRow.__tablename__])  # made once: run for every candidate
 
 
 def append_event(session: Session, study_id: int, kind: str, data: Mapping[str, Any], *, now: datetime) -> EventRow:
@@ -44,11 +46,14 @@ def append_state(session: Session, row: StudyRow, *, now: datetime) -> None:
     append_event(session, row.id, STATE, {"state": row.state, "error": row.error}, now=now)
 
 
-def append_candidate(session: Session, row: CandidateRow, *, now: datetime) -> None:
+def append_candidate(session: Session, row: Any, *, now: datetime) -> None:  # Any: the columns of `CandidateRow`
     """Report that a candidate is finished, as the last write of the transaction."""
     drop = row.drop if row.drop is not None and math.isfinite(row.drop) else None  # JSON has no infinity
     data = {"number": row.number, "state": row.state, "drop": drop, "seen": row.seen}
-    append_event(session, row.study_id, CANDIDATE, data, now=now)
+    session.flush()
+    hold(session, "events")
+    written = {"study_id": row.study_id, "kind": CANDIDATE, "data": data, "created_at": now}
+    session.connection().execute(_INSERT, written)
 
 
 class SqlEventLog:

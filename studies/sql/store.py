@@ -30,22 +30,19 @@ from studies.records import (
 )
 from studies.rules import (
     checked_note,
-    checked_outcome,
     checked_tags,
     checked_verification,
     json_data,
     no_such_study,
     not_of_this_study,
-    refuse_repetition,
     text_data,
     utc_now,
 )
-from studies.sql import guests, purchases, writes
-from studies.sql.convert import new_record, outcome_values, verification_values
+from studies.sql import candidates, guests, purchases, writes
+from studies.sql.convert import verification_values
 from studies.sql.database import Database
-from studies.sql.events import append_candidate, append_state
+from studies.sql.events import append_state
 from studies.sql.queries import (
-    candidate_by_id,
     candidate_records,
     is_named,
     latest_revision,
@@ -232,29 +229,13 @@ class SqlStore:
         """
         now = self._clock()
         with self.database.write() as session:
-            study = writes.changed_study(session, study_id, now, claim=self._claim, is_result=False)
-            row = writes.same_config(session, study_id, proposal)
-            if row is None:
-                return new_record(writes.new_candidate(session, study, proposal, now=now))
-            refuse_repetition(row.number, row.state)
-            row.started_at, row.revision = now, study.revision
-            session.flush()
-            return candidate_by_id(session, row.id)
+            return candidates.start(session, study_id, proposal, now=now, claim=self._claim)
 
     def finish_candidate(self, candidate_id: int, outcome: Outcome) -> Candidate:
         """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
         now = self._clock()
         with self.database.write() as session:
-            row = writes.changed_candidate(session, candidate_id, now, claim=self._claim)
-            checked_outcome(outcome, number=row.number, state=row.state)
-            for column, value in outcome_values(outcome).items():
-                setattr(row, column, value)
-            row.finished_at = now
-            measured = writes.add_outcome_measurements(session, row, outcome.measurements)
-            append_candidate(session, row, now=now)
-            if writes.was_verified_or_measured(session, candidate_id):
-                return candidate_by_id(session, candidate_id)
-            return new_record(row, measured)
+            return candidates.finish(session, candidate_id, outcome, now=now, claim=self._claim)
 
     def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
         """Add what was measured after the evaluation, replacing equal quantities measured under equal conditions.

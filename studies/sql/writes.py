@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, delete, exists, func, insert, or_, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
 from studies.merging import merged
 from studies.ownership import Owner, what_keeps
-from studies.records import CandidateState, Claim, Proposal, StudyState
+from studies.records import CandidateState, Claim, StudyState
 from studies.rules import checked_slug, json_data, no_such_candidate, no_such_study, refuse_void, study_exists
-from studies.sql.convert import Values, measurement_record, measurement_values, owner_of, proposal_values
+from studies.sql.convert import Values, measurement_record, measurement_values, owner_of
 from studies.sql.queries import slugs
 from studies.sql.tables import (
     Base,
@@ -25,7 +25,6 @@ from studies.sql.tables import (
     StageSecondsRow,
     StudyRow,
     TagRow,
-    VerificationRow,
     VerificationUseRow,
 )
 from studies.sql.torn import TORN
@@ -41,15 +40,7 @@ _LOCKED_STUDY = (
 )
 _CANDIDATE = select(CandidateRow).where(CandidateRow.id == bindparam("candidate"))
 _STUDY_OF = select(_candidates.study_id).where(_candidates.id == bindparam("candidate"))
-_OF_CONFIG = select(_candidates.id).where(_of_study, _candidates.config == bindparam("config"))
-_LAST_NUMBER = select(func.max(_candidates.number)).where(_of_study)
 _INSERT_MEASUREMENT = insert(Base.metadata.tables[MeasurementRow.__tablename__])
-_WAS_VERIFIED_OR_MEASURED = select(
-    or_(
-        exists().where(_measurements.candidate_id == bindparam("candidate"), _measurements.later),
-        exists().where(VerificationRow.__table__.c.candidate_id == bindparam("candidate")),
-    )
-)
 
 
 def locked_study(session: Session, study_id: int, claim: Claim | None = None) -> StudyRow:
@@ -163,12 +154,7 @@ def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measure
     """Make these measurements the study's baseline."""
     is_baseline = (MeasurementRow.study_id == study_id) & MeasurementRow.candidate_id.is_(None)
     session.execute(delete(MeasurementRow).where(is_baseline))
-    _insert(session, baseline, study_id=study_id, candidate_id=None, later=False)
-
-
-def add_outcome_measurements(session: Session, row: CandidateRow, measurements: Iterable[Measurement]) -> list[Values]:
-    """Keep what the evaluation of a candidate measured; return the values that were written."""
-    return _insert(session, measurements, study_id=row.study_id, candidate_id=row.id, later=False)
+    insert_measurements(session, baseline, study_id=study_id, candidate_id=None, later=False)
 
 
 def merge_later_measurements(session: Session, row: CandidateRow, measurements: Sequence[Measurement]) -> None:
@@ -177,38 +163,7 @@ def merge_later_measurements(session: Session, row: CandidateRow, measurements: 
     before = session.scalars(select(MeasurementRow).where(is_later).order_by(MeasurementRow.id))
     after = merged(map(measurement_record, before), measurements)
     session.execute(delete(MeasurementRow).where(is_later))
-    _insert(session, after, study_id=row.study_id, candidate_id=row.id, later=True)
-
-
-def same_config(session: Session, study_id: int, proposal: Proposal) -> CandidateRow | None:
-    """Return the candidate that has the config of a proposal."""
-    same = {"study": study_id, "config": proposal.config.canonical_json()}
-    candidate_id = session.scalar(_OF_CONFIG, same)
-    return None if candidate_id is None else session.get(CandidateRow, candidate_id)
-
-
-def was_verified_or_measured(session: Session, candidate_id: int) -> bool:
-    """Whether a candidate in flight was verified, or measured beside its evaluation, before it was put back."""
-    return bool(session.scalar(_WAS_VERIFIED_OR_MEASURED, {"candidate": candidate_id}))
-
-
-def new_candidate(session: Session, study: StudyRow, proposal: Proposal, *, now: datetime) -> CandidateRow:
-    """Add a candidate in flight, with the next number of its study."""
-    last = session.scalar(_LAST_NUMBER, {"study": study.id})
-    row = CandidateRow(
-        study_id=study.id,
-        revision=study.revision,
-        number=0 if last is None else last + 1,
-        state=CandidateState.RUNNING,
-        seen=0,
-        seconds=0.0,
-        shortlisted=False,
-        started_at=now,
-        **proposal_values(proposal),
-    )
-    session.add(row)
-    session.flush()
-    return row
+    insert_measurements(session, after, study_id=row.study_id, candidate_id=row.id, later=True)
 
 
 def reopen(session: Session, row: CandidateRow) -> None:
@@ -226,9 +181,10 @@ def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -
         session.add(VerificationUseRow(examples=examples, study_uid=study.uid, study_slug=study.slug, used_at=now))
 
 
-def _insert(
+def insert_measurements(
     session: Session, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
 ) -> list[Values]:
+    """Add measurements; return the values that were written."""
     belongs = {"study_id": study_id, "candidate_id": candidate_id, "later": later}
     rows = [belongs | measurement_values(measurement) for measurement in measurements]
     if rows:
