@@ -5,6 +5,7 @@ A group is described by names and sizes only, so that proposals, costs and table
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -59,7 +60,9 @@ class Group:
 
     def nearest_level(self, kept: float) -> int:
         """Return the level nearest to `kept` units; of two equally near ones the larger."""
-        return min(self.levels, key=lambda level: (abs(level - kept), -level))
+        above = bisect(self.levels, kept)
+        near = self.levels[min(above, len(self.levels) - 1)], self.levels[max(above - 1, 0)]
+        return min(near, key=lambda level: abs(level - kept))
 
 
 def neuron_levels(units: int) -> tuple[int, ...]:

@@ -119,10 +119,13 @@ def readable_data(value: Any) -> Any:  # Any: JSON data
     return [readable_data(item) for item in value] if isinstance(value, list) else value
 
 
-def checked_outcome(outcome: Outcome, *, number: int, state: CandidateState) -> Outcome:
-    """Return an outcome that a candidate in `state` can take. Raises `StoreError` otherwise."""
-    if state is not CandidateState.RUNNING:
-        raise StoreError(f"candidate {number} is {state} already; an outcome is recorded once")
+def finished_already(number: int, state: CandidateState) -> StoreError:
+    """Return the error for a second outcome of a candidate."""
+    return StoreError(f"candidate {number} is {state} already; an outcome is recorded once")
+
+
+def checked_outcome(outcome: Outcome, *, number: int) -> Outcome:
+    """Return an outcome that a candidate in flight can take. Raises `StoreError` otherwise."""
     if outcome.state is CandidateState.RUNNING:
         raise StoreError(f"candidate {number}: an outcome is complete, stopped or failed, not running")
     refuse_nan(number, drop=outcome.drop, seconds=outcome.seconds)

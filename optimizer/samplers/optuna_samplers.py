@@ -182,6 +182,7 @@ class Nsga2Sampler(GeneticSampler):
             self._study = optuna.create_study(directions=["minimize"] * problem.objectives)
         self._bred_from: Sequence[Told] = ()
         self._parents: list[optuna.trial.FrozenTrial] = []
+        self._trials: dict[Told, optuna.trial.FrozenTrial] = {}
 
     def ask(self, number: int, attempt: int = 0) -> Point:
         """Return a child of the parents of this generation."""
@@ -189,9 +190,10 @@ class Nsga2Sampler(GeneticSampler):
         if len(ancestors) < self._startup:
             return self._problem.uniform(number, attempt)
         if ancestors != self._bred_from:
-            self._parents = [self._trial(told) for told in elite(ancestors, self._problem.population)]
-            self._bred_from = ancestors
-        with _quiet():
+            chosen = elite(ancestors, self._problem.population)  # with each candidate that a window lets go, anew
+            self._parents = [self._trials.get(told) or self._trial(told) for told in chosen]
+            self._trials, self._bred_from = dict(zip(chosen, self._parents, strict=True)), ancestors
+        with _unwarned():
             sampler = NSGAIISampler(**self._operators, seed=self._seed(number, attempt))
         breed = sampler._child_generation_strategy
         params = breed(self._study, dict(sorted(self._space.items())), self._parents)
@@ -205,10 +207,17 @@ class Nsga3Sampler(GeneticSampler):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna's news of a study in memory and of experimental classes from the user; leave both as found."""
+def _unwarned() -> Iterator[None]:
+    """Keep Optuna's news of experimental classes from the user; leave the filters as found."""
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep that and news of a study in memory from the user; leave the verbosity as found."""
+    with _unwarned():
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
         try:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
 
 from sqlalchemy import bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from studies.records import Candidate, CandidateState, Claim, Outcome, Proposal
-from studies.rules import checked_outcome, no_such_candidate, no_such_study, refuse_repetition, refuse_void
+from studies.rules import (
+    checked_outcome,
+    finished_already,
+    no_such_candidate,
+    no_such_study,
+    refuse_repetition,
+    refuse_void,
+)
 from studies.sql.convert import new_record, outcome_values, proposal_values
 from studies.sql.events import append_candidate
 from studies.sql.queries import candidate_by_id, slugs
@@ -33,21 +39,19 @@ _COUNT = (
     .returning(_study.c.revision, _study.c.claims)
 )
 _COUNT_RESULT = _COUNT.values(results_revision=_study.c.revision + 1)
-_OF_CONFIG = select(_candidate.c.id, _candidate.c.number, _candidate.c.state).where(
-    _of_study, _candidate.c.config == bindparam("config")
+_LAST_AND_SAME = select(
+    select(func.max(_candidate.c.number)).where(_of_study).scalar_subquery(),
+    select(_candidate.c.id).where(_of_study, _candidate.c.config == bindparam("config")).scalar_subquery(),
 )
-_LAST_NUMBER = select(func.max(_candidate.c.number)).where(_of_study)
 _INSERT = insert(_candidate).returning(_candidate.c.id)
 _AGAIN = update(_candidate).where(_is_it).values(started_at=bindparam("now"), revision=bindparam("counted"))
-_STUDY_OF = select(_candidate.c.study_id).where(_is_it)
-_ROW = select(_candidate).where(_is_it)
-_FINISH = update(_candidate).where(_is_it)
-_WAS_VERIFIED_OR_MEASURED = select(
-    or_(
-        exists().where(_measurement.c.candidate_id == bindparam("candidate"), _measurement.c.later),
-        exists().where(_verification.c.candidate_id == bindparam("candidate")),
-    )
+_WAS_VERIFIED_OR_MEASURED = or_(
+    exists().where(_measurement.c.candidate_id == bindparam("candidate"), _measurement.c.later),
+    exists().where(_verification.c.candidate_id == bindparam("candidate")),
 )
+_ROW = select(_candidate, _WAS_VERIFIED_OR_MEASURED.label("has_more")).where(_is_it)
+_FINISH = update(_candidate).where(_is_it, _candidate.c.state == CandidateState.RUNNING)
+_STATE = select(_candidate.c.state).where(_is_it)
 
 
 def start(session: Session, study_id: int, proposal: Proposal, *, now: datetime, claim: Claim | None) -> Candidate:
@@ -58,12 +62,12 @@ def start(session: Session, study_id: int, proposal: Proposal, *, now: datetime,
     connection = session.connection()
     revision = _counted(session, study_id, now, claim, is_result=False)
     values = proposal_values(proposal)
-    known = connection.execute(_OF_CONFIG, {"study": study_id, "config": values["config"]}).one_or_none()
-    if known is not None:
+    last, same = connection.execute(_LAST_AND_SAME, {"study": study_id, "config": values["config"]}).one()
+    if same is not None:
+        known = candidate_by_id(session, same)
         refuse_repetition(known.number, known.state)
-        connection.execute(_AGAIN, {"candidate": known.id, "now": now, "counted": revision})
-        return candidate_by_id(session, known.id)
-    last = connection.scalar(_LAST_NUMBER, {"study": study_id})
+        connection.execute(_AGAIN, {"candidate": same, "now": now, "counted": revision})
+        return known
     row = {
         **values,
         "study_id": study_id,
@@ -84,20 +88,20 @@ def finish(session: Session, candidate_id: int, outcome: Outcome, *, now: dateti
     Raises `CandidateNotFoundError`, `StudyLostError`, and `StoreError` if the candidate is not RUNNING.
     """
     connection, it = session.connection(), {"candidate": candidate_id}
-    study_id = connection.scalar(_STUDY_OF, it)
-    if study_id is None:
+    row = connection.execute(_ROW, it).one_or_none()
+    if row is None:
         raise no_such_candidate(candidate_id)
-    revision = _counted(session, study_id, now, claim, is_result=True)
-    row: dict[str, Any] = dict(connection.execute(_ROW, it).one()._mapping)  # read under the lock
-    checked_outcome(outcome, number=row["number"], state=row["state"])
+    revision = _counted(session, row.study_id, now, claim, is_result=True)
+    checked_outcome(outcome, number=row.number)
     changes = {**outcome_values(outcome), "revision": revision, "finished_at": now}
-    connection.execute(_FINISH, changes | it)
+    if not connection.execute(_FINISH, changes | it).rowcount:
+        raise finished_already(row.number, connection.scalars(_STATE, it).one())
     measured = insert_measurements(
-        session, outcome.measurements, study_id=study_id, candidate_id=candidate_id, later=False
+        session, outcome.measurements, study_id=row.study_id, candidate_id=candidate_id, later=False
     )
-    finished = SimpleNamespace(**row | changes)
+    finished = SimpleNamespace(**dict(row._mapping) | changes)
     append_candidate(session, finished, now=now)
-    if connection.scalar(_WAS_VERIFIED_OR_MEASURED, it):
+    if row.has_more:
         return candidate_by_id(session, candidate_id)
     return new_record(finished, measured)
 
