@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,15 @@ from optimizer.distributions import NAMES
 from optimizer.emptiness import why_empty
 from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
-from optimizer.front import hypervolume, knee, non_dominated
+from optimizer.front import hypervolume, knee
 from optimizer.member import FrontResult, Member, corrected_drops, most_accurate
 from optimizer.spec import StudySpec
-from optimizer.verdicts import judge
+from optimizer.standings import Limits, Standings
+from optimizer.verdicts import Judgement, judge
 from optimizer.views import Measured, member_view
 from studies.records import Candidate, Study, Verdict
 
 LEAST_VIOLATING = 3
-
-Limits = Mapping[str, float]  # cost -> upper ratio to the dense model
 
 
 def front_of(
@@ -55,19 +55,14 @@ def front_of(
     is_final = _is_verified(candidates) and epsilon <= spec.tolerance
     allowed = study_limits(spec) if limits is None else limits
 
-    view = _viewer(study, candidates, epsilon)
-
-    def kept(members: Iterable[Member]) -> list[Member]:
-        return [member for member in members if _is_within(member, allowed)]
-
-    pool = [c for c in candidates if _has_drop(c) and (c.shortlisted or not is_final)]
-    within = [view(c) for c in pool if is_feasible(c, epsilon)]
-    feasible = kept(within)
+    baseline, judgements = Measured(study.baseline), _judgements(study, candidates, epsilon)
+    view, costs = _viewer(study, judgements), tuple(dict.fromkeys([*objectives, *allowed]))
+    stand = partial(Standings.of, costs=costs, baseline=baseline, judgements=judgements, by_verification=is_final)
+    pool = [c for c in candidates if (c.shortlisted or not is_final) and _has_drop(c)]
+    within = stand([c for c in pool if is_feasible(c, epsilon)])
+    feasible = within.within(allowed)
+    front = sorted(map(view, feasible.leading(objectives)), key=lambda member: member.leanness)
     axes = Axes(objectives, by_verification=is_final)
-    comparable = [member for member in feasible if axes.can_compare(member)]
-    on_front = non_dominated(axes.standing_losses(comparable))
-    front = sorted((m for m, on in zip(comparable, on_front, strict=True) if on), key=lambda m: m.leanness)
-    ratios = [{cost: member.ratio(cost) for cost in (*objectives, *allowed)} for member in within]
     return FrontResult(
         study=study.slug,
         epsilon=None if math.isinf(epsilon) else epsilon,
@@ -77,10 +72,10 @@ def front_of(
         knee=_knee(front, axes),
         best=_best(front, epsilon),
         hypervolume=_hypervolume(front, axes, epsilon),
-        undecided=sum(is_undecided(c, epsilon, spec.tolerance) for c in candidates),
+        undecided=sum(is_undecided(c, epsilon, spec.tolerance) for c in candidates) if epsilon > spec.tolerance else 0,
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
-        least_violating=() if feasible else _least_violating(kept(map(view, pool))),
-        why_empty=None if front else why_empty(pool or candidates, ratios, epsilon=epsilon, limits=allowed),
+        least_violating=() if feasible.candidates else _least_violating(stand(pool).within(allowed).candidates, view),
+        why_empty=None if front else why_empty(pool or candidates, within.by_name(), epsilon=epsilon, limits=allowed),
     )
 
 
@@ -93,28 +88,15 @@ def _check_costs(spec: StudySpec, **named: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Axes:
-    """The coordinates that dominance compares: the drop, then each cost as a ratio to the dense model's."""
+    """The coordinates of members: the drop, then each cost as a ratio to the dense model's; all of them measured."""
 
     objectives: Sequence[str]
     by_verification: bool
-
-    def can_compare(self, member: Member) -> bool:
-        """Whether all of the member's coordinates were measured."""
-        return None not in self._coordinates(member)
 
     def losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """Return the members' coordinates, lower is better: `(n, 1 + costs)`."""
         rows = [self._coordinates(member) for member in members]
         return np.array(rows, dtype=np.float64).reshape(len(members), 1 + len(self.objectives))
-
-    def standing_losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
-        """Return `losses` with a column that is 0 for certified members and 1 for others: `(n, 2 + costs)`.
-
-        By it a certified member leaves the front to another certified one alone: an observed drop that is smaller, and
-        may be luck, says less than a certificate.
-        """
-        standing = [member.verdict is not Verdict.CERTIFIED for member in members]
-        return np.column_stack([self.losses(members), np.array(standing, dtype=np.float64)])
 
     def corrected_losses(self, members: Sequence[Member]) -> NDArray[np.float64]:
         """Return `losses` with verified drops corrected for luck, where every member's is known."""
@@ -133,12 +115,6 @@ class Axes:
 def study_limits(spec: StudySpec) -> Limits:
     """Return the spec's own limits by cost."""
     return {name.removesuffix("_ratio"): limit for name, limit in spec.limits.model_dump().items() if limit}
-
-
-def _is_within(member: Member, limits: Limits) -> bool:
-    """Whether every limited cost was measured and is within its limit."""
-    ratios = {cost: member.ratio(cost) for cost in limits}
-    return all(ratio is not None and ratio <= limits[cost] for cost, ratio in ratios.items())
 
 
 def _knee(front: Sequence[Member], axes: Axes) -> int | None:
@@ -177,13 +153,17 @@ def _has_drop(candidate: Candidate) -> bool:
     return candidate.outcome is not None and candidate.outcome.drop is not None
 
 
-def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Callable[[Candidate], Member]:
-    """Return a function that gives the view of a candidate with a drop or an estimate of it, judged at `epsilon`."""
-    metric, baseline = study.context["metric"], Measured(study.baseline)
+def _judgements(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Mapping[int, Judgement]:
+    """Return the judgements at `epsilon` of the candidates that were to be verified, by their numbers."""
     listed = stored_list(study)
     members = listed.members if listed else ()
     tried = [c for c in candidates if c.shortlisted or c.number in members]
-    judgements = judge(tried, epsilon, listed, bought_of(study))
+    return judge(tried, epsilon, listed, bought_of(study))
+
+
+def _viewer(study: Study, judgements: Mapping[int, Judgement]) -> Callable[[Candidate], Member]:
+    """Return a function that gives the view of a candidate with a drop or an estimate of it."""
+    metric, baseline = study.context["metric"], Measured(study.baseline)
     names = study.context.get(NAMES, {})
     return lambda candidate: member_view(
         candidate, baseline, metric, judgements.get(candidate.number), distributions=names
@@ -193,8 +173,13 @@ def _viewer(study: Study, candidates: Sequence[Candidate], epsilon: float) -> Ca
 def members_of(study: Study, candidates: Sequence[Candidate]) -> list[Member]:
     """Return the views of all evaluated candidates, judged at the study's own ε."""
     spec = StudySpec.stored(study.spec)
-    return [*map(_viewer(study, candidates, spec.tolerance), filter(_has_drop, candidates))]
+    view = _viewer(study, _judgements(study, candidates, spec.tolerance))
+    return [*map(view, filter(_has_drop, candidates))]
 
 
-def _least_violating(members: Sequence[Member]) -> tuple[Member, ...]:
-    return tuple(sorted(members, key=lambda member: member.drop or 0.0)[:LEAST_VIOLATING])
+def _least_violating(candidates: Sequence[Candidate], view: Callable[[Candidate], Member]) -> tuple[Member, ...]:
+    return tuple(map(view, sorted(candidates, key=_drop)[:LEAST_VIOLATING]))
+
+
+def _drop(candidate: Candidate) -> float:
+    return (candidate.outcome and candidate.outcome.drop) or 0.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from types import MappingProxyType
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from objectives.measurement import Interval, Measurement
 from objectives.repeats import dense_in_same_rounds
@@ -104,6 +105,42 @@ def baseline_view(study: Study, metric: str) -> Baseline | None:
     )
 
 
+def _counted(quantity: str, measured: Measured, baseline: Measured) -> float:
+    return measured.required(quantity) / baseline.required(quantity)
+
+
+def _bit_operations(measured: Measured, baseline: Measured) -> float | None:
+    value, dense = measured.value("bit_operations"), baseline.value("bit_operations")
+    return None if value is None or dense is None else value / dense
+
+
+def _steering_ratio(measured: Measured, _baseline: Measured) -> float | None:
+    steering = measured.steering
+    return steering.ratio_torch if steering else None
+
+
+RATIOS: Mapping[str, Callable[[Measured, Measured], Any]] = {  # Any: a float; of those not always measured, or None
+    **{name: partial(_counted, name) for name in ("flops", "parameters", "size")},
+    "latency": _steering_ratio,
+    "energy": lambda measured, _baseline: measured.value("energy_ratio"),
+    "bit_operations": _bit_operations,
+    "memory": Measured.memory_ratio,
+}
+"""The costs by name: their ratios to the dense model's, by what was measured of a candidate and of the dense model."""
+
+
+def ratio_of(cost: str, measured: Measured, baseline: Measured) -> float | None:
+    """Return a cost as a ratio to the dense model's, None where it was not measured: `Member.ratio` without a member.
+
+    The caller's own costs come first.
+    """
+    own = measured.get(QUANTITY + cost)
+    if own is not None:
+        return own.value / baseline.required(own.quantity)
+    known = RATIOS.get(cost)
+    return known(measured, baseline) if known else None
+
+
 def member_view(
     candidate: Candidate,
     baseline: Measured,
@@ -117,7 +154,7 @@ def member_view(
     `judgement` is its verdict at the ε in question, `distributions` names those of the user by the digests of configs.
     """
     measured = Measured(candidate.measurements)
-    outcome = candidate.outcome
+    outcome, ratios = candidate.outcome, {name: ratio(measured, baseline) for name, ratio in RATIOS.items()}
     drop, steering = measured.get("drop"), measured.steering
     return Member(
         candidate=candidate.number,
@@ -134,16 +171,16 @@ def member_view(
         seen=outcome.seen if outcome else 0,
         verification=_verification(candidate, measured, judgement),
         answered=answered_view(drop, measured.get(CHANGED)),
-        flops_ratio=measured.required("flops") / baseline.required("flops"),
-        latency_ratio=steering.ratio_torch if steering else None,
+        flops_ratio=ratios["flops"],
+        latency_ratio=ratios["latency"],
         latency_gain=steering.gain_torch if steering else True,
-        energy_ratio=measured.value("energy_ratio"),
+        energy_ratio=ratios["energy"],
         energy_ratio_interval=_bounds(ratio.interval) if (ratio := measured.get("energy_ratio")) else None,
         energy_gain=shows_gain(ratio),
-        parameters_ratio=measured.required("parameters") / baseline.required("parameters"),
-        size_ratio=measured.required("size") / baseline.required("size"),
-        bit_operations_ratio=_ratio("bit_operations", measured, baseline),
-        memory_ratio=measured.memory_ratio(baseline),
+        parameters_ratio=ratios["parameters"],
+        size_ratio=ratios["size"],
+        bit_operations_ratio=ratios["bit_operations"],
+        memory_ratio=ratios["memory"],
         own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
         training_seconds=measured.value("training_time"),
@@ -187,12 +224,6 @@ def _costs(measured: Measured) -> _CostFields:
         "bit_operations": measured.value("bit_operations"),
         "own": measured.own(),
     }
-
-
-def _ratio(quantity: str, measured: Measured, baseline: Measured) -> float | None:
-    """Return a ratio to the dense model's, None where either was not recorded."""
-    value, dense = measured.value(quantity), baseline.value(quantity)
-    return None if value is None or dense is None else value / dense
 
 
 def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurement | None) -> LatencyView:
