@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from opentelemetry.trace import get_current_span
+
 ACCESS = "api.access"  # the log of requests, one line each; text leaves it out
 REQUEST = "request"  # the id of a request, in the lines of what it asked for as well
 _about: ContextVar[dict[str, object] | None] = ContextVar("about", default=None)
@@ -59,6 +61,12 @@ def log_to_stderr(form: LogFormat) -> None:
 _TEXT = "%(asctime)s %(levelname)s %(message)s"
 
 
+def _trace() -> dict[str, str]:
+    """Return the id of the trace that a line belongs to, if it belongs to any."""
+    span = get_current_span().get_span_context()
+    return {"trace": f"{span.trace_id:032x}"} if span.is_valid else {}
+
+
 class TextLines(logging.Formatter):
     """One line of text per event; a caller's line breaks and other control characters begin no line of their own."""
 
@@ -79,6 +87,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **ids(),
+            **_trace(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from api.http import description
@@ -34,8 +35,10 @@ from api.http.settings import Settings
 from api.http.state import State
 from api.http.upkeep import keep_tidy
 from api.pages.router import add_pages
+from api.tracing import NO_TRACES, watch
 from studies.opening import open_service
 
+UNTRACED = ("/healthz", "/readyz", "/metrics")  # asked for every few seconds
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
 MODULES = (
     description, fronts, studies, recommendations, candidates, events, exports, importance, purchases, labels, queue,
@@ -43,14 +46,15 @@ MODULES = (
 )  # fmt: skip
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the service's ASGI app."""
+def create_app(settings: Settings, tracers: TracerProvider = NO_TRACES) -> FastAPI:
+    """Return the service's ASGI app. `tracers` make the spans of its requests and their statements."""
 
     registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(settings.storage, limits=settings.limits)
+        watch(service.database.engine, tracers)
         feed = Feed(service.events, service.has_study)
         app.state.shared = State(settings, service, feed, registry)
         figures = QueueFigures(service)
@@ -72,6 +76,14 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,  # `api.http.description` answers
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
+        telemetry={
+            "tracer_provider": tracers,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope["path"] in UNTRACED,
+        },
     )
     for module in MODULES:
         app.router.routes.extend(module.router.routes)  # `include_router` would compile each again in the first request

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
+from opentelemetry.trace import get_current_span
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -63,6 +64,7 @@ class Held:
         answer = await _answer(found["name"], Request(scope)) if found else None
         if found and answer:
             scope["held"] = HELD
+            get_current_span().update_name(f"GET {HELD}")
         await (answer or self._app)(scope, receive, send)
 
 

@@ -7,12 +7,13 @@ import re
 import time
 from uuid import uuid4
 
+from opentelemetry.trace import get_current_span
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import METHODS
-from api.logs import ACCESS, REQUEST, about
+from api.logs import ACCESS, REQUEST, about, ids
 
 HEADER = "X-Request-ID"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -56,5 +57,6 @@ class Measured:
         route = getattr(scope.get("route"), "path", scope.get("held", UNROUTED))
         method = scope["method"] if scope["method"] in METHODS else UNROUTED  # any other is the caller's own word
         self._seconds.labels(method, route, str(status)).observe(seconds)
+        get_current_span().set_attributes({name: str(value) for name, value in ids().items()})
         fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 6)}
         log.info("%s %s %d", scope["method"], scope["path"], status, extra={"fields": fields})

@@ -34,3 +34,4 @@ class Settings(BaseModel):
     export_retention_s: float = Field(default=30 * 24 * 3600.0, gt=0, description="for exported models")
     lease_s: float = 30.0
     log_format: LogFormat = LogFormat.TEXT
+    otel: bool = Field(default=False, description="the workers that the server starts are traced")

@@ -17,9 +17,13 @@ from pathlib import Path
 from threading import Event as Flag
 from uuid import uuid4
 
+from opentelemetry.trace import TracerProvider
+
 from api.logs import REQUEST, about
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
+from api.runner.traced import job_span, note_failure, staged
+from api.tracing import NO_TRACES
 from optimizer.engine import ALONE, Engine
 from optimizer.progress import AbandonedError, CancelledError, Event
 from studies.jobs import Job, JobKind, JobLostError, JobState
@@ -56,6 +60,7 @@ class Worker:
     kinds: Sequence[JobKind] = tuple(JobKind)
     roots: Sequence[Path] | None = None  # local models and data must be below one of these; None: anywhere
     engine: Engine = ALONE
+    tracers: TracerProvider = NO_TRACES
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
     _said_at: float = float("-inf")
@@ -94,14 +99,15 @@ class Worker:
 
     def _take(self, job: Job) -> None:
         asked = {REQUEST: job.context[REQUEST]} if REQUEST in job.context else {}  # else from before they were kept
-        with about(**asked, job=job.id, study=job.study_id):
+        with about(**asked, job=job.id, study=job.study_id), job_span(self.tracers, job):
             self._run(job)
 
     def _run(self, job: Job) -> None:
         log.info("job %d: %s of study %d, attempt %d", job.id, job.kind, job.study_id, job.attempts)
         with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s) as lease:
             try:
-                result = self._work(job, self._listener(job, lease))
+                with staged(self.tracers, self._listener(job, lease)) as listener:
+                    result = self._work(job, listener)
             except (AbandonedError, StudyLostError) as error:
                 log.info("job %d is left alone: %s", job.id, error)
                 self._give_back(job)
@@ -119,6 +125,7 @@ class Worker:
                 self._end(job, JobState.CANCELLED)
             except Exception as error:  # a worker outlives any study; the reason is kept with the job
                 log.exception("job %d failed", job.id)
+                note_failure(error)
                 self._end(job, JobState.FAILED, error=f"{type(error).__name__}: {error}")
             else:
                 self._end(job, JobState.DONE, result=result)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.bundles import taking
-from api.cli.commands.worker import AllowPath, Artifacts, Format, LeaseSeconds, StudiesPerKey, limits_of
+from api.cli.commands.worker import AllowPath, Artifacts, Format, LeaseSeconds, Otel, StudiesPerKey, limits_of
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from api.cli.saying import say
@@ -62,6 +62,7 @@ def serve(
     studies_per_key: StudiesPerKey = 2,
     lease_seconds: LeaseSeconds = 30.0,
     log_format: Format = LogFormat.TEXT,
+    otel: Otel = False,
     export_days: Annotated[float, typer.Option(min=0.01, help="Days for which exported models are kept.")] = 30.0,
 ) -> None:
     """Serve studies and fronts over HTTP, and run submitted studies."""
@@ -79,6 +80,7 @@ def serve(
         studies_per_key=studies_per_key,
         lease_s=lease_seconds,
         log_format=log_format,
+        otel=otel,
         requests_per_minute=requests_per_minute,
         export_retention_s=export_days * DAY_S,
     )
@@ -110,13 +112,15 @@ def _run(settings: Settings, *, host: str, port: int, connections: int, proxies:
     from api.http.app import create_app
     from api.http.protocol import bounded
     from api.runner.pool import Pool
+    from api.tracing import NO_TRACES, traces
 
+    tracers = traces("server") if settings.otel else NO_TRACES
     pool = Pool(settings.workers, _worker_arguments(settings))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     try:
         pool.start()
         uvicorn.run(
-            create_app(settings),
+            create_app(settings, tracers),
             host=host,
             port=port,
             log_config=None,  # ours
@@ -152,6 +156,7 @@ def _worker_arguments(settings: Settings) -> list[str]:
         settings.log_format,
         "--lock-seconds",
         str(settings.limits.lock_s),
+        *(["--otel"] if settings.otel else []),
         *(part for root in settings.roots for part in ("--allow-path", str(root))),
     ]
 

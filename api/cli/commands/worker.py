@@ -32,6 +32,10 @@ AllowPath = Annotated[
 Format = Annotated[
     LogFormat, typer.Option("--log-format", help="text, or json: one object per line with the ids of its study.")
 ]
+Otel = Annotated[
+    bool,
+    typer.Option("--otel", help="Send traces by OpenTelemetry to OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra otel."),
+]
 Connections = Annotated[
     int, typer.Option("--database-connections", min=1, help="Connections to the database that are kept open.")
 ]
@@ -79,6 +83,7 @@ def worker(
     studies_per_key: StudiesPerKey = 2,
     allow_path: AllowPath = None,
     log_format: Format = LogFormat.TEXT,
+    otel: Otel = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when the queue is empty.")] = False,
     only: Annotated[
         Only | None,
@@ -95,9 +100,12 @@ def worker(
     if with_parent is not None:
         end_with(with_parent)
     from api.runner.worker import Worker
+    from api.tracing import NO_TRACES, traces, watch
     from studies.opening import open_service
 
+    tracers = traces("worker") if otel else NO_TRACES
     service = open_service(shared.storage, limits=limits)
+    watch(service.database.engine, tracers)
     made = Worker(
         service,
         cache_dir=shared.cache_dir,
@@ -106,6 +114,7 @@ def worker(
         per_owner=studies_per_key,
         roots=tuple(allow_path or ()),
         engine=engine,
+        tracers=tracers,
         kinds=OF_ALL if only is None else KINDS[only],
     )
     log_to_stderr(log_format)

@@ -75,7 +75,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def test_a_request_keeps_its_id_or_gets_one(client: TestClient, logged: pytest.LogCaptureFixture) -> None:
+def test_a_request_keeps_its_id_or_gets_one(logged: pytest.LogCaptureFixture, client: TestClient) -> None:
     assert client.get("/v1/studies/s1", headers={"X-Request-ID": "abc.1"}).headers["X-Request-ID"] == "abc.1"
     forged = ("", 'x" y', "a" * 65, "a" * 30_000, "{}", "é", "a%0ab", "../..")
     made = [client.get("/healthz", headers={"X-Request-ID": one.encode()}).headers["X-Request-ID"] for one in forged]
@@ -86,7 +86,7 @@ def test_a_request_keeps_its_id_or_gets_one(client: TestClient, logged: pytest.L
 
 
 def test_all_lines_about_a_study_carry_its_id_and_the_workers_those_of_the_request(
-    place, client: TestClient, logged: pytest.LogCaptureFixture
+    logged: pytest.LogCaptureFixture, place, client: TestClient
 ) -> None:
     asked = client.post("/v1/studies", json=place.request(name="s"), headers={"X-Request-ID": "asked-1"})
     assert asked.status_code == 201
