@@ -46,9 +46,9 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.search.steps import Step
 from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
-from optimizer.trim import trim_memory
 from optimizer.worth import Worth
 from search_spaces.config import Config, Form
+from search_spaces.resident import trim_memory
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal
 

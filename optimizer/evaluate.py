@@ -32,10 +32,10 @@ from optimizer.rivals import Rival, Rivals, ruled_out_by
 from optimizer.search.space import SearchSpace
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.trim import trim_memory
 from optimizer.workload import Workload
 from search_spaces.config import Config
 from search_spaces.groups import Group
+from search_spaces.resident import trim_memory
 from studies.records import Candidate, CandidateState, Outcome
 
 UNITS = {

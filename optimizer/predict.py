@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from optimizer.tasks.task import Task, ask
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.trim import trim_memory
+from search_spaces.resident import trim_memory
 
 Places = NDArray[np.intp]
 

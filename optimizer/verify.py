@@ -25,10 +25,10 @@ from optimizer.progress import Report
 from optimizer.spec import StudySpec
 from optimizer.tasks.table import KINDS
 from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Run
-from optimizer.trim import trim_memory
 from optimizer.verdicts import drop_uppers, pack_predictions
 from optimizer.workload import Workload
 from search_spaces.layouts.surgery import share_structure
+from search_spaces.resident import trim_memory
 from studies.records import Candidate, Study, Verification
 from studies.store import StudyStore
 

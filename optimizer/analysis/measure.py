@@ -28,7 +28,7 @@ from optimizer.errors import InputError
 from optimizer.latencies import RUNTIMES
 from optimizer.ledger import Ledger
 from optimizer.timing import Run
-from optimizer.trim import trim_memory
+from search_spaces.resident import trim_memory
 
 MOST_TOGETHER = 16  # pruned models in memory at a time: a kill loses few, and the unpruned one runs seldom
 SHARE = 0.25  # of the free memory that their files may take

@@ -25,8 +25,8 @@ from optimizer.progress import Event, Listener, ignore
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
 from optimizer.tasks.fresh import KEY_SIZE, Fresh
-from optimizer.trim import trim_memory
 from optimizer.workload import Workload
+from search_spaces.resident import trim_memory
 from studies.purchases import Disputed, Purchase
 from studies.records import Candidate, Study
 from studies.store import StudyStore

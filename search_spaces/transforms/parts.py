@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from search_spaces.resident import release, trim_memory
 from search_spaces.transforms.chain import Behaviour, Call, Chain, behaving, chain_of, replaced, states_of
 from search_spaces.transforms.passes import Batch, frozen_weights
 from search_spaces.transforms.states import FELT, READ, States
@@ -34,11 +35,13 @@ class Part:
     """A part of a model, with those of the `paths` asked for that it runs.
 
     `steps()` yields the batches, each with what runs the part on it forward and backward: the modules at `paths` are
-    called, and gradients of a random projection of every example's answers reach what they write.
+    called, and gradients of a random projection of every example's answers reach what they write. So many parts are
+    `left` after this one.
     """
 
     model: nn.Module
     paths: tuple[str, ...]
+    left: int = 0
     steps: Callable[[], Iterator[Step]]
 
 
@@ -98,20 +101,24 @@ class _Layers:
             at = self._states.reached(self._digest())
             if at is None or behind or any(within[at:]):
                 generator = torch.Generator().manual_seed(0)
-                yield self._part(behind, partial(self._through, generator))
+                yield self._part(behind, partial(self._through, generator), left=last - lowest)
+                release(self._dense.model)
+                trim_memory()
                 self._states.reach(at := last)
             for index in reversed(range(max(lowest, 0), at)):
-                yield self._part(within[index], partial(self._again, index))
+                yield self._part(within[index], partial(self._again, index), left=index - lowest)
+                release(self._dense.model.get_submodule(chain.layers[index]))
+                trim_memory()
                 self._states.reach(index)
             if before:
-                yield self._part(before, self._before)
+                yield self._part(before, self._before, left=0)
             self._states.remove()
 
-    def _part(self, paths: tuple[str, ...], run: Callable[[int, Batch], None]) -> Part:
+    def _part(self, paths: tuple[str, ...], run: Callable[[int, Batch], None], *, left: int) -> Part:
         def steps() -> Iterator[Step]:
             return ((batch, partial(run, number, batch)) for number, batch in enumerate(self._dense.batches()))
 
-        return Part(model=self._dense.model, paths=paths, steps=steps)
+        return Part(model=self._dense.model, paths=paths, left=left, steps=steps)
 
     def _through(self, generator: torch.Generator, number: int, batch: Batch) -> None:
         """Run the model; keep what its layers read, and the gradient by what the last one writes."""

@@ -24,6 +24,7 @@ from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import layer_widths, named_layout
 from search_spaces.layouts.proof import prove
+from search_spaces.resident import trim_memory
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.evidence import Criterion
 from search_spaces.transforms.units.materialize import outline
@@ -143,4 +144,5 @@ def proved_layout(model: Any, requests: Requests) -> Layout:  # Any: one transfo
         prove(model, layout, requests.proving())
     except UnprunableModelError as error:
         raise InputError("model", str(error)) from error
+    trim_memory()  # the proof made models of half the size
     return layout

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Axis, Side
+from search_spaces.resident import release, trim_memory
 from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.parts import TOGETHER
 from search_spaces.transforms.transform import Dense, Progress, Source
 from search_spaces.transforms.units.criteria import CRITERIA, OF_CHANNELS
 from search_spaces.transforms.units.damping import DAMPING
@@ -56,9 +58,20 @@ class UnitBank(Source):
 
     def fill(self, progress: Progress = lambda _done, _total: None) -> None:
         """Rank the units of every group: the part of the bank that every study needs."""
-        for done, group in enumerate(self.layout.groups, start=1):
-            self.order(group)
-            progress(done, len(self.layout.groups))
+        groups, parts = self.layout.groups, 0
+
+        def told(done: int, of: int) -> None:
+            nonlocal parts
+            parts = of
+            progress(done, of + len(groups))
+
+        if sum(each.nbytes for each in self._dense.model.parameters()) > TOGETHER:
+            release(self._dense.model)  # ranking reads one layer after the other
+        with self.evidence.telling(told):
+            for done, group in enumerate(groups, start=1):
+                self.order(group)
+                trim_memory()
+                progress(parts + done, parts + len(groups))
 
     def fill_for(self, config: Config) -> None:
         """Solve the readers at the levels of a config, unless it is to be sliced."""

@@ -51,7 +51,7 @@ def factorised(matrix: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tens
 
 
 def _part(matrix: Tensor, kept: Tensor | None) -> Tensor:
-    return matrix if kept is None else matrix[kept][:, kept]
+    return matrix if kept is None else matrix[kept[:, None], kept]
 
 
 def mark_strained(folder: Path, name: str, covariance: Tensor) -> None:

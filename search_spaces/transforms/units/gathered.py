@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor
 
 from search_spaces.transforms.entries import read_entry
-from search_spaces.transforms.transform import Dense
+from search_spaces.transforms.transform import Dense, Progress
+
+
+def unheard(_done: int, _total: int) -> None:
+    """Hear nothing."""
 
 
 class Gathered(ABC):
-    """The part of all evidence that lies on disk, in `folder`: a missing entry is gathered together with all others."""
+    """The part of all evidence that lies on disk, in `folder`: a missing entry is gathered together with all others.
+
+    `told` is told of the parts in which it is gathered.
+    """
+
+    told: Progress
 
     def __init__(self, dense: Dense, folder: Path) -> None:
         self.dense, self.folder = dense, folder
+        self.told = unheard
+
+    @contextmanager
+    def telling(self, progress: Progress) -> Iterator[None]:
+        """Have `progress` told inside the block."""
+        self.told = progress
+        try:
+            yield
+        finally:
+            self.told = unheard  # evidence goes to other processes
 
     @abstractmethod
     def gather(self) -> None:

@@ -87,12 +87,14 @@ class TokenEvidence(Gathered):
 
     def gather(self) -> None:
         """Write the moments of the groups that have none yet, part by part of the model."""
-        for part in parts(self.dense, self._missing, room=self._room(), scratch=self.folder / "states"):
+        made = parts(self.dense, self._missing, room=self._room(), scratch=self.folder / "states")
+        for done, part in enumerate(made, start=1):
             for path, reading in readings(part).items():
                 name = self._groups[path].name
                 mark_strained(self.folder, name, reading.covariance)
                 moments = {"mean": reading.mean, "covariance": reading.covariance, "curvature": reading.felt}
                 write_entry(self.folder / f"{name}.moments.safetensors", moments)
+            self.told(done, done + part.left)
 
     def _missing(self) -> list[str]:
         return [path for path in self._groups if read_entry(self.folder / f"{self._moments(path)}.safetensors") is None]

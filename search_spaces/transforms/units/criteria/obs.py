@@ -19,6 +19,8 @@ from search_spaces.groups import Group
 from search_spaces.transforms.units.damping import DAMPING, factorised
 from search_spaces.transforms.units.evidence import Evidence, Reader
 
+ROWS = 512  # of an inverse that are updated at a time: two of them are in memory, and no more
+
 
 @dataclass(frozen=True, slots=True)
 class OptimalBrainSurgeon:
@@ -73,12 +75,12 @@ class _Rest:
         lost = gone.to(self.owner.device)[self.owner]
         goes, stays = lost.nonzero().flatten(), (~lost).nonzero().flatten()
         across = torch.linalg.solve(self.inverse[goes][:, goes], self.inverse[goes][:, stays])
-        return _Rest(
-            self.columns[:, stays] - self.columns[:, goes] @ across,
-            self.inverse[stays][:, stays] - self.inverse[stays][:, goes] @ across,
-            self.owner[stays],
-            self.size,
-        )
+        inverse = self.inverse.new_empty(len(stays), len(stays))
+        for start in range(0, len(stays), ROWS):
+            some = self.inverse[stays[start : start + ROWS]]
+            torch.sub(some[:, stays], some[:, goes] @ across, out=inverse[start : start + ROWS])
+        columns = self.columns[:, stays] - self.columns[:, goes] @ across
+        return _Rest(columns, inverse, self.owner[stays], self.size)
 
     def _losses(self) -> Tensor:
         if self.size == 1:

@@ -13,12 +13,12 @@ from transformers import PreTrainedModel
 
 from search_spaces.groups import GroupKind
 from search_spaces.layouts.named import named_layout
-from search_spaces.transforms import entries
+from search_spaces.transforms import entries, parts
 from search_spaces.transforms.entries import BankFileError, read_entry, write_entry
 from search_spaces.transforms.key import BankKey
 from search_spaces.transforms.parts import whole
 from search_spaces.transforms.passes import Answers
-from search_spaces.transforms.units.criteria import CRITERIA
+from search_spaces.transforms.units.criteria import CRITERIA, obs
 from search_spaces.transforms.units.damping import DAMPING, damped, factorised, strained_in
 from search_spaces.transforms.units.evidence import Reading
 from search_spaces.transforms.units.gradients import collect_gradients
@@ -219,6 +219,26 @@ def test_a_filled_bank_answers_from_disk_without_the_model(tmp_path: Path) -> No
     assert torch.equal(second.solved(groups[0], 2)[0], solved[0])
     assert torch.equal(second.order(groups[3]), order)
     assert {path: path.stat().st_mtime_ns for path in second.folder.iterdir()} == written
+
+
+def test_ranking_layer_by_layer_tells_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, groups, wanted = bank_of(tmp_path / "whole")
+    monkeypatch.setattr(parts, "TOGETHER", 0)
+    _, _, bank = bank_of(tmp_path / "parts")
+    told: list[tuple[int, int]] = []
+    bank.fill(lambda done, total: told.append((done, total)))
+    assert told == [(done, 7) for done in range(1, 8)]  # the head and two layers, then four groups
+    assert all(torch.equal(bank.order(group), wanted.order(group)) for group in groups)
+    assert not (bank.folder / "states").exists()
+
+
+def test_a_ranking_does_not_depend_on_the_rows_that_are_updated_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, groups, whole = bank_of(tmp_path / "whole")
+    monkeypatch.setattr(obs, "ROWS", 7)
+    _, _, bank = bank_of(tmp_path / "rows")
+    assert all(torch.equal(bank.order(group), whole.order(group)) for group in groups)
 
 
 def test_a_damaged_entry_is_filled_anew(tmp_path: Path) -> None:
