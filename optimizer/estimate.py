@@ -21,7 +21,6 @@ from optimizer.pipeline import Pipeline
 from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.recovery.halving import STUDENTS, learning, lengths, planned
-from optimizer.recovery.school import BACKWARD
 from optimizer.recovery.students import MEAN_BUDGET
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
@@ -34,6 +33,7 @@ from search_spaces.blocks import blocks_of
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
 BANK_PASSES = 6  # passes over the calibration examples for moments, ranking and solves, measured on small encoders
+BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 STEP = 0.2  # what a step of a lean student takes besides its arithmetic, in passes of the dense model
 SPREAD = 2.0  # the true time is within this factor of the estimate
 

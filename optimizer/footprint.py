@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from optimizer.accounts import JOULES_PER_WH, SpentView, TrainedView
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.member import RunResult, SpentView, View
+from optimizer.member import RunResult, View
 
-JOULES_PER_WH = 3600.0
 EXTRA = "pip install 'pruning-optimizer[carbon]' knows 213 countries"
 
 
@@ -51,6 +51,7 @@ class Footprint(View):
     """What a run spent, in total and by stage, its own share of the machine, and that in a data centre and a grid.
 
     `own_wh` is the share of this process, an estimate by processor time, before `pue`; `grams` are of `own_wh` × `pue`.
+    `trained` is the part of the trainings in it, and of those that an earlier study kept in the cache.
     """
 
     schema_version: int = 1
@@ -67,6 +68,7 @@ class Footprint(View):
     peak_cuda_bytes: int | None
     sources: dict[str, str]
     stages: tuple[SpentView, ...]
+    trained: TrainedView | None = None
 
 
 def footprint(result: RunResult, *, region: str, pue: float = 1.0) -> Footprint:
@@ -103,6 +105,7 @@ def footprint(result: RunResult, *, region: str, pue: float = 1.0) -> Footprint:
         peak_cuda_bytes=max(cuda, default=None),
         sources={part.part: part.source for part in parts},
         stages=result.spent,
+        trained=result.trained,
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from optimizer.accounts import FROZEN, SpentView, TrainedView, TrainingView
 from optimizer.backends.names import TORCH
 from studies.records import Verdict
 
@@ -24,7 +25,7 @@ def _levels(config: dict[str, int], transforms: Levels) -> dict[str, int]:
 class View(BaseModel):
     """A frozen JSON view."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = FROZEN
 
 
 class LabelView(View):
@@ -209,6 +210,7 @@ class Member(Costs):
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
+    training: TrainingView | None = None  # epoch by epoch; None where an older version trained it
 
     def ratio(self, cost: str) -> float | None:
         """Return a cost as a ratio to the dense model's, None where it was not measured."""
@@ -274,44 +276,6 @@ class StoppedEarly(View):
     examples_saved: float
 
 
-class PartView(View):
-    """Joules of the processor, of memory or of a GPU; `own_joules` are this process's by its share, an estimate."""
-
-    part: str
-    joules: float
-    own_joules: float
-    source: str
-
-
-class Accounted(View):
-    """What some work spent; `own_cpu_share` is the share of its work in the machine's processor time.
-
-    Both memories are peaks.
-    """
-
-    seconds: float
-    own_cpu_share: float
-    resident_bytes: int
-    peak_cuda_bytes: int | None
-    parts: tuple[PartView, ...]
-
-    @property
-    def joules(self) -> float:
-        """The joules of all parts."""
-        return sum(part.joules for part in self.parts)
-
-    @property
-    def own_joules(self) -> float:
-        """The joules of this process in all parts."""
-        return sum(part.own_joules for part in self.parts)
-
-
-class SpentView(Accounted):
-    """What a stage of a run spent."""
-
-    stage: str
-
-
 class RunResult(View):
     """A whole run."""
 
@@ -343,6 +307,7 @@ class RunResult(View):
     stopped_early: StoppedEarly
     seconds: dict[str, float]
     spent: tuple[SpentView, ...] = ()  # by stage; empty for studies of older versions
+    trained: TrainedView | None = None  # all candidates that were trained
 
 
 class FrontResult(View):

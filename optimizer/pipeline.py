@@ -12,7 +12,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from objectives.bit_operations import FULL
-from objectives.measurement import Measurement, Source
+from objectives.measurement import Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
 from objectives.sparse_size import measure_sparse_size
 from optimizer.costs import Cost, WeightedSum
@@ -24,6 +24,7 @@ from optimizer.latency.proposed import add_proposed_costs
 from optimizer.latency.splits import split_table
 from optimizer.spec import StudySpec
 from optimizer.tasks.task import TARGETS
+from optimizer.trainings import measured_training
 from optimizer.workload import Workload
 from search_spaces import groups as grouped
 from search_spaces.config import Config, ConfigError, Form
@@ -206,13 +207,9 @@ class Pipeline:
 
     def counted(self, config: Config, model: nn.Module) -> tuple[Measurement, ...]:
         """Return the costs that only a built model shows: its FLOPs, what its training took, the caller's own."""
-        spent = [each for step in self.steps if (each := step.source.spent(config.part(step.under)))]
         measured = [] if "flops" in self.costs else [flops_measurement(self.workload.family.flops(model))]
-        for each in spent:
-            measured += [
-                Measurement(quantity="training_time", value=each.seconds, unit="s", source=Source.MEASURED),
-                Measurement(quantity="training_energy", value=each.joules, unit="J", source=Source(each.source)),
-            ]
+        for step in self.steps:
+            measured += measured_training(step.source.training(config.part(step.under)))
         return (*measured, *self.own_costs(model))
 
     def own_costs(self, model: nn.Module) -> tuple[Measurement, ...]:

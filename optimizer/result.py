@@ -8,6 +8,7 @@ from optimizer.fronts import front_of, study_limits
 from optimizer.member import RunResult, StoppedEarly
 from optimizer.spec import StudySpec
 from optimizer.spent import spent_views
+from optimizer.trainings import trained_view
 from optimizer.views import baseline_view
 from studies.records import Candidate, CandidateState, Origin, Study
 from studies.store import StudyStore
@@ -48,6 +49,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         stopped_early=_stopped_early(candidates, hashes.get("search", {}).get("n", 0)),
         seconds=dict(study.seconds),
         spent=spent_views(study),
+        trained=trained_view(candidates),
     )
 
 

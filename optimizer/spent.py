@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from objectives.energy.spent import Joules, Spent
-from optimizer.member import Accounted, PartView, SpentView
+from objectives.energy.spent import Spent
+from optimizer.accounts import Accounted, PartView, SpentView
+from optimizer.training.history import read_spent
 from studies.records import Study
 
 SPENT = "spent"  # in a study's context: stage -> what it spent
@@ -26,12 +26,6 @@ def spent_views(study: Study) -> tuple[SpentView, ...]:
         SpentView(stage=stage, **dict(accounted(read_spent(each))))
         for stage, each in study.context.get(SPENT, {}).items()
     )
-
-
-def read_spent(stored: Mapping[str, Any]) -> Spent:  # Any: JSON data
-    """Return what was spent, as `asdict` wrote it."""
-    parts = {name: Joules(**each) for name, each in stored["parts"].items()}
-    return Spent(**{**stored, "parts": parts})
 
 
 def accounted(spent: Spent) -> Accounted:

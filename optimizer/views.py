@@ -17,6 +17,7 @@ from optimizer.gains import shows_gain
 from optimizer.member import Baseline, EnergyView, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
+from optimizer.trainings import ENERGY, TIME, training_view
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
 from studies.records import Candidate, Study
@@ -183,8 +184,9 @@ def member_view(
         memory_ratio=ratios["memory"],
         own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
-        training_seconds=measured.value("training_time"),
-        training_energy_j=measured.value("training_energy"),
+        training_seconds=measured.value(TIME),
+        training_energy_j=measured.value(ENERGY),
+        training=training_view(candidate.measurements),
         **_costs(measured),
     )
 

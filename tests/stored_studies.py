@@ -22,9 +22,13 @@ def put_study(
     candidates: Sequence[tuple[float, float]] = (),
     dense: float = 0.9,
     has_baseline: bool = True,
+    more: Sequence[Measurement] = (),
     **spec: Any,
 ) -> Study:
-    """Store a study that still runs, of (drop, FLOPs ratio) per candidate; parameters and size follow the FLOPs."""
+    """Store a study that still runs, of (drop, FLOPs ratio) per candidate; parameters and size follow the FLOPs.
+
+    Every candidate has `more` measurements beside.
+    """
     asked = StudySpec(model="phrases-mini", task="phrases", **{"epsilon": 0.05, "trials": 10, **spec})
     study = store.create_study(slug, asked.model_dump(mode="json"))
     metric = asked.metric or "accuracy"
@@ -39,7 +43,7 @@ def put_study(
         made = store.start_candidate(study.id, Proposal(config=config, origin=Origin.LADDER))
         figures = [figure(metric, dense - drop), *(figure(name, ratio * value) for name, value in DENSE.items())]
         outcome = Outcome(
-            state=CandidateState.COMPLETE, drop=drop, seen=N, measurements=(*figures, figure("drop", drop))
+            state=CandidateState.COMPLETE, drop=drop, seen=N, measurements=(*figures, figure("drop", drop), *more)
         )
         store.finish_candidate(made.id, outcome)
     return store.study(slug)

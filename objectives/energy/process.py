@@ -149,7 +149,7 @@ class ProcessAccount:
             except MeterError:
                 self._failed.add(part)
             else:
-                parts[part] = Joules(joules=counted, source=self.meters[part].source, counts_all=True)
+                parts[part] = Joules(joules=counted, source=self.meters[part].source.value, counts_all=True)
         peak = self._watch.look()
         return Spent(
             seconds=seconds,
@@ -166,7 +166,7 @@ class ProcessAccount:
         joules[RAM] = seconds * (self._resident + resident_bytes(self._processes)) / 2 * RAM_W_PER_BYTE
         beyond, self._beyond = self._beyond, dict.fromkeys(self._beyond, 0.0)
         return {
-            part: Joules(joules=each + beyond[part], source=Source.MODELLED, counts_all=False)
+            part: Joules(joules=each + beyond[part], source=Source.MODELLED.value, counts_all=False)
             for part, each in joules.items()
         }
 

@@ -20,6 +20,10 @@ class Joules:
         """Return so many times as much."""
         return replace(self, joules=factor * self.joules)
 
+    def own(self, part: str, share: float) -> float:
+        """Return those of our work alone, by its share of the processor time; a GPU is taken to be ours."""
+        return self.joules * (share if self.counts_all and part != GPU else 1.0)
+
     def plus(self, other: Joules) -> Joules:
         """Return both together; of two sources both are named."""
         source = self.source if self.source == other.source else f"{self.source}, {other.source}"
@@ -57,9 +61,8 @@ class Spent:
         return sum(self.own_of(part) for part in self.parts)
 
     def own_of(self, part: str) -> float:
-        """Return the joules of our work alone in a part; a GPU is taken to be ours."""
-        each = self.parts[part]
-        return each.joules * (self.share if each.counts_all and part != GPU else 1.0)
+        """Return the joules of our work alone in a part."""
+        return self.parts[part].own(part, self.share)
 
     def times(self, factor: float) -> Spent:
         """Return so many times as much, of peaks as much."""

@@ -26,7 +26,8 @@ from optimizer.tasks.task import Task
 from optimizer.training.augment import augmentation_of
 from optimizer.training.checkpoint import state_path
 from optimizer.training.distill import DistillSettings, distill, student
-from optimizer.training.student import NOTHING, Spent, Student
+from optimizer.training.history import History, joined
+from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
@@ -36,7 +37,7 @@ from studies.records import CandidateState, Outcome
 class Learned:
     """What has become of a pupil, as far as was asked. A `failure` says how it has ended its workers."""
 
-    spent: Spent = NOTHING
+    history: History = ()
     divergence: float = math.inf
     outcome: Outcome | None = None
     failure: str = ""
@@ -65,7 +66,7 @@ class Teach:
         )
         return tuple(
             Learned(
-                spent=student.spent,
+                history=student.history,
                 divergence=classroom.divergence(student) if self.rung == 0 else math.inf,
                 outcome=classroom.outcome(student, pupil.config) if self.rung == 1 else None,
             )
@@ -85,22 +86,22 @@ class Finish:
         if self.pupil.failure:
             return Outcome(state=CandidateState.FAILED, reason=self.pupil.failure)
 
-        def train(model: nn.Module) -> Spent:
+        def train(model: nn.Module) -> History:
             (student,) = classroom.taught([self.pupil], until=classroom.ends[self.rung])
-            return hand_over(student, model) + self.pupil.extra
+            return joined(hand_over(student, model), self.pupil.extra)
 
         return classroom.school.trained(self.pupil.config, train)
 
 
-def hand_over(student: Student, model: nn.Module) -> Spent:
-    """Give a student's weights to a model of the same shapes, and return what its training took.
+def hand_over(student: Student, model: nn.Module) -> History:
+    """Give a student's weights to a model of the same shapes, and return the history of its training.
 
     Raises `MachineError` where the training became unstable.
     """
     if student.failure:
         raise MachineError(student.failure)
     model.load_state_dict(student.model.state_dict())
-    return student.spent
+    return student.history
 
 
 def share_tables(model: nn.Module, dense: nn.Module) -> None:

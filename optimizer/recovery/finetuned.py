@@ -14,7 +14,7 @@ from optimizer.recovery.school import School
 from optimizer.training.augment import augmentation_of
 from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
-from optimizer.training.student import Spent
+from optimizer.training.history import History
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Outcome
 
@@ -41,10 +41,10 @@ def finetune_shortlist(recovery: Recovery, shortlist: Sequence[Candidate], repor
     return [candidate for candidate in recovered if candidate.state is CandidateState.COMPLETE]
 
 
-def _trained(school: School, model: nn.Module, state: Path) -> Spent:
+def _trained(school: School, model: nn.Module, state: Path) -> History:
     workload, spec = school.prepared.workload, school.spec
     settings = FinetuneSettings(epochs=int(spec.recover_epochs), seed=spec.seed)
-    result = finetune(
+    return finetune(
         model,
         school.train,
         held_out=school.held_out,
@@ -55,6 +55,4 @@ def _trained(school: School, model: nn.Module, state: Path) -> Spent:
         dtype=school.dtype,
         augmentation=augmentation_of(spec.augment, spec.seed),
         state=state,
-    )
-    examples = result.steps * settings.batch_size
-    return Spent(examples=examples, taught=examples, seconds=result.seconds)
+    ).history

@@ -25,6 +25,7 @@ from optimizer.recovery.pupil import Pupil
 from optimizer.recovery.recovery import Recovery
 from optimizer.recovery.students import first_cost, students_of
 from optimizer.shortlist import standard_error
+from optimizer.training.history import joined
 from search_spaces.config import Form
 from studies.records import Candidate, Origin, Proposal
 
@@ -195,5 +196,5 @@ def _better(rates: Sequence[tuple[Pupil, Learned]]) -> Pupil:
     """Return the pupil that learned most of one parent's; the others' training is added to its own."""
     first = min(range(len(rates)), key=lambda i: rates[i][1].divergence)
     best, _ = rates[first]
-    others = (learned.spent for i, (_, learned) in enumerate(rates) if i != first)
-    return replace(best, extra=sum(others, best.extra))
+    others = (learned.history for i, (_, learned) in enumerate(rates) if i != first)
+    return replace(best, extra=joined(best.extra, *others))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from optimizer.training.student import NOTHING, Spent
+from optimizer.training.history import History, read, stored
 from search_spaces.config import Config
 from studies.records import Candidate
 
@@ -21,17 +21,17 @@ class Pupil:
     parent: int  # the candidate's number
     config: Config
     rate: float
-    extra: Spent = NOTHING
+    extra: History = field(default=(), hash=False)
     failure: str = ""
 
     @property
     def record(self) -> dict[str, Any]:
         """What `recorded` makes it from again, as JSON data."""
-        record = {"parent": self.parent, "rate": self.rate, "extra": asdict(self.extra)}
+        record = {"parent": self.parent, "rate": self.rate, "extra": stored(self.extra)}
         return record | ({"failure": self.failure} if self.failure else {})
 
     @classmethod
     def recorded(cls, parent: Candidate, record: Mapping[str, Any]) -> Self:
         """Return a parent's pupil as its `record` describes it."""
-        extra = Spent(**record["extra"])
+        extra = read(record["extra"])
         return cls(parent.number, parent.config, record["rate"], extra, record.get("failure", ""))

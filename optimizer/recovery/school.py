@@ -14,9 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.energy.computed import Computed, Traffic
-from objectives.energy.modelled import model_of
-from objectives.measurement import Measurement, Source
+from objectives.measurement import Conditions
 from optimizer.errors import InputError, MachineError
 from optimizer.pipeline import Pipeline
 from optimizer.prepare import Prepared
@@ -24,8 +22,9 @@ from optimizer.progress import Report
 from optimizer.recovery.weights import WEIGHTS, keep_weights
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.history import History, total
 from optimizer.training.precision import name_of, training_dtype
-from optimizer.training.student import Spent
+from optimizer.trainings import training_measurements
 from optimizer.workload import Teacher
 from search_spaces.config import Config, Form
 from studies.records import CandidateState, Outcome
@@ -37,10 +36,9 @@ OTHERWISE: Mapping[str, str] = {
     "finetune": "`recover=none` finds members without training",
 }
 """What to do where a training became unstable, by how it trained."""
-BACKWARD = 3  # a training step costs about three forward passes: one forward, two for the gradients
 
 
-Train = Callable[[nn.Module], Spent]  # trains in place and leaves the model in evaluation mode
+Train = Callable[[nn.Module], History]  # trains in place and leaves the model in evaluation mode
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class School:
         """
         config, model = parent.in_form(Form.FINETUNED), self.to_train(parent)
         try:
-            spent = train(model)
+            history = train(model)
             if self.spec.augment != "none":  # its batch norms have seen augmented images alone
                 model = self.pipeline.settled(model)
             model.load_state_dict(self.prepared.workload.family.tensors(model))  # what a file of it would hold
@@ -107,7 +105,7 @@ class School:
         except (MachineError, ValueError) as error:  # the loss or the answers are NaN or infinite
             reason = f"{error}; {OTHERWISE[self.spec.recover]}"
             return Outcome(state=CandidateState.FAILED, reason=reason)
-        return self._with_training(outcome, model, spent, keep_weights(model, self.folder))
+        return self._with_training(outcome, history, keep_weights(model, self.folder))
 
     def to_train(self, parent: Config) -> nn.Module:
         """Return a parent's model with weights of its own, as it is when its training begins."""
@@ -123,24 +121,9 @@ class School:
         held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
         return train.take(range(held)), train.take(range(held, len(train.labels)))
 
-    def _with_training(self, outcome: Outcome, model: nn.Module, spent: Spent, weights: str) -> Outcome:
-        """Add what was trained, and at what cost: measured seconds, and joules modelled from arithmetic and time."""
-        workload = self.prepared.workload
-        flops = spent.examples * BACKWARD * workload.family.flops(model) + spent.taught * self.teacher.flops
-        computed = Computed.of(flops, Traffic.once(0.0), name_of(self.dtype))
-        joules = model_of(workload.device, threads=torch.get_num_threads()).joules(computed, spent.seconds)
-        measured = (
-            Measurement(
-                quantity="training_time",
-                value=spent.seconds,
-                unit="s",
-                source=Source.MEASURED,
-                conditions={
-                    WEIGHTS: weights,
-                    "epochs": round(spent.examples / len(self.train), 4),
-                    "precision": name_of(self.dtype),
-                },
-            ),
-            Measurement(quantity="training_energy", value=joules, unit="J", source=Source.MODELLED),
-        )
-        return replace(outcome, measurements=(*outcome.measurements, *measured), seconds=spent.seconds)
+    def _with_training(self, outcome: Outcome, history: History, weights: str) -> Outcome:
+        """Add what the training spent."""
+        epochs = sum(row.examples for row in history) / len(self.train)
+        conditions: Conditions = {WEIGHTS: weights, "epochs": round(epochs, 4), "precision": name_of(self.dtype)}
+        measured = training_measurements(history, of=len(self.train), conditions=conditions)
+        return replace(outcome, measurements=(*outcome.measurements, *measured), seconds=total(history).seconds)

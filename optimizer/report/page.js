@@ -142,6 +142,29 @@ function drawChosen() {
   if (isShown(m.energy_j)) line(`energy per inference (${m.energy_source})`, m.energy_dense_j, m.energy_j, (v) => scaled(v, "J"), m.energy_gain, m.energy_ratio, m.energy_ratio_interval);
   if (m.answered) row(table, ["answers", "–", m.answered.words, "–"], "td");
 }
+const PARTS = ["CPU", "GPU", "RAM"];
+const SPENT = ["time", ...PARTS, "energy", "Wh", "own", "peak RSS", "peak CUDA"];
+function spent(one, parts) {
+  const joules = PARTS.map((name) => parts.filter((p) => p.part === name).map((p) => p.joules));
+  const sum = (values) => values.reduce((a, b) => a + b, 0), total = sum(parts.map((p) => p.joules));
+  return [scaled(one.seconds, "s"), ...joules.map((each) => (each.length ? scaled(sum(each), "J") : "–")), scaled(total, "J"), (total / 3600).toPrecision(3),
+    scaled(sum(parts.map((p) => p.own_joules)), "J"), scaled(one.resident_bytes, "B"), isShown(one.peak_cuda_bytes) ? scaled(one.peak_cuda_bytes, "B") : "–"];
+}
+const trained = result.front.filter((m) => m.training);
+function drawTrainings() {
+  document.getElementById("training").hidden = !trained.length;
+  row(document.getElementById("trainings"), ["", "epochs", "J an epoch", ...SPENT], "th");
+  for (const m of trained) {
+    const epochs = m.training.epochs.reduce((all, e) => all + e.of_epoch, 0);
+    row(document.getElementById("trainings"), [`#${m.candidate}`, Number(epochs.toPrecision(3)), scaled(m.training.joules / epochs, "J"), ...spent(m.training, m.training.epochs.flatMap((e) => e.parts))], "td");
+  }
+}
+function drawEpochs() {
+  const table = document.getElementById("epochs"), m = trained.find((each) => each.candidate === Number(document.getElementById("trained").value));
+  table.replaceChildren();
+  row(table, ["epoch", "of it", ...SPENT, "sources"], "th");
+  for (const e of m?.training.epochs ?? []) row(table, [e.epoch, Number(e.of_epoch.toPrecision(3)), ...spent(e, e.parts), e.parts.map((p) => `${p.part} ${p.source}`).join(", ")], "td");
+}
 function drawConditions() {
   const table = document.getElementById("conditions");
   const facts = { ε: result.epsilon ?? "none", ...Object.fromEntries(Object.entries(result.limits).map(([cost, limit]) => [`limit of ${cost}`, `×${limit}`])), seed: result.seed, objectives: result.objectives.join(", "), "candidates evaluated": result.candidates_evaluated,
@@ -161,4 +184,6 @@ function options(id, values, chosen, draw) {
 options("x", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.recipe) ? "parameters" : "FLOPs ratio", drawScatter);
 options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verification) ? "drop (verification)" : "drop (search)", drawScatter);
 options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), chosen, drawLayers);
+options("trained", trained.map((m) => [m.candidate, `#${m.candidate}`]), chosen, drawEpochs);
+drawTrainings(); drawEpochs();
 drawFront(); drawScatter(); drawLayers(); drawChosen(); drawConditions();

@@ -44,10 +44,15 @@ class Checkpoint:
             if stored.get("key") == key:
                 trained.load_state_dict(stored["state"])
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() >= self._due
+
     def keep(self, *, now: bool = False) -> None:
         """Save the states when they are due, or `now`."""
         started = time.monotonic()
-        if not now and started < self._due:
+        if not now and not self.is_due:
             return
         for key, trained in self.trained.items():
             with written_whole(state_path(self.folder, key)) as temporary:

@@ -9,10 +9,9 @@ has rungs, at whose ends it may stop for good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
 from optimizer.training.learner import Learner, Loss, rung_schedule
-from optimizer.training.loop import Loop
+from optimizer.training.loop import Epoch, Loop
 from optimizer.training.precision import computing_in
 from optimizer.training.student import Class, Student
 
@@ -89,8 +88,8 @@ def distill(
     checkpoint = Checkpoint(folder, students)
     checkpoint.restore()
     learning = Class([*students.values()])
-    batches = _batches(examples, settings, until)[learning.steps :]
-    device = device_of(learning.model)
+    batches, of_an_epoch = _batches(examples, settings, until), batch_count(len(examples), settings.batch_size)
+    device, stopped = device_of(learning.model), list[BaseException]()
 
     def load(places: Places) -> Batch:
         batch: Batch = next(examples.batches(batch_size=len(places), device=device, order=places))
@@ -102,19 +101,33 @@ def distill(
     def after_step(done: int) -> None:
         try:
             progress(done)
-        except BaseException:  # a cancel: nothing is lost but the next step
-            checkpoint.keep(now=True)
-            raise
-        checkpoint.keep(now=done == until or not learning.is_learning)
+        except BaseException as error:
+            stopped.append(error)
 
-    if batches:
+    def stretch() -> Iterator[Places]:
+        """Yield the next batches of an epoch, until states are to be kept."""
+        while learning.is_learning and learning.steps < until:
+            yield batches[learning.steps]
+            if stopped or checkpoint.is_due or learning.steps % of_an_epoch == 0:
+                return
+
+    def after_stretch(taken: Epoch) -> bool:
+        learning.settle(-(-learning.steps // of_an_epoch), taken.spent)
+        ended = learning.steps >= until or not learning.is_learning
+        checkpoint.keep(now=ended or bool(stopped))
+        if stopped:
+            raise stopped[0]
+        return ended
+
+    if learning.is_learning and learning.steps < until:
         Loop(
             learner=learning,
-            draw=lambda: takewhile(lambda _: learning.is_learning, batches),
+            draw=stretch,
             load=load,
-            epochs=1,
+            epochs=until,
             seed=settings.seed,
             after_step=after_step,
+            after_epoch=after_stretch,
             dtype=settings.dtype,
         ).run()
     learning.model.eval()

@@ -26,6 +26,7 @@ from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Order, Places, shuffled
 from optimizer.training.checkpoint import Stateful
 from optimizer.training.cutting import batch_count
+from optimizer.training.history import History, of_epochs
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
 from optimizer.training.loop import Epoch, Loop
 from optimizer.training.so_far import Draws, Resumed, SoFar
@@ -49,12 +50,21 @@ class FinetuneSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """The record of a training. `best` is the held-out metric of the weights kept, None without held-out examples."""
+    """The record of a training on so many `examples` per epoch.
+
+    `best` is the held-out metric of the weights kept, None without held-out examples.
+    """
 
     epochs: tuple[Epoch, ...]
+    examples: int
     steps: int
     seconds: float
     best: float | None
+
+    @property
+    def history(self) -> History:
+        """What its epochs spent."""
+        return of_epochs([epoch.spent for epoch in self.epochs], self.examples)
 
 
 def finetune(
@@ -120,7 +130,13 @@ def finetune(
     ).run()
     best.restore()
     seconds = time.monotonic() - started + resumed.seconds
-    return TrainingResult(epochs=epochs, steps=learner.steps, seconds=seconds, best=max(best.values, default=None))
+    return TrainingResult(
+        epochs=epochs,
+        examples=len(train),
+        steps=learner.steps,
+        seconds=seconds,
+        best=max(best.values, default=None),
+    )
 
 
 def _after(done: int, total: int, masks: MaskedSteps | None, progress: Callable[[int, int], None]) -> None:

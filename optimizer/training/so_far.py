@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from objectives.device import device_of
-from optimizer.spent import read_spent
 from optimizer.training.checkpoint import Checkpoint, Stateful
+from optimizer.training.history import read_spent
 from optimizer.training.learner import Learner
 from optimizer.training.randomness import random_state, set_random_state
 

@@ -27,29 +27,21 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """The cost of one training; `source` says how the joules were obtained."""
-
-    seconds: float
-    joules: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """How a family trains a candidate: as its dense model was trained.
 
     `initial` is the network that training begins with, `words` its settings and `examples_hash` its examples: both are
     part of the key of what it makes. `passes` is the number of examples that one training goes through.
     `run(model, schedule, kept, state)` trains in place under the schedule's masks until every layer named keeps so many
-    units, and keeps its state in a file while it is unfinished. It raises `ValueError` where the training diverges.
+    units, keeps its state in a file while it is unfinished, and returns what is to be kept of the training. It raises
+    `ValueError` where the training diverges.
     """
 
     initial: nn.Module
     words: str
     examples_hash: str
     passes: int
-    run: Callable[[nn.Module, Schedule, Mapping[str, int], Path], Spent]
+    run: Callable[[nn.Module, Schedule, Mapping[str, int], Path], Mapping[str, str]]
     notes: tuple[str, ...] = ()
 
 
@@ -119,8 +111,9 @@ class Source:
     def fill_for(self, config: Config) -> None:
         """Compute what a config of the transform needs."""
 
-    def spent(self, config: Config) -> Spent | None:
-        """Return the cost of the config's training, None where it has none."""
+    def training(self, config: Config) -> Mapping[str, str]:  # noqa: ARG002
+        """Return what was kept of the config's training, nothing where it has none."""
+        return {}
 
     def merged(self, config: Config, left: Mapping[Side, int]) -> Config:  # noqa: ARG002
         """Return the config with those groups dense that change nothing in what the transforms before leave."""

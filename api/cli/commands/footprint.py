@@ -62,6 +62,19 @@ def _said(found: Footprint) -> list[str]:
         f"{scaled(found.joules, 'J')} = {found.wh:.4g} Wh = {found.kwh:.4g} kWh ({sources})",
         f"of which this study's own: {scaled(found.own_joules, 'J')} = {found.own_wh:.4g} Wh, an estimate by its share "
         "of the processor time",
+        *_of_trainings(found),
         f"{found.grams:.4g} g CO2: own energy × PUE {found.pue:g} × {intensity.g_per_kwh:g} g/kWh "
         f"({intensity.region}, {intensity.years}; {intensity.source})",
+    ]
+
+
+def _of_trainings(found: Footprint) -> list[str]:
+    trained = found.trained
+    if trained is None:
+        return []
+    an_epoch = scaled(trained.joules / trained.epochs, "J")
+    return [
+        f"trainings of {trained.candidates} candidates in {trained.epochs:.3g} epochs: {scaled(trained.joules, 'J')} = "
+        f"{trained.wh:.4g} Wh = {trained.kwh:.4g} kWh, {an_epoch} an epoch; part of the stages above, unless an "
+        "earlier study left them in the cache"
     ]

@@ -10,18 +10,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from objectives.energy.spent import CPU
 from optimizer.errors import MachineError
 from optimizer.families.networks.origins import FINE_TUNING
 from optimizer.families.networks.trained import BATCH, epochs_for, learnt_part
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import ImageExamples
+from optimizer.training.history import of_epochs
 from optimizer.training.images import TrainingSettings, train
+from optimizer.trainings import kept_with_training
 from search_spaces.transforms.masks.layers import maskable_layers, unit_count
 from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.masks.target import Target
-from search_spaces.transforms.transform import Spent, Training
+from search_spaces.transforms.transform import Training
 
 PREFIX = "net."  # of what a classifier's network is called inside it
 
@@ -33,8 +34,8 @@ class Recipe:
     images: Images
     settings: TrainingSettings
 
-    def run(self, model: nn.Module, schedule: Schedule, kept: Mapping[str, int], state: Path) -> Spent:
-        """Train in place, from where the `state` of an interrupted training is.
+    def run(self, model: nn.Module, schedule: Schedule, kept: Mapping[str, int], state: Path) -> Mapping[str, str]:
+        """Train in place, from where the `state` of an interrupted training is, and return the history.
 
         Raises `ValueError` where the loss is NaN or infinite: only this candidate fails.
         """
@@ -45,11 +46,7 @@ class Recipe:
             trained = train(net, self.images, self.settings, schedule=schedule, target=target, state=state)
         except MachineError as error:
             raise ValueError(str(error)) from error
-        return Spent(
-            seconds=sum(epoch.spent.seconds for epoch in trained.epochs),
-            joules=sum(epoch.spent.joules for epoch in trained.epochs),
-            source=trained.epochs[-1].spent.parts[CPU].source,
-        )
+        return kept_with_training(of_epochs([epoch.spent for epoch in trained.epochs], len(self.images)))
 
 
 def mask_training(spec: StudySpec, model: nn.Module, pool: ImageExamples, *, learning_rate: float | None) -> Training:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.member import Accounted
+from optimizer.accounts import Accounted
 from optimizer.reproduce.ledger import RunKey, Scored
 
 

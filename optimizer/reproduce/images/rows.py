@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.footprint import JOULES_PER_WH, WORLD, grams_of
+from optimizer.accounts import JOULES_PER_WH
+from optimizer.footprint import WORLD, grams_of
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.images.records import ImageRecord

@@ -20,7 +20,7 @@ from search_spaces.transforms.masks.packed import pack, unpack
 from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.masks.schedules.table import TRAINED_FIRST, ScheduleName, make_schedule
 from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN
-from search_spaces.transforms.transform import Dense, Source, Spent
+from search_spaces.transforms.transform import Dense, Source
 
 VERSION = 1  # raise when a recipe comes to mean another training
 
@@ -47,16 +47,14 @@ class TrainedNetworks(Source):
         model.load_state_dict(unpack(packed))
         return model.eval()
 
-    def spent(self, config: Config) -> Spent | None:
-        """Return the cost of a config's training; None for a config that was never trained."""
+    def training(self, config: Config) -> Mapping[str, str]:
+        """Return what was kept of a config's training, nothing for a config that was never trained."""
         path = self._path(config)
         if not path.exists():
-            return None
+            return {}
         with safe_open(path, framework="pt") as file:
             known: Mapping[str, str] = file.metadata() or {}
-        if "seconds" not in known:
-            return None
-        return Spent(seconds=float(known["seconds"]), joules=float(known["joules"]), source=known["energy_source"])
+        return known
 
     def _path(self, config: Config) -> Path:
         return self.folder / f"{config.digest}.safetensors"
@@ -70,18 +68,17 @@ class TrainedNetworks(Source):
         if recipe is None:
             raise ConfigError(f"a masked network needs a recipe, got {config.canonical_json()}")
         model = copy.deepcopy(self._dense if recipe.schedule in TRAINED_FIRST else self._training.initial)
-        taken: dict[str, str] = {}
+        of_training: Mapping[str, str] = {}
         if recipe.schedule == ONE_SHOT:
             _mask_once(model, config.as_dict(), is_patterned=recipe.scope == PATTERN)
         else:
             schedule = make_schedule(cast("ScheduleName", recipe.schedule), recipe.swap_share)
-            spent = self._trained(model, schedule, config)
-            taken = {"seconds": repr(spent.seconds), "joules": repr(spent.joules), "energy_source": spent.source}
-        write_entry(self._path(config), pack(model.state_dict()), metadata=taken)
+            of_training = self._trained(model, schedule, config)
+        write_entry(self._path(config), pack(model.state_dict()), metadata=of_training)
         self._state(config).unlink(missing_ok=True)
         return model.eval()
 
-    def _trained(self, model: nn.Module, schedule: Schedule, config: Config) -> Spent:
+    def _trained(self, model: nn.Module, schedule: Schedule, config: Config) -> Mapping[str, str]:
         try:
             return self._training.run(model, schedule, config.as_dict(), self._state(config))
         except ValueError:  # it diverges again

@@ -18,6 +18,7 @@ from optimizer.tasks.texts.examples import Examples
 from optimizer.training.checkpoint import state_path
 from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.training.history import joined, of_epochs, read, stored
 from optimizer.training.learner import Learner
 from optimizer.training.student import Student
 from optimizer.training.teacher import INNER, Lesson
@@ -195,11 +196,28 @@ def test_an_unstable_student_ends_and_the_others_learn_on(school: School) -> Non
     assert again.failure == students["broken"].failure  # it is known, and not tried again
 
 
-def test_what_students_share_counts_in_equal_parts(school: School) -> None:
+def test_students_divide_what_their_class_spends_epoch_by_epoch(school: School) -> None:
+    settings = DistillSettings(rungs=(2.0,), batch_size=16)
     students = {key: school.student(damaged(school.teacher)) for key in ("first", "second")}
-    distill(students, school.examples, SETTINGS, until=13, folder=school.folder)
-    assert {(each.spent.examples, each.spent.taught) for each in students.values()} == {(200, 100.0)}
-    assert all(each.spent.seconds > 0 for each in students.values())
+    distill(students, school.examples, settings, until=20, folder=school.folder)
+    for each in students.values():
+        assert [(row.epoch, row.examples) for row in each.history] == [(1, 200), (2, 104)]  # a batch of 8 among 7 steps
+        assert all(row.spent.seconds > 0 < row.spent.joules for row in each.history)
+        assert all(row.spent.resident_bytes > 100e6 for row in each.history)
+        assert read(stored(each.history)) == each.history
+    again = school.student(damaged(school.teacher))
+    distill({"first": again}, school.examples, settings, until=26, folder=school.folder)
+    assert again.history[0] == students["first"].history[0]
+    assert (again.history[1].epoch, again.history[1].examples) == (2, 200)
+    assert again.history[1].spent.joules > students["first"].history[1].spent.joules
+
+
+def test_histories_join_by_epoch_and_an_older_versions_has_seconds_without_joules() -> None:
+    older = read({"examples": 7, "taught": 3.5, "seconds": 2.0})
+    assert [(row.epoch, row.examples, row.spent.seconds, row.spent.joules) for row in older] == [(1, 7, 2.0, 0.0)]
+    both = joined(older, of_epochs([older[0].spent, older[0].spent], 10))
+    assert [(row.epoch, row.examples, row.spent.seconds) for row in both] == [(1, 17, 4.0), (2, 10, 2.0)]
+    assert read({"examples": 0, "taught": 0.0, "seconds": 0.0}) == ()
 
 
 def test_a_training_that_stops_after_a_rung_continues_as_if_it_had_not(school: School) -> None:

@@ -186,7 +186,8 @@ def test_every_schedule_trains_to_the_counts_of_its_config_and_again_to_the_same
         assert torch.equal(tensor, again.state_dict()[name])
         assert torch.equal(tensor, stored.state_dict()[name])
     taken = {m.quantity: m.value for m in prepared.pipeline.counted(config, first) if "training" in m.quantity}
-    assert set(taken) == (set() if schedule == ONE_SHOT else {"training_time", "training_energy"})
+    parts = {"training_energy", "training_energy_cpu", "training_energy_ram"}
+    assert set(taken) == (set() if schedule == ONE_SHOT else {"training_time", "training_memory"} | parts)
     assert all(value > 0 for value in taken.values())
 
 
