@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from objectives.energy.fit import Metered, fitted, left_out, predicted, with_fac
 from objectives.energy.meter import EnergyMeter, MeterUnavailableError
 from objectives.energy.modelled import published_profile
 from objectives.energy.probes import Probe, probes
-from objectives.energy.windows import WINDOW_S, Batch, Windows, take_windows
+from objectives.energy.windows import WINDOW_S, Batch, WindowPlan, Windows, take_windows
 from objectives.guard import on_threads
-from objectives.rounds import Pace, Seconds
+from objectives.rounds import Pace
 from optimizer.device import check_device
 from optimizer.errors import InputError, MachineError
 from search_spaces.files import written_whole
 
 ROUNDS = 3  # windows of every work
+PACE = Pace(fewest=ROUNDS, most=ROUNDS, look=ROUNDS)
 
 
 def calibrate(device: str = "cpu", *, threads: int | None = None, window_seconds: float = WINDOW_S) -> Calibration:
@@ -52,7 +52,8 @@ def calibrate(device: str = "cpu", *, threads: int | None = None, window_seconds
     meter = _meter_of(on)
     with on_threads(threads):
         works = probes(on, published_profile(on))
-        found = calibrated(works, meter, on, threads=torch.get_num_threads(), window_s=window_seconds)
+        plan = WindowPlan(rng=np.random.default_rng(0), window_s=window_seconds, pace=PACE)
+        found = calibrated(works, meter, on, threads=torch.get_num_threads(), plan=plan)
     with written_whole(place_of(on)) as place:
         place.write_text(found.model_dump_json(indent=1))
     return found
@@ -69,22 +70,12 @@ def calibrated(
     device: torch.device,
     *,
     threads: int,
-    window_s: float,
-    clock: Seconds = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
+    plan: WindowPlan,
 ) -> Calibration:
     """Return the calibration of a device by works under its meter. Raises `MachineError`, `MeterError`."""
-    windows = take_windows(
-        {name: Batch(work.run, 1) for name, work in works.items()},
-        meter,
-        dense=next(iter(works)),
-        rng=np.random.default_rng(0),
-        window_s=window_s,
-        pace=Pace(fewest=ROUNDS, most=ROUNDS, look=ROUNDS),
-        clock=clock,
-        sleep=sleep,
-    )
-    return _fitted(works, windows, meter, device, threads=threads, window_s=window_s)
+    batches = {name: Batch(work.run, 1) for name, work in works.items()}
+    windows = take_windows(batches, meter, dense=next(iter(works)), plan=plan)
+    return _fitted(works, windows, meter, device, threads=threads, window_s=plan.window_s)
 
 
 def _meter_of(device: torch.device) -> EnergyMeter:

@@ -17,6 +17,7 @@ from objectives.device import device_of
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
+from objectives.energy.windows import WindowPlan
 from objectives.guard import measuring
 from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
@@ -131,7 +132,7 @@ def _add_energy(
         with measuring(*runs.values(), *asked.built.values(), threads=threads):
             inputs = asked.request(batch)
             works = {key: _work(run, taken[key], inputs, batch, runs, asked) for key, run in chosen.items()}
-            for key, compared in measure_energy(works, choice, dense=DENSE, rng=rng).items():
+            for key, compared in measure_energy(works, choice, dense=DENSE, plan=WindowPlan(rng=rng)).items():
                 taken[key].extend(compared)
 
 

@@ -6,8 +6,7 @@ that fails on the way leaves modelled figures, which say why.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,13 +14,13 @@ from scipy.special import ndtri
 
 from objectives.energy.choose import MeterChoice
 from objectives.energy.computed import Computed
-from objectives.energy.meter import EnergyMeter, MeterError
+from objectives.energy.meter import MeterError
 from objectives.energy.modelled import EnergyModel, Floats, model_of, normal_draws
-from objectives.energy.windows import WINDOW_S, Batch, Windows, take_windows
+from objectives.energy.windows import Batch, WindowPlan, Windows, take_windows
 from objectives.latency import LATENCY_ONLY
 from objectives.measurement import JsonScalar, Measurement, Source
 from objectives.repeats import COPIES, DRAWS, Compared, Key, compared, drawn_interval, half_width, mean_with_interval
-from objectives.rounds import Pace, Run, Seconds
+from objectives.rounds import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,66 +40,37 @@ class Work:
 
 
 def measure_energy(
-    works: Mapping[Key, Work],
-    choice: MeterChoice,
-    *,
-    dense: Key,
-    rng: np.random.Generator,
-    window_s: float = WINDOW_S,
-    pace: Pace | None = None,
-    clock: Seconds = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
+    works: Mapping[Key, Work], choice: MeterChoice, *, dense: Key, plan: WindowPlan
 ) -> dict[Key, Compared]:
     """Return the joules per inference of every work, and their ratio to those of `works[dense]`.
 
-    With a meter works take windows of `window_s` seconds in turn until the ratios are known (`windows.py`); values are
-    means with Student intervals. Without one nothing runs: energies follow from the latencies.
+    With a meter works take windows in turn, as planned, until the ratios are known (`windows.py`); values are means
+    with Student intervals. Without one nothing runs: energies follow from the latencies.
 
     Args:
         works: one forward pass of every model, the dense one among them.
         choice: what `choose_meter` found for their device.
         dense: the key of the dense model.
-        rng: draws the order of every round of windows.
-        window_s: seconds of one window, several times the step of the counter.
-        pace: how many windows, and how long; None for those of `take_windows`.
-        clock: monotonic seconds.
-        sleep: rests so many seconds.
+        plan: how windows are taken.
 
     Raises:
         MeterError: a meter that is `required` fails, or does not move during a window.
     """
     if choice.meter is not None:
+        batches = {key: Batch(work.run, work.inferences) for key, work in works.items()}
         try:
-            metered = _metered_all(
-                works, choice, choice.meter, dense, rng, window_s=window_s, pace=pace, clock=clock, sleep=sleep
-            )
+            windows = take_windows(batches, choice.meter, dense=dense, plan=plan)
         except MeterError as error:
             if choice.required:
                 raise
             choice = replace(choice, meter=None, reason=f"modelled, since the meter failed: {error}")
         else:
+            metered = {key: _metered(key, windows, work, choice, plan.window_s) for key, work in works.items()}
             return compared(metered, dense=dense)
     return compared(_modelled_all(works, choice, dense), dense=dense)
 
 
-def _metered_all(
-    works: Mapping[Key, Work],
-    choice: MeterChoice,
-    meter: EnergyMeter,
-    dense: Key,
-    rng: np.random.Generator,
-    *,
-    window_s: float,
-    pace: Pace | None,
-    clock: Seconds,
-    sleep: Callable[[float], None],
-) -> dict[Key, Measurement]:
-    batches = {key: Batch(work.run, work.inferences) for key, work in works.items()}
-    windows = take_windows(batches, meter, dense=dense, rng=rng, window_s=window_s, pace=pace, clock=clock, sleep=sleep)
-    return {key: _metered(key, windows, work, choice, window_s=window_s) for key, work in works.items()}
-
-
-def _metered(key: Key, windows: Windows[Key], work: Work, choice: MeterChoice, *, window_s: float) -> Measurement:
+def _metered(key: Key, windows: Windows[Key], work: Work, choice: MeterChoice, window_s: float) -> Measurement:
     joules = [each.each for each in windows.taken[key]]
     value, interval = mean_with_interval(joules)
     return Measurement(

@@ -1,9 +1,9 @@
 """Windows of a meter: every model takes its turn, round by round, until the ratios of energy are known.
 
-A counter moves in steps of up to a tenth of a second, so a window lasts seconds: of 3 s, one such step at either end is
-1.4 % of it (standard deviation). Windows of all models take turns in random order, so that a chip growing warmer
-favours none of them, and one that has grown warmer rests before its next window. What hardware draws at rest is
-measured before and after.
+A counter moves in steps of up to a tenth of a second, so a window lasts seconds: 3 s are the fewest whose ratios such
+steps leave right within 1 % (docs/energy.md, benchmarks/windows.py). Windows of all models take turns in random order,
+so that a chip growing warmer favours none of them, and one that has grown warmer rests before its next window. What
+hardware draws at rest is measured before and after.
 """
 
 from __future__ import annotations
@@ -49,6 +49,27 @@ class Window:
         return self.joules / self.inferences
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPlan:
+    """How windows are taken.
+
+    `rng` draws the order of every round. A window has `window_s` seconds, several steps of the counter. They end when
+    all ratios are known `within` half their interval, as a fraction, or as the `pace` says (None: after at most `MOST`
+    windows each). `clock` gives monotonic seconds, `sleep` rests so many.
+    """
+
+    rng: np.random.Generator
+    window_s: float = WINDOW_S
+    pace: Pace | None = None
+    within: float = WITHIN
+    clock: Seconds = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
+
+    def pace_of(self, works: int) -> Pace:
+        """Return how many windows so many works take, and how long."""
+        return self.pace or Pace(seconds=2 * MOST * self.window_s * works, fewest=FEWEST, look=LOOK, most=MOST)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A run and the number of its inferences."""
@@ -81,33 +102,22 @@ class Windows(Generic[Key]):
         return said
 
 
-def take_windows(
-    batches: Mapping[Key, Batch],
-    meter: EnergyMeter,
-    *,
-    dense: Key,
-    rng: np.random.Generator,
-    window_s: float = WINDOW_S,
-    pace: Pace | None = None,
-    within: float = WITHIN,
-    clock: Seconds = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Windows[Key]:
-    """Take windows until all ratios to `dense` are known within half their interval, or the `pace` ends.
+def take_windows(batches: Mapping[Key, Batch], meter: EnergyMeter, *, dense: Key, plan: WindowPlan) -> Windows[Key]:
+    """Take windows until all ratios to `dense` are known, or the pace of the `plan` ends.
 
     Raises:
         MeterError: the meter fails, does not move, or loses the same window over and over.
     """
     for batch in batches.values():
         batch.run()
-    taker = _Taker(meter, window_s, clock, sleep)
+    taker = _Taker(meter, plan)
     before = taker.idle_w()
     taken = in_rounds(
         {key: partial(taker.window, batch) for key, batch in batches.items()},
-        rng=rng,
-        pace=pace or Pace(seconds=2 * MOST * window_s * len(batches), fewest=FEWEST, look=LOOK, most=MOST),
-        enough=partial(_known, dense=dense, within=within),
-        clock=clock,
+        rng=plan.rng,
+        pace=plan.pace_of(len(batches)),
+        enough=partial(_known, dense=dense, within=plan.within),
+        clock=plan.clock,
     )
     return Windows(taken=taken, idle_w=(before, taker.idle_w()))
 
@@ -127,9 +137,7 @@ class _Taker:
     """Takes windows of one meter; `warm` are the degrees at the end of the first one."""
 
     meter: EnergyMeter
-    window_s: float
-    clock: Seconds
-    sleep: Callable[[float], None]
+    plan: WindowPlan
     warm: float | None = None
 
     def window(self, batch: Batch) -> Window:
@@ -144,36 +152,36 @@ class _Taker:
     def idle_w(self) -> float:
         """Return the watts that are drawn while nothing of ours runs."""
         for _ in range(RETAKEN + 1):
-            self.sleep(min(SETTLE_S, self.window_s))
+            self.plan.sleep(min(SETTLE_S, self.plan.window_s))
             self.meter.start()
-            began = self.clock()
+            began = self.plan.clock()
             try:
-                self.sleep(min(IDLE_S, self.window_s))
+                self.plan.sleep(min(IDLE_S, self.plan.window_s))
             finally:
                 joules = self._stopped()
             if joules is not None:
-                return joules / max(self.clock() - began, 1e-9)
+                return joules / max(self.plan.clock() - began, 1e-9)
         raise MeterError(f"{self.meter.source}: {LOST}")
 
     def _try(self, batch: Batch) -> Window | None:
         runs = 0
         self.meter.start()
-        began = self.clock()
+        began = self.plan.clock()
         try:
-            while runs == 0 or self.clock() - began < self.window_s:
+            while runs == 0 or self.plan.clock() - began < self.plan.window_s:
                 batch.run()
                 runs += 1
         except BaseException:
             with suppress(MeterError):  # what the run raised is what matters
                 self.meter.stop()
             raise
-        seconds = self.clock() - began
+        seconds = self.plan.clock() - began
         joules = self._stopped()
-        late = max(3 * seconds / runs, LATE * self.window_s)  # a short run may wait for its turn on a busy machine
-        if joules is None or seconds > self.window_s + late:  # one run took most of it: the machine was asleep
+        late = max(3 * seconds / runs, LATE * self.plan.window_s)  # a short run may wait for its turn on a busy machine
+        if joules is None or seconds > self.plan.window_s + late:  # one run took most of it: the machine was asleep
             return None
         if joules <= 0:
-            still = f"the counter did not move in {self.window_s} s; it cannot be used on this machine"
+            still = f"the counter did not move in {self.plan.window_s} s; it cannot be used on this machine"
             raise MeterError(f"{self.meter.source}: {still}")
         state = self.meter.state()
         self.warm = state.celsius if self.warm is None else self.warm
@@ -189,5 +197,5 @@ class _Taker:
     def _rest(self) -> None:
         rested = 0.0
         while self.warm is not None and rested < REST_S and (self.meter.state().celsius or 0) > self.warm + WARMER:
-            self.sleep(REST_STEP_S)
+            self.plan.sleep(REST_STEP_S)
             rested += REST_STEP_S

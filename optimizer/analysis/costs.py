@@ -14,6 +14,7 @@ from objectives.energy.choose import choose_meter
 from objectives.energy.computed import Computed, Traffic
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_traffic
+from objectives.energy.windows import WindowPlan
 from objectives.guard import measuring
 from objectives.latency import forward_pass, timed_sessions
 from objectives.measurement import JsonScalar, Measurement
@@ -109,7 +110,7 @@ class Bench:
         with measuring(*(models[key].model for key in latencies), threads=self.threads):
             inputs = {name: tensor.to(device) for name, tensor in self.request(batch).items()}
             works = {key: models[key].work(inputs, batch, latency) for key, latency in latencies.items()}
-            energies = measure_energy(works, choose_meter(device), dense=dense, rng=self.rng)
+            energies = measure_energy(works, choose_meter(device), dense=dense, plan=WindowPlan(rng=self.rng))
         times = compared(latencies, dense=dense)
         to_torch = {} if reference is None else compared(latencies, dense=reference)
         return {key: Costs(times[key], energies[key], to_torch.get(key)) for key in latencies}

@@ -10,7 +10,7 @@ import torch
 from tiny_checkpoints import save_data, save_tiny
 from torch import nn
 
-from objectives.energy.measure import measure_energy
+from objectives.energy.windows import WindowPlan
 from objectives.measurement import Source
 from optimizer import StudySpec, export_candidate, load_images, load_pruned, optimize
 from optimizer.member import RunResult
@@ -25,7 +25,7 @@ USUAL = {"epsilon": 0.3, "trials": 4, "measure_seconds": 0.1, "threads": 1, "dev
 
 @pytest.fixture(autouse=True)
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optimizer.measure.measure_energy", partial(measure_energy, window_s=0.3))
+    monkeypatch.setattr("optimizer.measure.WindowPlan", partial(WindowPlan, window_s=0.3))
 
 
 class Pixels(nn.Sequential):

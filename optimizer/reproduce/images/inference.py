@@ -15,6 +15,7 @@ from objectives.device import cpu_threads, describe_device
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.traffic import count_computed
+from objectives.energy.windows import WindowPlan
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency, latency_of, waited_for
 from objectives.measurement import Measurement
@@ -52,7 +53,9 @@ def measure_inference(model: nn.Module, dense: nn.Module, images: Tensor, *, see
         conditions = {"batch": len(images), **describe_device(images.device)}
         latencies = {name: latency_of(values / passes, conditions) for name, values in samples.items()}
         works = {name: _work(runs[name], latencies[name], images) for name in (DENSE, PRUNED)}
-        energies = measure_energy(works, choose_meter(images.device), dense=DENSE, rng=rng, window_s=seconds)
+        energies = measure_energy(
+            works, choose_meter(images.device), dense=DENSE, plan=WindowPlan(rng=rng, window_s=seconds)
+        )
     ratios = {name: both.ratio.value for name, both in compared(latencies, dense=DENSE).items()}
     return Inference(
         batch_s=latencies[PRUNED].value,

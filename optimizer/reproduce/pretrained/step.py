@@ -16,6 +16,7 @@ from objectives.clocks import SYSTEM
 from objectives.device import describe_device, device_of
 from objectives.energy.choose import choose_meter
 from objectives.energy.measure import Work, measure_energy
+from objectives.energy.windows import WindowPlan
 from objectives.latency import interleaved_latency, latency_of, waited_for
 from objectives.repeats import compared
 from optimizer.ratios import Ratio
@@ -45,7 +46,7 @@ def measure_step(
     for name, (net, held) in pairs.items():
         cost = step_cost(net, held, key, batch)
         works[name] = Work(run=runs[name], inferences=1, latency=latencies[name], computed=cost)
-    energies = measure_energy(works, choose_meter(device), dense=DENSE, rng=rng, window_s=seconds / 6)
+    energies = measure_energy(works, choose_meter(device), dense=DENSE, plan=WindowPlan(rng=rng, window_s=seconds / 6))
     times = compared(latencies, dense=DENSE)
     return StepRecord(
         seconds=latencies[OURS].value,

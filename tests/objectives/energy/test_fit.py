@@ -18,9 +18,10 @@ from objectives.energy.meter import MeterError, MeterUnavailableError
 from objectives.energy.modelled import EnergyModel, model_of, published_profile
 from objectives.energy.probes import Probe, probes
 from objectives.energy.profiles import FAR, MEMORY, NEAR
+from objectives.energy.windows import WindowPlan
 from objectives.rounds import Run
 from optimizer import calibration
-from optimizer.calibration import calibrate, calibrated
+from optimizer.calibration import PACE, calibrate, calibrated
 from optimizer.errors import InputError, MachineError
 
 CPU = torch.device("cpu")
@@ -86,9 +87,9 @@ class World:
             hardware.meter(),
             CPU,
             threads=THREADS,
-            window_s=3.0,
-            clock=lambda: hardware.now,
-            sleep=hardware.rest,
+            plan=WindowPlan(
+                rng=np.random.default_rng(0), window_s=3.0, pace=PACE, clock=lambda: hardware.now, sleep=hardware.rest
+            ),
         )
 
 

@@ -12,6 +12,7 @@ from objectives.energy.computed import NOTHING, Computed, Traffic
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.meter import CounterMeter, MeterError
 from objectives.energy.traffic import count_traffic
+from objectives.energy.windows import WindowPlan
 from objectives.flops import count_flops
 from objectives.latency import forward_pass
 from objectives.measurement import Interval, Measurement, Source
@@ -66,12 +67,11 @@ class Machine:
             works,
             replace(self.choice(), required=required),
             dense="dense",
-            rng=np.random.default_rng(0),
-            window_s=2.0,
-            pace=Pace(seconds=1e9, fewest=windows, look=5, most=max(windows, 5)),
-            clock=lambda: self.now,
-            sleep=self.rest,
+            plan=self.plan(window_s=2.0, pace=Pace(seconds=1e9, fewest=windows, look=5, most=max(windows, 5))),
         )
+
+    def plan(self, **options: object) -> WindowPlan:
+        return WindowPlan(rng=np.random.default_rng(0), clock=lambda: self.now, sleep=self.rest, **options)
 
 
 def test_a_meter_gives_joules_per_inference_over_windows() -> None:
@@ -140,15 +140,13 @@ def test_a_failing_run_closes_its_window() -> None:
 
     work = Work(run=fail, inferences=1, latency=LATENCY, computed=NOTHING)
     with pytest.raises(ZeroDivisionError):
-        measure_energy(
-            {0: work}, choice, dense=0, rng=np.random.default_rng(0), clock=lambda: machine.now, sleep=machine.rest
-        )
+        measure_energy({0: work}, choice, dense=0, plan=machine.plan())
     choice.meter.start()
 
 
 def test_a_modelled_figure_has_the_interval_of_the_model_and_says_its_constants() -> None:
     work = Work(run=pytest.fail, inferences=4, latency=LATENCY, computed=Computed.of(1e9, Traffic.once(1e8)))
-    result = measure_energy({"dense": work}, MODELLED, dense="dense", rng=np.random.default_rng(0))
+    result = measure_energy({"dense": work}, MODELLED, dense="dense", plan=WindowPlan(rng=np.random.default_rng(0)))
     energy = result["dense"].absolute
     assert energy.source is Source.MODELLED
     assert energy.interval.lower < energy.value < energy.interval.upper
@@ -185,6 +183,6 @@ def test_configs_of_equal_flops_differ_in_energy() -> None:
         run = forward_pass(model, {"input_ids": ids})
         computed = Computed.of(flops[key], count_traffic(run))
         works[key] = Work(run=run, inferences=1, latency=LATENCY, computed=computed)
-    result = measure_energy(works, MODELLED, dense="dense", rng=np.random.default_rng(0))
+    result = measure_energy(works, MODELLED, dense="dense", plan=WindowPlan(rng=np.random.default_rng(0)))
     assert result["fewer heads"].ratio.value != 1
     assert result["fewer heads"].absolute.value != result["dense"].absolute.value

@@ -16,6 +16,7 @@ from objectives.energy.hardware import AVERAGE, CPUS, GPUS, cpu_power, gpu_power
 from objectives.energy.measure import Work, measure_energy
 from objectives.energy.modelled import DRAWS, EnergyModel, level_shares, model_of
 from objectives.energy.profiles import FAR, MEMORY, NEAR, Constant, cpu_profile, gpu_profile
+from objectives.energy.windows import WindowPlan
 from objectives.measurement import Interval, Measurement, Source
 
 CACHES = (Cache(1, 2**15, 1), Cache(2, 2**20, 1), Cache(3, 32 * 2**20, 2))
@@ -138,7 +139,7 @@ def compared_energies(**works: tuple[float, Computed]) -> Callable[[str], Measur
         for name, (seconds, computed) in works.items()
     }
     choice = MeterChoice(device=torch.device("cpu"), meter=None, reason="modelled, since this is a test")
-    found = measure_energy(made, choice, dense="dense", rng=np.random.default_rng(0))
+    found = measure_energy(made, choice, dense="dense", plan=WindowPlan(rng=np.random.default_rng(0)))
     return lambda name: found[name].ratio
 
 

@@ -7,7 +7,7 @@ import pytest
 from replay import MICROJOULE, Hardware
 
 from objectives.energy.meter import CounterMeter, MeterError, State
-from objectives.energy.windows import Batch, Windows, take_windows
+from objectives.energy.windows import Batch, WindowPlan, Windows, take_windows
 from objectives.rounds import Pace
 
 DENSE, LEAN = (0.020, 300.0), (0.012, 250.0)  # seconds and watts of a pass: 6 J and 3 J
@@ -23,15 +23,12 @@ def windows(hardware: Hardware, meter: CounterMeter | None = None, scatter: floa
         "dense": Batch(passing(hardware, *DENSE, scatter=scatter), 1),
         "lean": Batch(passing(hardware, *LEAN, scatter=scatter), 1),
     }
-    return take_windows(
-        batches,
-        meter or hardware.meter(),
-        dense="dense",
-        rng=np.random.default_rng(0),
-        clock=lambda: hardware.now,
-        sleep=hardware.rest,
-        **options,
-    )
+    return take_windows(batches, meter or hardware.meter(), dense="dense", plan=plan(hardware, **options))
+
+
+def plan(hardware: Hardware, **options: object) -> WindowPlan:
+    usual = {"clock": lambda: hardware.now, "sleep": hardware.rest}
+    return WindowPlan(rng=np.random.default_rng(0), **{**usual, **options})
 
 
 def each(found: Windows, key: str) -> float:
@@ -63,14 +60,7 @@ def test_a_known_duty_cycle_is_its_mean_power() -> None:
         hardware.draw(0.03, 200.0)
         hardware.rest(0.07)
 
-    found = take_windows(
-        {"burner": Batch(burn, 1)},
-        hardware.meter(),
-        dense="burner",
-        rng=np.random.default_rng(0),
-        clock=lambda: hardware.now,
-        sleep=hardware.rest,
-    )
+    found = take_windows({"burner": Batch(burn, 1)}, hardware.meter(), dense="burner", plan=plan(hardware))
     assert each(found, "burner") == pytest.approx(0.03 * 200 + 0.07 * 60, rel=0.05)
 
 
@@ -96,8 +86,7 @@ def test_a_machine_that_slept_loses_one_window_and_one_that_always_does_gives_up
         usual()
 
     batches = {"dense": Batch(once, 1)}
-    options = {"dense": "dense", "rng": np.random.default_rng(0), "clock": lambda: hardware.now, "sleep": hardware.rest}
-    found = take_windows(batches, hardware.meter(), **options)
+    found = take_windows(batches, hardware.meter(), dense="dense", plan=plan(hardware))
     assert slept == [True]
     assert each(found, "dense") == pytest.approx(6, rel=0.05)
     hardware = Hardware(resets=tuple(np.arange(0.0, 1000.0, 1.5)))
@@ -124,9 +113,7 @@ def test_power_at_rest_that_moves_and_slowed_hardware_are_told_and_warm_hardware
         hardware.draw(seconds, 60.0 if hardware.now < 20 else 90.0)
 
     batches = {"dense": Batch(passing(hardware, *DENSE), 1)}
-    found = take_windows(
-        batches, meter, dense="dense", rng=np.random.default_rng(0), clock=lambda: hardware.now, sleep=sleep
-    )
+    found = take_windows(batches, meter, dense="dense", plan=plan(hardware, sleep=sleep))
     assert rested.count(0.5) == 3 + 2  # and before the power at rest, twice
     assert found.said("dense")["throttled"] == "power limit"
     assert "W before and" in str(found.said("dense")["idle_drift"])
