@@ -27,7 +27,7 @@ def write_entry(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[
         with written_whole(path, durable=False) as temporary:  # hundreds of entries; a damaged one counts as absent
             write_tensors(temporary, whole, metadata)
     except (OSError, SafetensorError) as error:
-        raise BankFileError(_refusal(path, error)) from error
+        raise BankFileError(refusal(path, error)) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -55,7 +55,8 @@ def read_entry(path: Path) -> dict[str, Tensor] | None:
         return None
 
 
-def _refusal(path: Path, error: Exception) -> str:
+def refusal(path: Path, error: Exception) -> str:
+    """Return why a place cannot be written, and the remedy."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     reason = "no space is left on the disk" if full else str(error)
     return f"cannot write {path}: {reason}. Free some space or choose another `cache_dir`"

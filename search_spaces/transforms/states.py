@@ -12,7 +12,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from search_spaces.files import written_whole
-from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.entries import BankFileError, read_entry, refusal, write_entry
 
 READ, FELT = "read", "felt"  # hidden states that a layer reads, and the gradient of the answers by them
 
@@ -26,10 +26,20 @@ class States:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have other processes wait outside the block; the lock ends with the process that holds it."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.with_suffix(".lock")):
+        """Have other processes wait outside the block; the lock ends with the process that holds it.
+
+        Raises `BankFileError` where the disk refuses.
+        """
+        lock = FileLock(self.folder.with_suffix(".lock"))
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise BankFileError(refusal(self.folder, error)) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def reached(self, digest: str) -> int | None:
         """Return the last layer that was finished before, None where there is none; of other inputs all is removed."""
@@ -51,8 +61,12 @@ class States:
             path.unlink()
 
     def write(self, kind: str, layer: int, batch: int, call: int, states: Tensor) -> None:
-        """Keep states. Raises `BankFileError` where the disk refuses."""
-        write_entry(self._place(kind, layer, batch, call), {kind: states})
+        """Keep states. Raises `BankFileError` where the disk refuses, which gets its room back."""
+        try:
+            write_entry(self._place(kind, layer, batch, call), {kind: states})
+        except BankFileError:
+            self.remove()
+            raise
 
     def read(self, kind: str, layer: int, batch: int, call: int, like: Tensor) -> Tensor:
         """Return states on the device of others. Raises `OSError` where they are gone."""

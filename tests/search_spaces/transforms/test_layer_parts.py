@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,7 +17,8 @@ from tiny_encoders import OF_EVERY_PART, tiny
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from search_spaces.transforms import parts
+from search_spaces.transforms import entries, parts
+from search_spaces.transforms.entries import BankFileError
 from search_spaces.transforms.moments import gather
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.evidence import Reading
@@ -151,3 +153,25 @@ def test_whoever_waited_for_another_process_runs_what_that_one_left(tmp_path: Pa
             waiting = pool.submit(ran)
             done.extend(readers(dense))
         assert waiting.result() == []
+
+
+def test_a_full_disk_is_named_and_gets_its_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, written = dense_of(tiny("bert")), list[Path]()
+
+    def full(path: Path, *_: object) -> None:
+        written.append(path)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.write_bytes(b"x")
+
+    monkeypatch.setattr(entries, "write_tensors", full)
+    with pytest.raises(BankFileError, match="no space is left"):
+        readings(next(by_layer(dense, tmp_path / "states")))
+    assert len(written) == 4
+    assert not (tmp_path / "states").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BankFileError, match=r"cannot write .*file/states.*`cache_dir`"):
+        next(by_layer(dense_of(tiny("bert")), tmp_path / "file" / "states"))
