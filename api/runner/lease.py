@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 class Lease:
     """Keeps a job while the block runs. `check` is called now and then by the work itself, and stops it."""
 
-    def __init__(self, jobs: JobQueue, job: Job, worker: str, *, lease_s: float) -> None:
-        self._jobs, self._job, self._worker, self._lease_s = jobs, job, worker, lease_s
+    def __init__(
+        self, jobs: JobQueue, job: Job, worker: str, *, lease_s: float, on_beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._jobs, self._job, self._worker, self._lease_s, self._on_beat = jobs, job, worker, lease_s, on_beat
         self._over, self._lost, self._cancelled = Flag(), Flag(), Flag()
         self._thread = Thread(target=self._renew, args=(ids(),), name=f"lease of job {job.id}", daemon=True)
 
@@ -54,6 +56,7 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._over.wait(min(BEAT_S, self._lease_s / BEATS)):
+            self._on_beat()
             try:
                 if self._jobs.heartbeat(self._job.id, self._worker, lease_s=self._lease_s).cancel_requested:
                     self._cancelled.set()

@@ -61,6 +61,7 @@ class Worker:
     roots: Sequence[Path] | None = None  # local models and data must be below one of these; None: anywhere
     engine: Engine = ALONE
     tracers: TracerProvider = NO_TRACES
+    alive: Path | None = None  # a file that is touched every second or so
     name: str = field(default_factory=worker_name)
     stopping: Flag = field(default_factory=Flag)
     _said_at: float = float("-inf")
@@ -69,6 +70,7 @@ class Worker:
         """Take jobs until told to stop, or until none is left. Raises `StoreNewerError`."""
         try:
             while not self.stopping.is_set():
+                self._say_alive()
                 job = self._next()
                 if job is not None:
                     self._take(job)
@@ -84,6 +86,13 @@ class Worker:
             self.service.workers.gone(self.name)
         except StoreError as error:
             log.warning("the database failed; this worker is listed for a while: %s", error)
+
+    def _say_alive(self) -> None:
+        try:
+            if self.alive is not None:
+                self.alive.touch()
+        except OSError as error:
+            log.warning("nobody is told that this worker lives: %s", error)
 
     def _next(self) -> Job | None:
         try:
@@ -104,7 +113,7 @@ class Worker:
 
     def _run(self, job: Job) -> None:
         log.info("job %d: %s of study %d, attempt %d", job.id, job.kind, job.study_id, job.attempts)
-        with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s) as lease:
+        with Lease(self.service.jobs, job, self.name, lease_s=self.lease_s, on_beat=self._say_alive) as lease:
             try:
                 with staged(self.tracers, self._listener(job, lease)) as listener:
                     result = self._work(job, listener)

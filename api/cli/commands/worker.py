@@ -16,6 +16,7 @@ from api.cli.engine_options import engine_options
 from api.cli.local import ARTIFACTS
 from api.logs import LogFormat, log_to_stderr
 from optimizer.engine import Engine
+from optimizer.errors import InputError
 from studies.jobs import JobKind
 from studies.limits import OF_A_SERVICE, Limits
 
@@ -85,6 +86,10 @@ def worker(
     log_format: Format = LogFormat.TEXT,
     otel: Otel = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when the queue is empty.")] = False,
+    alive: Annotated[
+        Path | None,
+        typer.Option("--alive", metavar="FILE", help="Touch this file every second or so, for checks of health."),
+    ] = None,
     only: Annotated[
         Only | None,
         typer.Option("--only", help="Take only studies, or only exports and texts to certify with."),
@@ -103,6 +108,7 @@ def worker(
     from api.tracing import NO_TRACES, traces, watch
     from studies.opening import open_service
 
+    _check_touchable(alive)
     tracers = traces("worker") if otel else NO_TRACES
     service = open_service(shared.storage, limits=limits)
     watch(service.database.engine, tracers)
@@ -115,6 +121,7 @@ def worker(
         roots=tuple(allow_path or ()),
         engine=engine,
         tracers=tracers,
+        alive=alive,
         kinds=OF_ALL if only is None else KINDS[only],
     )
     log_to_stderr(log_format)
@@ -123,6 +130,16 @@ def worker(
         made.run(until_idle=until_idle)
     finally:
         service.close()
+
+
+def _check_touchable(file: Path | None) -> None:
+    try:
+        if file is not None:
+            file.touch()
+    except OSError as error:
+        raise InputError(
+            "--alive", f"{file} cannot be touched ({error.strerror}); give a file that you may write"
+        ) from error
 
 
 def _stop_on_signals(stopping: Flag) -> None:

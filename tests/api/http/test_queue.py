@@ -35,10 +35,12 @@ def test_workers_are_listed_with_what_they_run_and_jobs_in_their_order(place: ob
 def test_a_worker_says_that_it_is_there_and_that_it_goes(place: object, client: TestClient) -> None:
     service = open_service(place.settings.storage)
     there = []
-    worker = Worker(service, place.settings.cache_dir, place.settings.artifacts, name="ann")
+    alive = place.root / "alive"
+    worker = Worker(service, place.settings.cache_dir, place.settings.artifacts, name="ann", alive=alive)
     worker.stopping.wait = lambda _: (there.extend(service.workers.all()), worker.stopping.set())
     worker.run()
     assert [one.name for one in there] == ["ann"]
+    assert alive.exists()
     assert client.get("/v1/queue").json() == {"workers": [], "jobs": []}
     service.close()
 
