@@ -21,6 +21,7 @@ from search_spaces.layouts.surgery import share_structure, shrink
 from search_spaces.layouts.tapped import tapped
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
+LARGE = 1 << 30  # bytes of weights: of a larger model one unit in eight stays, as what stays is copied, else one in two
 
 
 def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
@@ -40,7 +41,8 @@ def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
 
 
 def _first_difference(model: nn.Module, layout: Layout, requests: list[Inputs]) -> str | None:
-    for kept in (_unequal_shares(layout), _without_last_layer(layout)):
+    one_in = 8 if sum(each.nbytes for each in model.parameters()) > LARGE else 2
+    for kept in (_unequal_shares(layout, one_in), _without_last_layer(layout)):
         small = _smaller(model, layout, kept)
         for request in requests:
             with _unread(model, layout, kept):
@@ -70,10 +72,10 @@ def _disproved(path: str, what: str) -> UnprunableModelError:
     )
 
 
-def _unequal_shares(layout: Layout) -> dict[str, Tensor]:
+def _unequal_shares(layout: Layout, one_in: int) -> dict[str, Tensor]:
     """Return units to keep by group: from every group at least one and not all, where it has two."""
     return {
-        group.name: torch.arange(index % 2, group.units, 2)[: max(1, group.units // 2 - index % 3)]
+        group.name: torch.arange(index % 2, group.units, one_in)[: max(1, group.units // one_in - index % 3)]
         for index, group in enumerate(layout.groups)
         if group.units > 1
     }

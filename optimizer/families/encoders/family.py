@@ -144,5 +144,5 @@ def proved_layout(model: Any, requests: Requests) -> Layout:  # Any: one transfo
         prove(model, layout, requests.proving())
     except UnprunableModelError as error:
         raise InputError("model", str(error)) from error
-    trim_memory()  # the proof made models of half the size
+    trim_memory()  # the proof made a smaller model
     return layout

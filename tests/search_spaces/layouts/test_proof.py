@@ -76,9 +76,18 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("architecture", ["bert", "mpnet", "eurobert"])
+def test_a_row_holds_for_a_large_model(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "LARGE", 0)
+    model, requests = any_tiny(architecture)
+    prove(model, named_layout(model), requests)
+
+
+@pytest.mark.parametrize("large", [proof.LARGE, 0])
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_row_is_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_row_is_refused(what: str, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture, row = WRONG[what]
+    monkeypatch.setattr(proof, "LARGE", large)
     model, requests = any_tiny(architecture)
     rows: dict[str, Row] = {**ROWS, model.config.model_type: row}
     monkeypatch.setattr(named, "ROWS", rows)
