@@ -20,11 +20,11 @@ from optimizer.emptiness import why_empty
 from optimizer.errors import UnknownNameError
 from optimizer.feasible import is_feasible, is_undecided
 from optimizer.front import hypervolume, knee
-from optimizer.member import FrontResult, Member, corrected_drops, most_accurate
+from optimizer.member import Compressed, FrontResult, Member, corrected_drops, most_accurate
 from optimizer.spec import StudySpec
 from optimizer.standings import Limits, Standings
 from optimizer.verdicts import Judgement, judge
-from optimizer.views import Measured, member_view
+from optimizer.views import Measured, guest_views, member_view
 from studies.records import Candidate, Study, Verdict
 
 LEAST_VIOLATING = 3
@@ -76,6 +76,7 @@ def front_of(
         unverified=sum(member.verdict is Verdict.UNVERIFIED for member in front),
         least_violating=() if feasible.candidates else _least_violating(stand(pool).within(allowed).candidates, view),
         why_empty=None if front else why_empty(pool or candidates, within.by_name(), epsilon=epsilon, limits=allowed),
+        guests=tuple(guest for guest in guest_views(study) if _is_within(guest, allowed)),
     )
 
 
@@ -115,6 +116,12 @@ class Axes:
 def study_limits(spec: StudySpec) -> Limits:
     """Return the spec's own limits by cost."""
     return {name.removesuffix("_ratio"): limit for name, limit in spec.limits.model_dump().items() if limit}
+
+
+def _is_within(model: Compressed, limits: Limits) -> bool:
+    """Whether every limited cost was measured and is within its limit."""
+    ratios = {cost: model.ratio(cost) for cost in limits}
+    return all(ratio is not None and ratio <= limits[cost] for cost, ratio in ratios.items())
 
 
 def _knee(front: Sequence[Member], axes: Axes) -> int | None:

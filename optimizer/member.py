@@ -12,7 +12,14 @@ from optimizer.accounts import FROZEN, SpentView, TrainedView, TrainingView
 from optimizer.backends.names import TORCH
 from studies.records import Verdict
 
-SCHEMA_VERSION = 4  # 3 had no backends, 2 neither `kind` nor own costs, 1 no `transforms`
+SCHEMA_VERSION = 5  # 4 had no guests, 3 no backends, 2 neither `kind` nor own costs, 1 no `transforms`
+
+
+BESIDE = (
+    "Each interval is the model's own at 95 %: no certificate covers it, since the error of certificates belongs to "
+    "the study's list. It takes no part in the front."
+)
+"""What holds for models from elsewhere."""
 
 
 Levels = Mapping[str, Mapping[str, int]]  # transform -> group -> level
@@ -179,7 +186,52 @@ class RecipeView(View):
     words: str
 
 
-class Member(Costs):
+class Compressed(Costs):
+    """The costs of a compressed model, as ratios to the dense model's as well."""
+
+    flops_ratio: float
+    latency_ratio: float | None = None  # of the first batch in the fastest backend, to the dense model in torch
+    latency_gain: bool = True  # False where the interval of that ratio contains 1
+    energy_ratio: float | None = None
+    energy_ratio_interval: tuple[float, float] | None = None
+    energy_gain: bool = True  # False as for latency
+    parameters_ratio: float | None = None
+    size_ratio: float | None = None
+    bit_operations_ratio: float | None = None
+    memory_ratio: float | None = None  # to the dense model's in the same backend
+    own_ratios: dict[str, float] = {}  # by the caller's own objectives
+
+    def ratio(self, cost: str) -> float | None:
+        """Return a cost as a ratio to the dense model's, None where it was not measured."""
+        found: float | None = getattr(self, f"{cost}_ratio", None)
+        return self.own_ratios.get(cost, found)
+
+    @property
+    def memory_dense_bytes(self) -> float | None:
+        """The memory of the dense model in the backend of its own."""
+        if self.peak_memory_bytes is None or self.memory_ratio is None:
+            return None
+        return self.peak_memory_bytes / self.memory_ratio
+
+
+class GuestView(Compressed):
+    """A model that was pruned elsewhere, verified and measured beside the front, on which it never is.
+
+    `place` and `form` say where it lay and how it was saved; `digest` is the SHA-256 of its files. Its drop is on the
+    study's verification examples, with a paired 95 % interval that holds for it alone: no certificate covers it.
+    """
+
+    name: str
+    place: str
+    form: str
+    digest: str
+    n: int
+    accuracy: float
+    drop: float
+    interval: tuple[float, float]
+
+
+class Member(Compressed):
     """The view of a candidate. `accuracy` is the task's metric on the search examples."""
 
     candidate: int
@@ -196,33 +248,10 @@ class Member(Costs):
     seen: int
     verification: VerificationView | None
     answered: AnsweredView | None = None  # None where every runtime gives the same answers
-    flops_ratio: float
-    latency_ratio: float | None = None  # of the first batch in the fastest backend, to the dense model in torch
-    latency_gain: bool = True  # False where the interval of that ratio contains 1
-    energy_ratio: float | None = None
-    energy_ratio_interval: tuple[float, float] | None = None
-    energy_gain: bool = True  # False as for latency
-    parameters_ratio: float | None = None
-    size_ratio: float | None = None
-    bit_operations_ratio: float | None = None
-    memory_ratio: float | None = None  # to the dense model's in the same backend
-    own_ratios: dict[str, float] = {}  # by the caller's own objectives
     divergence: float | None = None
     training_seconds: float | None = None  # of a recovered or a masked member
     training_energy_j: float | None = None
     training: TrainingView | None = None  # epoch by epoch; None where an older version trained it
-
-    def ratio(self, cost: str) -> float | None:
-        """Return a cost as a ratio to the dense model's, None where it was not measured."""
-        found: float | None = getattr(self, f"{cost}_ratio", None)
-        return self.own_ratios.get(cost, found)
-
-    @property
-    def memory_dense_bytes(self) -> float | None:
-        """The memory of the dense model in the backend of its own."""
-        if self.peak_memory_bytes is None or self.memory_ratio is None:
-            return None
-        return self.peak_memory_bytes / self.memory_ratio
 
     @property
     def leanness(self) -> float:
@@ -308,6 +337,7 @@ class RunResult(View):
     seconds: dict[str, float]
     spent: tuple[SpentView, ...] = ()  # by stage; empty for studies of older versions
     trained: TrainedView | None = None  # all candidates that were trained
+    guests: tuple[GuestView, ...] = ()  # models from elsewhere, beside the front
 
 
 class FrontResult(View):
@@ -326,6 +356,7 @@ class FrontResult(View):
     unverified: int  # unverified members of this front
     least_violating: tuple[Member, ...]
     why_empty: str | None = None  # what keeps the front from having members, and what would help
+    guests: tuple[GuestView, ...] = ()  # models from elsewhere within the limits, beside the front
 
 
 def chosen_of(found: RunResult | FrontResult) -> tuple[str, int | None]:

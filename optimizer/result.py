@@ -9,7 +9,7 @@ from optimizer.member import RunResult, StoppedEarly
 from optimizer.spec import StudySpec
 from optimizer.spent import spent_views
 from optimizer.trainings import trained_view
-from optimizer.views import baseline_view
+from optimizer.views import baseline_view, guest_views
 from studies.records import Candidate, CandidateState, Origin, Study
 from studies.store import StudyStore
 
@@ -50,6 +50,7 @@ def result_of(study: Study, store: StudyStore) -> RunResult:
         seconds=dict(study.seconds),
         spent=spent_views(study),
         trained=trained_view(candidates),
+        guests=guest_views(study),
     )
 
 

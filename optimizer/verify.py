@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Verifier:
         waiting = [candidate for candidate in shortlist if candidate.verification is None]
         if not waiting:
             return
-        dense = self._predictions(self.workload.model)
+        dense = self._dense_predictions
         listed = stored_list(self.store.study(str(self.study.id)))
         level = listed.interval_level if listed else LEVEL
         for done, candidate in enumerate(waiting, start=1):
@@ -73,6 +74,16 @@ class Verifier:
             report(done, len(waiting))
             trim_memory()
         self._add_to_baseline([self._dense_quality(dense)])
+
+    def alone(self, model: nn.Module) -> Verification:
+        """Return the verification of a model that is no candidate, with an interval of its own at 95 %."""
+        dense, predictions = self._dense_predictions, self._predictions(self.backends.answering(model))
+        score = self._score(dense, predictions)
+        return self._compare(dense, predictions, score, level=LEVEL, shortlist_size=1)
+
+    @cached_property
+    def _dense_predictions(self) -> NDArray[Any]:
+        return self._predictions(self.workload.model)
 
     def measure(self, shortlist: Sequence[Candidate], report: Report) -> list[str]:
         """Measure latency, energy, memory and size of all members and the dense model in the same rounds.

@@ -14,13 +14,13 @@ from objectives.statistics.power import ALPHA
 from optimizer.answered import answered_view
 from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
 from optimizer.gains import shows_gain
-from optimizer.member import Baseline, EnergyView, LatencyView, Member, RecipeView, VerificationView
+from optimizer.member import Baseline, EnergyView, GuestView, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
 from optimizer.trainings import ENERGY, TIME, training_view
 from optimizer.verdicts import Judgement
 from search_spaces.config import Recipe
-from studies.records import Candidate, Study
+from studies.records import Candidate, Guest, Study
 
 
 class Measured:
@@ -155,8 +155,7 @@ def member_view(
     `judgement` is its verdict at the ε in question, `distributions` names those of the user by the digests of configs.
     """
     measured = Measured(candidate.measurements)
-    outcome, ratios = candidate.outcome, {name: ratio(measured, baseline) for name, ratio in RATIOS.items()}
-    drop, steering = measured.get("drop"), measured.steering
+    outcome, drop = candidate.outcome, measured.get("drop")
     return Member(
         candidate=candidate.number,
         config=candidate.config.as_dict(),
@@ -172,23 +171,46 @@ def member_view(
         seen=outcome.seen if outcome else 0,
         verification=_verification(candidate, measured, judgement),
         answered=answered_view(drop, measured.get(CHANGED)),
-        flops_ratio=ratios["flops"],
-        latency_ratio=ratios["latency"],
-        latency_gain=steering.gain_torch if steering else True,
-        energy_ratio=ratios["energy"],
-        energy_ratio_interval=_bounds(ratio.interval) if (ratio := measured.get("energy_ratio")) else None,
-        energy_gain=shows_gain(ratio),
-        parameters_ratio=ratios["parameters"],
-        size_ratio=ratios["size"],
-        bit_operations_ratio=ratios["bit_operations"],
-        memory_ratio=ratios["memory"],
-        own_ratios={name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
         divergence=measured.value("divergence"),
         training_seconds=measured.value(TIME),
         training_energy_j=measured.value(ENERGY),
         training=training_view(candidate.measurements),
-        **_costs(measured),
+        **_compressed(measured, baseline),
     )
+
+
+def guest_views(study: Study) -> tuple[GuestView, ...]:
+    """Return the views of the models from elsewhere whose costs are known."""
+    baseline = Measured(study.baseline)
+    return tuple(_guest(each, baseline) for each in study.guests if each.measurements)
+
+
+def _guest(guest: Guest, baseline: Measured) -> GuestView:
+    verified = guest.verification
+    return GuestView(
+        name=guest.name,
+        place=guest.place,
+        form=guest.form,
+        digest=guest.digest,
+        n=verified.n,
+        accuracy=verified.metric,
+        drop=verified.drop,
+        interval=(verified.interval.lower, verified.interval.upper),
+        **_compressed(Measured(guest.measurements), baseline),
+    )
+
+
+def _compressed(measured: Measured, baseline: Measured) -> dict[str, Any]:  # Any: fields of several kinds
+    """Return the costs of a compressed model, and their ratios to the dense model's."""
+    energy, steering = measured.get("energy_ratio"), measured.steering
+    return {
+        **{f"{name}_ratio": ratio(measured, baseline) for name, ratio in RATIOS.items()},
+        "latency_gain": steering.gain_torch if steering else True,
+        "energy_ratio_interval": _bounds(energy.interval) if energy else None,
+        "energy_gain": shows_gain(energy),
+        "own_ratios": {name: value / baseline.required(QUANTITY + name) for name, value in measured.own().items()},
+        **_costs(measured),
+    }
 
 
 class _CostFields(TypedDict):

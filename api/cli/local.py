@@ -21,7 +21,7 @@ from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.member import FrontResult, GuestView, Member, RunResult
 from optimizer.names import check_larger, free_slug
 from optimizer.progress import Event
 from optimizer.spec import StudySpec
@@ -33,6 +33,7 @@ from studies.store import StoreOlderError, StudyBusyError, StudyNotFoundError, S
 
 if TYPE_CHECKING:
     from optimizer.analysis.sources.source import Described, Entry
+    from optimizer.guests.received import Asked as Arrivals
 
 ARTIFACTS = "artifacts"  # exported models, in the cache directory
 
@@ -177,6 +178,20 @@ class LocalStudies:
                 return opened(name, store, self.cache_dir).entries(described)
         except StudyNotFoundError:
             return None
+
+    def received(
+        self, name: str, asked: Arrivals, *, said: Callable[[str], None]
+    ) -> tuple[Sequence[GuestView], Sequence[str]]:
+        """Put models from elsewhere beside the front of a study; return them, and what was refused, in words."""
+        from optimizer.guests.received import receive
+        from optimizer.views import guest_views
+
+        with self._store() as store:
+            study = as_it_stands(store.study(name))
+            found = receive(asked, study, store, cache_dir=self.cache_dir, said=said)
+            digests = {guest.digest for guest in found.guests}
+            views = [view for view in guest_views(store.study(name)) if view.digest in digests]
+            return views, [str(failure) for failure in found.failures]
 
     def certify(self, name: str, asked: Labelling, *, progress: Callable[[str], None]) -> Certified:
         """Begin a purchase of labels or take labels back, and write the file to fill in next."""

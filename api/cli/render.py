@@ -17,7 +17,18 @@ from objectives.figures import scaled
 from optimizer.backends.names import BATCH, TORCH
 from optimizer.headline import bounds_in_words, headline
 from optimizer.latencies import NO_GAIN, RUNTIMES, Place, change_of, latency_at, places_of, title_of, to_torch
-from optimizer.member import Baseline, Costs, FrontResult, LatencyView, Member, RunResult, chosen_of
+from optimizer.member import (
+    BESIDE,
+    Baseline,
+    Compressed,
+    Costs,
+    FrontResult,
+    GuestView,
+    LatencyView,
+    Member,
+    RunResult,
+    chosen_of,
+)
 from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
 
@@ -49,6 +60,7 @@ def print_result(result: RunResult, console: Console, *, resume: str) -> None:
         _print_chosen(result, console)
     else:
         _print_least(result.least_violating, result.baseline, result.metric, console)
+    print_guests(result.guests, console)
     _print_terms(result, console)
 
 
@@ -66,6 +78,29 @@ def print_front(result: FrontResult, console: Console, *, resume: str) -> None:
         say(console, f"{result.undecided} stopped candidates are undecided at this ε; {finishing}")
     if result.unverified:
         say(console, f"{result.unverified} of {len(result.items)} members are unverified.")
+    print_guests(result.guests, console)
+
+
+def print_guests(guests: Sequence[GuestView], console: Console) -> None:
+    """Print models from elsewhere, which were measured beside a front, and what holds for them."""
+    if not guests:
+        return
+    n = ", ".join(dict.fromkeys(f"{guest.n:,}" for guest in guests))
+    say(console, Text.assemble(("Models from elsewhere", "bold"), f", on the {n} verification examples. {BESIDE}"))
+    places = places_of(guests)
+    head = ["", "accuracy", "drop, 95 %", "FLOPs", *_latency_titles(places), "energy", "parameters", "size", "from"]
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for guest in guests:
+        table.add_row(
+            escape(guest.name),
+            f"{guest.accuracy:.4f}",
+            _with_bounds(guest.drop, guest.interval),
+            f"{scaled(guest.flops)} ×{guest.flops_ratio:.3f}",
+            *_costs(guest, places),
+            escape(guest.place),
+        )
+    console.print(table)
+    console.print()
 
 
 def _print_head(study: str, words: str, console: Console) -> None:
@@ -215,7 +250,7 @@ def _bit_operations(view: Costs, titles: Sequence[str]) -> list[str]:
 
 def _ratio(view: Costs, name: str) -> str:
     """Return an own cost's ratio to the dense model's, nothing for that."""
-    return f" ×{view.own_ratios[name]:.3f}" if isinstance(view, Member) else ""
+    return f" ×{view.own_ratios[name]:.3f}" if isinstance(view, Compressed) else ""
 
 
 def _latency(view: LatencyView | None, *, is_dense: bool) -> str:
@@ -247,7 +282,7 @@ def _energy(view: Costs, *, is_dense: bool) -> str:
 
 def _energy_change(view: Costs) -> str:
     """Return a member's ratio to the dense model with its interval, nothing for that."""
-    if not isinstance(view, Member) or view.energy_ratio is None:
+    if not isinstance(view, Compressed) or view.energy_ratio is None:
         return ""
     return f" {_times(view.energy_ratio, view.energy_ratio_interval) if view.energy_gain else NO_GAIN}"
 

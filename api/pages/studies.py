@@ -21,6 +21,7 @@ from api.pages.summaries import line_of
 from optimizer.certify.choice import why_unbuyable
 from optimizer.fronts import front_of, study_limits
 from optimizer.headline import bounds_in_words, headline
+from optimizer.member import BESIDE
 from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from optimizer.views import baseline_view
@@ -121,6 +122,7 @@ def one_study(
         picture=picture_of(state.records.members(study), front) if front else None,
         bounds=bounds_in_words(result),
         headline=headline(result) if study.baseline else None,
+        beside=BESIDE,
         data={
             "result": result.model_dump(mode="json"),
             "limits": study_limits(spec),

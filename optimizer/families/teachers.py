@@ -61,7 +61,7 @@ _ALONE: Mapping[str, Any] = {
 
 
 def _refuse_other_labels(name: str, student: Workload, teacher: Workload) -> None:
-    known, others = _label_names(student.model), _label_names(teacher.model)
+    known, others = label_names(student.model), label_names(teacher.model)
     if known and others and [each.casefold() for each in known] != [each.casefold() for each in others]:
         raise InputError(
             "teacher",
@@ -70,7 +70,7 @@ def _refuse_other_labels(name: str, student: Workload, teacher: Workload) -> Non
         )
 
 
-def _label_names(model: Any) -> list[str]:  # Any: one class per family
+def label_names(model: Any) -> list[str]:  # Any: one class per family
     """Return the names of a head's labels in their order; none where it has no names of its own."""
     named = getattr(getattr(model, "config", None), "id2label", None) or {}
     names = [str(named[index]) for index in sorted(named)]

@@ -14,7 +14,7 @@ from string import Template
 
 from optimizer.errors import MachineError
 from optimizer.headline import headline
-from optimizer.member import Member, RunResult
+from optimizer.member import BESIDE, Member, RunResult
 from search_spaces.files import written_whole
 
 
@@ -36,7 +36,8 @@ def report_html(result: RunResult, members: Sequence[Member]) -> str:
     from plotly.offline import get_plotlyjs  # four megabytes of script, read only when a report is written
 
     here = files("optimizer.report")
-    data = {"result": result.model_dump(mode="json"), "members": [m.model_dump(mode="json") for m in members]}
+    of_members = [member.model_dump(mode="json") for member in members]
+    data = {"result": result.model_dump(mode="json"), "members": of_members, "beside": BESIDE}
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{result.study}: {result.model} on {result.task}"),
         headline=escape(headline(result)),

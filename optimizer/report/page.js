@@ -1,5 +1,5 @@
 "use strict";
-const { result, members } = JSON.parse(document.getElementById("data").textContent);
+const { result, members, beside } = JSON.parse(document.getElementById("data").textContent);
 const colours = { certified: "#1f8a70", verified: "#2474b5", measured: "#2474b5", refuted: "#c0392b", unverified: "#9aa4af" };
 const dense = result.baseline;
 const chosen = result.best ?? result.knee, title = result.best === null ? "knee" : "best";
@@ -79,6 +79,17 @@ function drawFront() {
       v ? interval(v.drop, v.interval) : "–", v ? number(v.upper_95) : "–", number(v?.shrunken_drop), isShown(v?.chance_above) ? `≤ ${(v.chance_above * 100).toFixed(0)} %` : "–", { text: verdictInWords(m), className: verdict(m) },
       `${scaled(m.flops)} ×${m.flops_ratio.toFixed(3)}`, ...places.map((l) => (latencyAt(m, l) ? latency(latencyAt(m, l)) : "–")), ...costs(m)], "td");
   }
+}
+function drawGuests() {
+  const guests = result.guests;
+  if (!guests.length) return;
+  document.getElementById("elsewhere").hidden = false;
+  document.getElementById("beside").textContent = `On the ${guests[0].n.toLocaleString("en")} verification examples. ${beside}`;
+  const table = document.getElementById("guests"), places = placesOf(guests);
+  row(table, ["", result.metric, "drop, 95 %", "FLOPs", ...places.map((l) => `latency, ${titleOf(l, places)}`), "energy", "parameters", "size", "peak memory", "from"], "th");
+  for (const g of guests)
+    row(table, [g.name, number(g.accuracy), interval(g.drop, g.interval), `${scaled(g.flops)} ×${g.flops_ratio.toFixed(3)}`,
+      ...places.map((l) => (latencyAt(g, l) ? latency(latencyAt(g, l)) : "–")), ...costs(g), `${g.place} (${g.form})`], "td");
 }
 function layout(extra) {
   const ink = getComputedStyle(document.body).color;
@@ -186,4 +197,4 @@ options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verific
 options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), chosen, drawLayers);
 options("trained", trained.map((m) => [m.candidate, `#${m.candidate}`]), chosen, drawEpochs);
 drawTrainings(); drawEpochs();
-drawFront(); drawScatter(); drawLayers(); drawChosen(); drawConditions();
+drawFront(); drawGuests(); drawScatter(); drawLayers(); drawChosen(); drawConditions();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -12,6 +13,7 @@ from rich.table import Table
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.local import LocalStudies
+from api.cli.render import print_guests
 from api.cli.saying import say
 
 if TYPE_CHECKING:
@@ -62,6 +64,13 @@ def analyze(
         typer.Option(help="What runs torch's modules: torch (default) or torch-compile; may repeat."),
     ] = None,
     along: Annotated[str, typer.Option(help="What compression is counted in: flops or parameters.")] = "flops",
+    into: Annotated[
+        str | None,
+        typer.Option(
+            help="Put the models beside this study's front instead: verified on its verification examples, measured as "
+            "its members are."
+        ),
+    ] = None,
     plots: Annotated[bool, typer.Option(help="Draw the plots, as HTML, SVG and PNG.")] = True,
     output: Annotated[
         Path, typer.Option(help="Directory for measurements, table and plots; a second call goes on.")
@@ -75,6 +84,12 @@ def analyze(
     from optimizer.analysis.sources.source import LENGTH
     from optimizer.backends.names import TORCH
 
+    if into is not None:
+        said_by_study = {
+            "parent": parent, "input": inputs, "sequence_length": sequence_length, "batch_size": batch_size,
+            "inferences": inferences, "threads": threads, "backend": backend,
+        }  # fmt: skip
+        return _receive(shared, into, models or (), manifest, module, said_by_study)
     asked = Asked(
         named=models or (),
         manifest=manifest,
@@ -92,7 +107,33 @@ def analyze(
     )
     parts = asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed)
     said = partial(say, shared.messages)
-    _answer(shared, analyze_parts(parts, output, along=asked.along, draws=plots, said=said))
+    return _answer(shared, analyze_parts(parts, output, along=asked.along, draws=plots, said=said))
+
+
+def _receive(
+    shared: Shared,
+    into: str,
+    models: Sequence[str],
+    manifest: Path | None,
+    module: str | None,
+    said_by_study: Mapping[str, object],
+) -> None:
+    from optimizer.analysis.asked import module_of
+    from optimizer.errors import InputError
+    from optimizer.guests.received import Asked
+
+    for name, value in said_by_study.items():
+        if value is not None and value != []:
+            raise InputError(name, "is the study's where models are put `into` one; leave it out")
+    asked = Asked(named=models, manifest=manifest, build=module_of(module) if module else None)
+    studies = LocalStudies(shared.storage, shared.cache_dir)
+    guests, failures = studies.received(into, asked, said=partial(say, shared.messages))
+    if shared.as_json:
+        return shared.answer({"guests": [guest.model_dump(mode="json") for guest in guests], "failures": failures})
+    print_guests(guests, shared.console)
+    for line in failures:
+        say(shared.console, line)
+    return None
 
 
 def _answer(shared: Shared, found: Analyzed) -> None:

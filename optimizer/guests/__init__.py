@@ -1,0 +1,1 @@
+"""Guests: models that were pruned elsewhere, beside the front of a study."""
