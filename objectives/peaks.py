@@ -93,6 +93,11 @@ def cuda_peak(device: torch.device) -> Iterator[Callable[[], int]]:
         watch.end()
 
 
+def keeps_peaks() -> bool:
+    """Whether the kernel keeps peaks that can begin anew."""
+    return os.access(PROC / "self" / "clear_refs", os.W_OK)
+
+
 def resident_bytes(processes: Processes) -> int:
     """Return what processes hold now."""
     return sum(map(_resident, processes()))

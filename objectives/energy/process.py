@@ -50,17 +50,7 @@ class ProcessAccount:
     @classmethod
     def on(cls, device: torch.device, *, alone: bool = False) -> ProcessAccount:
         """Return an account with every meter that this machine offers."""
-        wanted: dict[str, Callable[[], EnergyMeter]] = {
-            CPU: lambda: rapl_meter(parts=frozenset({PACKAGE})),
-            RAM: lambda: rapl_meter(parts=frozenset({DRAM})),
-        }
-        if device.type == "cuda":
-            wanted[GPU] = lambda: meter_of(device)
-        found: dict[str, EnergyMeter] = {}
-        for part, make in wanted.items():
-            with suppress(MeterUnavailableError):
-                found[part] = make()
-        return cls(device, found, alone=alone)
+        return cls(device, meters_by_part(device), alone=alone)
 
     def start(self) -> None:
         """Begin to count."""
@@ -169,6 +159,21 @@ class ProcessAccount:
             part: Joules(joules=each + beyond[part], source=Source.MODELLED.value, counts_all=False)
             for part, each in joules.items()
         }
+
+
+def meters_by_part(device: torch.device) -> dict[str, EnergyMeter]:
+    """Return the meters of processor, memory and GPU that this machine offers to work on a device."""
+    wanted: dict[str, Callable[[], EnergyMeter]] = {
+        CPU: lambda: rapl_meter(parts=frozenset({PACKAGE})),
+        RAM: lambda: rapl_meter(parts=frozenset({DRAM})),
+    }
+    if device.type == "cuda":
+        wanted[GPU] = lambda: meter_of(device)
+    found: dict[str, EnergyMeter] = {}
+    for part, make in wanted.items():
+        with suppress(MeterUnavailableError):
+            found[part] = make()
+    return found
 
 
 def tell_computed(computed: Computed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -10,7 +11,11 @@ import torch
 from objectives.energy.calibrated import calibration_of
 from objectives.energy.choose import METERS
 from objectives.energy.meter import MeterUnavailableError
+from objectives.energy.process import meters_by_part
+from objectives.energy.spent import CPU, GPU, RAM
+from objectives.energy.windows import LOOK, MOST, WINDOW_S
 from objectives.noise import Machine, Noise
+from objectives.peaks import keeps_peaks
 from optimizer.backends.names import COMPILED
 from optimizer.doctor.machine import (
     Device,
@@ -26,6 +31,12 @@ from optimizer.doctor.machine import (
     variables,
 )
 
+WINDOWS = f"windows of {WINDOW_S:g} s in turn, {LOOK} to {MOST} of each model"
+MODELLED_PARTS = {
+    CPU: "by the seconds that it computes for us, and by what trainings compute",
+    RAM: "by the bytes that are resident, and by what trainings move",
+    GPU: "by elapsed seconds, and by what trainings compute",
+}
 LISTENED_S = 1.0  # to what else the machine does
 LOW_DISK = 5 * 2**30  # bytes: the layer bank of a BERT-base takes 1.5 GB
 LOW_MEMORY = 2 * 2**30  # bytes
@@ -111,9 +122,32 @@ def figures_of(here: Processor, found: tuple[Device, ...], meters: tuple[Meter, 
     for device in found:
         figures.append(_latency(here, device))
         best = next((meter for meter in meters if meter.device == device.name and meter.source), None)
-        source, says = (best.source or "", best.says) if best else ("modelled", _modelled(device))
+        source, says = (best.source or "", f"{best.says}; {WINDOWS}") if best else ("modelled", _modelled(device))
         figures.append(Figure(figure=f"energy on {device.name}", source=source, says=says))
+        figures.append(_memory(device))
+        figures += _of_work(device)
     return tuple(figures)
+
+
+def _memory(device: Device) -> Figure:
+    is_counted = torch.device(device.name).type in ("cpu", "cuda")
+    source, says = ("counted", "of an inference, from allocations") if is_counted else ("none", "not counted there")
+    return Figure(figure=f"peak memory on {device.name}", source=source, says=says)
+
+
+def _of_work(device: Device) -> Iterator[Figure]:
+    """Yield how energy and memory of stages and trainings on a device are obtained."""
+    on = torch.device(device.name)
+    meters = meters_by_part(on)
+    for part in (CPU, RAM, *([GPU] if on.type == "cuda" else [])):
+        meter = meters.get(part)
+        source = "modelled" if meter is None else meter.source.value
+        says = MODELLED_PARTS[part] if meter is None else meter.scope
+        yield Figure(figure=f"energy of work on {device.name}, {part}", source=source, says=says)
+    source, peak = ("counted", "each process's, by the kernel") if keeps_peaks() else ("measured", "seen at readings")
+    cuda = ", and of CUDA's allocator" if on.type == "cuda" else ""
+    says = f"{peak}{cuda}; stages, and epochs of trainings, whose steps compute in {device.training}"
+    yield Figure(figure=f"peak memory of work on {device.name}", source=source, says=says)
 
 
 def _modelled(device: Device) -> str:
@@ -159,6 +193,11 @@ def _for_energy(here: Processor, meters: tuple[Meter, ...]) -> list[str]:
             virtual = "; a virtual machine shows no counter of its host" if here.is_virtual and name == "cpu" else ""
             said.append(
                 f"energy on {name} will be modelled ({why}{virtual}): `require_measured_energy` refuses instead"
+            )
+        elif calibration_of(torch.device(name)) is None:
+            said.append(
+                f"what steers a search by energy on {name} is modelled by published constants: `optimize calibrate "
+                f"--device {name}` fits them to the meter in 2 minutes"
             )
     return said
 

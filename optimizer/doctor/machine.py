@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from objectives.caches import data_caches
 from objectives.device import INT8, cpu_name, device_name, vector_instructions
 from optimizer.backends.names import COMPILED, compiler
+from optimizer.training.precision import name_of, training_dtype
 
 BF16, AMX = frozenset({"avx512_bf16", "amx_bf16", "bf16"}), frozenset({"amx_int8", "amx_bf16"})
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "ZEUSD_SOCK_PATH")
@@ -72,10 +73,11 @@ class Disk(Found):
 
 
 class Device(Found):
-    """A device that models can run on; `bytes` of its own memory."""
+    """A device that models can run on; `bytes` of its own memory, `training` what training steps on it compute in."""
 
     name: str
     title: str
+    training: str
     bytes: int | None = None
 
 
@@ -133,14 +135,18 @@ def disk(cache_dir: Path) -> Disk:
 
 def devices() -> tuple[Device, ...]:
     """Return what models can run on here."""
-    found = [Device(name="cpu", title=cpu_name())]
+    found = [Device(name="cpu", title=cpu_name(), training=_training(torch.device("cpu")))]
     for index in range(torch.cuda.device_count()):
         device = torch.device("cuda", index)
         total = torch.cuda.get_device_properties(device).total_memory
-        found.append(Device(name=str(device), title=device_name(device), bytes=total))
+        found.append(Device(name=str(device), title=device_name(device), training=_training(device), bytes=total))
     if torch.backends.mps.is_available():
-        found.append(Device(name="mps", title=cpu_name()))
+        found.append(Device(name="mps", title=cpu_name(), training=_training(torch.device("mps"))))
     return tuple(found)
+
+
+def _training(device: torch.device) -> str:
+    return name_of(training_dtype(device))
 
 
 def backends() -> dict[str, str | None]:

@@ -7,6 +7,7 @@ import pytest
 from objectives.energy import choose
 from objectives.energy.meter import CounterMeter, MeterUnavailableError
 from objectives.measurement import Source
+from objectives.peaks import keeps_peaks
 from optimizer.doctor import diagnosis, machine
 from optimizer.doctor.diagnosis import Diagnosis, diagnose
 
@@ -22,7 +23,11 @@ def test_this_machine_is_described_and_every_figure_has_a_source(found: Diagnosi
     assert 0 < found.disk.free < found.disk.total
     assert found.devices[0].name == "cpu"
     assert found.backends["torch"]
-    assert {"FLOPs, parameters, size", "latency on cpu", "energy on cpu"} <= {each.figure for each in found.figures}
+    figures = {each.figure: each for each in found.figures}
+    assert {"FLOPs, parameters, size", "latency on cpu", "energy on cpu", "peak memory on cpu"} <= figures.keys()
+    assert {f"energy of work on cpu, {part}" for part in ("CPU", "RAM")} <= figures.keys()
+    assert f"steps compute in {found.devices[0].training}" in figures["peak memory of work on cpu"].says
+    assert (figures["peak memory of work on cpu"].source == "counted") == keeps_peaks()
     assert all(each.source and each.says for each in found.figures)
     assert Diagnosis.model_validate_json(found.model_dump_json()) == found
 
@@ -43,8 +48,8 @@ def test_meters_are_listed_with_why_not_and_the_first_that_can_be_read_is_the_so
         ("zeus", "the chip"),
     ]
     energy = next(each for each in with_meter.figures if each.figure == "energy on cpu")
-    assert (energy.source, energy.says) == ("zeus", "the chip")
-    assert not any("energy" in advice for advice in with_meter.advice)
+    assert (energy.source, energy.says) == ("zeus", "the chip; windows of 3 s in turn, 5 to 10 of each model")
+    assert ["optimize calibrate --device cpu" in text for text in with_meter.advice if "energy" in text] == [True]
     monkeypatch.setitem(choose.METERS, "cpu", (forbidden,))
     without = diagnose(tmp_path, listened_s=0.0)
     assert any("modelled (rapl: permission denied" in advice for advice in without.advice)
