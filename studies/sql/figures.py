@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Select, case, extract, func, select
 
-from studies.events import CANDIDATE, LEASE
+from studies.events import CANDIDATE
 from studies.jobs import JobState
 from studies.sql.database import Database
-from studies.sql.tables import EventRow, JobRow
+from studies.sql.tables import IS_LEASE, EventRow, JobRow
 
 AGES_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -45,10 +45,10 @@ def figures(database: Database, *, now: datetime) -> Figures:
             running=session.scalar(running) or 0,
             ages=ages,
             age_sum_s=max(0.0, waiting * now.timestamp() - float(born or 0)),
-            candidates_in_a_minute=session.scalar(_since(CANDIDATE, now - MINUTE)) or 0,
-            leases_lost_in_an_hour=session.scalar(_since(LEASE, now - HOUR)) or 0,
+            candidates_in_a_minute=session.scalar(_since(now - MINUTE).where(EventRow.kind == CANDIDATE)) or 0,
+            leases_lost_in_an_hour=session.scalar(_since(now - HOUR).where(IS_LEASE)) or 0,
         )
 
 
-def _since(kind: str, moment: datetime) -> Select[int]:
-    return select(func.count()).where(EventRow.kind == kind, EventRow.created_at >= moment)
+def _since(moment: datetime) -> Select[int]:
+    return select(func.count()).where(EventRow.created_at >= moment)

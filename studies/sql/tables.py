@@ -24,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    text,
 )
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -33,6 +34,7 @@ from objectives.measurement import Source
 from studies.jobs import JobKind, JobState
 from studies.records import LONGEST_TAG, CandidateState, Origin, StudyState
 
+IS_LEASE = text("kind = 'lease'")  # as `studies.events.LEASE`; written out, or no database would use the index
 JsonData = Any  # any JSON data; `studies.rules.json_data` has looked at it before it comes here
 
 
@@ -295,7 +297,11 @@ class EventRow(Base):
     """Something that happened to a study. Only `studies.sql.events` adds one, because numbers must commit in order."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "study_id", "sequence"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "study_id", "sequence"),
+        Index("ix_events_lost_leases", "created_at", sqlite_where=IS_LEASE, postgresql_where=IS_LEASE),
+        {"sqlite_autoincrement": True},
+    )
 
     sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     study_id: Mapped[int] = mapped_column(_belongs_to("studies.id"))

@@ -37,7 +37,7 @@ def said(answer: Sequence[object]) -> object:
 
 
 def test_each_command_says_what_it_did(url: str, tmp_path: Path) -> None:
-    assert storage(url, "migrate") == (0, f"{url}: version 0011, up to date\n", "")
+    assert storage(url, "migrate") == (0, f"{url}: version 0012, up to date\n", "")
     code, out, _ = storage(url, "backup", tmp_path / "kept.sqlite")
     assert (code, out.startswith(f"{tmp_path}/kept.sqlite: ")) == (0, True)
     copied = f"sqlite:///{tmp_path}/copy.sqlite"
@@ -48,7 +48,7 @@ def test_each_command_says_what_it_did(url: str, tmp_path: Path) -> None:
     assert said(storage(copied, "check", "--json")) == {
         "schema_version": 1,
         "storage": copied,
-        "version": "0011",
+        "version": "0012",
         "is_current": True,
         "size_bytes": (tmp_path / "copy.sqlite").stat().st_size,
         "rows": dict.fromkeys(said(storage(copied, "check", "--json"))["rows"], 0) | {"studies": 1, "events": 1},  # type: ignore[index]
