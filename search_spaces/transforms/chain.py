@@ -83,9 +83,16 @@ def behaving(model: nn.Module, layers: Sequence[str], behave: Behaviour) -> Iter
 
     with ExitStack() as stack:
         for index, layer in enumerate(map(model.get_submodule, layers)):
+            stack.callback(_restore, layer, vars(layer).get("forward"))
             layer.forward = partial(answer, index, layer.forward)
-            stack.callback(delattr, layer, "forward")
         yield
+
+
+def _restore(layer: nn.Module, own: Callable[..., Any] | None) -> None:
+    """Give a layer its class's forward back, or its own one where somebody had given it one before."""
+    del layer.forward
+    if own is not None:
+        layer.forward = own
 
 
 @dataclass(frozen=True, slots=True)
