@@ -100,7 +100,7 @@ class Chain:
     """The `layers` of a model that are one, and what runs `before` and `behind` them of the paths asked for.
 
     `forms` are what layers write beside hidden states, None where they write these alone. `is_single`: every
-    layer is called once.
+    layer is called once. The hidden states of one layer have so many `nbytes` in the batch that was tried.
     """
 
     layers: tuple[str, ...]
@@ -108,6 +108,7 @@ class Chain:
     before: tuple[str, ...]
     behind: tuple[str, ...]
     is_single: bool
+    nbytes: int
 
     def idle(self, call: Call, states: Tensor | None = None) -> Any:
         """Return what a layer writes that passes hidden states on, by default those that it reads."""
@@ -145,7 +146,7 @@ def chain_of(
         return None
     before = tuple(path for path in outside if places[path] == ["before"])
     behind = tuple(path for path in outside if places[path] == ["behind"])
-    return Chain(tuple(layers), tuple(tried.forms), before, behind, is_single)
+    return Chain(tuple(layers), tuple(tried.forms), before, behind, is_single, tried.nbytes // len(layers))
 
 
 @dataclass
@@ -154,6 +155,7 @@ class _Tried:
 
     layers: int
     calls: int = 0
+    nbytes: int = 0
     holds: bool = True
     forms: list[Any] = field(default_factory=list)
     places: dict[str, list[str]] = field(default_factory=dict)
@@ -175,6 +177,7 @@ class _Tried:
         if self.calls < self.layers:
             self.forms.append(rest)
         self.calls += 1
+        self.nbytes += states_of(written).nbytes
         self._written = states_of(written).detach().requires_grad_().clone()
         if call.index < self.layers - 1:
             self._written.register_hook(self._forbid)  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ from functools import partial
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from search_spaces.transforms.states import FELT, READ, States
 from search_spaces.transforms.transform import Dense
 
 TOGETHER = 1 << 30  # bytes: sums over all layers that may be in memory together
+SPARE = 1.25  # times the states must fit on the disk, for what else is written meanwhile
 Step = tuple[Batch, Callable[[], None]]
 
 
@@ -48,18 +50,31 @@ class Part:
 def parts(dense: Dense, missing: Callable[[], Sequence[str]], *, room: int, scratch: Path) -> Iterator[Part]:
     """Yield the parts that run the modules `missing`, in the order in which they must be run, each to its end.
 
-    The whole model is one part where what is summed up takes at most `TOGETHER` of the `room` in bytes, or where it is
-    no chain. `scratch` is a folder for what is left behind by a part for the next ones.
+    The whole model is one part where what is summed up, `room` bytes, may be in memory together, where it is no chain,
+    or where the disk lacks room for `scratch`: a folder for what a part leaves for the next ones.
     """
     paths = missing()
     chain = None
     first = next(iter(dense.batches()), None)
     if room > TOGETHER and first is not None:
         chain = chain_of(dense.model, dense.layout.layers, paths, first, dense.answers)
-    if chain is None:
+    if first is None or chain is None or not _fits(dense, chain, first, scratch):
         yield whole(dense, paths)
     else:
         yield from _Layers(dense, chain, scratch).parts(missing)
+
+
+def _fits(dense: Dense, chain: Chain, first: Batch, scratch: Path) -> bool:
+    """Whether the disk has room for what all layers read, which grows with the inputs, or holds a part of it."""
+    if scratch.exists():
+        return True
+    inputs = sum(_numbers(batch) for batch in dense.batches()) / _numbers(first)
+    place = next(parent for parent in scratch.parents if parent.exists())
+    return disk_usage(place).free > SPARE * len(chain.layers) * chain.nbytes * inputs
+
+
+def _numbers(batch: Batch) -> int:
+    return sum(each.numel() for each in batch.values())
 
 
 def whole(dense: Dense, paths: Sequence[str]) -> Part:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -95,6 +96,15 @@ def test_what_fits_into_memory_is_one_part(tmp_path: Path) -> None:
     dense = dense_of(tiny("bert"))
     made = parts.parts(dense, lambda: readers(dense), room=parts.TOGETHER, scratch=tmp_path / "states")
     assert [list(part.paths) for part in made] == [readers(dense)]
+
+
+def test_without_room_on_the_disk_a_model_is_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, layers = dense_of(tiny("bert")), 2
+    read = sum(batch["input_ids"].numel() for batch in batches()) * 32 * 4 * layers  # 32 floats for each token
+    for free, count in ((int(1.1 * read), 1), (int(1.3 * read), 1 + layers)):
+        monkeypatch.setattr(parts, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        made = list(by_layer(dense, tmp_path / str(free) / "states"))
+        assert len(made) == count
 
 
 class KilledError(Exception):
