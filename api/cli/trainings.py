@@ -20,7 +20,7 @@ MOST_EPOCHS = 20  # of the chosen member; `--json` has all
 
 def print_trainings(result: RunResult, console: Console) -> None:
     """Print what the members' trainings spent, and the chosen member's by epoch; nothing where none was trained."""
-    trained = [(member, member.training) for member in result.front if member.training]
+    trained = [(member, member.training) for member in result.front or result.least_violating if member.training]
     if not trained:
         return
     say(console, "\nTraining, by member")

@@ -161,7 +161,7 @@ function spent(one, parts) {
   return [scaled(one.seconds, "s"), ...joules.map((each) => (each.length ? scaled(sum(each), "J") : "–")), scaled(total, "J"), (total / 3600).toPrecision(3),
     scaled(sum(parts.map((p) => p.own_joules)), "J"), scaled(one.resident_bytes, "B"), isShown(one.peak_cuda_bytes) ? scaled(one.peak_cuda_bytes, "B") : "–"];
 }
-const trained = result.front.filter((m) => m.training);
+const trained = (result.front.length ? result.front : result.least_violating).filter((m) => m.training);
 function drawTrainings() {
   document.getElementById("training").hidden = !trained.length;
   row(document.getElementById("trainings"), ["", "epochs", "J an epoch", ...SPENT], "th");

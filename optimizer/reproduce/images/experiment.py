@@ -12,7 +12,7 @@ from optimizer.reproduce.images.figures import write_figures
 from optimizer.reproduce.images.preset import ImagePreset, ImageScale, MaskConfiguration
 from optimizer.reproduce.images.records import ImageKey, ImageRecord
 from optimizer.reproduce.images.rows import ImageRow, OrderDifference, differences, rows_of
-from optimizer.reproduce.images.sentences import sentences
+from optimizer.reproduce.images.sentences import on_accounts, sentences
 from optimizer.reproduce.images.tables import SUMMARY, TABLES, epochs_comma_separated, published
 from optimizer.reproduce.images.together import sentences_together
 from optimizer.reproduce.reproduce import Experiment, Reproduction
@@ -111,7 +111,7 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
 
     def sentences(self, rows: Sequence[ImageRow], records: Sequence[ImageRecord]) -> tuple[str, ...]:
         """Return what the rows mean."""
-        return sentences(self.preset, rows, differences(self.preset, records))
+        return (*sentences(self.preset, rows, differences(self.preset, records)), *on_accounts(records))
 
     def published(self, row: ImageRow) -> str:
         """Return what was published of a row."""

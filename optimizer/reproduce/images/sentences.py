@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from optimizer.reproduce.agreement import verdict, written
 from optimizer.reproduce.images.masked import on_masks
 from optimizer.reproduce.images.preset import QUANTITIES, ImagePreset
+from optimizer.reproduce.images.records import ImageRecord
 from optimizer.reproduce.images.rows import ABOVE, BELOW, HOLDS, REVERSED, ImageRow, OrderDifference
 from optimizer.reproduce.rows import Figure
 
@@ -40,6 +41,15 @@ def _on_scale(preset: ImagePreset, row: ImageRow) -> Iterator[str]:
     if preset.validates_epochs:
         validated = f"validated on {row.validation_examples:,} others" if row.validation_examples else NO_VALIDATION
         yield f"Trained on {row.training_examples:,} images, {validated}, tested on {row.test_examples:,}."
+
+
+def on_accounts(records: Sequence[ImageRecord]) -> Iterator[str]:
+    """Warn of energies of training that were accounted in two ways."""
+    if len({epoch.spent is None for record in records for epoch in record.epochs}) > 1:
+        yield (
+            "Some of these trainings ran in an older version, whose joules follow elapsed time and leave out memory "
+            "that is held: compare none across versions; a new output directory has all in one account."
+        )
 
 
 def _on_all_orders(found: Sequence[OrderDifference]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from optimizer.accounts import Accounted
 from optimizer.families.networks.models import new_model
 from optimizer.ledger import Ledger
 from optimizer.reproduce.images.execute import target_of
@@ -16,6 +17,7 @@ from optimizer.reproduce.images.experiment import ImageExperiment
 from optimizer.reproduce.images.preset import Comparison, ImagePreset, Side
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
 from optimizer.reproduce.images.rows import ImageRow
+from optimizer.reproduce.images.sentences import on_accounts
 from optimizer.reproduce.images.together import pairs_of, sentences_together
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked
@@ -73,6 +75,16 @@ def test_two_networks_are_compared_at_the_same_configuration(rows: tuple[ImageRo
         "training time of resnet18 below that of vgg16: in 26 of 26 pairs, by the interval of the difference in 26, "
         "reversed by it in 0; published: in all (section 4.3, all but VisA)."
     ) in said
+
+
+def test_energies_of_two_accounts_are_warned_of() -> None:
+    experiment = ImageExperiment(preset=LAYERWISE, asked=Asked(runs=2, dataset="digits"), cache_dir=Path())
+    older, newer, *_ = (record(experiment, key, accuracy=0.5, seconds=1.0) for key in experiment.plan())
+    spent = Accounted(seconds=1.0, own_cpu_share=1.0, resident_bytes=1, peak_cuda_bytes=None, parts=())
+    newer = newer.model_copy(update={"epochs": tuple(e.model_copy(update={"spent": spent}) for e in newer.epochs)})
+    assert [*on_accounts([older, older])] == [*on_accounts([newer])] == []
+    (said,) = on_accounts([older, newer])
+    assert "a new output directory has all in one account" in said
 
 
 def test_rows_without_any_difference_and_without_accuracy_are_drawn(tmp_path: Path) -> None:
