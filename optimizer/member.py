@@ -254,6 +254,13 @@ class Member(Compressed):
     training: TrainingView | None = None  # epoch by epoch; None where an older version trained it
 
     @property
+    def in_a_list(self) -> Member:
+        """The same with its training in all, not by epoch: of hundreds of candidates these are megabytes."""
+        if self.training is None:
+            return self
+        return self.model_copy(update={"training": self.training.model_copy(update={"epochs": ()})})
+
+    @property
     def leanness(self) -> float:
         """Its computing as a ratio to the dense model's: bit operations where weights may have fewer bits, or FLOPs."""
         return self.flops_ratio if self.bit_operations_ratio is None else self.bit_operations_ratio

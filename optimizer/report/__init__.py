@@ -36,7 +36,7 @@ def report_html(result: RunResult, members: Sequence[Member]) -> str:
     from plotly.offline import get_plotlyjs  # four megabytes of script, read only when a report is written
 
     here = files("optimizer.report")
-    of_members = [member.model_dump(mode="json") for member in members]
+    of_members = [member.in_a_list.model_dump(mode="json") for member in members]
     data = {"result": result.model_dump(mode="json"), "members": of_members, "beside": BESIDE}
     return Template(here.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{result.study}: {result.model} on {result.task}"),

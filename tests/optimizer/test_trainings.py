@@ -43,6 +43,7 @@ def test_each_epoch_is_shown_as_it_was_and_their_sum_in_every_unit(tmp_path: Pat
     assert {part.part: (part.joules, part.own_joules, part.source) for part in second.parts} == {
         "CPU": (20.0, 10.0, "rapl"), "GPU": (60.0, 60.0, "nvml-counter"), "RAM": (1.0, 1.0, "modelled"),
     }  # fmt: skip
+    assert result.front[0].in_a_list.training == training.model_copy(update={"epochs": ()})
     trained = result.trained
     assert trained is not None
     assert (trained.candidates, trained.epochs, trained.joules, trained.seconds) == (2, 4.0, 244.0, 20.0)

@@ -53,7 +53,10 @@ def list_candidates(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     accept: Annotated[str, Header(include_in_schema=False)] = JSON,
 ) -> Response:
-    """List candidates. As CSV or Parquet (by `Accept`) all of them come at once, without paging."""
+    """List candidates. As CSV or Parquet (by `Accept`) all of them come at once, without paging.
+
+    What trainings spent stands in all; each candidate by itself has it by epoch.
+    """
     media = _media(accept)
     study = study_for(state, caller, name)
     if not study.baseline:
@@ -62,7 +65,7 @@ def list_candidates(
     chosen = _sorted([m for m in members if max_drop is None or (m.drop or 0.0) <= max_drop], sort, descending)
     if media != JSON:
         return Response(_table(chosen, media), media_type=media)
-    items = chosen[cursor : cursor + limit]
+    items = [member.in_a_list for member in chosen[cursor : cursor + limit]]
     following = cursor + limit
     page = Page[Member](items=items, next=str(following) if following < len(chosen) else None)
     return Response(page.model_dump_json(), media_type=JSON)
