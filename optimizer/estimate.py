@@ -82,7 +82,11 @@ def estimate(spec: StudySpec, *, cache_dir: Path, engine: Engine = ALONE) -> Est
     passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
     if spec.recover != "none":
         passes += _recovering(spec, workload) * float(workload.train().lengths.sum())
-    seconds = passes * token_s + spec.measure_seconds * len(spec.batch_sizes) + _metering_s(workload)
+    seconds = (
+        passes * token_s
+        + spec.measure_seconds * len(spec.batch_sizes) * (1 + len(spec.further_lengths))
+        + _metering_s(workload)
+    )
     if spec.timeout is not None:
         seconds -= max(0.0, searching * token_s - spec.timeout)
     return Estimate(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from optimizer.backends.names import COMPILED, ONNXRUNTIME, TORCH
 from optimizer.member import Costs, LatencyView
 
-Place = tuple[int, str]  # batch size, backend
+LENGTH = "sequence_length"  # the condition of a figure: tokens of each text of the request
+Place = tuple[int, str, int | None]  # batch size, backend, length
 Figure = Callable[[float, tuple[float, float] | None], str]  # of a ratio and its interval
 
 RUNTIMES: Mapping[str, str] = {TORCH: "torch", ONNXRUNTIME: "ONNX Runtime", COMPILED: "torch.compile"}
@@ -16,19 +17,26 @@ NO_GAIN = "no gain"
 
 def places_of(views: Iterable[Costs | None]) -> list[Place]:
     """Return where any of the views was timed, in the order of measuring."""
-    return list(dict.fromkeys((each.batch, each.backend) for view in views if view for each in view.latency))
+    return list(dict.fromkeys(place_of(each) for view in views if view for each in view.latency))
+
+
+def place_of(view: LatencyView) -> Place:
+    """Return where a latency was measured."""
+    return view.batch, view.backend, view.length
 
 
 def title_of(place: Place, places: Sequence[Place]) -> str:
-    """Return the name of a place: its batch size, and its backend where the figures are of several."""
-    batch, backend = place
-    several = {backend for _, backend in places} != {TORCH}
-    return f"batch {batch}, {RUNTIMES.get(backend, backend)}" if several else f"batch {batch}"
+    """Return the name of a place: its batch size, and its length and backend where the figures are of several."""
+    batch, backend, length = place
+    has_lengths = len({each[2] for each in places}) > 1 and length is not None
+    has_backends = {each[1] for each in places} != {TORCH}
+    named = [f"batch {batch}", *([f"{length} tokens"] if has_lengths else [])]
+    return ", ".join([*named, *([RUNTIMES.get(backend, backend)] if has_backends else [])])
 
 
 def latency_at(view: Costs, place: Place) -> LatencyView | None:
     """Return the latency at a place, None where it was not measured."""
-    return next((each for each in view.latency if (each.batch, each.backend) == place), None)
+    return next((each for each in view.latency if place_of(each) == place), None)
 
 
 def change_of(view: LatencyView, figure: Figure, *, of: str = "of") -> str:

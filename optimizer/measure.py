@@ -1,14 +1,16 @@
 """Measure the real costs of the shortlist: every extracted model and the dense model, timed in the same rounds.
 
-Latency at every batch size in every backend, energy per inference at the first batch size (modelled: at every one),
-peak memory of one pass, size on disk. Energy and memory are those of a model in its fastest backend; energy compares
-with the dense model in torch, and memory is that of torch where compiled code does not show it.
+Latency at every batch size and length in every backend, energy per inference at the first batch size (modelled: at
+every one), peak memory of one pass, size on disk. Energy and memory are those of a model in its fastest backend; energy
+compares with the dense model in torch, and memory is that of torch where compiled code does not show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
@@ -24,9 +26,11 @@ from objectives.measurement import JsonScalar, Measurement
 from objectives.size import measure_size
 from optimizer.backends.names import COMPILED, FASTEST, TO_TORCH, TORCH
 from optimizer.computed import computed_of
+from optimizer.families.family import Family
 from optimizer.gains import with_gains
 from optimizer.memory import peak_memory
 from optimizer.request import Request
+from optimizer.spec import StudySpec
 from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Rounds, Run, Runs, fastest_backends, time_runs
 from search_spaces.layouts.requests import Inputs
 
@@ -34,11 +38,19 @@ ENERGY_RATIO = "energy_ratio"  # the quantity of a ratio to the dense model in t
 Measurements = dict[Hashable, tuple[Measurement, ...]]
 
 
+class Shape(NamedTuple):
+    """Requests of one shape, and what is said of it beside the batch."""
+
+    request: Request
+    conditions: Mapping[str, JsonScalar]
+
+
 @dataclass(frozen=True)
 class Asked:
     """The requests on which models are measured: one shape, and what follows from it.
 
-    `built` are the models as torch modules where something else runs them.
+    `built` are the models as torch modules where something else runs them. At the `further` shapes latency alone is
+    measured.
     """
 
     request: Request
@@ -46,6 +58,12 @@ class Asked:
     conditions: Mapping[str, JsonScalar]  # beside the batch
     sizes: Callable[[nn.Module], tuple[Measurement, ...]] = measure_size
     built: Mapping[Hashable, nn.Module] = field(default_factory=dict)
+    further: Sequence[Shape] = ()
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """All shapes, the first one first."""
+        return [Shape(self.request, self.conditions), *self.further]
 
 
 def measure_models(
@@ -61,19 +79,21 @@ def measure_models(
 ) -> Measurements:
     """Return the measured costs of every model; the runs of `DENSE`, one of them in torch, are what ratios are to.
 
-    `latency_s` is the number of seconds of timing per batch size, over all runs. Where a model has several backends,
-    the condition `FASTEST` of its latencies says which of them is the fastest at the first batch size. Energy that has
-    to be `metered` is never modelled: a meter that is missing or fails is a `MeterError`.
+    `latency_s` is the number of seconds of timing per batch size and shape, over all runs. Where a model has several
+    backends, the condition `FASTEST` of its latencies says which of them is the fastest at the first batch size. Energy
+    that has to be `metered` is never modelled: a meter that is missing or fails is a `MeterError`.
     """
     rng = np.random.default_rng(seed)
-    rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s, _comparisons(runs, batch_sizes))
+    places = [*product(asked.shapes, batch_sizes)]
+    rounds = Rounds(asked.request, asked.conditions, threads, rng, latency_s, _comparisons(runs, places))
     taken: dict[Hashable, list[Measurement]] = {run.model: [] for run in runs}
-    steps = len(batch_sizes) + 2
+    steps = len(places) + 2
     progress(0, steps)
     fastest = fastest_backends(runs, batch_sizes[0], rounds)
-    for done, batch in enumerate(batch_sizes):
+    for done, (shape, batch) in enumerate(places):
         progress(done, steps)
-        for run, measured in time_runs(runs, batch, rounds).items():
+        here = replace(rounds, request=shape.request, conditions=shape.conditions)
+        for run, measured in time_runs(runs, batch, here).items():
             taken[run.model].extend(_marked(measured, run, fastest))
     taken = with_gains(taken, dense=DENSE, of=lambda each: each.quantity in (LATENCY_RATIO, TO_TORCH))
     chosen = {run.model: run for run in runs if fastest.get(run.model, run.backend) == run.backend} | {DENSE: REFERENCE}
@@ -86,9 +106,16 @@ def measure_models(
     return {model: tuple(measurements) for model, measurements in taken.items()}
 
 
-def _comparisons(runs: Runs, batch_sizes: Sequence[int]) -> int:
+def further_shapes(family: Family, spec: StudySpec) -> list[Shape]:
+    """Return the further lengths of a study's requests but for the one that is timed anyway."""
+    own = family.requests.length
+    found = [family.requests.at(length) for length in spec.further_lengths if length != own]
+    return [Shape(requests.request(), requests.conditions()) for requests in found]
+
+
+def _comparisons(runs: Runs, places: Sequence[object]) -> int:
     """Return the number of ratios of latency: one to the same backend's dense model, and one to torch's elsewhere."""
-    return len(batch_sizes) * sum(1 + (run.backend != TORCH) for run in runs if run.model != DENSE)
+    return len(places) * sum(1 + (run.backend != TORCH) for run in runs if run.model != DENSE)
 
 
 def noise_in(taken: Mapping[Hashable, Sequence[Measurement]]) -> list[str]:

@@ -12,7 +12,7 @@ from optimizer.accounts import FROZEN, SpentView, TrainedView, TrainingView
 from optimizer.backends.names import TORCH
 from studies.records import Verdict
 
-SCHEMA_VERSION = 5  # 4 had no guests, 3 no backends, 2 neither `kind` nor own costs, 1 no `transforms`
+SCHEMA_VERSION = 5  # 4 had neither guests nor lengths, 3 no backends, 2 neither `kind` nor own costs, 1 no `transforms`
 
 
 BESIDE = (
@@ -110,13 +110,14 @@ class AnsweredView(View):
 
 
 class LatencyView(View):
-    """Latency of the extracted model at one batch size in one backend.
+    """Latency of the extracted model at one batch size and length in one backend.
 
     `ratio` is to the dense float32 model in the same backend, `ratio_torch` to that in torch, in the same rounds.
     """
 
     batch: int
     backend: str = TORCH
+    length: int | None = None  # tokens of each text; None for images, and where an older version did not say
     seconds: float
     dense_seconds: float | None = None  # of the dense model in the same backend and rounds
     ratio: float

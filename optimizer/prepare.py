@@ -21,6 +21,7 @@ from optimizer.harms import Harms
 from optimizer.latency.fitted import FittedLatency
 from optimizer.latency.proposed import wanted_costs
 from optimizer.limits import refuse_unreachable
+from optimizer.measure import further_shapes
 from optimizer.own import QUANTITY
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Report, Stages
@@ -73,11 +74,14 @@ class Prepared:
 def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Stages) -> Prepared:
     """Return everything the search needs, computing what the cache of this model does not contain yet.
 
-    Raises `InputError` for a `keep` entry that matches no layer.
+    Raises `InputError` for a `keep` entry that matches no layer, for lengths where requests have none, and for a dense
+    model that cannot be compiled where that is asked.
     """
     pipeline, backends = Pipeline.of(spec, workload, cache_dir), Backends(spec, workload, cache_dir)
     groups = pipeline.groups
+    further_shapes(workload.family, spec)  # which are refused before the search
     with stages.stage("baseline"):
+        backends.compile_dense()
         dense = DenseAnswers.on(workload, groups, backends.answering)
     evaluator = partial(
         Evaluator,

@@ -26,10 +26,7 @@ LAYERS = (nn.Linear, nn.Conv2d, nn.Embedding)
 
 
 def fitted_latency(spec: StudySpec, pipeline: Pipeline, backends: Backends, cache_dir: Path) -> FittedLatency | None:
-    """Return the seconds of a request in the backend other than torch, None where it does not propose candidates.
-
-    The dense model is made for every backend here, so that one which cannot run it is refused before the search.
-    """
+    """Return the seconds of a request in the backend other than torch, None where it does not propose candidates."""
     others = {name: model for name, model in backends.dense_runs().items() if name in PROPOSES}
     if not others:
         return None

@@ -240,11 +240,21 @@ class StudySpec(Frozen):
     sequence_length: Annotated[Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()] | None, Shown(MEASURE)] = Field(
         None, description="Tokens of a latency request; default: the median of the task's texts."
     )
+    further_lengths: Annotated[
+        tuple[Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()], ...],
+        AtMost(16),
+        Shown(MEASURE, option="further-length"),
+    ] = Field(
+        (),
+        title="Further lengths",
+        description="Further tokens of a request at which latency is measured as well; the first length steers.",
+        json_schema_extra={"uniqueItems": True},
+    )
     measure_seconds: Annotated[float, Field(gt=0), AtMost(3600), AsWritten(), Shown(MEASURE)] = Field(
         20.0,
         title="Seconds of timing",
-        description="Most seconds of timing per batch size, over all models of the shortlist; it ends earlier when all "
-        "ratios are known to 2 %.",
+        description="Most seconds of timing per batch size and length, over all models of the shortlist; it ends "
+        "earlier when all ratios are known to 2 %.",
     )
     require_measured_energy: Annotated[bool, AsWritten(), Shown(MEASURE)] = Field(
         default=False,
@@ -321,6 +331,13 @@ class StudySpec(Frozen):
         if isinstance(data, Mapping) and data.get("transforms") in ([AUTO], (AUTO,)):
             return {**AS_OPEN, **data}
         return data
+
+    @field_validator("further_lengths")
+    @classmethod
+    def _no_repeats(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("name each once")
+        return value
 
     @field_validator("objectives", "batch_sizes", "backends")
     @classmethod

@@ -19,7 +19,8 @@ from optimizer.backends.names import BACKEND, BATCH, CHANGED, TORCH
 from optimizer.backends.running import Backends
 from optimizer.certification import stored_list
 from optimizer.execution import Execution
-from optimizer.measure import Asked, measure_models, noise_in
+from optimizer.latencies import LENGTH
+from optimizer.measure import Asked, further_shapes, measure_models, noise_in
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
@@ -96,7 +97,12 @@ class Verifier:
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
         executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
         asked = Asked(
-            family.request(), family.request_flops, family.conditions(), sizes=self.pipeline.sizes, built=extracted
+            family.request(),
+            family.request_flops,
+            family.conditions(),
+            sizes=self.pipeline.sizes,
+            built=extracted,
+            further=further_shapes(family, self.spec),
         )
         taken = measure_models(
             self._runs(extracted, executed),
@@ -215,8 +221,8 @@ class Verifier:
         self.store.update_study(self.study.id, baseline=[*kept, *measurements])
 
 
-def _what(measurement: Measurement) -> tuple[str, object, object]:
-    return measurement.quantity, measurement.conditions.get("batch"), measurement.conditions.get("backend")
+def _what(measurement: Measurement) -> tuple[object, ...]:
+    return measurement.quantity, *map(measurement.conditions.get, ("batch", "backend", LENGTH))
 
 
 def _under(measurement: Measurement, conditions: Conditions) -> Measurement:

@@ -14,6 +14,7 @@ from objectives.statistics.power import ALPHA
 from optimizer.answered import answered_view
 from optimizer.backends.names import BACKEND, CHANGED, FASTEST, TO_TORCH, TORCH
 from optimizer.gains import shows_gain
+from optimizer.latencies import LENGTH
 from optimizer.member import Baseline, EnergyView, GuestView, LatencyView, Member, RecipeView, VerificationView
 from optimizer.own import QUANTITY
 from optimizer.tasks.multilabel.by_label import label_views
@@ -51,7 +52,7 @@ class Measured:
         return {name: self._by_quantity[quantity].value for quantity, name in names.items() if name != quantity}
 
     def latencies(self) -> tuple[LatencyView, ...]:
-        """Return one view per batch size and backend, in the order of measuring."""
+        """Return one view per batch size, backend and length, in the order of measuring."""
         timed = {place: m for place, m in self._placed("latency").items() if m.source == "measured"}
         ratios, to_torch = self._placed("latency_ratio"), self._placed(TO_TORCH)
         return tuple(_latency(m, ratios.get(at), to_torch.get(at, ratios.get(at))) for at, m in timed.items())
@@ -67,7 +68,7 @@ class Measured:
         memory = self.memory
         if memory is None:
             return None
-        at = memory.conditions["batch"], memory.conditions.get(BACKEND, TORCH)
+        at = _place_of(memory)
         whole = dense._placed("memory").get(at)
         return None if whole is None else memory.value / whole.value
 
@@ -82,10 +83,14 @@ class Measured:
         """The latency that steers: the first one of the fastest backend."""
         return next((view for view in self.latencies() if view.fastest), None)
 
-    def _placed(self, quantity: str) -> dict[tuple[object, object], Measurement]:
-        """Return the measurements of a quantity by batch size and backend; those without a batch are left out."""
-        found = [m for m in self._all if m.quantity == quantity and "batch" in m.conditions]
-        return {(m.conditions["batch"], m.conditions.get("backend", TORCH)): m for m in found}
+    def _placed(self, quantity: str) -> dict[tuple[object, ...], Measurement]:
+        """Return the measurements of a quantity by batch size, backend and length, those that have a batch."""
+        return {_place_of(m): m for m in self._all if m.quantity == quantity and "batch" in m.conditions}
+
+
+def _place_of(measurement: Measurement) -> tuple[object, ...]:
+    told = measurement.conditions
+    return told["batch"], told.get(BACKEND, TORCH), told.get(LENGTH)
 
 
 def baseline_view(study: Study, metric: str) -> Baseline | None:
@@ -251,10 +256,11 @@ def _costs(measured: Measured) -> _CostFields:
 
 
 def _latency(latency: Measurement, ratio: Measurement | None, to_torch: Measurement | None) -> LatencyView:
-    kernels = latency.conditions.get("kernels")
+    kernels, length = latency.conditions.get("kernels"), latency.conditions.get(LENGTH)
     return LatencyView(
         batch=int(latency.conditions["batch"]),  # type: ignore[arg-type]  # a batch is a count
         backend=str(latency.conditions.get("backend", TORCH)),
+        length=None if length is None else int(str(length)),
         seconds=latency.value,
         dense_seconds=dense_in_same_rounds(latency, ratio) if ratio else None,
         ratio=ratio.value if ratio else 1.0,

@@ -8,7 +8,7 @@ from datetime import datetime
 from objectives import figures
 from objectives.measurement import Interval, Measurement
 from optimizer.backends.names import TORCH
-from optimizer.latencies import change_of, latency_at, places_of, times, title_of
+from optimizer.latencies import change_of, latency_at, place_of, places_of, times, title_of
 from optimizer.member import Costs, LatencyView
 
 NONE = "–"
@@ -45,12 +45,12 @@ def ratio(value: float | None, gain: bool = True, bounds: tuple[float, float] | 
 
 def placed(latency: LatencyView, of: Costs) -> str:
     """Return where one of a model's latencies was measured."""
-    return title_of((latency.batch, latency.backend), places_of([of]))
+    return title_of(place_of(latency), places_of([of]))
 
 
 def beside(latency: LatencyView, other: Costs) -> LatencyView | None:
     """Return another model's latency at the same batch size in the same backend."""
-    return latency_at(other, (latency.batch, latency.backend))
+    return latency_at(other, place_of(latency))
 
 
 def changed(latency: LatencyView) -> str:

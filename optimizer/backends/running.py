@@ -17,6 +17,7 @@ from optimizer.backends.names import (
     ANSWERS,
     BACKEND,
     BY_TOKEN,
+    COMPILED,
     FLOATS,
     INTEGER_SCALES,
     INTEGERS,
@@ -74,6 +75,11 @@ class Backends:
     def _answers_elsewhere(self, model: nn.Module) -> bool:
         return ONNXRUNTIME in self.names and multiplies_integers(model)
 
+    def compile_dense(self) -> None:
+        """Compile the dense model if a study asks for it, and keep the code. Raises `InputError` where that fails."""
+        if COMPILED in self.names:
+            self.run_in(COMPILED, self._workload.model)
+
     def run_in(self, name: str, model: nn.Module) -> nn.Module:
         """Return a model as a backend runs it."""
         return self._made(name).runs(model)
@@ -93,8 +99,11 @@ class Backends:
         )
 
     def _requests(self) -> list[dict[str, Tensor]]:
-        request = self._workload.family.request()
-        return [request(batch) for batch in self._spec.batch_sizes]
+        """Return a request of every shape in which models are timed."""
+        own = self._workload.family.requests
+        lengths = dict.fromkeys((own.length, *self._spec.further_lengths))
+        every = [own.at(length) if length != own.length else own for length in lengths]
+        return [requests.request()(batch) for requests in every for batch in self._spec.batch_sizes]
 
 
 def answers_in(spec: StudySpec) -> str:

@@ -29,6 +29,9 @@ class Requests(Protocol):
     def shape(self) -> Mapping[str, JsonScalar]:
         """What the time of a request depends on, as latency tables name it."""
 
+    def at(self, length: int) -> Requests:
+        """Return the same with another length. Raises `InputError` where a request has none."""
+
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the same as measurements name it."""
 

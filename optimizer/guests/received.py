@@ -26,7 +26,7 @@ from optimizer.evaluate import flops_measurement
 from optimizer.guests.admission import Admitted, admitted, digest_of
 from optimizer.handover.export import reload
 from optimizer.measure import Asked as Measured
-from optimizer.measure import measure_models
+from optimizer.measure import further_shapes, measure_models
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
@@ -163,7 +163,12 @@ class House:
         family, spec = self._workload.family, self._spec
         models: dict[Hashable, nn.Module] = {each.digest: each.model for each, _ in received}
         asked = Measured(
-            family.request(), family.request_flops, family.conditions(), sizes=self._pipeline.sizes, built=models
+            family.request(),
+            family.request_flops,
+            family.conditions(),
+            sizes=self._pipeline.sizes,
+            built=models,
+            further=further_shapes(family, spec),
         )
         taken = measure_models(
             dict(self._runs(models)),

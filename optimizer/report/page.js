@@ -42,9 +42,9 @@ function row(table, cells, kind, className) {
 const milliseconds = (s) => `${(s * 1e3).toFixed(s < 1e-3 ? 3 : 1)} ms`;
 const RUNTIMES = { torch: "torch", onnxruntime: "ONNX Runtime", "torch-compile": "torch.compile" };
 const nameOf = (l) => RUNTIMES[l.backend] ?? l.backend;
-const placesOf = (views) => [...new Map(views.flatMap((m) => m?.latency ?? []).map((l) => [`${l.batch} ${l.backend}`, l])).values()];
-const titleOf = (l, places) => `batch ${l.batch}${places.some((each) => each.backend !== "torch") ? `, ${nameOf(l)}` : ""}`;
-const latencyAt = (m, place) => m.latency.find((l) => l.batch === place.batch && l.backend === place.backend);
+const placesOf = (views) => [...new Map(views.flatMap((m) => m?.latency ?? []).map((l) => [`${l.batch} ${l.backend} ${l.length}`, l])).values()];
+const titleOf = (l, places) => `batch ${l.batch}${new Set(places.map((each) => each.length)).size > 1 ? `, ${l.length} tokens` : ""}${places.some((each) => each.backend !== "torch") ? `, ${nameOf(l)}` : ""}`;
+const latencyAt = (m, place) => m.latency.find((l) => l.batch === place.batch && l.backend === place.backend && l.length === place.length);
 const times = (ratio, bounds) => `×${interval(ratio, bounds, 2)}`;
 const changed = (ratio, bounds = null) => `${((ratio - 1) * 100).toFixed(1)} %${bounds ? ` [${bounds.map((b) => ((b - 1) * 100).toFixed(1)).join(", ")}]` : ""}`;
 const toTorch = (l, figure, of = "of") => (l.gain_torch ? `${figure(l.ratio_torch, l.ratio_torch_interval)} ${of} torch float32` : "no gain over torch float32");

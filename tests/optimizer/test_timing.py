@@ -11,8 +11,10 @@ from torch import nn
 
 from objectives.measurement import Measurement
 from optimizer.backends.names import TO_TORCH
-from optimizer.measure import Asked, measure_models
+from optimizer.latencies import place_of, title_of
+from optimizer.measure import Asked, Shape, measure_models
 from optimizer.timing import DENSE, REFERENCE, Rounds, Run, fastest_backends, time_runs
+from optimizer.views import Measured
 
 OTHER = "onnxruntime"
 INPUTS = {"x": torch.zeros(1, 1)}
@@ -66,6 +68,28 @@ def test_the_fastest_backend_is_chosen_where_a_model_has_several() -> None:
     assert fastest_backends(RUNS, 1, rounds()) == {DENSE: OTHER, "quick in torch": "torch"}
     of_one = {run: model for run, model in RUNS.items() if run.model != "quick in torch"}
     assert fastest_backends(of_one, 1, rounds()) == {}
+
+
+def test_further_shapes_have_latencies_alone_and_the_first_one_has_the_energy() -> None:
+    runs = {REFERENCE: Takes(0.2), Run("lean"): Takes(0.1)}
+    further = [Shape(lambda _: INPUTS, {"sequence_length": length}) for length in (16, 64)]
+    asked = Asked(lambda _: INPUTS, lambda _: 2.0, {"sequence_length": 8}, further=further)
+    seen: list[tuple[int, int]] = []
+    taken = measure_models(
+        runs, asked, batch_sizes=(1, 2), threads=1, seed=0, latency_s=0, progress=lambda *step: seen.append(step)
+    )
+    places = [
+        (m.conditions["sequence_length"], m.conditions["batch"]) for m in taken["lean"] if m.quantity == "latency"
+    ]
+    assert places == [(8, 1), (8, 2), (16, 1), (16, 2), (64, 1), (64, 2)]
+    others = [m for m in taken["lean"] if m.quantity in ("energy", "memory")]
+    assert {m.conditions["sequence_length"] for m in others} == {8}
+    assert seen[-1] == (8, 8)
+    views = Measured(taken["lean"]).latencies()
+    assert [place_of(view) for view in views] == [(b, "torch", n) for n in (8, 16, 64) for b in (1, 2)]
+    assert [title_of(place_of(view), [*map(place_of, views)]) for view in views][:3] == [
+        "batch 1, 8 tokens", "batch 2, 8 tokens", "batch 1, 16 tokens",
+    ]  # fmt: skip
 
 
 def test_the_rounds_that_choose_are_not_those_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,8 @@ def check_lengths(checkpoint: Checkpoint, spec: StudySpec) -> int:
     asked = {"max_length": spec.max_length, "sequence_length": spec.sequence_length or 0}
     if spec.max_length == MAX_LENGTH:
         asked["max_length"] = 0
-    for option, tokens in asked.items():
+    further = (("further_lengths", tokens) for tokens in spec.further_lengths)
+    for option, tokens in (*asked.items(), *further):
         if tokens > checkpoint.longest:
             raise InputError(
                 option,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -52,6 +53,12 @@ class TextRequests:
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the length in tokens."""
         return {"sequence_length": self.length}
+
+    def at(self, length: int) -> TextRequests:
+        """Return the same with texts of another length."""
+        other = copy(self)
+        other.length = length
+        return other
 
     def request(self) -> Request:
         """Return a function that makes requests of random tokens."""

@@ -15,6 +15,7 @@ from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
 from objectives.positions import positions_in
 from optimizer.backends.backend import OnnxInputs
+from optimizer.errors import InputError
 from optimizer.families.encoders.stock import is_stock, save_stock
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.processor import Processor
@@ -41,6 +42,10 @@ class ImageRequests:
     def shape(self) -> dict[str, JsonScalar]:
         """The shape of an image, channels first."""
         return self.conditions()
+
+    def at(self, length: int) -> ImageRequests:
+        """Raise `InputError`: an image has no length."""
+        raise InputError("further_lengths", f"are of texts, and an image has no length of {length}; leave them out")
 
     def conditions(self) -> dict[str, JsonScalar]:
         """Return the shape of an image, channels first."""

@@ -52,6 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         epsilon=0.6,
         trials=3,
         batch_sizes=(1, 2),
+        further_lengths=(4,),
         measure_seconds=0.02,
         threads=1,
     )
@@ -80,7 +81,11 @@ def test_models_are_verified_and_measured_beside_the_front_and_never_on_it(place
     assert exported.interval[0] <= exported.drop <= exported.interval[1]
     assert exported.flops == pytest.approx(member.flops)
     assert (exported.parameters, other.flops_ratio) == (member.parameters, 1)
-    assert [each.batch for each in exported.latency] == [1, 2]
+    places = [(each.batch, each.length) for each in exported.latency]
+    assert places[2:] == [(1, 4), (2, 4)] and [batch for batch, _ in places] == [1, 2, 1, 2]
+    result = result_of(study, place.store)
+    for of_study in (result.baseline, result.front[0]):
+        assert of_study and [(each.batch, each.length) for each in of_study.latency] == places
     assert all(each.dense_seconds for each in exported.latency)
     assert exported.energy and exported.memory_ratio and exported.place == str((place.root / "export").resolve())
 
