@@ -4,9 +4,10 @@
 
 Simulated studies of short evaluations run one after the other, each by a driver of its own with two workers.
 Evaluations kill their worker, always with some configs, run out of memory and hang; from outside, workers are killed or
-stopped and drivers are killed, at random moments. A driver that was killed, or gave up because no worker started three
-times in a row, is started again, which resumes the study. At the end every study is to have each of its candidates
-once, with its own outcome or with the reason why it failed.
+stopped and drivers are killed, at random moments after a candidate or some have finished: so every study ends, however
+slow the machine. A driver that was killed, or gave up because no worker started three times in a row, is started again,
+which resumes the study. At the end every study is to have each of its candidates once, with its own outcome or with the
+reason why it failed.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ TRIALS, WORKERS, SECONDS, LIMIT_S = 60, 2, 0.02, 1.0
 OUTSIDE = {"worker killed": 6, "worker stopped": 1, "driver killed": 1}  # how often, to each other
 GAVE_UP = 75  # exit code of a driver whose workers were killed at three starts in a row
 LONGEST_STUDY_S = 1800.0
+MOST_BETWEEN = 4  # candidates that finish between two blows from outside
+LOOK_S = 0.02
+FINISHED, ENDED, HAPPENED = "finished", "ended", "happened"  # files of a study's folder
 
 
 def main() -> None:
@@ -49,7 +53,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--calm", type=float, default=3.0, help="at most so many seconds between two blows from outside"
+        "--calm", type=float, default=0.5, help="at most so many seconds until a blow from outside, once it is due"
     )
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)  # a study's folder: what a driver is started with
     options = parser.parse_args()
@@ -72,8 +76,8 @@ def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
             happened += disturbed(folder, seed + studies, chance, calm_s)
-            found = candidates_of(folder)
-            wrong += [f"study {studies}: {each}" for each in problems(found, TRIALS)]
+            found, ended = candidates_of(folder), written(folder, ENDED)
+            wrong += [f"study {studies}, seed {seed + studies}: {each} {ended}" for each in problems(found, TRIALS)]
             states.update(candidate.state.value for candidate in found)
         studies += 1
         print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", *wrong[-3:], file=sys.stderr)
@@ -91,7 +95,7 @@ def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
 
 def disturbed(folder: Path, seed: int, chance: random.Random, calm_s: float) -> Counter[str]:
     """Run one study to its end, whatever happens; return how often what happened."""
-    happened, deadline = Counter[str](), time.monotonic() + LONGEST_STUDY_S
+    happened, deadline, due = Counter[str](), time.monotonic() + LONGEST_STUDY_S, 0
     while True:
         driver = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.faults", "--drive", str(folder), "--seed", str(seed)]
@@ -100,19 +104,26 @@ def disturbed(folder: Path, seed: int, chance: random.Random, calm_s: float) -> 
             if time.monotonic() > deadline:
                 driver.kill()
                 raise TimeoutError(f"a study of {TRIALS} short evaluations took longer than {LONGEST_STUDY_S:g} s")
+            is_due = len(written(folder, FINISHED)) >= due
             with suppress(subprocess.TimeoutExpired):
-                driver.wait(chance.uniform(0, calm_s))
+                driver.wait(chance.uniform(0, calm_s) if is_due else LOOK_S)
                 break
-            happened.update(_strike(driver, chance))
+            if is_due and (struck := _strike(driver, chance)):
+                happened.update(struck)
+                due = len(written(folder, FINISHED)) + chance.randint(1, MOST_BETWEEN)
         if driver.returncode == 0:
             break
         if driver.returncode == GAVE_UP:
             happened["run ended: no worker started"] += 1
         elif driver.returncode != -signal.SIGKILL:
             raise RuntimeError(f"a driver ended with {driver.returncode}")
-    log = folder / "happened"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return happened + Counter(line.split()[0] for line in lines)
+    return happened + Counter(line.split()[0] for line in written(folder, HAPPENED).splitlines())
+
+
+def written(folder: Path, name: str) -> str:
+    """Return what a driver or its workers have written to a file of a study's folder."""
+    file = folder / name
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _strike(driver: subprocess.Popen[bytes], chance: random.Random) -> list[str]:
@@ -137,18 +148,19 @@ def _strike(driver: subprocess.Popen[bytes], chance: random.Random) -> list[str]
 def drive(folder: Path, seed: int) -> None:
     """Run the study of a folder to its end, from where an earlier driver left it."""
     parcel = folder / "evaluator.parcel"
-    write_parcel(pack(Hazardous(SECONDS, log=folder / "happened")), parcel)
-    with closing(open_store(_url(folder))) as store:
+    write_parcel(pack(Hazardous(SECONDS, log=folder / HAPPENED)), parcel)
+    with closing(open_store(_url(folder))) as store, (folder / FINISHED).open("a", buffering=1) as finished:
         study = store.study("s") if store.studies() else store.create_study("s", {})
         with Crew(lambda _: ProcessWorker(parcel, Place(threads=1)), slots=WORKERS, limit_s=LIMIT_S) as crew:
-            Search(
+            found = Search(
                 study_id=study.id,
                 store=store,
                 proposer=proposer(TRIALS, seed=seed),
                 executor=crew,
                 budget=Budget(trials=TRIALS),
-                on_finished=lambda _: None,
+                on_finished=lambda _: print(file=finished),
             ).run()
+    (folder / ENDED).write_text(found.ended or "", encoding="utf-8")
 
 
 def candidates_of(folder: Path) -> Sequence[Candidate]:

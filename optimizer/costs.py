@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -46,7 +46,12 @@ class AdditiveCost:
 
     def total(self, config: Config) -> float:
         """Return the cost of the model that `config` describes."""
-        return self.fixed + sum(self.levels[name][kept] for name, kept in config.kept)
+        return self.fixed + sum(map(self._by_choice.__getitem__, config.kept))
+
+    @cached_property
+    def _by_choice(self) -> Mapping[tuple[str, int], float]:
+        """The entries by group and level together: asked for every group of every candidate."""
+        return {(name, level): cost for name, costs in self.levels.items() for level, cost in costs.items()}
 
     def ratio(self, config: Config) -> float:
         """Return the cost as a ratio to the dense model's."""

@@ -52,7 +52,10 @@ class Searched:
 
 
 class Search:
-    """A search under way: what is finished, what waits for a worker, and what is in flight."""
+    """A search under way: what is finished, what waits for a worker, and what is in flight.
+
+    `stored` are the study's candidates, where the caller has read them already.
+    """
 
     def __init__(
         self,
@@ -66,11 +69,12 @@ class Search:
         rivals: Rivals | None = None,
         on_wait: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        stored: Sequence[Candidate] | None = None,
     ) -> None:
         self._study_id, self._store, self._proposer, self._executor = study_id, store, proposer, executor
         self._budget, self._clock, self._started = budget, clock, clock()
         self._on_finished, self._on_wait = on_finished, on_wait
-        stored = store.candidates(study_id)
+        stored = store.candidates(study_id) if stored is None else stored
         self._finished = Finished(c for c in stored if not _is_running(c))
         self._pending = Pending()
         self._waiting = deque(c for c in stored if _is_running(c) and c.proposal.origin is not Origin.RECOVER)

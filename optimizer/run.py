@@ -133,7 +133,7 @@ def resume(
         claimed = store.claim_study(found.id)
         store = store.under(claimed.claim)
         claimed = now.kept_by(claimed, store)
-        if not store.candidates(found.id):  # a queued study's source was not checked when it was queued
+        if spec.start_from is not None and not store.candidates(found.id):  # it was not checked when it was queued
             with _failed_if_refused(claimed, store):
                 check_source(spec, workload, fingerprints=fingerprints(workload), given=given, store=store)
         if epsilon is not None:

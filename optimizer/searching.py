@@ -76,6 +76,7 @@ class Searching:
                 executor=executor,
                 rivals=self.prepared.evaluator.rivals,
                 budget=self._budget(),
+                stored=before,
                 on_finished=announce,
                 on_wait=lambda: self.stages.tell(Event(stage="search", done=done, total=self.spec.trials)),
             ).run()

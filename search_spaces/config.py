@@ -13,7 +13,10 @@ from hashlib import sha256
 from itertools import chain
 from typing import Self
 
+from pydantic_core import from_json
+
 Levels = tuple[tuple[str, int], ...]  # (group name, level) pairs
+PLAIN = 2  # entries in the JSON of a config that has its levels and their form, and nothing more
 
 
 class Form(StrEnum):
@@ -82,7 +85,9 @@ class Config:
         Raises `ConfigError` on anything else.
         """
         try:
-            data = json.loads(text)
+            data = from_json(text)  # half of a long study's loading would be `json`'s
+            if len(data) == PLAIN:
+                return cls(_levels(data["kept"], order), Form(data["form"]))
             recipe = Recipe(**data["recipe"]) if "recipe" in data else None
             more = [(name, _levels(levels, order)) for name, levels in data.get("more", {}).items()]
             if order:
@@ -130,7 +135,7 @@ class Config:
 
     @property
     def _pairs(self) -> Levels:
-        return (*self.kept, *chain.from_iterable(levels for _, levels in self.more))
+        return (*self.kept, *chain.from_iterable(levels for _, levels in self.more)) if self.more else self.kept
 
     @property
     def digest(self) -> str:
@@ -139,7 +144,9 @@ class Config:
 
 
 def _levels(kept: Mapping[str, int], order: Sequence[str] = ()) -> Levels:
+    if len(order) == len(kept):  # of no further transform
+        return tuple(zip(order, map(int, map(kept.__getitem__, order)), strict=True))
     names = [name for name in order if name in kept] if order else kept
     if len(names) != len(kept):
         raise ConfigError(f"an order names every group, got {list(order)}")
-    return tuple(zip(names, (int(kept[name]) for name in names), strict=True))
+    return tuple(zip(names, map(int, map(kept.__getitem__, names)), strict=True))

@@ -10,13 +10,16 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TypeVar, overload
 
 from optimizer.search.steps import Neighbours, Step, configs_of
 from search_spaces.config import Config
+from studies.collecting import without_collecting
 from studies.records import Candidate, Origin, Proposal
 
 Point = tuple[float, ...]
+MANY = 1000  # candidates of which what is derived is made in one go
 K = TypeVar("K")
 
 
@@ -137,8 +140,10 @@ class Follower(ABC):
         if finished is not self._followed:
             self._followed, self._seen = finished, 0
             self.forget()
-        for candidate in finished.came[self._seen :]:
-            self.note(candidate)
+        new = finished.came[self._seen :]
+        with without_collecting() if len(new) >= MANY else nullcontext():
+            for candidate in new:
+                self.note(candidate)
         self._seen = len(finished.came)
 
     @abstractmethod

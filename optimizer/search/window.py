@@ -25,7 +25,10 @@ class Window:
 
     def add(self, told: Told) -> None:
         """Take note of a candidate."""
-        insort(self._all, told, key=_number)
+        if self._all and told.number < self._all[-1].number:
+            insort(self._all, told, key=_number)
+        else:
+            self._all.append(told)
         if told.is_feasible:
             self._front.add(told, told.losses)
         self._latest = None

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -67,10 +68,15 @@ def new_engine(url: URL, *, read_only: bool, limits: Limits = OF_A_PROGRAM) -> E
 
 
 def _from_json(text: str) -> Any:  # Any: JSON data
-    """Return JSON data; the empty ones, which most measurements have, at a third of the cost."""
+    """Return JSON data as `json` does, at a third of the cost; empty ones, which most measurements have, for less."""
     if text == "{}":
         return {}
-    return [] if text == "[]" else json.loads(text)
+    if text == "[]":
+        return []
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)  # lone surrogates, which an older program stored and UTF-8 cannot hold
 
 
 def writing(engine: Engine) -> Engine:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
+from studies.collecting import without_collecting
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
 from studies.sql import guests
@@ -131,14 +130,16 @@ _MOMENTS = ("started_at", "finished_at")  # in no record
 class CandidateQuery:
     """Reads the candidates that a condition on `CandidateRow` selects; made once, it is cheap to ask again.
 
+    A condition on `MeasurementRow` may say more directly which `measured` rows are theirs.
+
     Rows are read as they are: the objects of a mapper take three times as long, which a long study would wait for.
     """
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Condition, *, measured: Condition | None = None) -> None:
         chosen = select(_of_candidate.id).where(condition)
-        of_chosen = _of_measurement.candidate_id.in_(chosen)
-        measured = (_of_measurement[name] for name in ("candidate_id", "later", *MEASURED))
-        self._measurements = select(*measured).where(of_chosen).order_by(_of_measurement.id)
+        of_chosen = _of_measurement.candidate_id.in_(chosen) if measured is None else measured
+        names = (_of_measurement[name] for name in ("candidate_id", "later", *MEASURED))
+        self._measurements = select(*names).where(of_chosen).order_by(_of_measurement.id)
         self._verifications = select(*_of_verification).where(_of_verification.candidate_id.in_(chosen))
         columns = (column for column in _of_candidate if column.name not in _MOMENTS)
         in_order = _of_candidate.study_id, _of_candidate.number
@@ -178,26 +179,20 @@ class CandidateQuery:
             ]
 
 
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Keep Python from looking for garbage among records, which are values: it would look at all, again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+_OF_STUDY = CandidateQuery(
+    CandidateRow.study_id == bindparam("study"),
+    measured=(MeasurementRow.study_id == bindparam("study")) & MeasurementRow.candidate_id.is_not(None),
+)
 
 
-def candidate_records(session: Session, condition: Condition) -> list[Candidate]:
-    """Return the candidates that a condition on `CandidateRow` selects, in number order."""
-    return CandidateQuery(condition).records(session)
+def candidates_of(session: Session, study_id: int) -> list[Candidate]:
+    """Return the candidates of a study in number order."""
+    return _OF_STUDY.records(session, study=study_id)
 
 
 def candidate_by_id(session: Session, candidate_id: int) -> Candidate:
     """Return one candidate. Raises `CandidateNotFoundError`."""
-    found = candidate_records(session, CandidateRow.id == candidate_id)
+    found = CandidateQuery(CandidateRow.id == candidate_id).records(session)
     if not found:
         raise no_such_candidate(candidate_id)
     return found[0]

@@ -43,7 +43,7 @@ from studies.sql.convert import verification_values
 from studies.sql.database import Database
 from studies.sql.events import append_state
 from studies.sql.queries import (
-    candidate_records,
+    candidates_of,
     is_named,
     latest_revision,
     page_condition,
@@ -272,7 +272,7 @@ class SqlStore:
         with self.database.read() as session:
             if session.get(StudyRow, study_id) is None:
                 raise no_such_study(study_id, slugs(session))
-            return candidate_records(session, CandidateRow.study_id == study_id)
+            return candidates_of(session, study_id)
 
     def put_guest(self, study_id: int, guest: Guest) -> None:
         """Keep a model from elsewhere in place of one with the same files, or of what lay in its place before."""
