@@ -20,6 +20,7 @@ from optimizer.headline import drop_in_words
 from optimizer.latencies import change_of, times
 from optimizer.member import LatencyView, Member
 from optimizer.result import result_of
+from optimizer.views import RATIOS, Measured, ratio_of
 from search_spaces.layouts.stored import store as store_in_codes
 from search_spaces.transforms.bits.rounding import rounded
 from studies.opening import open_store
@@ -50,6 +51,22 @@ def test_energy_is_no_gain_where_its_interval_reaches_1(upper: float, kernels: s
     with printed.capture() as said:
         print_front(front, printed, resume="optimize resume")
     assert ("no gain" in said.get()) is not gain
+
+
+def test_a_ratio_is_that_of_the_member(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
+    study = put_study(store, "s", candidates=[(0.0, 0.5)])
+    (candidate,) = store.candidates(study.id)
+    store.add_measurements(candidate.id, timed(0.01, 0.8, 0.9))
+    (member,) = members_of(study, store.candidates(study.id))
+    (candidate,) = store.candidates(study.id)
+    store.close()
+    costs = [*RATIOS, "mine"]
+    found = {cost: ratio_of(cost, Measured(candidate.measurements), Measured(study.baseline)) for cost in costs}
+    assert found == {cost: member.ratio(cost) for cost in costs}
+    assert found["flops"] == 0.5
+    assert found["latency"] == 0.9
+    assert found["mine"] is None
 
 
 def timed(value: float, ratio: float, to_torch: float | None = None, **conditions: object) -> list[Measurement]:
