@@ -196,8 +196,8 @@ def _for_energy(here: Processor, meters: tuple[Meter, ...]) -> list[str]:
             )
         elif calibration_of(torch.device(name)) is None:
             said.append(
-                f"what steers a search by energy on {name} is modelled by published constants: `optimize calibrate "
-                f"--device {name}` fits them to the meter in 2 minutes"
+                f"what steers a search by energy on {name} is modelled by published constants: `optimize calibrate` "
+                f"for the `device` {name} fits them to the meter in 2 minutes"
             )
     return said
 

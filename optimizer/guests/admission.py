@@ -109,6 +109,10 @@ def _refuse_other_outputs(name: str, batch: Batch, dense: nn.Module, model: nn.M
         wanted = ask(dense, batch).shape
         try:
             shape = ask(model, batch).shape
+        except AttributeError as error:
+            raise InputError(
+                "models", f"{name} gives no logits ({error}): it has no head; give one that was trained for this task"
+            ) from error
         except Exception as error:  # foreign forward code may raise anything
             inputs = listed([each for each in batch if each not in TARGETS])
             raise InputError(

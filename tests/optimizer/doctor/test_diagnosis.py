@@ -49,7 +49,9 @@ def test_meters_are_listed_with_why_not_and_the_first_that_can_be_read_is_the_so
     ]
     energy = next(each for each in with_meter.figures if each.figure == "energy on cpu")
     assert (energy.source, energy.says) == ("zeus", "the chip; windows of 3 s in turn, 5 to 10 of each model")
-    assert ["optimize calibrate --device cpu" in text for text in with_meter.advice if "energy" in text] == [True]
+    assert ["`optimize calibrate` for the `device` cpu" in text for text in with_meter.advice if "energy" in text] == [
+        True
+    ]
     monkeypatch.setitem(choose.METERS, "cpu", (forbidden,))
     without = diagnose(tmp_path, listened_s=0.0)
     assert any("modelled (rapl: permission denied" in advice for advice in without.advice)
