@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, inspect, text
 
 from studies.rules import utc_now
 from studies.sql.activity import what_is_open
-from studies.sql.engine import new_engine, parsed_url, reading
+from studies.sql.engine import allow_long_reading, new_engine, parsed_url, reading
 from studies.sql.failures import explained, shown
 from studies.sql.rows import TornRowError, count, rows, torn_rows
 from studies.sql.schema import SchemaState, refuse_strange, schema_state, version
@@ -44,6 +44,7 @@ def check(url: str) -> Checked:
     engine = new_engine(parsed, read_only=True)
     try:
         with explained(parsed), reading(engine).begin() as connection:
+            allow_long_reading(connection)
             state = schema_state(connection)
             refuse_strange(state, parsed)
             if state is SchemaState.EMPTY:

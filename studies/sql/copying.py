@@ -68,7 +68,7 @@ def _refuse_same(source: URL, target: URL) -> None:
 @contextmanager
 def _snapshot(database: Database) -> Iterator[Connection]:
     """Give the source as it is now. Raises `StudyBusyError` while someone works in it."""
-    with database.read() as session:
+    with database.read(much=True) as session:
         connection = session.connection()
         is_open = what_is_open(connection, now=utc_now())
         if is_open:

@@ -10,7 +10,16 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.orm import Session
 
 from studies.limits import OF_A_PROGRAM, Limits
-from studies.sql.engine import database_file, glancing, is_sqlite, new_engine, parsed_url, reading, writing
+from studies.sql.engine import (
+    allow_long_reading,
+    database_file,
+    glancing,
+    is_sqlite,
+    new_engine,
+    parsed_url,
+    reading,
+    writing,
+)
 from studies.sql.failures import explained, shown
 from studies.sql.schema import check_readable, make_usable, refuse_newer
 from studies.store import StoreUnusableError
@@ -51,10 +60,12 @@ class Database:
         return is_sqlite(self.url)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """Give a transaction that sees one snapshot and writes nothing."""
+    def read(self, *, much: bool = False) -> Iterator[Session]:
+        """Give a transaction that sees one snapshot and writes nothing; with `much` it may read whole studies."""
         self.refuse_replaced()
         with explained(self.url), Session(self._reading) as session, session.begin():
+            if much:
+                allow_long_reading(session.connection())
             yield session
 
     @contextmanager

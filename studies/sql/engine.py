@@ -23,6 +23,7 @@ from studies.store import StoreUnusableError
 
 CONNECT_TIMEOUT_S = 10
 IDLE_IN_TRANSACTION_S = 60  # after it the locks of a frozen process are let go
+IDLE_READING_S = 900  # for reads of whole studies, which hold no locks and make records between two statements
 _FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 
 
@@ -89,6 +90,12 @@ def reading(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine  # a deferred transaction is one
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def allow_long_reading(connection: Connection) -> None:
+    """Let the present transaction, which writes nothing, do much between two statements."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {round(IDLE_READING_S * 1000)}")
 
 
 def glancing(engine: Engine) -> Engine:

@@ -38,7 +38,7 @@ class CandidateReader:
         """Return all candidates of a study in number order, as they are now; none of a study that is not there."""
         with self._lock:
             held = self._held.get(study_id, _Held())
-        with self._database.read() as session:
+        with self._database.read(much=not held.candidates) as session:
             revision = session.scalar(_REVISION, {"study": study_id})
             if revision is None:
                 return []

@@ -269,7 +269,7 @@ class SqlStore:
 
     def candidates(self, study_id: int) -> Sequence[Candidate]:
         """Return all candidates of a study in number order. Raises `StudyNotFoundError`."""
-        with self.database.read() as session:
+        with self.database.read(much=True) as session:
             if session.get(StudyRow, study_id) is None:
                 raise no_such_study(study_id, slugs(session))
             return candidates_of(session, study_id)

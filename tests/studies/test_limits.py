@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from api.runner.worker import Worker
 from studies.limits import Limits
 from studies.opening import open_service
 from studies.records import StudyState
-from studies.store import StoreNewerError, StoreUnavailableError
+from studies.sql import engine
+from studies.store import StoreError, StoreNewerError, StoreUnavailableError
 
 
 def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -> None:
@@ -28,6 +30,21 @@ def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -
     assert patient.store.study("first").note == ""
     for service in (patient, hasty):
         service.close()
+
+
+def test_only_who_reads_whole_studies_may_be_long_between_two_statements(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 0.1)
+    service = open_service(postgresql_url)
+    with service.database.read(much=True) as session:
+        time.sleep(0.3)
+        assert session.scalar(text("SELECT 1")) == 1
+    with pytest.raises(StoreError, match="idle-in-transaction timeout"), service.database.read() as session:
+        session.scalar(text("SELECT 1"))
+        time.sleep(0.3)
+        session.scalar(text("SELECT 1"))
+    service.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite_url", "postgresql_url"])
