@@ -58,6 +58,7 @@ def parts(dense: Dense, missing: Callable[[], Sequence[str]], *, room: int, scra
     first = next(iter(dense.batches()), None)
     if room > TOGETHER and first is not None:
         chain = chain_of(dense.model, dense.layout.layers, paths, first, dense.answers)
+        trim_memory()
     if first is None or chain is None or not _fits(dense, chain, first, scratch):
         yield whole(dense, paths)
     else:
@@ -152,6 +153,7 @@ class _Layers:
             _answered(self._dense, batch, generator)
         for which, end in enumerate(ends):
             self._states.write(FELT, last, number, which, _gradient(end))
+        trim_memory()
 
     def _again(self, index: int, number: int, batch: Batch) -> None:
         """Run a layer on what it read, and back."""
