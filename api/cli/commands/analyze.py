@@ -19,7 +19,7 @@ from api.cli.saying import say
 if TYPE_CHECKING:
     from optimizer.analysis.run import Analyzed
 
-OUTPUT = Path("analysis")
+OUTPUT, SECONDS = Path("analysis"), 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -53,17 +53,21 @@ def analyze(
     ] = None,
     sequence_length: Annotated[list[int] | None, typer.Option(help="Tokens of a text; may repeat; 128.")] = None,
     batch_size: Annotated[list[int] | None, typer.Option(help="Batch size; may repeat; 1, 8, 16, 32, 64.")] = None,
-    seconds: Annotated[float, typer.Option(help="Most seconds of timing for a model at a batch size.")] = 5.0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Most seconds of timing for a model at a batch size; 5.")
+    ] = None,
     inferences: Annotated[
         int | None, typer.Option(help="So many passes of every model instead, such as 10000 as published.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own choice.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    device: Annotated[str | None, typer.Option(help="cpu (default), cuda, cuda:N or mps.")] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(help="What runs torch's modules: torch (default) or torch-compile; may repeat."),
     ] = None,
-    along: Annotated[str, typer.Option(help="What compression is counted in: flops or parameters.")] = "flops",
+    along: Annotated[
+        str | None, typer.Option(help="What compression is counted in: flops (default) or parameters.")
+    ] = None,
     into: Annotated[
         str | None,
         typer.Option(
@@ -71,10 +75,11 @@ def analyze(
             "its members are."
         ),
     ] = None,
-    plots: Annotated[bool, typer.Option(help="Draw the plots, as HTML, SVG and PNG.")] = True,
+    plots: Annotated[bool | None, typer.Option(help="Draw the plots, as HTML, SVG and PNG; they are drawn.")] = None,
     output: Annotated[
-        Path, typer.Option(help="Directory for measurements, table and plots; a second call goes on.")
-    ] = OUTPUT,
+        Path | None,
+        typer.Option(help=f"Directory for measurements, table and plots, {OUTPUT}; a second call goes on."),
+    ] = None,
 ) -> None:
     """Measure energy, time and throughput of pruned models beside the unpruned ones; show where pruning costs more."""
     from optimizer.analysis.asked import BATCH_SIZES, Asked, module_of
@@ -87,7 +92,8 @@ def analyze(
     if into is not None:
         said_by_study = {
             "parent": parent, "input": inputs, "sequence_length": sequence_length, "batch_size": batch_size,
-            "inferences": inferences, "threads": threads, "backend": backend,
+            "seconds": seconds, "inferences": inferences, "threads": threads, "device": device, "backend": backend,
+            "along": along, "plots": plots, "output": output,
         }  # fmt: skip
         return _receive(shared, into, models or (), manifest, module, said_by_study)
     asked = Asked(
@@ -98,16 +104,18 @@ def analyze(
         inputs=written_inputs(inputs or ()),
         lengths=sequence_length or (LENGTH,),
         batch_sizes=batch_size or BATCH_SIZES,
-        seconds=seconds,
+        seconds=SECONDS if seconds is None else seconds,
         inferences=inferences,
         threads=threads,
-        device=device,
+        device=device or "cpu",
         backends=backend or (TORCH,),
-        along=cast("Along", along),
+        along=cast("Along", along or "flops"),
     )
     parts = asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed)
     said = partial(say, shared.messages)
-    return _answer(shared, analyze_parts(parts, output, along=asked.along, draws=plots, said=said))
+    return _answer(
+        shared, analyze_parts(parts, output or OUTPUT, along=asked.along, draws=plots is not False, said=said)
+    )
 
 
 def _receive(

@@ -75,8 +75,9 @@ def test_the_command_line_shows_them(storage: str, tmp_path: Path) -> None:
     shown = ask(storage, tmp_path, "show", "hosts").stdout
     assert "Models from elsewhere, on the 1,000 verification examples" in " ".join(shown.split())
     assert "0.0200" in shown and "waiting" not in shown
-    refused = ask(storage, tmp_path, "analyze", "x", "--into", "hosts", "--batch-size", "4")
-    assert (refused.returncode, "--batch-size: is the study's" in refused.stderr) == (2, True)
+    for option in ("--batch-size 4", "--input 3x8x8", "--seconds 5", "--no-plots", "--output out"):
+        refused = ask(storage, tmp_path, "analyze", "x", "--into", "hosts", *option.split())
+        assert (refused.returncode, "is the study's" in refused.stderr) == (2, True), (option, refused.stderr)
     refused = ask(storage, tmp_path, "analyze", "x", "--into", "nobody")
     assert (refused.returncode, "nobody" in refused.stderr) == (2, True)
     refused = ask(storage, tmp_path, "analyze", "x", "--into", "hosts")
