@@ -35,6 +35,7 @@ from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.cutting import batch_count
 from optimizer.training.distill import DistillSettings, distill, student
+from optimizer.training.history import total
 from optimizer.training.learner import Loss, labels_loss
 from optimizer.training.teacher import Lesson
 from optimizer.workload import Workload
@@ -141,7 +142,7 @@ def trained(
     students = {str(key): student(model, loss, key[1], settings, len(train)) for key, model in models.items()}
     with TemporaryDirectory() as scratch:
         distill(students, train, settings, until=steps, folder=Path(scratch), hear=hear)
-    return {key: students[str(key)].spent.seconds for key in models}
+    return {key: total(students[str(key)].history).seconds for key in models}
 
 
 def value_of(workload: Workload, model: nn.Module) -> float:
