@@ -52,7 +52,7 @@ def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, d
     )
     assert set(member["verification"]) == set(promised.split())
     assert set(member["latency"][0]) == {
-        "batch", "backend", "seconds", "dense_seconds", "ratio", "ratio_interval", "gain", "ratio_torch",
+        "batch", "length", "backend", "seconds", "dense_seconds", "ratio", "ratio_interval", "gain", "ratio_torch",
         "ratio_torch_interval", "gain_torch", "fastest", "source", "kernels",
     }  # fmt: skip
 
