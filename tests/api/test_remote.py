@@ -103,6 +103,7 @@ def test_a_run_at_a_server_prints_what_a_run_here_prints(finished: tuple[Served,
     timed = (
         "latency",
         "latency_ratio",
+        "latency_gain",
         "energy",
         "energy_j",
         "energy_dense_j",
