@@ -106,6 +106,36 @@ def measure_models(
     return {model: tuple(measurements) for model, measurements in taken.items()}
 
 
+def measure_in_study(
+    runs: Runs,
+    spec: StudySpec,
+    family: Family,
+    *,
+    built: Mapping[Hashable, nn.Module],
+    sizes: Callable[[nn.Module], tuple[Measurement, ...]],
+    progress: Callable[[int, int], None],
+) -> Measurements:
+    """Return the measured costs of every model on a study's requests; `built` and `sizes` are as in `Asked`."""
+    asked = Asked(
+        family.request(),
+        family.request_flops,
+        family.conditions(),
+        sizes=sizes,
+        built=built,
+        further=further_shapes(family, spec),
+    )
+    return measure_models(
+        runs,
+        asked,
+        batch_sizes=spec.batch_sizes,
+        threads=spec.threads,
+        seed=spec.seed,
+        latency_s=spec.measure_seconds,
+        progress=progress,
+        metered=spec.require_measured_energy,
+    )
+
+
 def further_shapes(family: Family, spec: StudySpec) -> list[Shape]:
     """Return the further lengths of a study's requests but for the one that is timed anyway."""
     own = family.requests.length

@@ -16,6 +16,7 @@ from optimizer.errors import BrokenSpecError
 from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Frozen, Shown
 from search_spaces.transforms.table import AUTO, MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
+Length = Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()]
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal[
     "tpe",
@@ -237,14 +238,10 @@ class StudySpec(Frozen):
         AtMost(16),
         Shown(MEASURE, option="batch-size"),
     ] = Field((1, 32), description="Batch sizes of the latency measurement.", json_schema_extra=EACH_ONCE)
-    sequence_length: Annotated[Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()] | None, Shown(MEASURE)] = Field(
+    sequence_length: Annotated[Length | None, Shown(MEASURE)] = Field(
         None, description="Tokens of a latency request; default: the median of the task's texts."
     )
-    further_lengths: Annotated[
-        tuple[Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()], ...],
-        AtMost(16),
-        Shown(MEASURE, option="further-length"),
-    ] = Field(
+    further_lengths: Annotated[tuple[Length, ...], AtMost(16), Shown(MEASURE, option="further-length")] = Field(
         (),
         title="Further lengths",
         description="Further tokens of a request at which latency is measured as well; the first length steers.",

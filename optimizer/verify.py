@@ -20,7 +20,7 @@ from optimizer.backends.running import Backends
 from optimizer.certification import stored_list
 from optimizer.execution import Execution
 from optimizer.latencies import LENGTH
-from optimizer.measure import Asked, further_shapes, measure_models, noise_in
+from optimizer.measure import measure_in_study, noise_in
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
@@ -93,26 +93,15 @@ class Verifier:
         """
         if all(any(m.quantity == LATENCY_RATIO for m in candidate.measurements) for candidate in shortlist):
             return []
-        family = self.workload.family
         extracted: dict[Hashable, nn.Module] = {c.id: self.build(c) for c in shortlist}
         executed = {key: self.pipeline.execution(model, self.spec) for key, model in extracted.items()}
-        asked = Asked(
-            family.request(),
-            family.request_flops,
-            family.conditions(),
-            sizes=self.pipeline.sizes,
-            built=extracted,
-            further=further_shapes(family, self.spec),
-        )
-        taken = measure_models(
+        taken = measure_in_study(
             self._runs(extracted, executed),
-            asked,
-            batch_sizes=self.spec.batch_sizes,
-            threads=self.spec.threads,
-            seed=self.spec.seed,
-            latency_s=self.spec.measure_seconds,
+            self.spec,
+            self.workload.family,
+            built=extracted,
+            sizes=self.pipeline.sizes,
             progress=report,
-            metered=self.spec.require_measured_energy,
         )
         for candidate in shortlist:
             conditions = executed[candidate.id].conditions

@@ -9,11 +9,12 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from api.cli.saying import say
+from objectives.energy.spent import CPU, GPU, RAM
 from objectives.figures import scaled
 from optimizer.accounts import Accounted, PartView, TrainingView
 from optimizer.member import Member, RunResult, chosen_of
 
-PARTS = ("CPU", "GPU", "RAM")
+PARTS = (CPU, GPU, RAM)
 ABSENT = "–"
 MOST_EPOCHS = 20  # of the chosen member; `--json` has all
 

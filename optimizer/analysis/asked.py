@@ -53,7 +53,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         if not (self.named or self.given or self.manifest):
-            raise InputError("models", "name a directory, a pattern or a study, or give a table by --manifest")
+            raise InputError("models", "name a directory, a pattern or a study, or give a table as `manifest`")
         if not self.batch_sizes or min(self.batch_sizes) < 1 or len(set(self.batch_sizes)) < len(self.batch_sizes):
             raise InputError("batch_size", "must be at least 1, each once")
         if not (math.isfinite(self.seconds) and self.seconds > 0):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optimizer.analysis.sources.source import Entry
 from optimizer.errors import InputError, listed
 
-REMEDY = "name it by --parent, or in a column `parent` of --manifest"
+REMEDY = "give `parent`, or a column of that name in `manifest`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,7 @@ from optimizer.errors import InputError
 from optimizer.evaluate import flops_measurement
 from optimizer.guests.admission import Admitted, admitted, digest_of
 from optimizer.handover.export import reload
-from optimizer.measure import Asked as Measured
-from optimizer.measure import further_shapes, measure_models
+from optimizer.measure import measure_in_study
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
@@ -62,7 +61,7 @@ class Asked:
     def entries(self, described: Described) -> list[Entry]:
         """Return the models, none of them opened. Raises `InputError` where there is none."""
         if not (self.named or self.manifest):
-            raise InputError("models", "name a directory or a pattern, or give a table by --manifest")
+            raise InputError("models", "name a directory or a pattern, or give a table as `manifest`")
         return collected(self.named, described, table=self.manifest, parent=None, find_study=_no_study)
 
 
@@ -160,25 +159,15 @@ class House:
         return Verifier(self._study, self._store, self._spec, self._pipeline, build, self._backends)
 
     def _measure(self, received: Sequence[tuple[Admitted, Guest]]) -> None:
-        family, spec = self._workload.family, self._spec
+        family = self._workload.family
         models: dict[Hashable, nn.Module] = {each.digest: each.model for each, _ in received}
-        asked = Measured(
-            family.request(),
-            family.request_flops,
-            family.conditions(),
-            sizes=self._pipeline.sizes,
-            built=models,
-            further=further_shapes(family, spec),
-        )
-        taken = measure_models(
+        taken = measure_in_study(
             dict(self._runs(models)),
-            asked,
-            batch_sizes=spec.batch_sizes,
-            threads=spec.threads,
-            seed=spec.seed,
-            latency_s=spec.measure_seconds,
+            self._spec,
+            family,
+            built=models,
+            sizes=self._pipeline.sizes,
             progress=lambda _done, _steps: None,
-            metered=spec.require_measured_energy,
         )
         for each, guest in received:
             flops = flops_measurement(family.flops(each.model))

@@ -6,6 +6,7 @@ Numbers are turned to Python's own on the way in, since a driver may refuse, or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -148,7 +149,12 @@ def measurement_of(
 
 
 def verification_record(row: Any) -> Verification:
-    """Return a verification from its row."""
+    """Return a candidate's verification from its row."""
+    return replace(verified_record(row), predictions=row.predictions, shortlist_size=row.shortlist_size)
+
+
+def verified_record(row: Any) -> Verification:
+    """Return what every verification has from the columns of `Verified`."""
     return Verification(
         examples=row.examples,
         n=row.n,
@@ -157,8 +163,6 @@ def verification_record(row: Any) -> Verification:
         interval=Interval(lower=row.lower, upper=row.upper, level=row.level),
         lost=row.lost,
         gained=row.gained,
-        predictions=row.predictions,
-        shortlist_size=row.shortlist_size,
     )
 
 
@@ -206,7 +210,13 @@ def measurement_values(measurement: Measurement) -> Values:
 
 
 def verification_values(verification: Verification) -> Values:
-    """Return the columns of a verification."""
+    """Return the columns of a candidate's verification."""
+    own = {"predictions": verification.predictions, "shortlist_size": int(verification.shortlist_size)}
+    return {**verified_values(verification), **own}
+
+
+def verified_values(verification: Verification) -> Values:
+    """Return the columns of `Verified`."""
     interval = verification.interval
     return {
         "examples": verification.examples,
@@ -218,8 +228,6 @@ def verification_values(verification: Verification) -> Values:
         "level": float(interval.level),
         "lost": _int(verification.lost),
         "gained": _int(verification.gained),
-        "predictions": verification.predictions,
-        "shortlist_size": int(verification.shortlist_size),
     }
 
 

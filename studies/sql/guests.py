@@ -9,13 +9,11 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from objectives.measurement import Interval, Source
-from studies.records import Guest, Verification
+from objectives.measurement import Source
+from studies.records import Guest
 from studies.rules import checked_guest, json_data, text_data
-from studies.sql.convert import Values, measurement_of, measurement_values, verification_values
+from studies.sql.convert import Values, measurement_of, measurement_values, verified_record, verified_values
 from studies.sql.tables import GuestRow
-
-_OWN = ("predictions", "shortlist_size")  # of a verification, which a guest has none of
 
 
 def put(session: Session, study_id: int, guest: Guest, now: datetime) -> None:
@@ -23,7 +21,6 @@ def put(session: Session, study_id: int, guest: Guest, now: datetime) -> None:
     guest = checked_guest(guest)
     same = or_(GuestRow.digest == guest.digest, GuestRow.place == text_data(guest.place))
     session.execute(delete(GuestRow).where(GuestRow.study_id == study_id, same))
-    verified = {name: value for name, value in verification_values(guest.verification).items() if name not in _OWN}
     session.add(
         GuestRow(
             study_id=study_id,
@@ -33,7 +30,7 @@ def put(session: Session, study_id: int, guest: Guest, now: datetime) -> None:
             form=guest.form,
             added_at=now,
             measurements=json_data([*map(measurement_values, guest.measurements)], field="measurements"),
-            **verified,
+            **verified_values(guest.verification),
         )
     )
 
@@ -55,14 +52,6 @@ def _guest(row: GuestRow) -> Guest:
         form=row.form,
         digest=row.digest,
         added_at=row.added_at,
-        verification=Verification(
-            examples=row.examples,
-            n=row.n,
-            metric=row.metric,
-            drop=row.drop,
-            interval=Interval(lower=row.lower, upper=row.upper, level=row.level),
-            lost=row.lost,
-            gained=row.gained,
-        ),
+        verification=verified_record(row),
         measurements=tuple(measurement_of(**{**each, "source": Source(each["source"])}) for each in columns),
     )

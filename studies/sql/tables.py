@@ -201,12 +201,9 @@ class MeasurementRow(Base):
     samples: Mapped[JsonData]
 
 
-class VerificationRow(Base):
-    """One candidate on the verification examples, once."""
+class Verified:
+    """The columns of whatever was verified: a drop on so many examples, with its interval."""
 
-    __tablename__ = "verifications"
-
-    candidate_id: Mapped[int] = mapped_column(_belongs_to("candidates.id"), primary_key=True, autoincrement=False)
     examples: Mapped[str] = mapped_column(Text)
     n: Mapped[int]
     metric: Mapped[float]
@@ -216,6 +213,14 @@ class VerificationRow(Base):
     level: Mapped[float]
     lost: Mapped[int | None]
     gained: Mapped[int | None]
+
+
+class VerificationRow(Verified, Base):
+    """One candidate on the verification examples, once."""
+
+    __tablename__ = "verifications"
+
+    candidate_id: Mapped[int] = mapped_column(_belongs_to("candidates.id"), primary_key=True, autoincrement=False)
     predictions: Mapped[bytes | None]
     shortlist_size: Mapped[int]
 
@@ -249,7 +254,7 @@ class DisputedRow(Base):
     again: Mapped[int | None]
 
 
-class GuestRow(Base):
+class GuestRow(Verified, Base):
     """A model that was pruned elsewhere; `measurements` are the columns of `MeasurementRow`, a list of objects."""
 
     __tablename__ = "guests"
@@ -260,15 +265,6 @@ class GuestRow(Base):
     place: Mapped[str] = mapped_column(Text)
     form: Mapped[str] = mapped_column(Text)
     added_at: Mapped[datetime]
-    examples: Mapped[str] = mapped_column(Text)
-    n: Mapped[int]
-    metric: Mapped[float]
-    drop: Mapped[float]
-    lower: Mapped[float]
-    upper: Mapped[float]
-    level: Mapped[float]
-    lost: Mapped[int | None]
-    gained: Mapped[int | None]
     measurements: Mapped[JsonData]
 
 

@@ -114,5 +114,7 @@ def test_in_any_order_the_next_is_who_has_least_and_waited_longest(service: SqlS
         for table in ("jobs", "turns", "studies"):
             session.connection().exec_driver_sql(f"DELETE FROM {table}")
     world = World(service)
-    for one in (*what, *["claim"] * 3):
+    for one in (*what, *["claim"] * len(what)):
         world.step(one)
+    assert not any(world.waiting.values()), "claims enough for all leave nobody waiting"
+    assert service.jobs.claim("mine", lease_s=LEASE_S) is None

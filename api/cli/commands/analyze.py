@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,36 +17,17 @@ from api.cli.render import print_guests
 from api.cli.saying import say
 
 if TYPE_CHECKING:
+    from optimizer.analysis.asked import Build
     from optimizer.analysis.run import Analyzed
 
-OUTPUT, SECONDS = Path("analysis"), 5.0
+OUTPUT = Path("analysis")
+AS_ASKED = {"input": "inputs", "sequence_length": "lengths", "batch_size": "batch_sizes", "backend": "backends"}
+Given = Mapping[str, Any]  # options that are given, by name; Any: one type each
 
 
-def register(app: typer.Typer) -> None:
-    """Put the command on the tree."""
-    app.command("analyze")(analyze)
-
-
-@taking(shared=shared_here)
-def analyze(
+def given_of(
     *,
-    shared: Shared,
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[DIR|GLOB|STUDY]...",
-            help="Exports, Hugging Face folders, ONNX files, files of weights, directories of these, or studies.",
-        ),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a column `path`, for models whose names say nothing: parent, input, metrics, …"),
-    ] = None,
     parent: Annotated[Path | None, typer.Option(help="The unpruned model of all that name no other.")] = None,
-    module: Annotated[
-        str | None,
-        typer.Option(help="FILE.py:NAME, your function that makes the module of files of weights; it is run."),
-    ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="Shape without the batch, such as 3x224x224 or NAME=128:int64; may repeat."),
@@ -68,6 +49,45 @@ def analyze(
     along: Annotated[
         str | None, typer.Option(help="What compression is counted in: flops (default) or parameters.")
     ] = None,
+    plots: Annotated[bool | None, typer.Option(help="Draw the plots, as HTML, SVG and PNG; they are drawn.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help=f"Directory for measurements, table and plots, {OUTPUT}; a second call goes on."),
+    ] = None,
+) -> Given:
+    """Return the options of an analysis that are given; none of them has a place where models are put into a study."""
+    options: Given = {
+        "parent": parent, "input": inputs, "sequence_length": sequence_length, "batch_size": batch_size,
+        "seconds": seconds, "inferences": inferences, "threads": threads, "device": device, "backend": backend,
+        "along": along, "plots": plots, "output": output,
+    }  # fmt: skip
+    return {name: value for name, value in options.items() if value is not None and value != []}
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command on the tree."""
+    app.command("analyze")(analyze)
+
+
+@taking(shared=shared_here, given=given_of)
+def analyze(
+    *,
+    shared: Shared,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR|GLOB|STUDY]...",
+            help="Exports, Hugging Face folders, ONNX files, files of weights, directories of these, or studies.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a column `path`, for models whose names say nothing: parent, input, metrics, …"),
+    ] = None,
+    module: Annotated[
+        str | None,
+        typer.Option(help="FILE.py:NAME, your function that makes the module of files of weights; it is run."),
+    ] = None,
     into: Annotated[
         str | None,
         typer.Option(
@@ -75,47 +95,34 @@ def analyze(
             "its members are."
         ),
     ] = None,
-    plots: Annotated[bool | None, typer.Option(help="Draw the plots, as HTML, SVG and PNG; they are drawn.")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help=f"Directory for measurements, table and plots, {OUTPUT}; a second call goes on."),
-    ] = None,
+    given: Given,
 ) -> None:
     """Measure energy, time and throughput of pruned models beside the unpruned ones; show where pruning costs more."""
-    from optimizer.analysis.asked import BATCH_SIZES, Asked, module_of
-    from optimizer.analysis.curves import Along
-    from optimizer.analysis.inputs import written_inputs
+    from optimizer.analysis.asked import Asked, module_of
     from optimizer.analysis.run import analyze_parts
-    from optimizer.analysis.sources.source import LENGTH
-    from optimizer.backends.names import TORCH
 
+    build = module_of(module) if module else None
     if into is not None:
-        said_by_study = {
-            "parent": parent, "input": inputs, "sequence_length": sequence_length, "batch_size": batch_size,
-            "seconds": seconds, "inferences": inferences, "threads": threads, "device": device, "backend": backend,
-            "along": along, "plots": plots, "output": output,
-        }  # fmt: skip
-        return _receive(shared, into, models or (), manifest, module, said_by_study)
-    asked = Asked(
-        named=models or (),
-        manifest=manifest,
-        parent=parent,
-        build=module_of(module) if module else None,
-        inputs=written_inputs(inputs or ()),
-        lengths=sequence_length or (LENGTH,),
-        batch_sizes=batch_size or BATCH_SIZES,
-        seconds=SECONDS if seconds is None else seconds,
-        inferences=inferences,
-        threads=threads,
-        device=device or "cpu",
-        backends=backend or (TORCH,),
-        along=cast("Along", along or "flops"),
-    )
-    parts = asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed)
-    said = partial(say, shared.messages)
+        return _receive(shared, into, models or (), manifest, build, given)
+    asked = Asked(named=models or (), manifest=manifest, build=build, **_as_asked(given))
     return _answer(
-        shared, analyze_parts(parts, output or OUTPUT, along=asked.along, draws=plots is not False, said=said)
+        shared,
+        analyze_parts(
+            asked.parts(LocalStudies(shared.storage, shared.cache_dir).analyzed),
+            given.get("output", OUTPUT),
+            along=asked.along,
+            draws=given.get("plots", True),
+            said=partial(say, shared.messages),
+        ),
     )
+
+
+def _as_asked(given: Given) -> dict[str, Any]:
+    """Return the options that say what is measured, by the names and in the form that an analysis has for them."""
+    from optimizer.analysis.inputs import written_inputs
+
+    asked = {AS_ASKED.get(name, name): value for name, value in given.items() if name not in ("plots", "output")}
+    return asked | ({"inputs": written_inputs(asked["inputs"])} if "inputs" in asked else {})
 
 
 def _receive(
@@ -123,21 +130,20 @@ def _receive(
     into: str,
     models: Sequence[str],
     manifest: Path | None,
-    module: str | None,
-    said_by_study: Mapping[str, object],
+    build: Build | None,
+    given: Given,
 ) -> None:
-    from optimizer.analysis.asked import module_of
     from optimizer.errors import InputError
     from optimizer.guests.received import Asked
 
-    for name, value in said_by_study.items():
-        if value is not None and value != []:
-            raise InputError(name, "is the study's where models are put `into` one; leave it out")
-    asked = Asked(named=models, manifest=manifest, build=module_of(module) if module else None)
+    if given:
+        raise InputError(next(iter(given)), "is the study's where models are put `into` one; leave it out")
+    asked = Asked(named=models, manifest=manifest, build=build)
     studies = LocalStudies(shared.storage, shared.cache_dir)
     guests, failures = studies.received(into, asked, said=partial(say, shared.messages))
     if shared.as_json:
-        return shared.answer({"guests": [guest.model_dump(mode="json") for guest in guests], "failures": failures})
+        items = [guest.model_dump(mode="json") for guest in guests]
+        return shared.answer({"schema_version": 1, "guests": items, "failures": failures})
     print_guests(guests, shared.console)
     for line in failures:
         say(shared.console, line)

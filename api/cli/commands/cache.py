@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +50,7 @@ def prune(
     old = [entry for entry in _entries(shared.cache_dir) if float(entry["days"]) >= unused_days]
     for entry in old:
         path = Path(str(entry["path"]))
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     _answer(shared, old)
 
 
@@ -55,14 +59,23 @@ def _entries(root: Path) -> list[dict[str, str | int | float]]:
         {
             "kind": kind,
             "path": str(path),
-            "bytes": sum(f.stat().st_size for f in files),
-            "days": round((time.time() - max(f.stat().st_mtime for f in files)) / DAY_S, 2),
+            "bytes": sum(file.st_size for file in files),
+            "days": round((time.time() - max(file.st_mtime for file in files)) / DAY_S, 2),
         }
         for kind in KINDS
         if (root / kind).is_dir()
         for path in sorted((root / kind).iterdir())
-        if (files := [f for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file()])
+        if (files := [*_files(path)])
     ]
+
+
+def _files(path: Path) -> Iterator[os.stat_result]:
+    """Yield the files of an entry but for those that a run removes meanwhile."""
+    for each in [path, *path.rglob("*")]:
+        with suppress(FileNotFoundError):
+            found = each.stat()
+            if stat.S_ISREG(found.st_mode):
+                yield found
 
 
 def _answer(shared: Shared, entries: list[dict[str, str | int | float]]) -> None:

@@ -85,7 +85,7 @@ def of_module(model: nn.Module, inputs: Inputs, described: Described) -> Loaded:
         raise InputError("model", str(error)) from error
     except Exception as error:  # foreign forward code may raise anything
         raise InputError(
-            "model", f"does not run on {inputs.words} ({type(error).__name__}: {error}); describe its inputs by --input"
+            "model", f"does not run on {inputs.words} ({type(error).__name__}: {error}); describe its inputs as `input`"
         ) from error
     return Loaded(measured=Measured(model, flops), parameters=count_parameters(model), inputs=inputs)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 import torch
 from tiny_encoders import ARCHITECTURES, tiny
 from tiny_vision import SIDE, VISION, WHISPER, tiny_vision, tiny_whisper
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from search_spaces.layouts import named, proof
-from search_spaces.layouts.layout import UnprunableModelError
+from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import Inputs, noise_requests, token_requests
 from search_spaces.layouts.rows import ROWS, Row
+from search_spaces.layouts.surgery import shrink
 
 CPU = torch.device("cpu")
 REQUESTS = token_requests(50, CPU)
@@ -77,10 +80,23 @@ WRONG = {
 
 
 @pytest.mark.parametrize("architecture", ["bert", "mpnet", "eurobert"])
-def test_a_row_holds_for_a_large_model(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_holds_for_a_large_model_of_which_one_unit_in_eight_stays(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays = list[Mapping[str, Tensor]]()
+
+    def noted(small: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None:
+        stays.append(kept)
+        shrink(small, layout, kept)
+
     monkeypatch.setattr(proof, "LARGE", 0)
+    monkeypatch.setattr(proof, "shrink", noted)
     model, requests = any_tiny(architecture)
-    prove(model, named_layout(model), requests)
+    layout = named_layout(model)
+    prove(model, layout, requests)
+    unequal, without_last = stays
+    assert all(0 < len(unequal[group.name]) <= max(1, group.units // 8) for group in layout.groups if group.units > 1)
+    assert not any(len(units) for units in without_last.values())
 
 
 @pytest.mark.parametrize("large", [proof.LARGE, 0])

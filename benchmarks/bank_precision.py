@@ -1,6 +1,6 @@
 """What half precision costs a layer bank: rankings and answers where a part of what it keeps is rounded.
 
-    python -m benchmarks.halved --model DIR --task sst2 --data DIR
+    python -m benchmarks.bank_precision --model DIR --task sst2 --data DIR
 
 For every kind of what lies on disk and every type of two bytes: the share of the better half of the units that is the
 same, in the worst group and on average, and the divergence of the model with every group at half of its units, with
