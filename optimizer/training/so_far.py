@@ -58,7 +58,7 @@ class Resumed(Generic[E]):
 
     so_far: SoFar[E]
     state: Path | None
-    seconds: float = 0.0  # of the epochs that an interrupted run has trained
+    seconds: float = field(init=False, default=0.0)  # of the epochs that an interrupted run has trained
 
     @cached_property
     def _checkpoint(self) -> Checkpoint | None:

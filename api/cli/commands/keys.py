@@ -86,11 +86,8 @@ def add(
             "--owners",
             "a key with scope read alone has no studies of its own; give the owners that it may read, or all",
         )
-    service = open_service(shared.storage)
-    try:
+    with closing(open_service(shared.storage)) as service:
         key, secret = service.keys.add(name, map(Scope, wanted), owners=others, quota=Quota(**quotas))
-    finally:
-        service.close()
     if shared.as_json:
         shared.answer({"schema_version": 1, "id": key.id, "name": key.name, "scopes": sorted(wanted), "secret": secret})
     else:
@@ -169,10 +166,7 @@ def revoke(
     """Revoke a key; requests with it are refused at once."""
     from studies.opening import open_service
 
-    service = open_service(shared.storage)
-    try:
+    with closing(open_service(shared.storage)) as service:
         service.keys.revoke(key)
-    finally:
-        service.close()
     if shared.as_json:
         shared.answer({"schema_version": 1, "revoked": key})
