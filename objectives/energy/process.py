@@ -187,13 +187,17 @@ def own_cpu_s(*, alone: bool = False) -> float:
     if alone:
         return time.process_time()
     own = psutil.Process()
-    spent = 0.0
-    for each in (own, *own.children(recursive=True)):
+    spent = time.process_time() + _of_ended(own.cpu_times())  # other processes' seconds come in hundredths
+    for each in own.children(recursive=True):
         with suppress(psutil.Error):  # it has ended: its parent has its seconds
             times = each.cpu_times()
-            ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-            spent += times.user + times.system + ended
+            spent += times.user + times.system + _of_ended(times)
     return spent
+
+
+def _of_ended(times: object) -> float:
+    """Return the seconds of a process's children that have ended, zero where the system does not tell."""
+    return getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
 
 
 def all_cpu_s() -> float:

@@ -75,6 +75,17 @@ def test_this_process_is_counted_on_this_machine() -> None:
     assert {CPU, RAM} == spent.parts.keys()
 
 
+def test_work_below_the_clock_tick_of_the_system_is_counted() -> None:
+    for alone in (False, True):
+        account = ProcessAccount(torch.device("cpu"), alone=alone)
+        account.start()
+        sum(number * number for number in range(100))
+        spent = account.take()
+        account.end()
+        assert spent.own_cpu_s > 0
+        assert spent.parts[CPU].joules > 0
+
+
 def test_what_is_told_of_the_work_adds_to_the_joules_that_nothing_counts_in_every_account() -> None:
     work = Computed.of(1e12, Traffic.once(1e10))
     with accounted(torch.device("cpu")) as outer, accounted(torch.device("cpu")) as inner:
