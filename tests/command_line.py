@@ -22,9 +22,11 @@ from unittest.mock import patch
 import torch
 
 from api.cli.app import run
+from api.logs import ACCESS
 
 ROOT = Path(__file__).parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LOGGERS = ("api", ACCESS, "transformers", "uvicorn")  # whose levels commands set
 Done = subprocess.CompletedProcess[str]
 
 
@@ -106,15 +108,13 @@ def run_here(
 
 @contextmanager
 def _as_before() -> Iterator[None]:
-    threads, hub = torch.get_num_threads(), logging.getLogger("transformers")
-    level = hub.level
-    ours, handlers = logging.getLogger("api"), {number: signal.getsignal(number) for number in SIGNALS}
-    our_level = ours.level
+    threads, handlers = torch.get_num_threads(), {number: signal.getsignal(number) for number in SIGNALS}
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        ours.setLevel(our_level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
         torch.set_num_threads(threads)
-        hub.setLevel(level)

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
-from api.logs import JsonLines, TextLines, about
+from api.logs import ACCESS, JsonLines, TextLines, about
 from studies.jobs import JobKind
 from studies.opening import open_service
 from studies.sql.tables import EventRow, JobRow
@@ -70,7 +70,8 @@ def json_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """The log as the service writes it with --log-format json."""
-    caplog.set_level(logging.INFO, logger="api")
+    for name in ("api", ACCESS):
+        caplog.set_level(logging.INFO, logger=name)
     caplog.handler.setFormatter(JsonLines())
     return caplog
 
