@@ -87,8 +87,9 @@ def print_guests(guests: Sequence[GuestView], console: Console) -> None:
         return
     n = ", ".join(dict.fromkeys(f"{guest.n:,}" for guest in guests))
     say(console, Text.assemble(("Models from elsewhere", "bold"), f", on the {n} verification examples. {BESIDE}"))
-    places = places_of(guests)
-    head = ["", "accuracy", "drop, 95 %", "FLOPs", *_latency_titles(places), "energy", "parameters", "size", "from"]
+    places, memory = places_of(guests), _memory_title(guests)
+    costs = [*_latency_titles(places), "energy", *memory, "parameters", "size"]
+    head = ["", "accuracy", "drop, 95 %", "FLOPs", *costs, "from"]
     table = Table(*head, box=None, header_style="bold", pad_edge=False)
     for guest in guests:
         table.add_row(
@@ -96,7 +97,7 @@ def print_guests(guests: Sequence[GuestView], console: Console) -> None:
             f"{guest.accuracy:.4f}",
             _with_bounds(guest.drop, guest.interval),
             f"{scaled(guest.flops)} ×{guest.flops_ratio:.3f}",
-            *_costs(guest, places),
+            *_costs(guest, places, memory),
             escape(guest.place),
         )
     console.print(table)
@@ -155,13 +156,15 @@ def _print_members(
     """Print two tables: the members' quality and their costs."""
     recipe = ["trained by"] if any(member.recipe for member in members) else []
     corrected = _corrected_title(members)
-    places = places_of([baseline, *members])
+    places, memory = places_of([baseline, *members]), _memory_title(members)
     quality = [["", metric, "drop, 95 %", "verified drop, 95 %", *corrected, "verdict", *recipe]]
     bits = ["bit operations"] if any(member.bit_operations_ratio for member in members) else []
-    costs = [["", "FLOPs", *bits, *_latency_titles(places), "energy", "parameters", "size", *_own(members, baseline)]]
+    titles = [*_latency_titles(places), "energy", *memory, "parameters", "size", *_own(members, baseline)]
+    costs = [["", "FLOPs", *bits, *titles]]
     if baseline is not None:
         quality.append(["dense", f"{baseline.accuracy:.4f}", *[ABSENT] * (3 + len(corrected) + len(recipe))])
-        costs.append(["dense", scaled(baseline.flops), *_bit_operations(baseline, bits), *_costs(baseline, places)])
+        of_dense = [*_bit_operations(baseline, bits), *_costs(baseline, places, memory)]
+        costs.append(["dense", scaled(baseline.flops), *of_dense])
     for member in members:
         own = f" {escape(member.distribution)}" if member.distribution else ""
         name = f"#{member.candidate}{names.get(member.candidate, '')}{own}"
@@ -169,7 +172,7 @@ def _print_members(
         *figures, verdict = _quality(member)
         quality.append([name, *figures, *([_corrected(member)] if corrected else []), verdict, *trained])
         flops = f"{scaled(member.flops)} ×{member.flops_ratio:.3f}"
-        costs.append([name, flops, *_bit_operations(member, bits), *_costs(member, places)])
+        costs.append([name, flops, *_bit_operations(member, bits), *_costs(member, places, memory)])
     _print_rows(quality, console)
     console.print()
     _print_rows(costs, console)
@@ -228,16 +231,31 @@ def _corrected(member: Member) -> str:
     return f"{verified.shrunken_drop:.4f}{chance}"
 
 
-def _costs(view: Costs, places: Sequence[Place]) -> list[str]:
+def _memory_title(views: Sequence[Costs]) -> list[str]:
+    """Return the title of the column of peak memory, none where it was not measured."""
+    return ["peak memory"] if any(view.peak_memory_bytes is not None for view in views) else []
+
+
+def _costs(view: Costs, places: Sequence[Place], memory: Sequence[str]) -> list[str]:
     is_dense = isinstance(view, Baseline)
     energy = ABSENT if view.energy_j is None else f"{_energy(view, is_dense=is_dense)} ({view.energy_source})"
     return [
         *(_latency(latency_at(view, place), is_dense=is_dense) for place in places),
         energy,
+        *(_memory(view) for _ in memory),
         scaled(view.parameters),
         decimal(view.size_bytes),
         *(f"{cost:.4g}{_ratio(view, name)}" for name, cost in view.own.items()),
     ]
+
+
+def _memory(view: Costs) -> str:
+    """Return the peak memory of a request, with its ratio to the dense model's and the runtime that has it."""
+    if view.peak_memory_bytes is None:
+        return ABSENT
+    ratio = view.memory_ratio if isinstance(view, Compressed) else None
+    runtime = "" if view.memory_backend == TORCH else f" ({RUNTIMES[view.memory_backend]})"
+    return decimal(view.peak_memory_bytes) + ("" if ratio is None else f" ×{ratio:.3f}") + runtime
 
 
 def _bit_operations(view: Costs, titles: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import Cli
+from rich.filesize import decimal
 from tiny_checkpoints import LABELS, save_data, save_tiny
 
 SIZES = {"train": 300, "validation": 260, "test": 240}
@@ -71,6 +72,16 @@ def test_every_reading_command_answers_in_words_and_in_json(finished: tuple[Cli,
         assert words.stdout.strip()
         assert isinstance(json.loads(data.stdout), dict)
     assert json.loads(cli("show", "first", "--json").stdout) == result
+
+
+def test_the_front_has_a_column_of_the_measured_peak_memory(finished: tuple[Cli, dict[str, object]]) -> None:
+    cli, result = finished
+    member = result["front"][0]  # type: ignore[index]
+    assert member["peak_memory_bytes"] > 0
+    for command in ("show", "front"):
+        words = cli(command, "first").stdout
+        assert "peak memory" in words.split("Knee")[0]
+        assert f"{decimal(member['peak_memory_bytes'])} ×{member['memory_ratio']:.3f}" in words
 
 
 def test_a_process_of_its_own_answers_and_refuses_alike(finished: tuple[Cli, dict[str, object]]) -> None:
