@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from optimizer.accounts import JOULES_PER_WH, SpentView, TrainedView
+from optimizer.accounts import JOULES_PER_WH, SpentView, TrainedView, TrainingView
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.member import RunResult, View
 
@@ -51,7 +51,8 @@ class Footprint(View):
     """What a run spent, in total and by stage, its own share of the machine, and that in a data centre and a grid.
 
     `own_wh` is the share of this process, an estimate by processor time, before `pue`; `grams` are of `own_wh` × `pue`.
-    `trained` is the part of the trainings in it, and of those that an earlier study kept in the cache.
+    `trained` is the part of the trainings in it, and of those that an earlier study kept in the cache; so is
+    `dense_training`, of the training that made the dense model.
     """
 
     schema_version: int = 1
@@ -69,6 +70,7 @@ class Footprint(View):
     sources: dict[str, str]
     stages: tuple[SpentView, ...]
     trained: TrainedView | None = None
+    dense_training: TrainingView | None = None
 
 
 def footprint(result: RunResult, *, region: str, pue: float = 1.0) -> Footprint:
@@ -106,6 +108,7 @@ def footprint(result: RunResult, *, region: str, pue: float = 1.0) -> Footprint:
         sources={part.part: part.source for part in parts},
         stages=result.spent,
         trained=result.trained,
+        dense_training=result.baseline.training if result.baseline else None,
     )
 
 

@@ -167,6 +167,7 @@ class Baseline(Costs):
 
     accuracy: float
     n: int
+    training: TrainingView | None = None  # that made it; None where it came trained, or an older version trained it
     config: dict[str, int] | None = None  # units of every group; None for older studies, which did not store them
     transforms: Levels = {}
     verification_accuracy: float | None = None

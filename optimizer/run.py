@@ -21,6 +21,7 @@ import torch
 
 from objectives.device import describe_device
 from objectives.energy.process import ProcessAccount, accounted
+from objectives.energy.spent import NONE, Spent
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.backends.running import conditions_of, notes_of
@@ -50,7 +51,9 @@ from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.spent import with_spent
+from optimizer.training.history import total
 from optimizer.training.precision import name_of, training_dtype
+from optimizer.trainings import whole_epochs
 from optimizer.transfer import check_source, transfer
 from optimizer.unchanged import CONSTANTS, fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
@@ -61,6 +64,7 @@ from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Origin, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore
 
+TRAIN = "train"  # the stage in which a dense model is trained, before its study exists
 NOT_ITS_FAULT = (AbandonedError, StudyLostError, StoreUnavailableError, StoreUnusableError)
 
 
@@ -93,7 +97,8 @@ def optimize(
         created = create_study(spec, slug, store)
         store = store.under(created.claim)
         listener(Event(stage=STUDY, text=created.slug))
-        store.update_study(created.id, add_seconds={"load": time.monotonic() - started})
+        loading = time.monotonic() - started - _trained_now(workload).seconds
+        store.update_study(created.id, add_seconds={"load": max(0.0, loading)})  # a killed run may have trained before
         created = found.kept_by(created, store)
         return _run(created, spec, workload, store, cache_dir, listener, given, place)
 
@@ -187,6 +192,12 @@ def _run(
     return result_of(finished, store)
 
 
+def _trained_now(workload: Workload) -> Spent:
+    """Return what this run has spent on training the dense model, nothing where it did not."""
+    trained = workload.trained
+    return total(trained.history) if trained and trained.is_new else NONE
+
+
 class StudyRun:
     """One run of one study: the four stages in order."""
 
@@ -234,9 +245,10 @@ class StudyRun:
         self._verify(prepared)
 
     def _record_workload(self, workload: Workload) -> None:
-        constants = constants_of(self._spec, workload.device)
+        constants, trained = constants_of(self._spec, workload.device), _trained_now(workload)
         self._store.update_study(
             self._study.id,
+            add_seconds={TRAIN: trained.seconds} if trained.seconds else None,
             context={
                 "fingerprints": fingerprints(workload),
                 "given": list(self._given),
@@ -247,6 +259,7 @@ class StudyRun:
                 "conditions": self._conditions(workload),
                 "workers": dict(self._place.record),
                 **({} if constants is None else {CONSTANTS: constants}),
+                **(with_spent(self._study, TRAIN, trained) if trained.seconds else {}),
             },
         )
 
@@ -284,6 +297,8 @@ class StudyRun:
             if name not in PROPOSED
         ]
         costs += prepared.evaluator.counted(space.dense, prepared.workload.model)
+        trained = prepared.workload.trained
+        costs += whole_epochs(trained.history) if trained and trained.history else []
         known = {quality.quantity, *(cost.quantity for cost in costs)}
         kept = [m for m in self._study.baseline if m.quantity not in known]
         self._store.update_study(self._study.id, baseline=[quality, *costs, *kept])

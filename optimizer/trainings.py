@@ -26,9 +26,8 @@ def kept_with_training(history: History) -> Mapping[str, str]:
 
 def measured_training(kept: Mapping[str, str]) -> list[Measurement]:
     """Return the measurements of what was kept, none of nothing. An older version kept seconds and joules alone."""
-    if HISTORY in kept:
-        history = read(json.loads(kept[HISTORY]))
-        return training_measurements(history, of=max(row.examples for row in history))
+    if history := history_of(kept):
+        return whole_epochs(history)
     if "seconds" not in kept:
         return []
     source = Source(kept["energy_source"])
@@ -36,6 +35,16 @@ def measured_training(kept: Mapping[str, str]) -> list[Measurement]:
         Measurement(quantity=TIME, value=float(kept["seconds"]), unit="s", source=Source.MEASURED),
         Measurement(quantity=ENERGY, value=float(kept["joules"]), unit="J", source=source),
     ]
+
+
+def history_of(kept: Mapping[str, str]) -> History:
+    """Return the history that `kept_with_training` gave, empty where an older version kept none."""
+    return read(json.loads(kept[HISTORY])) if HISTORY in kept else ()
+
+
+def whole_epochs(history: History) -> list[Measurement]:
+    """Return the measurements of a training of whole epochs."""
+    return training_measurements(history, of=max(row.examples for row in history))
 
 
 def training_measurements(history: History, *, of: int, conditions: Conditions = NOTHING) -> list[Measurement]:

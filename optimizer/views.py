@@ -103,6 +103,7 @@ def baseline_view(study: Study, metric: str) -> Baseline | None:
     return Baseline(
         accuracy=measured.required(metric),
         n=quality.n if quality else 0,
+        training=training_view(study.baseline),
         config=study.context.get("dense_config"),
         transforms=study.context.get("dense_transforms", {}),
         verification_accuracy=verified.value if verified else None,

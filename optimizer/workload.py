@@ -18,6 +18,7 @@ from optimizer.objective import OwnObjective
 from optimizer.tasks.fresh import Fresh
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
+from optimizer.training.history import DenseTraining
 from search_spaces.transforms.units.evidence import Criterion
 
 Progress = Callable[[str, int, int], None]
@@ -43,8 +44,9 @@ class Workload:
     """What a study works on. `search_answers` are the dense model's on the search examples.
 
     `train` prepares what is left for training. `fresh` reads unlabelled examples that neither the study has seen nor a
-    collection of fingerprints names. `brings_head`: the model came with a head for the task. `criterion` and
-    `objectives` are those given in Python. Without a `teacher` students learn from the dense model.
+    collection of fingerprints names. `brings_head`: the model came with a head for the task; `trained` is the training
+    that made it, where it is this project's. `criterion` and `objectives` are those given in Python. Without a
+    `teacher` students learn from the dense model.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class Workload:
     notes: tuple[str, ...]
     fresh: Callable[[Path, Collection[bytes]], Fresh]
     brings_head: bool = True
+    trained: DenseTraining | None = None
     teacher: Teacher | None = None
     criterion: Criterion | None = None
     objectives: tuple[OwnObjective, ...] = ()

@@ -1,8 +1,8 @@
-"""Tables of what the trainings of members spent: each in one row, and the chosen one epoch by epoch."""
+"""Tables of what trainings spent: the dense model's and each member's in one row, the chosen one epoch by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -12,29 +12,41 @@ from api.cli.saying import say
 from objectives.energy.spent import CPU, GPU, RAM
 from objectives.figures import scaled
 from optimizer.accounts import Accounted, PartView, TrainingView
-from optimizer.member import Member, RunResult, chosen_of
+from optimizer.member import RunResult, chosen_of
 
 PARTS = (CPU, GPU, RAM)
 ABSENT = "–"
+DENSE = "dense"
 MOST_EPOCHS = 20  # of the chosen member; `--json` has all
 
 
 def print_trainings(result: RunResult, console: Console) -> None:
-    """Print what the members' trainings spent, and the chosen member's by epoch; nothing where none was trained."""
-    trained = [(member, member.training) for member in result.front or result.least_violating if member.training]
+    """Print what trainings spent, and the chosen one by epoch; nothing where none was trained.
+
+    That of the dense model stands by epoch where no member was trained.
+    """
+    trained = _trained(result)
     if not trained:
         return
     say(console, "\nTraining, by member")
     console.print(_by_member(trained))
-    _, chosen = chosen_of(result)
-    for member, training in trained:
-        if member.candidate == chosen and len(training.epochs) > 1:
-            say(console, f"\nTraining of #{member.candidate}, by epoch")
-            console.print(_by_epoch(training))
-            if len(training.epochs) > MOST_EPOCHS:
-                say(console, f"the last {MOST_EPOCHS} of {len(training.epochs)} epochs; --json has all")
-    sources = {part.part: part.source for _, training in trained for epoch in training.epochs for part in epoch.parts}
+    _, number = chosen_of(result)
+    chosen = DENSE if [*trained] == [DENSE] else f"#{number}"
+    training = trained.get(chosen)
+    if training is not None and len(training.epochs) > 1:
+        say(console, f"\nTraining of {chosen}, by epoch")
+        console.print(_by_epoch(training))
+        if len(training.epochs) > MOST_EPOCHS:
+            say(console, f"the last {MOST_EPOCHS} of {len(training.epochs)} epochs; --json has all")
+    sources = {part.part: part.source for each in trained.values() for epoch in each.epochs for part in epoch.parts}
     say(console, f"sources: {', '.join(f'{part} {source}' for part, source in sources.items())}; memory: peaks\n")
+
+
+def _trained(result: RunResult) -> dict[str, TrainingView]:
+    """Return the trainings by what they made: the dense model first, then members."""
+    members = {f"#{member.candidate}": member.training for member in result.front or result.least_violating}
+    known = {DENSE: result.baseline.training if result.baseline else None, **members}
+    return {name: training for name, training in known.items() if training is not None}
 
 
 def _table(first: str, *columns: str) -> Table:
@@ -44,13 +56,13 @@ def _table(first: str, *columns: str) -> Table:
     return table
 
 
-def _by_member(trained: Sequence[tuple[Member, TrainingView]]) -> Table:
+def _by_member(trained: Mapping[str, TrainingView]) -> Table:
     table = _table("", "epochs", "J an epoch")
-    for member, training in trained:
+    for name, training in trained.items():
         epochs = sum(epoch.of_epoch for epoch in training.epochs)
         parts = [part for epoch in training.epochs for part in epoch.parts]
         table.add_row(
-            f"#{member.candidate}",
+            name,
             f"{epochs:.3g}",
             scaled(training.joules / epochs, "J"),
             scaled(training.seconds, "s"),

@@ -161,17 +161,18 @@ function spent(one, parts) {
   return [scaled(one.seconds, "s"), ...joules.map((each) => (each.length ? scaled(sum(each), "J") : "–")), scaled(total, "J"), (total / 3600).toPrecision(3),
     scaled(sum(parts.map((p) => p.own_joules)), "J"), scaled(one.resident_bytes, "B"), isShown(one.peak_cuda_bytes) ? scaled(one.peak_cuda_bytes, "B") : "–"];
 }
-const trained = (result.front.length ? result.front : result.least_violating).filter((m) => m.training);
+const trained = [{ candidate: null, name: "dense", training: result.baseline?.training },
+  ...(result.front.length ? result.front : result.least_violating).map((m) => ({ candidate: m.candidate, name: `#${m.candidate}`, training: m.training }))].filter((each) => each.training);
 function drawTrainings() {
   document.getElementById("training").hidden = !trained.length;
   row(document.getElementById("trainings"), ["", "epochs", "J an epoch", ...SPENT], "th");
   for (const m of trained) {
     const epochs = m.training.epochs.reduce((all, e) => all + e.of_epoch, 0);
-    row(document.getElementById("trainings"), [`#${m.candidate}`, Number(epochs.toPrecision(3)), scaled(m.training.joules / epochs, "J"), ...spent(m.training, m.training.epochs.flatMap((e) => e.parts))], "td");
+    row(document.getElementById("trainings"), [m.name, Number(epochs.toPrecision(3)), scaled(m.training.joules / epochs, "J"), ...spent(m.training, m.training.epochs.flatMap((e) => e.parts))], "td");
   }
 }
 function drawEpochs() {
-  const table = document.getElementById("epochs"), m = trained.find((each) => each.candidate === Number(document.getElementById("trained").value));
+  const table = document.getElementById("epochs"), m = trained.find((each) => each.name === document.getElementById("trained").value);
   table.replaceChildren();
   row(table, ["epoch", "of it", ...SPENT, "sources"], "th");
   for (const e of m?.training.epochs ?? []) row(table, [e.epoch, Number(e.of_epoch.toPrecision(3)), ...spent(e, e.parts), e.parts.map((p) => `${p.part} ${p.source}`).join(", ")], "td");
@@ -195,6 +196,6 @@ function options(id, values, chosen, draw) {
 options("x", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.recipe) ? "parameters" : "FLOPs ratio", drawScatter);
 options("y", Object.keys(AXES).map((a) => [a, a]), members.some((m) => m.verification) ? "drop (verification)" : "drop (search)", drawScatter);
 options("member", members.map((m) => [m.candidate, `#${m.candidate} (${m.flops_ratio.toFixed(3)} of the FLOPs, ${verdict(m)})`]), chosen, drawLayers);
-options("trained", trained.map((m) => [m.candidate, `#${m.candidate}`]), chosen, drawEpochs);
+options("trained", trained.map((m) => [m.name, m.name]), trained.find((m) => m.candidate === chosen)?.name, drawEpochs);
 drawTrainings(); drawEpochs();
 drawFront(); drawGuests(); drawScatter(); drawLayers(); drawChosen(); drawConditions();

@@ -22,6 +22,14 @@ class Learnt:
 History = tuple[Learnt, ...]  # by epoch, ascending
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseTraining:
+    """The training that made a dense model; not `is_new`, an earlier run kept it in the cache."""
+
+    history: History
+    is_new: bool
+
+
 def joined(*histories: History) -> History:
     """Return several trainings as one: what they did of an epoch stands together."""
     rows = sorted((row for history in histories for row in history), key=lambda row: row.epoch)

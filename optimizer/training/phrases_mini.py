@@ -44,7 +44,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
     table = phrases_tables()["train"]
     tokenizer = _tokenizer(list(table["sentence"]))
     model = _fresh_model(len(tokenizer))
-    finetune(
+    trained = finetune(
         model,
         _examples(table, tokenizer),
         held_out=None,  # validation and test are excluded: studies search and verify on them
@@ -53,7 +53,7 @@ def phrases_mini(cache_dir: Path, *, progress: Callable[[str, int, int], None]) 
         order=short_first,  # one epoch then teaches nearly what two shuffled ones teach
         progress=lambda done, total: progress("training phrases-mini, once", done, total),
     )
-    keep_checkpoint(model, tokenizer, kept)
+    keep_checkpoint(model, tokenizer, kept, history=trained.history)
     return kept
 
 

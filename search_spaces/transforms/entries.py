@@ -55,6 +55,15 @@ def read_entry(path: Path) -> dict[str, Tensor] | None:
         return None
 
 
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """Return what `write_entry` kept beside the tensors, nothing where there is no file."""
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="pt") as file:
+        known: Mapping[str, str] = file.metadata() or {}
+    return known
+
+
 def refusal(path: Path, error: Exception) -> str:
     """Return why a place cannot be written, and the remedy."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)

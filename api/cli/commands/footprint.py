@@ -14,6 +14,7 @@ from api.cli.saying import say
 from objectives.figures import scaled
 
 if TYPE_CHECKING:
+    from optimizer.accounts import OfTraining
     from optimizer.footprint import Footprint
 
 
@@ -69,12 +70,17 @@ def _said(found: Footprint) -> list[str]:
 
 
 def _of_trainings(found: Footprint) -> list[str]:
-    trained = found.trained
-    if trained is None:
-        return []
-    an_epoch = scaled(trained.joules / trained.epochs, "J")
-    return [
-        f"trainings of {trained.candidates} candidates in {trained.epochs:.3g} epochs: {scaled(trained.joules, 'J')} = "
-        f"{trained.wh:.4g} Wh = {trained.kwh:.4g} kWh, {an_epoch} an epoch; part of the stages above, unless an "
-        "earlier study left them in the cache"
-    ]
+    lines, dense, trained = list[str](), found.dense_training, found.trained
+    if dense is not None:
+        lines.append(f"training of the dense model {_training(dense, sum(each.of_epoch for each in dense.epochs))}")
+    if trained is not None:
+        lines.append(f"trainings of {trained.candidates} candidates {_training(trained, trained.epochs)}")
+    return lines
+
+
+def _training(spent: OfTraining, epochs: float) -> str:
+    return (
+        f"in {epochs:.3g} epochs: {scaled(spent.joules, 'J')} = {spent.wh:.4g} Wh = {spent.kwh:.4g} kWh, "
+        f"{scaled(spent.joules / epochs, 'J')} an epoch; part of the stages above, unless an earlier study left it in "
+        "the cache"
+    )

@@ -17,7 +17,8 @@ from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import Examples
 from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
-from optimizer.training.keep import keep_checkpoint
+from optimizer.training.history import DenseTraining
+from optimizer.training.keep import keep_checkpoint, kept_history
 
 HELD_OUT_SHARE = 0.1  # of train, for early stopping
 HELD_OUT_MOST = 2000
@@ -33,8 +34,8 @@ def with_trained_head(
     cache_dir: Path,
     progress: Any,
     settings: FinetuneSettings = USUAL,
-) -> Any:
-    """Return the model fine-tuned on `train`, from the cache if it was trained before.
+) -> tuple[Any, DenseTraining]:
+    """Return the model fine-tuned on `train`, from the cache if it was trained before, and what its training spent.
 
     Raises `InputError` where nothing is left to train on.
     """
@@ -43,12 +44,12 @@ def with_trained_head(
     if kept.is_dir():
         with quiet_transformers():
             trained = type(model).from_pretrained(kept, local_files_only=True, use_safetensors=True)
-        return trained.to(model.device).eval()
+        return trained.to(model.device).eval(), DenseTraining(history=kept_history(kept), is_new=False)
     held = min(HELD_OUT_MOST, int(len(train.labels) * HELD_OUT_SHARE))
     if not held:
         raise InputError("model", "has no trained head and no training examples are left; give a fine-tuned model")
     order = np.random.default_rng(0).permutation(len(train.labels))
-    finetune(
+    result = finetune(
         model,
         train.take(order[held:]),
         held_out=train.take(order[:held]),
@@ -57,6 +58,6 @@ def with_trained_head(
         progress=lambda done, total: progress("fine-tuning the dense model", done, total),
         state=state,
     )
-    keep_checkpoint(model, tokenizer, kept)
+    keep_checkpoint(model, tokenizer, kept, history=result.history)
     state.unlink(missing_ok=True)
-    return model.eval()
+    return model.eval(), DenseTraining(history=result.history, is_new=True)

@@ -35,6 +35,7 @@ from optimizer.tasks.texts.known import Source, resolve_task
 from optimizer.tasks.texts.labels import order_note
 from optimizer.tasks.texts.reader import TextReader
 from optimizer.tasks.texts.splits import Splits, cut
+from optimizer.training.history import DenseTraining
 from optimizer.workload import ROLES, Progress, Workload
 
 
@@ -128,10 +129,12 @@ def workload_of(
     check_tokens(roles.values(), tokenizer, checkpoint)
     storage = Storage.of(checkpoint)
     model = load_model(checkpoint, outputs=reader.outputs(names), device=device)
+    trained: DenseTraining | None = None
     if not checkpoint.has_head and not spec.allow_untrained:
         from optimizer.families.encoders.head import with_trained_head  # training is rare, and loads much
 
-        model = with_trained_head(model, tokenizer, tokenised("train"), task, cache_dir=cache_dir, progress=progress)
+        train = tokenised("train")
+        model, trained = with_trained_head(model, tokenizer, train, task, cache_dir=cache_dir, progress=progress)
     name_labels(model, names)
     model.config.update(roles["search"].told)
     called = tuple(names[i] for i in sorted(names))
@@ -158,6 +161,7 @@ def workload_of(
         search_answers=search_answers,
         fresh=lambda path, known: fresh_texts(path, source, encoder, splits, called, known),
         brings_head=checkpoint.has_head,
+        trained=trained,
         notes=(
             *splits.notes,
             *order_note(splits.search.names, names, splits.search.present),

@@ -30,6 +30,7 @@ from optimizer.tasks.images.data import ImageData, as_named, load_images
 from optimizer.tasks.images.fresh import fresh_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.training.augment import augmentation_of
+from optimizer.training.history import DenseTraining
 from optimizer.workload import Progress, Workload
 from search_spaces.layouts.named import has_row
 from search_spaces.transforms.table import trains
@@ -54,8 +55,9 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
     plain = plain_processor(data.normalisation, data.shape)
     requests = ImageRequests(network=network, device=device, processor=processor or plain)
     layout = None if masked else proved_layout(model, requests) if network.by_row else layout_of(network, model)
+    trained: DenseTraining | None = None
     if dense.learning_rate is not None and not spec.allow_untrained:
-        train_once(
+        trained = train_once(
             model,
             rest,
             name=network.name,
@@ -90,6 +92,7 @@ def load_image_workload(spec: StudySpec, *, cache_dir: Path, progress: Progress,
         search_answers=search_answers,
         fresh=lambda path, known: fresh_images(path, data, known, processor),
         brings_head=dense.learning_rate is None,
+        trained=trained,
         notes=(
             *((CUT,) if dense.learning_rate else ()),
             *(note for part in (data, roles, dense, storage, family) for note in part.notes),

@@ -16,7 +16,9 @@ from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.augment import Augmentation
 from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
-from search_spaces.transforms.entries import read_entry, write_entry
+from optimizer.training.history import DenseTraining
+from optimizer.trainings import history_of, kept_with_training
+from search_spaces.transforms.entries import read_entry, read_metadata, write_entry
 
 BATCH, STEPS, EPOCHS = 64, 320, (2, 60)
 TRAINED_ON = 10_000  # images at most: minutes on two cores, and a baseline worth pruning
@@ -33,8 +35,11 @@ def train_once(
     augmentation: Augmentation | None,
     folder: Path,
     progress: Callable[[int, int], None],
-) -> None:
-    """Train in place, or take the weights that an earlier study of the same network and images left in `folder`."""
+) -> DenseTraining:
+    """Train in place, or take the weights that an earlier study of the same network and images left in `folder`.
+
+    Returns what the training spent, then or now.
+    """
     settings = _settings(min(TRAINED_ON, len(pool)), learning_rate, seed)
     recipe = [name, hash_weights(model), pool.hash, repr(settings), TRAINED_ON]
     if augmentation is not None:
@@ -44,7 +49,7 @@ def train_once(
     weights = read_entry(path)
     if weights is None:
         learnt, held_out = learnt_part(pool, seed)
-        finetune(
+        result = finetune(
             model,
             learnt,
             held_out=held_out,
@@ -54,11 +59,13 @@ def train_once(
             augmentation=augmentation,
             state=state,
         )
-        write_entry(path, {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()})
+        trained = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        write_entry(path, trained, metadata=kept_with_training(result.history))
         state.unlink(missing_ok=True)
     else:
         model.load_state_dict(weights)
     model.eval()
+    return DenseTraining(history=history_of(read_metadata(path)), is_new=weights is None)
 
 
 def learnt_part(pool: ImageExamples, seed: int) -> tuple[ImageExamples, ImageExamples]:

@@ -90,7 +90,7 @@ class Bench:
     def _fine_tuned(self, settings: FinetuneSettings) -> Workload:
         base = self._untrained
         family = cast("EncoderFamily", base.family)
-        model = with_trained_head(
+        model, trained = with_trained_head(
             copy.deepcopy(base.model),
             cast("TextRequests", family.requests).tokenizer,
             self.train,
@@ -101,7 +101,7 @@ class Bench:
         )
         subject = replace(base.subject, model=model, weights_hash=hash_weights(model))
         answers = predict(model, base.search, base.task)
-        return replace(base, subject=subject, family=family.of(subject), search_answers=answers)
+        return replace(base, subject=subject, family=family.of(subject), search_answers=answers, trained=trained)
 
     @cached_property
     def _untrained(self) -> Workload:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from search_spaces.config import Config, ConfigError
-from search_spaces.transforms.entries import read_entry, write_entry
+from search_spaces.transforms.entries import read_entry, read_metadata, write_entry
 from search_spaces.transforms.masks.choose import drop_lowest, n_of_m
 from search_spaces.transforms.masks.layers import MaskError, magnitudes, unit_count
 from search_spaces.transforms.masks.masks import Masks
@@ -49,12 +48,7 @@ class TrainedNetworks(Source):
 
     def training(self, config: Config) -> Mapping[str, str]:
         """Return what was kept of a config's training, nothing for a config that was never trained."""
-        path = self._path(config)
-        if not path.exists():
-            return {}
-        with safe_open(path, framework="pt") as file:
-            known: Mapping[str, str] = file.metadata() or {}
-        return known
+        return read_metadata(self._path(config))
 
     def _path(self, config: Config) -> Path:
         return self.folder / f"{config.digest}.safetensors"

@@ -20,6 +20,7 @@ from optimizer.certify.files import read_labels, write_next
 from optimizer.certify.standing import settle
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.footprint import footprint
 from optimizer.fronts import members_of
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate
@@ -27,6 +28,7 @@ from optimizer.handover.manifest import FILE as MANIFEST
 from optimizer.handover.manifest import read_manifest
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
+from optimizer.result import result_of
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
@@ -77,6 +79,21 @@ def test_distributions_of_the_user_come_first_and_keep_their_names(finished: tup
     above = spec_of(trials=2, distributions=[listed], limits={"flops_ratio": 0.1})
     notes = optimize(above, store=store, cache_dir=root / "cache", study="above").notes
     assert "distributions above a limit, not evaluated: PD2 50 %" in notes
+    first = result_of(store.study("digits"), store)
+    assert result.baseline.training == first.baseline.training, "the first study kept it in the cache"
+    assert "train" not in {stage.stage for stage in result.spent}
+
+
+def test_the_training_of_the_dense_network_is_in_the_account_of_its_study(finished: tuple) -> None:
+    _, _, result = finished
+    training, train = result.baseline.training, next(each for each in result.spent if each.stage == "train")
+    assert training.joules > 0
+    assert len(training.epochs) == 18  # some 320 steps of 64 images
+    assert train.seconds == pytest.approx(training.seconds) == pytest.approx(result.seconds["train"])
+    assert train.joules == pytest.approx(training.joules)
+    found = footprint(result, region="world-2018")
+    assert found.dense_training == training
+    assert found.joules == pytest.approx(sum(stage.joules for stage in result.spent))
 
 
 def test_a_study_of_images_ends_with_a_verified_front_of_smaller_networks(finished: tuple) -> None:

@@ -12,24 +12,28 @@ from optimizer.families.networks.models import new_model
 from optimizer.families.networks.trained import train_once
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.augment import Augmentation
+from optimizer.training.history import DenseTraining, total
 
 
 def test_a_network_is_trained_once_and_again_where_its_file_is_damaged(tmp_path: Path) -> None:
     pixels = torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     pool = ImageExamples("train", pixels, np.arange(40) % 2, "hash")
     epochs: list[int] = []
+    spent: list[DenseTraining] = []
 
     def trained(augmentation: Augmentation | None = None) -> dict[str, torch.Tensor]:
         model = ImageClassifier(new_model("mlp-small", (1, 8, 8), 2, seed=0))
-        train_once(
-            model,
-            pool,
-            name="n",
-            learning_rate=0.01,
-            seed=0,
-            augmentation=augmentation,
-            folder=tmp_path,
-            progress=lambda n, _: epochs.append(n),
+        spent.append(
+            train_once(
+                model,
+                pool,
+                name="n",
+                learning_rate=0.01,
+                seed=0,
+                augmentation=augmentation,
+                folder=tmp_path,
+                progress=lambda n, _: epochs.append(n),
+            )
         )
         return model.state_dict()
 
@@ -38,6 +42,9 @@ def test_a_network_is_trained_once_and_again_where_its_file_is_damaged(tmp_path:
     again = trained()
     assert len(epochs) == calls, "the second study trains nothing"
     assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
+    assert [each.is_new for each in spent] == [True, False]
+    assert spent[0].history == spent[1].history
+    assert total(spent[0].history).seconds > 0
     (kept,) = tmp_path.iterdir()
     half = kept.read_bytes()[:100]
     kept.unlink()
