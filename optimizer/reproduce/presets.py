@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.claims import Claim, Frozen, Published, Quantity
 
-ScaleName = Literal["quick", "paper"]
+ScaleName = Literal["quick", "overnight", "paper"]
 
 
 class Configuration(Frozen):

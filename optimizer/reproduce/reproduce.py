@@ -57,7 +57,8 @@ class Reproduction(BaseModel):
 class Experiment(ABC, Generic[Kind, Record]):
     """A kind of experiment, bound to a preset and to what is asked of it: its plan, its measures, and its claims.
 
-    Raises `InputError` for a data set that is neither the preset's nor a stand-in, and for data of no named set.
+    Raises `InputError` for a scale that the preset lacks, for a data set that is neither the preset's nor a stand-in,
+    and for data of no named set.
     """
 
     stand_ins: ClassVar[tuple[str, ...]]  # for every preset, where its own data cannot be had
@@ -70,6 +71,8 @@ class Experiment(ABC, Generic[Kind, Record]):
 
     def __post_init__(self) -> None:
         own, dataset = self.preset.datasets, self.asked.dataset
+        if self.asked.scale not in self.preset.scales:
+            raise UnknownNameError("scale", self.asked.scale, tuple(self.preset.scales))
         if dataset is not None and dataset not in (*own, *self.stand_ins):
             raise UnknownNameError("dataset", dataset, tuple(dict.fromkeys((*own, *self.stand_ins))))
         if self.asked.directory is not None and dataset is None:

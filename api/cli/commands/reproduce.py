@@ -30,7 +30,12 @@ def reproduce(
     *,
     shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The preset, such as mlp-layerwise.")],
-    scale: Annotated[str, typer.Option(help="quick: minutes on two cores; paper: as published.")] = "quick",
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="quick: minutes on two cores; overnight: a night on them, of industrial-cnn; paper: as published."
+        ),
+    ] = "quick",
     dataset: Annotated[
         str | None, typer.Option(help="One data set of the preset, or a stand-in: digits, fashion_mnist or phrases.")
     ] = None,

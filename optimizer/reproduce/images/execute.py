@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from torch import nn
 
@@ -23,8 +25,10 @@ from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
 
-def execute(key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_seconds: float) -> ImageRecord:
-    """Train and measure one run; the same run gives the same weights."""
+def execute(
+    key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_seconds: float, state: Path
+) -> ImageRecord:
+    """Train and measure one run; the same run gives the same weights. A killed training goes on from its `state`."""
     configuration = preset.configuration(key.configuration)
     model = new_model(key.model, data.shape, data.classes, seed=key.seed)
     dense = new_model(key.model, data.shape, data.classes, seed=key.seed)
@@ -36,6 +40,7 @@ def execute(key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_se
         schedule=SCHEDULES[technique]() if technique else None,
         target=target_of(configuration, preset, model) if technique else None,
         held_out=(data.validation or data.test) if preset.validates_epochs else None,
+        state=state,
     )
     batch = image_batch(data.train, device_of(model), np.arange(min(key.batch_size, len(data.train))))
     memory = training_memory_bytes(model, ImageLoss(), batch)

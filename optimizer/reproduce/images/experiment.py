@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from optimizer.reproduce.images.together import sentences_together
 from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
 from optimizer.tasks.images.data import ImageData, load_images
+from optimizer.training.checkpoint import state_path
 
 
 class ImageReproduction(Reproduction):
@@ -81,15 +83,19 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
         settings["epochs"] = scale.epochs
         for override in self.preset.overrides:
             if override.model == model and override.dataset in (None, dataset):
-                left_out = {"model", "dataset"} | ({"epochs"} if self.asked.scale == "quick" else set())
+                left_out = {"model", "dataset"} | (set() if self.asked.scale == "paper" else {"epochs"})
                 settings |= override.model_dump(exclude=left_out, exclude_none=True)
         settings |= scale.model_dump(include={"batch_size", "test_batch_size"}, exclude_none=True)
         yield settings | scale.model_dump(include={"train_examples", "test_examples", "image_size"})
 
     def execute(self, key: ImageKey) -> ImageRecord:
-        """Return what a run measures. Raises `InputError`."""
+        """Return what a run measures; one that was killed goes on after its last epoch. Raises `InputError`."""
         data, seconds = self.data(key.dataset), self.scale.inference_seconds
-        return execute(key, self.preset, data, inference_seconds=seconds)
+        seen = sha256(key.model_dump_json().encode() + data.train.pixels.numpy().tobytes())
+        state = state_path(self.cache_dir / "checkpoints", seen.hexdigest()[:24])
+        record = execute(key, self.preset, data, inference_seconds=seconds, state=state)
+        state.unlink(missing_ok=True)
+        return record
 
     def data(self, dataset: str) -> ImageData:
         """Return a data set as the scale cuts it; one is in memory at a time."""

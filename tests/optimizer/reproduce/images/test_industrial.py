@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
+from optimizer.errors import UnknownNameError
 from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.execute import target_of
 from optimizer.reproduce.images.experiment import ImageExperiment, ImageReproduction
 from optimizer.reproduce.images.preset import ImagePreset, ImageScale
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked, reproduce
+from optimizer.tasks.images.data import Images
+from optimizer.tasks.images.scores import accuracy
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import maskable_layers, weights_per_unit
 
@@ -134,6 +138,37 @@ def test_the_paper_scale_has_the_published_settings() -> None:
     keys = list(experiment.plan())
     assert len(keys) == 3 * 2 * 3 * 13
     assert {(key.epochs, key.batch_size, key.learning_rate, key.image_size) for key in keys} == {(50, 64, 1e-4, None)}
+
+
+def test_a_scale_that_a_preset_lacks_is_refused_with_those_that_it_has() -> None:
+    keys = list(ImageExperiment(preset=PRESET, asked=Asked(scale="overnight"), cache_dir=Path()).plan())
+    assert {key.train_examples for key in keys} == {8000}
+    without = PRESET.model_copy(update={"scales": {"quick": PRESET.scales["quick"]}})
+    with pytest.raises(UnknownNameError, match="scale: unknown name 'overnight'; did you mean 'quick'"):
+        ImageExperiment(preset=without, asked=Asked(scale="overnight"), cache_dir=Path())
+
+
+def test_a_run_that_was_killed_goes_on_after_its_last_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.training.checkpoint.EVERY", 0.0)
+    scored = list[float]()
+
+    def killed(model: nn.Module, images: Images) -> float:
+        scored.append(accuracy(model, images))
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return scored[-1]
+
+    monkeypatch.setattr("optimizer.training.images.accuracy", killed)
+    experiment = miniature("mlp-small", tmp_path, dataset="digits")
+    key = list(experiment.plan())[1]
+    with pytest.raises(KeyboardInterrupt):
+        experiment.execute(key)
+    assert [each.suffix for each in (tmp_path / "checkpoints").iterdir()] == [".state"]
+    resumed = experiment.execute(key)
+    assert len(scored) == 3
+    assert [epoch.validation_accuracy for epoch in resumed.epochs] == [scored[0], scored[2]]
+    assert not [*(tmp_path / "checkpoints").iterdir()]
+    assert [epoch.loss for epoch in experiment.execute(key).epochs] == [epoch.loss for epoch in resumed.epochs]
 
 
 def test_quick_keeps_both_networks_and_every_configuration() -> None:
