@@ -109,10 +109,28 @@ def this_process() -> Iterator[int]:
 
 
 def with_children() -> Iterator[int]:
-    """Yield this process and those that it started, which takes a look at every process of the machine."""
+    """Yield this process and those that it started."""
     own = psutil.Process()
-    yield own.pid
-    yield from (each.pid for each in own.children(recursive=True))
+    if not (PROC / "self" / "task" / str(own.pid) / "children").exists():
+        yield own.pid
+        yield from (each.pid for each in own.children(recursive=True))  # looks at every process of the machine
+        return
+    yield from _family(own.pid)
+
+
+def _family(process: int) -> Iterator[int]:
+    """Yield a process and all below it, by the kernel's list for each thread (man 5 proc_tid_children)."""
+    yield process
+    for thread in _threads(process):
+        with suppress(OSError):  # it has ended
+            for child in (thread / "children").read_text().split():
+                yield from _family(int(child))
+
+
+def _threads(process: int) -> list[Path]:
+    with suppress(OSError):
+        return [*(PROC / str(process) / "task").iterdir()]
+    return []
 
 
 def _begin_anew(process: int) -> bool:

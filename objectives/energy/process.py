@@ -186,11 +186,11 @@ def own_cpu_s(*, alone: bool = False) -> float:
     """Return the processor seconds of this process and of all that it started, unless of it alone."""
     if alone:
         return time.process_time()
-    own = psutil.Process()
-    spent = time.process_time() + _of_ended(own.cpu_times())  # other processes' seconds come in hundredths
-    for each in own.children(recursive=True):
+    own, *others = with_children()
+    spent = time.process_time() + _of_ended(psutil.Process(own).cpu_times())
+    for each in others:
         with suppress(psutil.Error):  # it has ended: its parent has its seconds
-            times = each.cpu_times()
+            times = psutil.Process(each).cpu_times()  # in hundredths
             spent += times.user + times.system + _of_ended(times)
     return spent
 

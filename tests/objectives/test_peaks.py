@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import mmap
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from objectives import peaks
-from objectives.peaks import PeakWatch, resident_bytes, this_process
+from objectives.peaks import PeakWatch, resident_bytes, this_process, with_children
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -60,3 +63,21 @@ def test_without_a_peak_of_the_kernel_what_is_held_at_a_look_counts(
     assert found.is_seen
     assert found.resident == pytest.approx(resident_bytes(this_process), abs=8 * MIB)
     assert found.resident > kept.nbytes
+
+
+@pytest.mark.parametrize("has_lists", [True, False])
+def test_those_that_are_started_by_what_this_process_started_count_as_well(
+    has_lists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_lists:  # as of other systems and some kernels
+        monkeypatch.setattr(peaks, "PROC", tmp_path)
+    shell = "sleep 100 & echo $!; cat"
+    with subprocess.Popen(["sh", "-c", shell], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        below = psutil.Process(int(child.stdout.readline()))
+        own, *others = with_children()
+        below.kill()
+        child.communicate()
+    assert own == os.getpid()
+    assert {child.pid, below.pid} <= {*others}
+    assert not {child.pid, below.pid} & {*with_children()}
