@@ -6,6 +6,7 @@ Optuna selects them among trials of a study of its own, which takes longer to bu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,14 @@ from optuna.study._multi_objective import _fast_non_domination_rank
 from optimizer.samplers.protocol import Told
 
 
-def elite(population: Sequence[Told], size: int) -> list[Told]:
+class Elite(NamedTuple):
+    """The parents, and all who share a rank with one: as long as these stay, who else leaves does not matter."""
+
+    parents: list[Told]
+    ranked: list[Told]
+
+
+def elite(population: Sequence[Told], size: int) -> Elite:
     """Return the `size` best: feasible first, then by rank, the last rank by crowding (Deb et al. 2002)."""
     losses = np.array([told.losses for told in population])
     penalty = None
@@ -29,7 +37,8 @@ def elite(population: Sequence[Told], size: int) -> list[Told]:
             chosen.extend(crowded[: size - len(chosen)].tolist())
             break
         chosen.extend(members.tolist())
-    return [population[index] for index in chosen]
+    ranked = np.flatnonzero(ranks <= rank).tolist()
+    return Elite([population[index] for index in chosen], [population[index] for index in ranked])
 
 
 def _by_crowding(losses: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, TPESampler
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 
-from optimizer.samplers.elite import elite
+from optimizer.samplers.elite import Elite, elite
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.replay import Problem, ReplaySampler
 
@@ -180,7 +180,11 @@ class Nsga2Sampler(GeneticSampler):
         super().__init__(problem)
         with _quiet():
             self._study = optuna.create_study(directions=["minimize"] * problem.objectives)
+            breeder = NSGAIISampler(**self._operators, seed=0)
+        self._breed, self._chance = breeder._child_generation_strategy, breeder._rng.rng
+        self._sorted_space = dict(sorted(self._space.items()))
         self._bred_from: Sequence[Told] = ()
+        self._elite = Elite([], [])
         self._parents: list[optuna.trial.FrozenTrial] = []
         self._trials: dict[Told, optuna.trial.FrozenTrial] = {}
 
@@ -189,15 +193,19 @@ class Nsga2Sampler(GeneticSampler):
         ancestors = self._ancestors
         if len(ancestors) < self._startup:
             return self._problem.uniform(number, attempt)
-        if ancestors != self._bred_from:
-            chosen = elite(ancestors, self._problem.population)  # with each candidate that a window lets go, anew
+        if not self._has_same_parents(ancestors):
+            self._elite, self._bred_from = elite(ancestors, self._problem.population), ancestors
+            chosen = self._elite.parents
             self._parents = [self._trials.get(told) or self._trial(told) for told in chosen]
-            self._trials, self._bred_from = dict(zip(chosen, self._parents, strict=True)), ancestors
-        with _unwarned():
-            sampler = NSGAIISampler(**self._operators, seed=self._seed(number, attempt))
-        breed = sampler._child_generation_strategy
-        params = breed(self._study, dict(sorted(self._space.items())), self._parents)
+            self._trials = dict(zip(chosen, self._parents, strict=True))
+        self._chance.seed(self._seed(number, attempt))  # a new generator of NumPy's takes a hundred times as long
+        params = self._breed(self._study, self._sorted_space, self._parents)
         return tuple(float(params[name]) for name in self._space)
+
+    def _has_same_parents(self, ancestors: Sequence[Told]) -> bool:
+        """Whether nobody came since parents were chosen, and nobody left, as a window lets them, that they beat."""
+        are = set(map(id, ancestors))
+        return are.issuperset(map(id, self._elite.ranked)) and are.issubset(map(id, self._bred_from))
 
 
 class Nsga3Sampler(GeneticSampler):

@@ -11,6 +11,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import TypeVar, overload
 
 from optimizer.search.steps import Neighbours, Step, configs_of
@@ -98,14 +99,13 @@ class Pending(Sequence[Step]):
         """Whether anything in flight is a neighbour of another candidate."""
         return bool(self.parents)
 
-    @property
-    def points(self) -> list[Point]:
-        """The coordinates of the proposals that have some."""
-        return [step.coordinates for step in self._in_order if step.coordinates is not None]
+    def points(self, dimensions: int) -> Sequence[Point]:
+        """Return the coordinates of the proposals that have so many, gathered when they are first looked at."""
+        return _Points(self, dimensions)
 
     @property
     def _in_order(self) -> Iterator[Proposal]:
-        return (proposal for _, proposal in sorted(self._proposals.items(), key=lambda item: item[0]))
+        return (self._proposals[number] for number in sorted(self._proposals))
 
     def _count(self, step: Step, change: int) -> None:
         for config in configs_of(step):
@@ -126,6 +126,28 @@ class Pending(Sequence[Step]):
     def __iter__(self) -> Iterator[Step]:
         yield from self._in_order
         yield from self._screened.values()
+
+
+class _Points(Sequence[Point]):
+    """The points in flight of one moment, which most samplers never look at."""
+
+    def __init__(self, pending: Pending, dimensions: int) -> None:
+        self._pending, self._dimensions = pending, dimensions
+
+    @cached_property
+    def _points(self) -> list[Point]:
+        points = (step.coordinates for step in self._pending if isinstance(step, Proposal))
+        return [point for point in points if point is not None and len(point) == self._dimensions]
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    @overload
+    def __getitem__(self, index: int) -> Point: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Point]: ...
+    def __getitem__(self, index: int | slice) -> Point | list[Point]:
+        return self._points[index]
 
 
 class Follower(ABC):

@@ -101,7 +101,8 @@ class StagedProposer(Follower):
 
     def _sample(self, number: int, pending: Pending) -> Proposal | None:
         sampler = self._sampler
-        sampler.recall(self._told.latest, forgotten=self._told.forgotten, expected=self._expected(pending))
+        expected = pending.points(self._space.dimensions)  # an earlier version may have begun in another space
+        sampler.recall(self._told.latest, forgotten=self._told.forgotten, expected=expected)
         for attempt in range(PATIENCE):
             point = sampler.ask(number, attempt)
             config = self._space.at_point(point)
@@ -111,7 +112,3 @@ class StagedProposer(Follower):
             if stored is not None:
                 sampler.tell(Told(number=number, point=point, losses=stored.losses, violations=stored.violations))
         return None
-
-    def _expected(self, pending: Pending) -> Sequence[tuple[float, ...]]:
-        """Return the points in flight; an earlier version may have begun the study in another space."""
-        return [point for point in pending.points if len(point) == self._space.dimensions]

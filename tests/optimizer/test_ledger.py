@@ -121,3 +121,12 @@ def test_pending_steps_come_in_the_order_of_their_numbers_and_leave_nothing_behi
         pending.evaluated(number)
     assert len(pending) == 0
     assert not pending.configs
+
+
+def test_the_points_in_flight_are_those_of_the_space_in_the_order_of_their_numbers() -> None:
+    config, pending = space().dense, Pending()
+    points = {7: (0.7, 0.7), 1: (0.1, 0.1), 3: None, 4: (0.4,), 5: (0.5, 0.5)}
+    for number, point in points.items():
+        pending.evaluate(number, Proposal(config=config, origin=Origin.SAMPLER, coordinates=point))
+    assert [*pending.points(2)] == [(0.1, 0.1), (0.5, 0.5), (0.7, 0.7)]
+    assert not Pending().points(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import optuna
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,4 +41,15 @@ def test_optuna_selects_the_same_parents_in_the_same_order(population: list[Told
     for number, trial in enumerate(trials):
         trial.number = number
     theirs = NSGAIIElitePopulationSelectionStrategy(population_size=size)(study, trials)
-    assert [told.number for told in elite(population, size)] == [trial.number for trial in theirs]
+    assert [told.number for told in elite(population, size).parents] == [trial.number for trial in theirs]
+
+
+@given(population=populations(), share=st.floats(0.1, 1.0), chance=st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_the_parents_stay_when_anybody_leaves_that_shares_no_rank_with_one(
+    population: list[Told], share: float, chance: Random
+) -> None:
+    size = max(2, round(share * len(population)))
+    parents, ranked = elite(population, size)
+    left = [told for told in population if told in ranked or chance.random() < 0.5]
+    assert elite(left, size).parents == parents
