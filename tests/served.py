@@ -21,7 +21,7 @@ from optimizer.spec import StudySpec
 from studies.opening import open_service
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
-QUICK = Patience(first_s=0.05, longest_s=0.2, reconnects=50)
+QUICK = Patience(first_s=0.05, longest_s=0.2, reconnects=5000)
 
 
 class Place:

@@ -204,7 +204,7 @@ def test_events_go_on_where_they_were_after_the_server_started_again(place) -> N
         place.stop()
         place.work()
         place.start()
-        listener.join(timeout=30)
+        listener.join(timeout=200)
         assert not listener.is_alive()
         assert heard == list(client.events("s", follow=False))
         assert heard[3:] == list(client.events("s", after=heard[2].sequence, follow=False))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 import pytest
 import uvicorn
@@ -14,6 +15,7 @@ import uvicorn
 from api.http.protocol import MOST_OVERHEAD, bounded
 
 MOST = 8
+PATIENCE_S = 120.0
 PIECE = b"a" * 4096
 ENDLESS = {
     "a request line": (b"GET /", PIECE),
@@ -42,33 +44,53 @@ async def length_of_body(scope: dict, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@contextmanager
+def serving(**limits: float) -> Iterator[uvicorn.Server]:
+    """Have a server in a thread."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
             uvicorn.Config(
                 length_of_body,
-                http=bounded(head_s=0.5, message_s=0.7, write_s=0.5, most_connections=MOST),
+                port=listening.getsockname()[1],
+                http=bounded(most_connections=MOST, **limits),
                 log_level="critical",
                 lifespan="off",
-                timeout_keep_alive=60,  # longer than any test waits: it ends nothing here
+                timeout_keep_alive=600,  # longer than any test waits: it ends nothing here
             )
         )
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        yield listening.getsockname()[1]
+        yield server
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[uvicorn.Server]:
+    """A server that waits for little."""
+    with serving(head_s=0.5, message_s=0.7, write_s=0.5) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of a server that waits longer than any test lasts, however busy the machine is."""
+    with serving(head_s=600, message_s=600, write_s=600) as server:
+        yield server.config.port
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("what", ENDLESS)
 def test_a_connection_that_never_comes_to_an_end_is_closed(port: int, what: str) -> None:
     begin, more = ENDLESS[what]
     sent = 0
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection, pytest.raises(OSError):
+    with connected(port) as connection, pytest.raises(OSError):
         connection.sendall(begin)
         while sent < 100 * MOST_OVERHEAD:
             connection.sendall(more)
@@ -79,7 +101,7 @@ def test_a_connection_that_never_comes_to_an_end_is_closed(port: int, what: str)
 def test_bodies_may_be_long_and_connections_live_long(port: int) -> None:
     body = b"b" * (10 * MOST_OVERHEAD)
     head = f"POST / HTTP/1.1\r\nHost: x\r\nX: {'y' * 2000}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with connected(port) as connection:
         for _ in range(MOST_OVERHEAD // len(head) + 3):
             connection.sendall(head + body)
             answer = b""
@@ -101,18 +123,21 @@ UNFINISHED = {
 }
 
 
-@pytest.mark.parametrize("what", UNFINISHED)
-def test_what_is_left_unfinished_is_not_waited_for(port: int, what: str) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(UNFINISHED[what])
-        answer = b"".join(iter(lambda: connection.recv(4096), b""))  # to the end of the stream, within the time-out
-    assert answer.count(b"HTTP/1.1 200 ") == what.startswith("a request")  # what is whole is answered, nothing else
+def test_what_is_left_unfinished_is_not_waited_for(hasty: uvicorn.Server) -> None:
+    with ExitStack() as stack:
+        connections = {what: stack.enter_context(connected(hasty.config.port)) for what in UNFINISHED}
+        for what, connection in connections.items():
+            connection.sendall(UNFINISHED[what])
+        for what, connection in connections.items():
+            answer = b"".join(iter(partial(connection.recv, 4096), b""))  # to the end of the stream
+            assert answer.count(b"HTTP/1.1 200 ") == what.startswith("a request"), what  # what is whole is answered
 
 
-def test_a_client_that_reads_nothing_is_let_go(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+def test_a_client_that_reads_nothing_is_let_go(hasty: uvicorn.Server) -> None:
+    with connected(hasty.config.port) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(1.5)
+        wait_until(lambda: bool(hasty.server_state.connections))
+        wait_until(lambda: not hasty.server_state.connections)
         got = 0
         with suppress(OSError):  # some systems say that the connection was reset
             while part := connection.recv(10**6):
@@ -120,29 +145,33 @@ def test_a_client_that_reads_nothing_is_let_go(port: int) -> None:
         assert got < 200 * 10**6
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    over = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < over, "waited too long"
+        time.sleep(0.01)
+
+
 def test_too_many_connections_are_told_and_noted(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(MOST)]
+    held = [connected(port) for _ in range(MOST)]
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as one_more:
+        with connected(port) as one_more:
             assert b"503" in one_more.recv(4096)
         assert "8 connections" in caplog.text or "9 connections" in caplog.text
     finally:
         for connection in held:
             connection.close()
-    over = time.monotonic() + 5
-    while not is_let_in(port) and time.monotonic() < over:
-        time.sleep(0.02)
-    assert is_let_in(port)
+    wait_until(lambda: is_let_in(port))
 
 
 def is_let_in(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with connected(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_what_is_no_http_is_a_problem(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with connected(port) as connection:
         connection.sendall(b"hello\r\n\r\n")
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 400 ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -147,11 +146,6 @@ def stepped(learner: Learner, batch: Batch) -> tuple[torch.Tensor, Batch]:
     return learner.step(batch), batch
 
 
-def slept(seconds: float, batch: Batch) -> tuple[torch.Tensor, Batch]:
-    time.sleep(seconds)
-    return torch.zeros(()), batch
-
-
 def test_where_nothing_counts_joules_steps_are_counted_and_their_energy_is_that_of_all_they_compute(
     digits: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,16 +167,21 @@ def test_where_nothing_counts_joules_steps_are_counted_and_their_energy_is_that_
 
 
 def test_a_counted_step_is_taken_to_spend_what_the_others_do(digits: ImageData) -> None:
-    account = ProcessAccount(torch.device("cpu"), alone=True)
+    now, batch = [0.0], four(digits)
+    account = ProcessAccount(torch.device("cpu"), alone=True, clock=lambda: now[0])
     account.start()
     metering = Metering(account, FLOAT32)
+
+    def step(seconds: float) -> tuple[torch.Tensor, Batch]:
+        now[0] += seconds
+        return torch.zeros(()), batch
+
     metering.begin()
-    batch = four(digits)
     for seconds in (0.3, 0.05, 0.05):
-        metering.step(partial(slept, seconds, batch))
+        metering.step(partial(step, seconds))
     spent = metering.end()
     account.end()
-    assert 0.15 <= spent.seconds < 0.3
+    assert spent.seconds == pytest.approx(0.15)
 
 
 def test_the_memory_of_a_step_holds_weights_gradients_and_the_optimizers_two_moments(digits: ImageData) -> None:
