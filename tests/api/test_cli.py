@@ -160,11 +160,11 @@ def test_nothing_feasible_shows_the_least_violating_and_exits_with_3(assets: Pat
 def test_an_interrupt_exits_with_130_and_resume_finishes(assets: Path, tmp_path: Path) -> None:
     cli = Cli(tmp_path, assets)
     process = cli.start(*cli.study("--study", "s", trials=25))
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline and not number_of_studies(tmp_path / "s.sqlite"):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "optimize resume" in words
     done = cli("resume", "s", "--json")

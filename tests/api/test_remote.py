@@ -49,7 +49,7 @@ class Served:
         self._await_answer()
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
             try:
                 with urllib.request.urlopen(f"{self.remote.url}/healthz"):
@@ -60,7 +60,7 @@ class Served:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(60)
+        self._process.wait(200)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_an_interrupt_leaves_the_study_running_there_and_cancel_stops_it(served:
     process = served.remote.start(*served.remote.study("--study", "long", trials=300))
     await_state(served, "long", "running")
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=200)
     assert process.returncode == 130
     assert re.search(r"Study long continues at http\S+; `optimize cancel long --server http\S+` stops it", words)
     assert "Traceback" not in words
@@ -327,7 +327,7 @@ def state_of(served: Served, name: str) -> str | None:
 
 
 def await_state(served: Served, name: str, state: str) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while (found := state_of(served, name)) != state:
         assert time.monotonic() < deadline, found
         time.sleep(0.2)

@@ -455,7 +455,7 @@ def test_a_killed_study_resumes_without_repeating_anything(
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while not (tmp_path / "progress").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.1)

@@ -17,7 +17,7 @@ from postgresql import new_database, start_server, url_of
 from api.runner.worker import Worker
 from studies.opening import open_service
 
-PATIENCE_S = 60.0
+PATIENCE_S = 200.0
 
 
 @pytest.fixture(scope="module")

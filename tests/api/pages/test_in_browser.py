@@ -44,7 +44,7 @@ def test_a_study_is_made_in_the_form_watched_to_its_end_and_its_front_looked_at(
     page.wait_for_url("**/studies/made-here")
     assert "queued" in page.locator("h1").inner_text()
     with place.working():
-        page.locator("#summary[data-state=complete]").wait_for(timeout=60_000)
+        page.locator("#summary[data-state=complete]").wait_for(timeout=200_000)
     page.locator("#front tbody tr").first.wait_for()
     assert page.locator("#scatter .main-svg").count()
 
@@ -93,7 +93,7 @@ def test_a_candidate_is_opened_exported_and_downloaded(finished: Place, open_pag
     assert f"optimize export first {number}" in page.locator("#candidate").inner_text()
     with finished.working():
         page.get_by_role("button", name="Export", exact=True).click()
-        page.locator("[data-export-files] a").first.wait_for(timeout=60_000)
+        page.locator("[data-export-files] a").first.wait_for(timeout=200_000)
     with page.expect_download() as download:
         page.get_by_role("link", name="model.safetensors").click()
     assert download.value.path().stat().st_size > 1000
@@ -112,7 +112,7 @@ def test_a_complete_study_is_resumed_at_a_larger_epsilon(place: Place, open_page
     page.get_by_role("button", name="Resume with ε = 0.3").click()
     page.locator("#summary[data-state=queued]").wait_for()
     with place.working():
-        page.locator("#summary[data-state=complete]").wait_for(timeout=60_000)
+        page.locator("#summary[data-state=complete]").wait_for(timeout=200_000)
     with place.client() as client:
         assert client.study("wider").spec["epsilon"] == 0.3
     assert "ε 0.3" in page.locator(".facts").inner_text()

@@ -25,7 +25,7 @@ from studies.records import StudyState
 from studies.sql.service import SqlService
 
 TRIALS = 16
-PATIENCE_S = 120.0
+PATIENCE_S = 200.0
 LEASE_S = 2.0
 AS_HOST = """
 import gc, json, socket, sys

@@ -20,7 +20,7 @@ from tiny_checkpoints import save_data, save_tiny
 
 SIZES = {"train": 200, "validation": 160, "test": 140}
 TRIALS = 24
-PATIENCE_S = 90.0
+PATIENCE_S = 200.0
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ class Server:
         self.process = subprocess.Popen(
             [*command, "--lease-seconds", "2", *more], env=cli.environment, cwd=cli.root, stderr=self.log
         )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_S)
         wait_until(self._answers)
 
     def _answers(self) -> bool:
