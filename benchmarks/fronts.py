@@ -32,7 +32,8 @@ from benchmarks.field import METHODS, Field
 from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer import certification, feasible, shortlist
+from objectives.statistics import predicted
+from optimizer import certification, feasible, rehearsal, shortlist
 from optimizer.charts.pictures import write_pictures
 from optimizer.evaluate import Evaluator
 from optimizer.families.encoders.load import load_workload
@@ -111,7 +112,7 @@ def identity(spec: StudySpec, row: str, seed: int) -> Line:
 @cache
 def rules() -> str:
     """Return a digest of the code that judges, so that rows judged by other rules are never in one table."""
-    judging = (certification, feasible, shortlist, judge, strategies)
+    judging = (certification, feasible, predicted, rehearsal, shortlist, judge, strategies)
     return sha256("".join(map(inspect.getsource, judging)).encode()).hexdigest()[:12]
 
 

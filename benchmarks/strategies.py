@@ -29,7 +29,7 @@ from scipy.stats import wilcoxon
 
 from benchmarks.judge import Judge, Verified
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer.certification import chance_to_pass, in_sequence, verification_alpha
+from optimizer.certification import Certifier, verification_alpha
 from optimizer.executors.inprocess import InProcess
 from optimizer.families.encoders.load import load_workload
 from optimizer.feasible import is_feasible
@@ -44,7 +44,6 @@ from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.search.steps import Step
-from optimizer.shortlist import choose_shortlist
 from optimizer.spec import StudySpec
 from optimizer.worth import Worth
 from search_spaces.config import Config, Form
@@ -113,7 +112,7 @@ class Arena:
         return {
             "hypervolume": hypervolume(points, np.ones(2)),
             "cheapest": float(held[:, 1].min()) if len(held) else 1.0,
-            "certified": self._leanest_certified(chosen, epsilon),
+            "certified": self._leanest_certified(candidates, chosen, epsilon),
             "held_share": len(held) / len(points),
         }
 
@@ -155,17 +154,20 @@ class Arena:
         within = partial(is_feasible, epsilon=epsilon)
         searched = [c for c in candidates if c.proposal.origin is not Origin.RECOVER]
         trained = [c for c in candidates if _is_trained(c) and within(c)]
-        chosen = choose_shortlist(searched, is_feasible=within, costs_of=[self.flops], epsilon=epsilon)
+        chosen = self._certifier(searched, epsilon).shortlist(searched, is_feasible=within, costs_of=[self.flops])
         return sorted([*chosen, *trained], key=self.flops)
 
-    def _leanest_certified(self, chosen: Sequence[Candidate], epsilon: float) -> float:
+    def _leanest_certified(self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], epsilon: float) -> float:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
-        alpha = verification_alpha(self.spec, self.prepared.workload.metric)
-        examples = len(self.prepared.workload.verification)
-        chance = partial(chance_to_pass, epsilon=epsilon, alpha=alpha, examples=examples)
-        sequence = in_sequence(chosen, self.flops, chance)
-        passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= alpha, sequence)
+        certifier = self._certifier(candidates, epsilon)
+        sequence = certifier.best(chosen)
+        passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= certifier.alpha, sequence)
         return min(map(self.flops, passed), default=1.0)
+
+    def _certifier(self, candidates: Sequence[Candidate], epsilon: float) -> Certifier:
+        workload = self.prepared.workload
+        alpha = verification_alpha(self.spec, workload.metric)
+        return Certifier(candidates, self.flops, epsilon, len(workload.verification), alpha)
 
 
 def _is_trained(candidate: Candidate) -> bool:

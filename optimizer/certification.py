@@ -2,7 +2,7 @@
 
 It is fixed from search figures alone, before any verification example is used, and stored with the study. Its members
 are tested in order without a correction; the first that fails ends the sequence. So one false certificate in a whole
-study has a chance of at most 5 %, and the most costly member comes first because it fails least.
+study has a chance of at most 5 %, whichever members are listed. The most costly one comes first because it fails least.
 
 A study without ε has a list of its whole shortlist. Its members are not tested: their drops get intervals, and at an ε
 that is asked later bounds, which hold for all of them together.
@@ -17,26 +17,26 @@ https://arxiv.org/abs/2110.01052.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from statistics import NormalDist
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from objectives.metrics import Metric
 from objectives.statistics.power import ALPHA
-from optimizer.shortlist import standard_error
+from optimizer.rehearsal import Passes, rehearse
+from optimizer.shortlist import SIZE, CostOf, choose_shortlist
 from optimizer.spec import StudySpec
-from studies.records import Candidate, Origin, Study
+from studies.records import Candidate, Study
 
 RULE = "fixed-sequence"
 TOGETHER = "simultaneous"  # of a study without ε
 BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
-LIKELY = 0.8  # chance to pass
+DENSE = 1.0  # the cost of what needs no certificate
 _STORED = "certification"  # in a study's context
-_NORMAL = NormalDist()
-_Point = tuple[float, float]  # cost, chance to pass
-NumberOf = Callable[[Candidate], float]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,71 +72,92 @@ def verification_alpha(spec: StudySpec, metric: Metric) -> float:
     return round(ALPHA - (spec.label_error if metric.name == BUYABLE else 0), 12)
 
 
-def with_shortlist(
-    known: CertificationList | None,
-    shortlist: Sequence[Candidate],
-    *,
-    cost_of: NumberOf,
-    epsilon: float | None,
-    examples: int,
-    alpha: float = ALPHA,
-) -> CertificationList:
-    """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it.
+@dataclass(frozen=True, slots=True)
+class Certifier:
+    """Makes a study's certification list by what is known before verification.
 
-    `examples` is the number of those that will verify.
+    `candidates` are all of the study, `cost_of` is the first objective as a ratio to the dense model's, and `examples`
+    is the number of those that will verify.
     """
-    if epsilon is None:
-        rule, listed = TOGETHER, shortlist
-    else:
-        chance = partial(chance_to_pass, epsilon=epsilon, alpha=alpha, examples=examples)
-        rule, listed = RULE, in_sequence(shortlist, cost_of, chance)
-    before = known.members if known else ()
-    known = known or CertificationList(epsilon, (), rule=rule, alpha=alpha)
-    return replace(known, members=(*before, *(c.number for c in listed if c.number not in before)))
+
+    candidates: Sequence[Candidate]
+    cost_of: CostOf
+    epsilon: float | None
+    examples: int
+    alpha: float = ALPHA
+
+    def with_shortlist(self, known: CertificationList | None, shortlist: Sequence[Candidate]) -> CertificationList:
+        """Return the list for a new shortlist: what is `known` stays as it is, and new members follow it."""
+        rule, listed = (TOGETHER, shortlist) if self.epsilon is None else (RULE, self.best(shortlist))
+        before = known.members if known else ()
+        known = known or CertificationList(self.epsilon, (), rule=rule, alpha=self.alpha)
+        return replace(known, members=(*before, *(c.number for c in listed if c.number not in before)))
+
+    def shortlist(
+        self,
+        searched: Sequence[Candidate],
+        *,
+        is_feasible: Callable[[Candidate], bool],
+        costs_of: Sequence[CostOf],
+    ) -> list[Candidate]:
+        """Return what is verified of the candidates of a search; up to half of them are the best to certify."""
+        feasible = [candidate for candidate in searched if is_feasible(candidate)]
+        return choose_shortlist(
+            searched,
+            is_feasible=is_feasible,
+            costs_of=costs_of,
+            epsilon=math.inf if self.epsilon is None else self.epsilon,
+            settled=self.best(feasible, most=SIZE // 2),
+        )
+
+    def best(self, members: Sequence[Candidate], *, most: int | None = None) -> Sequence[Candidate]:
+        """Return the members whose sequence, most costly first, is expected to end at the least cost; at most `most`.
+
+        A costly member in front is worth its place as a fallback, or because it passes where a leaner one does; one
+        that could end the sequence before a better one is left out. Without an ε there is nothing to certify.
+        """
+        if self.epsilon is None or not members:
+            return ()
+        ordered = sorted(members, key=lambda c: (-self.cost_of(c), c.number))
+        passes = rehearse(
+            self.candidates,
+            ordered,
+            cost_of=self.cost_of,
+            epsilon=self.epsilon,
+            alpha=self.alpha,
+            examples=self.examples,
+        )
+        costs = np.array([self.cost_of(candidate) for candidate in ordered])
+        return [ordered[at] for at in best_sequence(costs, passes, most=most)]
 
 
-def in_sequence(shortlist: Sequence[Candidate], cost_of: NumberOf, chance_of: NumberOf) -> list[Candidate]:
-    """Return the members of a shortlist that are worth a step of the sequence, most costly first.
+def best_sequence(costs: Floats, passes: Passes, *, most: int | None = None) -> list[int]:
+    """Return the places of the members whose sequence is expected to end at the least cost, one to `most` of them.
 
-    One that no cheaper one beats in its chance to pass is, and so is one that is `LIKELY` to: a fallback for cheaper
-    ones that only seem better. Any other could end the sequence before a better one at less cost.
-
-    Where members were recovered by training, they alone are listed, behind the one of the more costly others that is
-    most likely to pass. A lean unrecovered one would end their sequence; without a safe first step a study often
-    certifies nothing.
+    `costs` `(m,)` fall, as ratios to the dense model's; `passes` is `(draws, m)`. Members are put in, taken out and
+    exchanged one at a time while that helps. Where nothing ever passes, the member that does so most often stands
+    alone, of equals the most costly.
     """
-    recovered = [c for c in shortlist if c.proposal.origin is Origin.RECOVER]
-    tried = recovered or shortlist
-    points = [(cost_of(candidate), chance_of(candidate)) for candidate in tried]
-    listed = [c for c, point in zip(tried, points, strict=True) if _is_worth_a_step(point, points)]
-    above = max(map(cost_of, recovered), default=math.inf)
-    costlier = [c for c in shortlist if c.proposal.origin is not Origin.RECOVER and cost_of(c) > above]
-    first = sorted(costlier, key=lambda c: (-chance_of(c), c.number))[:1]
-    return [*first, *sorted(listed, key=lambda c: (-cost_of(c), c.number))]
+    chosen = [int(passes.mean(axis=0).argmax())]
+    least = _expected(costs, passes, chosen)
+    while True:
+        options = [each for each in _neighbours(chosen, len(costs)) if 0 < len(each) <= (most or len(costs))]
+        expected = [_expected(costs, passes, option) for option in options]
+        if not expected or min(expected) >= least:
+            return chosen
+        chosen, least = options[int(np.argmin(expected))], min(expected)
 
 
-def chance_to_pass(candidate: Candidate, *, epsilon: float, alpha: float, examples: int) -> float:
-    """Return the chance that so many verification examples certify a candidate, by its drop on the search examples.
-
-    That drop is taken as an estimate without a bias: a choice among many makes it too small, and the more so the larger
-    its error. Drops are normal here; a candidate without a drop has no chance.
-    """
-    outcome = candidate.outcome
-    if outcome is None or outcome.drop is None:
-        return 0.0
-    error = max(_error(candidate), 1 / outcome.seen if outcome.seen else 0.0)
-    there = error * math.sqrt(outcome.seen / examples)
-    room = epsilon - _NORMAL.inv_cdf(1 - alpha) * there - outcome.drop
-    return _NORMAL.cdf(room / math.hypot(error, there)) if error else float(room >= 0)
+def _neighbours(chosen: Sequence[int], members: int) -> Iterator[list[int]]:
+    """Yield the sequences that differ by one member."""
+    others = [member for member in range(members) if member not in chosen]
+    for left in ([m for m in chosen if m != out] for out in chosen):
+        yield left
+        yield from (sorted([*left, other]) for other in others)
+    yield from (sorted([*chosen, other]) for other in others)
 
 
-def _is_worth_a_step(point: _Point, points: Sequence[_Point]) -> bool:
-    cost, chance = point
-    return chance >= LIKELY or not any(other < cost and at >= chance for other, at in points)
-
-
-def _error(candidate: Candidate) -> float:
-    """Return the standard error of the predicted drop: counted, or read from the width of its interval."""
-    interval = next((m.interval for m in candidate.measurements if m.quantity == "drop"), None)
-    read = 0.0 if interval is None else (interval.upper - interval.lower) / (2 * 1.96)
-    return standard_error(candidate.outcome) or read
+def _expected(costs: Floats, passes: Passes, sequence: Sequence[int]) -> float:
+    """Return the mean cost of the last member before the first failure, the dense model's where the first one fails."""
+    passed = np.logical_and.accumulate(passes[:, sequence], axis=1).sum(axis=1)
+    return float(np.concatenate([[DENSE], costs[list(sequence)]])[passed].mean())

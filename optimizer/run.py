@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from objectives.energy.spent import NONE, Spent
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.backends.running import conditions_of, notes_of
-from optimizer.certification import stored_list, verification_alpha, with_shortlist
+from optimizer.certification import Certifier, stored_list, verification_alpha
 from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, listed
 from optimizer.evaluate import PROPOSED, UNITS
@@ -47,7 +48,6 @@ from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
 from optimizer.result import result_of
 from optimizer.searching import Searching
-from optimizer.shortlist import choose_shortlist
 from optimizer.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.spent import with_spent
@@ -348,16 +348,18 @@ class StudyRun:
         known = stored_list(self._store.study(str(self._study.id)))
         if known is None and any(c.verification for c in self._store.candidates(self._study.id)):
             return
+        listed = self._certifier(prepared).with_shortlist(known, shortlist)
+        self._store.update_study(self._study.id, context=listed.in_context())
+
+    def _certifier(self, prepared: Prepared) -> Certifier:
         ratios, first = Ratios(prepared.space.costs, Measured(self._baseline)), self._spec.objectives[0]
-        listed = with_shortlist(
-            known,
-            shortlist,
-            cost_of=lambda candidate: ratios.of(candidate, first),
+        return Certifier(
+            candidates=self._store.candidates(self._study.id),
+            cost_of=partial(ratios.of, name=first),
             epsilon=self._spec.epsilon,
             examples=len(prepared.workload.verification),
             alpha=verification_alpha(self._spec, prepared.workload.metric),
         )
-        self._store.update_study(self._study.id, context=listed.in_context())
 
     @property
     def _baseline(self) -> Sequence[Measurement]:
@@ -366,14 +368,15 @@ class StudyRun:
     def _choose(self, prepared: Prepared) -> list[Candidate]:
         """Choose among the candidates of the search: what an interrupted recovery made of it is not seen.
 
-        They are spread over the costs that the study names, of which FLOPs count on the space's yardstick.
+        Beside those that are best to certify they are spread over the costs that the study names, of which FLOPs count
+        on the space's yardstick.
         """
         candidates = self._store.candidates(self._study.id)
         ratios, yardstick = Ratios(prepared.space.costs, Measured(self._baseline)), prepared.space.yardstick
         names = dict.fromkeys(yardstick if name == "flops" else name for name in self._spec.objectives)
-        return choose_shortlist(
-            [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER],
+        searched = [candidate for candidate in candidates if candidate.proposal.origin is not Origin.RECOVER]
+        return replace(self._certifier(prepared), candidates=searched).shortlist(
+            searched,
             is_feasible=self._is_feasible,
             costs_of=[partial(ratios.of, name=name) for name in names],
-            epsilon=self._spec.tolerance,
         )

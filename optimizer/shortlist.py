@@ -1,6 +1,7 @@
 """The shortlist: the few candidates to verify, fixed before any verification example is used.
 
-Feasible candidates on or near the front, spread over every cost that counts. Within each stretch of a cost the
+Half of the places go to the feasible candidates that make the best certification list, the others to candidates on or
+near the front, spread over every cost that counts. Within each stretch of a cost the
 candidate most likely to be verified comes first: one whose drop is a standard error inside ε, then the one with the
 smaller divergence, which is measured without labels. Allocation and refinement minimise that divergence, so it is not
 free of selection either.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -26,24 +28,27 @@ def choose_shortlist(
     is_feasible: Callable[[Candidate], bool],
     costs_of: Sequence[CostOf],
     epsilon: float,
+    settled: Sequence[Candidate] = (),
 ) -> list[Candidate]:
     """Return at most `SIZE` candidates, cheapest first by the first cost; if none is feasible, the nearest to feasible.
 
-    `epsilon` is infinite for a study without ε. Half of its places go to the smallest drops, wherever they are. The
-    costs share the places.
+    Feasible ones that are `settled` have their places; the costs share the others. `epsilon` is infinite for a study
+    without ε. Half of its places go to the smallest drops, wherever they are.
     """
     feasible = [c for c in candidates if is_feasible(c)]
     if not feasible:
         seen = [c for c in candidates if c.outcome is not None and c.outcome.drop is not None]
         return sorted(seen, key=_drop)[:WHERE_NONE_IS_FEASIBLE]
     is_cut = math.isfinite(epsilon)
-    chosen = _spread(feasible, costs_of, epsilon, places=SIZE if is_cut else SIZE // 2)
+    left = [c for c in feasible if c not in settled]
+    spread = _spread(left, costs_of, epsilon, places=SIZE - len(settled) if is_cut else SIZE // 2)
+    chosen = [*settled, *spread]
     rest = sorted(
         (c for c in feasible if c not in chosen),
         key=lambda c: (
             (not _is_safe(c, epsilon), math.prod(cost_of(c) for cost_of in costs_of))
             if is_cut
-            else (_drop(c), _divergence(c))
+            else (_drop(c), divergence_of(c))
         ),
     )
     return sorted([*chosen, *rest[: SIZE - len(chosen)]], key=costs_of[0])
@@ -59,7 +64,7 @@ def _spread(
         share = places // len(costs_of) + (turn < places % len(costs_of))
         left = [c for c in feasible if c not in chosen]
         stretches = _stretches(left, cost_of, top=top, places=share) if left and share else []
-        chosen += [min(each, key=lambda c: (not _is_safe(c, epsilon), _divergence(c), c.number)) for each in stretches]
+        chosen += [min(each, key=partial(_by_chance, epsilon=epsilon)) for each in stretches]
     return chosen
 
 
@@ -85,11 +90,17 @@ def _stretches(feasible: Sequence[Candidate], cost_of: CostOf, *, top: float, pl
     return [[c for c, at in zip(feasible, found, strict=True) if at == place] for place in sorted(set(found))]
 
 
+def _by_chance(candidate: Candidate, epsilon: float) -> tuple[bool, float, int]:
+    """Return what the candidates most likely to be verified have least of."""
+    return not _is_safe(candidate, epsilon), divergence_of(candidate), candidate.number
+
+
 def _is_safe(candidate: Candidate, epsilon: float) -> bool:
     return _drop(candidate) + standard_error(candidate.outcome) <= epsilon
 
 
-def _divergence(candidate: Candidate) -> float:
+def divergence_of(candidate: Candidate) -> float:
+    """Return the divergence of a candidate's answers from the dense model's; 0 where it is unknown."""
     return next((m.value for m in candidate.measurements if m.quantity == "divergence"), 0.0)
 
 

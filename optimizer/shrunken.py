@@ -42,7 +42,7 @@ def _shrunken(
     candidates: Sequence[Candidate], wanted: set[int], cost_of: Callable[[Candidate], float]
 ) -> dict[int, Measurement]:
     """Return candidate id -> shrunken drop of the wanted ones that have drops on both kinds of examples."""
-    searched = [(c, drop) for c in candidates if (drop := _on_search(c)) is not None]
+    searched = [(c, drop) for c in candidates if (drop := on_search(c)) is not None]
     verified = [
         (place, c, drop)
         for place, (c, _) in enumerate(searched)
@@ -51,8 +51,8 @@ def _shrunken(
     if not verified:
         return {}
     found = shrunken_drops(
-        _observed([drop for _, drop in searched]),
-        _observed([drop for *_, drop in verified]),
+        observed([drop for _, drop in searched]),
+        observed([drop for *_, drop in verified]),
         np.array([place for place, *_ in verified]),
         _features([c for c, _ in searched], cost_of),
     )
@@ -66,7 +66,8 @@ def _features(candidates: Sequence[Candidate], cost_of: Callable[[Candidate], fl
     return np.column_stack([np.ones(len(saved)), saved, saved**2, trained])
 
 
-def _on_search(candidate: Candidate) -> _Drop | None:
+def on_search(candidate: Candidate) -> _Drop | None:
+    """Return what a candidate's drop on all search examples was, None where it was not evaluated on all of them."""
     outcome = candidate.outcome
     if outcome is None or outcome.drop is None or outcome.state is not CandidateState.COMPLETE or not outcome.seen:
         return None
@@ -99,7 +100,8 @@ def _error(interval: Interval) -> float:
     return (interval.upper - interval.lower) / (2 * NormalDist().inv_cdf((1 + interval.level) / 2))
 
 
-def _observed(drops: Sequence[_Drop]) -> Observed:
+def observed(drops: Sequence[_Drop]) -> Observed:
+    """Return the drops as arrays."""
     return Observed(*np.array(drops, dtype=np.float64).T)
 
 

@@ -12,6 +12,7 @@ from objectives.statistics.exact import allowed_losses, within_epsilon
 from objectives.statistics.multiple import holm
 from objectives.statistics.paired import paired_drop_interval, paired_drop_p_value, paired_drop_upper
 from objectives.statistics.power import describe_power, largest_certifiable_drop, smallest_certifying_n
+from objectives.statistics.predicted import PredictedDrops, predicted_drops
 from objectives.statistics.score import SCORED, DropScore, score_drop
 from objectives.statistics.shrinkage import Observed, ShrunkenDrop, shrunken_drops
 
@@ -22,6 +23,7 @@ __all__ = [
     "DropScore",
     "MeanDrop",
     "Observed",
+    "PredictedDrops",
     "ShrunkenDrop",
     "allowed_losses",
     "bootstrap_drop",
@@ -35,6 +37,7 @@ __all__ = [
     "paired_drop_interval",
     "paired_drop_p_value",
     "paired_drop_upper",
+    "predicted_drops",
     "score_drop",
     "shrunken_drops",
     "smallest_certifying_n",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from objectives.measurement import Interval
 
 CORRELATION = 0.5  # of two candidates' errors on the same examples: 0.2 to 0.97 in a real study, 0.47 on average
-_SCATTERS = 12  # standard deviations of true drops around their mean, from 0 to twice the observed one
+SCATTERS = 12  # standard deviations of true drops around their mean, from 0 to twice the observed one
 _LEAST = 0.5  # discordant examples
 _DOUBT = math.sqrt(2)  # as if half as much were known: in worlds unlike the model chances are understated otherwise
 
@@ -80,12 +80,12 @@ def shrunken_drops(
     everyone = np.vstack([np.eye(len(search.drops)), np.eye(len(search.drops))[places]])
     noise = np.zeros((len(drops), len(drops)))
     split = len(search.drops)
-    noise[:split, :split] = _noise(spread / search.n)
-    noise[split:, split:] = _noise(spread[places] / verified.n)
+    noise[:split, :split] = noise_of(spread / search.n)
+    noise[split:, split:] = noise_of(spread[places] / verified.n)
     known = features @ features.T
     found = [
         _given(scatter, known, drops, everyone, noise, places)
-        for scatter in np.linspace(0, 2 * max(float(search.drops.std()), math.sqrt(noise.diagonal().mean())), _SCATTERS)
+        for scatter in np.linspace(0, 2 * max(float(search.drops.std()), math.sqrt(noise.diagonal().mean())), SCATTERS)
     ]
     likely = np.array([likelihood for likelihood, _, _ in found])
     weights = np.exp(likely - likely.max())
@@ -106,7 +106,8 @@ def _smoothed(search: Observed, verified: Observed, places: NDArray[np.int64], f
     return np.asarray(np.maximum(features @ slopes, _LEAST / search.n))
 
 
-def _noise(variances: Floats) -> Floats:
+def noise_of(variances: Floats) -> Floats:
+    """Return the covariance of candidates' errors on the same examples."""
     errors = np.sqrt(variances)
     return CORRELATION * np.outer(errors, errors) + (1 - CORRELATION) * np.diag(variances)
 

@@ -16,7 +16,7 @@ from api.cli.app import run
 from api.http.app import create_app
 from api.http.settings import Settings
 from objectives.statistics import paired_drop_interval
-from optimizer.certification import with_shortlist
+from optimizer.certification import Certifier
 from studies.opening import open_store
 from studies.records import StudyState, Verification
 
@@ -32,7 +32,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> str:
             store, "within", candidates=[(0.03, 0.5), (0.1, 0.2)], epsilon=None, limits={"flops_ratio": 0.5}
         )
         made = store.candidates(study.id)
-        listed = with_shortlist(None, made, cost_of=lambda c: float(c.number), epsilon=None, examples=1000)
+        listed = Certifier(made, lambda c: float(c.number), None, 1000).with_shortlist(None, made)
         store.update_study(study.id, context=listed.in_context())
         store.shortlist(study.id, [c.id for c in made])
         for candidate in made:
