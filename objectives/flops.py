@@ -7,8 +7,9 @@ no more counting. Where the check fails, every length is counted. Images have on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -52,33 +53,42 @@ class FlopLaw:
 class EveryLength:
     """FLOPs of a model whose count is no quadratic in the length: counted at each."""
 
-    model: nn.Module
+    count: Callable[[int], int]  # of one sequence of a length
 
     def mean(self, lengths: ArrayLike) -> float:
         """Return the mean FLOPs per sequence over `lengths` `(n,)`, unpadded tokens. Raises `ValueError` if empty."""
         tokens = _checked(lengths)
-        counted = {length: _counted(self.model, length) for length in set(tokens)}
+        counted = {length: self.count(length) for length in set(tokens)}
         return sum(counted[length] for length in tokens) / len(tokens)
 
 
 def count_flops(model: nn.Module, lengths: ArrayLike) -> float:
     """Return the mean FLOPs of one inference over unpadded `lengths` `(n,)`. Raises `UncountableModelError`."""
+    return mean_flops(partial(_counted, model), lengths)
+
+
+def mean_flops(count: Callable[[int], int], lengths: ArrayLike) -> float:
+    """Return the mean over unpadded `lengths` `(n,)` of what is counted at a length."""
     tokens = set(_checked(lengths))
     if len(tokens) < len(COUNTED) and sum(tokens) <= sum(COUNTED):  # counting them is less work than finding the law
-        return EveryLength(model).mean(lengths)
-    return flop_count(model).mean(lengths)
+        return EveryLength(count).mean(lengths)
+    return _by_length(count).mean(lengths)
 
 
 def flop_count(model: nn.Module) -> FlopCount:
     """Return the FLOPs of a model by length. Raises `UncountableModelError` where a layer hides its arithmetic."""
-    first, second, third, _ = counts = [_counted(model, length) for length in COUNTED]
+    return _by_length(partial(_counted, model))
+
+
+def _by_length(count: Callable[[int], int]) -> FlopCount:
+    first, second, third, _ = counts = list(map(count, COUNTED))
     per_pair = (third - 2 * second + first) // (2 * STEP * STEP)
     per_token = (second - first) // STEP - 3 * STEP * per_pair
     law = FlopLaw(
         per_sequence=first - STEP * per_token - STEP * STEP * per_pair, per_token=per_token, per_token_pair=per_pair
     )
     fits = list(map(law.of, COUNTED)) == counts
-    return law if fits else EveryLength(model)
+    return law if fits else EveryLength(count)
 
 
 def flops_per_unit(dense: FlopCount, smaller: FlopCount, *, removed: int, lengths: ArrayLike) -> float:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.energy.computed import Computed, Traffic
 from optimizer.backends.names import ONNXRUNTIME
 from search_spaces.layouts.stored import stored_of
 
 INT8 = "int8"
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A model that tells what a pass computes and moves, since torch does not see it."""
+
+    def computed(self, inputs: Mapping[str, Tensor]) -> Computed:
+        """Return it of a pass over a batch."""
 
 
 def computed_of(model: nn.Module, flops: float, traffic: Traffic, *, backend: str) -> Computed:

@@ -25,7 +25,7 @@ from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import measure_size
 from optimizer.backends.names import COMPILED, FASTEST, TO_TORCH, TORCH
-from optimizer.computed import computed_of
+from optimizer.computed import Telling, computed_of
 from optimizer.families.family import Family
 from optimizer.gains import with_gains
 from optimizer.memory import peak_memory
@@ -49,8 +49,8 @@ class Shape(NamedTuple):
 class Asked:
     """The requests on which models are measured: one shape, and what follows from it.
 
-    `built` are the models as torch modules where something else runs them. At the `further` shapes latency alone is
-    measured.
+    `built` are the models as torch modules where something else runs them, or graphs that tell what they compute. At
+    the `further` shapes latency alone is measured.
     """
 
     request: Request
@@ -195,9 +195,11 @@ def _add_energy(
 
 def _work(run: Run, measured: Sequence[Measurement], inputs: Inputs, batch: int, runs: Runs, asked: Asked) -> Work:
     built = runs[run] if run.backend == TORCH else asked.built[run.model]
-    computed = computed_of(
-        built, batch * asked.flops(built), count_traffic(forward_pass(built, inputs)), backend=run.backend
-    )
+    if isinstance(built, Telling):
+        computed = built.computed(inputs)
+    else:
+        moved = count_traffic(forward_pass(built, inputs))
+        computed = computed_of(built, batch * asked.flops(built), moved, backend=run.backend)
     return Work(
         run=forward_pass(runs[run], inputs),
         inferences=batch,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -46,10 +47,14 @@ def analyze(
     backends: Sequence[str] = (TORCH,),
     along: Along = "flops",
     output: str | Path | None = None,
+    into: str | None = None,
     store: StudyStore | str | None = None,
     cache_dir: Path | str | None = None,
 ) -> pd.DataFrame:
     """Measure pruned models beside the unpruned one they come from, and return a row per model, batch size and length.
+
+    With `into`, the name of a finished study, models are put beside its front instead: verified on its verification
+    examples and measured as its members are. The table then has a row per model, with the columns of `GuestView`.
 
     Args:
         models: modules, by name or in a list; paths, patterns and names of studies.
@@ -66,14 +71,24 @@ def analyze(
         backends: what runs torch's modules, "torch", "torch-compile" or both; graphs are run by ONNX Runtime.
         along: what compression is counted in, "flops" or "parameters".
         output: a directory for measurements, table, findings and plots; a second call goes on there.
-        store: of the studies that `models` names, an object or its URL.
+        into: the study beside whose front the models are put; paths and patterns alone, and of the other arguments
+            `build` and `manifest`.
+        store: of the studies that `models` and `into` name, an object or its URL.
         cache_dir: that those studies ran with.
 
     What could not be measured, and why, is in the attribute `attrs["failures"]` of the table, what curves show in
     `attrs["sentences"]`. Raises `InputError`.
     """
-    described = Described(inputs=given_inputs(inputs), build=build, device=check_device(device))
     named, modules = _sorted(models)
+    table_file = Path(manifest) if manifest is not None else None
+    measuring: dict[str, Any] = {  # Any: of several types
+        "batch_sizes": batch_sizes, "lengths": lengths, "seconds": seconds, "inferences": inferences,
+        "threads": threads, "device": device, "backends": backends, "along": along,
+    }  # fmt: skip
+    if into is not None:
+        _refuse_any({"parent": parent, "inputs": inputs, "output": output, **measuring}, modules)
+        return _received(into, named, table_file, build, Home(store, cache_dir))
+    described = Described(inputs=given_inputs(inputs), build=build, device=check_device(device))
     given = [entry_of(name, module, described) for name, module in modules.items()]
     if isinstance(parent, nn.Module):
         given.append(entry_of(PARENT, parent, described, is_unpruned=True))
@@ -81,17 +96,10 @@ def analyze(
         named=named,
         given=given,
         parent=PARENT if isinstance(parent, nn.Module) else Path(parent) if parent is not None else None,
-        batch_sizes=batch_sizes,
-        lengths=lengths,
-        seconds=seconds,
-        inferences=inferences,
-        threads=threads,
-        device=device,
-        backends=backends,
-        along=along,
         inputs=described.inputs,
         build=build,
-        manifest=Path(manifest) if manifest is not None else None,
+        manifest=table_file,
+        **measuring,
     )
     parts = asked.parts(partial(_of_study, Home(store, cache_dir)))
     with TemporaryDirectory() as temporary:
@@ -99,6 +107,38 @@ def analyze(
         found = analyze_parts(parts, place, along=along, draws=output is not None)
     table = frame_of(found.measures)
     table.attrs |= {"failures": [each._asdict() for each in found.failures], "sentences": list(found.sentences)}
+    return table
+
+
+def _refuse_any(measuring: Mapping[str, object], modules: Mapping[str, nn.Module]) -> None:
+    """Raise `InputError` for what has no place where models are put into a study."""
+    usual = {name: each.default for name, each in signature(analyze).parameters.items()}
+    for name, value in measuring.items():
+        if value != usual[name]:
+            raise InputError(name, "is the study's where models are put `into` one; leave it out")
+    if modules:
+        raise InputError(
+            "models", f"{next(iter(modules))} is a module; save it and name the place to put it `into` a study"
+        )
+
+
+def _received(
+    into: str, named: Sequence[str], manifest: Path | None, build: Callable[[], nn.Module] | None, home: Home
+) -> pd.DataFrame:
+    """Put models beside the front of a study and return them as a table."""
+    import pandas as pd
+
+    from optimizer.guests.received import Asked as Arrivals
+    from optimizer.guests.received import receive
+    from optimizer.member import GuestView
+    from optimizer.views import guest_views
+
+    arrivals = Arrivals(named=named, manifest=manifest, build=build)
+    found = receive(arrivals, home.store.study(into), home.store, cache_dir=home.cache_dir)
+    digests = {guest.digest for guest in found.guests}
+    views = [view for view in guest_views(home.store.study(into)) if view.digest in digests]
+    table = pd.DataFrame([dict(view) for view in views], columns=[*GuestView.model_fields])
+    table.attrs["failures"] = [each._asdict() for each in found.failures]
     return table
 
 

@@ -1,7 +1,8 @@
 """Admission: a model from elsewhere is put beside a study where it answers the study's task, and refused otherwise.
 
 It must give as many outputs under the same labels, and read the same numbers: the same tokens of a text, the same
-pixels of an image. What a folder does not say, a processor or a tokenizer, is taken to be the study's.
+pixels of an image. What a folder does not say, a processor or a tokenizer, is taken to be the study's, and all that a
+graph does not say.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from optimizer.analysis.sources.graphs import Graphs
+from optimizer.analysis.sources.graphs import Graphs, files_of
 from optimizer.analysis.sources.source import Entry, OneInput
 from optimizer.errors import InputError, listed
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.teachers import TYPES, label_names
+from optimizer.guests.graphs import guest_graph
 from optimizer.handover.manifest import file_hash
 from optimizer.tasks.task import TARGETS, Batch, ask
 from optimizer.tasks.texts.examples import AnyExamples
@@ -55,30 +57,42 @@ class Untyped(nn.Module):
 
 
 def digest_of(place: Path) -> str:
-    """Return the SHA-256 of a file, or of a directory's files with their names; the place itself does not count."""
-    if place.is_file():
+    """Return the SHA-256 of a file, or of a directory's files with their names; the place itself does not count.
+
+    A graph whose weights lie beside it is these files together.
+    """
+    if place.is_dir():
+        files = sorted(path for path in place.rglob("*") if path.is_file())
+    else:
+        files = files_of(place) if Graphs().takes(place) else [place]
+    if files == [place]:
         return file_hash(place)
-    files = sorted(path for path in place.rglob("*") if path.is_file())
-    lines = (f"{path.relative_to(place).as_posix()} {file_hash(path)}\n" for path in files)
+    root = place if place.is_dir() else place.parent
+    lines = (f"{path.relative_to(root).as_posix()} {file_hash(path)}\n" for path in files)
     return sha256("".join(lines).encode()).hexdigest()
 
 
 def admitted(entry: Entry, digest: str, workload: Workload) -> Admitted:
     """Return a model that answers the task of a study. Raises `InputError` for any other."""
+    batch, alone = (_first(workload, examples) for examples in (PROBED, 1))
     if entry.source == Graphs.name:
-        raise InputError(
-            "models",
-            f"{entry.name} is a graph; give the folder or the weights that it was made from, or leave out `into`",
-        )
+        graph = guest_graph(entry, workload, [name for name in batch if name not in TARGETS])
+        for probe in (batch, alone):  # which differ in both dimensions of texts
+            _refuse_other_outputs(entry.name, probe, workload.model, graph)
+        return Admitted(entry, digest, graph)
     model = _answering(entry.load().measured.model).to(workload.device).eval()
     _refuse_other_labels(entry.name, workload.model, model)
     _refuse_other_inputs(entry, workload)
-    (batch,) = workload.verification.subset(range(min(PROBED, len(workload.verification)))).batches(
-        batch_size=PROBED, device=workload.device
-    )
     model = _told_types(model, workload.verification)
     _refuse_other_outputs(entry.name, batch, workload.model, model)
     return Admitted(entry, digest, model)
+
+
+def _first(workload: Workload, examples: int) -> Batch:
+    """Return the first verification examples as one batch."""
+    some = workload.verification.subset(range(min(examples, len(workload.verification))))
+    (batch,) = some.batches(batch_size=examples, device=workload.device)
+    return batch
 
 
 def _answering(model: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 """Received: models from elsewhere are verified on a study's verification examples and measured as its members are.
 
 Each is kept as soon as it is verified, and again with its costs, so a run that was killed repeats nothing. Models that
-are measured together run in common rounds with the dense model, in every backend of the study.
+are measured together run in common rounds with the dense model, in every backend of the study; graphs in ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from pathlib import Path
 
 from torch import nn
 
+from objectives.measurement import Measurement
 from objectives.networks import UncountableModelError
 from optimizer.analysis.collect import collected
 from optimizer.analysis.inputs import image
 from optimizer.analysis.measure import Failure
 from optimizer.analysis.sources.source import Described, Entry
-from optimizer.backends.names import check_backends
+from optimizer.backends.names import ONNXRUNTIME, check_backends
 from optimizer.backends.running import Backends
 from optimizer.errors import InputError
 from optimizer.evaluate import flops_measurement
 from optimizer.guests.admission import Admitted, admitted, digest_of
+from optimizer.guests.graphs import GuestGraph
 from optimizer.handover.export import reload
 from optimizer.measure import measure_in_study
 from optimizer.pipeline import Pipeline
@@ -123,6 +125,8 @@ class House:
         for entry in entries:
             try:
                 here = admitted(entry, digests[entry.place], self._workload)
+                if isinstance(here.model, GuestGraph):
+                    _ = self._dense_graph  # refused here where there is none to compare with
                 received.append((here, self._verified(here)))
             except (InputError, UncountableModelError, MemoryError) as error:
                 why = str(error).removeprefix("models: ") or "it does not fit into memory"
@@ -158,6 +162,14 @@ class House:
         build = partial(build_candidate, pipeline=self._pipeline, cache_dir=self._cache_dir, study=self._study)
         return Verifier(self._study, self._store, self._spec, self._pipeline, build, self._backends)
 
+    @cached_property
+    def _dense_graph(self) -> nn.Module:
+        """The dense model in ONNX Runtime, to which graphs compare. Raises `InputError` where it does not run there."""
+        return self._backends.run_in(ONNXRUNTIME, self._workload.model)
+
+    def _sizes(self, model: nn.Module) -> tuple[Measurement, ...]:
+        return model.sizes if isinstance(model, GuestGraph) else self._pipeline.sizes(model)
+
     def _measure(self, received: Sequence[tuple[Admitted, Guest]]) -> None:
         family = self._workload.family
         models: dict[Hashable, nn.Module] = {each.digest: each.model for each, _ in received}
@@ -166,20 +178,26 @@ class House:
             self._spec,
             family,
             built=models,
-            sizes=self._pipeline.sizes,
+            sizes=self._sizes,
             progress=lambda _done, _steps: None,
         )
         for each, guest in received:
-            flops = flops_measurement(family.flops(each.model))
+            counted = each.model.flops if isinstance(each.model, GuestGraph) else family.flops(each.model)
+            flops = flops_measurement(counted)
             self._store.put_guest(self._study.id, replace(guest, measurements=(flops, *taken[each.digest])))
 
     def _runs(self, models: dict[Hashable, nn.Module]) -> Iterator[tuple[Run, nn.Module]]:
-        """Yield the dense model and every guest in each backend of the study that runs it."""
+        """Yield the dense model and every guest in each backend of the study that runs it, a graph in its own."""
+        graphs = {key: model.session for key, model in models.items() if isinstance(model, GuestGraph)}
         yield REFERENCE, share_structure(self._workload.model)
-        for name, run in self._backends.dense_runs().items():
+        dense = dict(self._backends.dense_runs())
+        if graphs:
+            dense[ONNXRUNTIME] = self._dense_graph
+        for name, run in dense.items():
             yield Run(DENSE, name), run
         for key, model in models.items():
-            for name, run in self._backends.runs(model).items():
+            runs = {ONNXRUNTIME: graphs[key]} if key in graphs else self._backends.runs(model)
+            for name, run in runs.items():
                 yield Run(key, name), run
         for refusal in self._backends.refusals:
             self._said(refusal)

@@ -61,6 +61,35 @@ class Graphs:
         )
 
 
+def files_of(place: Path) -> list[Path]:
+    """Return the files of a graph: its own, and those beside it that hold its weights, none of a damaged one."""
+    try:
+        held = _written(place).initializer
+    except InputError:
+        return [place]
+    named = {entry.value for tensor in held for entry in tensor.external_data if entry.key == "location"}
+    return [place, *(each for name in sorted(named) if (each := place.parent / name).is_file())]
+
+
+def inputs_of(place: Path) -> list[str]:
+    """Return the names of a graph's inputs. Raises `InputError` for a damaged file."""
+    graph = _written(place)
+    held = {each.name for each in graph.initializer}
+    return [each.name for each in graph.input if each.name not in held]
+
+
+def _written(place: Path) -> Any:
+    """Return the graph of a file without the weights beside it."""
+    check_backend(ONNXRUNTIME)
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load_model(place, load_external_data=False).graph
+    except DecodeError as error:
+        raise InputError("model", f"{place.name} is damaged, or does not run: {_first_line(error)}") from error
+
+
 def _inputs(declared: Any, place: Path, described: Described) -> Inputs:
     """Return what a graph takes: its fixed dimensions, and those that the user describes."""
     batches = {each.shape[0] for each in declared if isinstance(each.shape[0], int)}

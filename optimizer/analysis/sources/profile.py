@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import onnx
 import onnxruntime
 
 from optimizer.analysis.inputs import Inputs
+from optimizer.backends.onnxruntime.graph import nodes_of
 from optimizer.errors import InputError
 
 WEIGHTS = {  # types of tensors that hold weights; those of others are shapes and places
@@ -62,7 +63,7 @@ def read_graph(place: Path) -> Graph:
     """Return the graph of a file. Raises what onnx raises for a damaged one."""
     model = onnx.load(place)
     nodes = {}
-    for number, node in enumerate(_nodes(model.graph)):
+    for number, node in enumerate(nodes_of(model.graph)):
         node.name = f"operator{number}"
         nodes[node.name] = node
     weights = [each for each in model.graph.initializer if each.data_type in WEIGHTS]
@@ -85,14 +86,6 @@ def count_graph(graph: Graph, inputs: Inputs) -> Counted:
         moved += int(told.get("activation_size", 0)) + int(told.get("output_size", 0))
         flops += _flops(told, graph.nodes.get(name), graph)
     return Counted(flops / batch, graph.weight_bytes, moved / batch)
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
 
 
 def _profile(graph: Graph, inputs: Inputs, batch: int) -> list[dict[str, Any]]:  # Any: JSON data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -103,3 +103,12 @@ def _outside(name: str, tensor: Array) -> Any:
     made.data_location = TensorProto.EXTERNAL
     made.external_data.add(key="location", value="memory")
     return made
+
+
+def nodes_of(graph: Any) -> Iterator[Any]:  # Any: onnx's GraphProto and NodeProto
+    """Yield the operators of a graph, those of its branches and loops among them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from nodes_of(inner)

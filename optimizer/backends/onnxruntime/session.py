@@ -20,7 +20,7 @@ from objectives.device import INT8 as INT8_PRODUCTS
 from objectives.device import vector_instructions
 from objectives.measurement import JsonScalar
 from optimizer.backends.names import BY_TOKEN
-from optimizer.backends.onnxruntime.graph import Array
+from optimizer.backends.onnxruntime.graph import Array, nodes_of
 from search_spaces.layouts.requests import Inputs
 
 INT8, FIXED = "int8", "fixed"
@@ -86,17 +86,29 @@ class SessionModel(nn.Module):
         made.one_by_one = False
         return made
 
+    def renamed(self, own: str, name: str) -> SessionModel:
+        """Return the graph with one of its inputs called by another name."""
+        whole = self._read()
+        for node in nodes_of(whole.graph):
+            node.input[:] = [name if each == own else each for each in node.input]
+        for declared in whole.graph.input:
+            declared.name = name if declared.name == own else declared.name
+        made = copy.copy(self)
+        made._graph, made._session = whole.SerializeToString(), None
+        return made
+
     def save(self, path: Path) -> Path:
         """Write the whole graph to one file, or a large one with its weights beside it; return its path."""
-        whole = (
-            onnx.load_model(self._graph) if isinstance(self._graph, str) else onnx.ModelProto.FromString(self._graph)
-        )
+        whole = self._read()
         for held in whole.graph.initializer:
             if held.name in self._beside:
                 held.CopyFrom(numpy_helper.from_array(self._beside[held.name], held.name))
         is_large = sum(tensor.nbytes for tensor in self._beside.values()) > LARGE
         onnx.save_model(whole, path, save_as_external_data=is_large, location=f"{path.name}.data")
         return path
+
+    def _read(self) -> onnx.ModelProto:
+        return onnx.load_model(self._graph) if isinstance(self._graph, str) else onnx.ModelProto.FromString(self._graph)
 
     def _on(self, threads: int) -> Any:
         with self._making:

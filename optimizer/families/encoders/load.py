@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from optimizer.given import NOTHING, Given
 from optimizer.spec import StudySpec
 from optimizer.tasks.baseline import check_labels
 from optimizer.tasks.table import KINDS
+from optimizer.tasks.task import Task
 from optimizer.tasks.texts.data import read_splits
 from optimizer.tasks.texts.examples import Encoder, Examples
 from optimizer.tasks.texts.fresh import fresh_texts
@@ -124,9 +126,7 @@ def workload_of(
         return reader.examples(getattr(splits, role), role, encoder, names)
 
     roles = {role: tokenised(role) for role in ROLES}
-    for role in ("search", "verification"):
-        check_labels(task, roles[role].labels, role)
-    check_tokens(roles.values(), tokenizer, checkpoint)
+    _check_examples(roles, task, tokenizer, checkpoint)
     storage = Storage.of(checkpoint)
     model = load_model(checkpoint, outputs=reader.outputs(names), device=device)
     trained: DenseTraining | None = None
@@ -137,7 +137,6 @@ def workload_of(
         model, trained = with_trained_head(model, tokenizer, train, task, cache_dir=cache_dir, progress=progress)
     name_labels(model, names)
     model.config.update(roles["search"].told)
-    called = tuple(names[i] for i in sorted(names))
     own_names = names if checkpoint.has_head else None
     search_answers = dense_answers(model, task, roles["search"], own_names, allow_untrained=spec.allow_untrained)
     length = spec.sequence_length or int(np.median(roles["search"].lengths))
@@ -159,7 +158,7 @@ def workload_of(
         verification=roles["verification"],
         train=lambda: tokenised("train"),
         search_answers=search_answers,
-        fresh=lambda path, known: fresh_texts(path, source, encoder, splits, called, known),
+        fresh=lambda path, known: fresh_texts(path, source, encoder, splits, _in_order(names), known),
         brings_head=checkpoint.has_head,
         trained=trained,
         notes=(
@@ -170,6 +169,17 @@ def workload_of(
             *_cut_notes(roles),
         ),
     )
+
+
+def _check_examples(roles: Mapping[str, Examples], task: Task, tokenizer: Any, checkpoint: Checkpoint) -> None:
+    """Raise `InputError` for labels that the task cannot judge by, and tokens that the model lacks."""
+    for role in ("search", "verification"):
+        check_labels(task, roles[role].labels, role)
+    check_tokens(roles.values(), tokenizer, checkpoint)
+
+
+def _in_order(names: Mapping[int, str]) -> tuple[str, ...]:
+    return tuple(names[i] for i in sorted(names))
 
 
 def checkpoint_of(spec: StudySpec, cache_dir: Path, progress: Progress, given: Given = NOTHING) -> Checkpoint:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import save_data, save_tiny, tokenizer
 
+from optimizer import analyze
+from optimizer.backends.onnxruntime.session import session_of_file
 from optimizer.errors import InputError
 from optimizer.fronts import front_of
 from optimizer.guests import received
@@ -25,7 +29,7 @@ from studies.opening import open_store
 from studies.records import StudyState
 from studies.store import StudyStore
 
-WEIGHTS, PT = "model.safetensors", {"format": "pt"}
+WEIGHTS, PT, WORDS = "model.safetensors", {"format": "pt"}, 100
 
 
 class Place(NamedTuple):
@@ -122,6 +126,80 @@ def test_a_run_that_was_killed_before_measuring_does_not_verify_again(
     place.take("killed")
     (measured,) = [guest for guest in place.store.study("s").guests if guest.name == "killed"]
     assert measured.measurements and measured.verification == kept.verification
+
+
+def graph_of(
+    place: Place, name: str, *, reads: tuple[str, ...] = ("input_ids", "attention_mask"), words: int = WORDS
+) -> Path:
+    """Write a graph that answers by the mean of embedded tokens, as many outputs as the study's model has."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "table": rng.standard_normal((words, 8)).astype(np.float32),
+        "head": rng.standard_normal((8, 3)).astype(np.float32),
+    }
+    nodes = [helper.make_node("Gather", ["table", reads[0]], ["tokens"])]
+    if len(reads) > 1:
+        nodes += [
+            helper.make_node("Cast", [reads[1]], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
+            helper.make_node("Mul", ["tokens", "column"], ["kept"]),
+        ]
+    kept = "kept" if len(reads) > 1 else "tokens"
+    nodes += [helper.make_node("ReduceSum", [kept, "words"], ["sums"], keepdims=0)]
+    nodes += [helper.make_node("MatMul", ["sums", "head"], ["logits"])]
+    held = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    held += [numpy_helper.from_array(np.array([axis]), key) for key, axis in (("last", -1), ("words", 1))]
+    inputs = [helper.make_tensor_value_info(each, TensorProto.INT64, ["batch", "length"]) for each in reads]
+    answers = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])]
+    graph = helper.make_graph(nodes, "guest", inputs, answers, held)
+    path = place.root / f"{name}.onnx"
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def test_a_graph_is_verified_and_measured_in_onnx_runtime_beside_the_dense_model_there(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = graph_of(place, "graph")
+    monkeypatch.setattr(House, "_dense_graph", session_of_file(path))  # the study's own takes seconds to trace
+    (guest,) = place.take("graph.onnx").guests
+    assert (guest.name, guest.form) == ("graph", "onnx")
+    (shown,) = [each for each in result_of(place.store.study("s"), place.store).guests if each.name == "graph"]
+    assert shown.flops == 2 * 8 * 3
+    assert shown.parameters == 8 * (WORDS + 3)
+    assert shown.size_bytes == (place.root / "graph.onnx").stat().st_size
+    assert {(each.backend, each.batch, each.length) for each in shown.latency} == {
+        ("onnxruntime", batch, length) for batch in (1, 2) for length in (shown.latency[0].length, 4)
+    }
+    assert all(each.dense_seconds and each.ratio_torch for each in shown.latency)
+    assert shown.energy_ratio
+    assert shown.n == 120
+    with pytest.raises(InputError, match="unmasked reads no attention_mask"):
+        graph_of(place, "unmasked", reads=("input_ids",))
+        place.take("unmasked.onnx")
+    (place.root / "bad.onnx").write_bytes(b"\x08\x07garbage")
+    assert "bad.onnx is damaged" in refused(place, "bad.onnx")
+    graph_of(place, "other-names", reads=("ids", "attention_mask"))
+    assert "reads 'ids', 'attention_mask', the study's examples are 'input_ids'" in refused(place, "other-names.onnx")
+    graph_of(place, "few-words", words=3)
+    assert "few-words cannot be asked with" in refused(place, "few-words.onnx")
+
+
+def test_python_code_puts_models_beside_a_front_and_gets_them_as_a_table(place: Place) -> None:
+    own = {"store": place.store, "cache_dir": place.root / "cache"}
+    table = analyze([str(place.root / "other")], into="s", **own)
+    assert [*table["name"]] == ["other"]
+    (shown,) = [each for each in result_of(place.store.study("s"), place.store).guests if each.name == "other"]
+    assert table.loc[0, "drop"] == shown.drop
+    assert table.loc[0, "energy_ratio"] == shown.energy_ratio
+    assert table.attrs["failures"] == []
+    for given, words in (
+        ({"models": str(place.root / "other"), "seconds": 1.0}, "seconds: is the study's where"),
+        ({"models": {"lean": torch.nn.Linear(2, 2)}}, "models: lean is a module; save it"),
+        ({"models": str(place.root / "nothing")}, "models: .* is no file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            analyze(**given, into="s", **own)
 
 
 def refused(place: Place, name: str) -> str:
