@@ -16,6 +16,7 @@ import torch
 from hypothesis import settings
 from postgresql import start_server, url_of
 
+from api.cli.app import GARBAGE
 from optimizer.torchvision_ops import admit_torchvision
 
 IN_MEMORY = Path("/dev/shm")
@@ -55,9 +56,12 @@ SLOWEST = (  # files start in this order, so that no worker is left alone with a
     "api/test_cli.py",
     "api/test_trouble.py",
     "api/http/",
+    "api/client/",
     "optimizer/",
     "search_spaces/transforms/",
     "studies/test_sql",
+    "api/",
+    "test_architecture.py",
 )
 
 
@@ -73,8 +77,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from now on, but not among what was imported."""
+    """Collect garbage from now on, but not among what was imported, and as seldom as the command line does."""
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     gc.enable()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -31,66 +32,72 @@ TORCH_FREE = (
 FILE_LINES, FUNCTION_LINES = 400, 60
 
 
+@dataclass(frozen=True)
+class Module:
+    """What the tests ask of a module of ours; its syntax tree would be millions of objects for all later tests."""
+
+    lines: int
+    is_described: bool
+    names: frozenset[str]  # that it imports, late or for its types alone as well
+    sources: frozenset[str]  # of these names
+    calls: frozenset[str]
+    functions: tuple[tuple[int, str, int], ...]  # where each begins, its name and lines
+
+    @classmethod
+    def read(cls, path: Path) -> Module:
+        text = path.read_text()
+        tree = ast.parse(text)
+        nodes = [*ast.walk(tree)]
+        plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        named = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        called = [node.func for node in nodes if isinstance(node, ast.Call)]
+        return cls(
+            lines=text.count("\n"),
+            is_described=bool(ast.get_docstring(tree)),
+            names=frozenset(plain | {f"{node.module}.{alias.name}" for node in named for alias in node.names}),
+            sources=frozenset(str(node.module) for node in named),
+            calls=frozenset(func.id for func in called if isinstance(func, ast.Name)),
+            functions=tuple((f.lineno, f.name, (f.end_lineno or 0) - f.body[0].lineno + 1) for f in functions),
+        )
+
+
 @cache
-def modules() -> dict[Path, ast.Module]:
-    """Every module of ours, parsed once for all tests."""
+def modules() -> dict[Path, Module]:
+    """Every module of ours, read once for all tests."""
     return {
-        path.relative_to(ROOT): ast.parse(path.read_text())
+        path.relative_to(ROOT): Module.read(path)
         for package in MAY_IMPORT
         for path in sorted((ROOT / package).rglob("*.py"))
     }
 
 
-def our_imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        yield from (name for name in names if name.split(".")[0] in MAY_IMPORT)
-
-
 def forbidden_imports() -> Iterator[str]:
-    for path, tree in modules().items():
+    for path, module in modules().items():
         allowed = MAY_IMPORT[path.parts[0]] | {path.parts[0]}
-        for name in our_imports(tree):
+        for name in sorted(name for name in module.names if name.split(".")[0] in MAY_IMPORT):
             if not any(name == row or name.startswith(f"{row}.") for row in allowed):
                 yield f"{path} imports {name}; {path.parts[0]} may import only {sorted(allowed)}"
 
 
-def imported_modules(tree: ast.Module, names: Collection[str]) -> set[str]:
-    """The modules among `names` that a module imports, late or for its types alone as well."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found & set(names)
-
-
 def import_without_torchvision_admitted() -> Iterator[str]:
     """Modules that would break where the installed torchvision does not fit torch."""
-    for path, tree in modules().items():
-        names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        if names & {"transformers", "torchvision"} and "admit_torchvision" not in calls:
+    for path, module in modules().items():
+        if module.sources & {"transformers", "torchvision"} and "admit_torchvision" not in module.calls:
             yield f"{path} imports transformers or torchvision; call `admit_torchvision()` before it does"
 
 
 def long_functions() -> Iterator[str]:
-    for path, tree in modules().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or 0) - node.body[0].lineno + 1
-                if lines > FUNCTION_LINES:
-                    yield f"{path}:{node.lineno} {node.name} has {lines} lines"
+    for path, module in modules().items():
+        for line, name, lines in module.functions:
+            if lines > FUNCTION_LINES:
+                yield f"{path}:{line} {name} has {lines} lines"
 
 
 def long_files() -> Iterator[str]:
-    for path in modules():
-        lines = (ROOT / path).read_text().count("\n")
-        if lines > FILE_LINES:
-            yield f"{path} has {lines} lines"
+    for path, module in modules().items():
+        if module.lines > FILE_LINES:
+            yield f"{path} has {module.lines} lines"
 
 
 def imports_torch(names: Sequence[str]) -> bool:
@@ -105,8 +112,8 @@ def test_imports_point_downward() -> None:
 
 
 def test_no_module_imports_itself_over_others() -> None:
-    named = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): tree for path, tree in modules().items()}
-    imports = {name: imported_modules(tree, named) - {name} for name, tree in named.items()}
+    named = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): each for path, each in modules().items()}
+    imports = {name: (each.names | each.sources) & named.keys() - {name} for name, each in named.items()}
     assert list(TopologicalSorter(imports).static_order())  # raises CycleError, which names the circle
 
 
@@ -119,7 +126,7 @@ def test_files_and_functions_stay_short() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    assert not [path for path, tree in modules().items() if not ast.get_docstring(tree)]
+    assert not [path for path, module in modules().items() if not module.is_described]
 
 
 def test_words_are_enough_without_torch() -> None:

@@ -237,7 +237,7 @@ class Deadly(InProcess):
             return super().submit(question)
 
         def killed(done: int, _total: int) -> None:
-            if done >= question.before + 2 * len(question.pupils):
+            if done >= question.before + len(question.pupils):
                 raise WorkerDiedError("it was killed")
 
         with pytest.MonkeyPatch.context() as patch:
@@ -263,6 +263,7 @@ def test_students_whose_workers_are_killed_learn_on_from_what_was_kept(
     spec: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("optimizer.recovery.halving.STUDENTS", 3)
+    spec = spec.model_copy(update={"recover_epochs": 3.0})
     store = open_store(f"sqlite:///{tmp_path}/s.sqlite")
     place, taken = DeadlyPlace(), Counter[int]()
     step = Student.step
