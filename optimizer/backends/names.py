@@ -20,7 +20,7 @@ COMPILES = 2, 13  # the first torch here whose compile() bounds the compilations
 PROPOSES = (ONNXRUNTIME,)  # beside torch: a table of 32 networks, which takes too long where each is compiled
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # by ONNX Runtime; the extra `onnx` installs them
 
-GRAPHS = 4  # raise when the graphs of the same models take other times or answer otherwise
+GRAPHS = 5  # raise when the graphs of the same models take other times or answer otherwise
 INTEGER_SCALES, BY_TOKEN = "integer_scales", "by-token"  # the condition of what gives integers their scales, and how
 
 TO_TORCH = "latency_ratio_torch"  # the quantity of a ratio to the dense model in torch, of what another backend runs

@@ -32,7 +32,8 @@ class Fixed:
         self.norms: dict[str, tuple[str, Any]] = {}  # of a convolution: the path of the batch norm behind it, and it
         self.before_relu: set[str] = set()  # the layers whose output ReLU alone reads
         self._cut: dict[str, Range] = {}  # what ReLU is to read, by name
-        self._made: dict[str, str] = {}
+        self._made: dict[str, str] = {}  # integers made floats again, by the name of what they were made of
+        self._within: dict[str, Range] = {}  # their ranges, by their own name
         readers: dict[str, list[Any]] = {}
         for node in template.graph.node:
             for name in node.input:
@@ -47,25 +48,31 @@ class Fixed:
                 if behind is not None and behind.op_type == "Relu":
                     self.before_relu.add(last)
 
+    def read_by(self, graph: GraphBuilder, path: str, name: str) -> tuple[str, Range]:
+        """Return a tensor as integers made floats again, for a layer that reads it, and the range that they have."""
+        name = self._made.get(name, name)
+        if name not in self._within:  # the layer before wrote no integers
+            name = self.integers(graph, name, self.ranges.read(path), path)
+        within = self.read[path] = self._within[name]
+        return name, within
+
     def integers(self, graph: GraphBuilder, name: str, within: Range, place: str) -> str:
-        """Return a tensor as integers made floats again, which no layer makes integers of once more."""
-        if name in self._made.values():
-            return name
+        """Return a tensor as integers made floats again."""
         if name not in self._made:
             scale = graph.tensor(f"{name}.scale", np.array(within.scale, dtype=np.float32))
             zero = graph.tensor(f"{name}.zero", np.array(within.zero, dtype=np.uint8))
             rounded = graph.node("QuantizeLinear", [name, scale, zero], place)
-            self._made[name] = graph.node("DequantizeLinear", [rounded, scale, zero], place)
+            made = self._made[name] = graph.node("DequantizeLinear", [rounded, scale, zero], place)
+            self._within[made] = within
         return self._made[name]
 
     def settled(self, graph: GraphBuilder, name: str, place: str) -> str:
         """Return what a layer at `place` writes as integers, unless its ReLU does that."""
-        within = self.ranges.written[place]
         is_cut = place in self.before_relu
-        self.written[place] = within.above_zero() if is_cut else within
+        within = self.written[place] = self.ranges.written(place, above_zero=is_cut)
         if not is_cut:
             return self.integers(graph, name, within, place)
-        self._cut[name] = within.above_zero()
+        self._cut[name] = within
         return name
 
     def behind_relu(self, graph: GraphBuilder, node: Any) -> dict[str, str]:
@@ -82,9 +89,9 @@ def convolution(
     is_inner = hasattr(layer, FROM_RANK)  # of two layers
     place, norm = (whole, None) if is_inner else fixed.norms.get(whole, (whole, None))
     codes, scales, bias = _folded(layer, stored, norm)
-    within = fixed.read[path] = fixed.ranges.read[path]
+    inputs, within = fixed.read_by(graph, path, inputs)
     held = [
-        fixed.integers(graph, inputs, within, path),
+        inputs,
         _weight(graph, path, codes, scales, axis=0),
         _whole_bias(graph, path, bias, scales * within.scale),
     ]
@@ -98,9 +105,9 @@ def convolution(
 
 def product(graph: GraphBuilder, fixed: Fixed, path: str, stored: Stored, inputs: str) -> str:
     """Add the product of inputs `(…, columns)` and a weight `(rows, columns)`; return the name of the output."""
-    within = fixed.read[path] = fixed.ranges.read[path]
+    inputs, _ = fixed.read_by(graph, path, inputs)
     weight = _weight(graph, path, stored.codes.t(), _scales(stored).flatten(), axis=1)
-    return graph.node("MatMul", [fixed.integers(graph, inputs, within, path), weight], path)
+    return graph.node("MatMul", [inputs, weight], path)
 
 
 def _weight(graph: GraphBuilder, path: str, codes: Tensor, scales: Tensor, *, axis: int) -> str:
