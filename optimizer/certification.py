@@ -138,11 +138,12 @@ def best_sequence(costs: Floats, passes: Passes, *, most: int | None = None) -> 
     exchanged one at a time while that helps. Where nothing ever passes, the member that does so most often stands
     alone, of equals the most costly.
     """
+    draws, who = len(passes), [int.from_bytes(np.packbits(each).tobytes()) for each in passes.T]
     chosen = [int(passes.mean(axis=0).argmax())]
-    least = _expected(costs, passes, chosen)
+    least = _expected(costs, who, chosen, draws)
     while True:
         options = [each for each in _neighbours(chosen, len(costs)) if 0 < len(each) <= (most or len(costs))]
-        expected = [_expected(costs, passes, option) for option in options]
+        expected = [_expected(costs, who, option, draws) for option in options]
         if not expected or min(expected) >= least:
             return chosen
         chosen, least = options[int(np.argmin(expected))], min(expected)
@@ -157,7 +158,14 @@ def _neighbours(chosen: Sequence[int], members: int) -> Iterator[list[int]]:
     yield from (sorted([*chosen, other]) for other in others)
 
 
-def _expected(costs: Floats, passes: Passes, sequence: Sequence[int]) -> float:
-    """Return the mean cost of the last member before the first failure, the dense model's where the first one fails."""
-    passed = np.logical_and.accumulate(passes[:, sequence], axis=1).sum(axis=1)
-    return float(np.concatenate([[DENSE], costs[list(sequence)]])[passed].mean())
+def _expected(costs: Floats, passes: Sequence[int], sequence: Sequence[int], draws: int) -> float:
+    """Return the mean cost of the last member before the first failure, the dense model's where the first one fails.
+
+    `passes` has a bit for every draw in which a member passes.
+    """
+    expected, cost, alive = DENSE, DENSE, -1
+    for member in sequence:
+        alive &= passes[member]
+        expected -= (cost - costs[member]) * alive.bit_count() / draws
+        cost = costs[member]
+    return float(expected)

@@ -1,10 +1,9 @@
 """The shortlist: the few candidates to verify, fixed before any verification example is used.
 
-Half of the places go to the feasible candidates that make the best certification list, the others to candidates on or
-near the front, spread over every cost that counts. Within each stretch of a cost the
-candidate most likely to be verified comes first: one whose drop is a standard error inside ε, then the one with the
-smaller divergence, which is measured without labels. Allocation and refinement minimise that divergence, so it is not
-free of selection either.
+Up to half of the places go to the feasible candidates that make the best certification list, the others to candidates
+on or near the front, spread over every cost that counts. Within each stretch of a cost the candidate most likely to be
+verified comes first: one whose drop is a standard error inside ε, then the one with the smaller divergence, which is
+measured without labels. Allocation and refinement minimise that divergence, so it is not free of selection either.
 """
 
 from __future__ import annotations
