@@ -137,6 +137,7 @@ def session_of(graph: bytes | str, beside: Mapping[str, Array], threads: int) ->
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what fails raises
+    options.enable_mem_reuse = False  # its plan takes longer than all else that is done before a run, and gains no time
     for name, value in entries().items():
         options.add_session_config_entry(name, value)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in beside.values()]

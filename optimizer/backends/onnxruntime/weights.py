@@ -118,6 +118,7 @@ def _scales(stored: Stored) -> Tensor:
 
 
 def _pairs(codes: Tensor) -> Tensor:
-    """Return two codes of 4 bits in each byte, the first one in its lower half."""
-    moved = nn.functional.pad((codes + MIDDLE[4]).to(torch.uint8), (0, codes.shape[1] % 2), value=MIDDLE[4])
-    return moved[:, ::2] | moved[:, 1::2] << 4
+    """Return two codes of 4 bits, int8, in each byte, unsigned, the first one in its lower half."""
+    even = nn.functional.pad(codes, (0, 1)) if codes.shape[1] % 2 else codes
+    both = even.contiguous().view(torch.int16)  # the first of two codes is in the lower byte
+    return both.bitwise_and(15).bitwise_or_((both >> 4).bitwise_and_(240)).bitwise_xor_(MIDDLE[4] * 17).to(torch.uint8)
