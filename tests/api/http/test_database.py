@@ -72,7 +72,9 @@ def test_a_lost_database_is_unavailable_until_it_returns_and_nothing_is_lost(pla
         assert [item["study"] for item in client.get("/v1/studies").json()["items"]] == ["kept"]
 
 
-def test_a_worker_outlives_a_lost_database_and_repeats_nothing(place: Any, own_server: Any) -> None:
+def test_a_worker_outlives_a_lost_database_and_repeats_nothing(
+    place: Any, own_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     on_database(place, new_database(url_of(own_server), "served"))
     trials = 24
     service = open_service(place.settings.storage)
@@ -84,7 +86,7 @@ def test_a_worker_outlives_a_lost_database_and_repeats_nothing(place: Any, own_s
         try:
             wait_until(lambda: finished(client, "s") >= 5)
             own_server.stop()
-            time.sleep(1.0)
+            wait_until(lambda: "waits for the database" in caplog.text)
             own_server.start()
             wait_until(lambda: client.get("/v1/studies/s").json()["state"] == "complete")
         finally:

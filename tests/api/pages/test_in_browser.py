@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from importlib.resources import files
 
-import pytest
 from served import Place
 
 from api.runner.reporter import Reporter
@@ -198,17 +197,17 @@ def press_until(page: object, holds: Callable[[], bool]) -> None:
     raise AssertionError("the keyboard never got there")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/new", "/studies/first", "/compare?study=first&study=second", "/studies/first/candidates/1"]
-)
-def test_a_page_fits_a_phone_in_light_and_dark(path: str, finished: Place, open_page: Callable) -> None:
-    page = open_page(f"{finished.url}{path}", viewport={"width": 390, "height": 844}, is_mobile=True)
-    page.wait_for_load_state("networkidle")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.evaluate(TWO_FRAMES)  # the plots are drawn again in the other colours
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, scheme
-        assert page.locator("h1, h2").count()
+def test_every_page_fits_a_phone_in_light_and_dark(finished: Place, open_page: Callable) -> None:
+    paths = ("/", "/new", "/studies/first", "/compare?study=first&study=second", "/studies/first/candidates/1")
+    phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True}
+    pages = {path: open_page(f"{finished.url}{path}", **phone) for path in paths}
+    for path, page in pages.items():
+        page.wait_for_load_state("networkidle")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(TWO_FRAMES)  # the plots are drawn again in the other colours
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, (path, scheme)
+            assert page.locator("h1, h2").count(), path
 
 
 def test_a_page_that_is_not_there_is_a_page(finished: Place, open_page: Callable) -> None:
