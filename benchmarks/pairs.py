@@ -4,7 +4,8 @@
 
 Every measurement takes fresh copies, because copies of one model differ a little. A pair is a network and its copy, or
 a network and one of half the width. The must: at least 95 % of the ratios within 3 % of their median, an equal pair
-called a gain at most twice in forty, at most a second per member beside the inferences.
+called a gain at most twice in forty, at most a second per member beside the inferences. What is beside them is given in
+processor time too: of elapsed time, waiting for a processor that neighbours have is a part.
 """
 
 from __future__ import annotations
@@ -37,16 +38,17 @@ Make = Callable[[int], nn.Module]  # of a width
 
 
 class Counted(nn.Module):
-    """A network that counts the seconds of its inferences."""
+    """A network that counts the seconds of its inferences, elapsed ones and those of the processor."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network, self.seconds = network, 0.0
+        self.network, self.seconds, self.computed = network, 0.0, 0.0
 
     def forward(self, inputs: Tensor) -> Any:
         """Answer as the network does."""
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.thread_time()
         answer = self.network(inputs)
+        self.computed += time.thread_time() - used
         self.seconds += time.perf_counter() - began
         return answer
 
@@ -97,8 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.json:
         print(f"{os.cpu_count()} processors, load average before: {os.getloadavg()[0]:.1f}\n")
-        print("| pair | median ratio | within 3 % of it | widest | called a gain | s, mean (most) | beside, s each |")
-        print("|---|--:|--:|--:|--:|--:|--:|")
+        print("| pair | median ratio | within 3 % of it | widest | gains | s, mean (most) | beside, s | CPU s (most) |")
+        print("|---|--:|--:|--:|--:|--:|--:|--:|")
     with burning(options.burners):
         for name in options.models.split(","):
             for other, width in (("its copy", 32), ("half as wide", 16)):
@@ -116,7 +118,9 @@ def print_row(title: str, name: str, width: int, options: argparse.Namespace) ->
     print(
         f"| {title} | {np.median(ratios):.3f} | {np.mean(off <= WITHIN):.1%} | {off.max():.1%} | "
         f"{sum(each['gain'] for each in found)} of {len(found)} | {seconds.mean():.1f} ({seconds.max():.1f}) | "
-        f"{np.mean([each['beside'] for each in found]) / PAIR:.3f} |",
+        f"{np.mean([each['beside'] for each in found]) / PAIR:.3f} | "
+        f"{np.mean([each['computed'] for each in found]) / PAIR:.3f} "
+        f"({max(each['computed'] for each in found) / PAIR:.3f}) |",
         flush=True,
     )
 
@@ -129,7 +133,7 @@ def measured(name: str, width: int, seed: int, seconds: float, threads: int) -> 
     other = copy.deepcopy(dense) if width == 32 else make(width)
     pair = {"dense": Counted(dense), "other": Counted(other)}
     request = inputs()
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.thread_time()
     result = measure_latency(
         pair,
         lambda _: {"inputs": request},
@@ -139,7 +143,7 @@ def measured(name: str, width: int, seed: int, seconds: float, threads: int) -> 
         seconds=seconds,
         threads=threads,
     )["other"]
-    taken = time.perf_counter() - began
+    taken, computed = time.perf_counter() - began, time.thread_time() - used
     assert result.ratio.interval is not None
     return {
         "ratio": result.ratio.value,
@@ -149,6 +153,7 @@ def measured(name: str, width: int, seed: int, seconds: float, threads: int) -> 
         "interrupted": float(str(result.absolute.conditions["interrupted"])),
         "seconds": taken,
         "beside": taken - sum(model.seconds for model in pair.values()),
+        "computed": computed - sum(model.computed for model in pair.values()),
     }
 
 

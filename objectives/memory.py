@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from objectives.device import device_of
+from objectives.dispatch import Dispatch
 from objectives.measurement import Conditions, Measurement, Source
 from objectives.peaks import cuda_peak
 from objectives.tensors import parts_of, tensor_bytes
 
 
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+class LiveBytes(Dispatch):
     """Follows every storage that operators allocate on the CPU until it is freed.
 
     `live` and `peak` are bytes above those at entry. These are the figures of the profiler's allocator events, but for
@@ -29,7 +29,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.live = 0
         self.peak = 0
         self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import BaseTorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from objectives.dispatch import Dispatch
 from objectives.guard import measuring
 
 
@@ -51,11 +51,11 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     return {path: flops / examples for path, flops in counter.flops.items()}
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Counter(Dispatch):
     """Charges every product to the innermost module that is running."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.flops: Counter[str] = Counter()
         self.run: set[str] = set()
         self.added: set[int] = set()  # places in memory of tensors that are looked up in or added

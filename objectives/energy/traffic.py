@@ -13,19 +13,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from objectives.dispatch import Dispatch
 from objectives.energy.computed import FLOAT32, Computed, Traffic
 from objectives.tensors import parts_of, tensor_bytes
 
 
-class TrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+class TrafficCounter(Dispatch):
     """Adds up, in `traffic`, the operands and results of the operators that run inside it."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._outside = 0
         self._inside = Counter[int]()
         self._made: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()

@@ -10,11 +10,9 @@ from optimizer.analysis.inputs import Inputs, image, text
 from optimizer.analysis.sources.exports import MASK, TOKENS
 from optimizer.analysis.sources.source import Described, Loaded, of_module, undescribed
 from optimizer.errors import InputError, listed
-from optimizer.families.encoders.loading import check_finite, pretrained
 from optimizer.families.encoders.weights import INDEX, WHOLE
 from optimizer.handover.manifest import FILE as MANIFEST
 from optimizer.torchvision_ops import admit_torchvision
-from search_spaces.layouts import modeling_pruned
 
 CONFIG = "config.json"
 
@@ -30,6 +28,8 @@ class Checkpoints:
 
     def load(self, place: Path, described: Described) -> Loaded:
         """Return the model of the class that its configuration names."""
+        from optimizer.families.encoders.loading import check_finite, pretrained  # which loads transformers
+
         if not ((place / WHOLE).exists() or (place / INDEX).exists()):
             raise InputError("model", f"{place} has no {WHOLE}; save it with safe_serialization=True")
         model, loaded = pretrained(_class_of(place), place)
@@ -45,9 +45,11 @@ def _class_of(place: Path) -> Any:  # Any: a class of transformers
         raise InputError("model", f"{place} is quantized, which is not supported; give the checkpoint it was made from")
     named = config.get("architectures")
     name = str(named[0]) if isinstance(named, list) and named else ""
+    admit_torchvision()
+    from search_spaces.layouts import modeling_pruned
+
     if "pruned" in config and hasattr(modeling_pruned, name):
         return getattr(modeling_pruned, name)
-    admit_torchvision()
     import transformers
 
     known = getattr(transformers, name, None)

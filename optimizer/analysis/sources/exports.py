@@ -6,12 +6,9 @@ from pathlib import Path
 
 from optimizer.analysis.inputs import Inputs, image, text
 from optimizer.analysis.sources.source import Described, Loaded, of_module
-from optimizer.families.networks.network import read_network
-from optimizer.handover.loading import load_pruned
 from optimizer.handover.manifest import FILE
-from optimizer.handover.onnx import TYPES
 
-TOKENS, MASK = "input_ids", "attention_mask"
+TOKENS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 
 
 class Exports:
@@ -25,6 +22,9 @@ class Exports:
 
     def load(self, place: Path, described: Described) -> Loaded:
         """Return the model, its weights checked against the manifest."""
+        from optimizer.families.networks.network import read_network  # these load transformers
+        from optimizer.handover.loading import load_pruned
+
         network = read_network(place)
         model = load_pruned(place, device=described.device, into=described.build if network else None)
         return of_module(
