@@ -116,7 +116,8 @@ def test_auto_stands_alone_and_opens_the_backends_unless_they_are_named(monkeypa
         check_names(spec(backends=[ORT]))
 
 
-def test_a_study_stores_what_it_took_and_goes_on_with_it(tmp_path: Path) -> None:
+def test_a_study_stores_what_it_took_and_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.tried.SECONDS", 0.2)
     save_tiny(tmp_path / "model")
     save_data(tmp_path / "data", tmp_path / "model", {"train": 100, "validation": 120, "test": 80})
     place = {"model": str(tmp_path / "model"), "data": str(tmp_path / "data"), "task": "colours"}

@@ -217,8 +217,9 @@ def test_a_training_that_diverges_is_a_failed_candidate_and_leaves_no_file(cache
 
 
 def test_networks_run_in_the_form_that_beats_dense_kernels_and_small_ones_in_none(
-    prepared: Prepared, tmp_path: Path
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("optimizer.execution.CHOICE_S", 0.3)
     spec = spec_of()
     model = prepared.build(masked(prepared, "set", "uniform", 0.5))
     assert prepared.pipeline.execution(model, spec).conditions == {"kernels": "dense"}
