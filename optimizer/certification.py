@@ -135,18 +135,21 @@ def best_sequence(costs: Floats, passes: Passes, *, most: int | None = None) -> 
     """Return the places of the members whose sequence is expected to end at the least cost, one to `most` of them.
 
     `costs` `(m,)` fall, as ratios to the dense model's; `passes` is `(draws, m)`. Members are put in, taken out and
-    exchanged one at a time while that helps. Where nothing ever passes, the member that does so most often stands
-    alone, of equals the most costly.
+    exchanged one at a time while that helps. Without a limit, those that make no difference in any draw are in: what is
+    sure to pass may fail. With one they are out, but for one member where nothing ever passes.
     """
     draws, who = len(passes), [int.from_bytes(np.packbits(each).tobytes()) for each in passes.T]
     chosen = [int(passes.mean(axis=0).argmax())]
-    least = _expected(costs, who, chosen, draws)
+
+    def worth(sequence: Sequence[int]) -> tuple[float, int]:
+        return round(_expected(costs, who, sequence, draws), 9), len(sequence) * (-1 if most is None else 1)
+
     while True:
         options = [each for each in _neighbours(chosen, len(costs)) if 0 < len(each) <= (most or len(costs))]
-        expected = [_expected(costs, who, option, draws) for option in options]
-        if not expected or min(expected) >= least:
+        best = min(options, key=worth, default=chosen)
+        if worth(best) >= worth(chosen):
             return chosen
-        chosen, least = options[int(np.argmin(expected))], min(expected)
+        chosen = best
 
 
 def _neighbours(chosen: Sequence[int], members: int) -> Iterator[list[int]]:

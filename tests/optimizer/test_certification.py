@@ -63,12 +63,13 @@ def test_a_fallback_stands_in_front_and_a_member_that_could_end_the_sequence_is_
     safer = np.arange(100) >= 10
     assert best_sequence(costs, np.column_stack([safe, safer, lean])) == [0, 1, 2], "it passes where the next does"
     assert best_sequence(costs, np.column_stack([safe, safer, lean]), most=1) == [2]
+    assert best_sequence(costs, np.column_stack([safe, safe, safe])) == [0, 1, 2], "what is sure may fail"
 
 
 def test_of_members_that_never_pass_one_is_listed() -> None:
-    assert best_sequence(np.array([0.8, 0.5]), np.zeros((10, 2), dtype=bool)) == [0]
+    assert best_sequence(np.array([0.8, 0.5]), np.zeros((10, 2), dtype=bool), most=1) == [0]
     assert best_sequence(np.array([1.3]), np.ones((10, 1), dtype=bool)) == [0], "cheaper by another cost"
-    assert [c.number for c in certifier([]).best([found(3, 0.0), found(2, 0.0)])] == [2], "of neither the drop is known"
+    assert [c.number for c in certifier([]).best([found(3, 0.0), found(2, 0.0)], most=1)] == [2], "no drop is known"
     assert not certifier(SHORTLIST, epsilon=None).best(SHORTLIST)
     assert not certifier([]).best([])
 
