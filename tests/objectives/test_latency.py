@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ import torch
 from tiny_encoders import remove_blocks, tiny, tokens
 from torch import nn
 
-from objectives.clocks import Clocks
-from objectives.latency import interleaved_latency, measure_latency
+from objectives.clocks import Clocks, timed
+from objectives.latency import interleaved_latency, measure_latency, waited_for
 from objectives.measurement import Source
 from objectives.rounds import MIN_ROUNDS
 
@@ -129,6 +130,24 @@ def test_a_gpu_is_waited_for() -> None:
     result = measure_latency(models, lambda batch: tokens(batch, 64), dense="dense", batch=32, rng=rng(), seconds=1)
     assert result["dense"].absolute.conditions["device"] == "cuda:0"
     assert result["dense"].absolute.value > 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@torch.inference_mode()
+def test_the_seconds_of_a_pass_on_a_gpu_are_those_between_two_of_its_events() -> None:
+    layer, inputs = nn.Linear(8192, 8192).cuda(), torch.randn(8192, 8192, device="cuda")  # tens of milliseconds
+    run = waited_for(partial(layer, inputs), inputs.device)
+    run()
+    passes, between = list[float](), list[float]()
+    for _ in range(20):
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        began.record()
+        passes.append(timed(run).elapsed)
+        ended.record()
+        ended.synchronize()
+        between.append(began.elapsed_time(ended) / 1e3)
+    assert np.median(passes) == pytest.approx(np.median(between), rel=0.05)
 
 
 def test_deep_networks_are_timed_in_several_sessions_each_beside_the_dense_one() -> None:
