@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,14 @@ from numpy.typing import NDArray
 from objectives.metrics import Metric
 from objectives.statistics.power import ALPHA
 from optimizer.rehearsal import Passes, rehearse
-from optimizer.shortlist import SIZE, CostOf, choose_shortlist
+from optimizer.shortlist import SIZE, CostOf, choose_shortlist, divergence_of
 from optimizer.spec import StudySpec
 from studies.records import Candidate, Study
 
 RULE = "fixed-sequence"
 TOGETHER = "simultaneous"  # of a study without ε
 BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
+COMPARED = 200  # candidates of a search, whose errors are a matrix of that side
 DENSE = 1.0  # the cost of what needs no certificate
 _STORED = "certification"  # in a study's context
 Floats = NDArray[np.float64]
@@ -101,7 +103,7 @@ class Certifier:
         costs_of: Sequence[CostOf],
     ) -> list[Candidate]:
         """Return what is verified of the candidates of a search; up to half of them are the best to certify."""
-        feasible = [candidate for candidate in searched if is_feasible(candidate)]
+        feasible = self._closest([candidate for candidate in searched if is_feasible(candidate)])
         return choose_shortlist(
             searched,
             is_feasible=is_feasible,
@@ -109,6 +111,12 @@ class Certifier:
             epsilon=math.inf if self.epsilon is None else self.epsilon,
             settled=self.best(feasible, most=SIZE // 2),
         )
+
+    def _closest(self, feasible: Sequence[Candidate]) -> list[Candidate]:
+        """Return all candidates; of very many, those closest to the dense model, one of each stretch of cost."""
+        by_cost = sorted(feasible, key=lambda c: (self.cost_of(c), c.number))
+        ends = np.linspace(0, len(by_cost), min(len(by_cost), COMPARED) + 1).astype(int)
+        return [min(by_cost[start:end], key=divergence_of) for start, end in pairwise(ends)]
 
     def best(self, members: Sequence[Candidate], *, most: int | None = None) -> Sequence[Candidate]:
         """Return the members whose sequence, most costly first, is expected to end at the least cost; at most `most`.

@@ -20,6 +20,7 @@ from optimizer.shrunken import observed, on_search
 from studies.records import Candidate, Origin
 
 DRAWS = 1000
+TINY = 1e-12  # divergence, where all candidates answer as the dense model does
 Floats = NDArray[np.float64]
 Passes = NDArray[np.bool_]
 
@@ -35,7 +36,7 @@ class Shown(NamedTuple):
 
 def passing(shown: Shown, places: NDArray[np.int64], *, epsilon: float, alpha: float, examples: int) -> Passes:
     """Return which of the candidates at `places` pass in `(DRAWS, m)` verifications that a search makes likely."""
-    saved, far = shown.saved, np.sqrt(shown.divergences / (shown.divergences.max() or 1.0))
+    saved, far = shown.saved, np.sqrt(shown.divergences / max(shown.divergences.max(), TINY))
     found = predicted_drops(
         shown.drops,
         places,
@@ -67,7 +68,7 @@ def rehearse(
         shown = Shown(
             observed([drop for _, drop in known]),
             saved=np.array([1 - cost_of(c) for c, _ in known]),
-            divergences=np.array([divergence_of(c) for c, _ in known]),
+            divergences=np.array([max(divergence_of(c), 0.0) for c, _ in known]),
             trained=np.array([c.proposal.origin is Origin.RECOVER for c, _ in known], dtype=np.float64),
         )
         places = np.array([place_of[members[at].id] for at in judged])

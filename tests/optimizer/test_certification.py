@@ -129,6 +129,14 @@ def test_a_lean_trained_member_that_was_lucky_leaves_costlier_ones_on_the_list()
     assert listed[0] == 0, "and a sure step comes before them"
 
 
+def test_of_very_many_candidates_those_closest_at_their_cost_are_compared() -> None:
+    members = [diverging(number, 0.01 if number % 5 else 0.001, 2, 2) for number in range(1000)]
+    certifier = Certifier(members, lambda c: 0.2 + 0.0007 * c.number, 0.01, 2000)
+    chosen = certifier.shortlist(members, is_feasible=lambda _: True, costs_of=[certifier.cost_of])
+    assert len(chosen) == 10
+    assert {c.number for c in certifier.best(members[::5], most=5)} <= {c.number for c in chosen}
+
+
 def test_a_study_keeps_a_part_of_its_error_for_bought_labels_unless_it_is_older(tmp_path: Path) -> None:
     spec = {"model": "phrases-mini", "task": "phrases", "epsilon": 0.01}
     new, old = StudySpec.model_validate(spec), StudySpec.stored(spec)
