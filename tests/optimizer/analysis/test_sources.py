@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from analyzed_networks import SHAPE, network, save_graph, save_networks
@@ -17,6 +18,7 @@ from torch import nn
 from objectives.networks import count_network_flops
 from objectives.size import count_parameters
 from optimizer.analysis.inputs import Inputs, written_inputs
+from optimizer.analysis.sources.graphs import files_of, inputs_of
 from optimizer.analysis.sources.source import Described, Loaded
 from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
@@ -101,7 +103,10 @@ def test_a_graph_is_counted_from_the_shapes_that_it_has_when_it_runs(tmp_path: P
     convolution, product = 2 * 4 * 4 * 4 * 3 * 9, 2 * 64 * 5
     assert loaded.measured.flops == convolution + product
     assert loaded.parameters == 4 * 3 * 9 + 64 * 5
-    assert loaded.measured.model(image=torch.randn(3, 3, 6, 6)).logits.shape == (3, 5)
+    images = torch.randn(3, 3, 6, 6)
+    answer = loaded.measured.model(image=images).logits
+    assert answer.shape == (3, 5)
+    assert torch.equal(loaded.measured.model.renamed("image", "pixel_values")(pixel_values=images).logits, answer)
     moved = loaded.measured.traffic
     assert moved is not None
     once, thrice = (moved({"image": torch.zeros(n, 3, 6, 6)}) for n in (1, 3))
@@ -135,3 +140,14 @@ def test_inputs_are_read_as_written(given: str) -> None:
         written_inputs([given])
     with pytest.raises(InputError, match="twice"):
         written_inputs(["a=3", "a=4"])
+
+
+def test_the_files_of_a_graph_are_its_own_and_those_that_hold_its_weights(tmp_path: Path) -> None:
+    place = save_graph(tmp_path / "net.onnx")
+    assert files_of(place) == [place]
+    apart = tmp_path / "apart.onnx"
+    onnx.save_model(onnx.load_model(place), apart, save_as_external_data=True, location="weights", size_threshold=0)
+    assert files_of(apart) == [apart, tmp_path / "weights"]
+    assert inputs_of(apart) == ["image"]
+    apart.write_bytes(b"\x08\x07garbage")
+    assert files_of(apart) == [apart]
