@@ -6,6 +6,7 @@ DEMO := demo
 MODEL ?= phrases-mini
 TASK ?= $(if $(DATA),sst2,phrases)
 EPSILON ?= 0.01
+PROCESSES ?= auto
 WORKLOAD = --model "$(MODEL)" --task "$(TASK)" --epsilon $(EPSILON) $(if $(DATA),--data "$(DATA)")
 
 .PHONY: install demo test lint types bench bench-search bench-large bench-together bench-service clean
@@ -47,7 +48,7 @@ types: $(READY)
 	$(BIN)/mypy --num-workers auto
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

@@ -76,7 +76,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, page_assets: Path) -> Ite
     try:
         with made.client() as client:
             client.submit(made.spec(trials=12), name="first")
-            client.submit(made.spec(trials=8, seed=1), name="second")
+            client.submit(made.spec(trials=4, seed=1), name="second")
         made.work()
         yield made
     finally:
