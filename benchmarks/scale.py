@@ -68,6 +68,24 @@ class Event:
     give: Callable[[], None] = field(compare=False)
 
 
+@dataclass
+class Use:
+    """How much of the workers' time was used."""
+
+    busy_s: float = 0.0
+    offered_s: float = 0.0
+
+    def add(self, seconds: float, *, offered: int, busy: int) -> None:
+        """Count seconds in which so many workers were there, and so many of them busy."""
+        self.busy_s += seconds * busy
+        self.offered_s += seconds * offered
+
+    @property
+    def share(self) -> float:
+        """The busy share."""
+        return self.busy_s / self.offered_s if self.offered_s else 0.0
+
+
 class Fleet:
     """An `Executor` whose workers take `seconds` for a candidate on average, and come and go."""
 
@@ -78,9 +96,9 @@ class Fleet:
         self._speeds = list(speeds / speeds.mean())
         self._events: list[Event] = []
         self._count = 0
-        self.busy_s = self.offered_s = 0.0
-        self.is_full = False
-        self.busy = 0.0  # share of the workers' time until the last question, from when all had one
+        self._from_start, self._when_full = Use(), Use()
+        self._is_full = False
+        self.busy = self.busy_when_full = 0.0  # shares of the workers' time until the last question
         self.left = 0
         self._since = clock()
 
@@ -89,9 +107,8 @@ class Fleet:
         future: Future[A] = Future()
         self._count_time()
         self._begin(future, question)
-        if self.offered_s:
-            self.busy = self.busy_s / self.offered_s
-        self.is_full = self.is_full or not self._speeds
+        self.busy, self.busy_when_full = self._from_start.share, self._when_full.share
+        self._is_full = self._is_full or not self._speeds
         return future
 
     def _begin(self, future: Future[A], question: Question[Any, A]) -> None:
@@ -116,9 +133,8 @@ class Fleet:
 
     def _count_time(self) -> None:
         now = self._clock()
-        if self.is_full:
-            self.offered_s += (now - self._since) * self.slots
-            self.busy_s += (now - self._since) * (self.slots - len(self._speeds))
+        for use in (self._from_start, self._when_full) if self._is_full else (self._from_start,):
+            use.add(now - self._since, offered=self.slots, busy=self.slots - len(self._speeds))
         self._since = now
 
     def close(self) -> None:
@@ -246,6 +262,7 @@ def searched(store: SqlStore, study_id: int, options: argparse.Namespace, own: C
         "failed": sum(c.state is CandidateState.FAILED for c in found.candidates),
         "workers that left": fleet.left,
         "busy": round(fleet.busy, 4),
+        "busy from when all had a candidate": round(fleet.busy_when_full, 4),
         "loop ms per candidate": round((own() - started) / count * 1e3, 3),
         "proposer ms per candidate": round(proposer.seconds["propose"] / count * 1e3, 3),
         "store ms per candidate": round((sum(timed.seconds.values()) - before) / count * 1e3, 3),

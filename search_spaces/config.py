@@ -28,6 +28,9 @@ class Form(StrEnum):
     MASKED = "masked"  # the shapes stay; what is not kept is zero, under a recipe
 
 
+_FORMS: dict[str, Form] = {form.value: form for form in Form}
+
+
 class ConfigError(ValueError):
     """A config that no model of this search space can take."""
 
@@ -87,7 +90,7 @@ class Config:
         try:
             data = from_json(text)  # half of a long study's loading would be `json`'s
             if len(data) == PLAIN:
-                return cls(_levels(data["kept"], order), Form(data["form"]))
+                return cls(_levels(data["kept"], order), _FORMS[data["form"]])
             recipe = Recipe(**data["recipe"]) if "recipe" in data else None
             more = [(name, _levels(levels, order)) for name, levels in data.get("more", {}).items()]
             if order:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect
+from collections import deque
 from collections.abc import Callable, Sequence
+from operator import le
 from typing import Generic, TypeVar
 
 import numpy as np
 
 M = TypeVar("M")
+BEATERS = 4  # losses that beat others lately, which mostly beat the next one as well
 
 
 class GrowingFront(Generic[M]):
@@ -21,14 +24,20 @@ class GrowingFront(Generic[M]):
         self._number = number
         self.members: Sequence[M] = ()
         self._losses = np.empty((0, 0))
+        self._beaters: deque[tuple[float, ...]] = deque(maxlen=BEATERS)
 
     def add(self, member: M, losses: Sequence[float]) -> bool:
         """Add a member by its losses, lower is better, none NaN; return whether it is on the front."""
-        row = np.array(losses, dtype=np.float64)
+        ours = tuple(map(float, losses))
+        if any(ours != theirs and all(map(le, theirs, ours)) for theirs in self._beaters):
+            return False
+        row = np.array(ours)
         if not self.members:
             self.members, self._losses = [member], row[None, :]
             return True
-        if ((self._losses <= row).all(axis=1) & (self._losses < row).any(axis=1)).any():
+        beat = np.flatnonzero((self._losses <= row).all(axis=1) & (self._losses < row).any(axis=1))
+        if len(beat):
+            self._beaters.appendleft(tuple(self._losses[beat[0]].tolist()))
             return False
         stays = (self._losses < row).any(axis=1) | (self._losses == row).all(axis=1)
         members = [each for each, does in zip(self.members, stays, strict=True) if does]

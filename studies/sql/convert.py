@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from objectives.measurement import Conditions, Interval, Measurement, Source
@@ -233,17 +232,11 @@ def verified_values(verification: Verification) -> Values:
 
 def _proposal(row: Any) -> Proposal:
     return Proposal(
-        config=Config.from_json(row.config, _shared(tuple(row.group_order or ()))),
+        config=Config.from_json(row.config, row.group_order or ()),
         origin=row.origin,
         parent=row.parent,
         coordinates=None if row.coordinates is None else tuple(row.coordinates),
     )
-
-
-@lru_cache(maxsize=256)
-def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names, equal ones as one object: a long study has a hundred thousand times the same."""
-    return names
 
 
 def _outcome(row: Any, measurements: tuple[Measurement, ...]) -> Outcome:

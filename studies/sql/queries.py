@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
 from sqlalchemy.orm import Session
@@ -124,7 +125,8 @@ _of_candidate = CandidateRow.__table__.c
 _of_measurement = MeasurementRow.__table__.c
 _of_verification = VerificationRow.__table__.c
 AT_ONCE = 2000  # rows that are fetched together
-_MOMENTS = ("started_at", "finished_at")  # in no record
+_RECORDED = [column for column in _of_candidate if column.name not in ("started_at", "finished_at")]
+_Row = cast("Any", namedtuple)("_Row", [column.name for column in _RECORDED])
 
 
 class CandidateQuery:
@@ -141,9 +143,8 @@ class CandidateQuery:
         names = (_of_measurement[name] for name in ("candidate_id", "later", *MEASURED))
         self._measurements = select(*names).where(of_chosen).order_by(_of_measurement.id)
         self._verifications = select(*_of_verification).where(_of_verification.candidate_id.in_(chosen))
-        columns = (column for column in _of_candidate if column.name not in _MOMENTS)
         in_order = _of_candidate.study_id, _of_candidate.number
-        self._candidates = select(*columns).where(condition).order_by(*in_order)
+        self._candidates = select(*_RECORDED).where(condition).order_by(*in_order)
         self._named = self._candidates.with_only_columns(_of_candidate.id, *in_order)
 
     def records(self, session: Session, **bound: object) -> list[Candidate]:
@@ -175,7 +176,7 @@ class CandidateQuery:
                     verification=verifications.get(row.id),
                 )
                 for rows in connection.execute(self._candidates, bound).partitions(AT_ONCE)
-                for row in rows
+                for row in map(_Row._make, rows)  # in SQLAlchemy's own every name is looked up
             ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, column, inspect, select, table, text
+from sqlalchemy import URL, Connection, Engine, Select, String, column, inspect, select, table, text
 
 from studies.rules import utc_now
 from studies.sql.activity import what_is_open
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).with_name("migrations")
 UNFINISHED_COPY = "unfinished_copy"  # the table that a database has while studies are copied into it
 _UPGRADE_LOCK = 0x5052554E45  # any number, the same in every process: PostgreSQL's lock for those who upgrade
-_VERSION = select(column("version_num")).select_from(table("alembic_version"))  # read before every write
+_VERSION: Select[str] = select(column("version_num", String)).select_from(
+    table("alembic_version")
+)  # read before every write
 _ONE_AT_A_TIME = Lock()  # Alembic's `op` and `context` belong to the whole process
 
 

@@ -5,9 +5,11 @@ What belongs to a study references `studies` and is deleted with it, except `ver
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import Enum as PythonEnum
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -53,6 +55,27 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Names(TypeDecorator[tuple[str, ...]]):
+    """Names, equal ones given back as one object: a long study has a hundred thousand times the same."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], tuple[str, ...] | None]:
+        """Return what reads a value: the text of one, or what a driver has made of it."""
+        read = super().result_processor(dialect, coltype)
+        return _shared_names if read is None else lru_cache(maxsize=256)(lambda value: _shared_names(read(value)))
+
+
+def _shared_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else _as_one_object(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _as_one_object(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 def _word(words: type[StrEnum]) -> Enum:
@@ -161,7 +184,7 @@ class CandidateRow(Base):
     number: Mapped[int]
     revision: Mapped[int] = mapped_column(server_default="0")
     config: Mapped[str] = mapped_column(Text)
-    group_order: Mapped[JsonData | None]
+    group_order: Mapped[tuple[str, ...] | None] = mapped_column(Names)
     origin: Mapped[Origin]
     parent: Mapped[int | None]
     coordinates: Mapped[JsonData | None]
