@@ -47,6 +47,12 @@ def laid(
     return output
 
 
+def width_of(layer: nn.Linear) -> int:
+    """Return how many values a linear layer writes, one that is split included."""
+    outer = layer.get_submodule(FROM_RANK) if hasattr(layer, FROM_RANK) else layer
+    return len(outer.get_parameter("weight"))
+
+
 def _linear(graph: GraphBuilder, path: str, layer: nn.Linear, inputs: str, fixed: Fixed | None) -> str:
     stored = stored_of(layer)
     if stored and stored.bits == 8 and fixed:

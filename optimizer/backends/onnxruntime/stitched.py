@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from optimizer.backends.onnxruntime.fixed import Fixed
 from optimizer.backends.onnxruntime.graph import GraphBuilder
-from optimizer.backends.onnxruntime.layers import UnstitchedError, laid
+from optimizer.backends.onnxruntime.heads import take_heads_apart_inside
+from optimizer.backends.onnxruntime.layers import UnstitchedError, laid, width_of
 from optimizer.backends.onnxruntime.ranges import Ranges
 from optimizer.backends.onnxruntime.template import DOMAIN, LAYER, OUTPUT, PATH
 
@@ -30,7 +31,7 @@ def stitched(
     With `ranges` its integers have fixed scales. `numbers` take the place of the template's operators.
     """
     layers, tensors = dict(model.named_modules(remove_duplicate=False)), _tensors(model)
-    graph, renamed = GraphBuilder(), dict[str, str]()
+    graph, renamed, widths = GraphBuilder(), dict[str, str](), dict[str, int]()
     fixed = graph.fixed = Fixed(template, layers, ranges) if ranges else None
     for place, each in enumerate(template.graph.node):
         node = numbers.get(place, each)
@@ -43,10 +44,14 @@ def stitched(
         if node.op_type != LAYER:
             renamed[output] = graph.tensor(path, tensors[path]) if path in tensors else GONE
         elif path in layers:
-            renamed[output] = laid(graph, path, layers[path], renamed.get(node.input[0], node.input[0]), fixed)
+            layer, inputs = layers[path], renamed.get(node.input[0], node.input[0])
+            renamed[output] = laid(graph, path, layer, inputs, fixed)
+            if isinstance(layer, nn.Linear):
+                widths[renamed[output]] = width_of(layer)
         else:
             renamed[output] = GONE
     _name_output(graph, renamed)
+    take_heads_apart_inside(graph, widths)
     for held in template.graph.initializer:
         graph.tensor(held.name, numpy_helper.to_array(held))
     graph.drop_dead([OUTPUT])
