@@ -9,7 +9,7 @@ import pytest
 LOOKING = ("api.client.buying", "api.client.exporting", "api.http.feed", "api.runner.worker")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def looks_often() -> Iterator[None]:
     """What this process looks at now and then, it looks at often: no test is about the pauses in between."""
     with pytest.MonkeyPatch.context() as patch:

@@ -35,8 +35,9 @@ def test_a_server_gives_up_long_statements_and_long_waits(postgresql_url: str) -
 def test_only_who_reads_whole_studies_may_be_long_between_two_statements(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 0.1)
     service = open_service(postgresql_url)
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 0.1)
+    service.database.engine.dispose()  # no connection was opened under another limit
     with service.database.read(much=True) as session:
         time.sleep(0.3)
         assert session.scalar(text("SELECT 1")) == 1
