@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import time
@@ -272,7 +273,7 @@ def test_broken_checkpoints_are_refused(kind: str, assets: Path, tmp_path: Path)
 def test_labels_are_bought_where_members_disagree_and_certify_them(
     finished: tuple[Cli, dict[str, object]], tmp_path: Path
 ) -> None:
-    cli, _ = finished
+    cli = Cli(shutil.copytree(finished[0].root, tmp_path / "own"), finished[0].assets)  # a purchase stays in a study
     assert "no labels are bought for 'first' yet" in cli("certify", "first").stderr
     save_data(tmp_path, cli.assets / "model", {"train": 1, "validation": 1, "test": 1, "fresh": 900}, noise=0.0)
     truth = pd.read_csv(tmp_path / "fresh.csv")
