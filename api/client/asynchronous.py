@@ -17,6 +17,7 @@ from api.client.service import Service
 from api.http.models import JobView, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
+from api.http.routes.key import KeyView
 from api.http.routes.labels import WantedRows
 from optimizer.certify.bought import BATCH, Double, Standing
 from optimizer.member import FrontResult, Member, RunResult
@@ -176,6 +177,10 @@ class AsyncClient:
     async def tasks(self) -> list[TaskOffer]:
         """Return the tasks that are known."""
         return await self._run(self._service.tasks())
+
+    async def key(self) -> KeyView:
+        """Return the scopes and quotas of this client's key, and what it uses of them now."""
+        return await self._run(self._service.key())
 
     async def samplers(self) -> list[str]:
         """Return the samplers on offer."""

@@ -17,6 +17,7 @@ from api.client.service import Service
 from api.http.models import JobView, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, TaskOffer
+from api.http.routes.key import KeyView
 from api.http.routes.labels import WantedRows
 from optimizer.certify.bought import BATCH, Double, Standing
 from optimizer.member import FrontResult, Member, RunResult
@@ -174,6 +175,10 @@ class Client:
     def tasks(self) -> list[TaskOffer]:
         """Return the tasks that are known."""
         return self._run(self._service.tasks())
+
+    def key(self) -> KeyView:
+        """Return the scopes and quotas of this client's key, and what it uses of them now."""
+        return self._run(self._service.key())
 
     def samplers(self) -> list[str]:
         """Return the samplers on offer."""

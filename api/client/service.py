@@ -23,6 +23,7 @@ from api.client.plans import Emit, Plan, heard
 from api.http.models import JobView, Page, StudyView
 from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, Models, Names, TaskOffer, Tasks
+from api.http.routes.key import KeyView
 from api.http.routes.labels import WantedRows
 from optimizer.certify.bought import Standing
 from optimizer.member import FrontResult, Member, RunResult
@@ -170,6 +171,10 @@ class Service:
     def tasks(self) -> Plan[list[TaskOffer]]:
         """Read the tasks."""
         return (yield from self._read(Call(path=path_to("tasks")), Tasks)).items
+
+    def key(self) -> Plan[KeyView]:
+        """Read the key of this client."""
+        return self._read(Call(path=path_to("key")), KeyView)
 
     def names(self, kind: str) -> Plan[list[str]]:
         """Read the names on offer of a kind: samplers, objectives, criteria."""

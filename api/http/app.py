@@ -25,6 +25,7 @@ from api.http.routes import (
     fronts,
     health,
     importance,
+    key,
     labels,
     purchases,
     queue,
@@ -42,7 +43,7 @@ UNTRACED = ("/healthz", "/readyz", "/metrics")  # asked for every few seconds
 DESCRIPTION = "Multi-objective pruning studies: submit, follow, and ask for verified Pareto fronts."
 MODULES = (
     description, fronts, studies, recommendations, candidates, events, exports, importance, purchases, labels, queue,
-    catalogue, health,
+    catalogue, key, health,
 )  # fmt: skip
 
 

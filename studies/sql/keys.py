@@ -100,6 +100,14 @@ class SqlKeyRing:
         with self._database.read() as session:
             return use_of(session, key_id, now=self._clock())
 
+    def with_use(self, key_id: str) -> tuple[ApiKey, Use]:
+        """Return a key by its id, with what it uses now of its quotas. Raises `KeyNotFoundError`."""
+        with self._database.read() as session:
+            row = session.get(ApiKeyRow, key_id)
+            if row is None:
+                raise KeyNotFoundError(f"key: none has the id {key_id!r}; list them to see those there are")
+            return _record(row), use_of(session, key_id, now=self._clock())
+
     def keys(self) -> Sequence[ApiKey]:
         """Return all keys, revoked ones included, oldest first."""
         with self._database.read() as session:

@@ -58,6 +58,7 @@ def test_both_clients_answer_alike(done) -> None:
             "candidate": client.candidate("first", 0),
             "events": list(client.events("first")),
             "names": (client.models(), client.tasks(), client.samplers(), client.objectives()),
+            "key": client.key(),
         }
 
     async def ask() -> dict[str, object]:
@@ -77,6 +78,7 @@ def test_both_clients_answer_alike(done) -> None:
                     await client.samplers(),
                     await client.objectives(),
                 ),
+                "key": await client.key(),
             }
 
     assert asyncio.run(ask()) == blocking

@@ -133,6 +133,11 @@ def test_who_is_over_a_quota_is_told_which_and_when_to_come_back(ask: Ask, place
     never = ask("ann", "POST", "/v1/studies", json=place.request(name="t", trials=11))
     assert (never.status_code, never.json()["errors"][0]["field"]) == (422, "trials")
     assert ask("ann", "POST", "/v1/studies", json=place.request(name="t", trials=4)).status_code == 201
+    shown = ask("ann", "GET", "/v1/key").json()
+    assert (shown["name"], shown["scopes"]) == ("ann", ["read", "write"])
+    assert shown["quota"] == {"queued": 2, "running": None, "candidates": 10}
+    assert shown["use"] == {"queued": 2, "running": 0, "candidates": 10}
+    assert ask("bob", "GET", "/v1/key").json()["use"] == {"queued": 0, "running": 0, "candidates": 0}
     assert ask("ann", "POST", "/v1/studies/s/cancel").status_code == 202
     service.keys.change_quota("ann", {"queued": 1})
     full = ask("ann", "POST", "/v1/studies/s/resume")
@@ -141,4 +146,7 @@ def test_who_is_over_a_quota_is_told_which_and_when_to_come_back(ask: Ask, place
 
 def test_a_keyless_server_names_studies_as_asked(client: TestClient, place: object) -> None:
     assert client.post("/v1/studies", json=place.request(name="mine")).json()["study"] == "mine"
+    assert client.get("/v1/key").json() == {
+        "name": None, "scopes": ["admin", "read", "write"], "quota": None, "use": None,
+    }  # fmt: skip
     assert client.post("/v1/studies", json=place.request(name="mine@me")).status_code == 422
