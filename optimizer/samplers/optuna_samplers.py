@@ -11,7 +11,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -25,6 +25,21 @@ from optimizer.samplers.replay import Problem, ReplaySampler
 _QUIET = threading.Lock()  # verbosity and warning filters belong to the process: one thread at a time may borrow them
 
 
+class _Kept(optuna.trial.FrozenTrial):
+    """A trial that many studies take: Optuna copies a finished one, which nobody changes, with all that it holds."""
+
+    @classmethod
+    def of(cls, trial: optuna.trial.FrozenTrial) -> Self:
+        """Return a trial as such a one."""
+        kept = cls.__new__(cls)
+        vars(kept).update(vars(trial))
+        return kept
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return a trial with a number of its own, which shares the rest."""
+        return self.of(self)
+
+
 class OptunaSampler(ReplaySampler):
     """What the adapters share: the first points are uniform, then a fresh Optuna sampler sees the history."""
 
@@ -33,6 +48,7 @@ class OptunaSampler(ReplaySampler):
         self._space: dict[str, BaseDistribution] = {
             f"x{axis}": FloatDistribution(0.0, 1.0) for axis in range(problem.dimensions)
         }
+        self._trials: dict[Told, optuna.trial.FrozenTrial] = {}  # of those that were learnt from last
 
     @property
     @abstractmethod
@@ -64,21 +80,28 @@ class OptunaSampler(ReplaySampler):
         with _quiet():
             sampler = self._sampler(self._seed(number, attempt))
             study = optuna.create_study(directions=["minimize"] * self._problem.objectives, sampler=sampler)
-        study.add_trials([*map(self._trial, history), *map(self._running_trial, self._in_flight())])
+        study.add_trials([*self._trials_of(history), *map(self._running_trial, self._in_flight())])
         params = study.ask(self._space).params
         return tuple(float(params[name]) for name in self._space)
 
     def _seed(self, number: int, attempt: int) -> int:
         return int(self._problem.sequence(number, attempt).generate_state(1)[0])
 
+    def _trials_of(self, history: Sequence[Told]) -> list[optuna.trial.FrozenTrial]:
+        """Return the trial of each, one that is known already as it is."""
+        trials = [self._trials.get(told) or self._trial(told) for told in history]
+        self._trials = dict(zip(history, trials, strict=True))
+        return trials
+
     def _trial(self, told: Told) -> optuna.trial.FrozenTrial:
-        return optuna.trial.create_trial(
+        made = optuna.trial.create_trial(
             values=told.losses,
             params=self._params(told.point),
             distributions=self._space,
             constraints={str(index): value for index, value in enumerate(told.violations)},
             system_attrs=self._attributes,
         )
+        return _Kept.of(made)
 
     def _running_trial(self, point: Point) -> optuna.trial.FrozenTrial:
         running = optuna.trial.TrialState.RUNNING
@@ -186,7 +209,6 @@ class Nsga2Sampler(GeneticSampler):
         self._bred_from: Sequence[Told] = ()
         self._elite = Elite([], [])
         self._parents: list[optuna.trial.FrozenTrial] = []
-        self._trials: dict[Told, optuna.trial.FrozenTrial] = {}
 
     def ask(self, number: int, attempt: int = 0) -> Point:
         """Return a child of the parents of this generation."""
@@ -195,9 +217,7 @@ class Nsga2Sampler(GeneticSampler):
             return self._problem.uniform(number, attempt)
         if not self._has_same_parents(ancestors):
             self._elite, self._bred_from = elite(ancestors, self._problem.population), ancestors
-            chosen = self._elite.parents
-            self._parents = [self._trials.get(told) or self._trial(told) for told in chosen]
-            self._trials = dict(zip(chosen, self._parents, strict=True))
+            self._parents = self._trials_of(self._elite.parents)
         self._chance.seed(self._seed(number, attempt))  # a new generator of NumPy's takes a hundred times as long
         params = self._breed(self._study, self._sorted_space, self._parents)
         return tuple(float(params[name]) for name in self._space)
