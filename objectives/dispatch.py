@@ -15,6 +15,9 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lea
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)  # type: ignore[no-untyped-call]
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
