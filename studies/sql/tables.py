@@ -5,18 +5,14 @@ What belongs to a study references `studies` and is deleted with it, except `ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum as PythonEnum
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     Double,
     Enum,
     ForeignKey,
@@ -30,52 +26,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
 from objectives.measurement import Source
 from studies.jobs import JobKind, JobState
 from studies.records import LONGEST_TAG, CandidateState, Origin, StudyState
+from studies.sql.kinds import Names, UtcDateTime
 
 IS_LEASE = text("kind = 'lease'")  # as `studies.events.LEASE`; written out, or no database would use the index
 JsonData = Any  # any JSON data; `studies.rules.json_data` has looked at it before it comes here
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware moment, kept and given back in UTC (SQLite stores no zone, PostgreSQL answers in its own)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
-        """Turn an aware moment to UTC on its way in."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
-        """Mark a naive moment as UTC on its way out."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Names(TypeDecorator[tuple[str, ...]]):
-    """Names, equal ones given back as one object: a long study has a hundred thousand times the same."""
-
-    impl = JSON
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], tuple[str, ...] | None]:
-        """Return what reads a value: the text of one, or what a driver has made of it."""
-        read = super().result_processor(dialect, coltype)
-        return _shared_names if read is None else lru_cache(maxsize=256)(lambda value: _shared_names(read(value)))
-
-
-def _shared_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else _as_one_object(tuple(names))
-
-
-@lru_cache(maxsize=256)
-def _as_one_object(names: tuple[str, ...]) -> tuple[str, ...]:
-    return names
 
 
 def _word(words: type[StrEnum]) -> Enum:

@@ -9,9 +9,10 @@ from sqlalchemy import update as update_rows
 
 from studies.ownership import Owner, what_keeps
 from studies.sql.failures import shown
+from studies.sql.kinds import UtcDateTime
 from studies.sql.rows import count
 from studies.sql.schema import UNFINISHED_COPY, SchemaState, refuse_strange, schema_state, stamp
-from studies.sql.tables import Base, UtcDateTime
+from studies.sql.tables import Base
 from studies.store import StoreUnusableError, StudyBusyError
 
 MARK = Table(

@@ -1,0 +1,49 @@
+"""Kinds of columns that SQLAlchemy lacks: a moment in UTC, and names that many rows share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware moment, kept and given back in UTC (SQLite stores no zone, PostgreSQL answers in its own)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
+        """Turn an aware moment to UTC on its way in."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - fixed by SQLAlchemy
+        """Mark a naive moment as UTC on its way out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Names(TypeDecorator[tuple[str, ...]]):
+    """Names, equal ones given back as one object: a long study has a hundred thousand times the same."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], tuple[str, ...] | None]:
+        """Return what reads a value: the text of one, or what a driver has made of it."""
+        read = super().result_processor(dialect, coltype)
+        return _shared_names if read is None else lru_cache(maxsize=256)(lambda value: _shared_names(read(value)))
+
+
+def _shared_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else _as_one_object(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _as_one_object(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
