@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.families.encoders.load import load_workload
-from optimizer.prepare import prepare
+from optimizer.preparation.prepare import prepare
 from optimizer.progress import Stages, ignore
 from optimizer.search.space import Space
 from search_spaces.allocation import FloatArray

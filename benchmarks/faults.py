@@ -34,7 +34,7 @@ from optimizer.errors import MachineError
 from optimizer.executors.crew import Crew
 from optimizer.executors.parcel import pack, write_parcel
 from optimizer.executors.processes import Place, ProcessWorker
-from optimizer.loop import Budget, Search
+from optimizer.loop.loop import Budget, Search
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState
 

@@ -21,10 +21,11 @@ from benchmarks.judge import Judge
 from benchmarks.knowledge import KnowledgePruning
 from benchmarks.strategies import Arena, staged
 from optimizer.backends.running import Backends
-from optimizer.costs import Cost
-from optimizer.evaluate import DenseAnswers, Evaluator
+from optimizer.costs.costs import Cost
+from optimizer.evaluation.evaluate import DenseAnswers, Evaluator
+from optimizer.loop.worth import Worth
 from optimizer.pipeline import Pipeline
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.samplers import make_sampler
 from optimizer.search.iterative import IterativeProposer
@@ -32,7 +33,6 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.search.steps import Step, configs_of
 from optimizer.spec import CriterionName, StudySpec
 from optimizer.workload import Workload
-from optimizer.worth import Worth
 from search_spaces.config import Config, Form
 from search_spaces.distributions import Classic, classic
 from search_spaces.groups import Group, config_of, dense_config

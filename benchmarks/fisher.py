@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.sublayers import applied, outputs_of, unit_costs, watched
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, GroupKind, config_of

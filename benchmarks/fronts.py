@@ -33,14 +33,14 @@ from benchmarks.scoreboard import Line, chart_of, table_of
 from benchmarks.strategies import Arena
 from benchmarks.workload import add_workload_options, spec_of
 from objectives.statistics import predicted
-from optimizer import certification, feasible, rehearsal, shortlist
 from optimizer.charts.pictures import write_pictures
-from optimizer.evaluate import Evaluator
+from optimizer.evaluation.evaluate import Evaluator
 from optimizer.families.encoders.load import load_workload
-from optimizer.feasible import is_feasible
-from optimizer.front import hypervolume
+from optimizer.fronts.front import hypervolume
 from optimizer.search.proposer import Proposer
 from optimizer.search.steps import Neighbours, Step
+from optimizer.selection import certification, feasible, rehearsal, shortlist
+from optimizer.selection.feasible import is_feasible
 from optimizer.spec import StudySpec
 from studies.records import Candidate, Proposal
 

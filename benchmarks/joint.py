@@ -30,12 +30,12 @@ from benchmarks import judge, strategies
 from benchmarks.judge import Judge
 from benchmarks.strategies import Arena, staged
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer import feasible, shortlist
 from optimizer.families.encoders.load import load_workload
-from optimizer.front import hypervolume
-from optimizer.prepare import prepare
+from optimizer.fronts.front import hypervolume
+from optimizer.preparation.prepare import prepare
 from optimizer.progress import Stages, ignore
-from optimizer.shortlist import CostOf, choose_shortlist
+from optimizer.selection import feasible, shortlist
+from optimizer.selection.shortlist import CostOf, choose_shortlist
 from optimizer.spec import StudySpec
 from studies.records import Candidate
 

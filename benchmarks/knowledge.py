@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.sublayers import outputs_of, unit_costs, watched
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group, config_of
 from search_spaces.layouts.surgery import share_structure, sliced

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from benchmarks.outcomes import groups_of, share
 from benchmarks.simulated import EPSILON, proposer_in
 from objectives.measurement import Measurement, Source
-from optimizer.costs import linear_cost
+from optimizer.costs.costs import linear_cost
 from optimizer.search.proposer import StagedProposer
 from optimizer.search.space import Space
 from optimizer.spec import StudySpec

@@ -21,7 +21,7 @@ from search_spaces.groups import Group, GroupKind
 from studies.records import CandidateState, Outcome
 
 if TYPE_CHECKING:
-    from optimizer.rivals import Rival
+    from optimizer.evaluation.rivals import Rival
 
 LAYERS, NEURONS, STEP = 3, 96, 8
 EXAMPLES = 872

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.filled import filled_pipeline
 from benchmarks.workload import add_workload_options
-from optimizer.evaluate import DenseAnswers
+from optimizer.evaluation.evaluate import DenseAnswers
 from optimizer.pipeline import Pipeline
 from search_spaces.groups import dense_config
 from search_spaces.layouts.modeling_pruned import give_rank

@@ -26,14 +26,14 @@ from torch import nn
 from benchmarks.workload import add_workload_options, spec_of
 from optimizer.families.encoders.load import load_workload
 from optimizer.predict import predict
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.recovery.halving import RATES
 from optimizer.recovery.school import HELD_OUT_MOST, HELD_OUT_SHARE
 from optimizer.search.space import Space
+from optimizer.tasks.cutting import batch_count
 from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples
-from optimizer.training.cutting import batch_count
 from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.history import total
 from optimizer.training.learner import Loss, labels_loss

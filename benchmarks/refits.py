@@ -29,7 +29,7 @@ from benchmarks.workload import add_workload_options, spec_of
 from optimizer.families.encoders.load import load_workload
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.search.space import Space
 from optimizer.tasks.task import ask

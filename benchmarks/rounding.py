@@ -18,7 +18,7 @@ from torch import nn
 
 from benchmarks.filled import filled_pipeline
 from benchmarks.workload import add_workload_options
-from optimizer.evaluate import DenseAnswers
+from optimizer.evaluation.evaluate import DenseAnswers
 from optimizer.pipeline import Pipeline
 from search_spaces.groups import Group, GroupKind, dense_config
 from search_spaces.layouts.stored import store

@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.large_study import evaluated, fill, proposer_of, spec_of, stored_baseline
+from optimizer.evaluation.rivals import Rival
 from optimizer.executors.executor import A, Question, Screen
 from optimizer.faults import WorkerDiedError
-from optimizer.fronts import front_of
-from optimizer.loop import Budget, Search
-from optimizer.rivals import Rival
+from optimizer.fronts.fronts import front_of
+from optimizer.loop.loop import Budget, Search
 from search_spaces.config import Config
 from studies.records import Candidate, CandidateState, Outcome
 from studies.sql.reader import CandidateReader

@@ -10,14 +10,14 @@ from functools import cache, partial
 import numpy as np
 
 from benchmarks.outcomes import groups, outcome_of
-from optimizer.costs import linear_cost
-from optimizer.feasible import is_feasible
+from optimizer.costs.costs import linear_cost
 from optimizer.samplers import make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.ladder import ladder
 from optimizer.search.proposer import StagedProposer
 from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
+from optimizer.selection.feasible import is_feasible
 from search_spaces.config import Form
 from search_spaces.groups import GroupKind
 from studies.records import Candidate, CandidateState

@@ -29,23 +29,23 @@ from scipy.stats import wilcoxon
 
 from benchmarks.judge import Judge, Verified
 from benchmarks.workload import add_workload_options, spec_of
-from optimizer.certification import Certifier, verification_alpha
+from optimizer.evaluation.rivals import Rival
 from optimizer.executors.inprocess import InProcess
 from optimizer.families.encoders.load import load_workload
-from optimizer.feasible import is_feasible
-from optimizer.front import hypervolume
-from optimizer.loop import Budget, Search
-from optimizer.prepare import Prepared, prepare
+from optimizer.fronts.front import hypervolume
+from optimizer.loop.loop import Budget, Search
+from optimizer.loop.worth import Worth
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
-from optimizer.rivals import Rival
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.search.ladder import SHARE
 from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.search.steps import Step
+from optimizer.selection.certification import Certifier, verification_alpha
+from optimizer.selection.feasible import is_feasible
 from optimizer.spec import StudySpec
-from optimizer.worth import Worth
 from search_spaces.config import Config, Form
 from search_spaces.resident import trim_memory
 from studies.opening import open_store

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 from torch import Tensor, nn
 
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
 from optimizer.tasks.task import ask
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout

@@ -27,7 +27,7 @@ from objectives.size import size_bytes
 from objectives.statistics import paired_drop_interval
 from optimizer.families.encoders.load import load_workload
 from optimizer.predict import predict
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Stages, ignore
 from optimizer.search.space import Space
 from search_spaces.groups import Group

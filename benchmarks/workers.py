@@ -30,7 +30,7 @@ from optimizer.engine import Engine, EngineName
 from optimizer.executors.executor import Evaluate, Evaluating, Executor
 from optimizer.executors.workplace import workplace
 from optimizer.families.encoders.load import load_workload
-from optimizer.prepare import prepare
+from optimizer.preparation.prepare import prepare
 from optimizer.progress import Stages, ignore
 from optimizer.search.ladder import ladder
 from optimizer.spec import StudySpec

@@ -9,21 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors
-    from optimizer.calibration import calibrate
     from optimizer.door.analyze import analyze
     from optimizer.door.entry import export_candidate, open_front, optimize, resume
     from optimizer.door.estimators import PrunedClassifier, PrunedRegressor
     from optimizer.door.found import Front
     from optimizer.engine import Engine
+    from optimizer.fronts.recommendation import recommend
     from optimizer.handover.loading import load_pruned
+    from optimizer.measuring.calibration import calibrate
     from optimizer.progress import CancelledError, Event
-    from optimizer.recommendation import recommend
     from optimizer.spec import StudySpec
     from optimizer.tasks.images.data import ImageData, Images, Normalisation, load_images
 
 PUBLIC = {
     "analyze": "optimizer.door.analyze",
-    "calibrate": "optimizer.calibration",
+    "calibrate": "optimizer.measuring.calibration",
     "optimize": "optimizer.door.entry",
     "open_front": "optimizer.door.entry",
     "resume": "optimizer.door.entry",
@@ -33,7 +33,7 @@ PUBLIC = {
     "Engine": "optimizer.engine",
     "CancelledError": "optimizer.progress",
     "Event": "optimizer.progress",
-    "recommend": "optimizer.recommendation",
+    "recommend": "optimizer.fronts.recommendation",
     "export_candidate": "optimizer.door.entry",
     "load_pruned": "optimizer.handover.loading",
     "StudySpec": "optimizer.spec",

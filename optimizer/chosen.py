@@ -14,11 +14,11 @@ from typing import Any
 from optimizer.backends.names import ONNXRUNTIME, TORCH, backends_here
 from optimizer.backends.running import Backends
 from optimizer.errors import InputError
-from optimizer.fronts import study_limits
-from optimizer.latencies import NO_GAIN, RUNTIMES
+from optimizer.fronts.fronts import study_limits
+from optimizer.measuring.timing import DENSE, Run
 from optimizer.spec import BackendName, StudySpec
-from optimizer.timing import DENSE, Run
 from optimizer.tried import Tried, try_forms
+from optimizer.views.latencies import NO_GAIN, RUNTIMES
 from optimizer.workload import Workload
 from search_spaces.transforms.table import AUTO, BITS, RANK, UNITS
 

@@ -12,20 +12,20 @@ from pydantic import BaseModel, ConfigDict
 from objectives.energy.choose import choose_meter
 from objectives.energy.windows import LOOK, WINDOW_S
 from objectives.racing import CHUNK
-from optimizer.combined import TARGETS
+from optimizer.costs.combined import TARGETS
+from optimizer.costs.sensitivity import PASSES_PER_GROUP
 from optimizer.engine import ALONE, Engine
 from optimizer.executors.workplace import workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.loaded import loaded, notes_of_choice
 from optimizer.pipeline import Pipeline
-from optimizer.power import what_can_be_concluded
 from optimizer.predict import predict
 from optimizer.recovery.halving import STUDENTS, learning, lengths, planned
 from optimizer.recovery.students import MEAN_BUDGET
 from optimizer.search.proposer import REFINE_SHARE
 from optimizer.search.refine import SCREENED
-from optimizer.sensitivity import PASSES_PER_GROUP
-from optimizer.shortlist import SIZE
+from optimizer.selection.power import what_can_be_concluded
+from optimizer.selection.shortlist import SIZE
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.blocks import blocks_of

@@ -11,7 +11,7 @@ from optimizer.chosen import chosen
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.given import NOTHING, Given
 from optimizer.interrupts import interrupts_end
-from optimizer.prepare import check_loaded
+from optimizer.preparation.prepare import check_loaded
 from optimizer.progress import Event, Listener, ignore
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload

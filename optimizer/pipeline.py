@@ -15,16 +15,16 @@ from objectives.bit_operations import FULL
 from objectives.measurement import Measurement
 from objectives.size import count_parameters, measure_size, size_bytes
 from objectives.sparse_size import measure_sparse_size
-from optimizer.costs import Cost, WeightedSum
-from optimizer.described import Constant, Described, Saved, Savings
+from optimizer.costs.costs import Cost, WeightedSum
+from optimizer.costs.described import Constant, Described, Saved, Savings
 from optimizer.errors import InputError
-from optimizer.evaluate import flops_measurement
-from optimizer.execution import Execution, fastest
+from optimizer.evaluation.evaluate import flops_measurement
 from optimizer.latency.proposed import add_proposed_costs
 from optimizer.latency.splits import split_table
+from optimizer.measuring.execution import Execution, fastest
 from optimizer.spec import StudySpec
 from optimizer.tasks.task import TARGETS
-from optimizer.trainings import measured_training
+from optimizer.views.trainings import measured_training
 from optimizer.workload import Workload
 from search_spaces import groups as grouped
 from search_spaces.config import Config, ConfigError, Form

@@ -26,40 +26,40 @@ from objectives.energy.spent import NONE, Spent
 from objectives.guard import on_threads
 from objectives.measurement import Measurement, Source
 from optimizer.backends.running import conditions_of, notes_of
-from optimizer.certification import Certifier, stored_list, verification_alpha
 from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, listed
-from optimizer.evaluate import PROPOSED, UNITS
+from optimizer.evaluation.evaluate import PROPOSED, UNITS
 from optimizer.executors.workplace import HERE, Workplace, words_of, workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.families.names import with_absolute_paths
-from optimizer.feasible import is_feasible, is_undecided
+from optimizer.fronts.result import result_of
+from optimizer.fronts.views import Measured
 from optimizer.given import NOTHING, Given
 from optimizer.interrupts import interrupts_end
 from optimizer.latency.proposed import constants_of
 from optimizer.loaded import loaded, notes_of_choice
-from optimizer.member import RunResult
+from optimizer.loop.searching import Searching
+from optimizer.loop.transfer import check_source, transfer
+from optimizer.loop.worth import Ratios
 from optimizer.names import check_larger, create_study, free_slug
-from optimizer.power import what_can_be_concluded
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recovery.halving import planned
 from optimizer.recovery.recoveries import RECOVERIES
 from optimizer.recovery.recovery import Recovery
-from optimizer.result import result_of
-from optimizer.searching import Searching
-from optimizer.shrunken import store_shrunken
+from optimizer.selection.certification import Certifier, stored_list, verification_alpha
+from optimizer.selection.feasible import is_feasible, is_undecided
+from optimizer.selection.power import what_can_be_concluded
+from optimizer.selection.shrunken import store_shrunken
 from optimizer.spec import StudySpec
-from optimizer.spent import with_spent
 from optimizer.training.history import total
 from optimizer.training.precision import name_of, training_dtype
-from optimizer.trainings import whole_epochs
-from optimizer.transfer import check_source, transfer
 from optimizer.unchanged import CONSTANTS, fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
-from optimizer.views import Measured
+from optimizer.views.member import RunResult
+from optimizer.views.spent import with_spent
+from optimizer.views.trainings import whole_epochs
 from optimizer.workload import Workload
-from optimizer.worth import Ratios
 from search_spaces.transforms.units.damping import strained_in
 from studies.records import Candidate, Origin, Study, StudyState
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyLostError, StudyStore

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from optimizer.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
-from optimizer.distributions import MOST_LISTS, Distribution, what_is_wrong
 from optimizer.errors import BrokenSpecError
-from optimizer.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Frozen, Shown
+from optimizer.fields.bounds import STORED, AsWritten, AtMost, Examples, Name, OrOwn, Place
+from optimizer.fields.distributions import MOST_LISTS, Distribution, what_is_wrong
+from optimizer.fields.fields import DATA, LIMITS, MEASURE, MODEL, SEARCH, SPACE, Frozen, Shown
 from search_spaces.transforms.table import AUTO, MASKS, TRANSFORMS, UNITS, check_transforms, trains
 
 Length = Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()]
@@ -95,7 +95,7 @@ class StudySpec(Frozen):
     """One study: model × task × ε × objectives × search space × sampler × budget.
 
     A field is declared here alone: the command line, the form and the HTTP API take its name, heading, title,
-    description, choices and default from here (`optimizer.fields`).
+    description, choices and default from here (`optimizer.fields.fields`).
     """
 
     model: Annotated[Place, Shown(MODEL)] = Field(description="Short name, hub id or local directory.")

@@ -16,9 +16,9 @@ from objectives.repeats import compared, is_gain
 from optimizer.backends.names import TORCH
 from optimizer.backends.running import INTEGER_BITS, Backends
 from optimizer.errors import InputError
+from optimizer.measuring.timing import DENSE, REFERENCE, Rounds, Run
 from optimizer.pipeline import Pipeline
 from optimizer.spec import StudySpec
-from optimizer.timing import DENSE, REFERENCE, Rounds, Run
 from optimizer.workload import Workload
 from search_spaces.groups import Group, GroupKind
 from search_spaces.layouts.stored import store

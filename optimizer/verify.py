@@ -17,17 +17,17 @@ from objectives.statistics import DropScore, MeanDrop, bootstrap_drop, paired_dr
 from optimizer.backends.backend import in_batches, runner_of
 from optimizer.backends.names import BACKEND, BATCH, CHANGED, TORCH
 from optimizer.backends.running import Backends
-from optimizer.certification import stored_list
-from optimizer.execution import Execution
-from optimizer.latencies import LENGTH
-from optimizer.measure import measure_in_study, noise_in
+from optimizer.fronts.verdicts import drop_uppers, pack_predictions
+from optimizer.measuring.execution import Execution
+from optimizer.measuring.measure import measure_in_study, noise_in
+from optimizer.measuring.timing import DENSE, LATENCY_RATIO, REFERENCE, Run
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Report
+from optimizer.selection.certification import stored_list
 from optimizer.spec import StudySpec
 from optimizer.tasks.table import KINDS
-from optimizer.timing import DENSE, LATENCY_RATIO, REFERENCE, Run
-from optimizer.verdicts import drop_uppers, pack_predictions
+from optimizer.views.latencies import LENGTH
 from optimizer.workload import Workload
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.resident import trim_memory

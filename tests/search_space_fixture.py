@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.outcomes import groups_of
-from optimizer.costs import linear_cost
+from optimizer.costs.costs import linear_cost
 from optimizer.search.space import Space
 from optimizer.search.steps import Step
 from search_spaces.config import Config, Form

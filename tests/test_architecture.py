@@ -23,7 +23,7 @@ TORCH_FREE = (
     "studies.store",
     "studies.opening",
     "optimizer.spec",
-    "optimizer.member",
+    "optimizer.views.member",
     "optimizer",
     "api.cli.app",
     "api.http.app",

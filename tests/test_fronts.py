@@ -16,7 +16,7 @@ from benchmarks.fronts import identity, missing
 from benchmarks.knowledge import KnowledgePruning, kept_units, projected, squared_outputs
 from benchmarks.scoreboard import chart_of
 from benchmarks.sublayers import outputs_of
-from optimizer.costs import linear_cost
+from optimizer.costs.costs import linear_cost
 from optimizer.spec import StudySpec
 from search_spaces.config import Config, Form
 from search_spaces.distributions import Classic, classic

@@ -12,12 +12,12 @@ from transformers import AutoTokenizer, BertConfig
 
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import load_pruned
-from optimizer.member import RunResult
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import Examples
 from optimizer.training.finetune import FinetuneSettings, finetune
+from optimizer.views.member import RunResult
 from studies.opening import open_store
 from studies.store import StudyStore
 

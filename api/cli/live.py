@@ -63,8 +63,8 @@ class LiveProgress:
 
     def note_candidate(self, candidate: Candidate) -> None:
         """Remember an evaluated candidate's figure if it is the best so far."""
-        from optimizer.feasible import is_feasible  # brings scipy, which listing studies should not wait for
-        from optimizer.views import Measured
+        from optimizer.fronts.views import Measured
+        from optimizer.selection.feasible import is_feasible  # brings scipy, which listing studies should not wait for
 
         if is_feasible(candidate, math.inf if self._epsilon is None else self._epsilon):
             quantity = "drop" if self._epsilon is None else "flops"

@@ -21,10 +21,10 @@ from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
 from optimizer.handover.exportable import exportable, refuse_filled
-from optimizer.member import FrontResult, GuestView, Member, RunResult
 from optimizer.names import check_larger, free_slug
 from optimizer.progress import Event
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult, GuestView, Member, RunResult
 from studies.opening import default_storage_url, has_database, open_service, open_store, shown_url
 from studies.records import Study, StudyState
 from studies.rules import checked_slug
@@ -126,14 +126,14 @@ class LocalStudies:
 
     def result(self, name: str) -> RunResult:
         """Return the result so far."""
-        from optimizer.result import result_of
+        from optimizer.fronts.result import result_of
 
         with self._store(read_only=True) as store:
             return result_of(as_it_stands(store.study(name)), store)
 
     def members(self, name: str) -> Sequence[Member]:
         """Return all evaluated candidates."""
-        from optimizer.fronts import members_of
+        from optimizer.fronts.fronts import members_of
 
         with self._store(read_only=True) as store:
             study = store.study(name)
@@ -148,7 +148,7 @@ class LocalStudies:
         limits: Mapping[str, float],
     ) -> FrontResult:
         """Return the front of the stored candidates. Raises `InputError` before the dense model was measured."""
-        from optimizer.fronts import front_of
+        from optimizer.fronts.fronts import front_of
 
         with self._store(read_only=True) as store:
             study = store.study(name)
@@ -183,8 +183,8 @@ class LocalStudies:
         self, name: str, asked: Arrivals, *, said: Callable[[str], None]
     ) -> tuple[Sequence[GuestView], Sequence[str]]:
         """Put models from elsewhere beside the front of a study; return them, and what was refused, in words."""
+        from optimizer.fronts.views import guest_views
         from optimizer.guests.received import receive
-        from optimizer.views import guest_views
 
         with self._store() as store:
             study = as_it_stands(store.study(name))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.fields import MODEL
+from optimizer.fields.fields import MODEL
 
 OUTPUT = "Output"
 

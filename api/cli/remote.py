@@ -16,11 +16,11 @@ from api.client.blocking import Client
 from api.client.errors import PurchaseFailedError, StudyFailedError, UnavailableError, UnreachableError
 from api.client.events import LiveEvent
 from api.http.models import StudyView
-from optimizer.certify.bought import Standing
 from optimizer.errors import InputError
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.fronts.bought import Standing
 from optimizer.progress import Event
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult, Member, RunResult
 from studies.events import STAGE
 
 BEST_EVERY_S = 2.0

@@ -15,9 +15,10 @@ from api.cli.saying import say
 from api.cli.wording import in_flags
 from objectives.figures import scaled
 from optimizer.backends.names import BATCH, TORCH
-from optimizer.headline import bounds_in_words, headline
-from optimizer.latencies import NO_GAIN, RUNTIMES, Place, change_of, latency_at, places_of, title_of, to_torch
-from optimizer.member import (
+from optimizer.fronts.headline import bounds_in_words, headline
+from optimizer.spec import CostName
+from optimizer.views.latencies import NO_GAIN, RUNTIMES, Place, change_of, latency_at, places_of, title_of, to_torch
+from optimizer.views.member import (
     BESIDE,
     Baseline,
     Compressed,
@@ -29,7 +30,6 @@ from optimizer.member import (
     RunResult,
     chosen_of,
 )
-from optimizer.spec import CostName
 from studies.records import StudyState, Verdict
 
 COLOURS = {

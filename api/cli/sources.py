@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple, Protocol
 from rich.console import Console
 
 from api.http.models import StudyView
-from optimizer.certify.bought import BATCH, Double, Standing
-from optimizer.member import FrontResult, Member, RunResult
+from optimizer.fronts.bought import BATCH, Double, Standing
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult, Member, RunResult
 
 Format = Literal["safetensors", "onnx"]
 

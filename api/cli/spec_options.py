@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from api.cli.errors import input_error
 from api.cli.wording import in_flags
-from optimizer.distribution_files import read_distributions
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.fields import LIMITS, Offered, offered
+from optimizer.fields.distribution_files import read_distributions
+from optimizer.fields.fields import LIMITS, Offered, offered
 from optimizer.spec import Limits, StudySpec
 
 FIELDS: Mapping[str, Offered] = {one.flag[2:].replace("-", "_"): one for one in offered(StudySpec)}  # by parameter

@@ -11,8 +11,8 @@ from rich.table import Table
 from api.cli.saying import say
 from objectives.energy.spent import CPU, GPU, RAM
 from objectives.figures import scaled
-from optimizer.accounts import Accounted, PartView, TrainingView
-from optimizer.member import RunResult, chosen_of
+from optimizer.views.accounts import Accounted, PartView, TrainingView
+from optimizer.views.member import RunResult, chosen_of
 
 PARTS = (CPU, GPU, RAM)
 ABSENT = "–"

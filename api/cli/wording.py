@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optimizer.fields import offered
+from optimizer.fields.fields import offered
 from optimizer.spec import StudySpec
 
 FLAGS: Mapping[str, str] = {field.path: field.flag for field in offered(StudySpec)}

@@ -15,8 +15,8 @@ from api.client.events import LiveEvent, followed
 from api.client.patience import Patience
 from api.client.plans import Pause, Plan, heard
 from api.http.models import JobView
-from optimizer.certify.bought import STAGE, Double, Standing
 from optimizer.errors import MachineError
+from optimizer.fronts.bought import STAGE, Double, Standing
 from studies.jobs import JobState
 
 POLL_S = 0.5

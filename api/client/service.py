@@ -25,10 +25,10 @@ from api.http.routes.candidates import Order
 from api.http.routes.catalogue import ModelOffer, Models, Names, TaskOffer, Tasks
 from api.http.routes.key import KeyView
 from api.http.routes.labels import WantedRows
-from optimizer.certify.bought import Standing
-from optimizer.member import FrontResult, Member, RunResult
-from optimizer.recommendation import Recommendation, Rule
+from optimizer.fronts.bought import Standing
+from optimizer.fronts.recommendation import Recommendation, Rule
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult, Member, RunResult
 from studies.records import StudyState
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Sequence, Sized
 from threading import Lock
 from typing import Generic, TypeVar
 
-from optimizer.fronts import members_of
-from optimizer.member import Member
+from optimizer.fronts.fronts import members_of
+from optimizer.views.member import Member
 from studies.records import Candidate, Study
 
 MOST_BYTES = 64 * 2**20

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.bounds import AsWritten, AtMost, Readable
 from optimizer.errors import BrokenSpecError
-from optimizer.fields import MODEL, SEARCH, Shown
+from optimizer.fields.bounds import AsWritten, AtMost, Readable
+from optimizer.fields.fields import MODEL, SEARCH, Shown
 from optimizer.spec import StudySpec
 from studies.jobs import Job
 from studies.records import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Study, StudyState

@@ -8,9 +8,9 @@ from itertools import chain
 
 from api.http.problems import ProblemError
 from api.http.state import State
+from optimizer.fronts.result import result_of
 from optimizer.handover.card import model_card
-from optimizer.member import Member, RunResult
-from optimizer.result import result_of
+from optimizer.views.member import Member, RunResult
 from studies.records import Candidate, Study
 
 ENCODER_KINDS = (".heads", ".neurons")  # groups of image networks are called by their layer alone

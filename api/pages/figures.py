@@ -8,8 +8,8 @@ from datetime import datetime
 from objectives import figures
 from objectives.measurement import Interval, Measurement
 from optimizer.backends.names import TORCH
-from optimizer.latencies import change_of, latency_at, place_of, places_of, times, title_of
-from optimizer.member import Costs, LatencyView
+from optimizer.views.latencies import change_of, latency_at, place_of, places_of, times, title_of
+from optimizer.views.member import Costs, LatencyView
 
 NONE = "–"
 SCALED_UNITS = {"FLOP": "FLOPs", "B": "B", "s": "s", "J": "J"}

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from api.http.models import StudyRequest
-from optimizer.bounds import PATTERN
 from optimizer.families.names import MODELS, TASK_NAMES
-from optimizer.fields import MODEL, SEARCH, Offered, offered
+from optimizer.fields.bounds import PATTERN
+from optimizer.fields.fields import MODEL, SEARCH, Offered, offered
 
 SEVERAL = {"json": " A list as in the HTTP API, in JSON.", "list": " Separate several by commas."}
 OPEN = (MODEL, SEARCH)  # sections that are shown unfolded

@@ -9,7 +9,7 @@ from api.http.access import Reader, study_for
 from api.http.routes.labels import read
 from api.http.state import Shared, State
 from api.pages.rendering import page
-from optimizer.certify.bought import STAGE
+from optimizer.fronts.bought import STAGE
 from optimizer.tasks.texts.files import READERS
 from studies.events import STAGE as KIND
 from studies.jobs import JobKind

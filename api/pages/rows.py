@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from api.http.state import State
-from optimizer.member import Member
+from optimizer.views.member import Member
 from studies.records import Candidate, Study
 
 

@@ -19,12 +19,12 @@ from api.pages.rendering import page
 from api.pages.standing import standing_of
 from api.pages.summaries import line_of
 from optimizer.certify.choice import why_unbuyable
-from optimizer.fronts import front_of, study_limits
-from optimizer.headline import bounds_in_words, headline
-from optimizer.member import BESIDE
-from optimizer.result import result_of
+from optimizer.fronts.fronts import front_of, study_limits
+from optimizer.fronts.headline import bounds_in_words, headline
+from optimizer.fronts.result import result_of
+from optimizer.fronts.views import baseline_view
 from optimizer.spec import StudySpec
-from optimizer.views import baseline_view
+from optimizer.views.member import BESIDE
 from studies.records import StudyState
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

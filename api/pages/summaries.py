@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from api.http.models import why_broken
 from api.http.state import State
 from api.pages.sparkline import best_so_far, step_path
-from optimizer.feasible import is_feasible
-from optimizer.fronts import front_of
-from optimizer.member import FrontResult, Member, most_accurate
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.views import Measured
+from optimizer.selection.feasible import is_feasible
 from optimizer.spec import StudySpec
-from optimizer.views import Measured
+from optimizer.views.member import FrontResult, Member, most_accurate
 from studies.records import Candidate, CandidateState, Study, Verdict
 from studies.store import StoreError
 

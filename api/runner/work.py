@@ -16,11 +16,11 @@ from optimizer.certify.sequence import Plan
 from optimizer.certify.standing import settle
 from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError
-from optimizer.fronts import members_of
+from optimizer.fronts.fronts import members_of
+from optimizer.fronts.result import result_of
 from optimizer.handover.export import export_candidate
 from optimizer.progress import Listener
 from optimizer.report import write_report
-from optimizer.result import result_of
 from optimizer.run import resume
 from optimizer.spec import StudySpec
 from studies.jobs import Job

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.truths.studies import EPSILON, SEARCHED, WORLDS, Ints, Study, World, drops_of, study
 from objectives.statistics import Observed, ShrunkenDrop, shrunken_drops
-from optimizer.front import knee, non_dominated
+from optimizer.fronts.front import knee, non_dominated
 
 BINS, FEWEST = 10, 200  # of stated chances; studies in a bin that is told
 

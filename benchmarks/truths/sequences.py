@@ -26,9 +26,9 @@ from benchmarks.truths.studies import (
 )
 from objectives.metrics import METRICS
 from objectives.statistics import holm, paired_drop_p_value
-from optimizer.certification import best_sequence, verification_alpha
-from optimizer.rehearsal import Shown, passing
-from optimizer.shortlist import SIZE
+from optimizer.selection.certification import best_sequence, verification_alpha
+from optimizer.selection.rehearsal import Shown, passing
+from optimizer.selection.shortlist import SIZE
 from optimizer.spec import StudySpec
 
 SPEC = StudySpec.model_validate({"model": "any", "task": "sst2", "epsilon": EPSILON})

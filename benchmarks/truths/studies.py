@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from objectives.statistics import Observed
-from optimizer.rehearsal import Shown
-from optimizer.shortlist import SIZE
+from optimizer.selection.rehearsal import Shown
+from optimizer.selection.shortlist import SIZE
 
 EPSILON = 0.01
 SEARCHED, CANDIDATES = 872, 40

@@ -19,7 +19,7 @@ from objectives.guard import measuring
 from objectives.latency import forward_pass, timed_sessions
 from objectives.measurement import JsonScalar, Measurement
 from objectives.repeats import Compared, compared
-from optimizer.request import Request
+from optimizer.costs.request import Request
 
 Key = TypeVar("Key", bound=Hashable)
 Moved = Callable[[Mapping[str, Tensor]], float]  # inputs of a pass -> bytes that it moves

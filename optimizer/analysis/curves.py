@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from optimizer.analysis.records import Measure
-from optimizer.ratios import Ratio, order
+from optimizer.measuring.ratios import Ratio, order
 
 Cost = Literal["time", "energy"]
 COSTS: tuple[Cost, ...] = ("time", "energy")

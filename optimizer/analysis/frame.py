@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimizer.analysis.records import Measure
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from search_spaces.files import written_whole
 
 if TYPE_CHECKING:

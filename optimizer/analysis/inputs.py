@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from optimizer.costs.request import Request
 from optimizer.errors import InputError, alternatives
-from optimizer.request import Request
 from optimizer.tasks.images.examples import PIXELS
 
 TYPES = {

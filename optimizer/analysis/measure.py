@@ -25,9 +25,9 @@ from optimizer.analysis.sources.source import Entry, Loaded
 from optimizer.backends.compiled import Timed, compiled
 from optimizer.backends.names import COMPILED, TORCH
 from optimizer.errors import InputError
-from optimizer.latencies import RUNTIMES
 from optimizer.ledger import Ledger
-from optimizer.timing import Run
+from optimizer.measuring.timing import Run
+from optimizer.views.latencies import RUNTIMES
 from search_spaces.resident import trim_memory
 
 MOST_TOGETHER = 16  # pruned models in memory at a time: a kill loses few, and the unpruned one runs seldom

@@ -15,7 +15,7 @@ from optimizer.analysis.forms import FORMS
 from optimizer.analysis.records import Measure
 from optimizer.charts.chart import Chart, Panel, Series, page
 from optimizer.charts.pictures import write_pictures
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 
 COLOURS = ("royalblue", "darkorange", "green", "purple", "saddlebrown", "deeppink", "grey", "teal")
 UNPRUNED = "red"

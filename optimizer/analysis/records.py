@@ -12,9 +12,9 @@ from objectives.repeats import is_gain
 from optimizer.analysis.costs import Costs
 from optimizer.analysis.facts import Facts
 from optimizer.backends.names import TORCH
-from optimizer.latencies import RUNTIMES
 from optimizer.ledger import Keyed
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
+from optimizer.views.latencies import RUNTIMES
 
 
 class Counts(BaseModel):

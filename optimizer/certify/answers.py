@@ -7,9 +7,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from optimizer.certify.ask import Row, rows_of
-from optimizer.certify.bought import UNKNOWN, labels_in_words
 from optimizer.certify.sequence import Plan
 from optimizer.errors import InputError
+from optimizer.fronts.bought import UNKNOWN, labels_in_words
 from studies.purchases import SKIPPED, Answer, Purchase
 from studies.store import PurchaseError
 

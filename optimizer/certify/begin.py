@@ -14,9 +14,9 @@ from torch import nn
 
 from objectives.guard import on_threads
 from optimizer.backends.running import Backends
-from optimizer.certify.bought import STAGE, Double
 from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.certify.sequence import Plan
+from optimizer.fronts.bought import STAGE, Double
 from optimizer.given import NOTHING, Given
 from optimizer.handover.export import reload
 from optimizer.pipeline import Pipeline

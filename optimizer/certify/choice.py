@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optimizer.certification import BUYABLE
-from optimizer.certify.bought import Double
 from optimizer.certify.sequence import AGREEMENT, BETTING, Plan, members_of, waiting_members
 from optimizer.errors import InputError, listed
-from optimizer.fronts import members_of as views_of
-from optimizer.member import Member
+from optimizer.fronts.bought import Double
+from optimizer.fronts.fronts import members_of as views_of
+from optimizer.selection.certification import BUYABLE
 from optimizer.spec import StudySpec
+from optimizer.views.member import Member
 from studies.purchases import Purchase
 from studies.records import Candidate, Study, Verdict
 

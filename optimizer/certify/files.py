@@ -8,10 +8,10 @@ from pathlib import Path
 
 from optimizer.certify.answers import Answers, Given, answers_of
 from optimizer.certify.ask import Row, rows_of
-from optimizer.certify.bought import BATCH, Standing
 from optimizer.certify.sequence import Plan
 from optimizer.certify.standing import bought_by, give_labels, wanted_rows
 from optimizer.errors import InputError
+from optimizer.fronts.bought import BATCH, Standing
 from optimizer.tasks.texts.files import READERS, read_file
 from optimizer.tasks.texts.sheet import Sheet
 from search_spaces.files import written_whole

@@ -14,8 +14,8 @@ import numpy as np
 
 from objectives.statistics import Disagreements, bought_upper, certifies
 from objectives.statistics.bought import DIFFERENT, EQUAL, GAINED, LOST, SAME, UNCHECKED
-from optimizer.certify.bought import Double
-from optimizer.member import Bought
+from optimizer.fronts.bought import Double
+from optimizer.views.member import Bought
 from studies.purchases import SKIPPED, Answer, Disputed, Purchase
 
 CHECKED_CLOSELY, CHECK_FIRST = 150, 0.3  # few checks leave the labels' errors open: a third of them at first

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from optimizer.certify.ask import Row, ask_next, open_rows
-from optimizer.certify.bought import BATCH, Standing, in_context
 from optimizer.certify.forecast import labels_needed
 from optimizer.certify.sequence import Plan, disputed_by, follow
 from optimizer.errors import InputError
+from optimizer.fronts.bought import BATCH, Standing, in_context
 from studies.purchases import Answer, Purchase
 from studies.records import Candidate, Study
 from studies.store import StudyStore

@@ -128,10 +128,10 @@ def _received(
     """Put models beside the front of a study and return them as a table."""
     import pandas as pd
 
+    from optimizer.fronts.views import guest_views
     from optimizer.guests.received import Asked as Arrivals
     from optimizer.guests.received import receive
-    from optimizer.member import GuestView
-    from optimizer.views import guest_views
+    from optimizer.views.member import GuestView
 
     arrivals = Arrivals(named=named, manifest=manifest, build=build)
     found = receive(arrivals, home.store.study(into), home.store, cache_dir=home.cache_dir)

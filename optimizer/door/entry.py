@@ -12,14 +12,14 @@ from optimizer.door.progress import listening
 from optimizer.door.taken import AnyCriterion, AnyMetric, AnyObjectives, AnySampler, Own, Taken
 from optimizer.engine import Engine, engine_given
 from optimizer.errors import InputError
+from optimizer.fronts.result import result_of
 from optimizer.handover.export import export_candidate as write_candidate
-from optimizer.member import RunResult
 from optimizer.progress import Listener
-from optimizer.result import result_of
 from optimizer.run import optimize as run_study
 from optimizer.run import resume as resume_study
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import ImageData
+from optimizer.views.member import RunResult
 from studies.records import Study
 from studies.store import StudyStore
 

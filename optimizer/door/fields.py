@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from optimizer.distribution_files import FIELD, read_distributions
 from optimizer.errors import InputError, UnknownNameError
+from optimizer.fields.distribution_files import FIELD, read_distributions
 from optimizer.spec import Limits, StudySpec
 
 

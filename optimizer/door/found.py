@@ -12,11 +12,11 @@ from optimizer.door.home import Kept
 from optimizer.door.member import FrontMember
 from optimizer.door.show import figure_of, html_of, table_of
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
-from optimizer.footprint import Footprint, footprint
-from optimizer.fronts import front_of, members_of
-from optimizer.headline import bounds_in_words, headline, in_doubt
-from optimizer.member import FrontResult, Member, RunResult, most_accurate
-from optimizer.recommendation import COSTS, Rule, recommend
+from optimizer.fronts.fronts import front_of, members_of
+from optimizer.fronts.headline import bounds_in_words, headline, in_doubt
+from optimizer.fronts.recommendation import COSTS, Rule, recommend
+from optimizer.views.footprint import Footprint, footprint
+from optimizer.views.member import FrontResult, Member, RunResult, most_accurate
 from studies.records import Verdict
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from optimizer.door.home import Kept
 from optimizer.door.seeing import seeing
 from optimizer.errors import UnknownNameError
 from optimizer.families.encoders.texts import TextRequests
-from optimizer.member import Member
+from optimizer.views.member import Member
 
 FORMATS = ("safetensors", "onnx")
 

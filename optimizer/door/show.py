@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from optimizer.headline import headline
-from optimizer.member import FrontResult, Member, RunResult, VerificationView
-from optimizer.recommendation import COSTS
+from optimizer.fronts.headline import headline
+from optimizer.fronts.recommendation import COSTS
+from optimizer.views.member import FrontResult, Member, RunResult, VerificationView
 from studies.records import Verdict
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 from optimizer.door.packages import check_mlflow
 from optimizer.door.show import table_of
 from optimizer.errors import MachineError
-from optimizer.member import Member, RunResult, chosen_of
 from optimizer.report import report_html
+from optimizer.views.member import Member, RunResult, chosen_of
 
 EXPERIMENT = "pruning-optimizer"
 MODEL = "model"  # the artifact path of the model

@@ -11,8 +11,8 @@ from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from optimizer.errors import InputError
-from optimizer.member import Member, RunResult
 from optimizer.quiet import quiet_optuna
+from optimizer.views.member import Member, RunResult
 
 CONSTRAINT = "drop - epsilon"
 

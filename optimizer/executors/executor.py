@@ -15,7 +15,7 @@ from search_spaces.config import Config
 from studies.records import Outcome
 
 if TYPE_CHECKING:
-    from optimizer.rivals import Rival  # with SciPy, which a worker may never need
+    from optimizer.evaluation.rivals import Rival  # with SciPy, which a worker may never need
 
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs
 from optimizer.backends.backend import OnnxInputs
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
+from optimizer.costs.request import Request
 from optimizer.families.requests import Requests
-from optimizer.handover.manifest import LayerShape
-from optimizer.request import Request
+from optimizer.manifest import LayerShape
 from optimizer.spec import StudySpec
 from search_spaces.transforms.transform import Dense
 from search_spaces.transforms.units.evidence import Criterion

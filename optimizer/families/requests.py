@@ -12,7 +12,7 @@ from torch import nn
 from objectives.flops import FlopCount
 from objectives.measurement import JsonScalar
 from optimizer.backends.backend import OnnxInputs
-from optimizer.request import Request
+from optimizer.costs.request import Request
 from optimizer.tasks.texts.examples import AnyExamples
 from search_spaces.layouts.requests import Inputs
 from search_spaces.transforms.transform import Vocabulary

@@ -24,7 +24,7 @@ from optimizer.errors import InputError, listed
 from optimizer.families.networks.classifier import ImageClassifier
 from optimizer.families.teachers import TYPES, label_names
 from optimizer.guests.graphs import guest_graph
-from optimizer.handover.manifest import file_hash
+from optimizer.manifest import file_hash
 from optimizer.tasks.task import TARGETS, Batch, ask
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.torchvision_ops import admit_torchvision

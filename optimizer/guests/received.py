@@ -23,16 +23,16 @@ from optimizer.analysis.sources.source import Described, Entry
 from optimizer.backends.names import ONNXRUNTIME, check_backends
 from optimizer.backends.running import Backends
 from optimizer.errors import InputError
-from optimizer.evaluate import flops_measurement
+from optimizer.evaluation.evaluate import flops_measurement
 from optimizer.guests.admission import Admitted, admitted, digest_of
 from optimizer.guests.graphs import GuestGraph
 from optimizer.handover.export import reload
-from optimizer.measure import measure_in_study
+from optimizer.measuring.measure import measure_in_study
+from optimizer.measuring.timing import DENSE, REFERENCE, Run
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.examples import PIXELS
-from optimizer.timing import DENSE, REFERENCE, Run
 from optimizer.verify import Verifier
 from optimizer.workload import Workload
 from search_spaces.layouts.surgery import share_structure

@@ -6,11 +6,11 @@ from pathlib import PurePath
 
 from objectives.figures import scaled
 from optimizer.backends.names import FLOATS
+from optimizer.fronts.headline import bounds_in_words, in_doubt
 from optimizer.handover.usage import usage_of_images, usage_of_texts
-from optimizer.headline import bounds_in_words, in_doubt
-from optimizer.latencies import RUNTIMES, change_of, places_of, times, title_of
-from optimizer.member import Member, RunResult, VerificationView
 from optimizer.tasks.table import KINDS, Kind, kind_of_metric
+from optimizer.views.latencies import RUNTIMES, change_of, places_of, times, title_of
+from optimizer.views.member import Member, RunResult, VerificationView
 from studies.records import Origin, Verdict
 
 VERDICTS = {

@@ -18,18 +18,18 @@ from optimizer.errors import MachineError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.encoders.saved import CODE
 from optimizer.families.networks.network import read_network
-from optimizer.fronts import members_of
+from optimizer.fronts.fronts import members_of
+from optimizer.fronts.result import result_of
 from optimizer.given import NOTHING, Given
 from optimizer.handover.card import model_card
 from optimizer.handover.exportable import exportable, refuse_filled
 from optimizer.handover.loading import WEIGHTS
-from optimizer.handover.manifest import FILE, Manifest, file_hash
-from optimizer.member import Member
+from optimizer.manifest import FILE, Manifest, file_hash
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
-from optimizer.result import result_of
 from optimizer.spec import StudySpec
 from optimizer.unchanged import refuse_changes
+from optimizer.views.member import Member
 from optimizer.workload import Workload
 from search_spaces.files import written_whole
 from search_spaces.layouts.stored import is_code

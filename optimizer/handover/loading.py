@@ -16,8 +16,8 @@ from optimizer.backends.names import COMPILED, TORCH, check_backend
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import auto_class
 from optimizer.families.networks.network import read_network
-from optimizer.handover.manifest import Manifest, file_hash, read_manifest
 from optimizer.handover.onnx import session_for, session_in
+from optimizer.manifest import Manifest, file_hash, read_manifest
 from optimizer.pipeline import outlined
 from optimizer.tasks.embeddings.pooling import MODULES
 from optimizer.tasks.table import head_of

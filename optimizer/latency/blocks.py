@@ -17,10 +17,10 @@ from objectives.latency import forward_pass, waited_for
 from objectives.latency_table import LatencyTable, build_latency_table
 from objectives.measurement import JsonScalar
 from objectives.rounds import Run
-from optimizer.costs import Cost, table_cost
+from optimizer.costs.costs import Cost, table_cost
+from optimizer.costs.request import Request
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
-from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
 from search_spaces.groups import Group, dense_config

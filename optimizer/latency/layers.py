@@ -25,9 +25,9 @@ from objectives.guard import measuring
 from objectives.latency import forward_pass, interleaved_latency, waited_for
 from objectives.measurement import JsonScalar
 from objectives.rounds import MIN_ROUNDS, Run
+from optimizer.costs.request import Request
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
-from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config

@@ -8,7 +8,7 @@ import torch
 
 from objectives.energy.computed import NOTHING, Computed, Traffic
 from objectives.energy.modelled import EnergyModel, model_of
-from optimizer.costs import Cost, WeightedSum
+from optimizer.costs.costs import Cost, WeightedSum
 from optimizer.spec import StudySpec
 
 

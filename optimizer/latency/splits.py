@@ -19,10 +19,10 @@ from objectives.device import cpu_threads, device_fingerprint, device_of
 from objectives.guard import measuring
 from objectives.latency import interleaved_latency, waited_for
 from objectives.rounds import MIN_ROUNDS, Run
+from optimizer.costs.request import Request
 from optimizer.latency.kept import kept_table
 from optimizer.latency.layers import LAYER_SECONDS, calls_of
 from optimizer.latency.proposed import threads_of
-from optimizer.request import Request
 from optimizer.spec import StudySpec
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.rank.layers import ranks, weights_per_rank, with_rank

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from optimizer.errors import MachineError
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.predict import predict
 from optimizer.recovery.pupil import Pupil
 from optimizer.recovery.school import School
@@ -29,6 +28,7 @@ from optimizer.training.distill import DistillSettings, distill, student
 from optimizer.training.history import History, joined
 from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
+from optimizer.weights import hash_weights
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
 

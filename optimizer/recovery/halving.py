@@ -17,14 +17,14 @@ from typing import Any
 from optimizer.executors.asking import answered
 from optimizer.executors.executor import Executor
 from optimizer.faults import said
-from optimizer.feasible import is_feasible
 from optimizer.progress import Report
 from optimizer.recovery.classroom import Classroom, Finish, Learned, Teach
 from optimizer.recovery.leaders import Standing, leaders
 from optimizer.recovery.pupil import Pupil
 from optimizer.recovery.recovery import Recovery
 from optimizer.recovery.students import first_cost, students_of
-from optimizer.shortlist import standard_error
+from optimizer.selection.feasible import is_feasible
+from optimizer.selection.shortlist import standard_error
 from optimizer.training.history import joined
 from search_spaces.config import Form
 from studies.records import Candidate, Origin, Proposal

@@ -15,7 +15,7 @@ from optimizer.executors.asking import answered
 from optimizer.executors.executor import Executor, Question, S
 from optimizer.executors.workplace import HERE, Workplace
 from optimizer.faults import out_of_attempts
-from optimizer.prepare import Prepared
+from optimizer.preparation.prepare import Prepared
 from optimizer.progress import Report
 from optimizer.recovery.school import School
 from optimizer.recovery.weights import build_candidate, folder_of

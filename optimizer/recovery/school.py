@@ -17,14 +17,14 @@ from torch import nn
 from objectives.measurement import Conditions
 from optimizer.errors import InputError, MachineError
 from optimizer.pipeline import Pipeline
-from optimizer.prepare import Prepared
+from optimizer.preparation.prepare import Prepared
 from optimizer.progress import Report
 from optimizer.recovery.weights import WEIGHTS, keep_weights
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.history import History, total
 from optimizer.training.precision import name_of, training_dtype
-from optimizer.trainings import training_measurements
+from optimizer.views.trainings import training_measurements
 from optimizer.workload import Teacher
 from search_spaces.config import Config, Form
 from studies.records import CandidateState, Outcome

@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import nn
 
 from optimizer.errors import InputError
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.pipeline import Pipeline
+from optimizer.weights import hash_weights
 from search_spaces.config import Form
 from search_spaces.transforms.entries import read_entry, write_entry
 from studies.records import Candidate, Study

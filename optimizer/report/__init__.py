@@ -13,8 +13,8 @@ from pathlib import Path
 from string import Template
 
 from optimizer.errors import MachineError
-from optimizer.headline import headline
-from optimizer.member import BESIDE, Member, RunResult
+from optimizer.fronts.headline import headline
+from optimizer.views.member import BESIDE, Member, RunResult
 from search_spaces.files import written_whole
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
 from search_spaces.allocation import Allocation, FloatArray, Table
 from search_spaces.config import Config, Form
 from search_spaces.distributions import TemperedSpace, by_kind

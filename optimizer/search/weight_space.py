@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.costs import Cost
+from optimizer.costs.costs import Cost
 from search_spaces.config import Config
 from search_spaces.transforms.masks.schedules.table import ScheduleName
 from search_spaces.transforms.masks.space import ONE_SHOT, PATTERN, MaskSpace, SpreadName

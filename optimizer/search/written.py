@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.distributions import NAMES, Distribution, written_of
+from optimizer.fields.distributions import NAMES, Distribution, written_of
 from optimizer.search.space import Space
 from search_spaces.config import Config
 from studies.records import Origin, Proposal

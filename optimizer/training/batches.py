@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.training.cutting import in_batches
+from optimizer.tasks.cutting import in_batches
 
 BLOCK = 50  # batches sorted by length together: little padding, and still nearly random
 WINDOW = 8  # the same where short texts come first

@@ -19,12 +19,12 @@ import torch
 from torch import nn
 
 from objectives.device import device_of
+from optimizer.tasks.cutting import batch_count
 from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Places, shuffled
 from optimizer.training.checkpoint import Checkpoint
-from optimizer.training.cutting import batch_count
 from optimizer.training.finetune import CLIP, decayed
 from optimizer.training.learner import Learner, Loss, rung_schedule
 from optimizer.training.loop import Epoch, Loop

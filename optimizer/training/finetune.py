@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from optimizer.errors import InputError
 from optimizer.predict import predict
+from optimizer.tasks.cutting import batch_count
 from optimizer.tasks.task import Batch, Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.augment import Augmentation, augmented
 from optimizer.training.batches import Order, Places, shuffled
 from optimizer.training.checkpoint import Stateful
-from optimizer.training.cutting import batch_count
 from optimizer.training.history import History, of_epochs
 from optimizer.training.learner import Learner, labels_loss, linear_schedule, taught_loss
 from optimizer.training.loop import Epoch, Loop

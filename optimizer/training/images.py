@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from objectives.device import device_of
 from objectives.energy.spent import Spent
 from optimizer.errors import InputError
+from optimizer.tasks.cutting import in_batches
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import PIXELS
 from optimizer.tasks.images.scores import accuracy
 from optimizer.tasks.task import Batch
 from optimizer.training import loop
 from optimizer.training.batches import Places
-from optimizer.training.cutting import in_batches
 from optimizer.training.energy import adam
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop

@@ -41,7 +41,7 @@ def test_energy_is_not_calibrated_where_no_meter_can_be_read(tmp_path: Path, mon
     def none(_: torch.device) -> None:
         raise MeterUnavailableError("rapl: no CPU package")
 
-    monkeypatch.setattr("optimizer.calibration.meter_of", none)
+    monkeypatch.setattr("optimizer.measuring.calibration.meter_of", none)
     refused = run_here(["calibrate"], environment={**os.environ}, directory=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith(

@@ -8,9 +8,9 @@ from command_line import Done, run_here
 from stored_studies import put_study
 
 from objectives.energy.spent import Joules, Spent
-from optimizer.spent import with_spent
 from optimizer.training.history import of_epochs
-from optimizer.trainings import training_measurements
+from optimizer.views.spent import with_spent
+from optimizer.views.trainings import training_measurements
 from studies.opening import open_store
 
 

@@ -15,7 +15,7 @@ from api.cli.wording import flags_of, in_flags
 from api.http.models import StudyRequest
 from api.pages.form import sections
 from optimizer.errors import InputError
-from optimizer.fields import offered
+from optimizer.fields.fields import offered
 from optimizer.spec import StudySpec
 
 ROOT = Path(__file__).parents[2]

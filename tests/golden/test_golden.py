@@ -13,7 +13,7 @@ from known_studies import HERE, answers, bank_numbers, digits_study, encoder_stu
 from safetensors.torch import load_file
 from tiny_encoders import FAMILIES
 
-from optimizer.fronts import front_of
+from optimizer.fronts.fronts import front_of
 from search_spaces.config import Config
 from studies.opening import open_store
 

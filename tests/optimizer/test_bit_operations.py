@@ -12,11 +12,11 @@ from tiny_checkpoints import save_data, save_tiny
 from objectives.bit_operations import FULL, per_multiplication
 from optimizer.errors import InputError
 from optimizer.families.encoders.load import load_workload
-from optimizer.member import Member
 from optimizer.pipeline import Pipeline
 from optimizer.search.space import Space
 from optimizer.spec import StudySpec
 from optimizer.structure import check_structure
+from optimizer.views.member import Member
 from search_spaces.config import Form
 from search_spaces.groups import dense_config
 

@@ -8,9 +8,9 @@ import pytest
 from stored_studies import put_study
 
 from objectives.measurement import Interval
-from optimizer.certification import CertificationList
-from optimizer.fronts import front_of
-from optimizer.headline import headline
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.headline import headline
+from optimizer.selection.certification import CertificationList
 from studies.opening import open_store
 from studies.records import Verification
 

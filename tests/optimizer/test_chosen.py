@@ -18,10 +18,10 @@ from optimizer.backends import names
 from optimizer.chosen import Choice, choice_of
 from optimizer.errors import InputError
 from optimizer.families.names import check_names
+from optimizer.measuring.timing import DENSE, REFERENCE, Run
 from optimizer.progress import CancelledError, Event
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
-from optimizer.timing import DENSE, REFERENCE, Run
 from optimizer.tried import Tried
 from search_spaces.transforms.table import BITS, RANK
 from studies.opening import open_store

@@ -6,7 +6,7 @@ import pytest
 
 from objectives.metrics import METRICS
 from objectives.metrics.ranking import RANKINGS
-from optimizer.power import what_can_be_concluded
+from optimizer.selection.power import what_can_be_concluded
 from optimizer.spec import StudySpec
 
 SPEC = StudySpec(model="phrases-mini", task="phrases", epsilon=0.01)

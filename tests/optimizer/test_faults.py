@@ -15,11 +15,11 @@ import pytest
 from benchmarks.outcomes import Simulated, outcome_of, share
 from benchmarks.simulated import problems, proposer
 from optimizer.errors import InputError
+from optimizer.evaluation.rivals import Rival
 from optimizer.executors.executor import A, Evaluate, Question, Screen
 from optimizer.executors.inprocess import InProcess
 from optimizer.faults import ATTEMPTS, TimeLimitError, WorkerDiedError
-from optimizer.loop import Budget, Search
-from optimizer.rivals import Rival
+from optimizer.loop.loop import Budget, Search
 from optimizer.search.steps import Neighbours, Step, configs_of
 from search_spaces.config import Config
 from studies.opening import open_store

@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from api.cli.spec_options import spec_from
-from optimizer.distribution_files import read_distributions
-from optimizer.distributions import written_of
 from optimizer.door.fields import in_words
 from optimizer.errors import InputError
+from optimizer.fields.distribution_files import read_distributions
+from optimizer.fields.distributions import written_of
 from optimizer.search.proposer import StagedProposer
 from optimizer.search.space import Space
 from optimizer.search.written import wanted

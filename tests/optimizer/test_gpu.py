@@ -13,7 +13,7 @@ from torch import nn
 from objectives.energy.windows import WindowPlan
 from objectives.measurement import Source
 from optimizer import StudySpec, export_candidate, load_images, load_pruned, optimize
-from optimizer.member import RunResult
+from optimizer.views.member import RunResult
 from studies.opening import open_store
 
 pytestmark = [
@@ -25,7 +25,7 @@ USUAL = {"epsilon": 0.3, "trials": 4, "measure_seconds": 0.1, "threads": 1, "dev
 
 @pytest.fixture(autouse=True)
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optimizer.measure.WindowPlan", partial(WindowPlan, window_s=0.3))
+    monkeypatch.setattr("optimizer.measuring.measure.WindowPlan", partial(WindowPlan, window_s=0.3))
 
 
 class Pixels(nn.Sequential):

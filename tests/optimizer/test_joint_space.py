@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from search_space_fixture import candidate, settled
 
-from optimizer.combined import block_prices, measure_combinations
+from optimizer.costs.combined import block_prices, measure_combinations
 from optimizer.samplers import make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.joint import JointSpace

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_space_fixture import candidate, settled, space
 
-from optimizer.front import non_dominated
+from optimizer.fronts.front import non_dominated
 from optimizer.samplers.protocol import Point, Told
 from optimizer.search.growing import GrowingFront
 from optimizer.search.ladder import ladder

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from optimizer.errors import MachineError
-from optimizer.headline import headline
-from optimizer.member import Baseline, LatencyView, Member, RunResult, StoppedEarly, VerificationView
+from optimizer.fronts.headline import headline
 from optimizer.report import report_html, write_report
+from optimizer.views.member import Baseline, LatencyView, Member, RunResult, StoppedEarly, VerificationView
 from studies.records import Verdict
 
 LATENCY = LatencyView(batch=1, seconds=0.01, ratio=0.5, ratio_interval=(0.4, 0.6), gain=True, source="measured")

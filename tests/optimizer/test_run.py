@@ -17,20 +17,20 @@ import torch
 from tiny_checkpoints import save_data, save_tiny
 from torch import nn
 
-from optimizer.certification import stored_list
 from optimizer.engine import engine_of
 from optimizer.errors import InputError
+from optimizer.evaluation.rivals import was_ruled_out
 from optimizer.families.encoders.load import load_workload
-from optimizer.fronts import front_of
-from optimizer.member import RunResult
+from optimizer.fronts.fronts import front_of
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
 from optimizer.progress import Event
 from optimizer.recovery.weights import WEIGHTS, build_candidate, weights_paths
-from optimizer.rivals import was_ruled_out
 from optimizer.run import optimize, resume
+from optimizer.selection.certification import stored_list
 from optimizer.spec import StudySpec
 from optimizer.training.finetune import FinetuneSettings, TrainingResult, finetune
+from optimizer.views.member import RunResult
 from search_spaces.config import Form
 from search_spaces.transforms.units.damping import mark_strained
 from studies.opening import open_store

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from search_space_fixture import candidate, groups, harm, settled, space
 
+from optimizer.costs.limits import least_ratio, refuse_unreachable
 from optimizer.errors import InputError
+from optimizer.evaluation.rivals import Rival
 from optimizer.executors.inprocess import InProcess
-from optimizer.feasible import is_feasible
-from optimizer.limits import least_ratio, refuse_unreachable
-from optimizer.loop import Budget, Search
-from optimizer.rivals import Rival
+from optimizer.loop.loop import Budget, Search
 from optimizer.samplers import SAMPLERS, make_sampler
 from optimizer.samplers.protocol import Told
 from optimizer.search.iterative import IterativeProposer
@@ -24,6 +23,7 @@ from optimizer.search.proposer import Proposer, StagedProposer
 from optimizer.search.refine import Refiner
 from optimizer.search.space import Space
 from optimizer.search.steps import Step
+from optimizer.selection.feasible import is_feasible
 from search_spaces.config import Config
 from search_spaces.groups import check_config
 from studies.opening import open_store

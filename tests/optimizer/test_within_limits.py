@@ -20,22 +20,22 @@ from objectives.metrics import METRICS
 from objectives.racing import Race
 from objectives.statistics import paired_drop_interval, paired_drop_p_value
 from optimizer import recommend
-from optimizer.certification import stored_list
 from optimizer.certify.choice import refuse_unbuyable
 from optimizer.door.taken import Taken
 from optimizer.errors import InputError
-from optimizer.fronts import front_of
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.headline import headline
 from optimizer.handover.export import export_candidate
-from optimizer.headline import headline
-from optimizer.member import FrontResult, RunResult
+from optimizer.loop.transfer import decided
 from optimizer.names import check_larger
-from optimizer.power import what_can_be_concluded
 from optimizer.run import optimize
 from optimizer.search.ladder import ladder
 from optimizer.search.refine import Refiner
-from optimizer.shortlist import CostOf, choose_shortlist
+from optimizer.selection.certification import stored_list
+from optimizer.selection.power import what_can_be_concluded
+from optimizer.selection.shortlist import CostOf, choose_shortlist
 from optimizer.spec import StudySpec
-from optimizer.transfer import decided
+from optimizer.views.member import FrontResult, RunResult
 from search_spaces.config import Config, Form
 from studies.opening import open_store
 from studies.records import Candidate, CandidateState, Origin, Outcome, Proposal, Verdict

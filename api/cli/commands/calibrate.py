@@ -30,8 +30,8 @@ def calibrate(
     window_seconds: Annotated[float, typer.Option(help="Seconds of one window of the meter, of about 40.")] = 3.0,
 ) -> None:
     """Fit modelled energy to this machine's meter (2 minutes in which nothing else should run) and show the error."""
-    from optimizer.calibration import calibrate as fit
-    from optimizer.calibration import kept_at
+    from optimizer.measuring.calibration import calibrate as fit
+    from optimizer.measuring.calibration import kept_at
 
     found = fit(device, threads=threads, window_seconds=window_seconds)
     if shared.as_json:

@@ -12,8 +12,8 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, StudyName, shared_of
 from api.cli.saying import say
 from api.cli.sources import Labelling
-from optimizer.certify.bought import BATCH, Double, Standing
 from optimizer.errors import InputError
+from optimizer.fronts.bought import BATCH, Double, Standing
 
 
 def register(app: typer.Typer) -> None:

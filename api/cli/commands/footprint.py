@@ -14,8 +14,8 @@ from api.cli.saying import say
 from objectives.figures import scaled
 
 if TYPE_CHECKING:
-    from optimizer.accounts import OfTraining
-    from optimizer.footprint import Footprint
+    from optimizer.views.accounts import OfTraining
+    from optimizer.views.footprint import Footprint
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def footprint(
     pue: Annotated[float, typer.Option(help="Energy of the data centre over that of its computers.")] = 1.0,
 ) -> None:
     """Show what a study has spent, by stage and part: J, Wh, kWh, and CO2 in a region's power grid."""
-    from optimizer.footprint import footprint as of
+    from optimizer.views.footprint import footprint as of
 
     with shared.studies() as known:
         found = of(known.result(study), region=region, pue=pue)

@@ -44,7 +44,7 @@ def recommend(
     costs = costs_named(order)
     with shared.studies() as known:
         front = known.front(study, epsilon=chosen.epsilon, objectives=chosen.objectives, limits=chosen.limits)
-    from optimizer.recommendation import parsed_weights, recommend  # brings moocore, as the front did
+    from optimizer.fronts.recommendation import parsed_weights, recommend  # brings moocore, as the front did
 
     found = recommend(front, rule, weights=parsed_weights(weight or []), order=costs, max_drop=max_drop)
     if shared.as_json:

@@ -15,8 +15,8 @@ from optimizer.door.packages import check_mlflow
 from optimizer.engine import ALONE, Engine
 from optimizer.errors import InputError, NothingFeasibleError
 from optimizer.families.names import check_names
-from optimizer.member import RunResult, chosen_of
 from optimizer.spec import StudySpec
+from optimizer.views.member import RunResult, chosen_of
 
 
 def run_study(

@@ -13,7 +13,7 @@ from api.http.access import Reader, study_for
 from api.http.models import Page
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
-from optimizer.member import Member
+from optimizer.views.member import Member
 
 router = APIRouter(prefix="/v1", tags=["candidates"])
 PARQUET, CSV, JSON = "application/vnd.apache.parquet", "text/csv", "application/json"

@@ -15,7 +15,7 @@ from api.http.models import JobView, Page
 from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
-from optimizer.bounds import AsWritten
+from optimizer.fields.bounds import AsWritten
 from studies.jobs import Job, JobKind, JobNotFoundError
 from studies.records import CandidateState
 

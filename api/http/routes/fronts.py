@@ -14,12 +14,12 @@ from api.http.cache import Records
 from api.http.conditional import IF_NONE_MATCH, Current
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared
-from optimizer.bounds import Name
 from optimizer.errors import UnknownNameError
-from optimizer.fronts import front_of
-from optimizer.member import FrontResult, Member
+from optimizer.fields.bounds import Name
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.views import Measured
 from optimizer.spec import CostName
-from optimizer.views import Measured
+from optimizer.views.member import FrontResult, Member
 from studies.records import Study, Verdict
 
 router = APIRouter(prefix="/v1", tags=["fronts"])

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 from api.http.access import Reader, study_for
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
-from optimizer.importance import Importance, importances
-from optimizer.views import baseline_view
+from optimizer.fronts.importance import Importance, importances
+from optimizer.fronts.views import baseline_view
 from studies.records import Study
 
 router = APIRouter(prefix="/v1", tags=["candidates"])

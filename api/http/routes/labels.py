@@ -13,11 +13,11 @@ from api.http.access import Reader, Writer, study_for
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from api.sent import SentFile, in_plain_names
-from optimizer.bounds import AsWritten, Readable
 from optimizer.certify.answers import Given, answers_of
-from optimizer.certify.bought import BATCH, Standing
 from optimizer.certify.files import take_back
 from optimizer.certify.standing import bought_by, give_labels, settle, standing_of, wanted_rows
+from optimizer.fields.bounds import AsWritten, Readable
+from optimizer.fronts.bought import BATCH, Standing
 from studies.records import Study
 
 router = APIRouter(prefix="/v1/studies/{name}/labels", tags=["labels"])

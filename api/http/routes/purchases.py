@@ -20,10 +20,10 @@ from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from api.sent import SentFile, in_plain_names
-from optimizer.bounds import AsWritten, AtMost, Place
-from optimizer.certify.bought import Double
 from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.errors import InputError
+from optimizer.fields.bounds import AsWritten, AtMost, Place
+from optimizer.fronts.bought import Double
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.files import read_file
 from studies.jobs import JobKind, JobNotFoundError, JobState

@@ -12,12 +12,11 @@ from api.http.access import Reader, study_for
 from api.http.problems import ProblemError, responses
 from api.http.routes.fronts import COSTS, Cost, FrontQuery
 from api.http.state import Shared
-from optimizer import recommendation
 from optimizer.errors import NothingFeasibleError
-from optimizer.front import hypervolume, non_dominated
-from optimizer.fronts import front_of
-from optimizer.member import FrontResult
-from optimizer.recommendation import (
+from optimizer.fronts import recommendation
+from optimizer.fronts.front import hypervolume, non_dominated
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.recommendation import (
     DROP,
     ContradictionError,
     Recommendation,
@@ -26,6 +25,7 @@ from optimizer.recommendation import (
     parsed_weights,
 )
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult
 
 router = APIRouter(prefix="/v1", tags=["fronts"])
 WEIGHT = rf"^({'|'.join((DROP, *COSTS))}):[0-9]{{1,9}}(\.[0-9]{{1,9}})?$"  # other spellings of numbers work

@@ -19,10 +19,10 @@ from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
 from api.logs import add_about
-from optimizer.member import RunResult
+from optimizer.fronts.result import result_of
 from optimizer.names import check_larger, fresh_slug
-from optimizer.result import result_of
 from optimizer.spec import StudySpec
+from optimizer.views.member import RunResult
 from studies.records import LONGEST_TAG, Study, StudyState
 from studies.rules import study_exists
 from studies.store import StudyExistsError

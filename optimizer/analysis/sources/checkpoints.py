@@ -11,7 +11,7 @@ from optimizer.analysis.sources.exports import MASK, TOKENS
 from optimizer.analysis.sources.source import Described, Loaded, of_module, undescribed
 from optimizer.errors import InputError, listed
 from optimizer.families.encoders.weights import INDEX, WHOLE
-from optimizer.handover.manifest import FILE as MANIFEST
+from optimizer.manifest import FILE as MANIFEST
 from optimizer.torchvision_ops import admit_torchvision
 
 CONFIG = "config.json"

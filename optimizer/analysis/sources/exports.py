@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optimizer.analysis.inputs import Inputs, image, text
 from optimizer.analysis.sources.source import Described, Loaded, of_module
-from optimizer.handover.manifest import FILE
+from optimizer.manifest import FILE
 
 TOKENS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 

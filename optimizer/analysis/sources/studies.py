@@ -11,12 +11,12 @@ from torch import nn
 from optimizer.analysis.facts import Facts
 from optimizer.analysis.inputs import Input, Inputs
 from optimizer.analysis.sources.source import Described, Entry, Loaded, of_module
-from optimizer.fronts import front_of
+from optimizer.fronts.fronts import front_of
 from optimizer.handover.export import reload
-from optimizer.member import Member
 from optimizer.pipeline import Pipeline
 from optimizer.recovery.weights import build_candidate
 from optimizer.spec import StudySpec
+from optimizer.views.member import Member
 from optimizer.workload import Workload
 from studies.records import Candidate, Study
 from studies.store import StudyStore

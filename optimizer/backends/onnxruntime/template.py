@@ -24,7 +24,7 @@ from torch.func import functional_call
 
 from optimizer.backends.backend import OnnxInputs
 from optimizer.errors import InputError
-from optimizer.families.encoders.loading import hash_weights
+from optimizer.weights import hash_weights
 from search_spaces.files import written_whole
 from search_spaces.layouts.requests import logits_of
 

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from objectives.measurement import JsonScalar
 from objectives.size import WrittenAs, count_parameters, size_bytes
 from optimizer.backends.backend import OnnxInputs
-from optimizer.costs import AdditiveCost, Cost, flops_cost, parameters_cost
+from optimizer.costs.costs import AdditiveCost, Cost, flops_cost, parameters_cost
+from optimizer.costs.request import Request
 from optimizer.errors import InputError
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.family import Saved
 from optimizer.families.requests import Requests
 from optimizer.families.subject import Subject
-from optimizer.handover.manifest import LayerShape
 from optimizer.latency.blocks import block_latency
-from optimizer.request import Request
+from optimizer.manifest import LayerShape
 from search_spaces.groups import Group
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.layouts.named import layer_widths, named_layout

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import InputError
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.quiet import quiet_transformers
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import Examples
@@ -19,6 +18,7 @@ from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.history import DenseTraining
 from optimizer.training.keep import keep_checkpoint, kept_history
+from optimizer.weights import hash_weights
 
 HELD_OUT_SHARE = 0.1  # of train, for early stopping
 HELD_OUT_MOST = 2000

@@ -16,7 +16,7 @@ from optimizer.device import check_device, check_meter
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import Checkpoint, check_lengths
 from optimizer.families.encoders.family import EncoderFamily
-from optimizer.families.encoders.loading import hash_weights, load_model, name_labels
+from optimizer.families.encoders.loading import load_model, name_labels
 from optimizer.families.encoders.models import BUILT_IN, check_model_name, checked_checkpoint, locate
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.encoders.texts import TextRequests
@@ -38,6 +38,7 @@ from optimizer.tasks.texts.labels import order_note
 from optimizer.tasks.texts.reader import TextReader
 from optimizer.tasks.texts.splits import Splits, cut
 from optimizer.training.history import DenseTraining
+from optimizer.weights import hash_weights
 from optimizer.workload import ROLES, Progress, Workload
 
 

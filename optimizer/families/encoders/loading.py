@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -129,12 +128,3 @@ def _check_complete(checkpoint: Checkpoint, model: Any, missing: list[str], unex
 
 def _is_of_head(name: str, model: Any) -> bool:
     return "pooler" in name or not name.startswith(f"{model.base_model_prefix}.")
-
-
-def hash_weights(model: nn.Module) -> str:
-    """Return the SHA-256 of all parameters and persistent buffers, names included."""
-    digest = sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()

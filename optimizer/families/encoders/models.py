@@ -7,9 +7,9 @@ from pathlib import Path
 
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.checkpoint import Checkpoint, inspect_checkpoint
-from optimizer.families.encoders.hub import fetch_model
 from optimizer.families.encoders.saved import refuse_graph
 from optimizer.families.encoders.vocabulary import check_tokenizer_files
+from optimizer.hub import fetch_model
 
 BUILT_IN = "phrases-mini"
 SHORT_NAMES: Mapping[str, str] = {

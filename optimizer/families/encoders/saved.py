@@ -10,8 +10,8 @@ from typing import Any
 
 from optimizer.errors import InputError, a_kind
 from optimizer.families.encoders.weights import INDEX, WHOLE
-from optimizer.handover.manifest import FILE as MANIFEST
-from optimizer.handover.manifest import Manifest, file_hash, read_manifest
+from optimizer.manifest import FILE as MANIFEST
+from optimizer.manifest import Manifest, file_hash, read_manifest
 from search_spaces import layouts
 from search_spaces.transforms.table import BITS, RANK, TRANSFORMS
 

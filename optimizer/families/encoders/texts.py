@@ -17,8 +17,8 @@ from objectives.flops import FlopCount, count_flops, flop_count
 from objectives.measurement import JsonScalar
 from objectives.positions import positions_of_texts
 from optimizer.backends.backend import OnnxInputs
+from optimizer.costs.request import Request
 from optimizer.families.encoders.stock import save_stock
-from optimizer.request import Request
 from optimizer.tasks.task import TARGETS
 from optimizer.tasks.texts.examples import AnyExamples, Examples
 from search_spaces.layouts.named import row_of

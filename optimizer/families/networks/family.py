@@ -14,7 +14,8 @@ from objectives.measurement import JsonScalar
 from objectives.networks import UncountableModelError, count_network_flops, flops_by_layer
 from objectives.size import WrittenAs, size_bytes
 from optimizer.backends.backend import OnnxInputs
-from optimizer.costs import Bytes, Cost
+from optimizer.costs.costs import Bytes, Cost
+from optimizer.costs.request import Request
 from optimizer.errors import InputError
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.family import Saved
@@ -22,7 +23,6 @@ from optimizer.families.networks.images import CALIBRATION_BATCH, ImageRequests
 from optimizer.families.networks.network import Network
 from optimizer.families.subject import Subject
 from optimizer.latency.layers import LayerLatency, layer_latency
-from optimizer.request import Request
 from optimizer.tasks.task import TARGETS
 from search_spaces.layouts.layout import Layout, UnprunableModelError
 from search_spaces.transforms.transform import Dense, Training

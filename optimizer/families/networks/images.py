@@ -15,11 +15,11 @@ from objectives.flops import FlopLaw, request_flops
 from objectives.measurement import JsonScalar
 from objectives.positions import positions_in
 from optimizer.backends.backend import OnnxInputs
+from optimizer.costs.request import Request
 from optimizer.errors import InputError
 from optimizer.families.encoders.stock import is_stock, save_stock
 from optimizer.families.networks.network import Network
 from optimizer.families.networks.processor import Processor
-from optimizer.request import Request
 from optimizer.tasks.images.examples import PIXELS, ImageExamples
 from optimizer.tasks.texts.examples import AnyExamples
 from search_spaces.layouts.requests import Inputs, noise_requests

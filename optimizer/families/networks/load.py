@@ -10,8 +10,7 @@ from typing import Any
 from optimizer.dense import dense_answers
 from optimizer.device import check_device
 from optimizer.families.encoders.family import EncoderFamily, proved_layout
-from optimizer.families.encoders.hub import fetch_model
-from optimizer.families.encoders.loading import hash_weights, name_labels
+from optimizer.families.encoders.loading import name_labels
 from optimizer.families.encoders.storage import Storage
 from optimizer.families.networks.exported import Exported
 from optimizer.families.networks.family import NetworkFamily, layout_of
@@ -24,6 +23,7 @@ from optimizer.families.networks.processor import Processor, plain_processor
 from optimizer.families.networks.trained import train_once
 from optimizer.families.subject import Subject
 from optimizer.given import NOTHING, Given
+from optimizer.hub import fetch_model
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.data import ImageData, as_named, load_images
@@ -31,6 +31,7 @@ from optimizer.tasks.images.fresh import fresh_images
 from optimizer.tasks.images.roles import roles_of
 from optimizer.training.augment import augmentation_of
 from optimizer.training.history import DenseTraining
+from optimizer.weights import hash_weights
 from optimizer.workload import Progress, Workload
 from search_spaces.layouts.named import has_row
 from search_spaces.transforms.table import trains

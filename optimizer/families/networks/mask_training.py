@@ -18,7 +18,7 @@ from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.history import of_epochs
 from optimizer.training.images import TrainingSettings, train
-from optimizer.trainings import kept_with_training
+from optimizer.views.trainings import kept_with_training
 from search_spaces.transforms.masks.layers import maskable_layers, unit_count
 from search_spaces.transforms.masks.schedules.schedule import Schedule
 from search_spaces.transforms.masks.target import Target

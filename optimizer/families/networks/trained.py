@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.tasks.classification import Classification
 from optimizer.tasks.images.examples import ImageExamples
 from optimizer.training.augment import Augmentation
 from optimizer.training.checkpoint import state_path
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.history import DenseTraining
-from optimizer.trainings import history_of, kept_with_training
+from optimizer.views.trainings import history_of, kept_with_training
+from optimizer.weights import hash_weights
 from search_spaces.transforms.entries import read_entry, read_metadata, write_entry
 
 BATCH, STEPS, EPOCHS = 64, 320, (2, 60)

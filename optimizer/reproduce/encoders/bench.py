@@ -20,7 +20,6 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.families.encoders.head import with_trained_head
 from optimizer.families.encoders.load import check_workload, checkpoint_of, workload_of
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.encoders.texts import TextRequests
 from optimizer.predict import predict
 from optimizer.reproduce.encoders.records import EncoderKey
@@ -31,6 +30,7 @@ from optimizer.tasks.texts.known import resolve_task
 from optimizer.tasks.texts.splits import Splits, cut, divide
 from optimizer.tasks.texts.table import Table
 from optimizer.training.finetune import FinetuneSettings
+from optimizer.weights import hash_weights
 from optimizer.workload import Progress, Workload
 
 

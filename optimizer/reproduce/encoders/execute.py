@@ -19,7 +19,8 @@ from objectives.metrics import METRICS
 from objectives.metrics.classification import weighted_f1
 from objectives.size import count_parameters
 from optimizer.families.encoders.texts import request_of
-from optimizer.measure import Asked, measure_models
+from optimizer.measuring.measure import Asked, measure_models
+from optimizer.measuring.timing import REFERENCE, Run, Runs
 from optimizer.predict import predict
 from optimizer.reproduce.answered import packed
 from optimizer.reproduce.encoders.bench import Bench
@@ -27,7 +28,6 @@ from optimizer.reproduce.encoders.curve import Curve
 from optimizer.reproduce.encoders.preset import EncoderConfiguration, EncoderScale
 from optimizer.reproduce.encoders.prune import TRAINED, prune, under
 from optimizer.reproduce.encoders.records import EncoderKey, EncoderRecord
-from optimizer.timing import REFERENCE, Run, Runs
 from optimizer.training.finetune import FinetuneSettings, finetune
 from optimizer.training.under import Under
 from optimizer.workload import Workload

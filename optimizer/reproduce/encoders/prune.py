@@ -14,7 +14,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.family import EncoderFamily
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.prepare import prepare
+from optimizer.preparation.prepare import prepare
 from optimizer.progress import Stages, ignore
 from optimizer.reproduce.encoders.preset import EncoderConfiguration
 from optimizer.search.iterative import next_tenths, pruned_config

@@ -14,11 +14,11 @@ from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
-from optimizer.spent import accounted
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
 from optimizer.training.images import Epoch, ImageLoss, TrainingSettings, image_batch, train
+from optimizer.views.spent import accounted
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, weights_per_unit
 from search_spaces.transforms.masks.schedules.table import SCHEDULES

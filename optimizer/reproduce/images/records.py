@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.accounts import Accounted
 from optimizer.reproduce.ledger import RunKey, Scored
+from optimizer.views.accounts import Accounted
 
 
 class ImageKey(RunKey):

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.accounts import JOULES_PER_WH
-from optimizer.footprint import WORLD, grams_of
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.images.preset import ImagePreset
 from optimizer.reproduce.images.records import ImageRecord
 from optimizer.reproduce.rows import Difference, Figure, Measure, Row, accuracy_relative, by_seed, row_of
+from optimizer.views.accounts import JOULES_PER_WH
+from optimizer.views.footprint import WORLD, grams_of
 
 GRID = WORLD["world-2000-2017"]  # section 4.3 of the paper
 DENSE = "dense"

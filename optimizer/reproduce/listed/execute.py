@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from objectives.device import device_name
 from objectives.size import count_parameters
 from optimizer.analysis.costs import Bench, Measured
+from optimizer.costs.request import Request
 from optimizer.reproduce.listed.networks import SHAPE, count_macs, pruned, unpruned
 from optimizer.reproduce.listed.preset import ListedPreset
 from optimizer.reproduce.listed.records import BatchRecord, ListedKey, ListedRecord
-from optimizer.request import Request
 
 FLOPS_PER_MAC = 2
 META = "meta"  # shapes alone

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from optimizer.charts.chart import Chart, Panel, Series, page
 from optimizer.charts.pictures import write_pictures
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from optimizer.reproduce.listed.preset import ListedPreset, Network
 from optimizer.reproduce.listed.preset import Series as Published
 from optimizer.reproduce.listed.rows import NOT_TIMED, BatchRow, ListedRow

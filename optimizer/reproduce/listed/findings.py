@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from objectives.metrics.correlation import spearman
-from optimizer.ratios import Ratio, order
+from optimizer.measuring.ratios import Ratio, order
 from optimizer.reproduce.listed.preset import ListedPreset
 from optimizer.reproduce.listed.rows import BatchRow, ListedRow
 

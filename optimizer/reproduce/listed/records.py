@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from optimizer.analysis.costs import Costs
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from optimizer.reproduce.ledger import Recorded, RunKey
 from optimizer.reproduce.listed.preset import UNPRUNED
 

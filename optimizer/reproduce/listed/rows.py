@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.ratios import Ratio, pooled
+from optimizer.measuring.ratios import Ratio, pooled
 from optimizer.reproduce.listed.execute import FLOPS_PER_MAC
 from optimizer.reproduce.listed.preset import ListedPreset, Network, Pruning
 from optimizer.reproduce.listed.records import BatchRecord, ListedRecord

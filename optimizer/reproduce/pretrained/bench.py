@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from optimizer.errors import InputError
-from optimizer.families.encoders.loading import hash_weights
 from optimizer.families.networks.models import new_model
 from optimizer.families.networks.origins import WeightsFile
 from optimizer.families.networks.torchvision_models import PublishedWeights, published_weights
@@ -26,6 +25,7 @@ from optimizer.reproduce.pretrained.form import Splits
 from optimizer.reproduce.pretrained.records import PretrainedKey
 from optimizer.tasks.images.data import ImageData, Images, stratified_indices
 from optimizer.training.images import TrainingSettings, train
+from optimizer.weights import hash_weights
 from search_spaces.transforms.entries import read_entry, write_entry
 
 VERSION = 1  # raise when a choice or a training computes something else

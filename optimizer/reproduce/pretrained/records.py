@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from optimizer.reproduce.answered import Answered
 from optimizer.reproduce.ledger import RunKey
 from optimizer.reproduce.pretrained.energy import Energy

@@ -18,10 +18,10 @@ from optimizer.reproduce.pretrained.energy import Energy
 from optimizer.reproduce.pretrained.form import Form
 from optimizer.reproduce.pretrained.preset import Reading
 from optimizer.reproduce.pretrained.records import EpochRecord, PretrainedKey
+from optimizer.tasks.cutting import in_batches
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import BATCH
 from optimizer.tasks.task import Batch
-from optimizer.training.cutting import in_batches
 from optimizer.training.images import ImageLoss, image_batch
 from optimizer.training.learner import Learner
 from optimizer.training.loop import Loop

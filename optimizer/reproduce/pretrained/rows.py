@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from objectives.repeats import mean_with_interval
-from optimizer.ratios import Ratio, pooled
+from optimizer.measuring.ratios import Ratio, pooled
 from optimizer.reproduce.answered import difference
 from optimizer.reproduce.claims import Published
 from optimizer.reproduce.pretrained.preset import BASELINE, PretrainedPreset

@@ -19,7 +19,7 @@ from objectives.energy.measure import Work, measure_energy
 from objectives.energy.windows import WindowPlan
 from objectives.latency import interleaved_latency, latency_of, waited_for
 from objectives.repeats import compared
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from optimizer.reproduce.pretrained.form import Form
 from optimizer.reproduce.pretrained.records import PretrainedKey, StepRecord
 from optimizer.reproduce.pretrained.retrain import Training, step_cost

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optimizer.training.cutting import in_batches
+from optimizer.tasks.cutting import in_batches
 
 PIXELS = "pixel_values"  # the argument that every image classifier here takes
 

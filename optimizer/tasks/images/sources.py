@@ -57,7 +57,7 @@ def _from_medmnist(name: str) -> dict[str, Part]:
 def _from_hub(name: str, repository: str) -> dict[str, Part]:
     from datasets import load_dataset
 
-    from optimizer.families.encoders.hub import call_hub
+    from optimizer.hub import call_hub
 
     splits = call_hub("dataset", repository, lambda: load_dataset(repository))
     if "train" not in splits:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from objectives.measurement import Measurement, Source
 from objectives.metrics import METRICS
 from objectives.statistics import bootstrap_drop
-from optimizer.member import LabelView
+from optimizer.views.member import LabelView
 
 if TYPE_CHECKING:
     from optimizer.tasks.multilabel.labelling import Labelling  # with torch, which views do without

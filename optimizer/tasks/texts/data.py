@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.errors import InputError, listed
-from optimizer.families.encoders import hub
+from optimizer.hub import call_hub
 from optimizer.spec import StudySpec
 from optimizer.tasks.ranking.collection import collection_files, judged_sheets
 from optimizer.tasks.texts.files import read_file
@@ -97,7 +97,7 @@ def _sheet_of_frame(name: str, frame: pd.DataFrame) -> Sheet:
 def _from_hub(repository: str, subset: str | None, source: Source) -> tuple[dict[str, Sheet], tuple[str, ...]]:
     from datasets import load_dataset
 
-    found = hub.call_hub("data", repository, lambda: load_dataset(repository, subset))
+    found = call_hub("data", repository, lambda: load_dataset(repository, subset))
     chosen, unread = chosen_splits({name: split_named(name, source) for name in found})
     return {split: sheet_of_dataset(f"split {name!r}", found[name]) for split, name in chosen.items()}, unread
 

@@ -24,7 +24,7 @@ from api.client import (
 from api.http.routes.candidates import Order
 from api.http.routes.recommendations import Rule
 from optimizer.errors import InputError, UnknownNameError
-from optimizer.result import result_of
+from optimizer.fronts.result import result_of
 from studies.keys import Scope
 from studies.opening import open_service, open_store
 from studies.records import StudyState

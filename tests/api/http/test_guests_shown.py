@@ -16,7 +16,7 @@ from stored_studies import DENSE, figure, put_study
 from api.http.app import create_app
 from api.http.settings import Settings
 from objectives.measurement import Interval
-from optimizer.member import BESIDE
+from optimizer.views.member import BESIDE
 from studies.opening import open_store
 from studies.records import Guest, StudyState, Verification
 

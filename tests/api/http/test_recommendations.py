@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.cli.app import run
 from optimizer import recommend
-from optimizer.fronts import front_of
+from optimizer.fronts.fronts import front_of
 from studies.opening import open_store
 
 COSTS = ("flops_ratio", "latency_ratio", "energy_ratio")

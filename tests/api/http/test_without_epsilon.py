@@ -16,7 +16,7 @@ from api.cli.app import run
 from api.http.app import create_app
 from api.http.settings import Settings
 from objectives.statistics import paired_drop_interval
-from optimizer.certification import Certifier
+from optimizer.selection.certification import Certifier
 from studies.opening import open_store
 from studies.records import StudyState, Verification
 

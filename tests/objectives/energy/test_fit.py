@@ -20,9 +20,9 @@ from objectives.energy.probes import Probe, probes
 from objectives.energy.profiles import FAR, MEMORY, NEAR
 from objectives.energy.windows import WindowPlan
 from objectives.rounds import Run
-from optimizer import calibration
-from optimizer.calibration import PACE, calibrate, calibrated
 from optimizer.errors import InputError, MachineError
+from optimizer.measuring import calibration
+from optimizer.measuring.calibration import PACE, calibrate, calibrated
 
 CPU = torch.device("cpu")
 THREADS = 2

@@ -6,8 +6,8 @@ import pytest
 from objectives.metrics import METRICS
 from objectives.statistics import DropScore, paired_drop_p_value, score_drop
 from objectives.statistics.score import Kinds
-from optimizer.certification import CertificationList
-from optimizer.verdicts import drop_uppers
+from optimizer.fronts.verdicts import drop_uppers
+from optimizer.selection.certification import CertificationList
 
 KINDS = np.array([(y, d, c) for y in (0, 1) for d in (0, 1) for c in (0, 1)])
 

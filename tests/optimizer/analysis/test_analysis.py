@@ -24,7 +24,7 @@ from optimizer.analysis.run import Analyzed, analyze_parts
 from optimizer.backends import compiled
 from optimizer.backends.compiled import Timed
 from optimizer.errors import InputError
-from optimizer.timing import Run
+from optimizer.measuring.timing import Run
 
 WIDTHS = {"N_D_UNPRUNED": (8, 12), "N_D_r_PD1_GPR-50_x": (4, 6), "N_D_r_PD1_GPR-75_x": (2, 3)}
 BOTH = ("torch", "torch-compile")

@@ -8,7 +8,7 @@ import pytest
 from optimizer.analysis.curves import Curve, Point, found_in
 from optimizer.analysis.forms import averaged, smoothed
 from optimizer.charts.chart import Series
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 
 
 def curve(*costs: float, half: float = 0.01) -> Curve:

@@ -18,9 +18,9 @@ from optimizer.backends.compiled import Timed
 from optimizer.backends.names import check_backends
 from optimizer.backends.table import backend_of
 from optimizer.errors import InputError
-from optimizer.measure import Asked, measure_models
+from optimizer.measuring.measure import Asked, measure_models
+from optimizer.measuring.timing import DENSE, REFERENCE, Run
 from optimizer.spec import StudySpec
-from optimizer.timing import DENSE, REFERENCE, Run
 
 NAME = "torch-compile"
 NO_GRAPHS = OnnxInputs(requests=[], free=())

@@ -11,7 +11,7 @@ import torch
 
 from objectives.measurement import Source
 from optimizer.errors import MachineError
-from optimizer.memory import peak_memory
+from optimizer.measuring.memory import peak_memory
 
 pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper

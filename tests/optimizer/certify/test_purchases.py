@@ -15,12 +15,12 @@ from stored_studies import put_study
 
 from optimizer.certify.ask import rows_of
 from optimizer.certify.begin import disputed
-from optimizer.certify.bought import Double, Standing, bought_of
 from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
 from optimizer.certify.files import read_labels, take_back, write_next
 from optimizer.certify.sequence import Plan, follow
 from optimizer.certify.standing import give_labels, settle, standing_of, wanted_rows
 from optimizer.errors import InputError
+from optimizer.fronts.bought import Double, Standing, bought_of
 from optimizer.spec import StudySpec
 from studies.opening import open_store
 from studies.purchases import SKIPPED, Answer

@@ -16,7 +16,7 @@ from torch import nn
 from optimizer import Front, load_pruned
 from optimizer.door.home import Kept
 from optimizer.errors import InputError, NothingFeasibleError, UnknownNameError
-from optimizer.member import FrontResult, Member
+from optimizer.views.member import FrontResult, Member
 from studies.records import Verdict
 
 

@@ -23,10 +23,10 @@ from api.http.app import create_app
 from api.http.settings import Settings
 from optimizer import Front, export_candidate, open_front, optimize, resume
 from optimizer.errors import InputError
-from optimizer.member import FrontResult
 from optimizer.samplers.protocol import Told
 from optimizer.samplers.replay import Problem
 from optimizer.spec import StudySpec
+from optimizer.views.member import FrontResult
 from search_spaces.groups import Group
 from search_spaces.transforms.units.evidence import Evidence, RankingError
 from studies.opening import open_store

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from executor_contract import ExecutorContract, Scripted, asked
 
+from optimizer.evaluation.rivals import Rival
 from optimizer.executors.executor import Evaluating, Executor
 from optimizer.executors.inprocess import InProcess
-from optimizer.rivals import Rival
 from search_spaces.config import Config
 from studies.records import Outcome
 

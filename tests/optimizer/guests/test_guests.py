@@ -18,11 +18,11 @@ from tiny_checkpoints import save_data, save_tiny, tokenizer
 from optimizer import analyze
 from optimizer.backends.onnxruntime.session import session_of_file
 from optimizer.errors import InputError
-from optimizer.fronts import front_of
+from optimizer.fronts.fronts import front_of
+from optimizer.fronts.result import result_of
 from optimizer.guests import received
 from optimizer.guests.received import Asked, House, receive
 from optimizer.handover.export import export_candidate
-from optimizer.result import result_of
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
 from studies.opening import open_store

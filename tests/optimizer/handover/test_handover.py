@@ -18,10 +18,10 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import inspect_checkpoint
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import WEIGHTS
-from optimizer.handover.manifest import FILE, LayerShape, Manifest, file_hash, read_manifest
-from optimizer.member import Member
+from optimizer.manifest import FILE, LayerShape, Manifest, file_hash, read_manifest
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
+from optimizer.views.member import Member
 from search_spaces.config import Config
 from search_spaces.transforms.units.materialize import materialize
 from studies.opening import open_store

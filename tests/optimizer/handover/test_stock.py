@@ -21,7 +21,7 @@ from torch import nn
 
 from objectives.flops import flop_count
 from optimizer import load_pruned, torchvision_ops
-from optimizer.costs import flops_cost
+from optimizer.costs.costs import flops_cost
 from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import inspect_checkpoint
 from optimizer.families.encoders.loading import load_model
@@ -31,7 +31,7 @@ from optimizer.families.networks.names import check_image_directory
 from optimizer.families.networks.origins import SavedModel
 from optimizer.families.networks.processor import plain_processor
 from optimizer.handover.loading import WEIGHTS
-from optimizer.handover.manifest import FILE, Manifest, file_hash
+from optimizer.manifest import FILE, Manifest, file_hash
 from optimizer.tasks.images.data import Normalisation
 from search_spaces.config import Config
 from search_spaces.layouts.modeling_pruned import give_rank

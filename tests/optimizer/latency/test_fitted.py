@@ -11,7 +11,7 @@ from torch import nn
 from optimizer.backends.names import ONNXRUNTIME, TORCH
 from optimizer.latency.computed import BASE, Computed
 from optimizer.latency.fitted import FittedLatency, FittedTable, fitted, random_configs, whole_configs
-from optimizer.proposing import proposes
+from optimizer.preparation.proposing import proposes
 from search_spaces.config import Config
 from search_spaces.groups import Group, GroupKind, dense_config
 from search_spaces.layouts.layout import Axis

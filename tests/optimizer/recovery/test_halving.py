@@ -19,23 +19,23 @@ from safetensors.torch import load_file
 from tiny_checkpoints import DISTILLED, save_data, save_tiny
 from tiny_teachers import deeper, saved
 
-from optimizer.certification import stored_list
 from optimizer.errors import InputError
 from optimizer.executors.executor import A, Question
 from optimizer.executors.inprocess import InProcess
 from optimizer.faults import WorkerDiedError
 from optimizer.handover.export import export_candidate
 from optimizer.handover.loading import load_pruned
-from optimizer.member import RunResult
 from optimizer.progress import CancelledError, Event
 from optimizer.recovery import classroom
 from optimizer.recovery.classroom import Classroom, Teach
 from optimizer.recovery.weights import weights_paths
 from optimizer.run import optimize, resume
+from optimizer.selection.certification import stored_list
 from optimizer.spec import StudySpec
 from optimizer.tasks.task import Batch
 from optimizer.training.student import Student
 from optimizer.training.teacher import Lesson
+from optimizer.views.member import RunResult
 from search_spaces.config import Form
 from search_spaces.layouts.stored import bits_by_layer
 from studies.opening import open_store

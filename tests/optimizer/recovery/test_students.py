@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from search_space_fixture import groups, space
 
-from optimizer.costs import linear_cost
+from optimizer.costs.costs import linear_cost
 from optimizer.recovery.students import HIGHEST, LOWEST, lean_budgets
 from optimizer.search.space import Space
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from toy_examples import toy_examples
 
+from optimizer.tasks.cutting import batch_count
 from optimizer.training.batches import Order, short_first, shuffled
-from optimizer.training.cutting import batch_count
 
 
 def places(order: Order, n: int, *, size: int, rng: np.random.Generator | None = None) -> list[list[int]]:

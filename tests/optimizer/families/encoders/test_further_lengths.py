@@ -14,7 +14,7 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.checkpoint import check_lengths
 from optimizer.families.encoders.texts import TextRequests
 from optimizer.families.networks.images import ImageRequests
-from optimizer.measure import further_shapes
+from optimizer.measuring.measure import further_shapes
 from optimizer.spec import StudySpec
 
 LEAST = {"model": "m", "task": "t", "epsilon": 0.1}

@@ -20,18 +20,18 @@ from optimizer.certify.files import read_labels, write_next
 from optimizer.certify.standing import settle
 from optimizer.errors import InputError, UnknownNameError
 from optimizer.families.encoders.load import check_workload, load_workload
-from optimizer.footprint import footprint
-from optimizer.fronts import members_of
+from optimizer.fronts.fronts import members_of
+from optimizer.fronts.result import result_of
 from optimizer.given import Given
 from optimizer.handover.export import export_candidate
-from optimizer.handover.manifest import FILE as MANIFEST
-from optimizer.handover.manifest import read_manifest
+from optimizer.manifest import FILE as MANIFEST
+from optimizer.manifest import read_manifest
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.result import result_of
 from optimizer.run import optimize, resume
 from optimizer.spec import StudySpec
 from optimizer.tasks.images.data import load_images
+from optimizer.views.footprint import footprint
 from search_spaces.config import Config, Form
 from search_spaces.groups import dense_config
 from search_spaces.layouts.stored import bits_by_layer

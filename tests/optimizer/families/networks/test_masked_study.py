@@ -24,12 +24,13 @@ from optimizer.errors import InputError
 from optimizer.estimate import estimate
 from optimizer.executors.parcel import pack, unpack
 from optimizer.families.encoders.load import check_workload, load_workload
+from optimizer.fronts.headline import headline
 from optimizer.handover.export import export_candidate
-from optimizer.handover.manifest import read_manifest
-from optimizer.headline import headline
+from optimizer.loop.worth import Worth
+from optimizer.manifest import read_manifest
 from optimizer.pipeline import Pipeline
 from optimizer.predict import predict
-from optimizer.prepare import Prepared, prepare
+from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import Event, Stages, ignore
 from optimizer.run import optimize, resume
 from optimizer.samplers import SAMPLERS, make_sampler
@@ -37,7 +38,6 @@ from optimizer.samplers.protocol import Told
 from optimizer.search.proposer import StagedProposer
 from optimizer.spec import StudySpec
 from optimizer.tasks.classification import Classification
-from optimizer.worth import Worth
 from search_spaces.config import Config, Form
 from search_spaces.groups import check_config
 from search_spaces.transforms.masks.schedules.table import SCHEDULES
@@ -219,7 +219,7 @@ def test_a_training_that_diverges_is_a_failed_candidate_and_leaves_no_file(cache
 def test_networks_run_in_the_form_that_beats_dense_kernels_and_small_ones_in_none(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.execution.CHOICE_S", 0.3)
+    monkeypatch.setattr("optimizer.measuring.execution.CHOICE_S", 0.3)
     spec = spec_of()
     model = prepared.build(masked(prepared, "set", "uniform", 0.5))
     assert prepared.pipeline.execution(model, spec).conditions == {"kernels": "dense"}

@@ -16,13 +16,13 @@ from optimizer.errors import InputError
 from optimizer.families.encoders.load import check_workload, load_workload
 from optimizer.families.networks.network import read_network
 from optimizer.families.networks.origins import SavedModel
-from optimizer.fronts import members_of
+from optimizer.fronts.fronts import members_of
 from optimizer.handover.export import export_candidate
-from optimizer.handover.manifest import read_manifest
-from optimizer.member import Member
+from optimizer.manifest import read_manifest
 from optimizer.predict import predict
 from optimizer.run import optimize
 from optimizer.spec import StudySpec
+from optimizer.views.member import Member
 from search_spaces.groups import config_of
 from search_spaces.transforms.units.materialize import outline
 from studies.opening import open_store

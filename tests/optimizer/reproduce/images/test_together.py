@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from optimizer.accounts import Accounted
 from optimizer.families.networks.models import new_model
 from optimizer.ledger import Ledger
 from optimizer.reproduce.images.execute import target_of
@@ -23,6 +22,7 @@ from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked
 from optimizer.tasks.images.data import Images
 from optimizer.training.images import TrainingSettings, train
+from optimizer.views.accounts import Accounted
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, unit_count
 from search_spaces.transforms.masks.schedules.table import SCHEDULES

@@ -13,7 +13,7 @@ from torch import nn
 from objectives.size import count_parameters
 from optimizer.charts.chart import Chart
 from optimizer.ledger import Ledger
-from optimizer.ratios import Ratio
+from optimizer.measuring.ratios import Ratio
 from optimizer.reproduce.listed import figures
 from optimizer.reproduce.listed.experiment import ListedExperiment, ListedReproduction
 from optimizer.reproduce.listed.findings import (

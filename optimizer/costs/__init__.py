@@ -1,0 +1,1 @@
+"""Costs: what a config costs and harms, predicted without its model."""

@@ -1,0 +1,1 @@
+"""Evaluation: a config becomes a model and is asked the cheapest question first."""

@@ -1,0 +1,1 @@
+"""The loop: propose, have evaluated, store; and what a search begins with."""

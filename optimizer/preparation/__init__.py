@@ -1,0 +1,1 @@
+"""Preparation: what is computed once per model before a search."""

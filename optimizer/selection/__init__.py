@@ -1,0 +1,1 @@
+"""Selection: which candidates are verified and certified, fixed by search figures alone."""
