@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.statistics.shrinkage import CORRELATION, SCATTERS, Floats, Observed, noise_of
+from objectives.statistics.shrinkage import CORRELATION, SCATTERS, Floats, Observed, noise_of, posterior
 
 _KNOWN = 20.0  # changed answers: what the sizes of all candidates say of the variance of one
 
@@ -79,18 +79,12 @@ def _given(
 ) -> tuple[float, Floats, Floats]:
     """Return the log-likelihood of a scatter, and mean and covariance of the true drops under it.
 
-    What candidates share, the mean's coefficients and the luck of the examples, is a standard normal vector before the
-    data; given it, each candidate stands for itself.
+    Candidates share the mean's coefficients and the luck of the examples; given these, each stands for itself.
     """
     own = scatter**2 + (1 - CORRELATION) * noise
     shared = np.column_stack([features, np.sqrt(CORRELATION * noise)])
-    scaled = shared / own[:, None]
-    precision = np.eye(shared.shape[1]) + shared.T @ scaled
-    of_shared = np.linalg.inv(precision)
-    mean = of_shared @ scaled.T @ drops
-    log_volume = np.log(own).sum() + np.linalg.slogdet(precision).logabsdet
-    likelihood = -(drops @ (drops / own) - mean @ precision @ mean + log_volume) / 2
+    likelihood, mean, of_shared = posterior(shared, own, drops)
     kept = (scatter**2 / own)[places]  # of what is seen of a candidate beside what is shared
     by_shared = np.column_stack([features, np.zeros(len(noise))])[places] - kept[:, None] * shared[places]
     covariance = by_shared @ of_shared @ by_shared.T + np.diag(scatter[places] ** 2 * (1 - kept))
-    return float(likelihood), kept * drops[places] + by_shared @ mean, covariance
+    return likelihood, kept * drops[places] + by_shared @ mean, covariance

@@ -77,15 +77,10 @@ def shrunken_drops(
     """
     spread = _smoothed(search, verified, places, features)
     drops = np.concatenate([search.drops, verified.drops])
-    everyone = np.vstack([np.eye(len(search.drops)), np.eye(len(search.drops))[places]])
-    noise = np.zeros((len(drops), len(drops)))
-    split = len(search.drops)
-    noise[:split, :split] = noise_of(spread / search.n)
-    noise[split:, split:] = noise_of(spread[places] / verified.n)
-    known = features @ features.T
+    noise = np.concatenate([spread / search.n, spread[places] / verified.n])
     found = [
-        _given(scatter, known, drops, everyone, noise, places)
-        for scatter in np.linspace(0, 2 * max(float(search.drops.std()), math.sqrt(noise.diagonal().mean())), SCATTERS)
+        _given(scatter, drops, noise, places, features)
+        for scatter in np.linspace(0, 2 * max(float(search.drops.std()), math.sqrt(noise.mean())), SCATTERS)
     ]
     likely = np.array([likelihood for likelihood, _, _ in found])
     weights = np.exp(likely - likely.max())
@@ -113,13 +108,38 @@ def noise_of(variances: Floats) -> Floats:
 
 
 def _given(
-    scatter: float, known: Floats, drops: Floats, everyone: Floats, noise: Floats, places: NDArray[np.int64]
+    scatter: float, drops: Floats, noise: Floats, places: NDArray[np.int64], features: Floats
 ) -> tuple[float, Floats, Floats]:
-    """Return the log-likelihood of a scatter, and means and variances `(m,)` of the true drops under it."""
-    true = known + scatter**2 * np.eye(len(known))
-    seen = everyone @ true
-    root = np.linalg.cholesky(seen @ everyone.T + noise)
-    solved = np.linalg.solve(root, np.column_stack([drops, seen[:, places]]))
-    own, others = solved[:, 0], solved[:, 1:]
-    likelihood = -own @ own / 2 - np.log(root.diagonal()).sum()
-    return float(likelihood), others.T @ own, true.diagonal()[places] - (others**2).sum(axis=0)
+    """Return the log-likelihood of a scatter, and means and variances `(m,)` of the true drops under it.
+
+    `drops` and `noise` `(k + m,)` are those of the search, then those of verification. What they share is the mean's
+    coefficients, the luck of either kind of examples, and what is particular to a member that was verified.
+    """
+    candidates, members = len(features), np.arange(len(places))
+    luck = np.zeros((len(drops), 2))
+    luck[:candidates, 0] = luck[candidates:, 1] = 1
+    particular = np.zeros((len(drops), len(places)))
+    particular[places, members] = particular[candidates + members, members] = scatter
+    own = (1 - CORRELATION) * noise
+    own[np.setdiff1d(np.arange(candidates), places)] += scatter**2
+    shared = np.hstack(
+        [np.vstack([features, features[places]]), luck * np.sqrt(CORRELATION * noise)[:, None], particular]
+    )
+    likelihood, mean, covariance = posterior(shared, own, drops)
+    true = np.hstack([features[places], np.zeros((len(places), 2)), scatter * np.eye(len(places))])
+    return likelihood, true @ mean, ((true @ covariance) * true).sum(axis=1)
+
+
+def posterior(shared: Floats, own: Floats, drops: Floats) -> tuple[float, Floats, Floats]:
+    """Return the log-likelihood of `drops` `(d,)`, and mean `(q,)` and covariance of what they share.
+
+    That is a standard normal vector before the data, of which drops are the products with `shared` `(d, q)` and errors
+    of their own of variances `own` `(d,)`. Time and memory grow with d alone.
+    """
+    scaled = shared / own[:, None]
+    precision = np.eye(shared.shape[1]) + shared.T @ scaled
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ (scaled.T @ drops)
+    log_volume = np.log(own).sum() + np.linalg.slogdet(precision).logabsdet
+    likelihood = -(drops @ (drops / own) - mean @ precision @ mean + log_volume) / 2
+    return float(likelihood), mean, covariance

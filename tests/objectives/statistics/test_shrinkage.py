@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from objectives.statistics import Observed, ShrunkenDrop, shrunken_drops
+from objectives.statistics.shrinkage import posterior
 
 
 def observed(drops: list[float], n: int, discordant: float = 0.04) -> Observed:
@@ -49,3 +50,22 @@ def test_the_chance_is_a_bound_that_knows_half_as_much_below_one_half_and_no_les
     assert drop.chance_above(0.0) == 0.85  # 0.841
     assert drop.chance_above(0.05) == drop.chance_above(0.9) == 0.01  # never none at all
     assert drop.interval.lower == pytest.approx(0.004 - 1.96 * 0.004, abs=1e-5)
+
+
+def test_what_drops_share_is_known_from_them_as_their_whole_covariance_tells() -> None:
+    rng = np.random.default_rng(0)
+    shared, own, drops = rng.normal(size=(30, 5)), rng.uniform(0.1, 1, 30), rng.normal(size=30)
+    whole = shared @ shared.T + np.diag(own)
+    known = np.linalg.solve(whole, np.column_stack([drops, shared]))
+    likelihood, mean, covariance = posterior(shared, own, drops)
+    assert likelihood == pytest.approx(-drops @ known[:, 0] / 2 - np.linalg.slogdet(whole).logabsdet / 2)
+    assert mean == pytest.approx(shared.T @ known[:, 0])
+    assert covariance == pytest.approx(np.eye(5) - shared.T @ known[:, 1:])
+
+
+def test_a_hundred_thousand_candidates_are_no_hindrance() -> None:
+    costs, places = np.linspace(0.1, 0.9, 100_000), np.array([10, 99_000])
+    found = shrunken_drops(
+        observed([*(0.02 * (1 - costs))], 872), observed([0.018, 0.002], 1800), places, features(costs)
+    )
+    assert [each.value for each in found] == pytest.approx([0.018, 0.002], abs=0.002)
