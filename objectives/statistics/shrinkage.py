@@ -138,7 +138,7 @@ def posterior(shared: Floats, own: Floats, drops: Floats) -> tuple[float, Floats
     """
     scaled = shared / own[:, None]
     precision = np.eye(shared.shape[1]) + shared.T @ scaled
-    covariance = np.linalg.inv(precision)
+    covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     mean = covariance @ (scaled.T @ drops)
     log_volume = np.log(own).sum() + np.linalg.slogdet(precision).logabsdet
     likelihood = -(drops @ (drops / own) - mean @ precision @ mean + log_volume) / 2
