@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +38,7 @@ TOGETHER = "simultaneous"  # of a study without ε
 BUYABLE = "accuracy"  # of the metrics that count right answers, the one whose labels are classes, as those asked are
 COMPARED = 200  # candidates of a search, whose errors are a matrix of that side
 DENSE = 1.0  # the cost of what needs no certificate
+HARDLY = 0.005  # of that cost: about the standard error of what so many rehearsals expect
 _STORED = "certification"  # in a study's context
 Floats = NDArray[np.float64]
 
@@ -143,19 +145,34 @@ def best_sequence(costs: Floats, passes: Passes, *, most: int | None = None) -> 
     """Return the places of the members whose sequence is expected to end at the least cost, one to `most` of them.
 
     `costs` `(m,)` fall, as ratios to the dense model's; `passes` is `(draws, m)`. Members are put in, taken out and
-    exchanged one at a time while that helps. Without a limit, those that make no difference in any draw are in: what is
-    sure to pass may fail. With one they are out, but for one member where nothing ever passes.
+    exchanged one at a time while that helps. Without a limit further ones follow as steps, as `_with_steps` says.
+    Where nothing ever passes, one member is tried.
     """
     draws, who = len(passes), [int.from_bytes(np.packbits(each).tobytes()) for each in passes.T]
-    chosen = [int(passes.mean(axis=0).argmax())]
+    expected = partial(_expected, costs, who, draws)
 
     def worth(sequence: Sequence[int]) -> tuple[float, int]:
-        return round(_expected(costs, who, sequence, draws), 9), len(sequence) * (-1 if most is None else 1)
+        return round(expected(sequence), 9), len(sequence)
 
+    chosen = [int(passes.mean(axis=0).argmax())]
     while True:
         options = [each for each in _neighbours(chosen, len(costs)) if 0 < len(each) <= (most or len(costs))]
         best = min(options, key=worth, default=chosen)
         if worth(best) >= worth(chosen):
+            return chosen if most else _with_steps(chosen, len(costs), expected)
+        chosen = best
+
+
+def _with_steps(chosen: list[int], members: int, expected: Callable[[Sequence[int]], float]) -> list[int]:
+    """Return a sequence with all the members that hardly make it worse, by the rehearsals, which may be wrong.
+
+    A step that leaves less to chance is worth more than a difference that rehearsals can hardly tell.
+    """
+    limit = expected(chosen) + HARDLY
+    while True:
+        options = [sorted([*chosen, other]) for other in range(members) if other not in chosen]
+        best = min(options, key=expected, default=chosen)
+        if best == chosen or expected(best) > limit:
             return chosen
         chosen = best
 
@@ -169,7 +186,7 @@ def _neighbours(chosen: Sequence[int], members: int) -> Iterator[list[int]]:
     yield from (sorted([*chosen, other]) for other in others)
 
 
-def _expected(costs: Floats, passes: Sequence[int], sequence: Sequence[int], draws: int) -> float:
+def _expected(costs: Floats, passes: Sequence[int], draws: int, sequence: Sequence[int]) -> float:
     """Return the mean cost of the last member before the first failure, the dense model's where the first one fails.
 
     `passes` has a bit for every draw in which a member passes.
