@@ -15,6 +15,7 @@ import argparse
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -34,8 +35,8 @@ from optimizer.families.encoders.load import load_workload
 from optimizer.fronts.front import hypervolume
 from optimizer.preparation.prepare import prepare
 from optimizer.progress import Stages, ignore
-from optimizer.selection import feasible, shortlist
-from optimizer.selection.shortlist import CostOf, choose_shortlist
+from optimizer.selection import certification, feasible, rehearsal, shortlist
+from optimizer.selection.shortlist import CostOf
 from optimizer.spec import StudySpec
 from studies.records import Candidate
 
@@ -70,9 +71,8 @@ def scores(arena: Arena, seed: int) -> Line:
     spec = arena.spec
     candidates = arena.candidates(staged(arena, sampler=None, seed=seed, refine=True), rivals=True)
     costs: dict[str, CostOf] = {name: partial(_ratio, arena, name) for name in spec.objectives}
-    chosen = choose_shortlist(
-        candidates, is_feasible=arena.is_feasible, costs_of=_spread(arena, costs), epsilon=spec.tolerance
-    )
+    certifier = replace(arena.certifier(candidates, spec.tolerance), cost_of=costs[spec.objectives[0]])
+    chosen = certifier.shortlist(candidates, is_feasible=arena.is_feasible, costs_of=_spread(arena, costs))
     drops = [arena.verified_of(candidate.config).drop / spec.tolerance for candidate in chosen]
     points = np.array([(drop, *(cost(c) for cost in costs.values())) for drop, c in zip(drops, chosen, strict=True)])
     held = points[points[:, 0] <= 1, 1:]
@@ -141,7 +141,7 @@ def _identity(spec: StudySpec, seed: int) -> Line:
 @cache
 def _rules() -> str:
     """Return a digest of the code that judges, so that rows judged by other rules are never in one table."""
-    judging = (feasible, shortlist, judge, strategies)
+    judging = (certification, feasible, rehearsal, shortlist, judge, strategies)
     return sha256("".join(map(inspect.getsource, judging)).encode()).hexdigest()[:12]
 
 

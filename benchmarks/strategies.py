@@ -154,17 +154,18 @@ class Arena:
         within = partial(is_feasible, epsilon=epsilon)
         searched = [c for c in candidates if c.proposal.origin is not Origin.RECOVER]
         trained = [c for c in candidates if _is_trained(c) and within(c)]
-        chosen = self._certifier(searched, epsilon).shortlist(searched, is_feasible=within, costs_of=[self.flops])
+        chosen = self.certifier(searched, epsilon).shortlist(searched, is_feasible=within, costs_of=[self.flops])
         return sorted([*chosen, *trained], key=self.flops)
 
     def _leanest_certified(self, candidates: Sequence[Candidate], chosen: Sequence[Candidate], epsilon: float) -> float:
         """Return the last FLOPs ratio before the first failure in the fixed sequence."""
-        certifier = self._certifier(candidates, epsilon)
+        certifier = self.certifier(candidates, epsilon)
         sequence = certifier.best(chosen)
         passed = takewhile(lambda c: self.verified_of(c.config).p_value(epsilon) <= certifier.alpha, sequence)
         return min(map(self.flops, passed), default=1.0)
 
-    def _certifier(self, candidates: Sequence[Candidate], epsilon: float) -> Certifier:
+    def certifier(self, candidates: Sequence[Candidate], epsilon: float) -> Certifier:
+        """Return what makes the certification list of candidates, by FLOPs."""
         workload = self.prepared.workload
         alpha = verification_alpha(self.spec, workload.metric)
         return Certifier(candidates, self.flops, epsilon, len(workload.verification), alpha)
