@@ -151,7 +151,8 @@ class Client:
     ) -> Begun:
         """Buy labels for fresh texts: a file of this machine, or a path of the server's; wait until they can be asked.
 
-        `candidates` are verified members; by default those leaner than every certified one. `double` says which
+        `candidates` are verified members; by default those leaner than every certified one that no leaner one
+        beats. `double` says which
         labels are asked twice, by default a tenth or as before. Raises `PurchaseFailedError`.
         """
         return self._run(self._service.certify(name, FreshTexts(texts, candidates, double), listener))

@@ -47,8 +47,10 @@ def sequence_of(
 ) -> tuple[int, ...]:
     """Return the members of a new purchase: those that wait from earlier ones, then new ones, most costly first.
 
-    Without `chosen` the new ones are the verified members that are cheaper than every certified one. Raises
-    `InputError` for a candidate that is not verified or is certified already, and where none is left.
+    Without `chosen` the new ones are the verified members that are cheaper than every certified one and that no cheaper
+    one beats in its corrected drop: with so many texts a member that truly holds ε passes, and any other before it
+    could end the sequence. Raises `InputError` for a candidate that is not verified or is certified already, and where
+    none is left.
     """
     spec = StudySpec.stored(study.spec)
     known = {member.candidate: member for member in views_of(study, candidates)}
@@ -59,7 +61,8 @@ def sequence_of(
     else:
         certified = [_ratio(m, cost) for m in known.values() if m.verdict is Verdict.CERTIFIED]
         leanest = min(certified, default=float("inf"))
-        new = [m for m in known.values() if m.verdict is Verdict.VERIFIED and _ratio(m, cost) < leanest]
+        lean = [m for m in known.values() if m.verdict is Verdict.VERIFIED and _ratio(m, cost) < leanest]
+        new = [m for m in lean if not any(_ratio(o, cost) < _ratio(m, cost) and _drop(o) <= _drop(m) for o in lean)]
     added = sorted(new, key=lambda member: (-_ratio(member, cost), member.candidate))
     members = (*waits, *(member.candidate for member in added if member.candidate not in before))
     if not members:
@@ -85,6 +88,14 @@ def rule_of(purchases: Sequence[Purchase], double: Double | None) -> str:
 def _ratio(member: Member, cost: str) -> float:
     found = member.ratio(cost)
     return member.leanness if found is None else found
+
+
+def _drop(member: Member) -> float:
+    """Return a verified member's drop, corrected for luck where the study has told it."""
+    if member.verification is None:
+        return float("inf")
+    corrected = member.verification.shrunken_drop
+    return member.verification.drop if corrected is None else corrected
 
 
 def _verified(number: int, known: dict[int, Member], study: Study) -> Member:

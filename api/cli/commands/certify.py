@@ -30,7 +30,7 @@ def certify(
         list[int] | None,
         typer.Argument(
             metavar="[CANDIDATE]...",
-            help="Verified members to certify; by default those leaner than every certified one.",
+            help="Verified members to certify; by default those leaner than any certified that no leaner one beats.",
         ),
     ] = None,
     texts: Annotated[

@@ -42,7 +42,8 @@ class PurchaseRequest(BaseModel):
 
     texts: Place | SentFile
     candidates: Annotated[tuple[Annotated[int, Field(ge=0, le=2**31), AsWritten()], ...], AtMost(MOST)] = Field(
-        (), description="verified members to certify; none: those that are leaner than every certified one"
+        (),
+        description="verified members to certify; none: those leaner than any certified that no leaner one beats",
     )
     double: Double | None = Field(
         None,

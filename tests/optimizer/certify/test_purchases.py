@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from stored_studies import put_study
+from stored_studies import N, put_study
 
+from objectives.measurement import Interval
 from optimizer.certify.ask import rows_of
 from optimizer.certify.begin import disputed
 from optimizer.certify.choice import refuse_unbuyable, rule_of, sequence_of
@@ -24,7 +25,7 @@ from optimizer.fronts.bought import Double, Standing, bought_of
 from optimizer.spec import StudySpec
 from studies.opening import open_store
 from studies.purchases import SKIPPED, Answer
-from studies.records import Study
+from studies.records import Study, Verification
 from studies.sql.store import SqlStore
 from studies.store import PurchaseError, StudyStore
 
@@ -248,6 +249,21 @@ def test_where_all_texts_are_asked_twice_what_both_labels_say_counts_and_a_diffe
     sound = put_study(store, "sound", candidates=[(0.0, 0.5)], epsilon=0.02)
     buy(store, sound, {0: ALIKE}, double="all")
     assert label_all(store, sound).members[0].certified
+
+
+def test_a_member_that_a_leaner_one_beats_is_tried_only_if_it_is_named(store: StudyStore) -> None:
+    study = put_study(store, "s", candidates=[(0.0, share) for share in (0.8, 0.6, 0.4, 0.2)], epsilon=0.02)
+    found = store.candidates(study.id)
+    store.shortlist(study.id, [c.id for c in found])
+    for candidate, lost in zip(found, (0, 2, 1, 3), strict=True):
+        drop = lost / N
+        around = Interval(lower=drop - 0.03, upper=drop + 0.03)
+        store.verify_candidate(
+            candidate.id, Verification(examples="hash", n=N, metric=0.9 - drop, drop=drop, interval=around)
+        )
+    candidates = store.candidates(study.id)
+    assert sequence_of(study, candidates, [], []) == (0, 2, 3)
+    assert sequence_of(study, candidates, [], [3, 1]) == (1, 3)
 
 
 def test_a_study_and_members_that_labels_cannot_certify_are_refused(store: StudyStore, study: Study) -> None:
