@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from rich.table import Table as Printed
 
 from benchmarks.command import optimize
 from objectives.measurement import Measurement
-from optimizer.certify.sequence import Plan
+from objectives.statistics import certifies
+from optimizer.certify.sequence import Plan, disagreements_of
 from optimizer.tasks.texts.held_out import held_out
 from optimizer.tasks.texts.splits import normal
 from optimizer.tasks.texts.table import Table
 from studies.opening import open_store
-from studies.purchases import Purchase
+from studies.purchases import UNANSWERED, Answer, Purchase
 
 STUDY, SPLITS = "purchase", ("validation", "test")
 BATCH = 100
@@ -53,12 +55,13 @@ def main() -> None:
         study = store.study(STUDY)
         purchase, candidates = store.purchases(study.id)[-1], store.candidates(study.id)
     shares = {c.number: flops_of(c.measurements) / flops_of(study.baseline) for c in candidates}
-    table = Printed("member", "FLOPs", "certified", "labels", "disagreements", "texts", "drop at most", "true drop")
+    table = Printed("member", "FLOPs", "certified", "labels", "of", "drop at most", "true drop", "labels, tried alone")
     for member in standing["members"]:
         number = member["candidate"]
-        counts = [f"{member[name]:,}" for name in ("labels", "disagreements", "texts")]
+        counts = [f"{member[name]:,}" for name in ("labels", "disagreements")]
         bounds = [f"{member['upper']:.4f}", f"{true_drop(purchase, number, labels):.4f}"]
-        table.add_row(f"#{number}", f"{shares[number]:.3f}", str(member["certified"]), *counts, *bounds)
+        alone = labels_alone(purchase, number, labels)
+        table.add_row(f"#{number}", f"{shares[number]:.3f}", str(member["certified"]), *counts, *bounds, alone)
     Console().print(table)
 
 
@@ -117,6 +120,22 @@ def buy(
         rows["label"] = [standing["classes"][labels[key_of(text)]] for text in rows[column]]
         rows.to_csv(file, index=False)
         bought, given = bought + len(rows), ["--labels", str(file)]
+
+
+def labels_alone(purchase: Purchase, member: int, labels: Mapping[str, int]) -> str:
+    """Return how many labels certify a member that is tried alone, in hundreds, or that all of them do not."""
+    plan = Plan.of(purchase)
+    unlabelled = [replace(text, answer=UNANSWERED) for text in purchase.texts]
+    places = [at for at, text in enumerate(unlabelled) if plan.disagreement(text, member)]
+    for start in range(0, len(places), BATCH):
+        for place in places[start : start + BATCH]:
+            text = unlabelled[place]
+            label = labels[key_of(*text.content)]
+            unlabelled[place] = replace(text, answer=Answer(label, label if text.is_checked else None))
+        seen = disagreements_of(member, [replace(purchase, texts=tuple(unlabelled))])
+        if certifies(seen, plan.epsilon, plan.alpha):
+            return f"{min(start + BATCH, len(places)):,}"
+    return "never"
 
 
 def true_drop(purchase: Purchase, member: int, labels: Mapping[str, int]) -> float:

@@ -85,9 +85,10 @@ def analyze(
         "batch_sizes": batch_sizes, "lengths": lengths, "seconds": seconds, "inferences": inferences,
         "threads": threads, "device": device, "backends": backends, "along": along,
     }  # fmt: skip
+    home = Home(store, cache_dir)
     if into is not None:
         _refuse_any({"parent": parent, "inputs": inputs, "output": output, **measuring}, modules)
-        return _received(into, named, table_file, build, Home(store, cache_dir))
+        return _received(into, named, table_file, build, home)
     described = Described(inputs=given_inputs(inputs), build=build, device=check_device(device))
     given = [entry_of(name, module, described) for name, module in modules.items()]
     if isinstance(parent, nn.Module):
@@ -101,10 +102,15 @@ def analyze(
         manifest=table_file,
         **measuring,
     )
-    parts = asked.parts(partial(_of_study, Home(store, cache_dir)))
+    return _measured(asked, home, output)
+
+
+def _measured(asked: Asked, home: Home, output: str | Path | None) -> pd.DataFrame:
+    """Measure models and return them as a table; without `output` nothing is kept beside it."""
+    parts = asked.parts(partial(_of_study, home))
     with TemporaryDirectory() as temporary:
         place = Path(temporary if output is None else output)
-        found = analyze_parts(parts, place, along=along, draws=output is not None)
+        found = analyze_parts(parts, place, along=asked.along, draws=output is not None)
     table = frame_of(found.measures)
     table.attrs |= {"failures": [each._asdict() for each in found.failures], "sentences": list(found.sentences)}
     return table

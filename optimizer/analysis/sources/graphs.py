@@ -40,6 +40,7 @@ class Graphs:
             raise InputError("device", f"{place.name} is run by ONNX Runtime, which measures on the CPU here")
         check_backend(ONNXRUNTIME)
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from onnx.checker import ValidationError
 
         from optimizer.analysis.sources.profile import count_graph, read_graph
         from optimizer.backends.onnxruntime.session import REFUSED, session_of, session_of_file
@@ -51,7 +52,7 @@ class Graphs:
             model: nn.Module = session_of_file(place).in_batches()
         except InputError:
             raise
-        except (*REFUSED, DecodeError, OSError, ValueError) as error:
+        except (*REFUSED, DecodeError, ValidationError, OSError, ValueError) as error:
             raise InputError("model", f"{place.name} is damaged, or does not run: {_first_line(error)}") from error
         moved = counted.bytes_moved
         return Loaded(
@@ -62,13 +63,17 @@ class Graphs:
 
 
 def files_of(place: Path) -> list[Path]:
-    """Return the files of a graph: its own, and those beside it that hold its weights, none of a damaged one."""
+    """Return the files of a graph: its own, and those below its folder that hold its weights, none of a damaged one.
+
+    Weights elsewhere belong to no graph: ONNX Runtime refuses to read them.
+    """
     try:
         held = _written(place).initializer
     except InputError:
         return [place]
     named = {entry.value for tensor in held for entry in tensor.external_data if entry.key == "location"}
-    return [place, *(each for name in sorted(named) if (each := place.parent / name).is_file())]
+    beside = (place.parent / name for name in sorted(named) if not {"..", "/"} & {*Path(name).parts})
+    return [place, *(each for each in beside if each.is_file())]
 
 
 def inputs_of(place: Path) -> list[str]:

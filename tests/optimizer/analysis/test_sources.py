@@ -149,5 +149,14 @@ def test_the_files_of_a_graph_are_its_own_and_those_that_hold_its_weights(tmp_pa
     onnx.save_model(onnx.load_model(place), apart, save_as_external_data=True, location="weights", size_threshold=0)
     assert files_of(apart) == [apart, tmp_path / "weights"]
     assert inputs_of(apart) == ["image"]
+    (tmp_path / "below").mkdir()
+    for away in "../weights", str(tmp_path / "weights"):
+        graph = onnx.load_model(apart, load_external_data=False)
+        for tensor in graph.graph.initializer:
+            tensor.external_data[0].value = away
+        (tmp_path / "below" / "net.onnx").write_bytes(graph.SerializeToString())
+        assert files_of(tmp_path / "below" / "net.onnx") == [tmp_path / "below" / "net.onnx"]
+        with pytest.raises(InputError, match=r"net\.onnx is damaged, or does not run: .*weights"):
+            load(tmp_path / "below" / "net.onnx")
     apart.write_bytes(b"\x08\x07garbage")
     assert files_of(apart) == [apart]
