@@ -2,12 +2,12 @@
 
     python -m benchmarks.faults --faults 1000
 
-Simulated studies of short evaluations run one after the other, each by a driver of its own with two workers.
-Evaluations kill their worker, always with some configs, run out of memory and hang; from outside, workers are killed or
-stopped and drivers are killed, at random moments after a candidate or some have finished: so every study ends, however
-slow the machine. A driver that was killed, or gave up because no worker started three times in a row, is started again,
-which resumes the study. At the end every study is to have each of its candidates once, with its own outcome or with the
-reason why it failed.
+Simulated studies of short evaluations, some at the same time because each mostly waits, for workers that start or hang.
+Each has a driver of its own with two workers. Evaluations kill their worker, always with some configs, run out of
+memory and hang; from outside, workers are killed or stopped and drivers are killed, at random moments after a candidate
+or some have finished: so every study ends, however slow the machine. A driver that was killed, or gave up because no
+worker started three times in a row, is started again, which resumes the study. At the end every study is to have each
+of its candidates once, with its own outcome or with the reason why it failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,6 +59,7 @@ def main() -> None:
         "--calm", type=float, default=0.5, help="at most so many seconds until a blow from outside, once it is due"
     )
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)  # a study's folder: what a driver is started with
+    parser.add_argument("--together", type=int, default=3, help="studies that run at the same time")
     options = parser.parse_args()
     if options.drive is not None:
         try:
@@ -63,24 +67,27 @@ def main() -> None:
         except MachineError as error:
             print(error, file=sys.stderr)
             raise SystemExit(GAVE_UP) from None
-    found = run(options.faults, options.seed, options.calm)
+    found = run(options.faults, options.seed, options.calm, together=options.together)
     print(json.dumps(found, indent=1))
     raise SystemExit(bool(found["problems"]))
 
 
-def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
+def run(faults: int, seed: int, calm_s: float, *, together: int) -> dict[str, Any]:
     """Run studies until so many things have happened; return what happened and what is wrong."""
-    chance, happened, wrong = random.Random(seed), Counter[str](), list[str]()
-    states, studies, started = Counter[str](), 0, time.monotonic()
-    while happened.total() < faults:
-        with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            happened += disturbed(folder, seed + studies, chance, calm_s)
-            found, ended = candidates_of(folder), written(folder, ENDED)
-            wrong += [f"study {studies}, seed {seed + studies}: {each} {ended}" for each in problems(found, TRIALS)]
-            states.update(candidate.state.value for candidate in found)
-        studies += 1
-        print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", *wrong[-3:], file=sys.stderr)
+    happened, states, wrong, studies = Counter[str](), Counter[str](), list[str](), 0
+    seeds, started = count(seed), time.monotonic()
+    with ThreadPoolExecutor(together) as pool:
+        running = {pool.submit(disturbed, next(seeds), calm_s) for _ in range(together)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for study in (future.result() for future in ended):
+                happened += study.happened
+                states += study.states
+                wrong += study.wrong
+                studies += 1
+            if happened.total() < faults:
+                running |= {pool.submit(disturbed, next(seeds), calm_s) for _ in ended}
+            print(f"{studies} studies, {happened.total()} faults, {len(wrong)} problems", *wrong[-3:], file=sys.stderr)
     return {
         "faults": happened.total(),
         "of": dict(happened),
@@ -93,9 +100,28 @@ def run(faults: int, seed: int, calm_s: float) -> dict[str, Any]:
     }
 
 
-def disturbed(folder: Path, seed: int, chance: random.Random, calm_s: float) -> Counter[str]:
-    """Run one study to its end, whatever happens; return how often what happened."""
-    happened, deadline, due = Counter[str](), time.monotonic() + LONGEST_STUDY_S, 0
+@dataclass(frozen=True)
+class Disturbed:
+    """A study that has ended: what happened to it, what became of its candidates, and what is wrong with them."""
+
+    happened: Counter[str]
+    states: Counter[str]
+    wrong: list[str]
+
+
+def disturbed(seed: int, calm_s: float) -> Disturbed:
+    """Run one study to its end, whatever happens."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        happened = driven(folder, seed, calm_s)
+        found, ended = candidates_of(folder), written(folder, ENDED)
+        wrong = [f"study of seed {seed}: {each} {ended}" for each in problems(found, TRIALS)]
+        return Disturbed(happened, Counter(candidate.state.value for candidate in found), wrong)
+
+
+def driven(folder: Path, seed: int, calm_s: float) -> Counter[str]:
+    """Start drivers of a folder's study and strike them until one has finished it; return how often what happened."""
+    chance, happened, deadline, due = random.Random(seed), Counter[str](), time.monotonic() + LONGEST_STUDY_S, 0
     while True:
         driver = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.faults", "--drive", str(folder), "--seed", str(seed)]
