@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.http.problems import ProblemError
 from api.http.state import Shared, State
-from api.logs import add_about
+from optimizer.logs import add_about
 from studies.keys import ALL, Scope
 from studies.records import Study
 from studies.rules import checked_slug

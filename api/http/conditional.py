@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.access import Caller, Reader, admitted, bearer, study_for
 from api.http.problems import ProblemError
 from api.http.state import State
-from api.logs import add_about
+from optimizer.logs import add_about
 from studies.keys import Scope as KeyScope
 from studies.records import Revision
 from studies.store import StoreError

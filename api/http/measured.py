@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import METHODS
-from api.logs import ACCESS, REQUEST, about, ids
+from api.logs import ACCESS
+from optimizer.logs import REQUEST, about, ids
 
 HEADER = "X-Request-ID"
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from api.logs import REQUEST, ids
+from optimizer.logs import REQUEST, ids
 
 PARENT = "traceparent"
 

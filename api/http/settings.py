@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.logs import LogFormat
+from optimizer.logs import LogFormat
 from studies.limits import OF_A_SERVICE, Limits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")

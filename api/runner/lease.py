@@ -9,7 +9,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from api.logs import about, ids
+from optimizer.logs import about, ids
 from optimizer.progress import AbandonedError, CancelledError
 from studies.jobs import Job, JobLostError, JobQueue
 from studies.store import StoreError

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from opentelemetry.trace import SpanKind, StatusCode, TracerProvider, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from api.logs import ids
+from optimizer.logs import ids
 from optimizer.progress import TITLES, Event, Listener
 from studies.jobs import Job
 

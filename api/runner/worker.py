@@ -19,12 +19,12 @@ from uuid import uuid4
 
 from opentelemetry.trace import TracerProvider
 
-from api.logs import REQUEST, about
 from api.runner.lease import Lease
 from api.runner.reporter import Reporter
 from api.runner.traced import job_span, note_failure, staged
 from api.tracing import NO_TRACES
 from optimizer.engine import ALONE, Engine
+from optimizer.logs import REQUEST, about
 from optimizer.progress import AbandonedError, CancelledError, Event
 from studies.jobs import Job, JobKind, JobLostError, JobState
 from studies.sql.service import SqlService

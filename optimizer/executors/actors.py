@@ -17,6 +17,7 @@ from optimizer.executors.executor import A, Question
 from optimizer.executors.parcel import Parcel, unpack
 from optimizer.executors.served import Served, settle
 from optimizer.faults import TimeLimitError, WorkerDiedError
+from optimizer.logs import Log
 
 LONGEST = 300  # characters of what Ray says
 PACKAGES = ("pruning-optimizer", "torch", "ray")
@@ -51,11 +52,11 @@ def _version(package: str) -> str:
 class Actor:
     """What runs in an actor's process. An error is an answer as well, so that it arrives as it is."""
 
-    def __init__(self, threads: int, places: Sequence[str]) -> None:
-        """Take the driver's `places` of modules, where what a caller gave in Python may have its class."""
+    def __init__(self, threads: int, places: Sequence[str], log: Log) -> None:
+        """Take the driver's log and `places` of modules, where what a caller gave in Python may have its class."""
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
         sys.path.extend(place for place in places if place not in sys.path)
-        settle()
+        settle(log)
         self._served: Served | None = None
 
     def begin(self, parcel: Parcel) -> Exception | None:
@@ -81,7 +82,8 @@ class RayWorker:
     def __init__(self, ray: Any, placed: Any, threads: int, room: Mapping[str, float]) -> None:
         self._ray, self._placed = ray, placed
         places = [str(Path(place).absolute()) for place in sys.path]
-        self._actor = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **room).remote(threads, places)
+        made = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **room)
+        self._actor = made.remote(threads, places, Log.here())
 
     def begin(self) -> None:
         """Wait until a node has room for the actor, and have it take over the study."""

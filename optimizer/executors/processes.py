@@ -21,6 +21,7 @@ from optimizer.executors.parcel import read_parcel, unpack
 from optimizer.executors.parent import end_with
 from optimizer.executors.served import Served, settle
 from optimizer.faults import TimeLimitError, WorkerDiedError
+from optimizer.logs import Log
 
 START_S = 300.0  # for importing torch and mapping the study, on a machine that is busy
 OUT_OF_MEMORY = "SIGKILL"
@@ -53,7 +54,7 @@ class ProcessWorker:
     def begin(self) -> None:
         """Start the process."""
         try:
-            self._ask(START_S, _begin, self._parcel, self._place, os.getpid())
+            self._ask(START_S, _begin, self._parcel, self._place, os.getpid(), Log.here())
         except TimeLimitError as error:
             raise WorkerDiedError(f"it had not started after {START_S:g} s") from error
 
@@ -93,10 +94,10 @@ def in_words(error: BaseException) -> str:
 _served: Served | None = None  # of a worker process
 
 
-def _begin(parcel: Path, place: Place, parent: int) -> None:
+def _begin(parcel: Path, place: Place, parent: int, log: Log) -> None:
     global _served
     end_with(parent)
-    settle(place.cores)
+    settle(log, place.cores)
     _served = Served(unpack(read_parcel(parcel)))
 
 

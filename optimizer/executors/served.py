@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from optimizer.executors.executor import Question
+from optimizer.logs import Log
 
 
 class Served:
@@ -27,11 +28,12 @@ class Served:
             raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
 
-def settle(cores: Sequence[int] = ()) -> None:
-    """Have this process use these cores alone, all where none are named, and leave Ctrl-C to the driver.
+def settle(log: Log, cores: Sequence[int] = ()) -> None:
+    """Have this process log as its driver, use these cores alone, all where none are named, and leave Ctrl-C to it.
 
     How many threads torch uses, the environment says before it is imported.
     """
+    log.take_over()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)

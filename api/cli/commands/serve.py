@@ -18,8 +18,9 @@ from api.cli.commands.worker import AllowPath, Artifacts, Format, LeaseSeconds, 
 from api.cli.context import Shared, shared_here
 from api.cli.local import ARTIFACTS
 from api.cli.saying import say
-from api.logs import LogFormat, log_to_stderr
+from api.logs import log_of_service
 from optimizer.errors import InputError
+from optimizer.logs import LogFormat
 from studies.limits import Limits
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def serve(
         requests_per_minute=requests_per_minute,
         export_retention_s=export_days * DAY_S,
     )
-    log_to_stderr(log_format)
+    log_of_service(log_format)
     tell = log.info if log_format is LogFormat.JSON else partial(say, shared.messages)
     _refuse_open_door(shared, host, tell)
     connections = _room_for(max_connections, tell)

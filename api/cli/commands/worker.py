@@ -14,9 +14,10 @@ from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.engine_options import engine_options
 from api.cli.local import ARTIFACTS
-from api.logs import LogFormat, log_to_stderr
+from api.logs import log_of_service
 from optimizer.engine import Engine
 from optimizer.errors import InputError
+from optimizer.logs import LogFormat
 from studies.jobs import JobKind
 from studies.limits import OF_A_SERVICE, Limits
 
@@ -124,7 +125,7 @@ def worker(
         alive=alive,
         kinds=OF_ALL if only is None else KINDS[only],
     )
-    log_to_stderr(log_format)
+    log_of_service(log_format)
     _stop_on_signals(made.stopping)
     try:
         made.run(until_idle=until_idle)

@@ -18,8 +18,8 @@ from api.http.models import JobView, LabelsRequest, Page, ResumeRequest, StudyRe
 from api.http.origin import origin
 from api.http.problems import ProblemError, responses
 from api.http.state import Shared, State
-from api.logs import add_about
 from optimizer.fronts.result import result_of
+from optimizer.logs import add_about
 from optimizer.names import check_larger, fresh_slug
 from optimizer.spec import StudySpec
 from optimizer.views.member import RunResult

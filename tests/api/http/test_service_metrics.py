@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
-from api.logs import ACCESS, JsonLines, TextLines, about
+from api.logs import ACCESS
+from optimizer.logs import JsonLines, TextLines, about
 from studies.jobs import JobKind
 from studies.opening import open_service
 from studies.sql.tables import EventRow, JobRow

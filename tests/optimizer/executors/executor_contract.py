@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +19,12 @@ import numpy as np
 import psutil
 import pytest
 
+from optimizer import logs
 from optimizer.errors import InputError
 from optimizer.executors.asking import answered
 from optimizer.executors.executor import Evaluate, Evaluating, Executor, Screen
 from optimizer.faults import TimeLimitError, WorkerDiedError
+from optimizer.logs import LogFormat, about
 from search_spaces.config import Config
 from studies.records import CandidateState, Outcome
 
@@ -74,6 +80,25 @@ class Learn:
         return 3 - len(taken)
 
 
+class Say:
+    """Warns and logs; the answer is what this would write to standard error."""
+
+    def put_to(self, served: object, /) -> list[str]:
+        written, (handler,) = list[str](), logging.getLogger().handlers
+        handler.emit = lambda record: written.append(handler.format(record))  # type: ignore[method-assign]
+        warnings.warn("mind the gap", stacklevel=1)
+        logging.getLogger("optimizer.training").warning("damaged")
+        return written
+
+
+@contextmanager
+def in_a_service() -> Iterator[None]:
+    """Be a driver that logs JSON, inside the block on behalf of a request about a study."""
+    with pytest.MonkeyPatch.context() as patch, about(request="asked-1", study=7):
+        patch.setattr(logs, "_form", LogFormat.JSON)
+        yield
+
+
 def asked(what: str = "level", level: int = 1) -> Evaluate:
     return Evaluate(Config.of({what: level}))
 
@@ -122,6 +147,16 @@ class WorkersContract(ExecutorContract):
 
     def test_workers_share_the_threads(self, executor: Executor[Evaluating]) -> None:
         assert (executor.submit(asked()).result(PATIENCE_S).reason or "").split()[1] == "1"
+
+    def test_workers_log_as_their_driver_does(self, executor: Executor[Evaluating]) -> None:
+        lines = [json.loads(line) for line in executor.submit(Say()).result(PATIENCE_S)]
+        assert [(line["level"], line["logger"]) for line in lines] == [
+            ("warning", "py.warnings"),
+            ("warning", "optimizer.training"),
+        ]
+        assert "mind the gap" in lines[0]["message"]
+        assert lines[1]["message"] == "damaged"
+        assert all((line["study"], line["request"]) == (7, "asked-1") for line in lines)
 
     def test_a_worker_that_dies_or_hangs_is_replaced_and_the_other_answers_meanwhile(
         self, executor: Executor[Evaluating]

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from executor_contract import LIMIT_S, Scripted, WorkersContract, close_while_busy
+from executor_contract import LIMIT_S, Scripted, WorkersContract, close_while_busy, in_a_service
 
 from optimizer.engine import Engine
 from optimizer.errors import InputError, MachineError
@@ -57,7 +57,7 @@ class TestRay(WorkersContract):
 
     @pytest.fixture(scope="class")
     def executor(self, place: Cluster) -> Iterator[Executor[Evaluating]]:
-        with place.executor(Scripted()) as made:
+        with in_a_service(), place.executor(Scripted()) as made:
             yield made
 
     @pytest.fixture

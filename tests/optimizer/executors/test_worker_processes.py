@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from executor_contract import LIMIT_S, Scripted, WorkersContract, asked, close_while_busy
+from executor_contract import LIMIT_S, Scripted, WorkersContract, asked, close_while_busy, in_a_service
 
 from optimizer.errors import MachineError
 from optimizer.executors import crew
@@ -31,7 +31,7 @@ def crew_of(folder: Path, *, limit_s: float | None = LIMIT_S) -> Crew:
 class TestProcesses(WorkersContract):
     @pytest.fixture(scope="class")
     def executor(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor[Evaluating]]:
-        with crew_of(tmp_path_factory.mktemp("crew")) as made:
+        with in_a_service(), crew_of(tmp_path_factory.mktemp("crew")) as made:
             yield made
 
     @pytest.fixture
