@@ -14,7 +14,7 @@ from optimizer.samplers.protocol import Sampler
 from optimizer.samplers.replay import Problem
 
 SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
-    "tpe": ("optimizer.samplers.optuna_samplers", "TpeSampler"),
+    "tpe": ("optimizer.samplers.tpe", "TpeSampler"),
     "random": ("optimizer.samplers.random", "RandomSampler"),
     "nsga2": ("optimizer.samplers.optuna_samplers", "Nsga2Sampler"),
     "nsga3": ("optimizer.samplers.optuna_samplers", "Nsga3Sampler"),

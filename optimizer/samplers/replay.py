@@ -44,6 +44,10 @@ class Problem:
         """Return the seed that belongs to these numbers: the same in every process and on every machine."""
         return np.random.SeedSequence(self.seed, spawn_key=numbers)
 
+    def seed_of(self, number: int, attempt: int) -> int:
+        """Return the seed of a generator of somebody else's for this ask."""
+        return int(self.sequence(number, attempt).generate_state(1)[0])
+
     def uniform(self, number: int, attempt: int) -> Point:
         """Return a uniform point, the one that belongs to this ask."""
         rng = np.random.default_rng(self.sequence(number, attempt))

@@ -8,13 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
-from sampler_contract import GeneticContract, LearnerContract, told_at_random
+from sampler_contract import GeneticContract, told_at_random
 
 from optimizer.samplers import make_sampler
-
-
-class TestTpe(LearnerContract):
-    name, margin, minds = "tpe", 1.4, True
 
 
 class TestNsga2(GeneticContract):
