@@ -79,11 +79,11 @@ def adam(model: nn.Module, learning_rate: float = 1e-3) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch) -> int:
+def training_memory_bytes(model: nn.Module, loss: Loss, batch: Batch, dtype: torch.dtype = torch.float32) -> int:
     """Return the peak of one training step on a copy: weights, gradients, activations, and Adam's memory."""
     trained = copy.deepcopy(model).train()
     optimizer = adam(trained)
-    learner = Learner(trained, loss=loss, optimizer=optimizer)
+    learner = Learner(trained, loss=loss, optimizer=optimizer, dtype=dtype)
     peak = peak_memory_bytes(lambda: learner.step(batch), trained)
     remembered = [value for state in optimizer.state.values() for value in state.values()]
     return peak + sum(int(value.nbytes) for value in remembered if isinstance(value, Tensor))

@@ -77,21 +77,24 @@ def train(
     target: Target | None = None,
     held_out: Images | None = None,
     state: Path | None = None,
+    keeps_end: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Trained:
     """Train `model` in place under the masks of `schedule` (None: dense), and leave it in evaluation mode.
 
     The global random state is unchanged. `held_out` is evaluated after each epoch, outside the time and energy of
-    that epoch. With a `state`, a file, the epochs that an interrupted run has kept there are not trained again. Raises
-    `InputError` where there is nothing to train on or too few epochs for the schedule to reach its target,
-    `MachineError` when the loss is NaN or infinite.
+    that epoch. With a `state`, a file, the epochs that an interrupted run has kept there are not trained again; where
+    it `keeps_end`, nor are those of a finished one. Steps compute in `dtype`. Raises `InputError` where there is
+    nothing to train on or too few epochs for the schedule to reach its target, `MachineError` when the loss is NaN or
+    infinite.
     """
     _check(images, settings, schedule, target)
     optimizer = adam(model, settings.learning_rate)
     generator = torch.Generator().manual_seed(settings.seed if not settings.draw else _drawn(settings))
     sparse = SparseTraining(model, target or Target(), generator=generator, optimizer=optimizer)
     loss, load = ImageLoss(), partial(image_batch, images, device_of(model))
-    learner = Learner(model, loss=loss, optimizer=optimizer)
-    resumed = Resumed(SoFar(learner, Epoch, {"sparse": sparse}), state)
+    learner = Learner(model, loss=loss, optimizer=optimizer, dtype=dtype)
+    resumed = Resumed(SoFar(learner, Epoch, {"sparse": sparse}), state, and_end=keeps_end)
 
     def continued() -> Sequence[loop.Epoch]:
         return [loop.Epoch(loss=e.loss, score=e.accuracy, spent=e.spent) for e in resumed.continued()]
@@ -99,7 +102,7 @@ def train(
     def after_epoch(epoch: loop.Epoch) -> bool:
         share = loss.taken() / len(images)
         ended = Epoch(loss=epoch.loss, training_accuracy=share, accuracy=epoch.score, spent=epoch.spent)
-        return resumed.add(ended)
+        return resumed.add(ended, is_last=len(resumed.so_far.epochs) + 1 == settings.epochs)
 
     Loop(
         learner=learner,
@@ -113,6 +116,7 @@ def train(
         after_step=lambda _: sparse.keep_masks(),
         end_epoch=lambda number: schedule.end_epoch(sparse, number, settings.epochs) if schedule else None,
         after_epoch=after_epoch,
+        dtype=dtype,
     ).run()
     return Trained(epochs=tuple(resumed.so_far.epochs), masks=sparse.masks)
 

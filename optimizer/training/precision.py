@@ -13,6 +13,7 @@ import torch
 INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # of x86 and of ARM, as Linux names them
 CPUINFO = Path("/proc/cpuinfo")
 AMPERE = (8, 0)  # the first NVIDIA generation with bfloat16
+BY_NAME = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def training_dtype(device: torch.device, cpuinfo: Path = CPUINFO) -> torch.dtype:

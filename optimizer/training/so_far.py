@@ -54,10 +54,14 @@ class SoFar(Generic[E]):
 
 @dataclass
 class Resumed(Generic[E]):
-    """Keeps a training after its epochs in the file `state`, and goes on from there; with None it begins anew."""
+    """Keeps a training after its epochs in the file `state`, and goes on from there; with None it begins anew.
+
+    Where others go on from its end, that is kept too, with `and_end`.
+    """
 
     so_far: SoFar[E]
     state: Path | None
+    and_end: bool = False
     seconds: float = field(init=False, default=0.0)  # of the epochs that an interrupted run has trained
 
     @cached_property
@@ -75,11 +79,12 @@ class Resumed(Generic[E]):
     def add(self, epoch: E, *, is_last: bool = False) -> bool:
         """Keep the training after an epoch; return whether that is the last.
 
-        After the last there is nothing to go on from: whoever is killed there trains it again.
+        Unless its end is asked for, after the last there is nothing to go on from: whoever is killed there trains it
+        again.
         """
         self.so_far.epochs.append(epoch)
-        if self._checkpoint and not is_last:
-            self._checkpoint.keep()
+        if self._checkpoint and (self.and_end or not is_last):
+            self._checkpoint.keep(now=is_last)
         return is_last
 
 

@@ -14,36 +14,40 @@ from optimizer.families.networks.models import new_model
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
+from optimizer.reproduce.images.trained import trained_by
 from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
-from optimizer.training.images import Epoch, ImageLoss, TrainingSettings, image_batch, train
+from optimizer.training.images import Epoch, ImageLoss, image_batch
+from optimizer.training.precision import BY_NAME
 from optimizer.views.spent import accounted
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, weights_per_unit
-from search_spaces.transforms.masks.schedules.table import SCHEDULES
 from search_spaces.transforms.masks.target import Target
 
 
 def execute(
-    key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_seconds: float, state: Path
+    key: ImageKey, preset: ImagePreset, data: ImageData, *, inference_seconds: float, state: Path, keeps_end: bool
 ) -> ImageRecord:
-    """Train and measure one run; the same run gives the same weights. A killed training goes on from its `state`."""
+    """Train and measure one run; the same run gives the same weights.
+
+    A killed training goes on from its `state`. With `keeps_end` the end of the training is kept there for other runs.
+    """
     configuration = preset.configuration(key.configuration)
     model = new_model(key.model, data.shape, data.classes, seed=key.seed)
     dense = new_model(key.model, data.shape, data.classes, seed=key.seed)
-    technique = configuration.technique
-    trained = train(
+    trained = trained_by(
+        key,
+        configuration,
         model,
         data.train,
-        _settings(key),
-        schedule=SCHEDULES[technique]() if technique else None,
-        target=target_of(configuration, preset, model) if technique else None,
+        target=target_of(configuration, preset, model) if configuration.technique else None,
         held_out=(data.validation or data.test) if preset.validates_epochs else None,
         state=state,
+        keeps_end=keeps_end,
     )
     batch = image_batch(data.train, device_of(model), np.arange(min(key.batch_size, len(data.train))))
-    memory = training_memory_bytes(model, ImageLoss(), batch)
+    memory = training_memory_bytes(model, ImageLoss(), batch, BY_NAME[key.training_precision])
     images = data.test.pixels[: key.test_batch_size]
     inference = measure_inference(model, dense, images, seed=key.seed, seconds=inference_seconds)
     masks, predicted, labels = trained.masks, predictions(model, data.test).numpy(), data.test.labels.numpy()
@@ -70,6 +74,7 @@ def execute(
         energy_source=inference.energy.source,
         memory_bytes=memory + masks.mask_bytes,
         device=device_name(device_of(model)),
+        trained_as_dense=configuration.technique is not None and configuration.trains_dense,
     )
 
 
@@ -107,13 +112,3 @@ def _pruned(target: Target, model: nn.Module) -> int:
     layers = maskable_layers(model)
     counts = target.counts(layers, magnitude_scores(layers))
     return sum(count * weights_per_unit(layers[name]) for name, count in counts.items())
-
-
-def _settings(key: ImageKey) -> TrainingSettings:
-    return TrainingSettings(
-        epochs=key.epochs,
-        batch_size=key.batch_size,
-        learning_rate=key.learning_rate,
-        seed=key.seed,
-        draw=key.draw,
-    )

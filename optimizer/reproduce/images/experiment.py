@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from optimizer.errors import UnknownNameError
 from optimizer.reproduce.images.execute import execute
 from optimizer.reproduce.images.figures import write_figures
@@ -20,6 +22,9 @@ from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.training.checkpoint import state_path
+from optimizer.training.precision import name_of, training_dtype
+
+CPU = torch.device("cpu")  # where all of it is trained
 
 
 class ImageReproduction(Reproduction):
@@ -86,16 +91,31 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
                 left_out = {"model", "dataset"} | (set() if self.asked.scale == "paper" else {"epochs"})
                 settings |= override.model_dump(exclude=left_out, exclude_none=True)
         settings |= scale.model_dump(include={"batch_size", "test_batch_size"}, exclude_none=True)
-        yield settings | scale.model_dump(include={"train_examples", "test_examples", "image_size"})
+        settings |= scale.model_dump(include={"train_examples", "test_examples", "image_size"})
+        yield settings | {"training_precision": name_of(training_dtype(CPU) if scale.bfloat16 else torch.float32)}
 
     def execute(self, key: ImageKey) -> ImageRecord:
-        """Return what a run measures; one that was killed goes on after its last epoch. Raises `InputError`."""
+        """Return what a run measures; one that was killed goes on after its last epoch. Raises `InputError`.
+
+        Configurations that train as the dense network does share its training, which the last of them in the plan
+        removes.
+        """
         data, seconds = self.data(key.dataset), self.scale.inference_seconds
-        seen = sha256(key.model_dump_json().encode() + data.train.pixels.numpy().tobytes())
+        alike = self._trained_alike(key)
+        seen = sha256(key.model_copy(update={"configuration": alike[0]}).model_dump_json().encode())
+        seen.update(data.train.pixels.numpy().tobytes())
         state = state_path(self.cache_dir / "checkpoints", seen.hexdigest()[:24])
-        record = execute(key, self.preset, data, inference_seconds=seconds, state=state)
-        state.unlink(missing_ok=True)
+        keeps_end = key.configuration != alike[-1]
+        record = execute(key, self.preset, data, inference_seconds=seconds, state=state, keeps_end=keeps_end)
+        if not keeps_end:
+            state.unlink(missing_ok=True)
         return record
+
+    def _trained_alike(self, key: ImageKey) -> tuple[str, ...]:
+        """Return the configurations, in the order of the plan, of which one training is enough."""
+        if not self.preset.configuration(key.configuration).trains_dense:
+            return (key.configuration,)
+        return tuple(each.label for each in self.configurations(key.model) if each.trains_dense)
 
     def data(self, dataset: str) -> ImageData:
         """Return a data set as the scale cuts it; one is in memory at a time."""

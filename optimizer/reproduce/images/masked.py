@@ -68,9 +68,9 @@ def _on_techniques(rows: Sequence[ImageRow]) -> Iterator[str]:
     )
 
 
-def _changes(rows: Sequence[ImageRow], value: Callable[[ImageRow], Figure]) -> str:
-    values = [value(row).mean for row in rows]
-    return f"{min(values):+.1%} to {max(values):+.1%}"
+def _changes(rows: Sequence[ImageRow], value: Callable[[ImageRow], Figure | None]) -> str:
+    values = [found.mean for row in rows if (found := value(row)) is not None]
+    return f"{min(values):+.1%} to {max(values):+.1%}" if values else "–"
 
 
 def _on_noise(rows: Sequence[ImageRow]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from search_spaces.transforms.masks.target import ScopeName
 
 Layout = Literal["efficiency", "techniques"]
 ConvolutionScope = Literal["convolutions", "convolutions-hidden"]  # all of them; all but the first and the last
+AFTERWARDS: ScheduleName = "post-training"
 WHOLE = 1000  # from which on digits behind the point say nothing
 
 
@@ -80,13 +81,19 @@ class MaskConfiguration(Configuration):
     as_sparse_as: str | None = None
     draw: int = Field(0, ge=0)
 
+    @property
+    def trains_dense(self) -> bool:
+        """Whether all its training is that of the dense network."""
+        return self.technique in (None, AFTERWARDS)
+
 
 class ImageScale(TrainingScale):
     """How much of the experiment is run.
 
     `test_examples` bound the validation images too. Images above `image_size` pixels are shrunk to it. `batch_size` and
     `test_batch_size` of None are those of the preset and its overrides. `inference_seconds` are spent on timing the
-    networks of one run, and on each window of an energy counter.
+    networks of one run, and on each window of an energy counter. Steps of training compute in float32, with `bfloat16`
+    in that where the machine has instructions for it.
     """
 
     test_examples: int | None = Field(None, ge=1)
@@ -94,6 +101,7 @@ class ImageScale(TrainingScale):
     batch_size: int | None = Field(None, ge=1)
     test_batch_size: int | None = Field(None, ge=1)
     inference_seconds: float = Field(1.5, gt=0)
+    bfloat16: bool = False
 
 
 class Override(Frozen):

@@ -9,7 +9,10 @@ from optimizer.views.accounts import Accounted
 
 
 class ImageKey(RunKey):
-    """All that a run depends on. Runs of one seed and `draw` begin with the same random masks."""
+    """All that a run depends on. Runs of one seed and `draw` begin with the same random masks.
+
+    Steps of training compute in the `training_precision`, all else in float32.
+    """
 
     epochs: int
     batch_size: int
@@ -18,6 +21,7 @@ class ImageKey(RunKey):
     train_examples: int | None
     test_examples: int | None
     image_size: int | None
+    training_precision: str = "float32"
     draw: int = 0
 
     def shared(self) -> dict[str, object]:
@@ -48,7 +52,8 @@ class ImageRecord(Scored):
     Precision, recall and F1 are means over the classes. `inference_s` is the median time of one test batch, divided by
     its examples; `time_ratio` and `energy_ratio` are to a dense network in the same rounds, as are the times
     `removed_ratio` (dead neurons taken out) and `csr_ratio` (compressed sparse rows), which are None where there was
-    nothing to take out or no layer sparse enough. Energies say their source.
+    nothing to take out or no layer sparse enough. Energies say their source. What was `trained_as_dense` is the
+    dense network of the same seed, pruned at the end of its training.
     """
 
     key: ImageKey
@@ -71,6 +76,7 @@ class ImageRecord(Scored):
     energy_source: str
     memory_bytes: int
     device: str
+    trained_as_dense: bool = False
 
     @property
     def training_s(self) -> float:

@@ -20,6 +20,13 @@ DENSE = "dense"
 HOLDS, REVERSED = "the published order holds", "the published order is reversed"
 ABOVE, BELOW = "the first is above", "the first is below"  # of what the paper does not compare
 BySeed = Mapping[int, ImageRecord]
+
+
+def own_training(measure: Measure[ImageRecord]) -> Measure[ImageRecord]:
+    """Return a measure of training against dense, which there is none of where the training is the dense one."""
+    return lambda record, dense: None if record.trained_as_dense else measure(record, dense)
+
+
 MEASURES: Mapping[str, Measure[ImageRecord]] = {
     "accuracy_relative": accuracy_relative,
     "loss": lambda record, _: record.epochs[-1].loss,
@@ -27,8 +34,8 @@ MEASURES: Mapping[str, Measure[ImageRecord]] = {
     "energy_change": lambda record, _: record.energy_ratio - 1,
     "epoch_s": lambda record, _: record.training_s / len(record.epochs),
     "epoch_j": lambda record, _: record.training_j / len(record.epochs),
-    "training_time_change": lambda record, dense: record.training_s / dense.training_s - 1,
-    "training_energy_change": lambda record, dense: record.training_j / dense.training_j - 1,
+    "training_time_change": own_training(lambda record, dense: record.training_s / dense.training_s - 1),
+    "training_energy_change": own_training(lambda record, dense: record.training_j / dense.training_j - 1),
 }
 
 
@@ -46,7 +53,8 @@ class ImageRow(Row):
     """A configuration. Changes are fractions against dense, `accuracy_change` in points, `accuracy_relative` of dense.
 
     `training_j_ends` are the least and the most of all runs. `training_accuracy` is the highest of all epochs, `loss`
-    that of the last one; changes of time and energy of training are those against the dense training of the same seed.
+    that of the last one; changes of time and energy of training are those against the dense training of the same seed,
+    None where there was no other.
     """
 
     technique: str | None
@@ -59,6 +67,7 @@ class ImageRow(Row):
     training_examples: int
     validation_examples: int
     test_examples: int
+    training_precision: str
     accuracy: Figure
     accuracy_change: Figure
     accuracy_relative: Figure | None
@@ -77,8 +86,8 @@ class ImageRow(Row):
     training_s: Figure
     training_j: Figure
     training_j_ends: tuple[float, float]
-    training_time_change: Figure
-    training_energy_change: Figure
+    training_time_change: Figure | None
+    training_energy_change: Figure | None
     training_wh: float
     training_co2_g: float
     memory_bytes: int

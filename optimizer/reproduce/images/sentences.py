@@ -6,11 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from optimizer.reproduce.agreement import verdict, written
 from optimizer.reproduce.images.masked import on_masks
-from optimizer.reproduce.images.preset import QUANTITIES, ImagePreset
+from optimizer.reproduce.images.preset import AFTERWARDS, QUANTITIES, ImagePreset
 from optimizer.reproduce.images.records import ImageRecord
 from optimizer.reproduce.images.rows import ABOVE, BELOW, HOLDS, REVERSED, ImageRow, OrderDifference
 from optimizer.reproduce.rows import Figure
 
+NARROW = (
+    "Steps of training compute in {precision}, for which this processor has instructions; weights, their gradients, "
+    "Adam, every accuracy and all of inference are float32."
+)
+ONCE = (
+    "{rows} prune the dense network of the same seed, which is trained once, as the paper does: time and energy of "
+    "their training are the dense one's, so that there is no change to judge."
+)
 NO_VALIDATION = "validated after each epoch on the test images, for want of others (as the paper does with VisA)"
 
 
@@ -41,6 +49,11 @@ def _on_scale(preset: ImagePreset, row: ImageRow) -> Iterator[str]:
     if preset.validates_epochs:
         validated = f"validated on {row.validation_examples:,} others" if row.validation_examples else NO_VALIDATION
         yield f"Trained on {row.training_examples:,} images, {validated}, tested on {row.test_examples:,}."
+    if row.training_precision != "float32":
+        yield NARROW.format(precision=row.training_precision)
+    afterwards = [each.label for each in preset.configurations if each.technique == AFTERWARDS]
+    if afterwards:
+        yield ONCE.format(rows=", ".join(afterwards))
 
 
 def on_accounts(records: Sequence[ImageRecord]) -> Iterator[str]:

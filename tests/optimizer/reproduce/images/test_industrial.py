@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from optimizer.errors import UnknownNameError
@@ -18,6 +20,7 @@ from optimizer.reproduce.images.experiment import ImageExperiment, ImageReproduc
 from optimizer.reproduce.images.preset import ImagePreset, ImageScale
 from optimizer.reproduce.presets import read_preset
 from optimizer.reproduce.reproduce import Asked, reproduce
+from optimizer.reproduce.rows import Figure
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import accuracy
 from search_spaces.transforms.masks.choose import magnitude_scores
@@ -77,9 +80,53 @@ def test_every_epoch_is_kept_and_validated(done: tuple[ImageReproduction, Path])
 def test_costs_of_training_are_those_of_all_epochs_against_dense(done: tuple[ImageReproduction, Path]) -> None:
     dense, *sparse = done[0].rows
     assert dense.training_s.mean == pytest.approx(2 * dense.epoch_s.mean)
-    assert dense.training_time_change.mean == 0
+    assert dense.training_time_change == Figure(mean=0, deviation=None)
     for row in sparse:
-        assert row.training_energy_change.mean == pytest.approx(row.training_j.mean / dense.training_j.mean - 1)
+        expected = pytest.approx(row.training_j.mean / dense.training_j.mean - 1)
+        change = row.training_energy_change
+        assert change is None if row.configuration == "0_80_post" else change.mean == expected
+
+
+def test_pruning_afterwards_takes_the_dense_network_of_its_seed(done: tuple[ImageReproduction, Path]) -> None:
+    rows = {row.configuration: row for row in done[0].rows}
+    dense, afterwards = rows["dense"], rows["0_80_post"]
+    assert afterwards.training_s == dense.training_s  # the same seconds: trained once
+    assert [epoch.loss for epoch in afterwards.epochs] == [epoch.loss for epoch in dense.epochs]
+    assert afterwards.epochs[0] == dense.epochs[0]
+    assert afterwards.epochs[-1].validation_accuracy == pytest.approx(
+        afterwards.accuracy.mean
+    )  # without the weights it lost
+    assert afterwards.pruned_weights > 0 == dense.pruned_weights
+    assert "0_80_post prune the dense network of the same seed" in "\n".join(done[0].sentences)
+    assert not [*(done[1] / "checkpoints").iterdir()]
+
+
+@pytest.mark.parametrize("native", [torch.bfloat16, torch.float32])
+def test_training_computes_in_bfloat16_where_a_scale_asks_and_the_machine_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: torch.dtype
+) -> None:
+    monkeypatch.setattr("optimizer.reproduce.images.experiment.training_dtype", lambda _: native)
+    seen = set[torch.dtype]()
+
+    def forward(model: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
+        outputs = nn.functional.linear(inputs, model.weight, model.bias)
+        if model.training:
+            seen.add(outputs.dtype)
+        else:
+            assert outputs.dtype == torch.float32
+        return outputs
+
+    plain = miniature("mlp-small", tmp_path, dataset="digits")
+    scales = {"quick": plain.scale.model_copy(update={"bfloat16": True})}
+    asking = replace(plain, preset=plain.preset.model_copy(update={"scales": scales}))
+    assert {each.training_precision for each in plain.plan()} == {"float32"}
+    key = list(asking.plan())[1]
+    assert key.training_precision == str(native).removeprefix("torch.")
+    monkeypatch.setattr(nn.Linear, "forward", forward)
+    records = [asking.execute(key.model_copy(update={"configuration": label})) for label in ("dense", "80_80_SET")]
+    assert seen == {native}
+    said = "\n".join(asking.sentences(asking.rows(records), records))
+    assert ("Steps of training compute in bfloat16" in said) == (native == torch.bfloat16)
 
 
 def test_columns_and_figures_are_those_of_this_paper(done: tuple[ImageReproduction, Path]) -> None:
