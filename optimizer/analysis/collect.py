@@ -1,4 +1,7 @@
-"""Collect: the models that a user names, by directory, pattern, study or table, without opening any."""
+"""Collect: the models that a user names, by directory, pattern, study or table, without opening any.
+
+Of a graph it is read which files hold its weights.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 
 from optimizer.analysis.facts import Facts, facts_of
 from optimizer.analysis.manifest import Row, read_manifest
+from optimizer.analysis.sources.graphs import Graphs, files_of
 from optimizer.analysis.sources.source import Described, Entry
 from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
@@ -63,17 +67,25 @@ def _at(place: Path, described: Described, facts: Facts | None = None) -> Iterat
     if source is not None:
         stem = place.stem if place.is_file() else place.resolve().name
         load = partial(source.load, place, described)
-        files = [each.stat() for each in (place, *place.rglob("*")) if each.is_file()]
-        size = sum(each.st_size for each in files)
+        stamp, size = _written(place)
         yield Entry(
             name=stem,
             place=str(place.resolve()),
             source=source.name,
             facts=facts or facts_of(stem),
             load=load,
-            stamp=f"{size}-{max(each.st_mtime_ns for each in files)}",
+            stamp=stamp,
             size=size,
         )
+
+
+def _written(place: Path) -> tuple[str, int]:
+    """Return what changes with the files of a model, and their bytes; weights beside a graph are among them."""
+    own = [each.stat() for each in (place, *place.rglob("*")) if each.is_file()]
+    beside = [each.stat() for each in files_of(place)[1:]] if Graphs().takes(place) else []
+    size = sum(each.st_size for each in (*own, *beside))
+    dates = max(each.st_mtime_ns for each in own), *(each.st_mtime_ns for each in beside)
+    return "-".join(map(str, (size, *dates))), size
 
 
 def _of_table(table: Path, described: Described) -> list[Entry]:

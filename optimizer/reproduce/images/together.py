@@ -28,14 +28,22 @@ def sentences_together(preset: ImagePreset, rows: Sequence[ImageRow]) -> tuple[s
 
 def _on_tally(tally: Tally, rows: Sequence[ImageRow]) -> Iterator[str]:
     about = [row for row in rows if tally.is_about(row.configuration)]
-    values = [mean_of(found) for row in about if (found := value_of(row, tally.metric)) is not None]
-    if values:
-        quantity, held = QUANTITIES[tally.metric], sum(map(tally.holds, values))
+    cases = [(found, row.runs) for row in about if (found := value_of(row, tally.metric)) is not None]
+    if cases:
+        quantity, held = QUANTITIES[tally.metric], sum(tally.holds(mean_of(found)) for found, _ in cases)
+        shown = sum(_is_shown(tally, found, runs) for found, runs in cases)
         yield (
             f"`{', '.join(tally.configurations)}`, over {_places(about)}: {quantity.words} {quantity.claimed(tally)} "
-            f"in {held} of {len(values)} cases ({held / len(values):.0%}); published: comparable or better in "
+            f"in {held} of {len(cases)} cases ({held / len(cases):.0%}), by the whole interval over the runs in "
+            f"{shown} (what counts as comparable is our reading); published: comparable or better in "
             f"{tally.cases} of {tally.of} ({tally.cases / tally.of:.0%}, {tally.where}).{_after(tally.note)}"
         )
+
+
+def _is_shown(tally: Tally, found: Figure | float, runs: int) -> bool:
+    """Return whether a bound holds of the whole interval, and not of a mean that noise may have put there."""
+    ends = found.interval(runs) if isinstance(found, Figure) else (mean_of(found),)
+    return ends is not None and all(map(tally.holds, ends))
 
 
 def _on_comparison(comparison: Comparison, rows: Sequence[ImageRow]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,10 @@ from torch import nn
 
 from objectives.networks import count_network_flops
 from objectives.size import count_parameters
+from optimizer.analysis.collect import collected
 from optimizer.analysis.inputs import Inputs, written_inputs
 from optimizer.analysis.sources.graphs import files_of, inputs_of
-from optimizer.analysis.sources.source import Described, Loaded
+from optimizer.analysis.sources.source import Described, Entry, Loaded
 from optimizer.analysis.sources.table import source_of
 from optimizer.errors import InputError
 from optimizer.families.networks.models import new_model
@@ -160,3 +162,20 @@ def test_the_files_of_a_graph_are_its_own_and_those_that_hold_its_weights(tmp_pa
             load(tmp_path / "below" / "net.onnx")
     apart.write_bytes(b"\x08\x07garbage")
     assert files_of(apart) == [apart]
+
+
+def test_weights_beside_a_graph_are_part_of_what_is_measured(tmp_path: Path) -> None:
+    apart, weights = tmp_path / "apart.onnx", tmp_path / "apart.onnx.data"
+    graph = onnx.load_model(save_graph(tmp_path / "net.onnx"))
+    onnx.save_model(graph, apart, save_as_external_data=True, location=weights.name, size_threshold=0)
+
+    def entry() -> Entry:
+        [found] = collected([str(apart)], Described(), table=None, parent=None, find_study=lambda *_: None)
+        return found
+
+    before = entry()
+    assert before.size == apart.stat().st_size + weights.stat().st_size
+    weights.write_bytes(weights.read_bytes()[::-1])
+    os.utime(weights, ns=(0, 0))  # other weights of the same size, copied with their date
+    assert entry().stamp != before.stamp
+    assert entry().stamp == entry().stamp
