@@ -20,7 +20,7 @@ from optimizer.backends.onnxruntime.ranges import is_fixed, ranges_of
 from optimizer.backends.onnxruntime.session import FIXED, INT8, REFUSED, SessionModel
 from optimizer.backends.onnxruntime.stitched import stitched
 from optimizer.backends.onnxruntime.template import kept_template, template
-from optimizer.backends.onnxruntime.widths import Side, Widths, followed, following, widths_of
+from optimizer.backends.onnxruntime.widths import Follows, Widths, followed, following, widths_of
 from optimizer.errors import InputError
 from search_spaces.layouts.requests import Inputs
 
@@ -50,7 +50,7 @@ class OnnxRuntime:
     def __init__(self, dense: nn.Module, inputs: OnnxInputs, cache_dir: Path) -> None:
         self._dense, self._inputs, self._cache = dense, inputs, cache_dir
         self.exported = 0
-        self._follow: dict[int, Side] = {}  # the numbers of the template that follow widths, as far as they are known
+        self._follow: dict[int, Follows] = {}  # numbers of the template that follow widths, as far as known
 
     def runs(self, model: nn.Module) -> SessionModel:
         """Return the model's session, whose answers are those of torch.
@@ -76,7 +76,7 @@ class OnnxRuntime:
     def _numbers(self, model: nn.Module) -> dict[int, Any]:
         """Return, by their places in the template, the operators that hold numbers of this model's own."""
         nodes, smaller = self._template.graph.node, widths_of(model) if self._follow else {}
-        return {at: following(nodes[at], side, self._widths, smaller) for at, side in self._follow.items()}
+        return {at: following(nodes[at], each, self._widths, smaller) for at, each in self._follow.items()}
 
     @cached_property
     def _widths(self) -> Widths:

@@ -1,17 +1,19 @@
 """Widths: numbers in a graph that follow the widths of layers, such as how many heads there are.
 
 They are found in pairs of graphs: the dense model's, and that of a smaller model that was exported for it alone. A
-number that differs is one in proportion to a side of a layer near it. It follows that side in the models after, whose
-graphs are checked like all others.
+number that differs, alone or as an entry of a shape, is one in proportion to a side of a layer near it. It follows that
+side in the models after, whose graphs are checked like all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
@@ -19,6 +21,14 @@ from search_spaces.layouts.modeling_pruned import FROM_RANK
 
 Side = tuple[str, int]  # the path of a layer, and which dimension of its weight
 Widths = Mapping[Side, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """The entries of a number that follow a side: a mask of the number's shape."""
+
+    side: Side
+    entries: NDArray[np.bool_]
 
 
 def widths_of(model: nn.Module) -> dict[Side, int]:
@@ -33,8 +43,8 @@ def widths_of(model: nn.Module) -> dict[Side, int]:
     return found
 
 
-def followed(dense: Any, small: Any, widths: Widths, smaller: Widths) -> dict[int, Side]:  # Any: onnx is untyped
-    """Return, by its place in the dense model's template, the side that each number follows that differs in `small`.
+def followed(dense: Any, small: Any, widths: Widths, smaller: Widths) -> dict[int, Follows]:  # Any: onnx is untyped
+    """Return, by its place in the dense model's template, what each number follows that differs in `small`.
 
     Nothing where the two do not have the same operators.
     """
@@ -44,28 +54,38 @@ def followed(dense: Any, small: Any, widths: Widths, smaller: Widths) -> dict[in
     found = {}
     for place, (before, after) in enumerate(pairs):
         if before.op_type == "Constant" and before.SerializeToString() != after.SerializeToString():
-            sides = _in_proportion(_number(before), _number(after), widths, smaller)
-            if sides:
-                found[place] = max(sides, key=lambda side: _shared(side[0], before.doc_string))
+            follows = _nearest(_number(before), _number(after), before.doc_string, widths, smaller)
+            if follows:
+                found[place] = follows
     return found
 
 
-def following(node: Any, side: Side, widths: Widths, smaller: Widths) -> Any:
+def following(node: Any, follows: Follows, widths: Widths, smaller: Widths) -> Any:
     """Return a number of the dense model's template as it is in a smaller model."""
+    side = follows.side
     if side not in smaller:  # in a block that was removed
         return node
-    number = _number(node) * smaller[side] // widths[side]
+    whole = _number(node)
+    number = np.where(follows.entries, whole * smaller[side] // widths[side], whole)
     return helper.make_node("Constant", [], list(node.output), name=node.name, value=numpy_helper.from_array(number))
 
 
-def _in_proportion(before: Any, after: Any, widths: Widths, smaller: Widths) -> list[Side]:
+def _nearest(before: Any, after: Any, scope: str, widths: Widths, smaller: Widths) -> Follows | None:
+    """Return the nearest side in proportion to the entries that differ: a width itself before a multiple of one."""
     if before.shape != after.shape or before.dtype.kind != "i":
-        return []
-    return [
+        return None
+    entries = before != after
+    old, new = before[entries], after[entries]
+    sides = [
         side
         for side, width in widths.items()
-        if side in smaller and smaller[side] != width and np.array_equal(before * smaller[side], after * width)
+        if side in smaller and smaller[side] != width and np.array_equal(old * smaller[side], new * width)
     ]
+
+    def nearness(side: Side) -> tuple[int, bool, int]:
+        return _shared(side[0], scope), bool((old == widths[side]).all()), -len(side[0].split("."))
+
+    return Follows(max(sides, key=nearness), entries) if sides else None
 
 
 def _shared(path: str, scope: str) -> int:
