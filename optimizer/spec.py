@@ -36,6 +36,7 @@ CostName = Literal["flops", "latency", "energy", "parameters", "size", "memory",
 StructureName = Literal["units", "weights"]
 AugmentName = Literal["none", "crop", "crop-flip"]
 BackendName = Literal["torch", "onnxruntime", "torch-compile"]
+PrecisionName = Literal["float32", "bfloat16"]
 DEVICE = "cpu|cuda(:[0-9]{1,4})?|mps"
 EACH_ONCE: dict[str, Any] = {"minItems": 1, "uniqueItems": True}  # for JSON Schema; Any: pydantic's own
 MetricName = Literal[
@@ -208,6 +209,12 @@ class StudySpec(Frozen):
     )
     seed: Annotated[int, Field(ge=0), AtMost(2**63 - 1), AsWritten(), Shown(SEARCH)] = Field(
         0, description="Seed of all random choices."
+    )
+    search_precision: Annotated[PrecisionName, Shown(SEARCH)] = Field(
+        "float32",
+        title="Precision of the search",
+        description="What the candidates of a search compute in. bfloat16: text encoders answer in about half of the "
+        "time on a processor that computes in it, float32 elsewhere; every verified figure is of float32.",
     )
     recover: Annotated[Literal["none", "finetune", "distill"], Shown(SEARCH)] = Field(
         "none",

@@ -30,6 +30,7 @@ from optimizer.evaluation.rivals import Rival, Rivals, ruled_out_by
 from optimizer.faults import is_out_of_memory, out_of_memory
 from optimizer.predict import predict
 from optimizer.search.space import SearchSpace
+from optimizer.spec import PrecisionName
 from optimizer.tasks.task import Task
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.workload import Workload
@@ -47,6 +48,7 @@ UNITS = {
     "energy": "J",
     "memory": "bytes",
 }
+FLOAT32: PrecisionName = "float32"
 AHEAD = 3  # parts of the order that are answered at once: sorted by length together they have half of the padding
 PROPOSED = {"latency": Source.TABLE, "energy": Source.MODELLED, "memory": Source.MODELLED}
 """The costs that are measured at the end, by how they are known before."""
@@ -72,6 +74,7 @@ class DenseAnswers:
     model: nn.Module
     groups: Sequence[Group]
     answering: Answering = lambda model: model
+    precision: PrecisionName = FLOAT32  # of what candidates compute in; the dense model's answers are of float32
 
     @classmethod
     def on(
@@ -207,9 +210,10 @@ class Evaluator:
         """Return the outcome by the answers of what runs a model; its drop says which backend that is."""
         measured = (*costs, self._divergence(screened))
         if self._dense_scores is None:
-            return _answered(self._whole(model, measured), model)
+            return _answered(self._whole(model, measured), model, self._dense.precision)
         rival = self.rivals.first(measured, rivals)
-        return _answered(self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival), model)
+        raced = self._raced(self._answers(model, screened), measured, self._dense_scores, rival=rival)
+        return _answered(raced, model, self._dense.precision)
 
     def rival(self, measured: Sequence[Measurement], known: Sequence[Candidate]) -> int | None:
         """Return the number of the first of the `known` candidates that rules out one with these measurements."""
@@ -303,9 +307,11 @@ def flops_measurement(value: float) -> Measurement:
     return Measurement(quantity="flops", value=value, unit=UNITS["flops"], source=Source.COUNTED)
 
 
-def _answered(outcome: Outcome, model: nn.Module) -> Outcome:
-    """Return an outcome whose drop says what answered, where another runtime would answer otherwise."""
+def _answered(outcome: Outcome, model: nn.Module, precision: PrecisionName) -> Outcome:
+    """Return an outcome whose drop says what answered, where another runtime or precision would answer otherwise."""
     told = conditions_of_answers(model)
+    if precision != FLOAT32:
+        told |= {"precision": precision}
     return outcome if not told else replace(outcome, measurements=tuple(_told(m, told) for m in outcome.measurements))
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from optimizer.backends.names import BY_TOKEN, TORCH
 from optimizer.costs.combined import measure_combinations
 from optimizer.costs.sensitivity import harm_table, measure_sensitivity, remembered
-from optimizer.evaluation.evaluate import DenseAnswers
+from optimizer.evaluation.evaluate import FLOAT32, DenseAnswers
 from optimizer.pipeline import Pipeline
 from optimizer.progress import Report
 from search_spaces.allocation import FloatArray
@@ -58,11 +58,10 @@ class Harms:
 
     @property
     def _name(self) -> str:
-        screening, elsewhere = (
-            self.dense.screening,
-            "" if self.answered_by == TORCH else f"-{self.answered_by}-{BY_TOKEN}",
-        )
-        return f"{self.form.value}-{len(screening)}-{screening.hash[:12]}{elsewhere}.json"
+        screening, dense = self.dense.screening, self.dense
+        elsewhere = "" if self.answered_by == TORCH else f"-{self.answered_by}-{BY_TOKEN}"
+        halves = "" if dense.precision == FLOAT32 else f"-{dense.precision}"
+        return f"{self.form.value}-{len(screening)}-{screening.hash[:12]}{elsewhere}{halves}.json"
 
     def _of_level(self, group: str, level: int) -> float:
         return self._of({group: level})

@@ -14,7 +14,8 @@ from optimizer.costs.combined import block_prices
 from optimizer.costs.costs import Cost
 from optimizer.costs.limits import refuse_unreachable
 from optimizer.errors import InputError
-from optimizer.evaluation.evaluate import DenseAnswers, Evaluator
+from optimizer.evaluation.evaluate import FLOAT32, DenseAnswers, Evaluator
+from optimizer.evaluation.halves import in_halves
 from optimizer.fields.distributions import written_of
 from optimizer.fronts.fronts import study_limits
 from optimizer.latency.fitted import FittedLatency
@@ -41,6 +42,7 @@ from search_spaces.combinations import NONE
 from search_spaces.config import Config, Form
 from search_spaces.groups import Group
 from search_spaces.transforms.masks.space import MaskSpace
+from search_spaces.transforms.table import BITS
 from search_spaces.transforms.units.evidence import RankingError
 from studies.records import Candidate, Proposal
 
@@ -104,6 +106,10 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
             ladder=masked.ladder,
             refiner=None,
         )
+    notes: tuple[str, ...] = ()
+    if spec.search_precision != FLOAT32:
+        dense, note = in_halves(dense, workload, has_few_bits=BITS in spec.applied)
+        evaluator, notes = partial(evaluator, dense=dense), (note,)
     with stages.stage("bank") as report:
         pipeline.fill(report)
     build = partial(_stitched, pipeline, stages)
@@ -126,7 +132,7 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
         seeks_accuracy=spec.epsilon is None,
     )
     asked = wanted(spec.distributions, space)
-    seeds, notes = partial(_seeds, space, asked, top=top), (*_notes(costs), *asked.notes)
+    seeds, notes = partial(_seeds, space, asked, top=top), (*notes, *_notes(costs), *asked.notes)
     return Prepared(workload, pipeline, backends, space, evaluates, build, seeds, refiner, notes, asked)
 
 
