@@ -10,12 +10,15 @@ import ctypes
 import mmap
 import sys
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
-PAGE_OUT = 21  # MADV_PAGEOUT of Linux 5.4: a page that was written to stays, or goes to the swap
-MAPS = Path("/proc/self/maps")
+MAPS, PAGES = Path("/proc/self/maps"), Path("/proc/self/pagemap")
+OF_A_FILE = 1 << 61  # the bit that Linux sets for a page as its file has it: one that was written to is the process's
 
 
 def trim_memory() -> None:
@@ -28,9 +31,10 @@ def trim_memory() -> None:
 
 
 def release(module: nn.Module) -> None:
-    """Give the pages of parameters that are mapped from a file back to the system, which reads them again when needed.
+    """Take the pages of parameters that are mapped from a file out of this process's memory, until they are read again.
 
-    Nothing happens to other parameters, nor where the system knows no such advice.
+    The system keeps them for as long as it has room, and else reads them from the file. A page that was written to
+    stays. Nothing happens to other parameters, nor where the system does not tell which pages were.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -41,14 +45,41 @@ def release(module: nn.Module) -> None:
         first, end = storage.data_ptr(), storage.data_ptr() + storage.nbytes()
         place = bisect_right(starts, first) - 1
         if parameter.device.type == "cpu" and place >= 0 and end <= files[place][1]:
-            _page_out(first, end)
+            _let_go(first, end)
 
 
-def _page_out(first: int, end: int) -> None:
+@contextmanager
+def leaving(model: nn.Module, layers: Sequence[str]) -> Iterator[None]:
+    """Inside the block, release the layers at these paths each time when they have run."""
+    hooked = [model.get_submodule(layer) for layer in layers]
+    handles = [layer.register_forward_hook(lambda layer, *_: release(layer)) for layer in hooked]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _let_go(first: int, end: int) -> None:
     page = mmap.PAGESIZE
-    start, stop = -(-first // page) * page, end // page * page  # whole pages, which belong to nobody else
-    if start < stop:
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), PAGE_OUT)
+    begin, stop = -(-first // page), end // page  # whole pages, which belong to nobody else
+    if begin >= stop:
+        return
+    is_as_in_file = np.concatenate([[False], (_pages(begin, stop) & OF_A_FILE) > 0, [False]])
+    bounds = np.flatnonzero(np.diff(is_as_in_file)).reshape(-1, 2) + begin
+    for run_begin, run_stop in bounds.tolist():
+        address, length = ctypes.c_void_p(run_begin * page), ctypes.c_size_t((run_stop - run_begin) * page)
+        ctypes.CDLL(None).madvise(address, length, mmap.MADV_DONTNEED)
+
+
+def _pages(begin: int, stop: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Return what Linux says of these pages, by number; nothing where it does not tell."""
+    try:
+        with PAGES.open("rb") as pages:
+            pages.seek(8 * begin)
+            return np.frombuffer(pages.read(8 * (stop - begin)), np.uint64)
+    except OSError:
+        return np.zeros(0, np.uint64)
 
 
 def _files() -> list[tuple[int, int]]:

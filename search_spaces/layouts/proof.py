@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,10 @@ from search_spaces.layouts.layout import Axis, Layout, UnprunableModelError
 from search_spaces.layouts.requests import Inputs, logits_of, real_tokens
 from search_spaces.layouts.surgery import share_structure, shrink
 from search_spaces.layouts.tapped import tapped
+from search_spaces.resident import leaving, release
 
 TOLERANCE = 1e-5  # of the norm of what a layer writes, in float32
-LARGE = 1 << 30  # bytes of weights: of a larger model one unit in eight stays, as what stays is copied, else one in two
+LARGE = 1 << 30  # bytes of weights of a large model: one unit in eight stays, as what stays is copied, else one in two
 
 
 def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
@@ -41,17 +42,26 @@ def prove(model: nn.Module, layout: Layout, requests: list[Inputs]) -> None:
 
 
 def _first_difference(model: nn.Module, layout: Layout, requests: list[Inputs]) -> str | None:
-    one_in = 8 if sum(each.nbytes for each in model.parameters()) > LARGE else 2
+    is_large = sum(each.nbytes for each in model.parameters()) > LARGE
+    one_in = 8 if is_large else 2
     for kept in (_unequal_shares(layout, one_in), _without_last_layer(layout)):
         small = _smaller(model, layout, kept)
         for request in requests:
-            with _unread(model, layout, kept):
+            with _unread(model, layout, kept), _sparing(model, layout, is_large=is_large):
                 wanted = _outputs(model, layout, request)
             found = _outputs(small, layout, request)
             for path, output in wanted.items():
                 if not _agree(found[path], output):
                     return path
     return None
+
+
+def _sparing(model: nn.Module, layout: Layout, *, is_large: bool) -> AbstractContextManager[None]:
+    """Have one layer of a large model in memory at a time."""
+    if not is_large:
+        return nullcontext()
+    release(model)
+    return leaving(model, layout.layers)
 
 
 def _smaller(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> nn.Module:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.resident import release, trim_memory
+from search_spaces.resident import leaving, release, trim_memory
 from search_spaces.transforms.chain import Behaviour, Call, Chain, behaving, chain_of, replaced, states_of
 from search_spaces.transforms.passes import Batch, frozen_weights
 from search_spaces.transforms.states import FELT, READ, States
@@ -57,7 +57,9 @@ def parts(dense: Dense, missing: Callable[[], Sequence[str]], *, room: int, scra
     chain = None
     first = next(iter(dense.batches()), None)
     if room > TOGETHER and first is not None:
-        chain = chain_of(dense.model, dense.layout.layers, paths, first, dense.answers)
+        release(dense.model)
+        with leaving(dense.model, dense.layout.layers):
+            chain = chain_of(dense.model, dense.layout.layers, paths, first, dense.answers)
         trim_memory()
     if first is None or chain is None or not _fits(dense, chain, first, scratch):
         yield whole(dense, paths)
@@ -149,7 +151,7 @@ class _Layers:
                 ends.append(states)
             return replaced(written, states.requires_grad_().clone())  # as no leaf it may be overwritten
 
-        with self._behaving(behave):
+        with self._behaving(behave), leaving(self._dense.model, self._chain.layers):
             _answered(self._dense, batch, generator)
         for which, end in enumerate(ends):
             self._states.write(FELT, last, number, which, _gradient(end))

@@ -14,12 +14,16 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from search_spaces.resident import release
+from search_spaces.resident import leaving, release
 
 
 def mapped_bytes() -> int:
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+
+
+def held_row(weights: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.linear(torch.ones(1, 1024), weights)[0, 0]
 
 
 @pytest.fixture
@@ -47,3 +51,10 @@ def test_weights_of_a_file_leave_memory_and_come_back_with_what_was_written_to_t
     assert torch.equal(mapped.sum(), held)
     assert mapped[0, 0] == -5
     assert torch.equal(model[1].get_parameter("weight"), own)
+    wanted = held_row(mapped)  # which also brings in the code that multiplies
+    before = mapped_bytes()
+    with leaving(model, ["0"]):
+        answer = model[0](torch.ones(1, 1024))
+    assert before - mapped_bytes() > 7 << 20
+    assert answer[0, 0] == wanted
+    assert not model[0]._forward_hooks
