@@ -45,7 +45,7 @@ def _first_difference(model: nn.Module, layout: Layout, requests: list[Inputs]) 
     is_large = sum(each.nbytes for each in model.parameters()) > LARGE
     one_in = 8 if is_large else 2
     for kept in (_unequal_shares(layout, one_in), _without_last_layer(layout)):
-        small = _smaller(model, layout, kept)
+        small = _smaller(model, layout, kept, is_large=is_large)
         for request in requests:
             with _unread(model, layout, kept), _sparing(model, layout, is_large=is_large):
                 wanted = _outputs(model, layout, request)
@@ -53,21 +53,23 @@ def _first_difference(model: nn.Module, layout: Layout, requests: list[Inputs]) 
             for path, output in wanted.items():
                 if not _agree(found[path], output):
                     return path
+    if is_large:
+        release(model)
     return None
 
 
 def _sparing(model: nn.Module, layout: Layout, *, is_large: bool) -> AbstractContextManager[None]:
     """Have one layer of a large model in memory at a time."""
-    if not is_large:
-        return nullcontext()
-    release(model)
-    return leaving(model, layout.layers)
+    return leaving(model, layout.layers) if is_large else nullcontext()
 
 
-def _smaller(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> nn.Module:
+def _smaller(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor], *, is_large: bool) -> nn.Module:
     """Return the model without the other units; a block without any gives the bias of its dense output layer."""
     small = share_structure(model)
-    shrink(small, layout, kept)
+    for layer in sorted({group.layer for group in layout.groups}):
+        shrink(small, layout, {g.name: kept[g.name] for g in layout.groups if g.layer == layer and g.name in kept})
+        if is_large:
+            release(model)
     for name in (name for name, units in kept.items() if not len(units)):
         path = layout.blocks[name].output
         if (bias := model.get_submodule(path).bias) is not None:

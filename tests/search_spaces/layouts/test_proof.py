@@ -18,7 +18,6 @@ from search_spaces.layouts.named import named_layout
 from search_spaces.layouts.proof import prove
 from search_spaces.layouts.requests import Inputs, noise_requests, token_requests
 from search_spaces.layouts.rows import ROWS, Row
-from search_spaces.layouts.surgery import shrink
 
 CPU = torch.device("cpu")
 REQUESTS = token_requests(50, CPU)
@@ -83,14 +82,14 @@ WRONG = {
 def test_a_row_holds_for_a_large_model_of_which_one_unit_in_eight_stays(
     architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stays = list[Mapping[str, Tensor]]()
+    stays, smaller = list[Mapping[str, Tensor]](), proof._smaller
 
-    def noted(small: nn.Module, layout: Layout, kept: Mapping[str, Tensor]) -> None:
+    def noted(model: nn.Module, layout: Layout, kept: Mapping[str, Tensor], *, is_large: bool) -> nn.Module:
         stays.append(kept)
-        shrink(small, layout, kept)
+        return smaller(model, layout, kept, is_large=is_large)
 
     monkeypatch.setattr(proof, "LARGE", 0)
-    monkeypatch.setattr(proof, "shrink", noted)
+    monkeypatch.setattr(proof, "_smaller", noted)
     model, requests = any_tiny(architecture)
     layout = named_layout(model)
     prove(model, layout, requests)
