@@ -41,6 +41,7 @@ def check_structure(spec: StudySpec, *, is_of_images: bool) -> None:
     )
     _refuse(spec.recover != "none", "recover", "every masked candidate is already trained; use none")
     _refuse(spec.augment != "none", "augment", "masked networks are trained without; leave it out")
+    _refuse(spec.search_precision != "float32", "search_precision", "masked networks answer in float32; leave it out")
     for field, value in {"criterion": spec.criterion, "reconstruct": spec.reconstruct}.items():
         _refuse(
             value != AS_MASKED[field], field, "is not supported with masks: every schedule ranks by magnitude. Omit it"

@@ -353,6 +353,7 @@ def test_an_estimate_counts_the_windows_of_an_energy_counter(cache: Path, monkey
         ({"model": "phrases-mini", "task": "phrases"}, "structure: 'weights' is for image networks"),
         ({"sampler": "iterative"}, "sampler: 'iterative' removes whole units"),
         ({"recover": "finetune"}, "recover: every masked candidate is already trained"),
+        ({"search_precision": "bfloat16"}, "search_precision: masked networks answer in float32"),
         ({"augment": "crop"}, "augment: masked networks are trained without"),
         ({"criterion": "obs"}, "criterion: is not supported with masks"),
         ({"objectives": ("flops",)}, "objectives: flops of a masked network cannot be computed"),
