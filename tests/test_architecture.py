@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -131,6 +132,14 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_words_are_enough_without_torch() -> None:
     assert not imports_torch(TORCH_FREE), [name for name in TORCH_FREE if imports_torch([name])]
+
+
+def test_every_file_of_a_package_is_installed_with_it() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    patterns = ["*.py", *tools["setuptools"]["package-data"]["*"]]
+    paths = [path for package in MAY_IMPORT for path in (ROOT / package).rglob("*") if path.is_file()]
+    found = [path.relative_to(ROOT) for path in paths if path.suffix != ".pyc"]
+    assert not [path for path in found if not any(path.match(pattern) for pattern in patterns)]
 
 
 def test_every_test_file_has_a_name_of_its_own() -> None:
