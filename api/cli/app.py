@@ -162,6 +162,8 @@ def _quiet_libraries() -> None:
     """Keep libraries from writing between our lines; their warnings still count as errors in the tests."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for library in ("TRANSFORMERS", "DATASETS", "HF_HUB"):  # which set their own level as they are imported
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     logging.getLogger("transformers").setLevel(logging.ERROR)
 
 

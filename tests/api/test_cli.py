@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shutil
 import signal
 import sqlite3
@@ -15,6 +17,9 @@ import pytest
 from command_line import Cli
 from rich.filesize import decimal
 from tiny_checkpoints import LABELS, save_data, save_tiny
+from transformers.utils import logging as of_transformers
+
+from api.cli import app
 
 SIZES = {"train": 300, "validation": 260, "test": 240}
 
@@ -25,6 +30,15 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tiny(root / "model")
     save_data(root / "data", root / "model", SIZES)
     return root
+
+
+def test_libraries_warn_nowhere_however_late_they_are_imported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    caplog.set_level(logging.getLogger("transformers").level, logger="transformers")  # restored afterwards
+    app._quiet_libraries()
+    assert of_transformers._get_default_logging_level() == logging.ERROR
 
 
 @pytest.fixture(scope="module")
