@@ -44,7 +44,7 @@ from studies.records import Candidate, CandidateState
 TRIALS, WORKERS, SECONDS, LIMIT_S = 60, 2, 0.02, 1.0
 OUTSIDE = {"worker killed": 6, "worker stopped": 1, "driver killed": 1}  # how often, to each other
 GAVE_UP = 75  # exit code of a driver whose workers were killed at three starts in a row
-LONGEST_STUDY_S = 1800.0
+LONGEST_STUDY_S = 7200.0  # on a machine that hardly gets to it
 MOST_BETWEEN = 4  # candidates that finish between two blows from outside
 LOOK_S = 0.02
 FINISHED, ENDED, HAPPENED = "finished", "ended", "happened"  # files of a study's folder

@@ -49,12 +49,14 @@ class ProcessWorker:
 
     def __init__(self, parcel: Path, place: Place) -> None:
         self._parcel, self._place = parcel, place
-        self._pool = ProcessPoolExecutor(max_workers=1, timeout=None, env=place.environment)
+        self._pool = ProcessPoolExecutor(
+            max_workers=1, timeout=None, env=place.environment, initializer=end_with, initargs=(os.getpid(),)
+        )  # which ends with a driver that is killed before it has asked anything
 
     def begin(self) -> None:
         """Start the process."""
         try:
-            self._ask(START_S, _begin, self._parcel, self._place, os.getpid(), Log.here())
+            self._ask(START_S, _begin, self._parcel, self._place, Log.here())
         except TimeLimitError as error:
             raise WorkerDiedError(f"it had not started after {START_S:g} s") from error
 
@@ -94,9 +96,8 @@ def in_words(error: BaseException) -> str:
 _served: Served | None = None  # of a worker process
 
 
-def _begin(parcel: Path, place: Place, parent: int, log: Log) -> None:
+def _begin(parcel: Path, place: Place, log: Log) -> None:
     global _served
-    end_with(parent)
     settle(log, place.cores)
     _served = Served(unpack(read_parcel(parcel)))
 

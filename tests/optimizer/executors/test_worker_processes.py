@@ -54,10 +54,27 @@ time.sleep(60)
 """
 
 
-def test_workers_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
+STARTING = """
+import sys, time
+from pathlib import Path
+from threading import Thread
+import psutil
+from loky import process_executor
+from optimizer.executors.processes import Place, ProcessWorker
+process_executor._SafeQueue.put = lambda *_, **__: None  # what is asked reaches nobody
+Thread(target=ProcessWorker(Path(sys.argv[1]), Place(threads=1)).begin, daemon=True).start()
+while not (found := [each for each in psutil.Process().children() if "popen_loky_posix" in " ".join(each.cmdline())]):
+    time.sleep(0.01)
+print(found[0].pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("script", [DRIVER, STARTING], ids=["busy", "starting"])
+def test_workers_end_with_a_driver_that_is_killed(tmp_path: Path, script: str) -> None:
     root, here = Path(__file__).parents[3], Path(__file__).parent
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(tmp_path), str(here)],
+        [sys.executable, "-c", script, str(tmp_path), str(here)],
         env={**os.environ, "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         text=True,
