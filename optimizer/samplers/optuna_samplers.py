@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+import moocore
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler
@@ -22,6 +24,8 @@ from optimizer.samplers.elite import Elite, elite
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.replay import Problem, ReplaySampler
 
+FITTED = 200  # candidates that Gaussian processes are fitted to
+FEW = 50  # beside these, of the front and in flight
 _QUIET = threading.Lock()  # verbosity and warning filters belong to the process: one thread at a time may borrow them
 
 
@@ -111,22 +115,34 @@ class OptunaSampler(ReplaySampler):
 class GpSampler(OptunaSampler):
     """Gaussian processes, one for each loss and constraint, by expected hypervolume improvement (Optuna's).
 
-    Every ask fits them to the whole history, which takes a quarter of a second after 60 candidates. What is in flight
-    is taken for what they predict of it.
+    Every ask fits them anew, in a time that soon grows with the cube of their points. So they see a window of what was
+    told: the `latest`, and of those before, the latest few that are on the front. What is in flight is taken for what
+    they predict of it, the latest few of it.
     """
+
+    def __init__(self, problem: Problem, *, latest: int = FITTED) -> None:
+        super().__init__(problem)
+        self._latest = latest
 
     @property
     def _startup(self) -> int:
         return 10
 
     def _history(self) -> Sequence[Told]:
-        """Return one candidate of each point: with equal points Optuna divides by zero."""
-        return list({told.point: told for told in self._told}.values())
+        """Return the window, one candidate of each point: with equal points Optuna divides by zero."""
+        distinct = list({told.point: told for told in self._told}.values())
+        before, latest = distinct[: -self._latest], distinct[-self._latest :]
+        feasible = [told for told in distinct if told.is_feasible]
+        if not before or not feasible:
+            return latest
+        on_front = moocore.is_nondominated(np.array([told.losses for told in feasible]), keep_weakly=True)
+        front = {told.number for told, is_on in zip(feasible, on_front, strict=True) if is_on}
+        return [*[told for told in before if told.number in front][-FEW:], *latest]
 
     def _in_flight(self) -> Sequence[Point]:
         """Return those of other points than what was told, likewise."""
         told = {each.point for each in self._told}
-        return [point for point in dict.fromkeys(self._expected) if point not in told]
+        return [point for point in dict.fromkeys(self._expected) if point not in told][-FEW:]
 
     def _sampler(self, seed: int) -> BaseSampler:
         return GPSampler(seed=seed, n_startup_trials=0, deterministic_objective=True)
