@@ -20,6 +20,7 @@ from objectives.rounds import Run
 from optimizer.costs.costs import Cost, table_cost
 from optimizer.costs.request import Request
 from optimizer.latency.kept import kept_table
+from optimizer.latency.layers import level_at
 from optimizer.latency.proposed import threads_of
 from optimizer.spec import StudySpec
 from search_spaces.distributions import by_kind
@@ -27,7 +28,8 @@ from search_spaces.groups import Group, dense_config
 from search_spaces.layouts.named import layer_paths, named_layout, width_of
 from search_spaces.transforms.units.materialize import outline
 
-SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, where blocks are timed
+VERSION = 2  # raise when other sizes are timed
+SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the dense units, the fewest first
 
 
 def block_latency(
@@ -48,6 +50,7 @@ def block_latency(
         "device": device_fingerprint(model.device),
         "dtype": str(next(model.parameters()).dtype),
         "groups": [(group.name, group.units, group.unit_size) for group in used],
+        "version": VERSION,
         "hidden": width_of(model),
         **conditions,
     }
@@ -70,7 +73,7 @@ def _build(
         return waited_for(partial(layer, *inputs, **named), model.device)
 
     levels = {
-        kind: sorted({widest.nearest_level(share * widest.units) for share in SHARES} - {0})
+        kind: sorted({level_at(widest, share) for share in SHARES})
         for kind, members in by_kind(groups).items()
         for widest in (_widest(members),)
     }

@@ -1,8 +1,9 @@
 """Proposed latency of an image network: its layers timed alone at a few widths, calibrated by whole narrow networks.
 
 A convolution's time depends on the channels that it reads and on those that it writes, so every layer has a grid over
-both sides, linear in between. Activations and additions are not timed alone. Their time grows with the layers', so the
-sum over the layers is calibrated to seconds of the whole network by timed networks of uniform width.
+both sides, linear in between, or in steps where the layer is measured to have them (`steps.py`). Activations and
+additions are not timed alone. Their time grows with the layers', so the sum over the layers is calibrated to seconds of
+the whole network by timed networks of uniform width.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.interpolate import RegularGridInterpolator
 from torch import Tensor, nn
@@ -24,10 +26,12 @@ from objectives.device import cpu_threads, device_fingerprint, device_of
 from objectives.guard import measuring
 from objectives.latency import forward_pass, interleaved_latency, waited_for
 from objectives.measurement import JsonScalar
+from objectives.repeats import Key
 from objectives.rounds import MIN_ROUNDS, Run
 from optimizer.costs.request import Request
 from optimizer.latency.kept import kept_table
 from optimizer.latency.proposed import threads_of
+from optimizer.latency.steps import end_of, step_of
 from optimizer.spec import StudySpec
 from search_spaces.allocation import FloatArray
 from search_spaces.config import Config
@@ -37,23 +41,32 @@ from search_spaces.layouts.layout import Axis, Layout, Side
 from search_spaces.layouts.surgery import share_structure
 from search_spaces.transforms.units.materialize import outline
 
-SHARES = (0.15, 0.35, 0.65, 1.0)  # of all groups; widths avoid powers of two, whose kernels are faster
+VERSION = 2  # raise when other widths are timed, or found otherwise
+SHARES = (0.0, 0.15, 0.35, 0.65, 1.0)  # of all groups, least level first; no powers of two: their kernels are faster
 LAYER_SECONDS, WHOLE_SECONDS = 0.2, 3.0
 Counts = Mapping[Side, int]
 
 
 class LayerTimes(BaseModel):
-    """Seconds of one layer over a grid: `counts` of entries for each of its `axes`, ascending, the last one dense."""
+    """Seconds of one layer over a grid: `counts` of entries for each of its `axes`, ascending, the last one dense.
+
+    `steps` are the numbers of entries of an axis that cost as much together as the first of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     axes: tuple[Axis, ...]
     counts: tuple[tuple[int, ...], ...]
+    steps: tuple[int, ...]
     seconds: tuple[float, ...]  # the last axis moves first
 
     def at(self, kept: tuple[int, ...]) -> float:
-        """Return the seconds at `kept` entries per axis: linear between those timed, flat below the smallest."""
-        inside = [max(counts[0], count) for counts, count in zip(self.counts, kept, strict=True)]
+        """Return the seconds at `kept` entries per axis: of the ends of their steps, linear between those timed.
+
+        Below the smallest that was timed it is flat.
+        """
+        sides = zip(self.counts, kept, self.steps, strict=True)
+        inside = [max(counts[0], end_of(count, step, counts[-1])) for counts, count, step in sides]
         return float(self._grid(inside)[0])
 
     @cached_property
@@ -115,6 +128,7 @@ def layer_latency(
     holds_for = {
         "device": device_fingerprint(device_of(model)),
         "dtype": str(next(model.parameters()).dtype),
+        "version": VERSION,
         "network": str(model),
         "groups": [(group.name, group.units) for group in space.groups],
         "request": [*conditions.items()],
@@ -126,11 +140,12 @@ def layer_latency(
 
 
 def _build(model: nn.Module, space: Layout, request: Mapping[str, Tensor], *, threads: int) -> LayerTable:
-    configs = [Config.of({g.name: g.nearest_level(share * g.units) for g in space.groups}) for share in SHARES]
+    configs = [Config.of({group.name: level_at(group, share) for group in space.groups}) for share in SHARES]
     widths = [space.kept_counts(config) for config in configs]
+    finest = [space.kept_counts(config) for config in _at_every_level(space)]
     networks = [outline(model, space, config) for config in configs]
     with measuring(*networks, model, threads=threads):
-        layers = _times(model, widths, request)
+        layers = _times(model, widths, request, finest=finest)
         runs = {index: forward_pass(network, request) for index, network in enumerate(networks)}
         rng, computing = np.random.default_rng(0), cpu_threads(device_of(model))
         samples = interleaved_latency(runs, threads=computing, rng=rng, seconds=WHOLE_SECONDS)
@@ -139,12 +154,28 @@ def _build(model: nn.Module, space: Layout, request: Mapping[str, Tensor], *, th
     return LayerTable(layers=layers, sums=sums, whole=whole)
 
 
-def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Tensor]) -> dict[str, LayerTimes]:
-    """Time every prunable layer at the `widths` that it has in whole networks, ascending."""
-    sides: dict[str, dict[Axis, list[int]]] = {}
-    for path, axis in widths[-1]:
-        if axis is not Axis.PARAMETER:
-            sides.setdefault(path, {})[axis] = sorted({kept[path, axis] for kept in widths})
+def level_at(group: Group, share: float) -> int:
+    """Return the level of a group that is nearest to a share of its units, and keeps some."""
+    return max(group.nearest_level(share * group.units), next(level for level in group.levels if level))
+
+
+def _at_every_level(space: Layout) -> list[Config]:
+    """Return configs in which each group has each of its levels."""
+    most = max(len(group.levels) for group in space.groups)
+    return [
+        Config.of({group.name: group.levels[max(0, len(group.levels) - 1 - back)] for group in space.groups})
+        for back in range(most)
+    ]
+
+
+def _times(
+    model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Tensor], *, finest: Sequence[Counts] = ()
+) -> dict[str, LayerTimes]:
+    """Time every prunable layer at the `widths` that it has in whole networks, ascending, or at the ends of its steps.
+
+    `finest` are all the widths that it may have.
+    """
+    sides, every = _by_layer(widths), _by_layer([*finest, widths[-1]])
     timed: dict[str, LayerTimes] = {}
     found = {}
     for path, (shape, calls) in calls_of(model, sides, request).items():
@@ -153,9 +184,18 @@ def _times(model: nn.Module, widths: Sequence[Counts], request: Mapping[str, Ten
         if _channel_dim(layer, shape) is None:
             continue
         if alike not in timed:
-            timed[alike] = _time(layer, counts, shape, calls)
+            timed[alike] = _time(layer, counts, every[path], shape, calls)
         found[path] = timed[alike]
     return found
+
+
+def _by_layer(widths: Sequence[Counts]) -> dict[str, dict[Axis, list[int]]]:
+    """Return the different numbers of entries of each side of each layer, ascending."""
+    sides: dict[str, dict[Axis, list[int]]] = {}
+    for path, axis in widths[-1]:
+        if axis is not Axis.PARAMETER:
+            sides.setdefault(path, {})[axis] = sorted({kept[path, axis] for kept in widths})
+    return sides
 
 
 def calls_of(
@@ -182,12 +222,35 @@ def calls_of(
     return {path: (shape, calls[path]) for path, shape in shapes.items()}
 
 
-def _time(layer: nn.Module, counts: Mapping[Axis, list[int]], shape: tuple[int, ...], calls: int) -> LayerTimes:
-    runs = {kept: _run(layer, dict(zip(counts, kept, strict=True)), shape) for kept in product(*counts.values())}
+def _time(
+    layer: nn.Module,
+    counts: Mapping[Axis, list[int]],
+    every: Mapping[Axis, list[int]],
+    shape: tuple[int, ...],
+    calls: int,
+) -> LayerTimes:
+    dense = {axis: widths[-1] for axis, widths in counts.items()}
+
+    def at(axis: Axis, width: int) -> Run:
+        return _run(layer, {**dense, axis: width}, shape)
+
+    times = partial(_interleaved, layer)
+    steps = {axis: step_of(layer, every[axis], partial(at, axis), times) for axis in counts}
+    grid = {
+        axis: sorted({end_of(width, steps[axis], dense[axis]) for width in widths}) for axis, widths in counts.items()
+    }
+    samples = times({kept: _run(layer, dict(zip(grid, kept, strict=True)), shape) for kept in product(*grid.values())})
+    return LayerTimes(
+        axes=tuple(grid),
+        counts=tuple(map(tuple, grid.values())),
+        steps=tuple(steps.values()),
+        seconds=tuple(calls * float(np.median(each)) for each in samples.values()),
+    )
+
+
+def _interleaved(layer: nn.Module, runs: Mapping[Key, Run]) -> dict[Key, NDArray[np.float64]]:
     rng, threads = np.random.default_rng(0), cpu_threads(device_of(layer))
-    samples = interleaved_latency(runs, threads=threads, rng=rng, seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
-    seconds = [calls * float(np.median(samples[kept])) for kept in runs]
-    return LayerTimes(axes=tuple(counts), counts=tuple(map(tuple, counts.values())), seconds=tuple(seconds))
+    return interleaved_latency(runs, threads=threads, rng=rng, seconds=LAYER_SECONDS, min_rounds=MIN_ROUNDS)
 
 
 def _run(layer: nn.Module, kept: Mapping[Axis, int], shape: tuple[int, ...]) -> Run:

@@ -11,13 +11,13 @@ from torch import nn
 
 from optimizer.families.encoders.load import load_workload
 from optimizer.latency import layers
-from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, sum_of_layers
+from optimizer.latency.layers import LayerLatency, LayerTable, LayerTimes, _times, level_at, sum_of_layers
 from optimizer.spec import StudySpec
 from optimizer.workload import Workload
 from search_spaces.config import Config
 from search_spaces.layouts.layout import Axis, Layout
 
-GRID = LayerTimes(axes=(Axis.COLUMNS, Axis.ROWS), counts=((2, 4), (1, 3)), seconds=(1.0, 2.0, 3.0, 6.0))
+GRID = LayerTimes(axes=(Axis.COLUMNS, Axis.ROWS), counts=((2, 4), (1, 3)), steps=(1, 1), seconds=(1.0, 2.0, 3.0, 6.0))
 
 
 def test_a_layer_is_linear_on_each_side_and_flat_below_the_smallest() -> None:
@@ -75,8 +75,8 @@ def test_whole_networks_are_predicted_as_they_were_timed(priced: tuple) -> None:
     _, space, cache, cost = priced
     (path,) = (cache / "latency").iterdir()
     table = LayerTable.model_validate_json(path.read_text())
-    for share, seconds in zip((0.15, 0.35, 0.65, 1.0), table.whole, strict=True):
-        config = Config.of({group.name: group.nearest_level(share * group.units) for group in space.groups})
+    for share, seconds in zip((0.0, 0.15, 0.35, 0.65, 1.0), table.whole, strict=True):
+        config = Config.of({group.name: level_at(group, share) for group in space.groups})
         assert cost.total(config) == pytest.approx(seconds)
     assert cost.dense == table.whole[-1]
     assert table.whole[0] < table.whole[-1]
