@@ -18,13 +18,13 @@ from optimizer.analysis.groups import Group, grouped
 from optimizer.analysis.inputs import Inputs
 from optimizer.analysis.measure import Part, Settings
 from optimizer.analysis.sources.source import LENGTH, Described, Entry
-from optimizer.backends.names import COMPILED, TORCH, check_backend
+from optimizer.backends.names import OF_TORCH, TORCH, check_backend
 from optimizer.device import check_device
 from optimizer.errors import InputError, UnknownNameError
 
 BATCH_SIZES = (1, 8, 16, 32, 64)  # as published
 SECONDS = 5.0
-RUN_BY = (TORCH, COMPILED)  # a graph is run by ONNX Runtime whatever is asked for
+RUN_BY = (TORCH, *OF_TORCH)  # a graph is run by ONNX Runtime whatever is asked for
 Build = Callable[[], nn.Module]
 
 

@@ -41,7 +41,7 @@ class Measured:
     """A model as it is measured: called with the inputs by name. `flops` are those of one inference.
 
     `traffic` counts the bytes of a pass where torch's operators do not show them; `built` is the module that shows them
-    where compiled code runs.
+    where compiled code or a captured graph runs.
     """
 
     model: nn.Module

@@ -22,8 +22,9 @@ from optimizer.analysis.fitting import is_full, refusal
 from optimizer.analysis.groups import Group
 from optimizer.analysis.records import Counts, Measure, MeasureKey, at_size, figures_of
 from optimizer.analysis.sources.source import Entry, Loaded
-from optimizer.backends.compiled import Timed, compiled
-from optimizer.backends.names import COMPILED, TORCH
+from optimizer.backends.compiled import Timed
+from optimizer.backends.names import TORCH
+from optimizer.backends.table import FOR_SHAPES
 from optimizer.errors import InputError
 from optimizer.ledger import Ledger
 from optimizer.measuring.timing import Run
@@ -143,7 +144,7 @@ class Analysis:
         timed = Timed(lambda: [self._on_device(parent.inputs.request()(batch))], self.settings.threads)
         for run in (reference, *others):
             try:
-                found[Run(run.model, backend)] = compiled_measured(models[run], timed)
+                found[Run(run.model, backend)] = made_measured(backend, models[run], timed)
             except InputError as error:
                 failed[str(run.model)] = str(error)
         if why := failed.pop(str(reference.model), None):
@@ -271,8 +272,8 @@ def _counts(loaded: Loaded) -> Counts:
     return Counts(flops=loaded.measured.flops, parameters=loaded.parameters)
 
 
-def compiled_measured(measured: Measured, timed: Timed) -> Measured:
-    """Return a model as torch.compile runs it. Raises `InputError` for one that it cannot run."""
+def made_measured(backend: str, measured: Measured, timed: Timed) -> Measured:
+    """Return a model as a backend runs it that is made of it. Raises `InputError` for one that it cannot run."""
     if measured.traffic is not None:
-        raise InputError("backend", f"{RUNTIMES[COMPILED]} takes torch's modules, and ONNX Runtime runs this graph")
-    return replace(measured, model=compiled(measured.model, timed), built=measured.model)
+        raise InputError("backend", f"{RUNTIMES[backend]} takes torch's modules, and ONNX Runtime runs this graph")
+    return replace(measured, model=FOR_SHAPES[backend](measured.model, timed), built=measured.model)

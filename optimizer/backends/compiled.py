@@ -35,21 +35,25 @@ class Timed:
     threads: int | None = None
 
 
-class TorchCompile:
-    """`Backend` of torch.compile, on the device that the model is on."""
+Make = Callable[[nn.Module, Timed], nn.Module]
 
-    name: str = COMPILED
 
-    def __init__(self, dense: nn.Module, timed: Timed) -> None:
-        self._dense, self._timed = dense, timed
+class ForShapes:
+    """`Backend` of what is made of torch's modules for every shape that will be timed, on the device that they are on.
 
-    def runs(self, model: nn.Module) -> CompiledModel:
-        """Return the model compiled for every shape that will be timed, its answers compared with torch's."""
-        return self._compiled_dense if model is self._dense else compiled(model, self._timed)
+    `make` compares its answers with torch's.
+    """
+
+    def __init__(self, name: str, make: Make, dense: nn.Module, timed: Timed) -> None:
+        self.name, self._make, self._dense, self._timed = name, make, dense, timed
+
+    def runs(self, model: nn.Module) -> nn.Module:
+        """Return what is made of the model; of the dense one it is kept."""
+        return self._made_of_dense if model is self._dense else self._make(model, self._timed)
 
     @cached_property
-    def _compiled_dense(self) -> CompiledModel:
-        return compiled(self._dense, self._timed)
+    def _made_of_dense(self) -> nn.Module:
+        return self._make(self._dense, self._timed)
 
 
 class CompiledModel(nn.Module):
@@ -85,10 +89,15 @@ def compiled(model: nn.Module, timed: Timed) -> CompiledModel:
                 answer = made(**request)
             except Exception as error:  # the compiler may raise anything
                 raise InputError("backend", f"torch.compile does not take this model: {_why(error)}") from error
-            apart = _apart(answer, model(**request))
-            if apart > TOLERATED:
-                raise InputError("backend", f"torch.compile's answers differ from torch's by {apart:.1%}; use torch")
+            check_answer("torch.compile", answer, model(**request))
     return made
+
+
+def check_answer(whose: str, answer: object, wanted: object) -> None:
+    """Raise `InputError`, field "backend", for an answer that is not torch's."""
+    apart = _apart(answer, wanted)
+    if not apart <= TOLERATED:
+        raise InputError("backend", f"{whose}'s answers differ from torch's by {apart:.1%}; use torch")
 
 
 def _entry(model: nn.Module) -> Callable[..., Any]:

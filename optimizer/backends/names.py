@@ -15,6 +15,8 @@ from optimizer.spec import BackendName, StudySpec
 TORCH: BackendName = "torch"
 ONNXRUNTIME: BackendName = "onnxruntime"
 COMPILED: BackendName = "torch-compile"
+CAPTURED: BackendName = "cuda-graph"
+OF_TORCH = (COMPILED, CAPTURED)  # made of torch's modules, for each shape of a request
 BACKENDS = get_args(BackendName)
 COMPILES = 2, 13  # the first torch here whose compile() bounds the compilations of each model by itself
 PROPOSES = (ONNXRUNTIME,)  # beside torch: a table of 32 networks, which takes too long where each is compiled
@@ -67,12 +69,19 @@ def check_backend(name: str, device: object = "cpu") -> None:
         return None
     if name == COMPILED:
         return _check_compiler(str(device))
+    if name == CAPTURED:
+        return _check_captures(str(device))
     if str(device) != "cpu":
         raise InputError("backend", f"{name} runs on the CPU here, and `device` is {device}; use cpu, or torch alone")
     for package in NEEDED:
         if find_spec(package) is None:
             raise InputError("backend", f"{name} needs {package}: pip install 'pruning-optimizer[onnx]'")
     return None
+
+
+def _check_captures(device: str) -> None:
+    if not device.startswith("cuda"):
+        raise InputError("backend", f"{CAPTURED} replays what an NVIDIA GPU runs, and `device` is {device}; use torch")
 
 
 def compiler() -> str | None:

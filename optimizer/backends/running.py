@@ -17,10 +17,10 @@ from optimizer.backends.names import (
     ANSWERS,
     BACKEND,
     BY_TOKEN,
-    COMPILED,
     FLOATS,
     INTEGER_SCALES,
     INTEGERS,
+    OF_TORCH,
     ONE_BY_ONE,
     ONNXRUNTIME,
     TORCH,
@@ -75,10 +75,11 @@ class Backends:
     def _answers_elsewhere(self, model: nn.Module) -> bool:
         return ONNXRUNTIME in self.names and multiplies_integers(model)
 
-    def compile_dense(self) -> None:
-        """Compile the dense model if a study asks for it, and keep the code. Raises `InputError` where that fails."""
-        if COMPILED in self.names:
-            self.run_in(COMPILED, self._workload.model)
+    def make_dense(self) -> None:
+        """Compile or capture the dense model if a study asks for it, and keep that. Raises `InputError` otherwise."""
+        for name in self.names:
+            if name in OF_TORCH:
+                self.run_in(name, self._workload.model)
 
     def run_in(self, name: str, model: nn.Module) -> nn.Module:
         """Return a model as a backend runs it."""

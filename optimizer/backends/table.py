@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
 
+from objectives.device import device_of
 from optimizer.backends.backend import Backend, OnnxInputs
-from optimizer.backends.compiled import Timed, TorchCompile
-from optimizer.backends.names import COMPILED, TORCH, check_backend
+from optimizer.backends.captured import captured
+from optimizer.backends.compiled import ForShapes, Make, Timed, compiled
+from optimizer.backends.names import CAPTURED, COMPILED, TORCH, check_backend
 from optimizer.backends.pytorch import PyTorch
+
+FOR_SHAPES: Mapping[str, Make] = {COMPILED: compiled, CAPTURED: captured}
+"""What makes code or graphs of torch's modules, for each shape of a request."""
 
 
 def backend_of(name: str, *, dense: nn.Module, inputs: OnnxInputs, timed: Timed, cache_dir: Path) -> Backend:
@@ -19,9 +25,9 @@ def backend_of(name: str, *, dense: nn.Module, inputs: OnnxInputs, timed: Timed,
     """
     if name == TORCH:
         return PyTorch()
-    check_backend(name)
-    if name == COMPILED:
-        return TorchCompile(dense, timed)
+    check_backend(name, device_of(dense))
+    if name in FOR_SHAPES:
+        return ForShapes(name, FOR_SHAPES[name], dense, timed)
     from optimizer.backends.onnxruntime.backend import OnnxRuntime
 
     return OnnxRuntime(dense, inputs, cache_dir)

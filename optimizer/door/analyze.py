@@ -68,7 +68,7 @@ def analyze(
         inferences: so many passes of every model instead.
         threads: of the CPU; None for as many as torch has.
         device: where torch runs.
-        backends: what runs torch's modules, "torch", "torch-compile" or both; graphs are run by ONNX Runtime.
+        backends: what runs torch's modules, of "torch", "torch-compile" and "cuda-graph"; ONNX Runtime runs graphs.
         along: what compression is counted in, "flops" or "parameters".
         output: a directory for measurements, table, findings and plots; a second call goes on there.
         into: the study beside whose front the models are put; paths and patterns alone, and of the other arguments

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from optimizer.backends.names import COMPILED, TORCH, check_backend
+from optimizer.backends.names import CAPTURED, COMPILED, TORCH, check_backend
 from optimizer.errors import InputError
 from optimizer.families.encoders.loading import auto_class
 from optimizer.families.networks.network import read_network
@@ -54,6 +54,10 @@ def load_pruned(
     check_backend(backend, device)
     if backend == COMPILED:
         raise InputError("backend", f"{COMPILED} is called on the loaded model: torch.compile(load_pruned(…))")
+    if backend == CAPTURED:
+        raise InputError(
+            "backend", f"{CAPTURED} is how models are timed; torch.cuda.make_graphed_callables captures one"
+        )
     if backend == TORCH:
         return _loaded(place, manifest, device, into)
     return session_in(place) or session_for(_loaded(place, manifest, device, into), read_network(place))

@@ -2,7 +2,7 @@
 
 Latency at every batch size and length in every backend, energy per inference at the first batch size (modelled: at
 every one), peak memory of one pass, size on disk. Energy and memory are those of a model in its fastest backend; energy
-compares with the dense model in torch, and memory is that of torch where compiled code does not show it.
+compares with the dense model in torch, and memory is that of torch where compiled code and graphs do not show it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from objectives.guard import measuring
 from objectives.latency import forward_pass
 from objectives.measurement import JsonScalar, Measurement
 from objectives.size import measure_size
-from optimizer.backends.names import COMPILED, FASTEST, TO_TORCH, TORCH
+from optimizer.backends.names import FASTEST, OF_TORCH, TO_TORCH, TORCH
 from optimizer.costs.request import Request
 from optimizer.families.family import Family
 from optimizer.measuring.computed import Telling, computed_of
@@ -230,11 +230,11 @@ def _add_sizes(
 ) -> None:
     """Add sizes, and the memory of all models in the backends chosen for them, of the dense one in each.
 
-    That of compiled code is torch's.
+    That of compiled code and of captured graphs is torch's.
     """
     for key, run in chosen.items():
         taken[key].extend(asked.sizes(asked.built.get(key, runs[run])))
-    held = [Run(key, TORCH if run.backend == COMPILED else run.backend) for key, run in chosen.items()]
+    held = [Run(key, TORCH if run.backend in OF_TORCH else run.backend) for key, run in chosen.items()]
     held = list(dict.fromkeys([*held, *(Run(DENSE, run.backend) for run in held)]))
     models = {run: runs[run] if run in runs else asked.built[run.model] for run in held}
     conditions = {"batch": batch, **asked.conditions}

@@ -77,13 +77,13 @@ def prepare(spec: StudySpec, workload: Workload, *, cache_dir: Path, stages: Sta
     """Return everything the search needs, computing what the cache of this model does not contain yet.
 
     Raises `InputError` for a `keep` entry that matches no layer, for lengths where requests have none, and for a dense
-    model that cannot be compiled where that is asked.
+    model that cannot be compiled or captured where that is asked.
     """
     pipeline, backends = Pipeline.of(spec, workload, cache_dir), Backends(spec, workload, cache_dir)
     groups = pipeline.groups
     further_shapes(workload.family, spec)  # which are refused before the search
     with stages.stage("baseline"):
-        backends.compile_dense()
+        backends.make_dense()
         dense = DenseAnswers.on(workload, groups, backends.answering)
     evaluator = partial(
         Evaluator,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from optimizer.backends.names import COMPILED, ONNXRUNTIME, TORCH
+from optimizer.backends.names import CAPTURED, COMPILED, ONNXRUNTIME, TORCH
 from optimizer.views.member import Costs, LatencyView
 
 LENGTH = "sequence_length"  # the condition of a figure: tokens of each text of the request
 Place = tuple[int, str, int | None]  # batch size, backend, length
 Figure = Callable[[float, tuple[float, float] | None], str]  # of a ratio and its interval
 
-RUNTIMES: Mapping[str, str] = {TORCH: "torch", ONNXRUNTIME: "ONNX Runtime", COMPILED: "torch.compile"}
+RUNTIMES: Mapping[str, str] = {
+    TORCH: "torch",
+    ONNXRUNTIME: "ONNX Runtime",
+    COMPILED: "torch.compile",
+    CAPTURED: "CUDA graphs",
+}
 NO_GAIN = "no gain"
 
 

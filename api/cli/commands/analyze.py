@@ -44,7 +44,9 @@ def given_of(
     device: Annotated[str | None, typer.Option(help="cpu (default), cuda, cuda:N or mps.")] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="What runs torch's modules: torch (default) or torch-compile; may repeat."),
+        typer.Option(
+            help="What runs torch's modules: torch (default), torch-compile, cuda-graph (NVIDIA GPUs); may repeat."
+        ),
     ] = None,
     along: Annotated[
         str | None, typer.Option(help="What compression is counted in: flops (default) or parameters.")

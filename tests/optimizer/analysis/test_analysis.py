@@ -19,9 +19,9 @@ from optimizer.analysis.asked import Asked, module_of
 from optimizer.analysis.costs import Bench, Measured
 from optimizer.analysis.forms import smoothed
 from optimizer.analysis.inputs import written_inputs
-from optimizer.analysis.measure import compiled_measured
+from optimizer.analysis.measure import made_measured
 from optimizer.analysis.run import Analyzed, analyze_parts
-from optimizer.backends import compiled
+from optimizer.backends import compiled, table
 from optimizer.backends.compiled import Timed
 from optimizer.errors import InputError
 from optimizer.measuring.timing import Run
@@ -196,7 +196,7 @@ def test_a_model_that_does_not_compile_is_said_at_its_batch_and_the_others_go_on
             raise InputError("backend", "torch.compile does not take this model: no kernel")
         return made(model, timed)
 
-    monkeypatch.setattr("optimizer.analysis.measure.compiled", refuses)
+    monkeypatch.setitem(table.FOR_SHAPES, "torch-compile", refuses)  # type: ignore[arg-type]
     asked = Asked(
         named=[str(place)], build=network, inputs=INPUTS, batch_sizes=(2,), seconds=0.02, threads=1, backends=BOTH[1:]
     )
@@ -209,7 +209,7 @@ def test_a_model_that_does_not_compile_is_said_at_its_batch_and_the_others_go_on
 def test_a_graph_is_not_compiled() -> None:
     graph = Measured(torch.nn.Linear(1, 1), 2.0, traffic=lambda _: 1.0)
     with pytest.raises(InputError, match="ONNX Runtime runs this graph"):
-        compiled_measured(graph, Timed(lambda: []))
+        made_measured("torch-compile", graph, Timed(lambda: []))
 
 
 def test_several_lengths_measure_what_has_none_once(tmp_path: Path) -> None:
