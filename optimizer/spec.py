@@ -19,18 +19,9 @@ from search_spaces.transforms.table import AUTO, MASKS, TRANSFORMS, UNITS, check
 Length = Annotated[int, Field(ge=2), AtMost(2**20), AsWritten()]
 Ratio = Annotated[float, Field(gt=0, le=1), AsWritten()]
 SamplerName = Literal[
-    "tpe",
-    "random",
-    "nsga2",
-    "nsga3",
-    "gp",
-    "pymoo-nsga2",
-    "pymoo-nsga3",
-    "pymoo-unsga3",
-    "pymoo-smsemoa",
-    "pymoo-ctaea",
-    "iterative",
-]
+    "tpe", "random", "nsga2", "nsga3", "gp",
+    "pymoo-nsga2", "pymoo-nsga3", "pymoo-unsga3", "pymoo-smsemoa", "pymoo-ctaea", "iterative",
+]  # fmt: skip
 CriterionName = Literal["obs", "fisher", "taylor", "knowledge", "activation", "magnitude-l1", "magnitude-l2", "random"]
 CostName = Literal["flops", "latency", "energy", "parameters", "size", "memory", "bit_operations"]
 StructureName = Literal["units", "weights"]
