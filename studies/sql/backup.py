@@ -13,14 +13,14 @@ from studies.limits import OF_A_PROGRAM
 from studies.sql.engine import database_file, is_sqlite, new_engine, parsed_url, reading
 from studies.sql.failures import explained, shown
 from studies.sql.schema import SchemaState, refuse_strange, schema_state
-from studies.store import StoreUnusableError
+from studies.store import StoreUnavailableError, StoreUnusableError
 
 
 def back_up(text: str, file: Path) -> int:
     """Write a SQLite database as it is now into a new file, checked as a whole, and return its size in bytes.
 
     Studies may run meanwhile. The file appears complete or not at all. Raises `StoreUnusableError` for another kind of
-    database and for a file that exists or cannot be made.
+    database and for a file that exists or cannot be made, `StoreUnavailableError` where there is no room for it.
     """
     url, target = parsed_url(text), file.expanduser().absolute()
     _refuse(url, target)
@@ -58,7 +58,13 @@ def _refuse(url: URL, target: Path) -> None:
 def _write(source: Path, part: Path) -> None:
     """Copy all pages at once: writers go on in the file's log, and none of them makes the copy begin again."""
     with closing(_opened(source, "ro")) as reader, closing(_opened(part, "rwc")) as writer:
-        reader.backup(writer)
+        try:
+            reader.backup(writer)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_FULL":  # only the new file grows
+                raise
+            text = f"backup: {part.parent} has no room for the file ({error}); free some space, or name another file"
+            raise StoreUnavailableError(text) from error
         writer.execute("PRAGMA journal_mode = DELETE")  # one file, with no log beside it
         found = [line for (line,) in writer.execute("PRAGMA integrity_check(1)")]
     if found != ["ok"]:

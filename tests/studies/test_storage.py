@@ -22,7 +22,7 @@ from studies import storage
 from studies.keys import Scope
 from studies.opening import open_service, open_store
 from studies.records import StudyState
-from studies.sql import copying, schema
+from studies.sql import backup, copying, schema
 from studies.sql.tables import JobRow, StudyRow
 from studies.store import StoreUnavailableError, StoreUnusableError, StudyBusyError
 
@@ -291,6 +291,23 @@ def test_a_backup_is_taken_while_others_write(own_source: str, tmp_path: Path) -
         storage.back_up(own_source, kept)
     with pytest.raises(StoreUnusableError, match="no directory where you may write"):
         storage.back_up(own_source, tmp_path / "nowhere" / "kept.sqlite")
+
+
+def test_a_backup_for_which_there_is_no_room_names_its_own_place(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = backup._opened
+
+    def bounded(path: Path, mode: str) -> sqlite3.Connection:
+        connection = opened(path, mode)
+        if mode != "ro":
+            connection.execute("PRAGMA max_page_count = 2")
+        return connection
+
+    monkeypatch.setattr(backup, "_opened", bounded)
+    with pytest.raises(StoreUnavailableError, match=rf"backup: {tmp_path} has no room for the file .*another file"):
+        storage.back_up(source, tmp_path / "kept.sqlite")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_server_is_not_backed_up_into_a_file(tmp_path: Path) -> None:
