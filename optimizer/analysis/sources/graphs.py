@@ -50,6 +50,7 @@ class Graphs:
             inputs = _inputs(session_of(graph.serialised, {}, 1).get_inputs(), place, described)
             counted = count_graph(graph, inputs)
             model: nn.Module = session_of_file(place).in_batches()
+            model(**inputs.request()(min(inputs.batches or (1,))))
         except InputError:
             raise
         except (*REFUSED, DecodeError, ValidationError, OSError, ValueError) as error:

@@ -7,6 +7,7 @@ restricted unpickler, `weights_only=True`, so nothing in it is run.
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from optimizer.errors import InputError
 from optimizer.families.networks.models import IMAGE_MODELS, new_model
 
 PICKLES, SAFE = (".pth", ".pt", ".bin"), ".safetensors"
+CODE = re.compile(r"\bGLOBAL\b|[Uu]nsupported (class|global)")  # as torch words what it does not unpickle
 INSIDE = ("state_dict", "model_state_dict")  # where checkpoints of trainings keep it
 
 
@@ -53,20 +55,26 @@ def _read(place: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files that are no state dicts, which are refused in words
             found: Any = load_file(place) if place.suffix == SAFE else torch.load(place, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            "model",
-            f"{place.name} holds more than tensors, and unpickling it could run any code: it is not loaded. Save "
-            "model.state_dict() instead, or a safetensors file",
-        ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError, SafetensorError) as error:
-        reason = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError, SafetensorError) as error:
+        if names_code(error):
+            raise InputError(
+                "model",
+                f"{place.name} holds more than tensors, and unpickling it could run any code: it is not loaded. Save "
+                "model.state_dict() instead, or a safetensors file",
+            ) from error
+        is_pickle = isinstance(error, pickle.UnpicklingError)  # of which torch advises to run what is in it
+        reason = "no pickle" if is_pickle else f"{type(error).__name__}: {error}".strip().split("\n")[0]
         raise InputError("model", f"{place.name} is damaged or no file of weights ({reason})") from error
     inner = [found[name] for name in INSIDE if isinstance(found, dict) and isinstance(found.get(name), dict)]
     found = inner[0] if len(inner) == 1 else found
     if not (isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in found.values())):
         raise InputError("model", f"{place.name} must hold a state dict: tensors by name, and nothing else")
     return found
+
+
+def names_code(error: Exception) -> bool:
+    """Whether torch's restricted unpickler has met a class or a function, and not mere garbage."""
+    return isinstance(error, pickle.UnpicklingError) and bool(CODE.search(str(error)))
 
 
 def _module(place: Path, tensors: Mapping[str, Tensor], inputs: Inputs, described: Described) -> nn.Module:

@@ -66,7 +66,8 @@ class Trap:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (pickle.dumps(Trap()), "holds more than tensors|is damaged"),
+        (pickle.dumps(Trap()), "holds more than tensors, and unpickling it could run any code|is damaged"),
+        (b"garbage", "is damaged or no file of weights"),
         (b"PK\x03\x04 half", "is damaged or no file of weights"),
         (b"", "is damaged or no file of weights"),
     ],
@@ -162,6 +163,13 @@ def test_the_files_of_a_graph_are_its_own_and_those_that_hold_its_weights(tmp_pa
             load(tmp_path / "below" / "net.onnx")
     apart.write_bytes(b"\x08\x07garbage")
     assert files_of(apart) == [apart]
+
+
+def test_a_graph_that_no_session_takes_is_refused_by_name(tmp_path: Path) -> None:
+    graph, place = onnx.load_model(save_graph(tmp_path / "net.onnx")), tmp_path / "apart.onnx"
+    onnx.save_model(graph, place, save_as_external_data=True, location="weights", size_threshold=0)  # a shape as well
+    with pytest.raises(InputError, match=r"apart\.onnx is damaged, or does not run: .*external"):
+        load(place)
 
 
 def test_weights_beside_a_graph_are_part_of_what_is_measured(tmp_path: Path) -> None:
