@@ -89,6 +89,11 @@ class Database:
         with explained(self.url), self._glancing.connect() as connection:
             yield connection
 
+    def check_writable(self) -> None:
+        """Raise what a write would raise where the database does not answer, or a newer program has upgraded it."""
+        with self.glance() as connection:
+            refuse_newer(connection, self.url)
+
     def refuse_replaced(self) -> None:
         """Raise `StoreUnusableError` where another file, or none, is now where the open one was.
 

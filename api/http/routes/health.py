@@ -26,8 +26,8 @@ def alive() -> Health:
 
 @router.get("/readyz", responses=responses(503))
 def ready(state: Shared) -> Health:
-    """Say that the database answers."""
-    state.service.jobs.waiting()
+    """Say that the database answers, and takes what this program writes."""
+    state.service.database.check_writable()
     return Health(status="ready")
 
 

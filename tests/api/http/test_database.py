@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,16 @@ def test_a_full_disk_is_unavailable_and_what_was_stored_stays(place: Any, small_
         assert client.post("/v1/studies", json=place.request(name="later")).status_code == 201
         listed = {item["study"] for item in client.get("/v1/studies").json()["items"]}
         assert listed == {"kept", "later", *accepted}
+
+
+def test_a_server_whose_database_a_newer_program_has_upgraded_is_not_ready(place: Any) -> None:
+    with place.client() as client:
+        assert client.get("/readyz").status_code == 200
+        with closing(sqlite3.connect(place.settings.storage.removeprefix("sqlite:///"))) as upgraded:
+            upgraded.execute("UPDATE alembic_version SET version_num = '9999'")
+            upgraded.commit()
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
 
 
 def test_events_beyond_their_retention_are_deleted_but_the_last_thousand(place: Any) -> None:
