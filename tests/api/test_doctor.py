@@ -31,6 +31,11 @@ def test_the_machine_is_shown_to_people_and_as_json(tmp_path: Path) -> None:
     assert {"latency on cpu", "energy on cpu"} <= {each["figure"] for each in found["figures"]}
 
 
+def test_advice_names_options_as_they_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "_for_backends", lambda *_: ["use one thread (`threads` 1)"])
+    assert "- use one thread (--threads 1)" in doctor(tmp_path).stdout
+
+
 def test_it_works_on_this_machine_alone(tmp_path: Path) -> None:
     refused = doctor(tmp_path, "--server", "http://localhost:1")
     assert refused.returncode == 2

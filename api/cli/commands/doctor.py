@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from api.cli.bundles import taking
 from api.cli.context import Shared, shared_here
 from api.cli.saying import say
+from api.cli.wording import in_flags
 
 if TYPE_CHECKING:
     from optimizer.doctor.diagnosis import Diagnosis
@@ -35,7 +36,7 @@ def doctor(shared: Shared) -> None:
     meters = [(each.device, each.source or "no", each.says) for each in found.meters]
     shared.console.print(_rows("energy meter of", "source", meters))
     for advice in found.advice:
-        say(shared.console, f"- {advice}")
+        say(shared.console, f"- {in_flags(advice)}")
     return None
 
 
