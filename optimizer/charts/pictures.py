@@ -139,7 +139,7 @@ def _label_points(panel: Panel, axes: Axes) -> None:
             textcoords="axes fraction",
             fontsize="x-small",
             va="center",
-            arrowprops={"arrowstyle": "-", "color": series.colour, "linewidth": 0.4},
+            arrowprops={"arrowstyle": "-", "color": series.colour, "linewidth": 0.4, "relpos": (0, 0.5)},
         )
 
 
