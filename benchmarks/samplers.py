@@ -2,9 +2,11 @@
 
     python -m benchmarks.samplers --sampler tpe --candidates 100 --seeds 10
     python -m benchmarks.samplers --sampler gp --windows 25,50,100  # what Gaussian processes are fitted to
+    python -m benchmarks.samplers --sampler gp --among 25,50,100    # a proposal when so many are told, all fitted to
 
 Each seed is a search by the sampler alone, without ladder and refinement. Prints for each sampler or window the median
-hypervolume of (drop / ε, FLOPs ratio) up to (1, 1) with its lowest and highest, and the processor time of a proposal.
+hypervolume of (drop / ε, FLOPs ratio) up to (1, 1) with its lowest and highest, and the seconds of processor time of a
+proposal.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 
+import numpy as np
+
 from benchmarks.large_study import evaluated, space
 from benchmarks.simulated import EPSILON
 from optimizer.fronts.front import hypervolume
@@ -24,6 +28,8 @@ from optimizer.samplers.optuna_samplers import GpSampler
 from optimizer.samplers.protocol import Point, Sampler, Told
 from optimizer.samplers.replay import Problem
 from optimizer.search.window import Window
+
+ASKS = 3
 
 
 def worth(number: int, point: Point) -> Told:
@@ -48,6 +54,17 @@ def searched(sampler: Sampler, candidates: int) -> tuple[float, float]:
     return hypervolume(feasible, (1.0, 1.0)) if feasible else 0.0, spent / candidates
 
 
+def seconds_among(sampler: Sampler, candidates: int) -> float:
+    """Return the seconds of processor time of a proposal when so many candidates of random points were told."""
+    chance = np.random.default_rng(0)
+    sampler.recall([worth(n, tuple(chance.random(space().dimensions).tolist())) for n in range(candidates)])
+    sampler.ask(candidates)  # imports what it needs
+    started = time.process_time()
+    for number in range(ASKS):
+        sampler.ask(candidates + number)
+    return round((time.process_time() - started) / ASKS, 4)
+
+
 def figures(make: Callable[[int], Sampler], seeds: int, candidates: int) -> dict[str, float]:
     """Return what searches of so many seeds reach."""
     runs = [searched(make(seed), candidates) for seed in range(seeds)]
@@ -63,6 +80,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--windows", default="", help="of gp, with commas")
+    parser.add_argument("--among", default="", help="candidates told, with commas")
     options = parser.parse_args()
     counts = {"dimensions": space().dimensions, "budget": options.candidates, "objectives": 2, "constraints": 1}
 
@@ -72,6 +90,11 @@ def main() -> None:
     def named(seed: int) -> Sampler:
         return make_sampler(options.sampler, seed=seed, **counts)
 
+    for count in map(int, options.among.split(",") if options.among else ()):
+        told = windowed(count, 0) if options.sampler == "gp" else named(0)
+        print(json.dumps({"sampler": options.sampler, "among": count, "s": seconds_among(told, count)}), flush=True)
+    if options.among:
+        return
     makes: dict[str, Callable[[int], Sampler]] = {options.sampler: named}
     if options.windows:
         makes = {f"gp of {each}": partial(windowed, int(each)) for each in options.windows.split(",")}
