@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from search_spaces import resident
 from search_spaces.resident import leaving, release
 
 
@@ -58,3 +59,18 @@ def test_weights_of_a_file_leave_memory_and_come_back_with_what_was_written_to_t
     assert before - mapped_bytes() > 7 << 20
     assert answer[0, 0] == wanted
     assert not model[0]._forward_hooks
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' count of resident pages")
+def test_where_the_system_does_not_tell_what_was_written_all_pages_stay(
+    on_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"weight": torch.ones(2048, 1024)}, on_disk / "w.safetensors")
+    model = nn.Linear(1024, 2048, bias=False)
+    with safe_open(on_disk / "w.safetensors", framework="pt") as file:
+        model.weight = nn.Parameter(file.get_tensor("weight"))
+    model.weight.detach().sum()
+    monkeypatch.setattr(resident, "PAGES", on_disk / "none")
+    before = mapped_bytes()
+    release(model)
+    assert before - mapped_bytes() < 1 << 20
