@@ -122,6 +122,7 @@ def disturbed(seed: int, calm_s: float) -> Disturbed:
 def driven(folder: Path, seed: int, calm_s: float) -> Counter[str]:
     """Start drivers of a folder's study and strike them until one has finished it; return how often what happened."""
     chance, happened, deadline, due = random.Random(seed), Counter[str](), time.monotonic() + LONGEST_STUDY_S, 0
+    stopped = list[psutil.Process]()
     while True:
         driver = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.faults", "--drive", str(folder), "--seed", str(seed)]
@@ -134,7 +135,7 @@ def driven(folder: Path, seed: int, calm_s: float) -> Counter[str]:
             with suppress(subprocess.TimeoutExpired):
                 driver.wait(chance.uniform(0, calm_s) if is_due else LOOK_S)
                 break
-            if is_due and (struck := _strike(driver, chance)):
+            if is_due and (struck := _strike(driver, chance, stopped)):
                 happened.update(struck)
                 due = len(written(folder, FINISHED)) + chance.randint(1, MOST_BETWEEN)
         if driver.returncode == 0:
@@ -143,6 +144,9 @@ def driven(folder: Path, seed: int, calm_s: float) -> Counter[str]:
             happened["run ended: no worker started"] += 1
         elif driver.returncode != -signal.SIGKILL:
             raise RuntimeError(f"a driver ended with {driver.returncode}")
+    for worker in stopped:  # one that was stopped before it knew of its driver does not end with it
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
     return happened + Counter(line.split()[0] for line in written(folder, HAPPENED).splitlines())
 
 
@@ -152,7 +156,7 @@ def written(folder: Path, name: str) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _strike(driver: subprocess.Popen[bytes], chance: random.Random) -> list[str]:
+def _strike(driver: subprocess.Popen[bytes], chance: random.Random, stopped: list[psutil.Process]) -> list[str]:
     """Do something to a driver or to one of its workers; return what, nothing where nobody was there."""
     (what,) = chance.choices([*OUTSIDE], [*OUTSIDE.values()])
     with suppress(psutil.NoSuchProcess):
@@ -166,7 +170,8 @@ def _strike(driver: subprocess.Popen[bytes], chance: random.Random) -> list[str]
         elif what == "worker killed":
             chance.choice(workers).kill()
         else:
-            chance.choice(workers).suspend()
+            stopped.append(chance.choice(workers))
+            stopped[-1].suspend()
         return [what]
     return []
 
