@@ -17,7 +17,7 @@ def add_workload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epsilon", type=float, default=0.01)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--allow-untrained", action="store_true")
-    parser.add_argument("--search-precision", help="as for optimize")
+    parser.add_argument("--search-precision", default="float32", help="as for optimize")
     for role in ("calibration", "search", "verification"):
         parser.add_argument(f"--{role}-examples", type=int, help="as for optimize")
 
@@ -34,7 +34,7 @@ def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
             "epsilon": options.epsilon,
             "trials": options.trials,
             "allow_untrained": options.allow_untrained,
-            **({"search_precision": options.search_precision} if options.search_precision else {}),
+            "search_precision": options.search_precision,
             **_sizes(options),
             **changes,
         }
@@ -44,15 +44,13 @@ def spec_of(options: argparse.Namespace, **changes: object) -> StudySpec:
 def arguments_of(options: argparse.Namespace) -> list[str]:
     """Return the same as arguments of the command line."""
     arguments = ["--model", options.model, "--task", options.task, "--epsilon", str(options.epsilon)]
-    arguments += ["--trials", str(options.trials)]
+    arguments += ["--trials", str(options.trials), "--search-precision", options.search_precision]
     if options.data:
         arguments += ["--data", options.data]
     for column in options.text_columns or ():
         arguments += ["--text-columns", column]
     if options.label_column:
         arguments += ["--label-column", options.label_column]
-    if options.search_precision:
-        arguments += ["--search-precision", options.search_precision]
     if options.allow_untrained:
         arguments += ["--allow-untrained"]
     for name, size in _sizes(options).items():

@@ -53,8 +53,8 @@ def analyze(
 ) -> pd.DataFrame:
     """Measure pruned models beside the unpruned one they come from, and return a row per model, batch size and length.
 
-    With `into`, the name of a finished study, models are put beside its front instead: verified on its verification
-    examples and measured as its members are. The table then has a row per model, with the columns of `GuestView`.
+    With `into`, the name of a finished study, models are put beside its front instead, verified and measured as its
+    members are. The table then has a row per model, with the columns of `GuestView`.
 
     Args:
         models: modules, by name or in a list; paths, patterns and names of studies.
@@ -71,16 +71,15 @@ def analyze(
         backends: what runs torch's modules, of "torch", "torch-compile" and "cuda-graph"; ONNX Runtime runs graphs.
         along: what compression is counted in, "flops" or "parameters".
         output: a directory for measurements, table, findings and plots; a second call goes on there.
-        into: the study beside whose front the models are put; paths and patterns alone, and of the other arguments
-            `build` and `manifest`.
+        into: the study beside whose front models are put: paths and patterns, with `build` and `manifest` alone.
         store: of the studies that `models` and `into` name, an object or its URL.
-        cache_dir: that those studies ran with.
+        cache_dir: that these ran with.
 
-    What could not be measured, and why, is in the attribute `attrs["failures"]` of the table, what curves show in
-    `attrs["sentences"]`. Raises `InputError`.
+    The table's `attrs["failures"]` tell what could not be measured and why, `attrs["sentences"]` what curves show.
+    Raises `InputError`.
     """
     named, modules = _sorted(models)
-    table_file = Path(manifest) if manifest is not None else None
+    table = Path(manifest) if manifest is not None else None
     measuring: dict[str, Any] = {  # Any: of several types
         "batch_sizes": batch_sizes, "lengths": lengths, "seconds": seconds, "inferences": inferences,
         "threads": threads, "device": device, "backends": backends, "along": along,
@@ -88,21 +87,33 @@ def analyze(
     home = Home(store, cache_dir)
     if into is not None:
         _refuse_any({"parent": parent, "inputs": inputs, "output": output, **measuring}, modules)
-        return _received(into, named, table_file, build, home)
+        return _received(into, named, table, build, home)
     described = Described(inputs=given_inputs(inputs), build=build, device=check_device(device))
-    given = [entry_of(name, module, described) for name, module in modules.items()]
-    if isinstance(parent, nn.Module):
-        given.append(entry_of(PARENT, parent, described, is_unpruned=True))
     asked = Asked(
         named=named,
-        given=given,
-        parent=PARENT if isinstance(parent, nn.Module) else Path(parent) if parent is not None else None,
+        given=_given(modules, parent, described),
+        parent=_place_of(parent),
         inputs=described.inputs,
         build=build,
-        manifest=table_file,
+        manifest=table,
         **measuring,
     )
     return _measured(asked, home, output)
+
+
+def _given(modules: Mapping[str, nn.Module], parent: object, described: Described) -> list[Entry]:
+    """Return the modules as models to measure, the unpruned one of all others last, if it is a module."""
+    given = [entry_of(name, module, described) for name, module in modules.items()]
+    if isinstance(parent, nn.Module):
+        given.append(entry_of(PARENT, parent, described, is_unpruned=True))
+    return given
+
+
+def _place_of(parent: str | Path | nn.Module | None) -> str | Path | None:
+    """Return where the unpruned model of all others is: a module is among those that are given."""
+    if isinstance(parent, nn.Module):
+        return PARENT
+    return None if parent is None else Path(parent)
 
 
 def _measured(asked: Asked, home: Home, output: str | Path | None) -> pd.DataFrame:

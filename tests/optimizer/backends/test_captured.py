@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,18 +18,10 @@ from optimizer.handover.loading import load_pruned
 from optimizer.measuring.measure import Asked, measure_models
 from optimizer.measuring.timing import DENSE, REFERENCE, Run
 from optimizer.spec import StudySpec
+from tests.optimizer.backends.small_net import Net
 
 NAME = "cuda-graph"
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-
-
-class Net(nn.Module):
-    def __init__(self, act: Callable[[Tensor], Tensor] = torch.relu) -> None:
-        super().__init__()
-        self.layer, self.act = nn.Linear(3, 2), act
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"logits": self.act(self.layer(x))}
 
 
 def request(batch: int) -> dict[str, Tensor]:

@@ -21,18 +21,10 @@ from optimizer.errors import InputError
 from optimizer.measuring.measure import Asked, measure_models
 from optimizer.measuring.timing import DENSE, REFERENCE, Run
 from optimizer.spec import StudySpec
+from tests.optimizer.backends.small_net import Net
 
 NAME = "torch-compile"
 NO_GRAPHS = OnnxInputs(requests=[], free=())
-
-
-class Net(nn.Module):
-    def __init__(self, act: Callable[[Tensor], Tensor] = torch.relu) -> None:
-        super().__init__()
-        self.layer, self.act = nn.Linear(3, 2), act
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"logits": self.act(self.layer(x))}
 
 
 def request(batch: int) -> dict[str, Tensor]:
