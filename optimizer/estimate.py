@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from torch import nn
 
 from objectives.energy.choose import choose_meter
 from objectives.energy.windows import LOOK, WINDOW_S
@@ -15,6 +16,8 @@ from objectives.racing import CHUNK
 from optimizer.costs.combined import TARGETS
 from optimizer.costs.sensitivity import PASSES_PER_GROUP
 from optimizer.engine import ALONE, Engine
+from optimizer.evaluation.evaluate import FLOAT32
+from optimizer.evaluation.halves import Halved, what_forbids
 from optimizer.executors.workplace import workplace
 from optimizer.families.encoders.load import check_workload
 from optimizer.loaded import loaded, notes_of_choice
@@ -27,8 +30,10 @@ from optimizer.search.refine import SCREENED
 from optimizer.selection.power import what_can_be_concluded
 from optimizer.selection.shortlist import SIZE
 from optimizer.spec import StudySpec
+from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.workload import Workload
 from search_spaces.blocks import blocks_of
+from search_spaces.transforms.table import BITS
 
 TIMED_EXAMPLES = 128
 MEAN_COST = 0.5  # a candidate's evaluation time over the dense model's: models are smaller, and some are stopped early
@@ -72,23 +77,23 @@ def estimate(spec: StudySpec, *, cache_dir: Path, engine: Engine = ALONE) -> Est
     few = workload.search.subset(
         np.linspace(0, len(workload.search) - 1, min(TIMED_EXAMPLES, len(workload.search)), dtype=int)
     )
-    predict(workload.model, few, workload.task)
-    started = time.perf_counter()
-    predict(workload.model, few, workload.task)
-    token_s = (time.perf_counter() - started) / float(few.lengths.sum())
+    token_s = _token_s(workload.model, few, workload)
+    halved = Halved(lambda model: model)(workload.model) if _is_halved(spec, workload) else None
+    searched_token_s = _token_s(halved, few, workload) if halved else token_s
     tokens = {role: float(getattr(workload, role).lengths.sum()) for role in workload.examples_record}
-    searching = _searching(spec, pipeline, tokens) / together
-    passes = _preparing(pipeline, tokens) + searching
-    passes += (1 + SIZE * MEAN_COST) * tokens["verification"]
+    searching_s = _searching(spec, pipeline, tokens) / together * searched_token_s
+    passes = (1 + SIZE * MEAN_COST) * tokens["verification"]
     if spec.recover != "none":
         passes += _recovering(spec, workload) * float(workload.train().lengths.sum())
+    if not pipeline.trains:
+        passes += BANK_PASSES * tokens["calibration"]
     seconds = (
         passes * token_s
+        + _judging(pipeline, tokens) * searched_token_s
+        + (searching_s if spec.timeout is None else min(searching_s, spec.timeout))
         + spec.measure_seconds * len(spec.batch_sizes) * (1 + len(spec.further_lengths))
         + _metering_s(workload)
     )
-    if spec.timeout is not None:
-        seconds -= max(0.0, searching * token_s - spec.timeout)
     return Estimate(
         examples={role: record["n"] for role, record in workload.examples_record.items()},
         groups=len(pipeline.groups),
@@ -108,13 +113,24 @@ def _metering_s(workload: Workload) -> float:
     return 0.0 if choose_meter(workload.device).meter is None else (1 + SIZE) * LOOK * WINDOW_S
 
 
-def _preparing(pipeline: Pipeline, tokens: Mapping[str, float]) -> float:
-    """Return the number of tokens or images processed before the search."""
+def _token_s(model: nn.Module, few: AnyExamples, workload: Workload) -> float:
+    predict(model, few, workload.task)
+    started = time.perf_counter()
+    predict(model, few, workload.task)
+    return (time.perf_counter() - started) / float(few.lengths.sum())
+
+
+def _is_halved(spec: StudySpec, workload: Workload) -> bool:
+    return spec.search_precision != FLOAT32 and not what_forbids(workload, has_few_bits=BITS in spec.applied)
+
+
+def _judging(pipeline: Pipeline, tokens: Mapping[str, float]) -> float:
+    """Return the number of tokens or images that the sensitivities process."""
     if pipeline.trains:
         return 0.0
     combined = sum(len(block.groups) > 1 for block in blocks_of(pipeline.groups))
     passes = PASSES_PER_GROUP * len(pipeline.groups) + len(TARGETS) * combined
-    return BANK_PASSES * tokens["calibration"] + passes * _screening(pipeline.workload, tokens)
+    return passes * _screening(pipeline.workload, tokens)
 
 
 def _searching(spec: StudySpec, pipeline: Pipeline, tokens: Mapping[str, float]) -> float:

@@ -42,6 +42,7 @@ from optimizer.loop.searching import Searching
 from optimizer.loop.transfer import check_source, transfer
 from optimizer.loop.worth import Ratios
 from optimizer.names import check_larger, create_study, free_slug
+from optimizer.precision import name_of, native_dtype
 from optimizer.preparation.prepare import Prepared, prepare
 from optimizer.progress import STUDY, AbandonedError, CancelledError, Event, Listener, Stages, ignore
 from optimizer.recovery.halving import planned
@@ -53,7 +54,6 @@ from optimizer.selection.power import what_can_be_concluded
 from optimizer.selection.shrunken import store_shrunken
 from optimizer.spec import StudySpec
 from optimizer.training.history import total
-from optimizer.training.precision import name_of, training_dtype
 from optimizer.unchanged import CONSTANTS, fingerprints, refuse_changes, refuse_other_metric
 from optimizer.verify import Verifier
 from optimizer.views.member import RunResult
@@ -284,7 +284,7 @@ class StudyRun:
 
     def _of_training(self, workload: Workload) -> dict[str, object]:
         is_recovered = self._spec.recover != "none"
-        return {"training_precision": name_of(training_dtype(workload.device))} if is_recovered else {}
+        return {"training_precision": name_of(native_dtype(workload.device))} if is_recovered else {}
 
     def _record_baseline(self, prepared: Prepared) -> None:
         metric, space = prepared.workload.metric, prepared.space

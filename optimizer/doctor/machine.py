@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from objectives.caches import data_caches
 from objectives.device import INT8, cpu_name, device_name, vector_instructions
 from optimizer.backends.names import COMPILED, compiler
-from optimizer.training.precision import name_of, training_dtype
+from optimizer.precision import name_of, native_dtype
 
 BF16, AMX = frozenset({"avx512_bf16", "amx_bf16", "bf16"}), frozenset({"amx_int8", "amx_bf16"})
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "ZEUSD_SOCK_PATH")
@@ -146,7 +146,7 @@ def devices() -> tuple[Device, ...]:
 
 
 def _training(device: torch.device) -> str:
-    return name_of(training_dtype(device))
+    return name_of(native_dtype(device))
 
 
 def backends() -> dict[str, str | None]:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from optimizer.evaluation.evaluate import Answering, DenseAnswers
-from optimizer.training.precision import training_dtype
+from optimizer.precision import native_dtype
 from optimizer.workload import Workload
 from search_spaces.layouts.named import has_row
 from search_spaces.layouts.surgery import share_structure
@@ -43,7 +43,7 @@ def in_halves(dense: DenseAnswers, workload: Workload, *, has_few_bits: bool) ->
 
     The note says how far the dense model's answers move, or why candidates compute in float32.
     """
-    if why := _why_not(workload, has_few_bits=has_few_bits):
+    if why := what_forbids(workload, has_few_bits=has_few_bits):
         return dense, f"candidates compute in float32: {why}"
     halves = replace(dense, answering=Halved(dense.answering), precision="bfloat16")
     try:
@@ -55,13 +55,14 @@ def in_halves(dense: DenseAnswers, workload: Workload, *, has_few_bits: bool) ->
     return halves, f"candidates compute in bfloat16, in which the dense model's answers diverge by {moved:.2g} nat"
 
 
-def _why_not(workload: Workload, *, has_few_bits: bool) -> str | None:
+def what_forbids(workload: Workload, *, has_few_bits: bool) -> str | None:
+    """Return why candidates of a workload cannot compute in bfloat16; None where they can."""
     if not has_row(workload.model, "tokens"):
         return "bfloat16 is for text encoders"
     if has_few_bits:
         return "weights of few bits are rounded already"
     if workload.task.divergence_unit != NAT:
         return "answers of this task are numbers that bfloat16 rounds to equal ones"
-    if training_dtype(workload.device) != torch.bfloat16:
+    if native_dtype(workload.device) != torch.bfloat16:
         return "this processor has no bfloat16 arithmetic"
     return None

@@ -17,13 +17,13 @@ from torch import nn
 from objectives.measurement import Conditions
 from optimizer.errors import InputError, MachineError
 from optimizer.pipeline import Pipeline
+from optimizer.precision import name_of, native_dtype
 from optimizer.preparation.prepare import Prepared
 from optimizer.progress import Report
 from optimizer.recovery.weights import WEIGHTS, keep_weights
 from optimizer.spec import StudySpec
 from optimizer.tasks.texts.examples import AnyExamples
 from optimizer.training.history import History, total
-from optimizer.training.precision import name_of, training_dtype
 from optimizer.views.trainings import training_measurements
 from optimizer.workload import Teacher
 from search_spaces.config import Config, Form
@@ -74,7 +74,7 @@ class School:
     @property
     def dtype(self) -> torch.dtype:
         """What training steps are computed in."""
-        return training_dtype(self.prepared.workload.device)
+        return native_dtype(self.prepared.workload.device)
 
     @cached_property
     def teacher(self) -> Teacher:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from objectives.device import device_of
+from optimizer.precision import computing_in
 from optimizer.tasks.cutting import batch_count
 from optimizer.tasks.task import Batch
 from optimizer.tasks.texts.examples import AnyExamples
@@ -28,7 +29,6 @@ from optimizer.training.checkpoint import Checkpoint
 from optimizer.training.finetune import CLIP, decayed
 from optimizer.training.learner import Learner, Loss, rung_schedule
 from optimizer.training.loop import Epoch, Loop
-from optimizer.training.precision import computing_in
 from optimizer.training.student import Class, Student
 
 

@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from objectives.device import device_of
 from optimizer.errors import MachineError
+from optimizer.precision import computing_in
 from optimizer.tasks.task import Batch, Task, ask
-from optimizer.training.precision import computing_in
 
 Loss = Callable[[nn.Module, Batch], Tensor]  # the scalar that a model minimises on a batch of inputs with `labels`
 UNSTABLE = "the training loss is NaN or infinite; check inputs, labels and weights for extreme values"

@@ -19,11 +19,11 @@ from objectives.device import device_of
 from objectives.energy.process import accounted
 from objectives.energy.spent import Spent
 from optimizer.errors import MachineError
+from optimizer.precision import name_of
 from optimizer.tasks.task import Batch
 from optimizer.training.batches import Places
 from optimizer.training.energy import Metering
 from optimizer.training.learner import UNSTABLE
-from optimizer.training.precision import name_of
 from optimizer.training.randomness import own_randomness
 
 

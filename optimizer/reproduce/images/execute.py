@@ -11,6 +11,7 @@ from objectives.device import device_name, device_of
 from objectives.metrics import METRICS
 from objectives.metrics.classification import macro
 from optimizer.families.networks.models import new_model
+from optimizer.precision import BY_NAME
 from optimizer.reproduce.images.inference import PRUNED, REMOVED, ROWS, measure_inference
 from optimizer.reproduce.images.preset import ImagePreset, MaskConfiguration
 from optimizer.reproduce.images.records import EpochRecord, ImageKey, ImageRecord
@@ -19,7 +20,6 @@ from optimizer.tasks.images.data import ImageData
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.energy import training_memory_bytes
 from optimizer.training.images import Epoch, ImageLoss, image_batch
-from optimizer.training.precision import BY_NAME
 from optimizer.views.spent import accounted
 from search_spaces.transforms.masks.choose import magnitude_scores
 from search_spaces.transforms.masks.layers import is_convolution, maskable_layers, weights_per_unit

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from optimizer.errors import UnknownNameError
+from optimizer.precision import name_of, native_dtype
 from optimizer.reproduce.images.execute import execute
 from optimizer.reproduce.images.figures import write_figures
 from optimizer.reproduce.images.preset import ImagePreset, ImageScale, MaskConfiguration
@@ -22,7 +23,6 @@ from optimizer.reproduce.reproduce import Experiment, Reproduction
 from optimizer.reproduce.tables import Column
 from optimizer.tasks.images.data import ImageData, load_images
 from optimizer.training.checkpoint import state_path
-from optimizer.training.precision import name_of, training_dtype
 
 CPU = torch.device("cpu")  # where all of it is trained
 
@@ -92,7 +92,7 @@ class ImageExperiment(Experiment[ImagePreset, ImageRecord]):
                 settings |= override.model_dump(exclude=left_out, exclude_none=True)
         settings |= scale.model_dump(include={"batch_size", "test_batch_size"}, exclude_none=True)
         settings |= scale.model_dump(include={"train_examples", "test_examples", "image_size"})
-        yield settings | {"training_precision": name_of(training_dtype(CPU) if scale.bfloat16 else torch.float32)}
+        yield settings | {"training_precision": name_of(native_dtype(CPU) if scale.bfloat16 else torch.float32)}
 
     def execute(self, key: ImageKey) -> ImageRecord:
         """Return what a run measures; one that was killed goes on after its last epoch. Raises `InputError`.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torch import nn
 
+from optimizer.precision import BY_NAME
 from optimizer.reproduce.images.preset import MaskConfiguration
 from optimizer.reproduce.images.records import ImageKey
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import accuracy
 from optimizer.training.images import Trained, TrainingSettings, train
-from optimizer.training.precision import BY_NAME
 from search_spaces.transforms.masks.choose import magnitude_scores, without_weakest
 from search_spaces.transforms.masks.masks import Masks
 from search_spaces.transforms.masks.schedules.table import SCHEDULES

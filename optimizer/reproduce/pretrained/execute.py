@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from objectives.device import device_name, device_of
 from optimizer.errors import MachineError
+from optimizer.precision import computing_in, native_dtype
 from optimizer.reproduce.answered import packed
 from optimizer.reproduce.pretrained.bench import Bench
 from optimizer.reproduce.pretrained.choose import raised
@@ -22,7 +23,6 @@ from optimizer.reproduce.pretrained.step import FEW, measure_step
 from optimizer.tasks.images.data import Images
 from optimizer.tasks.images.scores import predictions
 from optimizer.training.images import image_batch
-from optimizer.training.precision import computing_in, training_dtype
 from search_spaces.transforms.bits.mantissa import WORD
 
 BFLOAT16_BITS = 16  # below those of float32 that it has
@@ -65,7 +65,7 @@ def execute(
 ) -> PretrainedRecord:
     """Compress, train and measure one run; on one machine the same run gives the same weights. Raises `InputError`."""
     device = device_of(bench.dense)
-    is_run = configuration.bits != "executed" or training_dtype(device) == torch.bfloat16
+    is_run = configuration.bits != "executed" or native_dtype(device) == torch.bfloat16
     dtype = torch.bfloat16 if configuration.bits == "executed" else torch.float32
     done = _retrained(key, configuration, bench, dtype=dtype if is_run else torch.float32, trains=is_run)
     labels = bench.verification.labels

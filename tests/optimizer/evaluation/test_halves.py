@@ -12,6 +12,7 @@ import torch
 from tiny_checkpoints import save_data, save_tiny
 from tiny_encoders import OF_EVERY_PART, tiny
 
+from optimizer import estimate as estimating
 from optimizer.evaluation import halves
 from optimizer.evaluation.evaluate import DenseAnswers
 from optimizer.evaluation.halves import Halved, in_halves
@@ -34,7 +35,7 @@ ASKED, TASK = examples(40, longest=20), Classification()
 
 @pytest.fixture
 def has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "training_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(halves, "native_dtype", lambda _: torch.bfloat16)
 
 
 def of(model: torch.nn.Module, task: Task = TASK) -> Workload:
@@ -91,7 +92,7 @@ def test_where_it_would_not_do_candidates_compute_in_float32_and_a_note_says_why
     assert "few bits" in why(has_few_bits=True)
     assert "numbers" in why(of(tiny("bert", 1), task=Regression()))
     assert "no bfloat16" in why_without(monkeypatch, dense, workload)
-    monkeypatch.setattr(halves, "training_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(halves, "native_dtype", lambda _: torch.bfloat16)
     monkeypatch.setattr(halves, "MOST", 0.0)
     assert "diverge by" in why()
     with torch.no_grad():
@@ -100,12 +101,12 @@ def test_where_it_would_not_do_candidates_compute_in_float32_and_a_note_says_why
 
 
 def why_without(monkeypatch: pytest.MonkeyPatch, dense: DenseAnswers, workload: Workload) -> str:
-    monkeypatch.setattr(halves, "training_dtype", lambda _: torch.float32)
+    monkeypatch.setattr(halves, "native_dtype", lambda _: torch.float32)
     return in_halves(dense, workload, has_few_bits=False)[1]
 
 
 @pytest.mark.usefixtures("has_bfloat16")
-def test_a_study_searches_in_bfloat16_and_verifies_in_float32(tmp_path: Path) -> None:
+def test_a_study_searches_in_bfloat16_and_verifies_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_tiny(tmp_path / "model")
     save_data(tmp_path / "data", tmp_path / "model", {"train": 80, "validation": 100, "test": 60})
     asked: dict[str, Any] = {
@@ -138,3 +139,26 @@ def test_a_study_searches_in_bfloat16_and_verifies_in_float32(tmp_path: Path) ->
     assert whole.verification == half.verification is not None
     kept = [path.name for path in (tmp_path / "cache").rglob("sensitivity-*.json")]
     assert sorted(name.endswith("-bfloat16.json") for name in kept) == [False, True], "harms are kept apart"
+    monkeypatch.setattr(estimating, "time", SimpleNamespace(perf_counter=(clock := Clock())))
+    monkeypatch.setattr(estimating, "predict", clock.predict)
+    in_float32, in_bfloat16 = (
+        estimating.estimate(
+            StudySpec.model_validate({**asked, "search_precision": precision, "trials": 10_000}),
+            cache_dir=tmp_path / "cache",
+        )
+        for precision in ("float32", "bfloat16")
+    )
+    assert in_bfloat16.seconds == pytest.approx(in_float32.seconds / 2, rel=0.01)
+
+
+class Clock:
+    """A clock on which a second passes when a model of float32 predicts, and half of one in bfloat16."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def predict(self, model: torch.nn.Module, *_args: object) -> None:
+        self.seconds += 1.0 if next(model.parameters()).dtype == torch.float32 else 0.5

@@ -105,7 +105,7 @@ def test_pruning_afterwards_takes_the_dense_network_of_its_seed(done: tuple[Imag
 def test_training_computes_in_bfloat16_where_a_scale_asks_and_the_machine_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: torch.dtype
 ) -> None:
-    monkeypatch.setattr("optimizer.reproduce.images.experiment.training_dtype", lambda _: native)
+    monkeypatch.setattr("optimizer.reproduce.images.experiment.native_dtype", lambda _: native)
     seen = set[torch.dtype]()
 
     def forward(model: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:

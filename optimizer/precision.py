@@ -1,6 +1,7 @@
-"""Precision of training steps: bfloat16 where the processor computes in it, float32 elsewhere.
+"""What a device computes in at its fastest: bfloat16 where it has instructions for it, float32 elsewhere.
 
-Weights, gradients and the optimizer stay in float32. Figures are never taken in bfloat16: evaluation runs in float32.
+Training steps do, with weights, gradients and the optimizer in float32. A search does where it is asked to. The
+figures of members are always of float32.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ AMPERE = (8, 0)  # the first NVIDIA generation with bfloat16
 BY_NAME = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def training_dtype(device: torch.device, cpuinfo: Path = CPUINFO) -> torch.dtype:
-    """Return what training steps on a device compute in. Without it a CPU only converts, and is slower than before."""
+def native_dtype(device: torch.device, cpuinfo: Path = CPUINFO) -> torch.dtype:
+    """Return bfloat16 for a device that computes in it. Without instructions a CPU converts, and is slower for it."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= AMPERE else torch.float32
     if device.type == "cpu" and cpuinfo.is_file():

@@ -10,9 +10,9 @@ import torch
 from tiny_encoders import tiny
 from toy_examples import toy_examples
 
+from optimizer.precision import native_dtype
 from optimizer.tasks.classification import Classification
 from optimizer.training.distill import DistillSettings, distill, student
-from optimizer.training.precision import training_dtype
 from optimizer.training.teacher import Lesson
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 )
 def test_a_cpu_trains_in_bfloat16_where_it_has_the_instructions(flags: str, dtype: torch.dtype, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text(flags)
-    assert training_dtype(CPU, tmp_path / "cpuinfo") == dtype
+    assert native_dtype(CPU, tmp_path / "cpuinfo") == dtype
 
 
 @pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float32), ((8, 0), torch.bfloat16)])
@@ -38,11 +38,11 @@ def test_a_gpu_trains_in_bfloat16_from_ampere_on(
     capability: tuple[int, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
-    assert training_dtype(torch.device("cuda"), Path("none")) == dtype
+    assert native_dtype(torch.device("cuda"), Path("none")) == dtype
 
 
 def test_other_machines_train_in_float32(tmp_path: Path) -> None:
-    assert training_dtype(CPU, tmp_path / "none") == training_dtype(torch.device("mps")) == torch.float32
+    assert native_dtype(CPU, tmp_path / "none") == native_dtype(torch.device("mps")) == torch.float32
 
 
 def test_a_student_learns_in_bfloat16_with_weights_in_float32(tmp_path: Path) -> None:
