@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.samplers.protocol import Told
+from optimizer.samplers.ranks import ranks_of
 
 
 class Elite(NamedTuple):
@@ -24,8 +24,7 @@ class Elite(NamedTuple):
 
 def elite(population: Sequence[Told], size: int) -> Elite:
     """Return the `size` best: feasible first, then by rank, the last rank by crowding (Deb et al. 2002)."""
-    losses = np.array([told.losses for told in population])
-    ranks = _ranks(losses, np.maximum([told.violations for told in population], 0.0).sum(axis=1))
+    losses, ranks = ranks_of(population)
     chosen: list[int] = []
     for rank in range(int(ranks.max()) + 1):
         members = np.flatnonzero(ranks == rank)
@@ -36,17 +35,6 @@ def elite(population: Sequence[Told], size: int) -> Elite:
         chosen.extend(members.tolist())
     ranked = np.flatnonzero(ranks <= rank).tolist()
     return Elite([population[index] for index in chosen], [population[index] for index in ranked])
-
-
-def _ranks(losses: NDArray[np.float64], violation: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the ranks of `(n, m)`: feasible ones by who dominates whom, behind them the others by their violation."""
-    feasible = violation == 0
-    ranks = np.zeros(len(losses), dtype=np.intp)
-    if feasible.any():
-        ranks[feasible] = moocore.pareto_rank(losses[feasible])
-    behind = ranks[feasible].max(initial=-1) + 1
-    ranks[~feasible] = behind + np.unique(violation[~feasible], return_inverse=True)[1]
-    return ranks
 
 
 def _by_crowding(losses: NDArray[np.float64]) -> NDArray[np.intp]:

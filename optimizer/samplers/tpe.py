@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 from optuna._hypervolume.hssp import _solve_hssp
 
 from optimizer.samplers.parzen import Parzen
 from optimizer.samplers.protocol import Point, Told
+from optimizer.samplers.ranks import ranks_of
 from optimizer.samplers.replay import ReplaySampler
 
 STARTUP = 10  # candidates that are told before it learns from them
@@ -52,17 +52,11 @@ def best(told: Sequence[Told], count: int) -> NDArray[np.bool_]:
     The part is the one that covers most, found greedily (Ozaki et al. 2022, https://doi.org/10.1613/jair.1.13188).
     Infeasible ones follow by the sum of their violations (Watanabe and Hutter 2023, arXiv:2211.14411).
     """
-    violation = np.maximum([each.violations for each in told], 0.0).sum(axis=1)
-    feasible = np.flatnonzero(violation == 0)
-    chosen = np.zeros(len(told), dtype=np.bool_)
-    if len(feasible) <= count:
-        chosen[np.argsort(violation, kind="stable")[:count]] = True
-        return chosen
-    losses = np.array([each.losses for each in told])[feasible]
-    ranks = moocore.pareto_rank(losses)
+    losses, ranks = ranks_of(told)
     last = np.sort(ranks)[count - 1]
-    chosen[feasible[ranks < last]] = True
-    chosen[feasible[_covering(np.flatnonzero(ranks == last), losses, count - int(chosen.sum()))]] = True
+    chosen: NDArray[np.bool_] = ranks < last
+    rows, missing = np.flatnonzero(ranks == last), count - int(chosen.sum())
+    chosen[_covering(rows, losses, missing) if told[rows[0]].is_feasible else rows[:missing]] = True
     return chosen
 
 
