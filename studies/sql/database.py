@@ -21,7 +21,7 @@ from studies.sql.engine import (
     writing,
 )
 from studies.sql.failures import explained, shown
-from studies.sql.schema import check_readable, make_usable, refuse_newer
+from studies.sql.schema import check_readable, make_usable, refuse_newer, version
 from studies.store import StoreUnusableError
 
 
@@ -75,12 +75,22 @@ class Database:
         Raises `StoreUnusableError` if opened for reading, and `StoreNewerError` once a newer program has upgraded the
         tables.
         """
-        if self._read_only:
-            raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
+        self._refuse_reading()
         self.refuse_replaced()
         with explained(self.url), Session(self._writing) as session, session.begin():
-            refuse_newer(session.connection(), self.url)
+            self.refuse_newer(version(session.connection()))
             yield session
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """Give a transaction as `write` does, for few statements that are run often: without a session.
+
+        Its first statement has to return the `VERSION` of the tables too, which goes to `refuse_newer`.
+        """
+        self._refuse_reading()
+        self.refuse_replaced()
+        with explained(self.url), self._writing.begin() as connection:
+            yield connection
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
@@ -92,7 +102,15 @@ class Database:
     def check_writable(self) -> None:
         """Raise what a write would raise where the database does not answer, or a newer program has upgraded it."""
         with self.glance() as connection:
-            refuse_newer(connection, self.url)
+            self.refuse_newer(version(connection))
+
+    def refuse_newer(self, found: str | None) -> None:
+        """Raise `StoreNewerError` where the tables were found in the version of a newer program."""
+        refuse_newer(found, self.url)
+
+    def _refuse_reading(self) -> None:
+        if self._read_only:
+            raise StoreUnusableError(f"storage {shown(self.url)}: opened for reading; open it for writing")
 
     def refuse_replaced(self) -> None:
         """Raise `StoreUnusableError` where another file, or none, is now where the open one was.

@@ -21,6 +21,7 @@ from sqlalchemy import JSON, URL, Connection, Dialect, Engine, create_engine, ev
 from sqlalchemy.exc import ArgumentError
 
 from studies.limits import CONNECTIONS_AT_NEED, OF_A_PROGRAM, Limits
+from studies.sql.idle import ask_after_a_pause
 from studies.store import StoreUnusableError
 
 CONNECT_TIMEOUT_S = 10
@@ -128,8 +129,9 @@ def _server_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
     if read_only:
         options["options"] = "-c default_transaction_read_only=on"
-    engine = create_engine(url, pool_pre_ping=True, connect_args=options, json_deserializer=_from_json, **_pool(limits))
+    engine = create_engine(url, connect_args=options, json_deserializer=_from_json, **_pool(limits))
     event.listen(engine, "connect", partial(_set_up_server, limits))
+    ask_after_a_pause(engine)
     return engine
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, CursorResult, Select, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from studies.events import CANDIDATE, STATE, TORN, StudyEvent
@@ -21,12 +21,17 @@ from studies.records import Claim
 from studies.rules import LARGEST_SEQUENCE, json_data, readable_data, text_data, utc_now
 from studies.sql.convert import UNKNOWN
 from studies.sql.database import Database
-from studies.sql.locks import hold
+from studies.sql.locks import hold, lock
 from studies.sql.tables import Base, EventRow, StudyRow
 from studies.sql.torn import readable
 from studies.sql.writes import locked_study
 
-_INSERT = insert(Base.metadata.tables[EventRow.__tablename__])  # made once: run for every candidate
+_event = Base.metadata.tables[EventRow.__tablename__]
+_given = [_event.c[name] for name in ("study_id", "kind", "data", "created_at")]
+_INSERT = insert(_event)  # these are made once: run for every candidate
+_INSERT_LOCKED = _INSERT.from_select(
+    _given, select(*(bindparam(column.name, type_=column.type) for column in _given)).select_from(lock("events"))
+)  # a row gets its number when there is one, which is once the lock is held
 
 
 def append_event(session: Session, study_id: int, kind: str, data: Mapping[str, Any], *, now: datetime) -> EventRow:
@@ -46,14 +51,12 @@ def append_state(session: Session, row: StudyRow, *, now: datetime) -> None:
     append_event(session, row.id, STATE, {"state": row.state, "error": row.error}, now=now)
 
 
-def append_candidate(session: Session, row: Any, *, now: datetime) -> None:  # Any: the columns of `CandidateRow`
+def append_candidate(connection: Connection, row: Any, *, now: datetime) -> None:  # Any: the columns of `CandidateRow`
     """Report that a candidate is finished, as the last write of the transaction."""
     drop = row.drop if row.drop is not None and math.isfinite(row.drop) else None  # JSON has no infinity
     data = {"number": row.number, "state": row.state, "drop": drop, "seen": row.seen}
-    session.flush()
-    hold(session, "events")
     written = {"study_id": row.study_id, "kind": CANDIDATE, "data": data, "created_at": now}
-    session.connection().execute(_INSERT, written)
+    connection.execute(_INSERT_LOCKED if connection.dialect.name == "postgresql" else _INSERT, written)
 
 
 class SqlEventLog:

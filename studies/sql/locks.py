@@ -6,13 +6,19 @@ In PostgreSQL they are advisory locks. In SQLite a writer already holds the only
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Function, bindparam, func, select
 from sqlalchemy.orm import Session
 
 
 def hold(session: Session, name: str) -> None:
     """Wait for the lock of this name; from then on no other write transaction has it until this one ends."""
     if session.get_bind().dialect.name == "postgresql":
-        key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        session.execute(select(lock(name)))
+
+
+def lock(name: str) -> Function[Any]:
+    """Return what PostgreSQL calls to `hold` a lock; a statement that selects from it does so before anything else."""
+    key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+    return func.pg_advisory_xact_lock(bindparam("key", key, unique=True))

@@ -116,9 +116,9 @@ def study_by_id(session: Session, study_id: int) -> Study:
     return found[0]
 
 
-def slugs(session: Session) -> list[str]:
+def slugs(session: Session | Connection) -> list[str]:
     """Return the names of all studies."""
-    return list(session.scalars(select(StudyRow.slug)))
+    return list(session.scalars(select(_studies.slug)))
 
 
 _of_candidate = CandidateRow.__table__.c
@@ -147,20 +147,19 @@ class CandidateQuery:
         self._candidates = select(*_RECORDED).where(condition).order_by(*in_order)
         self._named = self._candidates.with_only_columns(_of_candidate.id, *in_order)
 
-    def records(self, session: Session, **bound: object) -> list[Candidate]:
+    def records(self, connection: Connection, **bound: object) -> list[Candidate]:
         """Return the candidates in number order; `bound` are the values of the condition's parameters.
 
         One whose record is torn is replaced by a failed one, which says so.
         """
         return readable(
-            lambda: self._records(session, bound),
-            lambda: session.execute(self._named, bound).all(),
-            lambda row: CandidateQuery(CandidateRow.id == row.id)._records(session, {}),
+            lambda: self._records(connection, bound),
+            lambda: connection.execute(self._named, bound).all(),
+            lambda row: CandidateQuery(CandidateRow.id == row.id)._records(connection, {}),
             torn_candidate,
         )
 
-    def _records(self, session: Session, bound: Mapping[str, object]) -> list[Candidate]:
-        connection = session.connection()
+    def _records(self, connection: Connection, bound: Mapping[str, object]) -> list[Candidate]:
         of_outcome: defaultdict[int, list[Measurement]] = defaultdict(list)
         later: defaultdict[int, list[Measurement]] = defaultdict(list)
         with without_collecting():
@@ -188,12 +187,12 @@ _OF_STUDY = CandidateQuery(
 
 def candidates_of(session: Session, study_id: int) -> list[Candidate]:
     """Return the candidates of a study in number order."""
-    return _OF_STUDY.records(session, study=study_id)
+    return _OF_STUDY.records(session.connection(), study=study_id)
 
 
-def candidate_by_id(session: Session, candidate_id: int) -> Candidate:
+def candidate_by_id(connection: Connection, candidate_id: int) -> Candidate:
     """Return one candidate. Raises `CandidateNotFoundError`."""
-    found = CandidateQuery(CandidateRow.id == candidate_id).records(session)
+    found = CandidateQuery(CandidateRow.id == candidate_id).records(connection)
     if not found:
         raise no_such_candidate(candidate_id)
     return found[0]

@@ -42,7 +42,7 @@ class CandidateReader:
             revision = session.scalar(_REVISION, {"study": study_id})
             if revision is None:
                 return []
-            written = _WRITTEN.records(session, study=study_id, since=held.revision)
+            written = _WRITTEN.records(session.connection(), study=study_id, since=held.revision)
         fresh = {candidate.id: candidate for candidate in written}
         now = _Held(revision, {**held.candidates, **fresh})  # new ones have the highest numbers, and come last
         self._keep(study_id, now)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).with_name("migrations")
 UNFINISHED_COPY = "unfinished_copy"  # the table that a database has while studies are copied into it
 _UPGRADE_LOCK = 0x5052554E45  # any number, the same in every process: PostgreSQL's lock for those who upgrade
-_VERSION: Select[str] = select(column("version_num", String)).select_from(
+VERSION: Select[str] = select(column("version_num", String)).select_from(
     table("alembic_version")
-)  # read before every write
+)  # read by every write
 _ONE_AT_A_TIME = Lock()  # Alembic's `op` and `context` belong to the whole process
 
 
@@ -66,12 +66,11 @@ def make_usable(engine: Engine, url: URL) -> None:
             upgrade(connection)
 
 
-def refuse_newer(connection: Connection, url: URL) -> None:
-    """Raise `StoreNewerError` where the tables are no longer of this program's version.
+def refuse_newer(found: str | None, url: URL) -> None:
+    """Raise `StoreNewerError` where the version of the tables is no longer this program's.
 
     Whatever was upgraded has had room for this program's rows: what is checked before a write holds for all of it.
     """
-    found = version(connection)
     if found != _revisions(MIGRATIONS)[-1]:
         raise StoreNewerError(
             f"storage {shown(url)}: its tables are of version {found} by now, made by a newer program; start this "
@@ -109,7 +108,7 @@ def schema_state(connection: Connection) -> SchemaState:
 
 def version(connection: Connection) -> str | None:
     """Return the version of the tables of a database that states one."""
-    found: str | None = connection.scalar(_VERSION)
+    found: str | None = connection.scalar(VERSION)
     return found
 
 

@@ -228,14 +228,12 @@ class SqlStore:
         Raises `StoreError` where the candidate of this config is finished.
         """
         now = self._clock()
-        with self.database.write() as session:
-            return candidates.start(session, study_id, proposal, now=now, claim=self._claim)
+        return candidates.start(self.database, study_id, proposal, now=now, claim=self._claim)
 
     def finish_candidate(self, candidate_id: int, outcome: Outcome) -> Candidate:
         """Record an outcome, once. Raises `StoreError` if the candidate is not RUNNING."""
         now = self._clock()
-        with self.database.write() as session:
-            return candidates.finish(session, candidate_id, outcome, now=now, claim=self._claim)
+        return candidates.finish(self.database, candidate_id, outcome, now=now, claim=self._claim)
 
     def add_measurements(self, candidate_id: int, measurements: Sequence[Measurement]) -> None:
         """Add what was measured after the evaluation, replacing equal quantities measured under equal conditions.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -154,7 +154,7 @@ def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measure
     """Make these measurements the study's baseline."""
     is_baseline = (MeasurementRow.study_id == study_id) & MeasurementRow.candidate_id.is_(None)
     session.execute(delete(MeasurementRow).where(is_baseline))
-    insert_measurements(session, baseline, study_id=study_id, candidate_id=None, later=False)
+    insert_measurements(session.connection(), baseline, study_id=study_id, candidate_id=None, later=False)
 
 
 def merge_later_measurements(session: Session, row: CandidateRow, measurements: Sequence[Measurement]) -> None:
@@ -163,7 +163,7 @@ def merge_later_measurements(session: Session, row: CandidateRow, measurements: 
     before = session.scalars(select(MeasurementRow).where(is_later).order_by(MeasurementRow.id))
     after = merged(map(measurement_record, before), measurements)
     session.execute(delete(MeasurementRow).where(is_later))
-    insert_measurements(session, after, study_id=row.study_id, candidate_id=row.id, later=True)
+    insert_measurements(session.connection(), after, study_id=row.study_id, candidate_id=row.id, later=True)
 
 
 def reopen(session: Session, row: CandidateRow) -> None:
@@ -182,11 +182,11 @@ def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -
 
 
 def insert_measurements(
-    session: Session, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
+    connection: Connection, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
 ) -> list[Values]:
     """Add measurements; return the values that were written."""
     belongs = {"study_id": study_id, "candidate_id": candidate_id, "later": later}
     rows = [belongs | measurement_values(measurement) for measurement in measurements]
     if rows:
-        session.execute(_INSERT_MEASUREMENT, rows)
+        connection.execute(_INSERT_MEASUREMENT, rows)
     return rows

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import store_examples as some
 from sqlalchemy import text
 
 from api.runner.worker import Worker
@@ -54,11 +55,17 @@ def test_a_program_ends_when_a_newer_one_has_upgraded_its_tables(
 ) -> None:
     service = open_service(request.getfixturevalue(kind))
     study = service.store.create_study("first", {}, state=StudyState.COMPLETE)
+    candidate = service.store.start_candidate(study.id, some.proposal(1))
     before = _stamped(service, "9999")
     try:
         with pytest.raises(StoreNewerError, match="of version 9999 by now, made by a newer program"):
             service.store.label_study(study.id, note="n")
+        with pytest.raises(StoreNewerError):
+            service.store.start_candidate(study.id, some.proposal(2))
+        with pytest.raises(StoreNewerError):
+            service.store.finish_candidate(candidate.id, some.outcome())
         assert service.store.study("first").note == ""
+        assert service.store.candidates(study.id) == [candidate]
         with pytest.raises(StoreNewerError):
             Worker(service, cache_dir=tmp_path, artifacts=tmp_path).run()
     finally:
