@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import numpy as np
@@ -11,13 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from optimizer.backends.onnxruntime.fixed import Fixed
 from optimizer.backends.onnxruntime.graph import GraphBuilder
 from optimizer.backends.onnxruntime.session import SessionModel
 from optimizer.backends.onnxruntime.weights import STEPS
 from search_spaces.layouts.requests import Inputs, logits_of
 from search_spaces.layouts.stored import stored_of
-from search_spaces.layouts.surgery import share_structure
 
 TOLERATED, OF_INTEGERS = 1e-4, 0.01  # differences of logits, in floats and where activations are integers
 
@@ -30,14 +29,9 @@ def difference(session: SessionModel, model: nn.Module, requests: Sequence[Input
     other there, which layers behind it multiply. So there the median over the rows counts: a graph that is wrong is
     wrong for all of them.
     """
-    here = share_structure(model) if next(model.parameters()).is_cpu else copy.deepcopy(model).cpu()
-    if graph.fixed:
-        _round_as(here, graph.fixed)
-    for layer in here.modules() if graph.integers else []:
-        stored = stored_of(layer)
-        if isinstance(layer, nn.Linear) and stored and stored.bits == 8:
-            layer.register_forward_pre_hook(_as_integers)
-    apart = np.concatenate([_by_row(session, here, request) for request in requests])
+    here = model if next(model.parameters()).is_cpu else copy.deepcopy(model).cpu()
+    with _rounding_as(graph, here):
+        apart = np.concatenate([_by_row(session, here, request) for request in requests])
     has_integers = bool(graph.integers or graph.fixed)
     found = float(np.median(apart) if has_integers else apart.max())
     return 0.0 if found <= (OF_INTEGERS if has_integers else TOLERATED) else found
@@ -54,14 +48,21 @@ def _by_row(session: SessionModel, model: nn.Module, request: Inputs) -> NDArray
     return np.asarray(rows.max(axis=1) / (1 + np.abs(wanted).max()))
 
 
-def _round_as(model: nn.Module, fixed: Fixed) -> None:
-    """Have layers, in place, read and write the integers that a graph has there."""
-    for path, within in fixed.read.items():
-        hook = partial(lambda within, _layer, inputs: (within.rounded(inputs[0]), *inputs[1:]), within)
-        model.get_submodule(path).register_forward_pre_hook(hook)
-    for path, within in fixed.written.items():
-        behind = partial(lambda within, _layer, _inputs, output: within.rounded(output), within)
-        model.get_submodule(path).register_forward_hook(behind)
+@contextmanager
+def _rounding_as(graph: GraphBuilder, model: nn.Module) -> Iterator[None]:
+    """Have layers read and write the integers that a graph has there, inside."""
+    with ExitStack() as hooks:
+        for path, within in graph.fixed.read.items() if graph.fixed else []:
+            hook = partial(lambda within, _layer, inputs: (within.rounded(inputs[0]), *inputs[1:]), within)
+            hooks.callback(model.get_submodule(path).register_forward_pre_hook(hook).remove)
+        for path, within in graph.fixed.written.items() if graph.fixed else []:
+            behind = partial(lambda within, _layer, _inputs, output: within.rounded(output), within)
+            hooks.callback(model.get_submodule(path).register_forward_hook(behind).remove)
+        for layer in model.modules() if graph.integers else []:
+            stored = stored_of(layer)
+            if isinstance(layer, nn.Linear) and stored and stored.bits == 8:
+                hooks.callback(layer.register_forward_pre_hook(_as_integers).remove)
+        yield
 
 
 def _as_integers(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

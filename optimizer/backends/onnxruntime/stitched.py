@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +30,8 @@ def stitched(
 
     With `ranges` its integers have fixed scales. `numbers` take the place of the template's operators.
     """
-    layers, tensors = dict(model.named_modules(remove_duplicate=False)), _tensors(model)
+    layers = dict(model.named_modules(remove_duplicate=False))
+    tensors = dict(_tensors(layers))
     graph, renamed, widths = GraphBuilder(), dict[str, str](), dict[str, int]()
     fixed = graph.fixed = Fixed(template, layers, ranges) if ranges else None
     for place, each in enumerate(template.graph.node):
@@ -67,6 +68,8 @@ def _name_output(graph: GraphBuilder, renamed: Mapping[str, str]) -> None:
         node.output[:] = [OUTPUT if name == renamed.get(OUTPUT) else name for name in node.output]
 
 
-def _tensors(model: nn.Module) -> Mapping[str, Tensor]:
-    parameters = model.named_parameters(remove_duplicate=False)
-    return dict(parameters) | dict(model.named_buffers(remove_duplicate=False))
+def _tensors(layers: Mapping[str, nn.Module]) -> Iterator[tuple[str, Tensor]]:
+    for path, layer in layers.items():
+        for name, tensor in (*layer._parameters.items(), *layer._buffers.items()):
+            if tensor is not None:
+                yield f"{path}.{name}".removeprefix("."), tensor
