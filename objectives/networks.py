@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -41,14 +42,21 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     counter = _Counter()
     handles = [handle for path, module in model.named_modules() for handle in counter.follow(path, module)]
     try:
-        with measuring(model), sdpa_kernel(SDPBackend.MATH), BaseTorchFunctionMode(), counter:  # no fused layers either
-            _call(model, example_inputs)
+        with measuring(model), torch.inference_mode(mode=False), torch.no_grad():  # torch itself takes compounds apart
+            with sdpa_kernel(SDPBackend.MATH), _unfused(model), counter:
+                _call(model, example_inputs)
     finally:
         for handle in handles:
             handle.remove()
     _check_understood(model, counter)
     examples = len(_first(example_inputs))
     return {path: flops / examples for path, flops in counter.flops.items()}
+
+
+def _unfused(model: nn.Module) -> AbstractContextManager[object]:
+    """Keep torch from running a whole layer as one operator, where the model has a layer that can be run so."""
+    has_fused = any(isinstance(module, _FUSED) for module in model.modules())
+    return BaseTorchFunctionMode() if has_fused else nullcontext()
 
 
 class _Counter(Dispatch):
@@ -109,6 +117,7 @@ _RESIZED = ("upsample_bicubic2d", "upsample_bilinear2d", "_upsample_bicubic2d_aa
 _NO_PRODUCT = {
     getattr(torch.ops.aten, name) for name in ("add", "cat", "embedding", "gather", "index", "index_select", *_RESIZED)
 }  # of tables and positions
+_FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 _LOOKED_UP = (nn.EmbeddingBag, nn.LayerNorm)  # hold matrices that they do not multiply
 
 
