@@ -1,4 +1,4 @@
-"""`--server URL` as a user types it: whole processes, `optimize serve` among them; what is printed is what is local."""
+"""`--server URL` as a user types it, to a real server with a worker; what is printed is what is local."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import asyncio
 import json
 import re
 import signal
-import socket
-import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from command_line import Cli
-from tiny_checkpoints import LABELS, save_data, save_tiny
+from served import Place, save_assets
+from tiny_checkpoints import LABELS, save_data
 
 from api.client import AsyncClient, Client, Patience
 from api.http.state import LOOKED_EVERY_S
 
-SIZES = {"train": 200, "validation": 160, "test": 140}
 TRIALS = 6
 
 
@@ -35,44 +32,22 @@ class Remote(Cli):
 
 
 class Served:
-    """`optimize serve` with one worker beside it, over the database of `local`."""
+    """A server with a worker beside it, over the database of `local`."""
 
-    def __init__(self, root: Path, assets: Path) -> None:
-        self.local = Cli(root, assets)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+    def __init__(self, root: Path, place: Place) -> None:
+        self.local = Cli(root, place.assets)
         (root / "elsewhere").mkdir()
-        self.remote = Remote(root / "elsewhere", assets, port)
-        command = self.local.command("serve", "--port", str(port), "--allow-path", str(assets))
-        self._process = subprocess.Popen(command, env=self.local.environment, stderr=subprocess.DEVNULL)
-        self._await_answer()
-
-    def _await_answer(self) -> None:
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.remote.url}/healthz"):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError(self.remote.url)
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(200)
+        self.remote = Remote(root / "elsewhere", place.assets, place.port)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    assets = tmp_path_factory.mktemp("assets")
-    save_tiny(assets / "model")
-    save_data(assets / "data", assets / "model", SIZES)
-    made = Served(tmp_path_factory.mktemp("served"), assets)
-    try:
-        yield made
-    finally:
-        made.close()
+    root = tmp_path_factory.mktemp("served")
+    place = Place(root, save_assets(tmp_path_factory.mktemp("assets")))
+    place.start()
+    with place.working():
+        yield Served(root, place)
+    place.stop()
 
 
 @pytest.fixture(scope="module")

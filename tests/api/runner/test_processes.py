@@ -82,9 +82,9 @@ class Server:
                 found[number] = found.get(number, 0) + 1
         return found
 
-    def workers(self) -> list[psutil.Process]:
-        """Return the workers for studies; beside them runs one for exports."""
-        return [each for each in psutil.Process(self.process.pid).children() if "studies" in each.cmdline()]
+    def workers(self, kind: str = "studies") -> list[psutil.Process]:
+        """Return the workers for studies, or for exports."""
+        return [each for each in psutil.Process(self.process.pid).children() if kind in each.cmdline()]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -167,8 +167,9 @@ def test_a_killed_worker_is_replaced_a_killed_server_takes_it_along_and_nothing_
     [worker] = first.workers()
     worker.kill()
     wait_until(lambda: len(first.finished("first")) >= 12)
-    orphans = first.workers()
+    orphans = [*first.workers(), *first.workers("exports")]
     assert worker not in orphans
+    assert len(orphans) == 2
     first.stop(signal.SIGKILL)
     wait_until(lambda: not any(map(runs, orphans)))
     second = place.server()
@@ -185,9 +186,12 @@ def test_a_stop_ends_the_candidate_in_flight_and_queues_the_study_again(place: P
     assert not any(map(runs, orphans))
     second = place.server("--workers", "0")
     assert second.state("second") == "queued"
-    done = place.cli("worker", "--until-idle", "--allow-path", str(place.cli.assets))
-    assert done.returncode == 0, done.stderr
-    assert second.state("second") == "complete"
+    export = second.http.post("/v1/studies/second/exports", json={"candidate": 0}).headers["Location"]
+    for only, state in (("studies", "queued"), ("exports", "done")):  # of the export
+        done = place.cli("worker", "--only", only, "--until-idle", "--allow-path", str(place.cli.assets))
+        assert done.returncode == 0, done.stderr
+        assert second.http.get(export).json()["state"] == state
+        assert second.state("second") == "complete"
     assert second.finished("second") == dict.fromkeys(range(TRIALS), 1)
 
 
