@@ -7,8 +7,8 @@ plain form, since the counter does not know all fused kernels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -42,15 +42,21 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
     counter = _Counter()
     handles = [handle for path, module in model.named_modules() for handle in counter.follow(path, module)]
     try:
-        with measuring(model), torch.inference_mode(mode=False), torch.no_grad():  # torch itself takes compounds apart
-            with sdpa_kernel(SDPBackend.MATH), _unfused(model), counter:
-                _call(model, example_inputs)
+        with measuring(model), _taking_apart(), sdpa_kernel(SDPBackend.MATH), _unfused(model), counter:
+            _call(model, example_inputs)
     finally:
         for handle in handles:
             handle.remove()
     _check_understood(model, counter)
     examples = len(_first(example_inputs))
     return {path: flops / examples for path, flops in counter.flops.items()}
+
+
+@contextmanager
+def _taking_apart() -> Iterator[None]:
+    """Have torch itself take compound operators apart, which in inference mode it leaves that to the counter."""
+    with torch.inference_mode(mode=False), torch.no_grad():
+        yield
 
 
 def _unfused(model: nn.Module) -> AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import os
@@ -123,17 +124,23 @@ def run() -> int:
     spell_out_unknown_letters()
     _share_cores()
     try:
-        app()
+        _tree()()
     except SystemExit as leave:
         return int(leave.code or SUCCESS)
     except Exception as error:
         code = exit_code(error)
         if code is None:
             raise
-        words = in_words(error, flags_of(typer.main.get_command(app)))
+        words = in_words(error, flags_of(_tree()))
         say(Console(stderr=True), words, style="bold red")
         return code
     return SUCCESS
+
+
+@functools.cache  # a tenth of a second
+def _tree() -> Any:  # Any: click's command, which typer hides
+    """Return all commands with their options, made of the functions above and below."""
+    return typer.main.get_command(app)
 
 
 def _was_given(ctx: typer.Context, name: str) -> bool:
