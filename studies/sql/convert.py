@@ -16,10 +16,12 @@ from studies.merging import merged
 from studies.ownership import Owner
 from studies.records import Candidate, CandidateState, Guest, Origin, Outcome, Proposal, Study, StudyState, Verification
 from studies.rules import checked_measurement, json_data, readable_data, text_data
+from studies.sql.kinds import read_json
 from studies.sql.tables import MeasurementRow, StudyRow
 
 Values = dict[str, Any]  # column → value
 UNKNOWN = datetime.fromtimestamp(0, UTC)
+_SOURCES = {source.value: source for source in Source}
 MEASURED = ("quantity", "value", "unit", "source", "n", "lower", "upper", "level", "conditions", "samples")  # columns
 
 
@@ -145,6 +147,25 @@ def measurement_of(
         conditions=conditions,
         samples=tuple(samples),
     )
+
+
+def read_measurement(
+    quantity: str,
+    value: float,
+    unit: str,
+    source: str,
+    n: int,
+    lower: float | None,
+    upper: float | None,
+    level: float | None,
+    conditions: str | None,
+    samples: str | None,
+) -> Measurement:
+    """Return a measurement from the columns `MEASURED`, JSON data as texts, None for empty ones."""
+    of_model = {} if conditions is None else read_json(conditions)
+    repeats = () if samples is None else read_json(samples)
+    how = _SOURCES.get(source) or Source(source)
+    return measurement_of(quantity, value, unit, how, n, lower, upper, level, of_model, repeats)
 
 
 def verification_record(row: Any) -> Verification:

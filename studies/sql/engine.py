@@ -7,21 +7,18 @@ and never makes one. PostgreSQL writes under row locks, and reads in one snapsho
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from numbers import Number
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-from sqlalchemy import JSON, URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import JSON, URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from studies.limits import CONNECTIONS_AT_NEED, OF_A_PROGRAM, Limits
 from studies.sql.idle import ask_after_a_pause
+from studies.sql.kinds import read_json
 from studies.store import StoreUnusableError
 
 CONNECT_TIMEOUT_S = 10
@@ -71,26 +68,11 @@ def new_engine(url: URL, *, read_only: bool, limits: Limits = OF_A_PROGRAM) -> E
         ) from error
 
 
-class _SqliteJson(JSON):
-    """JSON as SQLite keeps it: a text, or a number where the text was one."""
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - fixed by SQLAlchemy
-        """Return what reads a value; SQLAlchemy's own is three functions, which a long study calls a million times."""
-        return _from_json
-
-
-def _from_json(value: Any) -> Any:  # Any: JSON data
-    """Return JSON data as `json` does, at a third of the cost; empty ones, which most measurements have, for less."""
-    if value == "{}":
-        return {}
-    if value == "[]":
-        return []
-    if value is None or isinstance(value, Number):
-        return value
-    try:
-        return from_json(value)
-    except ValueError:
-        return json.loads(value)  # lone surrogates, which an older program stored and UTF-8 cannot hold
+def _read_json_here(engine: Engine) -> None:
+    """Have JSON data come as texts, and read them by one function, which a long study calls a million times."""
+    of_database = engine.dialect.colspecs[JSON]
+    read_here = type("ReadJson", (of_database,), {"result_processor": lambda *_: read_json})
+    engine.dialect.colspecs = {**engine.dialect.colspecs, JSON: read_here}
 
 
 def writing(engine: Engine) -> Engine:
@@ -129,7 +111,8 @@ def _server_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
     options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}  # Any: the driver's keyword arguments
     if read_only:
         options["options"] = "-c default_transaction_read_only=on"
-    engine = create_engine(url, connect_args=options, json_deserializer=_from_json, **_pool(limits))
+    engine = create_engine(url, connect_args=options, **_pool(limits))
+    _read_json_here(engine)
     event.listen(engine, "connect", partial(_set_up_server, limits))
     ask_after_a_pause(engine)
     return engine
@@ -140,11 +123,14 @@ def _pool(limits: Limits) -> dict[str, Any]:  # Any: keyword arguments
 
 
 def _set_up_server(limits: Limits, connection: Any, _record: object) -> None:  # Any: the driver's own connection
+    from psycopg.types.string import TextLoader  # who uses SQLite need not have it
+
     seconds = {
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_S,
         "statement_timeout": limits.statement_s or 0,  # 0: none
         "lock_timeout": limits.lock_s,
     }
+    connection.adapters.register_loader("json", TextLoader)
     with closing(connection.cursor()) as cursor:
         for name, value in seconds.items():
             cursor.execute(f"SET {name} = {round(value * 1000)}")
@@ -159,7 +145,7 @@ def _sqlite_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
         _make_directory(path.parent, url)
     query = {"uri": "true"} | _access(path, read_only=read_only)
     engine = create_engine(URL.create("sqlite", database=path.as_uri(), query=query), **_pool(limits))
-    engine.dialect.colspecs = {**engine.dialect.colspecs, JSON: _SqliteJson}
+    _read_json_here(engine)
     event.listen(engine, "connect", partial(_set_up_sqlite, limits))
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -1,12 +1,15 @@
-"""Kinds of columns that SQLAlchemy lacks: a moment in UTC, and names that many rows share."""
+"""Kinds of columns that SQLAlchemy lacks: a moment in UTC, names that many rows share, and how JSON data are read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from numbers import Number
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import JSON, DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -26,6 +29,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def read_json(value: Any) -> Any:  # Any: JSON data, as a text; SQLite has numbers as they are
+    """Return JSON data as `json` does, at a third of the cost; empty ones, which most measurements have, for less."""
+    if value == "{}":
+        return {}
+    if value == "[]":
+        return []
+    if value is None or isinstance(value, Number):
+        return value
+    try:
+        return from_json(value)
+    except ValueError:
+        return json.loads(value)  # lone surrogates, which an older program stored and UTF-8 cannot hold
 
 
 class Names(TypeDecorator[tuple[str, ...]]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict, namedtuple
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, select, true
+from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, false, func, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from objectives.measurement import Measurement
@@ -14,7 +15,7 @@ from studies.collecting import without_collecting
 from studies.records import Candidate, Revision, Study, StudyState
 from studies.rules import LARGEST_ID, could_be_slug, id_in, no_such_candidate, no_such_study, text_data
 from studies.sql import guests
-from studies.sql.convert import MEASURED, candidate_record, measurement_of, study_record, torn_candidate, torn_study
+from studies.sql.convert import MEASURED, candidate_record, read_measurement, study_record, torn_candidate, torn_study
 from studies.sql.tables import CandidateRow, MeasurementRow, StageSecondsRow, StudyRow, TagRow, VerificationRow
 from studies.sql.torn import readable
 
@@ -125,6 +126,16 @@ _of_candidate = CandidateRow.__table__.c
 _of_measurement = MeasurementRow.__table__.c
 _of_verification = VerificationRow.__table__.c
 AT_ONCE = 2000  # rows that are fetched together
+_TEXTS = {
+    "source": type_coerce(_of_measurement.source, Text),
+    "conditions": func.nullif(_of_measurement.conditions.cast(Text), "{}"),
+    "samples": func.nullif(_of_measurement.samples.cast(Text), "[]"),
+}  # as `read_measurement` takes them: what is made of each value counts in a long study
+_OF_MEASUREMENT = [
+    _of_measurement.candidate_id,
+    _of_measurement.later,
+    *(_TEXTS.get(name, _of_measurement[name]) for name in MEASURED),
+]
 _RECORDED = [column for column in _of_candidate if column.name not in ("started_at", "finished_at")]
 _Row = cast("Any", namedtuple)("_Row", [column.name for column in _RECORDED])
 
@@ -140,12 +151,11 @@ class CandidateQuery:
     def __init__(self, condition: Condition, *, measured: Condition | None = None) -> None:
         chosen = select(_of_candidate.id).where(condition)
         of_chosen = _of_measurement.candidate_id.in_(chosen) if measured is None else measured
-        names = (_of_measurement[name] for name in ("candidate_id", "later", *MEASURED))
-        self._measurements = select(*names).where(of_chosen).order_by(_of_measurement.id)
+        self._measurements = select(*_OF_MEASUREMENT).where(of_chosen).order_by(_of_measurement.id)
         self._verifications = select(*_of_verification).where(_of_verification.candidate_id.in_(chosen))
-        in_order = _of_candidate.study_id, _of_candidate.number
-        self._candidates = select(*_RECORDED).where(condition).order_by(*in_order)
-        self._named = self._candidates.with_only_columns(_of_candidate.id, *in_order)
+        self._candidates = select(*_RECORDED).where(condition)
+        named = select(_of_candidate.id, _of_candidate.study_id, _of_candidate.number).where(condition)
+        self._named = named.order_by(_of_candidate.number)
 
     def records(self, connection: Connection, **bound: object) -> list[Candidate]:
         """Return the candidates in number order; `bound` are the values of the condition's parameters.
@@ -165,9 +175,9 @@ class CandidateQuery:
         with without_collecting():
             for rows in connection.execute(self._measurements, bound).partitions(AT_ONCE):
                 for candidate_id, is_later, *values in rows:
-                    (later if is_later else of_outcome)[candidate_id].append(measurement_of(*values))
+                    (later if is_later else of_outcome)[candidate_id].append(read_measurement(*values))
             verifications = {row.candidate_id: row for row in connection.execute(self._verifications, bound)}
-            return [
+            records = [
                 candidate_record(
                     row,
                     of_outcome=of_outcome.get(row.id, ()),
@@ -177,6 +187,7 @@ class CandidateQuery:
                 for rows in connection.execute(self._candidates, bound).partitions(AT_ONCE)
                 for row in map(_Row._make, rows)  # in SQLAlchemy's own every name is looked up
             ]
+            return sorted(records, key=attrgetter("number"))  # a server would sort a long study's configs on its disk
 
 
 _OF_STUDY = CandidateQuery(

@@ -325,6 +325,13 @@ class CandidateContract:
             numbers = [store.start_candidate(study.id, some.proposal(i)).number for i in range(3)]
             assert numbers == [0, 1, 2]
 
+    def test_candidates_come_in_the_order_of_their_numbers_whichever_ends_first(self, store: StudyStore) -> None:
+        study = store.create_study("first", {})
+        started = [store.start_candidate(study.id, some.proposal(number)) for number in range(4)]
+        for candidate in (started[2], started[0], started[3]):
+            store.finish_candidate(candidate.id, some.outcome())
+        assert [candidate.number for candidate in store.candidates(study.id)] == [0, 1, 2, 3]
+
     def test_a_config_in_flight_is_taken_up_again(self, store: StudyStore) -> None:
         study = store.create_study("first", {})
         candidate = store.start_candidate(study.id, some.proposal(1))
