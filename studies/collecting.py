@@ -11,14 +11,16 @@ from contextlib import contextmanager
 def without_collecting() -> Iterator[None]:
     """Keep Python from looking for garbage inside, and count what was made there among what is old already.
 
-    Otherwise all of it would be looked at three times on its way there. Records are values, so there is none.
+    Otherwise all of it would be looked at three times on its way there. Records are values, so there is none. A process
+    that has frozen what it imported keeps that frozen: there, what was made is young.
     """
-    was_on = gc.isenabled()
+    was_on, is_frozen = gc.isenabled(), gc.get_freeze_count() > 0
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_on and not is_frozen:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
+        if was_on:
             gc.enable()

@@ -83,6 +83,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """Leave at once: the interpreter would look for garbage among all that was imported."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def real_assets() -> Path:
     """The directory with a really fine-tuned model and its data; tests that want it are skipped without."""
