@@ -6,6 +6,10 @@ processor time in every process that counts FLOPs. These modes are never compile
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -21,3 +25,9 @@ class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lea
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
+
+
+@cache
+def is_compound(func: Any) -> bool:  # Any: torch's operators are untyped
+    """Whether an operator is made of others, into which `func.decompose` takes it apart."""
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import BaseTorchFunctionMode
 from torch.utils.flop_counter import flop_registry
 
-from objectives.dispatch import Dispatch
+from objectives.dispatch import Dispatch, is_compound
 from objectives.guard import measuring
 
 
@@ -93,7 +92,7 @@ class _Counter(Dispatch):
             tensors = args[0] if isinstance(args[0], list | tuple) else args[:2]
             self.added |= {_place(tensor) for tensor in tensors if isinstance(tensor, Tensor)}
         law = _LAWS.get(func._overloadpacket)
-        if law is None and _is_compound(func):
+        if law is None and is_compound(func):
             with self:  # the operators that it consists of
                 return func.decompose(*args, **named)
         result = func(*args, **named)
@@ -104,11 +103,6 @@ class _Counter(Dispatch):
 
 def _place(tensor: Tensor) -> int:
     return 0 if tensor.layout is not torch.strided else tensor.untyped_storage().data_ptr()
-
-
-@cache
-def _is_compound(func: Any) -> bool:
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
 def _sparse_product(*tensors: Tensor, **_: object) -> int:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.orm import Session
 
 from objectives.measurement import Source
@@ -14,6 +14,12 @@ from studies.records import Guest
 from studies.rules import checked_guest, json_data, text_data
 from studies.sql.convert import Values, measurement_of, measurement_values, verified_record, verified_values
 from studies.sql.tables import GuestRow
+
+_OF_STUDIES = (
+    select(GuestRow)
+    .where(GuestRow.study_id.in_(bindparam("ids", expanding=True)))
+    .order_by(GuestRow.name, GuestRow.digest)
+)  # made once: asked with every study
 
 
 def put(session: Session, study_id: int, guest: Guest, now: datetime) -> None:
@@ -38,8 +44,7 @@ def put(session: Session, study_id: int, guest: Guest, now: datetime) -> None:
 def of_studies(session: Session, study_ids: Sequence[int]) -> Mapping[int, list[Guest]]:
     """Return the guests of studies, in the order of their names."""
     found: defaultdict[int, list[Guest]] = defaultdict(list)
-    chosen = select(GuestRow).where(GuestRow.study_id.in_(study_ids)).order_by(GuestRow.name, GuestRow.digest)
-    for row in session.scalars(chosen):
+    for row in session.scalars(_OF_STUDIES, {"ids": list(study_ids)}):
         found[row.study_id].append(_guest(row))
     return found
 
