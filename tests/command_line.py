@@ -7,6 +7,7 @@ where signals, file systems or the environment are the point.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import signal
@@ -27,6 +28,15 @@ from api.logs import ACCESS
 ROOT = Path(__file__).parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOGGERS = ("api", ACCESS, "transformers", "uvicorn")  # whose levels commands set
+IN_TURN = """
+import json, sys
+from api.cli.app import main, run
+sys.argv, then = json.loads(sys.argv[1])
+if not (code := run()):
+    sys.argv = then
+    main()
+sys.exit(code)
+"""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -53,13 +63,19 @@ class Cli:
             )
         return run_here([*self.shared, *arguments], environment=self.environment, directory=self.root)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it as a terminal does: an interrupt is heard, even where whoever runs the tests ignores it."""
+    def start(self, *arguments: str, then: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start it as a terminal does: an interrupt is heard, even where whoever runs the tests ignores it.
+
+        What it is told to do `then` comes after a success, in the same process: so all is imported once.
+        """
+        turns = [["optimize", *self.shared, *each] for each in (arguments, then)]
+        in_turn = [sys.executable, "-W", "ignore", "-c", IN_TURN, json.dumps(turns)]
         return subprocess.Popen(
-            self.command(*arguments),
+            in_turn if then else self.command(*arguments),
             env=self.environment,
             cwd=self.root,
             text=True,
+            stdout=subprocess.PIPE if then else None,
             stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )

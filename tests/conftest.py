@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -63,6 +64,28 @@ SLOWEST = (  # files start in this order, so that no worker is left alone with a
     "api/",
     "test_architecture.py",
 )
+
+
+TOGETHER = (  # files of a folder, or of one beginning, that share what is dear to make
+    "api/http/",
+    "api/pages/",
+    "search_spaces/transforms/units/test_channel",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # Any: xdist's own classes
+    """Have one worker run all files that share dear fixtures, and else every file whole."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return next((few for few in TOGETHER if file.startswith(f"tests/{few}")), file)
+
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

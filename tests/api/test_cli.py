@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -41,12 +42,31 @@ def test_libraries_warn_nowhere_however_late_they_are_imported(
     assert of_transformers._get_default_logging_level() == logging.ERROR
 
 
+@dataclass(frozen=True)
+class Typed:
+    """Two studies of one process of its own, of which the second was interrupted."""
+
+    cli: Cli
+    printed: str
+    said: str
+    code: int
+
+
 @pytest.fixture(scope="module")
-def finished(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, object]]:
+def typed(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
     cli = Cli(tmp_path_factory.mktemp("cli"), assets)
-    done = cli(*cli.study("--study", "first", "--json"), process=True)
-    assert done.returncode == 0, done.stderr
-    return cli, json.loads(done.stdout)
+    process = cli.start(*cli.study("--study", "first", "--json"), then=cli.study("--study", "s", trials=25))
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and number_of_studies(cli.root / "s.sqlite") < 2:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=200)
+    return Typed(cli, printed, said, process.returncode)
+
+
+@pytest.fixture(scope="module")
+def finished(typed: Typed) -> tuple[Cli, dict[str, object]]:
+    return typed.cli, json.loads(typed.printed)
 
 
 def test_a_run_prints_one_object_with_everything_promised(finished: tuple[Cli, dict[str, object]]) -> None:
@@ -172,17 +192,10 @@ def test_nothing_feasible_shows_the_least_violating_and_exits_with_3(assets: Pat
     assert "nothing is feasible" in done.stderr
 
 
-def test_an_interrupt_exits_with_130_and_resume_finishes(assets: Path, tmp_path: Path) -> None:
-    cli = Cli(tmp_path, assets)
-    process = cli.start(*cli.study("--study", "s", trials=25))
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not number_of_studies(tmp_path / "s.sqlite"):
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=200)
-    assert process.returncode == 130
-    assert "optimize resume" in words
-    done = cli("resume", "s", "--json")
+def test_an_interrupt_exits_with_130_and_resume_finishes(typed: Typed) -> None:
+    assert typed.code == 130, typed.said
+    assert "optimize resume" in typed.said
+    done = typed.cli("resume", "s", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "complete"
 
