@@ -18,7 +18,7 @@ SAMPLERS: Mapping[str, tuple[str, str]] = {  # name → module, class
     "random": ("optimizer.samplers.random", "RandomSampler"),
     "nsga2": ("optimizer.samplers.optuna_samplers", "Nsga2Sampler"),
     "nsga3": ("optimizer.samplers.optuna_samplers", "Nsga3Sampler"),
-    "gp": ("optimizer.samplers.optuna_samplers", "GpSampler"),
+    "gp": ("optimizer.samplers.gp", "GpSampler"),
     "pymoo-nsga2": ("optimizer.samplers.pymoo_samplers", "PymooNsga2Sampler"),
     "pymoo-nsga3": ("optimizer.samplers.pymoo_samplers", "PymooNsga3Sampler"),
     "pymoo-unsga3": ("optimizer.samplers.pymoo_samplers", "PymooUnsga3Sampler"),

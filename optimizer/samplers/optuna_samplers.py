@@ -1,4 +1,4 @@
-"""Optuna's samplers, Gaussian processes, NSGA-II and NSGA-III: each ask makes a new sampler and a new study.
+"""Optuna's NSGA-II and NSGA-III: each ask makes a new sampler and a new study.
 
 Optuna's living samplers draw from a generator that moves with every ask, so a killed study could not resume where it
 stood. Here each ask replays what was told into a new study and seeds a new sampler with the ask's own numbers.
@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import threading
 import warnings
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-import moocore
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler
+from optuna.samplers import NSGAIIISampler, NSGAIISampler
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 
 from optimizer.samplers.elite import Elite, elite
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.replay import Problem, ReplaySampler
 
-FITTED = 200  # candidates that Gaussian processes are fitted to
-FEW = 50  # beside these, of the front and in flight
 _QUIET = threading.Lock()  # verbosity and warning filters belong to the process: one thread at a time may borrow them
 
 
@@ -44,8 +39,19 @@ class _Kept(optuna.trial.FrozenTrial):
         return self.of(self)
 
 
-class OptunaSampler(ReplaySampler):
-    """What the adapters share: the first points are uniform, then a fresh Optuna sampler sees the history."""
+class GeneticSampler(ReplaySampler):
+    """What NSGA-II and NSGA-III share: generations, and operators for real numbers and few candidates.
+
+    The first points are uniform, then a fresh Optuna sampler sees generation 0: being complete, it makes Optuna choose
+    parents from it and ask for generation 1. Who is not finished is nobody's parent, and no generation waits for it.
+
+    Optuna redraws a mutated coordinate with a second generator of the same seed: a fresh sampler would redraw exactly
+    the number that decided on the crossover. Polynomial mutation uses the one generator. BLX-α and a wide mutation
+    search further than the usual SBX(15) with PM(20), which a population of ten does not survive: over twenty seeds of
+    the tests' synthetic study they reach a hypervolume of 0.141, those 0.116, Optuna's uniform crossover 0.136.
+    """
+
+    _kind: type[NSGAIISampler | NSGAIIISampler]
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -54,39 +60,25 @@ class OptunaSampler(ReplaySampler):
         }
         self._trials: dict[Told, optuna.trial.FrozenTrial] = {}  # of those that were learnt from last
 
-    @property
-    @abstractmethod
-    def _startup(self) -> int:
-        """How many candidates must be told before the sampler learns from them."""
-
-    @abstractmethod
-    def _sampler(self, seed: int) -> BaseSampler:
-        """Return a fresh sampler of Optuna."""
-
-    def _history(self) -> Sequence[Told]:
-        """Return what the sampler learns from."""
-        return self._told
-
-    def _in_flight(self) -> Sequence[Point]:
-        """Return the points in flight that the sampler is told of."""
-        return self._expected
-
-    @property
-    def _attributes(self) -> dict[str, int]:
-        """The attributes that the sampler reads on every trial."""
-        return {}
-
     def ask(self, number: int, attempt: int = 0) -> Point:
-        """Return what a fresh sampler proposes after this history."""
-        history = self._history()
-        if len(history) < self._startup:
+        """Return what a fresh sampler proposes after these ancestors."""
+        ancestors = self._ancestors
+        if len(ancestors) < self._problem.population:
             return self._problem.uniform(number, attempt)
         with _quiet():
-            sampler = self._sampler(self._problem.seed_of(number, attempt))
+            sampler = self._kind(**self._operators, seed=self._problem.seed_of(number, attempt))
             study = optuna.create_study(directions=["minimize"] * self._problem.objectives, sampler=sampler)
-        study.add_trials([*self._trials_of(history), *map(self._running_trial, self._in_flight())])
+        study.add_trials(self._trials_of(ancestors))
         params = study.ask(self._space).params
         return tuple(float(params[name]) for name in self._space)
+
+    @property
+    def _operators(self) -> dict[str, Any]:  # Any: keyword arguments
+        return {
+            "population_size": self._problem.population,
+            "crossover": BLXAlphaCrossover(),
+            "mutation": PolynomialMutation(eta=5.0),
+        }
 
     def _trials_of(self, history: Sequence[Told]) -> list[optuna.trial.FrozenTrial]:
         """Return the trial of each, one that is known already as it is."""
@@ -97,94 +89,12 @@ class OptunaSampler(ReplaySampler):
     def _trial(self, told: Told) -> optuna.trial.FrozenTrial:
         made = optuna.trial.create_trial(
             values=told.losses,
-            params=self._params(told.point),
+            params=dict(zip(self._space, told.point, strict=True)),
             distributions=self._space,
             constraints={str(index): value for index, value in enumerate(told.violations)},
-            system_attrs=self._attributes,
+            system_attrs={f"{self._kind.__name__}:generation": 0},
         )
         return _Kept.of(made)
-
-    def _running_trial(self, point: Point) -> optuna.trial.FrozenTrial:
-        running = optuna.trial.TrialState.RUNNING
-        return optuna.trial.create_trial(state=running, params=self._params(point), distributions=self._space)
-
-    def _params(self, point: Point) -> dict[str, float]:
-        return dict(zip(self._space, point, strict=True))
-
-
-class GpSampler(OptunaSampler):
-    """Gaussian processes, one for each loss and constraint, by expected hypervolume improvement (Optuna's).
-
-    Every ask fits them anew, in a time that soon grows with the cube of their points. So they see a window of what was
-    told: the `latest`, and of those before, the latest few that are on the front. What is in flight is taken for what
-    they predict of it, the latest few of it.
-    """
-
-    def __init__(self, problem: Problem, *, latest: int = FITTED) -> None:
-        super().__init__(problem)
-        self._latest = latest
-
-    @property
-    def _startup(self) -> int:
-        return 10
-
-    def _history(self) -> Sequence[Told]:
-        """Return the window, one candidate of each point: with equal points Optuna divides by zero."""
-        distinct = list({told.point: told for told in self._told}.values())
-        before, latest = distinct[: -self._latest], distinct[-self._latest :]
-        feasible = [told for told in distinct if told.is_feasible]
-        if not before or not feasible:
-            return latest
-        on_front = moocore.is_nondominated(np.array([told.losses for told in feasible]), keep_weakly=True)
-        front = {told.number for told, is_on in zip(feasible, on_front, strict=True) if is_on}
-        return [*[told for told in before if told.number in front][-FEW:], *latest]
-
-    def _in_flight(self) -> Sequence[Point]:
-        """Return those of other points than what was told, likewise."""
-        told = {each.point for each in self._told}
-        return [point for point in dict.fromkeys(self._expected) if point not in told][-FEW:]
-
-    def _sampler(self, seed: int) -> BaseSampler:
-        return GPSampler(seed=seed, n_startup_trials=0, deterministic_objective=True)
-
-
-class GeneticSampler(OptunaSampler):
-    """What NSGA-II and NSGA-III share: generations, and operators for real numbers and few candidates.
-
-    Optuna redraws a mutated coordinate with a second generator of the same seed: a fresh sampler would redraw exactly
-    the number that decided on the crossover. Polynomial mutation uses the one generator. BLX-α and a wide mutation
-    search further than the usual SBX(15) with PM(20), which a population of ten does not survive: over twenty seeds of
-    the tests' synthetic study they reach a hypervolume of 0.141, those 0.116, Optuna's uniform crossover 0.136.
-    """
-
-    _kind: type[NSGAIISampler | NSGAIIISampler]
-
-    @property
-    def _startup(self) -> int:
-        return self._problem.population
-
-    def _sampler(self, seed: int) -> BaseSampler:
-        return self._kind(**self._operators, seed=seed)
-
-    @property
-    def _operators(self) -> dict[str, Any]:  # Any: keyword arguments
-        return {
-            "population_size": self._problem.population,
-            "crossover": BLXAlphaCrossover(),
-            "mutation": PolynomialMutation(eta=5.0),
-        }
-
-    def _history(self) -> Sequence[Told]:
-        """Return generation 0: being complete, it makes Optuna choose parents from it and ask for generation 1."""
-        return self._ancestors
-
-    def _in_flight(self) -> Sequence[Point]:
-        """Return nothing: who is not finished is nobody's parent, and no generation waits for it."""
-        return ()
-
-    @property
-    def _attributes(self) -> dict[str, int]:
-        return {f"{self._kind.__name__}:generation": 0}
 
 
 class Nsga2Sampler(GeneticSampler):
@@ -210,7 +120,7 @@ class Nsga2Sampler(GeneticSampler):
     def ask(self, number: int, attempt: int = 0) -> Point:
         """Return a child of the parents of this generation."""
         ancestors = self._ancestors
-        if len(ancestors) < self._startup:
+        if len(ancestors) < self._problem.population:
             return self._problem.uniform(number, attempt)
         if not self._has_same_parents(ancestors):
             self._elite, self._bred_from = elite(ancestors, self._problem.population), ancestors

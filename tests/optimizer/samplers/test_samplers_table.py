@@ -53,7 +53,12 @@ def test_other_purposes_have_other_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("made", "absent"),
-    [("random", {"optuna", "pymoo", "torch"}), ("tpe", {"pymoo", "torch"}), ("pymoo-nsga2", {"optuna", "torch"})],
+    [
+        ("random", {"optuna", "pymoo", "torch"}),
+        ("tpe", {"pymoo", "torch"}),
+        ("gp", {"optuna", "pymoo", "torch"}),
+        ("pymoo-nsga2", {"optuna", "torch"}),
+    ],
 )
 def test_only_what_is_asked_for_is_imported(made: str, absent: set[str]) -> None:
     code = f"""

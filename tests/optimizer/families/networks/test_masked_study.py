@@ -310,7 +310,7 @@ def proposals(prepared: Prepared, sampler: str, trials: int, history: Sequence[C
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 def test_every_sampler_searches_the_space_and_repeats_itself_after_a_kill(sampler: str, prepared: Prepared) -> None:
-    trials = 13 if sampler == "gp" else 24  # the sampler begins after ten, and this one takes long for an ask
+    trials = 24  # samplers begin to learn after ten
     found = proposals(prepared, sampler, trials)
     assert len({c.config for c in found}) == len(found) == trials
     for candidate in found:
