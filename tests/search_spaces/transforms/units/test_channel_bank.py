@@ -35,6 +35,17 @@ def bank_of(root: Path, dense: Trained, space: Layout, criterion: Criterion) -> 
     return UnitBank(known, root, criterion)
 
 
+_SPACES: dict[nn.Module, Layout] = {}
+_AT_RANDOM: dict[tuple[nn.Module, Form], float] = {}
+
+
+def space_of(dense: Trained) -> Layout:
+    """The channels of a network, discovered once."""
+    if dense.model not in _SPACES:
+        _SPACES[dense.model] = discover_channels(dense.model, dense.images[:1])
+    return _SPACES[dense.model]
+
+
 def halves(space: Layout, form: Form) -> Config:
     return Config.of({g.name: g.nearest_level(g.units / 2) for g in space.groups}, form)
 
@@ -45,15 +56,18 @@ def logit_error(small: nn.Module, dense: Trained) -> float:
 
 
 def error_at_half(root: Path, dense: Trained, criterion: Criterion, form: Form) -> float:
-    space = discover_channels(dense.model, dense.images[:1])
+    space = space_of(dense)
     bank = bank_of(root, dense, space, criterion)
     small = materialize(dense.model, space, halves(space, form), bank, share_weights=True)
     return logit_error(recalibrate(small, images_of(dense.calibration)), dense)
 
 
 def random_error(root: Path, dense: Trained, form: Form) -> float:
-    draws = [error_at_half(root, dense, Shuffled(seed=seed), form) for seed in range(6)]
-    return sum(draws) / len(draws)
+    """The mean error over six draws of channels, which depends on nothing else."""
+    if (dense.model, form) not in _AT_RANDOM:
+        draws = [error_at_half(root, dense, Shuffled(seed=seed), form) for seed in range(6)]
+        _AT_RANDOM[dense.model, form] = sum(draws) / len(draws)
+    return _AT_RANDOM[dense.model, form]
 
 
 @pytest.mark.parametrize("criterion", OF_CHANNELS)
@@ -86,7 +100,7 @@ def test_gradient_criteria_beat_random_where_channels_are_only_cut_out(
 
 
 def test_candidates_of_one_order_are_nested(tmp_path: Path, digits_cnn: Trained) -> None:
-    space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
+    space = space_of(digits_cnn)
     bank = bank_of(tmp_path, digits_cnn, space, OF_CHANNELS["obs"])
     for group in space.groups:
         assert bank.order(group).sort().values.tolist() == list(range(group.units))
@@ -227,7 +241,7 @@ def test_readings_are_the_moments_of_what_a_layer_reads(digits_cnn: Trained) -> 
 
 
 def test_a_second_bank_computes_nothing_anew(tmp_path: Path, digits_cnn: Trained) -> None:
-    space = discover_channels(digits_cnn.model, digits_cnn.images[:1])
+    space = space_of(digits_cnn)
     config = halves(space, Form.RECONSTRUCTED)
     first = bank_of(tmp_path, digits_cnn, space, OF_CHANNELS["obs"])
     first.fill()
