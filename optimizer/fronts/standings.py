@@ -43,10 +43,10 @@ class Standings:
         by_verification: bool,
     ) -> Standings:
         """Return how candidates stand by their drops on the search examples, or on the verification examples."""
-        ratios = list[list[float | None]]()
+        ratios = list[float | None]()  # a list for each candidate would have Python look for garbage among all records
         for candidate in candidates:
             measured = Measured(candidate.measurements)
-            ratios.append([ratio_of(cost, measured, baseline) for cost in costs])
+            ratios += [ratio_of(cost, measured, baseline) for cost in costs]
         drops = [_verified_drop(c, judgements) if by_verification else _search_drop(c) for c in candidates]
         sure = {number for number, each in judgements.items() if each.verdict is Verdict.CERTIFIED}
         return cls(

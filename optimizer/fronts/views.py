@@ -27,6 +27,8 @@ from studies.records import Candidate, Guest, Study
 class Measured:
     """Measurements looked up by quantity; the last one counts, so measured values replace proposed ones."""
 
+    __slots__ = ("_all", "_by_quantity")  # one is made for each candidate of a front
+
     def __init__(self, measurements: Iterable[Measurement]) -> None:
         self._all = tuple(measurements)
         self._by_quantity = {measurement.quantity: measurement for measurement in self._all}
