@@ -124,6 +124,12 @@ def finished_already(number: int, state: CandidateState) -> StoreError:
     return StoreError(f"candidate {number} is {state} already; an outcome is recorded once")
 
 
+def is_sound(outcome: Outcome) -> bool:
+    """Whether a candidate in flight can take this outcome; `checked_outcome` says what is wrong with it."""
+    numbers = (value for value in (outcome.drop, outcome.seconds) if value is not None)
+    return outcome.state is not CandidateState.RUNNING and not any(map(math.isnan, numbers))
+
+
 def checked_outcome(outcome: Outcome, *, number: int) -> Outcome:
     """Return an outcome that a candidate in flight can take. Raises `StoreError` otherwise."""
     if outcome.state is CandidateState.RUNNING:

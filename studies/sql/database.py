@@ -93,6 +93,13 @@ class Database:
             yield connection
 
     @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """Give a connection for a single statement that writes, checks the `VERSION` itself, and is a transaction."""
+        self._refuse_reading()
+        with explained(self.url), self._glancing.connect() as connection:
+            yield connection
+
+    @contextmanager
     def glance(self) -> Iterator[Connection]:
         """Give a connection for a single SELECT, which needs no transaction around it and saves its round trips."""
         self.refuse_replaced()

@@ -17,7 +17,7 @@ from sqlalchemy import JSON, URL, Connection, Engine, create_engine, event, make
 from sqlalchemy.exc import ArgumentError
 
 from studies.limits import CONNECTIONS_AT_NEED, OF_A_PROGRAM, Limits
-from studies.sql.idle import ask_after_a_pause
+from studies.sql.idle import ask_idle_connections
 from studies.sql.kinds import read_json
 from studies.store import StoreUnusableError
 
@@ -114,7 +114,7 @@ def _server_engine(url: URL, *, read_only: bool, limits: Limits) -> Engine:
     engine = create_engine(url, connect_args=options, **_pool(limits))
     _read_json_here(engine)
     event.listen(engine, "connect", partial(_set_up_server, limits))
-    ask_after_a_pause(engine)
+    ask_idle_connections(engine)
     return engine
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, CursorResult, Row, Select, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from studies.events import CANDIDATE, STATE, TORN, StudyEvent
@@ -51,12 +51,20 @@ def append_state(session: Session, row: StudyRow, *, now: datetime) -> None:
     append_event(session, row.id, STATE, {"state": row.state, "error": row.error}, now=now)
 
 
-def append_candidate(connection: Connection, row: Any, *, now: datetime) -> None:  # Any: the columns of `CandidateRow`
+def append_candidate(
+    connection: Connection, row: Row[Any], *, now: datetime
+) -> None:  # Any: the columns of `CandidateRow`
     """Report that a candidate is finished, as the last write of the transaction."""
-    drop = row.drop if row.drop is not None and math.isfinite(row.drop) else None  # JSON has no infinity
-    data = {"number": row.number, "state": row.state, "drop": drop, "seen": row.seen}
+    data = {"number": row.number, **told_of(row._asdict())}
     written = {"study_id": row.study_id, "kind": CANDIDATE, "data": data, "created_at": now}
     connection.execute(_INSERT_LOCKED if connection.dialect.name == "postgresql" else _INSERT, written)
+
+
+def told_of(outcome: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON data
+    """Return what an event tells of an outcome, given by its columns, besides the candidate's number."""
+    drop = outcome["drop"]
+    is_told = drop is not None and math.isfinite(drop)  # JSON has no infinity
+    return {"state": outcome["state"], "drop": drop if is_told else None, "seen": outcome["seen"]}
 
 
 class SqlEventLog:

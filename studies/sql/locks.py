@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Function, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Function, bindparam, func, select
 from sqlalchemy.orm import Session
 
 
@@ -18,7 +18,11 @@ def hold(session: Session, name: str) -> None:
         session.execute(select(lock(name)))
 
 
-def lock(name: str) -> Function[Any]:
-    """Return what PostgreSQL calls to `hold` a lock; a statement that selects from it does so before anything else."""
+def lock(name: str, *, after: ColumnElement[int] | None = None) -> Function[Any]:
+    """Return what PostgreSQL calls to `hold` a lock; a statement that selects from it does so before anything else.
+
+    With a column `after` the lock is waited for when there is a value of it.
+    """
     key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
-    return func.pg_advisory_xact_lock(bindparam("key", key, unique=True))
+    number = bindparam("key", key, BigInteger, unique=True)
+    return func.pg_advisory_xact_lock(number if after is None else number + 0 * after)

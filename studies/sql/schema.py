@@ -71,7 +71,7 @@ def refuse_newer(found: str | None, url: URL) -> None:
 
     Whatever was upgraded has had room for this program's rows: what is checked before a write holds for all of it.
     """
-    if found != _revisions(MIGRATIONS)[-1]:
+    if found != current_version():
         raise StoreNewerError(
             f"storage {shown(url)}: its tables are of version {found} by now, made by a newer program; start this "
             "program again in that version"
@@ -146,6 +146,11 @@ def migrations() -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def current_version() -> str:
+    """Return the version of this program's tables."""
+    return _revisions(MIGRATIONS)[-1]
 
 
 @cache

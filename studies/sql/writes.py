@@ -154,14 +154,16 @@ def replace_baseline(session: Session, study_id: int, baseline: Iterable[Measure
     """Make these measurements the study's baseline."""
     is_baseline = (MeasurementRow.study_id == study_id) & MeasurementRow.candidate_id.is_(None)
     session.execute(delete(MeasurementRow).where(is_baseline))
-    insert_measurements(session.connection(), baseline, study_id=study_id, candidate_id=None, later=False)
+    insert_measurements(
+        session.connection(), map(measurement_values, baseline), study_id=study_id, candidate_id=None, later=False
+    )
 
 
 def merge_later_measurements(session: Session, row: CandidateRow, measurements: Sequence[Measurement]) -> None:
     """Add measurements to those made after the evaluation; of equal quantity and conditions the last stays."""
     is_later = (MeasurementRow.candidate_id == row.id) & MeasurementRow.later
     before = session.scalars(select(MeasurementRow).where(is_later).order_by(MeasurementRow.id))
-    after = merged(map(measurement_record, before), measurements)
+    after = map(measurement_values, merged(map(measurement_record, before), measurements))
     session.execute(delete(MeasurementRow).where(is_later))
     insert_measurements(session.connection(), after, study_id=row.study_id, candidate_id=row.id, later=True)
 
@@ -182,11 +184,10 @@ def count_use(session: Session, study: StudyRow, examples: str, now: datetime) -
 
 
 def insert_measurements(
-    connection: Connection, measurements: Iterable[Measurement], *, study_id: int, candidate_id: int | None, later: bool
-) -> list[Values]:
-    """Add measurements; return the values that were written."""
+    connection: Connection, measured: Iterable[Values], *, study_id: int, candidate_id: int | None, later: bool
+) -> None:
+    """Add measurements, given by their columns."""
     belongs = {"study_id": study_id, "candidate_id": candidate_id, "later": later}
-    rows = [belongs | measurement_values(measurement) for measurement in measurements]
+    rows = [belongs | values for values in measured]
     if rows:
         connection.execute(_INSERT_MEASUREMENT, rows)
-    return rows
