@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from fastapi.routing import APIRoute
 from psycopg.pq import Conninfo
 from typer.main import get_command
 
 from api.cli.app import app
+from api.http.routes.studies import router
 from studies.limits import CONNECTIONS_AT_NEED
 from studies.sql.engine import parsed_url
 
@@ -107,6 +110,18 @@ def test_the_proxy_passes_on_to_the_service_and_names_itself_to_it(services: dic
     networks = yaml.safe_load(filled((PLACE / "compose.yaml").read_text()))["networks"]
     assert served["trusted_proxy"] == [networks["front"]["ipam"]["config"][0]["subnet"]]
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in text  # what a caller says of itself does not count
+
+
+def test_the_proxy_repeats_a_write_only_where_the_service_makes_it_once() -> None:
+    text = re.sub(r"#.*", "", (PLACE / "nginx.conf").read_text())
+    server, keyed = text.split("location @keyed {")
+    keyed = keyed.partition("}")[0]
+    assert "non_idempotent" in keyed
+    assert "non_idempotent" not in server + text.split(keyed)[1]
+    [path] = re.findall(r"location = (\S+) \{\s+error_page 418 = @keyed;\s+if \(\$http_idempotency_key\)", server)
+    routes = [route for route in router.routes if isinstance(route, APIRoute) and route.path == path]
+    [submit] = [route.endpoint for route in routes if "POST" in route.methods]
+    assert "idempotency_key" in inspect.signature(submit).parameters
 
 
 def test_the_image_is_built_of_what_is_there() -> None:
