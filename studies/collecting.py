@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 
 @contextmanager
@@ -14,13 +15,18 @@ def without_collecting() -> Iterator[None]:
     Otherwise all of it would be looked at three times on its way there. Records are values, so there is none. A process
     that has frozen what it imported keeps that frozen: there, what was made is young.
     """
-    was_on, is_frozen = gc.isenabled(), gc.get_freeze_count() > 0
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on and not is_frozen:
+        if was_on and not _has_frozen():
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
         if was_on:
             gc.enable()
+
+
+@cache  # it is asked once: Python counts what is frozen, object by object
+def _has_frozen() -> bool:
+    return gc.get_freeze_count() > 0
