@@ -21,12 +21,13 @@ from optimizer.samplers.replay import Problem, ReplaySampler
 Rows = NDArray[np.float64]
 STARTUP = 10  # candidates that are told before it learns from them
 ANYWHERE = 8  # each so many-th number has a uniform point, which finds what the processes would never look for
+TRIES = 5  # proposals for a number after which a uniform point ends a row of duplicates
 LATEST, FRONT, PENDING = 100, 30, 50  # candidates that processes know: the latest, of before and in flight beside them
 FITTED = 100  # candidates that kernels are fitted to
 OFTEN, SELDOM = 16, 64  # kernels are fitted anew when a 16th of what was told is new or less, at the latest when 64 are
 DRAWN = 50  # points anywhere, and as many around the best
 ROUNDS, KEPT, CHILDREN = 2, 10, 40  # of points around the most promising ones
-FARTHEST, CLOSEST = -0.5, -3.0  # powers of ten: how far around
+FARTHEST, CLOSEST = -0.5, -2.0  # powers of ten: how far around
 
 
 class GpSampler(ReplaySampler):
@@ -42,7 +43,7 @@ class GpSampler(ReplaySampler):
 
     def ask(self, number: int, attempt: int = 0) -> Point:
         """Return the most promising point of some that are drawn and varied."""
-        if len(self._told) < STARTUP or number % ANYWHERE == 0:
+        if len(self._told) < STARTUP or number % ANYWHERE == 0 or attempt >= TRIES:
             return self._problem.uniform(number, attempt)
         rng = np.random.default_rng(self._problem.sequence(number, attempt))
         losses, ranks = ranks_of(self._told)

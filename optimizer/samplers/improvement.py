@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.float64]
 RAYS = 12
+SLACK = 0.02  # of their spread, by which the corner lies behind all losses; 0.1 draws half of the points to that rim
 STEPS = np.geomspace(0.01, 1.0, 3)  # along a ray, past what is reached, in the unit of the losses
 
 
@@ -30,10 +31,10 @@ class Corner:
     def of(cls, losses: Rows, front: Sequence[int], limits: Rows) -> Self:
         """Return the corner for losses `(n, m)`, of which rows are on the front, none above `limits` `(m,)`.
 
-        It lies a tenth behind all losses, so that the front may become wider.
+        It lies a little behind all losses, so that the front may become wider.
         """
         spread = np.ptp(losses, axis=0)
-        worst = np.minimum(losses.max(axis=0) + spread / 10, limits)
+        worst = np.minimum(losses.max(axis=0) + SLACK * spread, limits)
         unit = worst - (losses[front] if len(front) else losses).min(axis=0)
         return cls(worst, np.where(unit > 0, unit, np.where(spread > 0, spread, 1.0)))
 
