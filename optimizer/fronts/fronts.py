@@ -58,10 +58,11 @@ def front_of(
     baseline, judgements = Measured(study.baseline), _judgements(study, candidates, epsilon)
     view, costs = _viewer(study, judgements), tuple(dict.fromkeys([*objectives, *allowed]))
     stand = partial(Standings.of, costs=costs, baseline=baseline, judgements=judgements, by_verification=is_final)
-    pool = [c for c in candidates if (c.shortlisted or not is_final) and _has_drop(c)]
-    within = stand([c for c in pool if is_feasible(c, epsilon)])
+    among = [c for c in candidates if c.shortlisted] if is_final else candidates
+    within = stand([c for c in among if is_feasible(c, epsilon)])
     feasible = within.within(allowed)
     front = sorted(map(view, feasible.leading(objectives)), key=lambda member: member.leanness)
+    pool = [] if front else [*filter(_has_drop, among)]
     axes = Axes(objectives, by_verification=is_final)
     return FrontResult(
         study=study.slug,

@@ -44,10 +44,11 @@ class Standings:
     ) -> Standings:
         """Return how candidates stand by their drops on the search examples, or on the verification examples."""
         ratios = list[float | None]()  # a list for each candidate would have Python look for garbage among all records
+        drops = list[float | None]()
         for candidate in candidates:
             measured = Measured(candidate.measurements)
             ratios += [ratio_of(cost, measured, baseline) for cost in costs]
-        drops = [_verified_drop(c, judgements) if by_verification else _search_drop(c) for c in candidates]
+            drops.append(_verified_drop(candidate, judgements) if by_verification else _search_drop(candidate))
         sure = {number for number, each in judgements.items() if each.verdict is Verdict.CERTIFIED}
         return cls(
             candidates,
