@@ -7,8 +7,9 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from fastapi.testclient import TestClient
 from postgresql import new_database, start_server, url_of
 
 from api.runner.worker import Worker
+from optimizer.evaluation.evaluate import Evaluator
+from optimizer.evaluation.rivals import Rival
+from search_spaces.config import Config
 from studies.opening import open_service
+from studies.records import Outcome
 
 PATIENCE_S = 200.0
 
@@ -75,10 +80,19 @@ def test_a_lost_database_is_unavailable_until_it_returns_and_nothing_is_lost(pla
 
 
 def test_a_worker_outlives_a_lost_database_and_repeats_nothing(
-    place: Any, own_server: Any, caplog: pytest.LogCaptureFixture
+    place: Any, own_server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_database(place, new_database(url_of(own_server), "served"))
-    trials = 24
+    trials, before = 12, 5
+    asked, is_reached, is_gone, evaluate = count(), threading.Event(), threading.Event(), Evaluator.evaluate
+
+    def evaluated(evaluator: Evaluator, config: Config, rivals: Sequence[Rival]) -> Outcome:
+        if next(asked) == before:
+            is_reached.set()
+            assert is_gone.wait(PATIENCE_S)
+        return evaluate(evaluator, config, rivals)
+
+    monkeypatch.setattr(Evaluator, "evaluate", evaluated)
     service = open_service(place.settings.storage)
     worker = Worker(service, place.settings.cache_dir, place.settings.artifacts, lease_s=2.0)
     thread = threading.Thread(target=worker.run)
@@ -86,12 +100,14 @@ def test_a_worker_outlives_a_lost_database_and_repeats_nothing(
         client.post("/v1/studies", json=place.request(name="s", trials=trials))
         thread.start()
         try:
-            wait_until(lambda: finished(client, "s") >= 5)
+            assert is_reached.wait(PATIENCE_S)
             own_server.stop()
+            is_gone.set()
             wait_until(lambda: "waits for the database" in caplog.text)
             own_server.start()
             wait_until(lambda: client.get("/v1/studies/s").json()["state"] == "complete")
         finally:
+            is_gone.set()
             worker.stopping.set()
             thread.join()
         assert finished(client, "s") == trials
