@@ -12,6 +12,7 @@ from scipy.special import log_ndtr
 from optimizer.samplers.kriging import Kernel, Process, fitted
 from optimizer.samplers.protocol import Told
 from optimizer.samplers.ranks import ranks_of
+from optimizer.samplers.rows import rows
 from optimizer.samplers.warp import Warp
 
 Rows = NDArray[np.float64]
@@ -28,8 +29,8 @@ class Outcomes(NamedTuple):
     @classmethod
     def of(cls, told: Sequence[Told]) -> Self:
         """Return those of at least one candidate."""
-        violations = np.array([each.violations for each in told]).reshape(len(told), -1)
-        return cls(np.array([each.point for each in told]), np.array([each.losses for each in told]), violations)
+        points, losses, violations = zip(*((each.point, each.losses, each.violations) for each in told), strict=True)
+        return cls(rows(points), rows(losses), rows(violations))
 
 
 class Fit(NamedTuple):

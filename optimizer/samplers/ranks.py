@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.samplers.protocol import Told
+from optimizer.samplers.rows import rows
 
 
 def ranks_of(told: Sequence[Told]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -16,8 +17,8 @@ def ranks_of(told: Sequence[Told]) -> tuple[NDArray[np.float64], NDArray[np.intp
 
     Feasible ones rank by who dominates whom, behind them the others by the sum of their violations.
     """
-    losses = np.array([each.losses for each in told])
-    violation = np.maximum([each.violations for each in told], 0.0).sum(axis=1)
+    losses = rows([each.losses for each in told])
+    violation = np.maximum(rows([each.violations for each in told]), 0.0).sum(axis=1)
     feasible = violation == 0
     ranks = np.zeros(len(told), dtype=np.intp)
     if feasible.any():

