@@ -53,7 +53,7 @@ def flops_by_layer(model: nn.Module, example_inputs: Inputs) -> dict[str, float]
 
 @contextmanager
 def _taking_apart() -> Iterator[None]:
-    """Have torch itself take compound operators apart, which in inference mode it leaves that to the counter."""
+    """Have torch itself take compound operators apart; in inference mode it leaves that to the counter."""
     with torch.inference_mode(mode=False), torch.no_grad():
         yield
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -126,8 +127,10 @@ def finished_already(number: int, state: CandidateState) -> StoreError:
 
 def is_sound(outcome: Outcome) -> bool:
     """Whether a candidate in flight can take this outcome; `checked_outcome` says what is wrong with it."""
-    numbers = (value for value in (outcome.drop, outcome.seconds) if value is not None)
-    return outcome.state is not CandidateState.RUNNING and not any(map(math.isnan, numbers))
+    with suppress(StoreError):
+        checked_outcome(outcome, number=0)
+        return True
+    return False
 
 
 def checked_outcome(outcome: Outcome, *, number: int) -> Outcome:

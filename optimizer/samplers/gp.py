@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optimizer.samplers.improvement import Corner
 from optimizer.samplers.promise import Fit, Outlook
 from optimizer.samplers.protocol import Point, Told
 from optimizer.samplers.ranks import ranks_of
 from optimizer.samplers.replay import Problem, ReplaySampler
+from optimizer.samplers.rows import Rows, rows
 
-Rows = NDArray[np.float64]
 STARTUP = 10  # candidates that are told before it learns from them
-ANYWHERE = 8  # each so many-th number has a uniform point, which finds what the processes would never look for
+ANYWHERE = 8  # every eighth number has a uniform point, which finds what the processes would never look for
 TRIES = 5  # proposals for a number after which a uniform point ends a row of duplicates
 LATEST, FRONT, PENDING = 100, 30, 50  # candidates that processes know: the latest, of before and in flight beside them
 FITTED = 100  # candidates that kernels are fitted to
-OFTEN, SELDOM = 16, 64  # kernels are fitted anew when a 16th of what was told is new or less, at the latest when 64 are
+OFTEN, SELDOM = 16, 64  # kernels are fitted anew once about a 16th of what was told is new, at the latest once 64 are
 DRAWN = 50  # points anywhere, and as many around the best
 ROUNDS, KEPT, CHILDREN = 2, 10, 40  # of points around the most promising ones
 FARTHEST, CLOSEST = -0.5, -2.0  # powers of ten: how far around
@@ -54,7 +53,7 @@ class GpSampler(ReplaySampler):
         reached = np.concatenate([losses[front], outlook.believed()])
         goals, weights = Corner.of(losses, front, fit.limits).goals(reached, rng)
         anywhere = rng.random((DRAWN, self._problem.dimensions))
-        points = np.concatenate([anywhere, near(np.array([self._told[row].point for row in best]), DRAWN, rng)])
+        points = np.concatenate([anywhere, near(rows([self._told[row].point for row in best]), DRAWN, rng)])
         promised = outlook.promised(points, goals, weights)
         for _ in range(ROUNDS):
             top = np.argsort(-promised, kind="stable")[:KEPT]
@@ -87,7 +86,7 @@ class GpSampler(ReplaySampler):
 
 
 def near(points: Rows, count: int, rng: np.random.Generator) -> Rows:
-    """Return points `(count, d)` near some of these, along half of the axes, as far as chance wills."""
+    """Return points `(count, d)` near some of these, along about half of the axes, at random distances."""
     dimensions = points.shape[1]
     chosen = points[rng.integers(len(points), size=count)]
     along = rng.random((count, dimensions)) < 0.5

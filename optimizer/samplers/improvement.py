@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Rows = NDArray[np.float64]
+from optimizer.samplers.rows import Rows
+
 RAYS = 12
 SLACK = 0.02  # of their spread, by which the corner lies behind all losses; 0.1 draws half of the points to that rim
 STEPS = np.geomspace(0.01, 1.0, 3)  # along a ray, past what is reached, in the unit of the losses

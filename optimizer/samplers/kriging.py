@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotri, dtrtrs
 from scipy.optimize import minimize
 
-Rows = NDArray[np.float64]
+from optimizer.samplers.rows import Rows
+
 WIDTH, NOISE = 0.25, 3e-4  # of one axis, and as a share of the variance: what is likely before anything was seen
 SPREADS = (1.0, 3.0)  # of the logarithms of both around that
 NARROWEST, WIDEST, LEAST_NOISE = 0.01, 100.0, 1e-6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-Rows = NDArray[np.float64]
+from optimizer.samplers.rows import Rows
+
 LATEST = 25  # points that count in full where older ones fade
 NARROWEST = 0.01  # bandwidth beside many points
 

@@ -12,10 +12,9 @@ from scipy.special import log_ndtr
 from optimizer.samplers.kriging import Kernel, Process, fitted
 from optimizer.samplers.protocol import Told
 from optimizer.samplers.ranks import ranks_of
-from optimizer.samplers.rows import rows
+from optimizer.samplers.rows import Rows, rows
 from optimizer.samplers.warp import Warp
 
-Rows = NDArray[np.float64]
 EXACT = 1e-9  # share by which a violation may deviate from a line
 
 

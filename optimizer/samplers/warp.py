@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Rows = NDArray[np.float64]
+from optimizer.samplers.rows import Rows
+
 NARROWEST = 1e-9  # of a warp, as a share of the largest value
 
 

@@ -51,11 +51,12 @@ def _by_row(session: SessionModel, model: nn.Module, request: Inputs) -> NDArray
 @contextmanager
 def _rounding_as(graph: GraphBuilder, model: nn.Module) -> Iterator[None]:
     """Have layers read and write the integers that a graph has there, inside."""
+    read, written = (graph.fixed.read, graph.fixed.written) if graph.fixed else ({}, {})
     with ExitStack() as hooks:
-        for path, within in graph.fixed.read.items() if graph.fixed else []:
+        for path, within in read.items():
             hook = partial(lambda within, _layer, inputs: (within.rounded(inputs[0]), *inputs[1:]), within)
             hooks.callback(model.get_submodule(path).register_forward_pre_hook(hook).remove)
-        for path, within in graph.fixed.written.items() if graph.fixed else []:
+        for path, within in written.items():
             behind = partial(lambda within, _layer, _inputs, output: within.rounded(output), within)
             hooks.callback(model.get_submodule(path).register_forward_hook(behind).remove)
         for layer in model.modules() if graph.integers else []:
